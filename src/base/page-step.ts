@@ -1,0 +1,72 @@
+import { TWO32 } from "./u64.ts";
+
+/**
+ * Arithmetic of "so many pages further on" for 64-bit values in halves.
+ *
+ * One object holds the constants of one page size, so that hot loops multiply
+ * and compare and never shift by a variable amount.
+ */
+export class PageStep {
+  /** log2 of the page size, 0..63. */
+  readonly shift: number;
+  /** Low half of the page size. */
+  readonly sizeLo: number;
+  /** High half of the page size. */
+  readonly sizeHi: number;
+  /** Mask of the bits of a page address, low half (unsigned). */
+  readonly maskLo: number;
+  /** Mask of the bits of a page address, high half (unsigned). */
+  readonly maskHi: number;
+  /** Pages that advance the high half by exactly one (a fraction above shift 32). */
+  readonly #perHi: number;
+
+  constructor(shift: number) {
+    this.shift = shift;
+    this.sizeLo = shift < 32 ? 2 ** shift : 0;
+    this.sizeHi = shift < 32 ? 0 : 2 ** (shift - 32);
+    this.maskLo = shift < 32 ? (-this.sizeLo | 0) >>> 0 : 0;
+    this.maskHi = shift < 32 ? 0xffff_ffff : (-this.sizeHi | 0) >>> 0;
+    this.#perHi = 2 ** (32 - shift);
+  }
+
+  /** Low half of `pages << shift`, for a page count below 2^53. */
+  bytesLo(pages: number): number {
+    return this.shift < 32 ? (pages % this.#perHi) * this.sizeLo : 0;
+  }
+
+  /** High half of `pages << shift` modulo 2^64, for a page count below 2^53. */
+  bytesHi(pages: number): number {
+    if (this.shift < 32) return Math.floor(pages / this.#perHi) % TWO32;
+    return (pages % 2 ** (64 - this.shift)) * this.sizeHi;
+  }
+
+  /** Low half of `value + (pages << shift)`. */
+  addLo(lo: number, pages: number): number {
+    return (lo + this.bytesLo(pages)) % TWO32;
+  }
+
+  /** High half of `value + (pages << shift)`, modulo 2^64. */
+  addHi(hi: number, lo: number, pages: number): number {
+    const carry = lo + this.bytesLo(pages) >= TWO32 ? 1 : 0;
+    return (hi + this.bytesHi(pages) + carry) % TWO32;
+  }
+
+  /**
+   * Is `value2` exactly `value + (pages << shift)`, without passing 2^64?
+   *
+   * A run that wrapped around the top of the address space would no longer be
+   * one interval, so a wrapped sum does not count as consecutive.
+   */
+  follows(hi: number, lo: number, pages: number, hi2: number, lo2: number): boolean {
+    const low = lo + this.bytesLo(pages);
+    const carry = low >= TWO32 ? 1 : 0;
+    return low - carry * TWO32 === lo2 && hi + this.bytesHi(pages) + carry === hi2;
+  }
+}
+
+const STEPS: PageStep[] = Array.from({ length: 64 }, (_, shift) => new PageStep(shift));
+
+/** The shared {@link PageStep} of a page size, for shifts 0..63. */
+export function pageStep(shift: number): PageStep {
+  return STEPS[shift]!;
+}

@@ -1,0 +1,50 @@
+/**
+ * 64-bit values as two unsigned 32-bit halves.
+ *
+ * Hot paths carry `(hi, lo)` pairs: a `bigint` that outlives one expression is
+ * a heap object. `bigint` is for the public API, messages and tests. This is
+ * the only module that converts between the two.
+ *
+ * @module
+ */
+
+/** 2^32, the weight of the high half. */
+export const TWO32 = 0x1_0000_0000;
+
+/** The largest 64-bit value. */
+export const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** Joins two halves. Either half may be a signed result of a bitwise operator. */
+export const toBig = (hi: number, lo: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
+/** High half of a 64-bit value; exact for every value modulo 2^64. */
+export const hiOf = (value: bigint): number => Number((value >> 32n) & 0xffff_ffffn);
+
+/** Low half of a 64-bit value; exact for every value modulo 2^64. */
+export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
+
+/** High half of a whole number from 0 to 2^53. */
+export const hiOfNumber = (value: number): number => Math.floor(value / TWO32) >>> 0;
+
+/** Low half of a whole number from 0 to 2^53. */
+export const loOfNumber = (value: number): number => value % TWO32;
+
+/** `0x0800000000001003`: sixteen digits, so that columns line up. */
+export const hex64 = (value: bigint): string =>
+  `0x${BigInt.asUintN(64, value).toString(16).padStart(16, "0")}`;
+
+/** `0x1003`: lower-case digits without leading zeros, as files and QEMU's trace write them. */
+export const hex = (value: bigint | number): string => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
+
+/**
+ * Number of the page that an address lies in: `value >> shift`.
+ *
+ * Exact while the result is below 2^53, which every shift of 11 and more makes
+ * sure of. With a smaller shift the result may be rounded, but never to a
+ * value below 2^53.
+ *
+ * @param shift log2 of the page size, 0..63
+ */
+export function pageOf(hi: number, lo: number, shift: number): number {
+  return shift < 32 ? hi * 2 ** (32 - shift) + (lo >>> shift) : hi >>> (shift - 32);
+}

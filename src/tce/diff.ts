@@ -1,0 +1,162 @@
+import { IommuError } from "../base/errors.ts";
+import { type PageStep, pageStep } from "../base/page-step.ts";
+import { CELLS, FAN_OUT, leafRuns, type Node, SPANS } from "./nodes.ts";
+import type { TceView } from "./tce-view.ts";
+
+/**
+ * Receives one change: entries `[first, first + count)` held values that begin
+ * with `before` and now hold values that begin with `after`. With a step of 1
+ * the values grow by one page size an entry, with 0 they are all the same.
+ */
+export type ChangeVisitor = (
+  first: number,
+  count: number,
+  beforeHi: number,
+  beforeLo: number,
+  beforeStep: number,
+  afterHi: number,
+  afterLo: number,
+  afterStep: number,
+) => void;
+
+/**
+ * Calls `visit` for every entry that differs between two tables of one shape,
+ * in order and in runs. Subtrees that both share are skipped: comparing a table
+ * with a snapshot of it costs what was written in between.
+ *
+ * @throws IommuError BAD_SHAPE if lengths or page sizes differ
+ */
+export function diff(before: TceView, after: TceView, visit: ChangeVisitor): void {
+  if (before.length !== after.length || before.pageShift !== after.pageShift) {
+    throw new IommuError(
+      "BAD_SHAPE",
+      `tables of ${before.length} and ${after.length} entries, page shifts ${before.pageShift} and ${after.pageShift}, cannot be compared`,
+      { before: before.length, after: after.length },
+    );
+  }
+  let height = 0;
+  while (SPANS[height]! < before.length) height++;
+  diffNodes(before.root, after.root, height, 0, pageStep(before.pageShift), visit);
+}
+
+function diffNodes(
+  a: Node | null,
+  b: Node | null,
+  level: number,
+  base: number,
+  page: PageStep,
+  visit: ChangeVisitor,
+): void {
+  if (a === b) return;
+  if (a?.kind === "inner" && b?.kind === "inner") {
+    const span = SPANS[level - 1]!;
+    for (let child = 0; child < FAN_OUT; child++) {
+      diffNodes(a.children[child]!, b.children[child]!, level - 1, base + child * span, page, visit);
+    }
+    return;
+  }
+  sweep(runsOf(a, level, base, page), runsOf(b, level, base, page), page, visit);
+}
+
+/** All runs of a subtree as cells; its size is what the subtree holds. */
+function runsOf(node: Node | null, level: number, base: number, page: PageStep): readonly number[] {
+  if (node === null) return [];
+  if (node.kind === "runs") return node.cells;
+  const cells: number[] = [];
+  collect(node, level, base, page, cells);
+  return cells;
+}
+
+function collect(node: Node, level: number, base: number, page: PageStep, cells: number[]): void {
+  if (node.kind === "runs") {
+    for (const cell of node.cells) cells.push(cell);
+  } else if (node.kind === "leaf") {
+    leafRuns(node.words, base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
+      cells.push(first, count, hi, lo, step);
+    });
+  } else {
+    const span = SPANS[level - 1]!;
+    for (let child = 0; child < FAN_OUT; child++) {
+      const below = node.children[child]!;
+      if (below !== null) collect(below, level - 1, base + child * span, page, cells);
+    }
+  }
+}
+
+/** Walks a list of runs by position, giving the value at it and how long the value pattern goes on. */
+class Cursor {
+  readonly #cells: readonly number[];
+  readonly #page: PageStep;
+  #at = 0;
+  hi = 0;
+  lo = 0;
+  step = 0;
+
+  constructor(cells: readonly number[], page: PageStep) {
+    this.#cells = cells;
+    this.#page = page;
+  }
+
+  /** First position at or after `index` where something is stored; Infinity at the end. */
+  nextStored(index: number): number {
+    this.#skipTo(index);
+    return this.#at < this.#cells.length ? Math.max(index, this.#cells[this.#at]!) : Infinity;
+  }
+
+  /** Loads the value at `index` and returns where its run (or gap) ends. */
+  load(index: number): number {
+    this.#skipTo(index);
+    const cells = this.#cells;
+    const at = this.#at;
+    if (at >= cells.length || cells[at]! > index) {
+      this.hi = this.lo = this.step = 0;
+      return at < cells.length ? cells[at]! : Infinity;
+    }
+    const ahead = cells[at + 4]! * (index - cells[at]!);
+    this.hi = this.#page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+    this.lo = this.#page.addLo(cells[at + 3]!, ahead);
+    this.step = cells[at + 4]!;
+    return cells[at]! + cells[at + 1]!;
+  }
+
+  #skipTo(index: number): void {
+    const cells = this.#cells;
+    while (this.#at < cells.length && cells[this.#at]! + cells[this.#at + 1]! <= index) this.#at += CELLS;
+  }
+}
+
+function sweep(a: readonly number[], b: readonly number[], page: PageStep, visit: ChangeVisitor): void {
+  const before = new Cursor(a, page);
+  const after = new Cursor(b, page);
+  let index = 0;
+  for (;;) {
+    index = Math.min(before.nextStored(index), after.nextStored(index));
+    if (index === Infinity) return;
+    const end = Math.min(before.load(index), after.load(index));
+    const equalHere = before.hi === after.hi && before.lo === after.lo;
+    // Two patterns of different steps meet in one entry at the most; if that is here, step over it alone.
+    if (equalHere && (before.step === after.step || end === index + 1)) {
+      index = end;
+      continue;
+    }
+    if (equalHere) {
+      index++;
+      continue;
+    }
+    const meet = before.step === after.step ? Infinity : meetingPoint(before, after, index, end, page);
+    const to = Math.min(end, meet);
+    visit(index, to - index, before.hi, before.lo, before.step, after.hi, after.lo, after.step);
+    index = to;
+  }
+}
+
+/** The entry in `(index, end)` where a constant and a growing pattern hold the same value, or Infinity. */
+function meetingPoint(before: Cursor, after: Cursor, index: number, end: number, page: PageStep): number {
+  const [flat, rising] = before.step === 0 ? [before, after] : [after, before];
+  const value = (BigInt(flat.hi) << 32n) | BigInt(flat.lo);
+  const start = (BigInt(rising.hi) << 32n) | BigInt(rising.lo);
+  const size = 1n << BigInt(page.shift);
+  if (value <= start || (value - start) % size !== 0n) return Infinity;
+  const pages = (value - start) / size;
+  return pages < BigInt(end - index) ? index + Number(pages) : Infinity;
+}

@@ -1,0 +1,258 @@
+/**
+ * The nodes of a TCE tree.
+ *
+ * A node covers `512 * 64^level` entries and is one of
+ * - nothing (`null`): every entry is zero;
+ * - {@link Runs}: a short list of runs, at any level. A window mapped linearly
+ *   is one run at the root; a million scattered entries are lists of a few
+ *   runs each. Immutable;
+ * - {@link Inner}: 64 children, for more runs than a list may hold;
+ * - {@link Leaf}: 512 entries as they are, where runs do not pay (level 0 only).
+ *
+ * `stored` counts entries that are not zero, `valid` those with a permission
+ * bit; a node with `stored === 0` does not exist.
+ *
+ * @module
+ */
+
+import type { PageStep } from "../base/page-step.ts";
+import { TCE_PERM_MASK } from "./tce.ts";
+
+/** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
+export const LEAF_SIZE: number = 512;
+/** Children of an inner node. */
+export const FAN_OUT = 64;
+/**
+ * Runs that a list may hold. A run takes 40 bytes: 32 of them are a third of a
+ * dense leaf, and few enough to search and copy in a fraction of a microsecond.
+ */
+export const MAX_RUNS = 32;
+/** Numbers that describe one run in {@link Runs.cells}. */
+export const CELLS = 5;
+
+/** Who may change a node in place; replaced when a snapshot is taken. */
+export type Owner = object;
+
+/**
+ * Sorted runs of entries that are not zero.
+ *
+ * `cells` holds `first, count, hi, lo, step` for each: `count` entries from
+ * index `first`, beginning with the value `(hi, lo)`; with `step` 1 each
+ * further value is one page size more (never past 2^64), with 0 all are equal.
+ * A run of one entry has step 0.
+ */
+export class Runs {
+  readonly kind = "runs";
+  /** No dense leaf below. */
+  readonly leaves = 0;
+  readonly valid: number;
+  readonly stored: number;
+  readonly cells: readonly number[];
+
+  constructor(cells: readonly number[]) {
+    let valid = 0;
+    let stored = 0;
+    for (let i = 0; i < cells.length; i += CELLS) {
+      const count = cells[i + 1]!;
+      stored += count;
+      if ((cells[i + 3]! & TCE_PERM_MASK) !== 0) valid += count;
+    }
+    this.valid = valid;
+    this.stored = stored;
+    this.cells = cells;
+  }
+}
+
+/** 512 entries, low half first. */
+export class Leaf {
+  readonly kind = "leaf";
+  readonly leaves = 1;
+  readonly owner: Owner;
+  valid: number;
+  stored: number;
+  readonly words: Uint32Array<ArrayBuffer>;
+
+  constructor(owner: Owner, valid: number, stored: number, words: Uint32Array<ArrayBuffer>) {
+    this.owner = owner;
+    this.valid = valid;
+    this.stored = stored;
+    this.words = words;
+  }
+}
+
+/** 64 subtrees. {@link sum} keeps the counts true after children were replaced. */
+export class Inner {
+  readonly kind = "inner";
+  readonly owner: Owner;
+  /** Dense leaves below. */
+  leaves = 0;
+  valid = 0;
+  stored = 0;
+  readonly children: (Node | null)[];
+
+  constructor(owner: Owner, children: (Node | null)[]) {
+    this.owner = owner;
+    this.children = children;
+  }
+
+  sum(): void {
+    let leaves = 0;
+    let valid = 0;
+    let stored = 0;
+    for (const child of this.children) {
+      if (child === null) continue;
+      leaves += child.leaves;
+      valid += child.valid;
+      stored += child.stored;
+    }
+    this.leaves = leaves;
+    this.valid = valid;
+    this.stored = stored;
+  }
+}
+
+export type Node = Runs | Leaf | Inner;
+
+/** Entries below a node of a level: 512, 2^15, 2^21, ... up to 2^57. */
+export const SPANS: readonly number[] = Array.from({ length: 9 }, (_, level) => LEAF_SIZE * FAN_OUT ** level);
+
+/**
+ * Where in a run list an index belongs: the position in `cells` of the first
+ * run that ends behind `index` (`cells.length` if there is none).
+ */
+export function searchRuns(cells: readonly number[], index: number): number {
+  let low = 0;
+  let high = cells.length / CELLS;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = middle * CELLS;
+    if (cells[at]! + cells[at + 1]! <= index) low = middle + 1;
+    else high = middle;
+  }
+  return low * CELLS;
+}
+
+/** Appends a run to a list that ends before it, joining it with the last one where the values go on. */
+export function pushRun(
+  cells: number[],
+  page: PageStep,
+  first: number,
+  count: number,
+  hi: number,
+  lo: number,
+  step: number,
+): void {
+  const at = cells.length - CELLS;
+  if (at >= 0 && cells[at]! + cells[at + 1]! === first) {
+    const was = cells[at + 1]!;
+    const wasStep = cells[at + 4]!;
+    const hi0 = cells[at + 2]!;
+    const lo0 = cells[at + 3]!;
+    if ((was === 1 || wasStep === 0) && (count === 1 || step === 0) && hi0 === hi && lo0 === lo) {
+      cells[at + 1] = was + count;
+      cells[at + 4] = 0;
+      return;
+    }
+    // A step below 4 bytes would change the permission bits: such values are not a linear run.
+    if (
+      page.shift >= 2 &&
+      (was === 1 || wasStep === 1) &&
+      (count === 1 || step === 1) &&
+      page.follows(hi0, lo0, was, hi, lo)
+    ) {
+      cells[at + 1] = was + count;
+      cells[at + 4] = 1;
+      return;
+    }
+  }
+  cells.push(first, count, hi, lo, count === 1 ? 0 : step);
+}
+
+/** The list after one more run was written over it; the value zero erases. */
+export function overwriteRuns(
+  cells: readonly number[],
+  page: PageStep,
+  first: number,
+  count: number,
+  hi: number,
+  lo: number,
+  step: number,
+): number[] {
+  const end = first + count;
+  const out: number[] = [];
+  const from = searchRuns(cells, first);
+  for (let i = 0; i < from; i++) out.push(cells[i]!);
+  let at = from;
+  if (at < cells.length && cells[at]! < first) {
+    out.push(
+      cells[at]!,
+      first - cells[at]!,
+      cells[at + 2]!,
+      cells[at + 3]!,
+      first - cells[at]! === 1 ? 0 : cells[at + 4]!,
+    );
+  }
+  if (hi !== 0 || lo !== 0) pushRun(out, page, first, count, hi, lo, step);
+  for (; at < cells.length; at += CELLS) {
+    const runFirst = cells[at]!;
+    const runCount = cells[at + 1]!;
+    if (runFirst + runCount <= end) continue;
+    const skip = runFirst < end ? end - runFirst : 0;
+    const runStep = cells[at + 4]!;
+    const ahead = runStep * skip;
+    const runHi = page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+    const runLo = page.addLo(cells[at + 3]!, ahead);
+    pushRun(out, page, runFirst + skip, runCount - skip, runHi, runLo, runStep);
+  }
+  return out;
+}
+
+/** Where one entry of a run list lies: the position of its run in `cells`, or -1 for an entry that is zero. */
+export function findInRuns(cells: readonly number[], index: number): number {
+  const at = searchRuns(cells, index);
+  return at < cells.length && cells[at]! <= index ? at : -1;
+}
+
+/** Calls `visit` for each raw run of a dense leaf between two entry numbers of the table. */
+export function leafRuns(
+  words: Uint32Array,
+  base: number,
+  first: number,
+  end: number,
+  page: PageStep,
+  visit: RawRunVisitor,
+): void {
+  const { sizeLo, sizeHi, shift } = page;
+  const stop = Math.min(end - base, LEAF_SIZE) * 2;
+  let at = Math.max(first - base, 0) * 2;
+  while (at < stop) {
+    const lo = words[at]!;
+    const hi = words[at + 1]!;
+    const start = at;
+    at += 2;
+    if ((lo | hi) === 0) continue;
+    let step = 0;
+    if (at < stop && words[at] === lo && words[at + 1] === hi) {
+      do at += 2;
+      while (at < stop && words[at] === lo && words[at + 1] === hi);
+    } else if (shift >= 2) {
+      // The next value of a linear run; a carry out of the high half ends it, as no stored half equals 2^32.
+      let nextLo = lo;
+      let nextHi = hi;
+      for (; at < stop; at += 2) {
+        nextLo += sizeLo;
+        nextHi += sizeHi;
+        if (nextLo > 0xffff_ffff) {
+          nextLo -= 0x1_0000_0000;
+          nextHi++;
+        }
+        if (words[at] !== nextLo || words[at + 1] !== nextHi) break;
+        step = 1;
+      }
+    }
+    visit(base + start / 2, (at - start) / 2, hi, lo, step);
+  }
+}
+
+/** Receives raw runs: entries `[first, first + count)`, the first value, and whether it grows by a page (1) or not (0). */
+export type RawRunVisitor = (first: number, count: number, hi: number, lo: number, step: number) => void;

@@ -1,0 +1,316 @@
+import { IommuError } from "../base/errors.ts";
+import { hiOf, loOf } from "../base/u64.ts";
+import {
+  CELLS,
+  FAN_OUT,
+  Inner,
+  LEAF_SIZE,
+  Leaf,
+  MAX_RUNS,
+  type Node,
+  type Owner,
+  overwriteRuns,
+  pushRun,
+  Runs,
+  SPANS,
+} from "./nodes.ts";
+import { TCE_PERM_MASK } from "./tce.ts";
+import { type TceTableShape, TceView } from "./tce-view.ts";
+
+/**
+ * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
+ * so only a window with half a billion unrelated entries gets here.
+ */
+export const MAX_LEAVES: number = 2 ** 20;
+
+/**
+ * The TCEs of one DMA window: a sparse, persistent, counted radix tree.
+ *
+ * - *sparse*: what was never written takes no memory, and what is linear or
+ *   constant takes one run, however long;
+ * - *counted*: each node knows how many valid entries lie below it;
+ * - *persistent*: {@link snapshot} is O(1), later writes copy the nodes they touch;
+ * - *exact*: all 64 bits of an entry come back as they were put.
+ *
+ * Entry numbers are checked by the caller ({@link TceView}).
+ */
+export class TceTable extends TceView {
+  #owner: Owner = {};
+
+  // The dense leaf written last, if this table owns it, and the inner nodes above it. Infinity: none.
+  #ownFirst = Infinity;
+  #ownLeaf: Leaf | null = null;
+  #ownWords: Uint32Array = new Uint32Array(0);
+  #ownPath: Inner[] = [];
+
+  constructor(shape: TceTableShape) {
+    super(shape);
+  }
+
+  /** Stores one entry. Nine in ten puts of a busy guest hit the leaf of the put before. */
+  put(index: number, hi: number, lo: number): void {
+    const at = (index - this.#ownFirst) * 2;
+    if (at >= 0 && at < LEAF_SIZE * 2) {
+      const words = this.#ownWords;
+      const wasLo = words[at]!;
+      const wasHi = words[at + 1]!;
+      words[at] = lo;
+      words[at + 1] = hi;
+      // Valid over valid changes no count. (A valid entry is never zero.)
+      if ((lo & TCE_PERM_MASK) !== 0 && (wasLo & TCE_PERM_MASK) !== 0) return;
+      this.#recount(index, wasHi, wasLo, hi, lo);
+      return;
+    }
+    this.#putSlow(index, hi, lo);
+  }
+
+  /** {@link put} for callers off the hot path. */
+  set(index: number, value: bigint): void {
+    this.put(index, hiOf(value), loOf(value));
+  }
+
+  #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
+    const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
+    const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
+    const leaf = this.#ownLeaf!;
+    leaf.valid += valid;
+    leaf.stored += stored;
+    for (const node of this.#ownPath) {
+      node.valid += valid;
+      node.stored += stored;
+    }
+    if (leaf.stored === 0) this.#write(index, 1, 0, 0, 0);
+  }
+
+  #putSlow(index: number, hi: number, lo: number): void {
+    this.load(index);
+    if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
+    this.#ownLeafOf(index);
+  }
+
+  /** Makes the leaf of an entry the target of fast puts, if it is dense and this table's own. */
+  #ownLeafOf(index: number): void {
+    let node = this.root;
+    let base = 0;
+    const path: Inner[] = [];
+    for (let level = this.height; node !== null && node.kind === "inner"; level--) {
+      if (node.owner !== this.#owner) return;
+      path.push(node);
+      const span = SPANS[level - 1]!;
+      const child = Math.floor((index - base) / span);
+      base += child * span;
+      node = node.children[child]!;
+    }
+    if (node === null || node.kind !== "leaf" || node.owner !== this.#owner) return;
+    this.#ownFirst = base;
+    this.#ownLeaf = node;
+    this.#ownWords = node.words;
+    this.#ownPath = path;
+  }
+
+  #disown(): void {
+    this.#ownFirst = Infinity;
+    this.#ownLeaf = null;
+    this.#ownPath = [];
+  }
+
+  /** Stores one value in `count` entries from `first`. */
+  fill(first: number, count: number, hi: number, lo: number): void {
+    this.#write(first, count, hi >>> 0, lo >>> 0, 0);
+  }
+
+  /**
+   * Stores a list of entries from `first`: `words` holds the high and the low
+   * half of each. Linear and constant stretches are stored as runs.
+   */
+  putList(first: number, words: Uint32Array, count: number): void {
+    const { page } = this;
+    const { sizeLo, sizeHi, shift } = page;
+    for (let at = 0; at < count; ) {
+      const hi = words[at * 2]!;
+      const lo = words[at * 2 + 1]!;
+      let next = at + 1;
+      let step = 0;
+      if (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo) {
+        do next++;
+        while (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo);
+      } else if (shift >= 2 && (hi | lo) !== 0) {
+        let nextHi = hi;
+        let nextLo = lo;
+        for (; next < count; next++) {
+          nextHi += sizeHi;
+          nextLo += sizeLo;
+          if (nextLo > 0xffff_ffff) {
+            nextLo -= 0x1_0000_0000;
+            nextHi++;
+          }
+          if (words[next * 2] !== nextHi || words[next * 2 + 1] !== nextLo) break;
+          step = 1;
+        }
+      }
+      if (next - at === 1) this.put(first + at, hi, lo);
+      else this.#write(first + at, next - at, hi, lo, step);
+      at = next;
+    }
+  }
+
+  /** Makes every entry zero. */
+  clear(): void {
+    this.root = null;
+    this.#disown();
+    this.forgetLeaf();
+  }
+
+  /** The table as it is now, for ever; O(1). */
+  snapshot(): TceView {
+    this.#owner = {};
+    this.#disown();
+    return new TceView({ length: this.length, pageShift: this.pageShift }, this.root);
+  }
+
+  /** A table of its own with the content of a snapshot; O(1), they share what neither changes. */
+  static from(snapshot: TceView): TceTable {
+    const table = new TceTable({ length: snapshot.length, pageShift: snapshot.pageShift });
+    table.root = snapshot.root;
+    return table;
+  }
+
+  #write(first: number, count: number, hi: number, lo: number, step: number): void {
+    if (count === 0) return;
+    this.#disown();
+    this.forgetLeaf();
+    this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
+  }
+
+  /** The subtree `node` after a run, which lies inside of it, was written. */
+  #writeNode(
+    node: Node | null,
+    level: number,
+    base: number,
+    first: number,
+    count: number,
+    hi: number,
+    lo: number,
+    step: number,
+  ): Node | null {
+    const zero = (hi | lo) === 0;
+    if (node === null || count === SPANS[level]!) {
+      return zero ? null : new Runs([first, count, hi, lo, count === 1 ? 0 : step]);
+    }
+    if (node.kind === "runs") {
+      return this.#nodeOf(overwriteRuns(node.cells, this.page, first, count, hi, lo, step), level, base);
+    }
+    if (node.kind === "leaf") return this.#writeLeaf(node, base, first, count, hi, lo, step);
+
+    const inner = node.owner === this.#owner ? node : new Inner(this.#owner, node.children.slice());
+    const span = SPANS[level - 1]!;
+    const end = first + count;
+    for (let at = first; at < end; ) {
+      const child = Math.floor((at - base) / span);
+      const childBase = base + child * span;
+      const to = Math.min(end, childBase + span);
+      const ahead = step * (at - first);
+      inner.children[child] = this.#writeNode(
+        inner.children[child]!,
+        level - 1,
+        childBase,
+        at,
+        to - at,
+        this.page.addHi(hi, lo, ahead),
+        this.page.addLo(lo, ahead),
+        step,
+      );
+      at = to;
+    }
+    inner.sum();
+    return inner.stored === 0 ? null : inner;
+  }
+
+  #writeLeaf(
+    node: Leaf,
+    base: number,
+    first: number,
+    count: number,
+    hi: number,
+    lo: number,
+    step: number,
+  ): Leaf | null {
+    const leaf =
+      node.owner === this.#owner ? node : new Leaf(this.#owner, node.valid, node.stored, node.words.slice());
+    const { words } = leaf;
+    for (let i = 0; i < count; i++) {
+      const at = (first - base + i) * 2;
+      const wasLo = words[at]!;
+      const wasHi = words[at + 1]!;
+      const isLo = this.page.addLo(lo, step * i);
+      const isHi = this.page.addHi(hi, lo, step * i);
+      leaf.valid += Number((isLo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
+      leaf.stored += Number((isHi | isLo) !== 0) - Number((wasHi | wasLo) !== 0);
+      words[at] = isLo;
+      words[at + 1] = isHi;
+    }
+    return leaf.stored === 0 ? null : leaf;
+  }
+
+  /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
+  #nodeOf(cells: readonly number[], level: number, base: number): Node | null {
+    if (cells.length === 0) return null;
+    if (cells.length <= MAX_RUNS * CELLS) return new Runs(cells);
+    return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
+  }
+
+  #denseLeaf(cells: readonly number[], base: number): Leaf {
+    if (this.root !== null && this.root.leaves >= MAX_LEAVES) {
+      throw new IommuError(
+        "LIMIT_EXCEEDED",
+        `more than ${MAX_LEAVES} dense leaves (4 GiB) in one TCE table`,
+        {
+          limit: MAX_LEAVES,
+        },
+      );
+    }
+    const words = new Uint32Array(LEAF_SIZE * 2);
+    const { valid, stored } = new Runs(cells);
+    for (let i = 0; i < cells.length; i += CELLS) {
+      const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      for (let k = 0; k < count; k++) {
+        words[(first - base + k) * 2] = this.page.addLo(lo, step * k);
+        words[(first - base + k) * 2 + 1] = this.page.addHi(hi, lo, step * k);
+      }
+    }
+    return new Leaf(this.#owner, valid, stored, words);
+  }
+
+  #innerOf(cells: readonly number[], level: number, base: number): Inner {
+    const span = SPANS[level - 1]!;
+    const parts: number[][] = Array.from({ length: FAN_OUT }, () => []);
+    for (let i = 0; i < cells.length; i += CELLS) {
+      const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      for (let at = first; at < first + count; ) {
+        const child = Math.floor((at - base) / span);
+        const to = Math.min(first + count, base + (child + 1) * span);
+        const ahead = step * (at - first);
+        const partHi = this.page.addHi(hi, lo, ahead);
+        const partLo = this.page.addLo(lo, ahead);
+        pushRun(parts[child]!, this.page, at, to - at, partHi, partLo, step);
+        at = to;
+      }
+    }
+    const children = parts.map((part, child) => this.#nodeOf(part, level - 1, base + child * span));
+    const inner = new Inner(this.#owner, children);
+    inner.sum();
+    return inner;
+  }
+}

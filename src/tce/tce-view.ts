@@ -1,0 +1,257 @@
+import { IommuError } from "../base/errors.ts";
+import { type PageStep, pageStep } from "../base/page-step.ts";
+import { toBig } from "../base/u64.ts";
+import {
+  CELLS,
+  FAN_OUT,
+  findInRuns,
+  LEAF_SIZE,
+  leafRuns,
+  type Node,
+  type RawRunVisitor,
+  SPANS,
+  searchRuns,
+} from "./nodes.ts";
+import { type Permission, permOf, TCE_PERM_MASK } from "./tce.ts";
+
+/** The most entries a table may have. QEMU and KVM stop at 2^32; the tree has no reason to. */
+export const MAX_LENGTH: number = 2 ** 52;
+
+/** How many entries a table has and what a page of it is. */
+export interface TceTableShape {
+  /** Number of entries, 1 to {@link MAX_LENGTH}. */
+  readonly length: number;
+  /** log2 of the I/O page size, 0 to 63. */
+  readonly pageShift: number;
+}
+
+/**
+ * Receives a run of valid entries: consecutive pages that map consecutive
+ * targets with one permission.
+ *
+ * @param first number of the first entry
+ * @param pages number of entries
+ * @param targetHi page address of the first target, high half
+ * @param targetLo page address of the first target, low half
+ */
+export type RunVisitor = (
+  first: number,
+  pages: number,
+  targetHi: number,
+  targetLo: number,
+  perm: Permission,
+) => void;
+
+/**
+ * The readable side of a table of TCEs: a {@link TceTable}, or a snapshot of one.
+ *
+ * The caller checks that entry numbers are below `length`; entries beyond it
+ * read as zero.
+ */
+export class TceView {
+  readonly length: number;
+  readonly page: PageStep;
+  /** High half of the entry that {@link load} read last. */
+  hi = 0;
+  /** Low half of the entry that {@link load} read last. */
+  lo = 0;
+  /** Level of the root: it covers `512 * 64^height` entries. */
+  protected readonly height: number;
+  /** @internal The tree, for the code in this folder. */
+  root: Node | null;
+
+  // The dense leaf that was read last: entries [leafFirst, leafFirst + 512). Infinity: none.
+  #leafFirst = Infinity;
+  #leafWords: Uint32Array = new Uint32Array(0);
+
+  /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
+  constructor(shape: TceTableShape, root: Node | null = null) {
+    const { length, pageShift } = shape;
+    if (!Number.isInteger(length) || length < 1 || length > MAX_LENGTH) {
+      throw new IommuError("BAD_SHAPE", `a table of ${length} entries: must be 1 to 2^52`, { length });
+    }
+    if (!Number.isInteger(pageShift) || pageShift < 0 || pageShift > 63) {
+      throw new IommuError("BAD_SHAPE", `page shift ${pageShift} is not 0 to 63`, { pageShift });
+    }
+    this.length = length;
+    this.page = pageStep(pageShift);
+    let height = 0;
+    while (SPANS[height]! < length) height++;
+    this.height = height;
+    this.root = root;
+  }
+
+  /** log2 of the I/O page size. */
+  get pageShift(): number {
+    return this.page.shift;
+  }
+
+  /** Number of entries with a permission bit. */
+  get validCount(): number {
+    return this.root === null ? 0 : this.root.valid;
+  }
+
+  /** Number of entries that are not zero. */
+  get storedCount(): number {
+    return this.root === null ? 0 : this.root.stored;
+  }
+
+  /** Reads an entry into {@link hi} and {@link lo}. */
+  load(index: number): void {
+    const at = index - this.#leafFirst;
+    if (at >= 0 && at < LEAF_SIZE) {
+      this.lo = this.#leafWords[at * 2]!;
+      this.hi = this.#leafWords[at * 2 + 1]!;
+    } else {
+      this.#loadFromTree(index);
+    }
+  }
+
+  /** An entry as one value, for callers off the hot path. */
+  get(index: number): bigint {
+    this.load(index);
+    return toBig(this.hi, this.lo);
+  }
+
+  #loadFromTree(index: number): void {
+    let node = this.root;
+    let base = 0;
+    for (let level = this.height; node !== null; level--) {
+      if (node.kind === "runs") {
+        const { cells } = node;
+        const at = findInRuns(cells, index);
+        if (at < 0) break;
+        const ahead = cells[at + 4]! * (index - cells[at]!);
+        this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+        this.lo = this.page.addLo(cells[at + 3]!, ahead);
+        return;
+      }
+      if (node.kind === "leaf") {
+        this.#leafFirst = base;
+        this.#leafWords = node.words;
+        this.lo = node.words[(index - base) * 2]!;
+        this.hi = node.words[(index - base) * 2 + 1]!;
+        return;
+      }
+      const span = SPANS[level - 1]!;
+      const child = Math.floor((index - base) / span);
+      base += child * span;
+      node = node.children[child]!;
+    }
+    this.hi = 0;
+    this.lo = 0;
+  }
+
+  /** Forgets which leaf was read last; to be called when a leaf is replaced. */
+  protected forgetLeaf(): void {
+    this.#leafFirst = Infinity;
+  }
+
+  /**
+   * Calls `visit` for each run of entries that are not zero in `[first, end)`,
+   * in order, with the values as stored. Runs are split where the tree is; see
+   * {@link forEachRun} for maximal ones.
+   */
+  forEachStoredRun(first: number, end: number, visit: RawRunVisitor): void {
+    if (this.root !== null) this.#walk(this.root, this.height, 0, first, end, visit);
+  }
+
+  #walk(node: Node, level: number, base: number, first: number, end: number, visit: RawRunVisitor): void {
+    if (node.kind === "leaf") {
+      leafRuns(node.words, base, first, end, this.page, visit);
+      return;
+    }
+    if (node.kind === "runs") {
+      const { cells } = node;
+      for (let at = searchRuns(cells, first); at < cells.length; at += CELLS) {
+        const runFirst = cells[at]!;
+        if (runFirst >= end) return;
+        const from = Math.max(runFirst, first);
+        const to = Math.min(runFirst + cells[at + 1]!, end);
+        const ahead = cells[at + 4]! * (from - runFirst);
+        const hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+        const lo = this.page.addLo(cells[at + 3]!, ahead);
+        visit(from, to - from, hi, lo, cells[at + 4]!);
+      }
+      return;
+    }
+    const span = SPANS[level - 1]!;
+    let child = first > base ? Math.floor((first - base) / span) : 0;
+    for (; child < FAN_OUT; child++) {
+      const at = base + child * span;
+      if (at >= end) return;
+      const below = node.children[child]!;
+      if (below !== null) this.#walk(below, level - 1, at, first, end, visit);
+    }
+  }
+
+  /**
+   * Calls `visit` for each maximal run of valid entries in `[first, end)`, in
+   * order: consecutive pages to consecutive targets with one permission. Costs
+   * what is mapped in the range, not how long it is.
+   */
+  forEachRun(first: number, end: number, visit: RunVisitor): void {
+    const { page } = this;
+    const { maskHi, maskLo } = page;
+    let runFirst = 0;
+    let runPages = 0;
+    let runHi = 0;
+    let runLo = 0;
+    let runPerm: Permission = 0;
+    const add = (from: number, pages: number, hi: number, lo: number, perm: Permission): void => {
+      if (
+        runPages > 0 &&
+        perm === runPerm &&
+        from === runFirst + runPages &&
+        page.follows(runHi, runLo, runPages, hi, lo)
+      ) {
+        runPages += pages;
+        return;
+      }
+      if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
+      runFirst = from;
+      runPages = pages;
+      runHi = hi;
+      runLo = lo;
+      runPerm = perm;
+    };
+    this.forEachStoredRun(first, end, (from, count, hi, lo, step) => {
+      if ((lo & TCE_PERM_MASK) === 0) return;
+      const targetHi = (hi & maskHi) >>> 0;
+      const targetLo = (lo & maskLo) >>> 0;
+      const perm = permOf(lo);
+      if (step === 1 || count === 1) {
+        add(from, count, targetHi, targetLo, perm);
+      } else {
+        // Many pages to one target: consecutive pages, but not consecutive targets.
+        for (let i = 0; i < count; i++) add(from + i, 1, targetHi, targetLo, perm);
+      }
+    });
+    if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
+  }
+
+  /** Number of valid entries in `[first, end)`; subtrees inside of the range answer from their counts. */
+  count(first: number, end: number): number {
+    return this.root === null ? 0 : this.#count(this.root, this.height, 0, first, end);
+  }
+
+  #count(node: Node, level: number, base: number, first: number, end: number): number {
+    const span = SPANS[level]!;
+    if (first <= base && base + span <= end) return node.valid;
+    let valid = 0;
+    if (node.kind === "inner") {
+      const below = SPANS[level - 1]!;
+      const from = Math.max(0, Math.floor((first - base) / below));
+      const to = Math.min(FAN_OUT, Math.ceil((end - base) / below));
+      for (let child = from; child < to; child++) {
+        const at = node.children[child]!;
+        if (at !== null) valid += this.#count(at, level - 1, base + child * below, first, end);
+      }
+      return valid;
+    }
+    this.#walk(node, level, base, first, end, (_first, count, _hi, lo) => {
+      if ((lo & TCE_PERM_MASK) !== 0) valid += count;
+    });
+    return valid;
+  }
+}
