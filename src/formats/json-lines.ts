@@ -7,7 +7,7 @@
 import { IommuError } from "../base/errors.ts";
 
 /** The longest line that is read, in characters: a list of 512 TCEs takes 12 KiB, a page of data 8 KiB. */
-export const MAX_LINE_LENGTH = 4 * 2 ** 20;
+export const MAX_LINE_LENGTH: number = 4 * 2 ** 20;
 
 /** One line that holds a JSON object. */
 export class JsonLine {

@@ -75,7 +75,7 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const values = { pageShift, windowShift, pgsz: hex(phb.pgsz) };
   // QEMU shifts by these numbers whatever they are; at 64 and above C does not say what comes out.
   if (pageShift > 63 || ((phb.pgsz >> BigInt(pageShift)) & 1n) === 0n) {
-    if (pageShift > 63) shiftHazard(env, pageShift, windowShift);
+    if (pageShift > 63) shiftHazard(env, pageShift);
     return refuseRtas(env, name, PARAM_ERROR, "the bridge does not allow this page size", "PAPR", values);
   }
   if (windowShift < pageShift) {
@@ -94,11 +94,11 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   if (!env.profile.createAboveMaximum && 2 ** (windowShift - pageShift) > DDW_MAX_TCES) {
     return refuseRtas(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR", values);
   }
-  if (windowShift - pageShift >= 32) {
-    shiftHazard(env, pageShift, windowShift);
+  // QEMU counts TCEs in 32 bits: 2^32 and more become none (beyond 2^63, C does not say what they become).
+  const sizeShift = windowShift - pageShift;
+  createWindow(window, pageShift, busOffset, sizeShift < 32 ? 2 ** sizeShift : 0);
+  if (!window.enabled)
     return refuseRtas(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU", values);
-  }
-  createWindow(window, pageShift, busOffset, 2 ** (windowShift - pageShift));
   env.observer.trace?.({
     name: "spapr_iommu_ddw_create",
     buid: phb.buid,
@@ -141,14 +141,9 @@ function chooseAddress(env: SpaprEnvironment, phb: PciHostBridge): bigint | unde
     : undefined;
 }
 
-function shiftHazard(env: SpaprEnvironment, pageShift: number, windowShift: number): void {
-  env.observer.hazard?.({
-    what:
-      pageShift > 63
-        ? "a page shift of 64 or more is undefined in QEMU (it counts modulo 64 on x86-64)"
-        : "QEMU cuts the number of TCEs to 32 bits, attaches a window of none, and aborts when it is enabled again",
-    values: { pageShift, windowShift },
-  });
+function shiftHazard(env: SpaprEnvironment, pageShift: number): void {
+  const what = "a page shift of 64 or more is undefined in QEMU (it counts modulo 64 on x86-64)";
+  env.observer.hazard?.({ what, values: { pageShift } });
 }
 
 function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], call: RtasCall): number {

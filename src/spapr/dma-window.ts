@@ -51,6 +51,8 @@ export class DmaWindow implements IommuHooks {
   fd = -1;
   /** What the last replay did. */
   lastReplay: ReplayReport | undefined;
+  /** QEMU would have an empty region attached now, and abort at the next enable. */
+  #emptyInQemu = false;
   // Start of the window in halves, and the pages after which the 64-bit bus starts again.
   #busHi = 0;
   #busLo = 0;
@@ -96,10 +98,15 @@ export class DmaWindow implements IommuHooks {
       this.#hazard("trying to enable already enabled TCE table; QEMU warns and changes nothing");
       return;
     }
+    if (this.#emptyInQemu) {
+      this.#hazard("QEMU aborts here: the region of the window is attached already, with no entries");
+      this.#emptyInQemu = false;
+    }
     if (entries === 0) {
       this.#hazard(
         "a window of no entries stays disabled; QEMU attaches it and aborts when it is enabled again",
       );
+      this.#emptyInQemu = true;
       return;
     }
     this.#setGeometry(pageShift, busOffset, entries);
