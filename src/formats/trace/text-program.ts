@@ -1,5 +1,5 @@
 import { TWO32 } from "../../base/u64.ts";
-import { D32, POINTER, type TraceSchema, U32, X32 } from "./trace-schema.ts";
+import { D32, POINTER, type TraceSchema, U32, X32, X64 } from "./trace-schema.ts";
 
 /**
  * Matching of an event's text, a byte at a time.
@@ -59,7 +59,9 @@ export class TextMatcher {
         continue;
       }
       position =
-        code <= FIELD + X32 ? this.#hex(bytes, position) : this.#other(code - FIELD, bytes, position);
+        code === FIELD + X64 || code === FIELD + X32
+          ? this.#hex(bytes, position)
+          : this.#other(code - FIELD, bytes, position);
       if (position < 0 || (code === FIELD + X32 && this.#hi !== 0)) return -1;
       const word = program[i++]!;
       words[word] = this.#hi;

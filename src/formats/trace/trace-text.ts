@@ -1,6 +1,6 @@
 import { toBig } from "../../base/u64.ts";
 import type { TraceEvent } from "./trace-event.ts";
-import { D32, D64, findSchema, POINTER, U32 } from "./trace-schema.ts";
+import { D32, D64, findSchema, POINTER, U32, X32 } from "./trace-schema.ts";
 
 /**
  * The line that QEMU's log backend writes for an event, without the line end.
@@ -26,6 +26,7 @@ function formatNumber(type: number, hi: number, lo: number): string {
   if (type === D64) return hi === 0 ? String(lo) : String(BigInt.asIntN(64, toBig(hi, lo)));
   if (type === D32) return String(lo | 0);
   if (type === U32) return String(lo);
+  if (type === X32) return lo.toString(16);
   const digits = hi === 0 ? lo.toString(16) : hi.toString(16) + lo.toString(16).padStart(8, "0");
   if (type !== POINTER) return digits;
   return (hi | lo) === 0 ? "(nil)" : `0x${digits}`;
