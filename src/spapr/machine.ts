@@ -172,6 +172,29 @@ export class Machine {
     return HStatus.FUNCTION;
   }
 
+  /**
+   * An RTAS call with plain arguments: writes the argument block into guest
+   * memory and reads the return cells from it.
+   *
+   * @param address where in guest memory the block may lie
+   * @returns the return cells; the first one is the status, as a signed number
+   */
+  rtas(token: number, args: readonly number[], nret: number, address = 0x9000n): number[] {
+    const cells = [token, args.length, nret, ...args, ...new Array<number>(nret).fill(0)];
+    const block = new DataView(new ArrayBuffer(cells.length * 4));
+    cells.forEach((cell, i) => {
+      block.setUint32(i * 4, cell);
+    });
+    const bytes = new Uint8Array(block.buffer);
+    this.systemMemory.write(address, bytes, null);
+    this.call(Hcall.RTAS, address);
+    this.systemMemory.read(address, bytes, null);
+    return Array.from({ length: nret }, (_, i) => {
+      const at = (3 + args.length + i) * 4;
+      return i === 0 ? block.getInt32(at) : block.getUint32(at);
+    });
+  }
+
   /** A hypercall with plain arguments, off the hot path; results are in the registers returned. */
   call(
     opcode: number | bigint,
