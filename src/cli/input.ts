@@ -1,0 +1,77 @@
+import { createReadStream } from "node:fs";
+import { stdin } from "node:process";
+import type { Readable } from "node:stream";
+import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { IommuError } from "../base/errors.ts";
+
+/** The largest file that is read as a whole. */
+const MAX_TEXT_BYTES = 512 * 2 ** 20;
+
+/**
+ * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
+ *
+ * @throws IommuError BAD_FILE if it cannot be read, or the compressed data is damaged or ends early
+ */
+export async function* openInput(path: string): AsyncGenerator<Uint8Array> {
+  const source: Readable = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  try {
+    const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    const first = await chunks.next();
+    if (first.done === true) return;
+    const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
+    if (isGzip) yield* unpack(first.value, chunks);
+    else yield* plain(first.value, chunks);
+  } catch (cause) {
+    throw asInputError(path, cause);
+  } finally {
+    if (source !== stdin) source.destroy();
+  }
+}
+
+/** A whole text file; see {@link openInput}. */
+export async function readText(path: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of openInput(path)) {
+    bytes += chunk.length;
+    if (bytes > MAX_TEXT_BYTES) {
+      throw new IommuError("BAD_FILE", `${path}: larger than ${MAX_TEXT_BYTES} bytes`, { path });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** How a file is named in messages and reports. */
+export const displayName = (path: string): string => (path === "-" ? "stdin" : path);
+
+async function* plain(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Uint8Array> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+async function* unpack(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: 1 << 18 });
+  const out = new PassThrough({ highWaterMark: 1 << 20 });
+  const done = pipeline(plain(first, rest), gunzip, out);
+  // The loop below ends with the same error; without a handler here it would count as unhandled.
+  done.catch(() => {});
+  for await (const chunk of out) yield chunk as Buffer;
+  await done;
+}
+
+function asInputError(path: string, cause: unknown): Error {
+  if (cause instanceof IommuError || !(cause instanceof Error)) return cause as Error;
+  const { code } = cause as NodeJS.ErrnoException;
+  const reasons: Record<string, string> = {
+    ENOENT: "no such file",
+    EISDIR: "is a folder",
+    EACCES: "permission denied",
+    Z_BUF_ERROR: "the gzip data ends early",
+    Z_DATA_ERROR: `the gzip data is damaged (${cause.message})`,
+  };
+  const reason = reasons[code ?? ""] ?? cause.message;
+  return new IommuError("BAD_FILE", `${displayName(path)}: ${reason}`, { path }, { cause });
+}

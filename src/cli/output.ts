@@ -1,0 +1,72 @@
+import Table from "cli-table3";
+import colors from "picocolors";
+import type { ReportTable, ScenarioReport } from "../lab/scenario.ts";
+
+/** Exit statuses, as those of `qemu-img check`. */
+export const Exit = {
+  /** Everything fine. */
+  OK: 0,
+  /** It could not be done: usage, input or output, a broken file. */
+  FAILED: 1,
+  /** Something is wrong: a mismatch, a bad DMA, corruption. */
+  WRONG: 2,
+  /** Only leaks, or warnings of that kind. */
+  LEAKS: 3,
+  /** Not supported for this input. */
+  UNSUPPORTED: 63,
+} as const;
+
+/** Writes a line to standard output. */
+export const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Writes a line to standard error. */
+export const printError = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** A value as JSON; 64-bit numbers as hexadecimal strings. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "bigint" ? `0x${item.toString(16)}` : item,
+  );
+
+/** A report as text for people. */
+export function formatReport(report: ScenarioReport): string {
+  const parts = [colors.bold(report.title), ...report.story.map((sentence) => wrap(sentence))];
+  for (const table of report.tables) parts.push(formatTable(table));
+  if (report.notes.length > 0) parts.push(report.notes.map((note) => wrap(note)).join("\n"));
+  parts.push(
+    report.checks
+      .map(
+        ({ name, ok, detail }) => `${ok ? colors.green("ok    ") : colors.red("FAILED")} ${name} (${detail})`,
+      )
+      .join("\n"),
+  );
+  return parts.join("\n\n");
+}
+
+function formatTable(table: ReportTable): string {
+  const drawn = new Table({
+    head: [...table.columns],
+    style: { head: ["bold"], border: [] },
+    wordWrap: true,
+  });
+  for (const row of table.rows) drawn.push([...row]);
+  return `${wrap(table.title)}\n${drawn.toString()}`;
+}
+
+/** Breaks a text into lines of at most 100 characters. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + word.length >= 100) {
+      lines.push(line);
+      line = "";
+    }
+    line += (line === "" ? "" : " ") + word;
+  }
+  return [...lines, line].join("\n");
+}

@@ -1,0 +1,44 @@
+/** What a scenario may use of the world around it. The engine has no clock and no files of its own. */
+export interface ScenarioContext {
+  /** Seconds from some fixed moment. */
+  readonly now: () => number;
+  /** Name of the profile; undefined for the default. */
+  readonly profile: string | undefined;
+  /** The trace that the user named, or the recorded one. */
+  readonly trace: { readonly name: string; readonly open: () => AsyncIterable<Uint8Array> };
+}
+
+/** A table of a report; cells are text, ready to be shown. */
+export interface ReportTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Something that must hold in a scenario. */
+export interface ReportCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** What a scenario found out, for people; `data` has the same as numbers. */
+export interface ScenarioReport {
+  readonly scenario: string;
+  readonly title: string;
+  /** What happens and why, in sentences. */
+  readonly story: readonly string[];
+  readonly tables: readonly ReportTable[];
+  /** Remarks below the tables: what was measured, what was extrapolated, what is cited. */
+  readonly notes: readonly string[];
+  readonly checks: readonly ReportCheck[];
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A story that runs on models of the whole system, with a report. */
+export interface Scenario {
+  readonly name: string;
+  /** One line for `run --list`. */
+  readonly summary: string;
+  run(context: ScenarioContext): Promise<ScenarioReport>;
+}
