@@ -48,3 +48,9 @@ export const hex = (value: bigint | number): string => `0x${BigInt.asUintN(64, B
 export function pageOf(hi: number, lo: number, shift: number): number {
   return shift < 32 ? hi * 2 ** (32 - shift) + (lo >>> shift) : hi >>> (shift - 32);
 }
+
+/** The larger of two values. */
+export const maxBig = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+/** The smaller of two values. */
+export const minBig = (a: bigint, b: bigint): bigint => (a < b ? a : b);

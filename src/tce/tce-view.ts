@@ -1,5 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
+import type { Permission } from "../base/permission.ts";
 import { toBig } from "../base/u64.ts";
 import {
   CELLS,
@@ -12,7 +13,7 @@ import {
   SPANS,
   searchRuns,
 } from "./nodes.ts";
-import { type Permission, permOf, TCE_PERM_MASK } from "./tce.ts";
+import { permOf, TCE_PERM_MASK } from "./tce.ts";
 
 /** The most entries a table may have. QEMU and KVM stop at 2^32; the tree has no reason to. */
 export const MAX_LENGTH: number = 2 ** 52;

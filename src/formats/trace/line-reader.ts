@@ -1,0 +1,121 @@
+const NEWLINE = 0x0a;
+
+/**
+ * Cuts a stream of bytes into whole lines. Chunks may end anywhere: the piece
+ * of a line at the end of one is kept until its line end comes.
+ *
+ * A derived class gets stretches of whole lines, each with its line end, so
+ * that it can scan for a byte without looking where the array ends.
+ */
+export abstract class LineReader {
+  /** Lines that were begun so far, which is the number of the current one. */
+  line: number;
+  /** Bytes of lines that are longer than this are never kept; they are counted and skipped. */
+  readonly maxLine: number;
+  #held: Uint8Array<ArrayBuffer>;
+  #heldBytes: number;
+  #skipping: boolean;
+
+  constructor(maxLine: number) {
+    this.line = 0;
+    this.maxLine = maxLine;
+    this.#held = new Uint8Array(4096);
+    this.#heldBytes = 0;
+    this.#skipping = false;
+  }
+
+  /** Reads more of the text. The bytes are not kept after the call. */
+  push(chunk: Uint8Array): void {
+    let start = 0;
+    if (this.#heldBytes > 0 || this.#skipping) {
+      const newline = chunk.indexOf(NEWLINE);
+      start = newline < 0 ? chunk.length : newline + 1;
+      this.#hold(chunk, 0, start);
+      if (newline < 0) return;
+      this.#finishHeld();
+    }
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > start) {
+      this.readLines(chunk, start, end);
+      start = end;
+    }
+    if (start < chunk.length) this.#hold(chunk, start, chunk.length);
+  }
+
+  /** Ends the text. What follows the last line end is torn: nothing tells how much of it is missing. */
+  end(): void {
+    if (this.#heldBytes === 0 && !this.#skipping) return;
+    this.line++;
+    this.tornLine(this.#held, this.#heldBytes);
+    this.#heldBytes = 0;
+    this.#skipping = false;
+  }
+
+  /** Reads the whole lines in `[start, end)`; counts {@link line} up at each. */
+  protected abstract readLines(bytes: Uint8Array, start: number, end: number): void;
+
+  /** Takes note of a line of more than {@link maxLine} bytes. */
+  protected abstract longLine(): void;
+
+  /** Takes note of a last line without line end: its first `length` bytes. */
+  protected abstract tornLine(bytes: Uint8Array, length: number): void;
+
+  #hold(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#skipping) return;
+    const bytes = this.#heldBytes + end - start;
+    if (bytes > this.maxLine) {
+      this.#skipping = true;
+      this.#heldBytes = 0;
+      return;
+    }
+    if (bytes > this.#held.length) {
+      const more = new Uint8Array(Math.min(this.maxLine, Math.max(bytes, this.#held.length * 2)));
+      more.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = more;
+    }
+    this.#held.set(chunk.subarray(start, end), this.#heldBytes);
+    this.#heldBytes = bytes;
+  }
+
+  #finishHeld(): void {
+    const bytes = this.#heldBytes;
+    const skipped = this.#skipping;
+    this.#heldBytes = 0;
+    this.#skipping = false;
+    if (!skipped) {
+      this.readLines(this.#held, 0, bytes);
+      return;
+    }
+    this.line++;
+    this.longLine();
+  }
+}
+
+/** A line that should have been read and could not be. */
+export interface DamagedLine {
+  /** Counted from 1. */
+  readonly line: number;
+  /** Its first bytes, with a `?` for all that is not printable ASCII. */
+  readonly text: string;
+}
+
+/** Damaged lines that are kept, and bytes that are kept of each. */
+const MAX_DAMAGED = 10;
+const MAX_TEXT = 200;
+
+/** Keeps the first few damaged lines, so that a report can show them. */
+export function keepDamaged(
+  kept: DamagedLine[],
+  line: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (kept.length >= MAX_DAMAGED) return;
+  let text = "";
+  for (let at = start; at < end && text.length < MAX_TEXT; at++) {
+    const byte = bytes[at]!;
+    text += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "?";
+  }
+  kept.push({ line, text });
+}

@@ -1,0 +1,214 @@
+import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
+import { compileText, encode, TextMatcher } from "./text-program.ts";
+import { TraceEvent } from "./trace-event.ts";
+import { EVENT_PREFIX, SCHEMAS, type TraceSchema } from "./trace-schema.ts";
+
+/** No event of QEMU has lines this long; strings in other events' text may. */
+const MAX_LINE = 65_536;
+
+/** Digits of a thread and of seconds that keep a number exact. */
+const MAX_DIGITS = 15;
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const COLON = 0x3a;
+const AT = 0x40;
+const UNDERSCORE = 0x5f;
+const LETTER_C = 0x63;
+const LETTER_I = 0x69;
+const LETTER_P = 0x70;
+const LETTER_S = 0x73;
+
+interface Candidate {
+  readonly schema: TraceSchema;
+  /** What follows the first letter of the name, `ut liobn=0x…`, as a program. */
+  readonly program: Uint8Array<ArrayBuffer>;
+  /** Length of the text from there to the first argument. */
+  readonly head: number;
+}
+
+const PREFIX = Uint8Array.from(encode(EVENT_PREFIX));
+/** Events by the first letter of their name, without and with `pci_`. */
+const CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(false);
+const PCI_CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(true);
+
+/** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
+export interface LogCounts {
+  /** Lines that became events. */
+  events: number;
+  /** Lines of other trace events. */
+  otherEvents: number;
+  /** Lines that are no trace events, such as QEMU's own messages. */
+  text: number;
+  /** Lines that name an `spapr_iommu_*` event and do not read as one: torn, or written into one another. */
+  damaged: number;
+  /** Lines too long to be kept. */
+  long: number;
+  /** 1 if the last line has no line end. It is left out, since nothing tells whether it is whole. */
+  torn: number;
+}
+
+/**
+ * Reads the text that QEMU's log trace backend writes, with or without
+ * `-msg timestamp=on`.
+ *
+ * Times are those of the day, in microseconds.
+ */
+export class QemuLogReader extends LineReader {
+  readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
+  /** The first few damaged lines. */
+  readonly damagedLines: DamagedLine[] = [];
+  readonly #event = new TraceEvent();
+  readonly #matcher = new TextMatcher();
+  readonly #onEvent: (event: TraceEvent) => void;
+
+  /** @param onEvent called for each event, always with the same object */
+  constructor(onEvent: (event: TraceEvent) => void) {
+    super(MAX_LINE);
+    this.#onEvent = onEvent;
+  }
+
+  protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      this.line++;
+      const first = bytes[at]!;
+      const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
+      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, name) : -1;
+      if (next >= 0) {
+        at = next;
+        this.#emit();
+        continue;
+      }
+      const newline = bytes.indexOf(NEWLINE, at);
+      this.#skip(bytes, at, name, newline);
+      at = newline + 1;
+    }
+  }
+
+  protected override longLine(): void {
+    this.counts.long++;
+  }
+
+  protected override tornLine(): void {
+    this.counts.torn++;
+  }
+
+  #emit(): void {
+    const event = this.#event;
+    event.number = this.counts.events++;
+    event.position = this.line;
+    this.#onEvent(event);
+  }
+
+  /** Reads `tid@seconds.microseconds:`; returns where it ends, or `at` if it is something else. */
+  #readOrigin(bytes: Uint8Array, at: number): number {
+    const event = this.#event;
+    let position = at;
+    let thread = 0;
+    for (; isDigit(bytes[position]!); position++) thread = thread * 10 + bytes[position]! - ZERO;
+    if (bytes[position] !== AT || position > at + MAX_DIGITS) return this.#noOrigin(at);
+    const secondsAt = ++position;
+    let seconds = 0;
+    for (; isDigit(bytes[position]!); position++) seconds = seconds * 10 + bytes[position]! - ZERO;
+    if (bytes[position] !== DOT || position > secondsAt + MAX_DIGITS) return this.#noOrigin(at);
+    const fractionAt = ++position;
+    let microseconds = 0;
+    for (; isDigit(bytes[position]!); position++) microseconds = microseconds * 10 + bytes[position]! - ZERO;
+    if (bytes[position] !== COLON || position !== fractionAt + 6) return this.#noOrigin(at);
+    event.thread = thread;
+    event.seconds = seconds;
+    event.nanoseconds = microseconds * 1000;
+    return position + 1;
+  }
+
+  #noOrigin(at: number): number {
+    this.#event.thread = Number.NaN;
+    this.#event.seconds = Number.NaN;
+    this.#event.nanoseconds = 0;
+    return at;
+  }
+
+  /** Reads an event, from its name to the line end; returns the position behind that, or -1. */
+  #readEvent(bytes: Uint8Array, at: number): number {
+    if (!startsWith(bytes, at, PREFIX)) return -1;
+    let position = at + PREFIX.length;
+    const pci = startsPci(bytes, position);
+    if (pci) position += 4;
+    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const { program, schema } = candidates[i]!;
+      const next = this.#matcher.match(program, bytes, position + 1, this.#event.words);
+      if (next < 0) continue;
+      this.#event.kind = schema.kind;
+      this.#event.pci = pci;
+      return next;
+    }
+    return -1;
+  }
+
+  /** Counts a line that is no event of ours, by what it is. */
+  #skip(bytes: Uint8Array, start: number, name: number, newline: number): void {
+    if (newline - start >= this.maxLine) this.counts.long++;
+    else if (startsWith(bytes, name, PREFIX) || namesEvent(bytes, name, newline)) {
+      this.counts.damaged++;
+      keepDamaged(this.damagedLines, this.line, bytes, start, newline);
+    } else if (isOtherEvent(bytes, name)) this.counts.otherEvents++;
+    else this.counts.text++;
+  }
+}
+
+const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
+
+/** Does the text at `at` begin so? Never looks past a line end. */
+function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
+  return true;
+}
+
+const startsPci = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === LETTER_P &&
+  bytes[at + 1] === LETTER_C &&
+  bytes[at + 2] === LETTER_I &&
+  bytes[at + 3] === UNDERSCORE;
+
+/**
+ * Does an event of ours stand inside of the line, with its first argument? The
+ * name alone may be text of another event, such as the command that switched it on.
+ */
+function namesEvent(bytes: Uint8Array, start: number, newline: number): boolean {
+  for (let at = start; at < newline; at++) {
+    if (!startsWith(bytes, at, PREFIX)) continue;
+    let position = at + PREFIX.length;
+    const pci = startsPci(bytes, position);
+    if (pci) position += 4;
+    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
+    for (const { program, head } of candidates) {
+      if (startsWith(bytes, position + 1, program.subarray(0, head))) return true;
+    }
+  }
+  return false;
+}
+
+/** Does the line begin as trace events do: a name of lower-case letters, digits and `_`, and a blank? */
+function isOtherEvent(bytes: Uint8Array, start: number): boolean {
+  let underscores = 0;
+  let at = start;
+  for (; isNameByte(bytes[at]!); at++) if (bytes[at] === UNDERSCORE) underscores++;
+  return underscores > 0 && bytes[at] === SPACE && !isDigit(bytes[start]!) && bytes[start] !== UNDERSCORE;
+}
+
+const isNameByte = (byte: number): boolean =>
+  (byte >= 0x61 && byte <= 0x7a) || byte === UNDERSCORE || isDigit(byte);
+
+function candidatesByLetter(pci: boolean): Candidate[][] {
+  const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
+  for (const schema of SCHEMAS) {
+    if (schema.pci !== pci) continue;
+    const [letter, ...rest] = encode(schema.name.slice(EVENT_PREFIX.length + (pci ? "pci_".length : 0)));
+    const program = Uint8Array.from([...rest, ...compileText(schema)]);
+    byLetter[letter!]!.push({ schema, program, head: rest.length + schema.fields[0]!.before.length });
+  }
+  return byLetter;
+}

@@ -1,0 +1,235 @@
+import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
+import type { DmaFault, DmaFaultReason } from "./dma-fault.ts";
+import { type FlatView, renderView } from "./flat-view.ts";
+import { ramOffset } from "./guest-ram.ts";
+import { IommuTranslation } from "./iommu-region.ts";
+import type { MemoryRegion } from "./memory-region.ts";
+import type { MemorySystem } from "./memory-system.ts";
+
+/** Result of a DMA; QEMU's MEMTX_* values. */
+export const TxResult = { OK: 0, ERROR: 1, DECODE_ERROR: 2 } as const;
+
+/** How many IOMMUs one access may pass, as a guard against a translation that leads back to itself. */
+const MAX_TRANSLATIONS = 8;
+/** Largest access to what is not memory: 4 bytes, unless a device says otherwise. */
+const DEFAULT_ACCESS_BYTES = 4;
+
+/** Where an access ends up; one object is filled again and again. */
+export class DmaTarget {
+  /** The region that answers, or null if none does. */
+  region: MemoryRegion | null = null;
+  /** Offset in the region, high half (the address itself where no region answers). */
+  offsetHi = 0;
+  /** Offset in the region, low half. */
+  offsetLo = 0;
+  /** How many bytes of the access lie there. */
+  length = 0;
+  /** Why the access is refused; null if it is not. */
+  reason: DmaFaultReason | null = null;
+}
+
+/**
+ * What a bus master sees: a tree of regions, and access to it through the
+ * IOMMUs on the way.
+ */
+export class AddressSpace {
+  readonly system: MemorySystem;
+  readonly name: string;
+  readonly root: MemoryRegion;
+  #view: FlatView;
+  readonly #entry = new IommuTranslation();
+  readonly #target = new DmaTarget();
+  readonly #one = new Uint8Array(8);
+
+  constructor(system: MemorySystem, name: string, root: MemoryRegion) {
+    this.system = system;
+    this.name = name;
+    this.root = root;
+    this.#view = renderView(root);
+    system.addSpace(this);
+  }
+
+  /** The layout as of the last finished transaction. */
+  get view(): FlatView {
+    return this.#view;
+  }
+
+  /** @internal Set by the memory system at the end of a transaction. */
+  setView(view: FlatView): void {
+    this.#view = view;
+  }
+
+  /** Takes the space and its listeners out of the memory system. */
+  destroy(): void {
+    this.system.removeSpace(this);
+  }
+
+  /**
+   * Follows an access through all IOMMUs to the region that answers.
+   *
+   * @param length bytes wanted, at least 1
+   * @returns false if the access is refused, with the reason in `into`
+   */
+  translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
+    const need = write ? 2 : 1;
+    let view = this.#view;
+    into.reason = null;
+    into.length = length;
+    for (let hops = 0; hops < MAX_TRANSLATIONS; hops++) {
+      const range = view.find(hi, lo);
+      if (range === undefined) {
+        into.region = null;
+        into.offsetHi = hi;
+        into.offsetLo = lo;
+        into.reason = hops === 0 ? "outside" : "no-memory";
+        return false;
+      }
+      const { region } = range;
+      const offsetHi = range.offsetHi(hi, lo);
+      const offsetLo = range.offsetLo(lo);
+      into.region = region;
+      into.offsetHi = offsetHi;
+      into.offsetLo = offsetLo;
+      const { iommu } = region;
+      if (iommu === null) {
+        // QEMU clips at the end of the section for memory only.
+        if (region.ram !== null) into.length = clip(into.length, range.lastHi, range.lastLo, hi, lo);
+        return true;
+      }
+      const entry = this.#entry;
+      iommu.hooks.translate(offsetHi, offsetLo, entry);
+      if ((entry.perm & need) === 0) {
+        into.reason = entry.perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
+        return false;
+      }
+      hi = ((entry.targetHi & ~entry.maskHi) | (offsetHi & entry.maskHi)) >>> 0;
+      lo = ((entry.targetLo & ~entry.maskLo) | (offsetLo & entry.maskLo)) >>> 0;
+      into.length = clip(into.length, (hi | entry.maskHi) >>> 0, (lo | entry.maskLo) >>> 0, hi, lo);
+      view = iommu.hooks.target.view;
+    }
+    into.region = null;
+    into.reason = "no-memory";
+    return false;
+  }
+
+  /**
+   * DMA from memory: fills `into` from address `iova`. Bytes that cannot be
+   * read are zero; the others are transferred all the same.
+   *
+   * @param who for the fault records; null (an access of a processor, which is no DMA) makes none
+   * @returns {@link TxResult}.OK, or DECODE_ERROR if any byte was refused
+   */
+  read(iova: bigint, into: Uint8Array, who: string | null = this.name): number {
+    return this.#transfer(iova, into, false, who);
+  }
+
+  /** DMA to memory, like {@link read}: refused bytes are dropped. */
+  write(iova: bigint, from: Uint8Array, who: string | null = this.name): number {
+    return this.#transfer(iova, from, true, who);
+  }
+
+  #transfer(iova: bigint, bytes: Uint8Array, write: boolean, who: string | null): number {
+    const target = this.#target;
+    let result: number = TxResult.OK;
+    let hi = hiOf(iova);
+    let lo = loOf(iova);
+    let fault: OpenFault | undefined;
+    for (let done = 0; done < bytes.length; ) {
+      const allowed = this.translate(hi, lo, bytes.length - done, write, target);
+      let length = target.length;
+      if (allowed && target.region!.ram !== null) {
+        this.#copy(target, bytes.subarray(done, done + length), write);
+        fault = this.#close(fault);
+      } else {
+        length = accessSize(target, length);
+        const piece = bytes.subarray(done, done + length);
+        if (allowed) {
+          accessMmio(target, piece, write, this.#one);
+          fault = this.#close(fault);
+        } else {
+          if (!write) piece.fill(0);
+          result |= TxResult.DECODE_ERROR;
+          if (who !== null && this.system.onDmaFault !== null)
+            fault = this.#extend(fault, hi, lo, length, target, write, who);
+        }
+      }
+      done += length;
+      const next = lo + length;
+      lo = next >>> 0;
+      if (next >= TWO32) hi = (hi + 1) >>> 0;
+    }
+    this.#close(fault);
+    return result;
+  }
+
+  #copy(target: DmaTarget, piece: Uint8Array, write: boolean): void {
+    const { region, offsetHi, offsetLo } = target;
+    const offset = ramOffset(offsetHi, offsetLo);
+    if (!write) region!.ram!.read(offset, piece);
+    else if (!region!.readonly) region!.ram!.write(offset, piece);
+  }
+
+  /** Adds a refused access to the fault that is being collected, or begins another one. */
+  #extend(
+    open: OpenFault | undefined,
+    hi: number,
+    lo: number,
+    bytes: number,
+    target: DmaTarget,
+    write: boolean,
+    who: string,
+  ): OpenFault {
+    const iova = toBig(hi, lo);
+    const reason = target.reason!;
+    const region = target.region?.name;
+    if (open !== undefined && open.reason === reason && open.region === region) {
+      open.bytes += bytes;
+      return open;
+    }
+    this.#close(open);
+    const address = toBig(target.offsetHi, target.offsetLo);
+    return { who, addressSpace: this.name, write, iova, bytes, reason, region, address };
+  }
+
+  #close(fault: OpenFault | undefined): undefined {
+    if (fault !== undefined) this.system.onDmaFault?.(fault);
+    return undefined;
+  }
+}
+
+type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
+
+/** The smaller of `length` and the bytes from an address to the last one of its piece. */
+function clip(length: number, lastHi: number, lastLo: number, hi: number, lo: number): number {
+  const borrow = lastLo < lo ? 1 : 0;
+  if (lastHi - hi - borrow > 0) return length;
+  const left = lastLo - lo + 1 + borrow * TWO32;
+  return Math.min(left, length);
+}
+
+/** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
+function accessSize(target: DmaTarget, length: number): number {
+  const backing = target.region?.backing;
+  let size =
+    backing?.kind === "mmio"
+      ? (backing.handler.maxAccessBytes ?? DEFAULT_ACCESS_BYTES)
+      : DEFAULT_ACCESS_BYTES;
+  while (size > length || target.offsetLo % size !== 0) size >>= 1;
+  return size;
+}
+
+/** One access to a device's registers, in the byte order of memory: big-endian. */
+function accessMmio(target: DmaTarget, piece: Uint8Array, write: boolean, scratch: Uint8Array): void {
+  const { backing } = target.region!;
+  if (backing.kind !== "mmio") return;
+  const offset = toBig(target.offsetHi, target.offsetLo);
+  const view = new DataView(scratch.buffer);
+  if (write) {
+    scratch.fill(0);
+    scratch.set(piece, 8 - piece.length);
+    backing.handler.write(offset, piece.length, view.getBigUint64(0));
+  } else {
+    view.setBigUint64(0, backing.handler.read(offset, piece.length));
+    piece.set(scratch.subarray(8 - piece.length));
+  }
+}

@@ -1,0 +1,129 @@
+import { IommuError } from "../base/errors.ts";
+import { TWO32 } from "../base/u64.ts";
+
+/** Bytes that are allocated at once, on the first write. */
+const CHUNK = 0x1_0000;
+/** The most bytes one guest may really use; on paper its memory may be larger. */
+export const MAX_RESIDENT_BYTES: number = 4 * 2 ** 30;
+/** The most bytes a guest may have on paper, so that offsets stay exact numbers. */
+export const MAX_RAM_BYTES: bigint = 1n << 52n;
+
+/**
+ * A piece of guest memory. It may be terabytes on paper: only what was written
+ * is there, the rest reads as zero.
+ *
+ * Offsets are numbers below 2^52; the caller has checked that an access ends
+ * inside of the memory.
+ */
+export class GuestRam {
+  readonly sizeBytes: bigint;
+  readonly #chunks = new Map<number, Uint8Array<ArrayBuffer>>();
+  // The chunk used last: most accesses stay in one.
+  #lastNumber = -1;
+  #lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #lastView = new DataView(new ArrayBuffer(0));
+
+  /** @throws IommuError OUT_OF_RANGE if the size is not 1 byte to {@link MAX_RAM_BYTES} */
+  constructor(sizeBytes: bigint) {
+    if (sizeBytes <= 0n || sizeBytes > MAX_RAM_BYTES) {
+      throw new IommuError("OUT_OF_RANGE", `memory of ${sizeBytes} bytes: must be 1 to ${MAX_RAM_BYTES}`, {
+        sizeBytes,
+      });
+    }
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** Bytes that are really allocated. */
+  get residentBytes(): number {
+    return this.#chunks.size * CHUNK;
+  }
+
+  /** Copies bytes from `offset` into `into`. */
+  read(offset: number, into: Uint8Array): void {
+    for (let done = 0; done < into.length; ) {
+      const at = (offset + done) % CHUNK;
+      const length = Math.min(CHUNK - at, into.length - done);
+      if (this.#find((offset + done - at) / CHUNK)) {
+        into.set(this.#lastBytes.subarray(at, at + length), done);
+      } else {
+        into.fill(0, done, done + length);
+      }
+      done += length;
+    }
+  }
+
+  /**
+   * Copies bytes to `offset`.
+   *
+   * @throws IommuError LIMIT_EXCEEDED when more than {@link MAX_RESIDENT_BYTES} would be in use
+   */
+  write(offset: number, from: Uint8Array): void {
+    for (let done = 0; done < from.length; ) {
+      const at = (offset + done) % CHUNK;
+      const length = Math.min(CHUNK - at, from.length - done);
+      this.#findOrMake((offset + done - at) / CHUNK);
+      this.#lastBytes.set(from.subarray(done, done + length), at);
+      done += length;
+    }
+  }
+
+  /** A big-endian 32-bit cell; `offset` is a multiple of 4. */
+  readCell(offset: number): number {
+    const at = offset % CHUNK;
+    return this.#find((offset - at) / CHUNK) ? this.#lastView.getUint32(at) : 0;
+  }
+
+  /** Stores a big-endian 32-bit cell; `offset` is a multiple of 4. */
+  writeCell(offset: number, value: number): void {
+    const at = offset % CHUNK;
+    this.#findOrMake((offset - at) / CHUNK);
+    this.#lastView.setUint32(at, value);
+  }
+
+  /**
+   * Reads `count` big-endian 32-bit cells from `offset`, a multiple of 4.
+   * A list of TCEs is one: high and low half of each entry in turn.
+   */
+  readCells(offset: number, into: Uint32Array, count: number): void {
+    for (let done = 0; done < count; ) {
+      const at = (offset + done * 4) % CHUNK;
+      const cells = Math.min((CHUNK - at) / 4, count - done);
+      if (this.#find((offset + done * 4 - at) / CHUNK)) {
+        const view = this.#lastView;
+        for (let i = 0; i < cells; i++) into[done + i] = view.getUint32(at + i * 4);
+      } else {
+        into.fill(0, done, done + cells);
+      }
+      done += cells;
+    }
+  }
+
+  #find(number: number): boolean {
+    if (number === this.#lastNumber) return true;
+    const bytes = this.#chunks.get(number);
+    if (bytes === undefined) return false;
+    this.#use(number, bytes);
+    return true;
+  }
+
+  #findOrMake(number: number): void {
+    if (this.#find(number)) return;
+    if (this.residentBytes >= MAX_RESIDENT_BYTES) {
+      throw new IommuError("LIMIT_EXCEEDED", `more than ${MAX_RESIDENT_BYTES} bytes of guest memory in use`, {
+        limit: MAX_RESIDENT_BYTES,
+      });
+    }
+    const bytes = new Uint8Array(CHUNK);
+    this.#chunks.set(number, bytes);
+    this.#use(number, bytes);
+  }
+
+  #use(number: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#lastNumber = number;
+    this.#lastBytes = bytes;
+    this.#lastView = new DataView(bytes.buffer);
+  }
+}
+
+/** An offset in memory as a number. Exact, because no memory is larger than {@link MAX_RAM_BYTES}. */
+export const ramOffset = (hi: number, lo: number): number => hi * TWO32 + lo;

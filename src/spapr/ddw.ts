@@ -1,0 +1,193 @@
+/**
+ * The four RTAS calls of dynamic DMA windows (behaviour 4.2 to 4.5).
+ *
+ * The config address of the PE is not validated, only traced: all devices
+ * behind a bridge share its windows.
+ *
+ * @module
+ */
+
+import { hex, maxBig } from "../base/u64.ts";
+import type { DmaWindow } from "./dma-window.ts";
+import type { SpaprEnvironment } from "./environment.ts";
+import { DDW_MAX_TCES, DDW_PAGE_BITS, RtasStatus, RtasToken } from "./papr.ts";
+import type { PciHostBridge } from "./phb.ts";
+import { refuseCounts, refuseRtas } from "./refuse.ts";
+import type { RtasCall, RtasDispatcher } from "./rtas.ts";
+
+const { SUCCESS, HW_ERROR, PARAM_ERROR } = RtasStatus;
+
+/** Finds the bridge with a BUID. */
+export type FindPhb = (buid: bigint) => PciHostBridge | undefined;
+
+/** Registers the calls; bridges are looked up at each call, as they may come and go. */
+export function registerDdwCalls(
+  rtas: RtasDispatcher,
+  env: SpaprEnvironment,
+  phbs: () => readonly PciHostBridge[],
+): void {
+  const find: FindPhb = (buid) => phbs().find((phb) => phb.buid === buid);
+  rtas.register(RtasToken.QUERY_PE_DMA_WINDOW, (call) => query(env, find, call));
+  rtas.register(RtasToken.CREATE_PE_DMA_WINDOW, (call) => create(env, find, call));
+  rtas.register(RtasToken.REMOVE_PE_DMA_WINDOW, (call) => remove(env, phbs, call));
+  rtas.register(RtasToken.RESET_PE_DMA_WINDOW, (call) => reset(env, find, call));
+}
+
+/** The bits of a query for a bridge's page sizes. */
+export function queryPageMask(env: SpaprEnvironment, phb: PciHostBridge): number {
+  let mask = 0;
+  for (const [shift, bit] of DDW_PAGE_BITS) if (((phb.pgsz >> BigInt(shift)) & 1n) !== 0n) mask |= bit;
+  return mask & env.profile.queryPageMask;
+}
+
+function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
+  const name = "ibm,query-pe-dma-window";
+  if (call.nargs !== 3 || !env.profile.queryReturnCounts.includes(call.nret)) {
+    return refuseCounts(env, name, call.nargs, call.nret);
+  }
+  const phb = findDdwPhb(env, find, name, call);
+  if (phb === undefined) return PARAM_ERROR;
+  const available = 2 - phb.enabledWindows;
+  const pageMask = queryPageMask(env, phb);
+  const maximum = call.nret === 6 ? [DDW_MAX_TCES / 2 ** 26, 0] : [DDW_MAX_TCES];
+  // The last cell is the mask of what a migration preserves: nothing.
+  [available, ...maximum, pageMask, 0].forEach((value, i) => {
+    call.ret(1 + i, value);
+  });
+  env.observer.trace?.({
+    name: "spapr_iommu_ddw_query",
+    buid: phb.buid,
+    cfgAddr: call.arg(0),
+    windowsAvailable: available,
+    maxWindowSize: BigInt(DDW_MAX_TCES),
+    pageMask,
+  });
+  return SUCCESS;
+}
+
+function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
+  const name = "ibm,create-pe-dma-window";
+  if (call.nargs !== 5 || call.nret !== 4) return refuseCounts(env, name, call.nargs, call.nret);
+  const phb = findDdwPhb(env, find, name, call);
+  if (phb === undefined) return PARAM_ERROR;
+  const pageShift = call.arg(3);
+  const windowShift = call.arg(4);
+  const values = { pageShift, windowShift, pgsz: hex(phb.pgsz) };
+  // QEMU shifts by these numbers whatever they are; at 64 and above C does not say what comes out.
+  if (pageShift > 63 || ((phb.pgsz >> BigInt(pageShift)) & 1n) === 0n) {
+    if (pageShift > 63) shiftHazard(env, pageShift);
+    return refuseRtas(env, name, PARAM_ERROR, "the bridge does not allow this page size", "PAPR", values);
+  }
+  if (windowShift < pageShift) {
+    return refuseRtas(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU", values);
+  }
+  const window = phb.findFreeWindow();
+  if (window === undefined) {
+    const status = env.profile.noFreeWindowStatus;
+    return refuseRtas(env, name, status, "both windows are in use", "PAPR", { buid: hex(phb.buid) });
+  }
+  const busOffset = chooseAddress(env, phb);
+  if (busOffset === undefined) {
+    const rule = "the place of the second window is taken";
+    return refuseRtas(env, name, HW_ERROR, rule, "PAPR", { buid: hex(phb.buid) });
+  }
+  if (!env.profile.createAboveMaximum && 2 ** (windowShift - pageShift) > DDW_MAX_TCES) {
+    return refuseRtas(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR", values);
+  }
+  // QEMU counts TCEs in 32 bits: 2^32 and more become none (beyond 2^63, C does not say what they become).
+  const sizeShift = windowShift - pageShift;
+  createWindow(window, pageShift, busOffset, sizeShift < 32 ? 2 ** sizeShift : 0);
+  if (!window.enabled)
+    return refuseRtas(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU", values);
+  env.observer.trace?.({
+    name: "spapr_iommu_ddw_create",
+    buid: phb.buid,
+    cfgAddr: call.arg(0),
+    pageSize: 1n << BigInt(pageShift),
+    requestedSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
+    start: busOffset,
+    liobn: window.liobn,
+  });
+  call.ret(1, window.liobn);
+  call.ret(2, Number(busOffset >> 32n));
+  call.ret(3, Number(BigInt.asUintN(32, busOffset)));
+  return SUCCESS;
+}
+
+/**
+ * Enables a window that was just created. Its table is empty, so replaying it
+ * to the listeners that now see it would walk up to 2^31 entries for nothing:
+ * the flag lets the replay hook return at once. It brackets exactly the enable,
+ * whose memory transaction calls the listeners (QEMU, "spapr_iommu: Do not
+ * replay mappings from just created DMA window").
+ */
+function createWindow(window: DmaWindow, pageShift: number, busOffset: bigint, entries: number): void {
+  window.skippingReplay = true;
+  try {
+    window.enable(pageShift, busOffset, entries);
+  } finally {
+    window.skippingReplay = false;
+  }
+}
+
+/** Where a new window goes: the low address if the bridge has none, else the high one (quirk `createOverWindow`). */
+function chooseAddress(env: SpaprEnvironment, phb: PciHostBridge): bigint | undefined {
+  const used = phb.windows.filter((window) => window.enabled).map((window) => window.busOffset);
+  if (used.length === 0) return phb.dmaWinAddr;
+  if (env.profile.createOverWindow || !used.includes(phb.dma64WinAddr)) return phb.dma64WinAddr;
+  // The other window lies there: below it there is room for the default window only if it is the higher one.
+  return maxBig(phb.dmaWinAddr, phb.dma64WinAddr) === phb.dma64WinAddr && !used.includes(phb.dmaWinAddr)
+    ? phb.dmaWinAddr
+    : undefined;
+}
+
+function shiftHazard(env: SpaprEnvironment, pageShift: number): void {
+  const what = "a page shift of 64 or more is undefined in QEMU (it counts modulo 64 on x86-64)";
+  env.observer.hazard?.({ what, values: { pageShift } });
+}
+
+function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], call: RtasCall): number {
+  const name = "ibm,remove-pe-dma-window";
+  if (call.nargs !== 1 || call.nret !== 1) return refuseCounts(env, name, call.nargs, call.nret);
+  const liobn = call.arg(0);
+  const window = env.liobns.find(0, liobn);
+  const phb = phbs().find((bridge) => window !== undefined && bridge.windows.includes(window));
+  if (window === undefined || phb === undefined || !phb.ddw || !window.enabled) {
+    const rule = "no enabled window of a bridge with dynamic windows has this LIOBN";
+    return refuseRtas(env, name, PARAM_ERROR, rule, "PAPR", { liobn: hex(liobn) });
+  }
+  const wasDefault = env.profile.defaultWindowSticks
+    ? window.defaultWindow
+    : window.defaultWindow && window.busOffset === phb.dmaWinAddr;
+  window.disable();
+  env.observer.trace?.({ name: "spapr_iommu_ddw_remove", liobn });
+  if (env.profile.restoreDefaultWindow && phb.enabledWindows === 0 && !wasDefault) {
+    phb.resetDma();
+    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: 0 });
+  }
+  return SUCCESS;
+}
+
+function reset(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
+  const name = "ibm,reset-pe-dma-window";
+  if (call.nargs !== 3 || call.nret !== 1) return refuseCounts(env, name, call.nargs, call.nret);
+  const phb = findDdwPhb(env, find, name, call);
+  if (phb === undefined) return PARAM_ERROR;
+  phb.resetDma();
+  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: call.arg(0) });
+  return SUCCESS;
+}
+
+function findDdwPhb(
+  env: SpaprEnvironment,
+  find: FindPhb,
+  name: string,
+  call: RtasCall,
+): PciHostBridge | undefined {
+  const buid = call.arg64(1);
+  const phb = find(buid);
+  if (phb?.ddw) return phb;
+  const rule = phb === undefined ? "no bridge has this BUID" : "the bridge has no dynamic windows";
+  refuseRtas(env, name, PARAM_ERROR, rule, "PAPR", { buid: hex(buid) });
+  return undefined;
+}

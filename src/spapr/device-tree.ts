@@ -1,0 +1,84 @@
+/**
+ * The properties of the device tree that describe DMA, as a reset leaves them.
+ *
+ * @module
+ */
+
+import type { DmaWindow } from "./dma-window.ts";
+import { RTAS_NAMES, RtasToken, VIO_WINDOW_BYTES } from "./papr.ts";
+import type { PciHostBridge } from "./phb.ts";
+import type { VioBus } from "./vio.ts";
+
+/** A property: cells of 32 bits, or strings. */
+export type DeviceTreeValue = readonly number[] | readonly string[];
+
+/** Nodes by path, and their properties by name. */
+export type DeviceTree = ReadonlyMap<string, Readonly<Record<string, DeviceTreeValue>>>;
+
+/** Builds the tree. It is not changed afterwards: windows that come and go do not show (behaviour 11.35). */
+export function buildDeviceTree(phbs: readonly PciHostBridge[], vio: VioBus): DeviceTree {
+  const tree = new Map<string, Readonly<Record<string, DeviceTreeValue>>>();
+  tree.set("/rtas", {
+    ...Object.fromEntries(Object.entries(RTAS_NAMES).map(([name, token]) => [name, [token]])),
+    "ibm,hypertas-functions": ["hcall-tce", "hcall-multi-tce"],
+  });
+  for (const phb of phbs) tree.set(`/${phb.name}`, phbProperties(phb));
+  for (const device of vio.devices) {
+    if (device.window !== null) tree.set(`/vdevice/${device.name}`, vioProperties(device.reg));
+  }
+  return tree;
+}
+
+function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
+  const properties: Record<string, DeviceTreeValue> = {
+    device_type: ["pci"],
+    compatible: ["IBM,Logical_PHB"],
+    reg: [...cells64(phb.buid), 0, 0],
+    "ibm,dma-window": windowProperty(phb.windows[0]!),
+    "ibm,#dma-address-cells": [2],
+    "ibm,#dma-size-cells": [2],
+  };
+  if (phb.ddw) {
+    properties["ibm,ddw-applicable"] = [
+      RtasToken.QUERY_PE_DMA_WINDOW,
+      RtasToken.CREATE_PE_DMA_WINDOW,
+      RtasToken.REMOVE_PE_DMA_WINDOW,
+    ];
+    properties["ibm,ddw-extensions"] = phb.env.profile.ddwExtensions;
+  }
+  return properties;
+}
+
+/** LIOBN, start and size of a window; QEMU computes the size in 32 bits (quirk `truncatedWindowProperty`). */
+function windowProperty(window: DmaWindow): number[] {
+  const size = window.env.profile.truncatedWindowProperty
+    ? BigInt.asUintN(32, window.sizeBytes)
+    : window.sizeBytes;
+  return [window.liobn, ...cells64(window.busOffset), ...cells64(size)];
+}
+
+function vioProperties(reg: number): Record<string, DeviceTreeValue> {
+  return {
+    "ibm,my-dma-window": [reg, 0, 0, 0, VIO_WINDOW_BYTES],
+    "ibm,#dma-address-cells": [2],
+    "ibm,#dma-size-cells": [2],
+  };
+}
+
+const cells64 = (value: bigint): [number, number] => [
+  Number(BigInt.asUintN(32, value >> 32n)),
+  Number(BigInt.asUintN(32, value)),
+];
+
+/** A property as it lies in the flattened tree: big-endian cells, or strings with their zeros. */
+export function encodeProperty(value: DeviceTreeValue): Uint8Array {
+  if (typeof value[0] === "string") {
+    return new TextEncoder().encode(value.map((text) => `${text}\0`).join(""));
+  }
+  const bytes = new Uint8Array(value.length * 4);
+  const view = new DataView(bytes.buffer);
+  value.forEach((cell, i) => {
+    view.setUint32(i * 4, Number(cell));
+  });
+  return bytes;
+}

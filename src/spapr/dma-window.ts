@@ -1,0 +1,356 @@
+import { type PageStep, pageStep } from "../base/page-step.ts";
+import type { Permission } from "../base/permission.ts";
+import { hex, hiOf, loOf, pageOf, TWO32, toBig } from "../base/u64.ts";
+import type { AddressSpace } from "../memory/address-space.ts";
+import { type IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
+import {
+  type IommuHooks,
+  IommuRegion,
+  type IommuTranslation,
+  type ReplayReport,
+} from "../memory/iommu-region.ts";
+import { MappingRun } from "../memory/mapping-run.ts";
+import { MemoryRegion } from "../memory/memory-region.ts";
+import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
+import { TceTable } from "../tce/tce-table.ts";
+import type { SpaprEnvironment } from "./environment.ts";
+import { PCI_LIOBN_FLAG } from "./papr.ts";
+
+/**
+ * One DMA window and the TCE table behind it; QEMU's `spapr-tce-table`.
+ *
+ * The window exists for as long as its owner, but is there for devices only
+ * while it is enabled. Its IOMMU region lies in `root`, at the bus address of
+ * the window; `root` is what the owner puts into its DMA address space.
+ *
+ * Invariant: `table` is not null exactly while `entries` is not 0.
+ */
+export class DmaWindow implements IommuHooks {
+  readonly env: SpaprEnvironment;
+  readonly liobn: number;
+  /** For messages and device-tree look-ups: the bridge or device that owns the window. */
+  readonly owner: string;
+  readonly root: MemoryRegion;
+  readonly iommu: IommuRegion;
+  /** Number of TCEs, below 2^32; 0 while disabled. */
+  entries = 0;
+  /** The entries; null while disabled. */
+  table: TceTable | null = null;
+  /** Bus address of the first byte; any value, also one that is no multiple of the page size. */
+  busOffset = 0n;
+  page: PageStep = pageStep(0);
+  /** VIO only: devices see memory untranslated. Hypercalls work all the same. */
+  bypass = false;
+  /** Somebody mirrors the table, so that each change must reach user space. */
+  needVfio = false;
+  /** Set while ibm,create-pe-dma-window enables the window: it is empty, so a replay is useless. */
+  skippingReplay = false;
+  /** Was the default window at the last reset (behaviour 4.4). */
+  defaultWindow = false;
+  /** Descriptor of the in-kernel table; -1 without one. */
+  fd = -1;
+  /** What the last replay did. */
+  lastReplay: ReplayReport | undefined;
+  /** QEMU would have an empty region attached now, and abort at the next enable. */
+  #emptyInQemu = false;
+  // Start of the window in halves, and the pages after which the 64-bit bus starts again.
+  #busHi = 0;
+  #busLo = 0;
+  #busPages = 0;
+
+  /** @throws IommuError LIOBN_IN_USE if the machine has a window of that number */
+  constructor(env: SpaprEnvironment, owner: string, liobn: number) {
+    this.env = env;
+    this.owner = owner;
+    this.liobn = liobn;
+    const name = liobn.toString(16);
+    this.root = MemoryRegion.container(env.memory, `tce-root-${name}`);
+    this.iommu = new IommuRegion(env.memory, `tce-iommu-${name}`, 0n, this);
+    env.liobns.add(this);
+  }
+
+  get enabled(): boolean {
+    return this.entries !== 0;
+  }
+
+  get pageShift(): number {
+    return this.page.shift;
+  }
+
+  /** Belongs to a PCI bridge, not to a VIO device: decides the names of trace events. */
+  get isPci(): boolean {
+    return this.liobn >= PCI_LIOBN_FLAG;
+  }
+
+  /** Size in bytes, modulo 2^64 as QEMU computes it: a window of all 2^64 bytes has 0. */
+  get sizeBytes(): bigint {
+    return BigInt.asUintN(64, BigInt(this.entries) << BigInt(this.page.shift));
+  }
+
+  /**
+   * Gives the window its geometry and an empty table, and shows it to devices.
+   *
+   * @param entries 0 to 2^32 - 1. With 0 nothing happens but a hazard: QEMU
+   *   attaches an empty region there and aborts at the next attempt (behaviour 11.9, 11.10)
+   */
+  enable(pageShift: number, busOffset: bigint, entries: number): void {
+    if (this.enabled) {
+      this.#hazard("trying to enable already enabled TCE table; QEMU warns and changes nothing");
+      return;
+    }
+    if (this.#emptyInQemu) {
+      this.#hazard("QEMU aborts here: the region of the window is attached already, with no entries");
+      this.#emptyInQemu = false;
+    }
+    if (entries === 0) {
+      this.#hazard(
+        "a window of no entries stays disabled; QEMU attaches it and aborts when it is enabled again",
+      );
+      this.#emptyInQemu = true;
+      return;
+    }
+    this.#setGeometry(pageShift, busOffset, entries);
+    this.table = new TceTable({ length: entries, pageShift });
+    this.#traceNewTable();
+    this.iommu.setSize(this.sizeBytes);
+    this.root.addSubregion(this.iommu, busOffset);
+  }
+
+  /** Hides the window from devices and drops its table. No UNMAP is sent: listeners hear region_del. */
+  disable(): void {
+    if (!this.enabled) return;
+    this.root.removeSubregion(this.iommu);
+    this.iommu.setSize(0n);
+    this.table = null;
+    this.fd = -1;
+    this.#setGeometry(0, 0n, 0);
+  }
+
+  /** Zeroes all entries without notifications, as a device reset does. */
+  reset(): void {
+    this.table?.clear();
+  }
+
+  /** Takes the window out of the machine, with its owner. */
+  destroy(): void {
+    this.disable();
+    this.env.liobns.remove(this);
+  }
+
+  #setGeometry(pageShift: number, busOffset: bigint, entries: number): void {
+    this.page = pageStep(pageShift);
+    this.busOffset = busOffset;
+    this.entries = entries;
+    this.#busHi = hiOf(busOffset);
+    this.#busLo = loOf(busOffset);
+    this.#busPages = 2 ** (64 - pageShift);
+  }
+
+  // ---------------------------------------------------------------- entries
+
+  /**
+   * Number of the entry that a bus address belongs to; `entries` or more if it
+   * lies outside. The address is rounded down to its page before the start of
+   * the window is subtracted, modulo 2^64 (recorded in base-unaligned and base-high).
+   */
+  indexOf(hi: number, lo: number): number {
+    const { maskHi, maskLo, shift } = this.page;
+    const pageLo = (lo & maskLo) >>> 0;
+    const borrow = pageLo < this.#busLo ? 1 : 0;
+    return pageOf((((hi & maskHi) >>> 0) - this.#busHi - borrow) >>> 0, (pageLo - this.#busLo) >>> 0, shift);
+  }
+
+  /** Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before. */
+  put(index: number, hi: number, lo: number): void {
+    this.table!.put(index, hi, lo);
+    const { page } = this;
+    this.iommu.notify(page, index, 1, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, permOf(lo));
+  }
+
+  /**
+   * Stores one value in up to `count` entries from `index`, which is inside of
+   * the window, and tells notifiers.
+   *
+   * @returns how many were stored before the end of the window was passed
+   */
+  fill(index: number, count: number, hi: number, lo: number): number {
+    return this.#pieces(index, count, (first, _done, pages) => {
+      this.table!.fill(first, pages, hi, lo);
+      this.#notifyFill(first, pages, hi, lo);
+    });
+  }
+
+  /** Stores a list of entries (high and low half of each) like {@link fill}. */
+  putList(index: number, words: Uint32Array, count: number): number {
+    return this.#pieces(index, count, (first, done, pages) => {
+      const part = done === 0 ? words : words.subarray(done * 2);
+      this.table!.putList(first, part, pages);
+      if (this.iommu.notifierFlags !== NotifierFlag.NONE) this.#notifyList(first, part, pages);
+    });
+  }
+
+  /**
+   * Cuts a range of pages at the end of the window. In a window of all 2^64
+   * bytes the page behind the last one is the first again (behaviour 2.1: addresses wrap).
+   */
+  #pieces(index: number, count: number, store: (first: number, done: number, pages: number) => void): number {
+    let first = index;
+    let done = 0;
+    while (done < count && first < this.entries) {
+      const pages = Math.min(count - done, this.entries - first);
+      store(first, done, pages);
+      done += pages;
+      first += pages;
+      if (first === this.#busPages) first = 0;
+    }
+    return done;
+  }
+
+  #notifyFill(first: number, pages: number, hi: number, lo: number): void {
+    if (this.iommu.notifierFlags === NotifierFlag.NONE) return;
+    const { page, iommu } = this;
+    const targetHi = (hi & page.maskHi) >>> 0;
+    const targetLo = (lo & page.maskLo) >>> 0;
+    const perm = permOf(lo);
+    if (perm === 0) {
+      iommu.notify(page, first, pages, targetHi, targetLo, perm);
+    } else {
+      // Every page maps the same target, so they are no run.
+      for (let i = 0; i < pages; i++) iommu.notify(page, first + i, 1, targetHi, targetLo, perm);
+    }
+  }
+
+  #notifyList(first: number, words: Uint32Array, count: number): void {
+    const { page, iommu } = this;
+    for (let at = 0; at < count; ) {
+      const targetHi = (words[at * 2]! & page.maskHi) >>> 0;
+      const targetLo = (words[at * 2 + 1]! & page.maskLo) >>> 0;
+      const perm = permOf(words[at * 2 + 1]!);
+      const pages = this.#runLength(words, at, count, targetHi, targetLo, perm);
+      iommu.notify(page, first + at, pages, targetHi, targetLo, perm);
+      at += pages;
+    }
+  }
+
+  /** How many entries from `at` on are one run: next pages to next targets (unmapped: to the same one). */
+  #runLength(
+    words: Uint32Array,
+    at: number,
+    count: number,
+    hi: number,
+    lo: number,
+    perm: Permission,
+  ): number {
+    const { maskHi, maskLo, sizeHi, sizeLo } = this.page;
+    const stepLo = perm === 0 ? 0 : sizeLo;
+    const stepHi = perm === 0 ? 0 : sizeHi;
+    let next = at + 1;
+    for (; next < count; next++) {
+      lo += stepLo;
+      hi += stepHi;
+      if (lo >= TWO32) {
+        lo -= TWO32;
+        hi++;
+      }
+      const word = words[next * 2 + 1]!;
+      if ((word & maskLo) >>> 0 !== lo || (words[next * 2]! & maskHi) >>> 0 !== hi) break;
+      if ((word & TCE_PERM_MASK) !== perm) break;
+    }
+    return next - at;
+  }
+
+  // ------------------------------------------------------------ IOMMU hooks
+
+  get target(): AddressSpace {
+    return this.env.systemMemory;
+  }
+
+  translate(hi: number, lo: number, into: IommuTranslation): void {
+    const { page, table } = this;
+    const index = pageOf(hi, lo, page.shift);
+    if (table !== null && index < this.entries) {
+      table.load(index);
+      into.targetHi = (table.hi & page.maskHi) >>> 0;
+      into.targetLo = (table.lo & page.maskLo) >>> 0;
+      into.maskHi = ~page.maskHi >>> 0;
+      into.maskLo = ~page.maskLo >>> 0;
+      into.perm = permOf(table.lo);
+    } else {
+      into.targetHi = into.targetLo = 0;
+      into.maskHi = into.maskLo = 0xffff_ffff;
+      into.perm = 0;
+    }
+    if (this.env.observer.trace !== null) this.#traceTranslation(hi, lo, into);
+  }
+
+  replay(notifier: IommuNotifier): ReplayReport {
+    this.lastReplay = this.#replay(notifier);
+    return this.lastReplay;
+  }
+
+  #replay(notifier: IommuNotifier): ReplayReport {
+    if (this.skippingReplay) return { strategy: "skipped", steps: 0, notifications: 0, complete: true };
+    if (this.env.replayStrategy === "page-walk") return this.iommu.replayByPages(notifier);
+    return this.replayCounted(notifier);
+  }
+
+  /** Tells a notifier of every run of valid entries; costs what is mapped. */
+  replayCounted(notifier: IommuNotifier): ReplayReport {
+    const run = new MappingRun();
+    let runs = 0;
+    this.table?.forEachRun(0, this.entries, (first, pages, targetHi, targetLo, perm) => {
+      runs++;
+      notifier.replayed(run.set(this.page, first, pages, targetHi, targetLo, perm));
+    });
+    return { strategy: "counted-walk", steps: runs, notifications: runs, complete: true };
+  }
+
+  minPageSize(): bigint {
+    return 1n << BigInt(this.page.shift);
+  }
+
+  notifyFlagChanged(before: number, after: number): string | undefined {
+    if ((after & NotifierFlag.DEVIOTLB_UNMAP) !== 0) return "spart_tce does not support dev-iotlb yet";
+    if (before === NotifierFlag.NONE) this.#setNeedVfio(true);
+    else if (after === NotifierFlag.NONE) this.#setNeedVfio(false);
+    return undefined;
+  }
+
+  /**
+   * Switches whether user space must see every change. QEMU copies the whole
+   * table here when there is no in-kernel one (behaviour 3.5), entry by entry;
+   * the tree stays where it is, but the event is told as QEMU tells it.
+   */
+  #setNeedVfio(need: boolean): void {
+    this.needVfio = need;
+    if (need) this.#traceNewTable();
+  }
+
+  // ------------------------------------------------------------------ trace
+
+  #traceTranslation(hi: number, lo: number, entry: IommuTranslation): void {
+    this.env.observer.trace?.({
+      name: "spapr_iommu_xlate",
+      liobn: BigInt(this.liobn),
+      ioba: toBig(hi, lo),
+      tce: toBig(entry.targetHi, entry.targetLo),
+      perm: entry.perm,
+      mask: entry.maskLo,
+    });
+  }
+
+  /** Instead of an address, which would differ from run to run, a number made from the LIOBN. */
+  #traceNewTable(): void {
+    const table = this.enabled ? BigInt(this.liobn) << 12n : 0n;
+    this.env.observer.trace?.({
+      name: "spapr_iommu_new_table",
+      liobn: BigInt(this.liobn),
+      table,
+      fd: this.fd,
+    });
+  }
+
+  #hazard(what: string): void {
+    this.env.observer.hazard?.({ what, values: { liobn: hex(this.liobn) } });
+  }
+}

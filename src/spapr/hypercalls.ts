@@ -1,0 +1,286 @@
+/**
+ * The four TCE hypercalls, and the dispatch of all hypercalls.
+ *
+ * A handler takes the registers, returns the status and writes results into
+ * them. Each follows the order of checks of QEMU (behaviour section 2); the
+ * recordings of hypercalls hold every one of them.
+ *
+ * @module
+ */
+
+import { TWO32, toBig } from "../base/u64.ts";
+import { DmaTarget } from "../memory/address-space.ts";
+import { TCE_PERM_MASK } from "../tce/tce.ts";
+import type { DmaWindow } from "./dma-window.ts";
+import { readCells, type SpaprEnvironment } from "./environment.ts";
+import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
+import { refuse, refuseIoba, refuseLiobn } from "./refuse.ts";
+
+/** One hypercall: `regs` are the registers r3 to r12 in halves; returns the status. */
+export type HcallHandler = (env: SpaprEnvironment, regs: Uint32Array) => number;
+
+// Where the arguments r4 to r7 lie: high half, the low one behind it.
+const R4 = 2;
+const R5 = 4;
+const R6 = 6;
+const R7 = 8;
+
+/** The entries of one list; filled again by each H_PUT_TCE_INDIRECT. */
+const list = new Uint32Array(MAX_LIST_ENTRIES * 2);
+const target = new DmaTarget();
+
+/**
+ * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE.
+ *
+ * The low bits of the address are ignored; the entry is stored verbatim.
+ */
+export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
+  const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
+  let status: number = HStatus.SUCCESS;
+  if (window === undefined) {
+    status = refuseLiobn(env, "H_PUT_TCE", regs[R4]!, regs[R4 + 1]!);
+  } else {
+    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= window.entries) {
+      status = refuseIoba(env, "H_PUT_TCE", window, regs[R5]!, regs[R5 + 1]!);
+    } else if (!env.profile.anyTarget && !isMemory(env, window, regs[R6]!, regs[R6 + 1]!)) {
+      status = refuseTarget(env, "H_PUT_TCE", regs[R6]!, regs[R6 + 1]!);
+    } else {
+      window.put(index, regs[R6]!, regs[R6 + 1]!);
+    }
+  }
+  if (env.observer.trace !== null) tracePut(env, window, regs, status);
+  return status;
+}
+
+/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; the TCE in r4. On failure r4 keeps the LIOBN. */
+export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
+  const liobnHi = regs[R4]!;
+  const liobnLo = regs[R4 + 1]!;
+  const window = env.liobns.find(liobnHi, liobnLo);
+  let status: number = HStatus.SUCCESS;
+  if (window === undefined) {
+    status = refuseLiobn(env, "H_GET_TCE", liobnHi, liobnLo);
+  } else {
+    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= window.entries) {
+      status = refuseIoba(env, "H_GET_TCE", window, regs[R5]!, regs[R5 + 1]!);
+    } else {
+      const table = window.table!;
+      table.load(index);
+      regs[R4] = table.hi;
+      regs[R4 + 1] = table.lo;
+    }
+  }
+  if (env.observer.trace !== null) {
+    const tce = status === HStatus.SUCCESS ? toBig(regs[R4]!, regs[R4 + 1]!) : 0n;
+    env.observer.trace({
+      name: isPci(liobnLo) ? "spapr_iommu_pci_get" : "spapr_iommu_get",
+      liobn: toBig(liobnHi, liobnLo),
+      ioba: pageAddress(window, regs),
+      ret: status,
+      tce,
+    });
+  }
+  return status;
+}
+
+/**
+ * H_PUT_TCE_INDIRECT: r4 LIOBN, r5 I/O bus address, r6 guest address of up to
+ * 512 big-endian TCEs, r7 their number.
+ *
+ * QEMU stops at the first address outside of the window, and what was stored
+ * stays (behaviour 2.4). PAPR checks everything first (quirk `partialEffects`).
+ */
+export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): number {
+  const call = "H_PUT_TCE_INDIRECT";
+  const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
+  if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
+  const count = regs[R7 + 1]!;
+  if (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES) {
+    return refuse(env, call, HStatus.PARAMETER, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+  }
+  if ((regs[R6 + 1]! & LIST_ALIGN_MASK) !== 0) {
+    const rule = "the list does not begin on a 4 KiB boundary";
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+  }
+  let status: number;
+  let stored = 0;
+  if (count === 0) {
+    status = refuseEmpty(env, call);
+  } else {
+    const readable = readCells(env, regs[R6]!, regs[R6 + 1]!, list, count * 2);
+    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    status = checkList(env, window, regs, index, count, readable);
+    if (status === HStatus.SUCCESS) {
+      stored = window.putList(index, list, count);
+      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+    }
+  }
+  if (env.observer.trace !== null) {
+    // The trace shows the entry read last: the failing one, if there is one (behaviour 2.4, step 6).
+    const last = Math.min(stored, Math.max(count - 1, 0));
+    env.observer.trace({
+      name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
+      liobn: BigInt(window.liobn),
+      ioba: toBig(regs[R5]!, regs[R5 + 1]!),
+      tceList: toBig(regs[R6]!, regs[R6 + 1]!),
+      iobaN: BigInt(Math.max(stored - 1, 0)),
+      tceN: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
+      ret: status,
+    });
+  }
+  return status;
+}
+
+/**
+ * H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE for all pages, r7 their number.
+ *
+ * The number is compared with the whole table, not with what is left behind the
+ * address (behaviour 2.5).
+ */
+export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
+  const call = "H_STUFF_TCE";
+  const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
+  if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
+  const count = regs[R7 + 1]!;
+  if (!env.profile.stuffWholeTable && (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES)) {
+    return refuse(env, call, HStatus.P4, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+  }
+  if (regs[R7]! !== 0 || count > window.entries) {
+    return refuse(
+      env,
+      call,
+      HStatus.PARAMETER,
+      "more pages than the window has",
+      "QEMU",
+      "npages",
+      regs[R7]!,
+      count,
+    );
+  }
+  let status: number;
+  let stored = 0;
+  if (count === 0) {
+    status = refuseEmpty(env, call);
+  } else {
+    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    status = checkFill(env, window, regs, index, count);
+    if (status === HStatus.SUCCESS) {
+      stored = window.fill(index, count, regs[R6]!, regs[R6 + 1]!);
+      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+    }
+  }
+  if (env.observer.trace !== null) {
+    const behind = pageAddress(window, regs) + (BigInt(stored) << BigInt(window.pageShift));
+    env.observer.trace({
+      name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
+      liobn: BigInt(window.liobn),
+      ioba: BigInt.asUintN(64, behind),
+      tceValue: toBig(regs[R6]!, regs[R6 + 1]!),
+      npages: BigInt(count),
+      ret: status,
+    });
+  }
+  return status;
+}
+
+function refuseEmpty(env: SpaprEnvironment, call: string): number {
+  const status = env.profile.emptyListStatus;
+  if (status === HStatus.SUCCESS) return status;
+  return refuse(env, call, status, "no entries", "QEMU", "npages", 0, 0);
+}
+
+/** The checks that come before anything is stored; QEMU has none. */
+function checkList(
+  env: SpaprEnvironment,
+  window: DmaWindow,
+  regs: Uint32Array,
+  index: number,
+  count: number,
+  readable: boolean,
+): number {
+  const call = "H_PUT_TCE_INDIRECT";
+  const { profile } = env;
+  if (!profile.partialEffects && index + count > window.entries) {
+    return refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+  }
+  if (!profile.unreadableListIsZero && !readable) {
+    const rule = "the list is not in memory";
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+  }
+  if (!profile.anyTarget) {
+    for (let i = 0; i < count; i++) {
+      const hi = list[i * 2]!;
+      const lo = list[i * 2 + 1]!;
+      if (!isMemory(env, window, hi, lo)) return refuseTarget(env, call, hi, lo);
+    }
+  }
+  return HStatus.SUCCESS;
+}
+
+function checkFill(
+  env: SpaprEnvironment,
+  window: DmaWindow,
+  regs: Uint32Array,
+  index: number,
+  count: number,
+): number {
+  const call = "H_STUFF_TCE";
+  if (!env.profile.partialEffects && index + count > window.entries) {
+    return refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+  }
+  if (!env.profile.anyTarget && !isMemory(env, window, regs[R6]!, regs[R6 + 1]!)) {
+    return refuseTarget(env, call, regs[R6]!, regs[R6 + 1]!);
+  }
+  return HStatus.SUCCESS;
+}
+
+/** Does an entry point at memory of the guest, with all of its page? Entries without permission always pass. */
+function isMemory(env: SpaprEnvironment, window: DmaWindow, hi: number, lo: number): boolean {
+  if ((lo & TCE_PERM_MASK) === 0) return true;
+  const { page } = window;
+  const bytes = Math.min(page.sizeHi * TWO32 + page.sizeLo, 2 ** 52);
+  const pageHi = (hi & page.maskHi) >>> 0;
+  const pageLo = (lo & page.maskLo) >>> 0;
+  return (
+    env.systemMemory.translate(pageHi, pageLo, bytes, false, target) &&
+    target.region!.ram !== null &&
+    target.length === bytes
+  );
+}
+
+const refuseTarget = (env: SpaprEnvironment, call: string, hi: number, lo: number): number =>
+  refuse(
+    env,
+    call,
+    HStatus.PARAMETER,
+    "the entry points outside of the partition's memory",
+    "PAPR",
+    "tce",
+    hi,
+    lo,
+  );
+
+const isPci = (liobnLo: number): boolean => liobnLo >>> 31 === 1;
+
+/** The address in r5 as the trace shows it: rounded down to a page, unless there is no window to tell its size. */
+function pageAddress(window: DmaWindow | undefined, regs: Uint32Array): bigint {
+  const address = toBig(regs[R5]!, regs[R5 + 1]!);
+  return window === undefined ? address : (address >> BigInt(window.pageShift)) << BigInt(window.pageShift);
+}
+
+function tracePut(
+  env: SpaprEnvironment,
+  window: DmaWindow | undefined,
+  regs: Uint32Array,
+  status: number,
+): void {
+  env.observer.trace?.({
+    name: isPci(regs[R4 + 1]!) ? "spapr_iommu_pci_put" : "spapr_iommu_put",
+    liobn: toBig(regs[R4]!, regs[R4 + 1]!),
+    ioba: pageAddress(window, regs),
+    tce: toBig(regs[R6]!, regs[R6 + 1]!),
+    ret: status,
+  });
+}

@@ -1,0 +1,183 @@
+import { IommuError } from "../base/errors.ts";
+import { toBig } from "../base/u64.ts";
+import { AddressSpace } from "../memory/address-space.ts";
+import { GuestRam } from "../memory/guest-ram.ts";
+import { MemoryRegion } from "../memory/memory-region.ts";
+import { MemorySystem } from "../memory/memory-system.ts";
+import { registerDdwCalls } from "./ddw.ts";
+import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
+import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
+import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
+import { LiobnRegistry } from "./liobn-registry.ts";
+import { newObserver, type SpaprObserver } from "./observer.ts";
+import { HCALL_MAX_PAPR, Hcall, HStatus } from "./papr.ts";
+import { PciHostBridge, type PhbConfig } from "./phb.ts";
+import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
+import { HcallRegisters } from "./registers.ts";
+import { RtasDispatcher } from "./rtas.ts";
+import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
+
+/** Memory of a device at an address of its own, such as NVLink2 GPU RAM at 64 TiB. */
+export interface DeviceRamConfig {
+  readonly address: bigint;
+  readonly sizeBytes: bigint;
+}
+
+/** What a machine is made of. Everything has QEMU's default. */
+export interface MachineConfig {
+  /** Bytes of memory from address 0; default 256 MiB. */
+  readonly ramSize?: bigint;
+  /** Bridges; the default is one with index 0. */
+  readonly phbs?: readonly PhbConfig[];
+  readonly vio?: readonly VioConfig[];
+  readonly deviceRam?: readonly DeviceRamConfig[];
+  /** Name of a profile or a profile; default `qemu-7.2`. */
+  readonly profile?: string | Profile;
+  readonly replayStrategy?: ReplayStrategy;
+}
+
+const DEFAULT_RAM_SIZE = 0x1000_0000n;
+const OPCODE_LO = 1;
+const R4_HI = 2;
+const R4_LO = 3;
+
+/**
+ * A pSeries machine: guest memory, PCI host bridges and VIO devices with their
+ * DMA windows, and the calls through which a guest programs them.
+ */
+export class Machine {
+  readonly observer: SpaprObserver = newObserver();
+  readonly memory: MemorySystem = new MemorySystem();
+  readonly ram: GuestRam;
+  readonly systemMemory: AddressSpace;
+  readonly env: SpaprEnvironment;
+  readonly vio: VioBus;
+  readonly #rtas: RtasDispatcher;
+  readonly #registers = new HcallRegisters();
+  /** Handlers by hypercall number / 4, as in QEMU. */
+  readonly #papr: (HcallHandler | undefined)[] = new Array(HCALL_MAX_PAPR / 4 + 1).fill(undefined);
+  #phbs: PciHostBridge[] = [];
+  #deviceTree: DeviceTree = new Map();
+
+  /** @throws IommuError BAD_CONFIG, LIOBN_IN_USE or OUT_OF_RANGE if the configuration makes no machine */
+  constructor(config: MachineConfig = {}) {
+    const { profile = DEFAULT_PROFILE, ramSize = DEFAULT_RAM_SIZE } = config;
+    this.ram = new GuestRam(ramSize);
+    const root = MemoryRegion.container(this.memory, "system");
+    this.systemMemory = new AddressSpace(this.memory, "memory", root);
+    root.addSubregion(MemoryRegion.ram(this.memory, "ppc_spapr.ram", this.ram), 0n);
+    for (const { address, sizeBytes } of config.deviceRam ?? []) {
+      root.addSubregion(MemoryRegion.ram(this.memory, "device-ram", new GuestRam(sizeBytes), true), address);
+    }
+    this.env = {
+      memory: this.memory,
+      systemMemory: this.systemMemory,
+      profile: typeof profile === "string" ? findProfile(profile) : profile,
+      observer: this.observer,
+      liobns: new LiobnRegistry(),
+      replayStrategy: config.replayStrategy ?? "counted-walk",
+    };
+    this.#papr[Hcall.GET_TCE / 4] = hGetTce;
+    this.#papr[Hcall.PUT_TCE / 4] = hPutTce;
+    this.#papr[Hcall.STUFF_TCE / 4] = hStuffTce;
+    this.#papr[Hcall.PUT_TCE_INDIRECT / 4] = hPutTceIndirect;
+    this.vio = new VioBus(this.env, ramSize);
+    this.#rtas = new RtasDispatcher(this.env);
+    registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
+    registerVioCalls(this.#rtas, this.env, this.vio);
+    for (const phb of config.phbs ?? [{ index: 0 }]) this.#addPhb(phb);
+    for (const device of config.vio ?? []) this.vio.add(device);
+    this.reset();
+  }
+
+  /** Bridges in order of creation. */
+  get phbs(): readonly PciHostBridge[] {
+    return this.#phbs;
+  }
+
+  /** The tree that the guest was given at the last reset. */
+  get deviceTree(): DeviceTree {
+    return this.#deviceTree;
+  }
+
+  get profile(): Profile {
+    return this.env.profile;
+  }
+
+  /** @throws IommuError BAD_CONFIG if there is no such bridge */
+  phb(index: number): PciHostBridge {
+    const phb = this.#phbs.find((bridge) => bridge.index === index);
+    if (phb === undefined)
+      throw new IommuError("BAD_CONFIG", `the machine has no bridge ${index}`, { index });
+    return phb;
+  }
+
+  /** Plugs a bridge into the running machine; it is reset, so that its default window exists. */
+  plugPhb(config: PhbConfig): PciHostBridge {
+    const phb = this.#addPhb(config);
+    phb.reset();
+    return phb;
+  }
+
+  /** Takes a bridge out of the running machine, with its windows. */
+  unplugPhb(phb: PciHostBridge): void {
+    this.#phbs = this.#phbs.filter((other) => other !== phb);
+    phb.destroy();
+  }
+
+  #addPhb(config: PhbConfig): PciHostBridge {
+    if (this.#phbs.some((phb) => phb.index === config.index)) {
+      throw new IommuError("BAD_CONFIG", `bridge index ${config.index} is in use`, { index: config.index });
+    }
+    const phb = new PciHostBridge(this.env, config);
+    this.#phbs.push(phb);
+    return phb;
+  }
+
+  /**
+   * A machine reset: bridges in reverse order of creation, then VIO devices,
+   * likewise; then the device tree is built. Guest memory stays.
+   */
+  reset(): void {
+    for (const phb of [...this.#phbs].reverse()) phb.reset();
+    for (const device of [...this.vio.devices].reverse()) device.reset();
+    this.#deviceTree = buildDeviceTree(this.#phbs, this.vio);
+  }
+
+  /**
+   * One hypercall, the hot path: number and arguments in `regs` (r3 to r12 in
+   * halves, see {@link HcallRegisters}), results in them afterwards.
+   *
+   * @param problemState the caller runs with MSR[PR] = 1, which no hypercall permits
+   * @returns the status, which belongs into r3
+   */
+  hcall(regs: Uint32Array, problemState = false): number {
+    if (problemState) return HStatus.PRIVILEGE;
+    const opcode = regs[OPCODE_LO]!;
+    if (regs[0] === 0) {
+      if (opcode <= HCALL_MAX_PAPR && (opcode & 3) === 0) {
+        const handler = this.#papr[opcode >>> 2];
+        if (handler !== undefined) return handler(this.env, regs);
+      } else if (opcode === Hcall.RTAS) {
+        return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
+      }
+    }
+    this.observer.refusal?.({
+      call: "hypercall",
+      status: HStatus.FUNCTION,
+      rule: "no hypercall has this number",
+      source: "QEMU",
+      values: { opcode: toBig(regs[0]!, opcode) },
+    });
+    return HStatus.FUNCTION;
+  }
+
+  /** A hypercall with plain arguments, off the hot path; results are in the registers returned. */
+  call(
+    opcode: number | bigint,
+    ...args: readonly (number | bigint)[]
+  ): { status: number; registers: HcallRegisters } {
+    this.#registers.load(BigInt(opcode), args.map(BigInt));
+    return { status: this.hcall(this.#registers.words), registers: this.#registers };
+  }
+}

@@ -1,0 +1,37 @@
+import type { TraceEvent } from "./trace-events.ts";
+
+/** Values that belong to a record, by name; addresses are bigints. */
+export type RecordValues = Readonly<Record<string, bigint | number | string>>;
+
+/** Why a guest's call was refused. */
+export interface Refusal {
+  /** `H_PUT_TCE`, `ibm,create-pe-dma-window`, ... */
+  readonly call: string;
+  /** The status the guest gets. */
+  readonly status: number;
+  /** The rule that failed, as a sentence. */
+  readonly rule: string;
+  /** Whose rule it is. */
+  readonly source: "QEMU" | "PAPR" | "KVM" | "VFIO";
+  readonly values: RecordValues;
+}
+
+/** Something that a real system does not survive, or that is undefined there. */
+export interface Hazard {
+  /** What happened here, and what the real system does instead. */
+  readonly what: string;
+  readonly values: RecordValues;
+}
+
+/**
+ * Hears what happens in a machine. A record is built only while its function is
+ * set, so that nobody pays for what nobody hears.
+ */
+export interface SpaprObserver {
+  trace: ((event: TraceEvent) => void) | null;
+  refusal: ((refusal: Refusal) => void) | null;
+  hazard: ((hazard: Hazard) => void) | null;
+}
+
+/** An observer that hears nothing yet. */
+export const newObserver = (): SpaprObserver => ({ trace: null, refusal: null, hazard: null });

@@ -1,0 +1,132 @@
+import { IommuError } from "../base/errors.ts";
+import { hex, U64_MAX } from "../base/u64.ts";
+import { AddressSpace } from "../memory/address-space.ts";
+import { MemoryRegion, type MmioHandler } from "../memory/memory-region.ts";
+import { DmaWindow } from "./dma-window.ts";
+import type { SpaprEnvironment } from "./environment.ts";
+import { buidOf, DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, MSI_WINDOW, pciLiobn } from "./papr.ts";
+
+/** Properties of a PCI host bridge, with QEMU's meaning and defaults. */
+export interface PhbConfig {
+  /** 0 to 30; makes the BUID and the LIOBNs. */
+  readonly index: number;
+  /** Dynamic DMA windows; default true. Without them there is one window. */
+  readonly ddw?: boolean;
+  /** Page sizes that a new window may have: bit n is a page of 2^n bytes. Default: the profile's. */
+  readonly pgsz?: bigint;
+  /** Bus address of the default window; default 0. */
+  readonly dmaWinAddr?: bigint;
+  /** Bytes of the default window; default 1 GiB. */
+  readonly dmaWinSize?: bigint;
+  /** Bus address of the other window; default 2^59. */
+  readonly dma64WinAddr?: bigint;
+}
+
+/** MSI writes are counted by nobody here; the region is there for what hides it. */
+const MSI_HANDLER: MmioHandler = { read: () => 0n, write: () => {} };
+
+/**
+ * A PCI host bridge: one DMA address space for all devices behind it, with one
+ * or two DMA windows and the MSI window. Where they overlap, window 1 is in
+ * front of window 0, and both are in front of MSI (recorded).
+ */
+export class PciHostBridge {
+  readonly env: SpaprEnvironment;
+  readonly index: number;
+  readonly buid: bigint;
+  readonly ddw: boolean;
+  readonly pgsz: bigint;
+  readonly dmaWinAddr: bigint;
+  readonly dmaWinSize: bigint;
+  readonly dma64WinAddr: bigint;
+  /** Windows by number: one, or two with dynamic windows. */
+  readonly windows: readonly DmaWindow[];
+  /** What devices with the bus-master bit set see. */
+  readonly addressSpace: AddressSpace;
+  readonly #msi: MemoryRegion;
+
+  /** @throws IommuError BAD_CONFIG for an index or a value out of range */
+  constructor(env: SpaprEnvironment, config: PhbConfig) {
+    const { index } = config;
+    if (!Number.isInteger(index) || index < 0 || index > MAX_PHB_INDEX) {
+      throw new IommuError(
+        "BAD_CONFIG",
+        `"index" ${index} for PAPR PHB is too large (max ${MAX_PHB_INDEX})`,
+        { index },
+      );
+    }
+    this.env = env;
+    this.index = index;
+    this.buid = buidOf(index);
+    this.ddw = config.ddw ?? true;
+    this.pgsz = checked("pgsz", config.pgsz ?? env.profile.defaultPageSizes);
+    this.dmaWinAddr = checked("dma_win_addr", config.dmaWinAddr ?? 0n);
+    this.dmaWinSize = checked("dma_win_size", config.dmaWinSize ?? 0x4000_0000n);
+    this.dma64WinAddr = checked("dma64_win_addr", config.dma64WinAddr ?? 0x0800_0000_0000_0000n);
+
+    const root = MemoryRegion.container(env.memory, `${this.name}.iommu-root`);
+    this.addressSpace = new AddressSpace(env.memory, this.name, root);
+    this.#msi = MemoryRegion.mmio(env.memory, "msi", MSI_WINDOW.size, MSI_HANDLER);
+    root.addSubregion(this.#msi, MSI_WINDOW.address);
+    const numbers = this.ddw ? [0, 1] : [0];
+    this.windows = numbers.map((number) => new DmaWindow(env, this.name, pciLiobn(index, number)));
+    for (const window of this.windows) root.addSubregion(window.root, 0n);
+  }
+
+  /** Name of the device-tree node and of the address space. */
+  get name(): string {
+    return `pci@${this.buid.toString(16)}`;
+  }
+
+  get enabledWindows(): number {
+    return this.windows.filter((window) => window.enabled).length;
+  }
+
+  /**
+   * The window that a create would use: the first one that is disabled, in
+   * ascending order but for the bridges of the quirk `secondWindowFirst`.
+   */
+  findFreeWindow(): DmaWindow | undefined {
+    const order = this.env.profile.secondWindowFirst.includes(this.index)
+      ? [...this.windows].reverse()
+      : this.windows;
+    return order.find((window) => !window.enabled);
+  }
+
+  /**
+   * Removes all windows and restores the default one, empty (QEMU's
+   * `spapr_phb_dma_reset`). The replay of the new window is not skipped here:
+   * the flag belongs to ibm,create-pe-dma-window alone.
+   */
+  resetDma(): void {
+    for (const window of this.windows) window.disable();
+    const entries = Number(BigInt.asUintN(32, this.dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT)));
+    const [first] = this.windows;
+    first!.enable(DEFAULT_PAGE_SHIFT, this.dmaWinAddr, entries);
+    first!.defaultWindow = true;
+  }
+
+  /** The reset of the bridge: windows, then its child devices, which are the tables. */
+  reset(): void {
+    this.resetDma();
+    for (const window of this.windows) window.reset();
+  }
+
+  /** Takes the bridge out of the machine; listeners hear window 1 go, then window 0. */
+  destroy(): void {
+    const { root } = this.addressSpace;
+    for (const window of [...this.windows].reverse()) {
+      root.removeSubregion(window.root);
+      window.destroy();
+    }
+    root.removeSubregion(this.#msi);
+    this.addressSpace.destroy();
+  }
+}
+
+function checked(name: string, value: bigint): bigint {
+  if (value < 0n || value > U64_MAX) {
+    throw new IommuError("BAD_CONFIG", `${name} ${hex(value)} does not fit into 64 bits`, { [name]: value });
+  }
+  return value;
+}

@@ -1,0 +1,133 @@
+import { IommuError } from "../base/errors.ts";
+import { HStatus, RtasStatus } from "./papr.ts";
+
+/**
+ * What one hypervisor does where others, or the architecture, differ. Code asks
+ * for a quirk by name; each says where it comes from.
+ */
+export interface Profile {
+  readonly name: string;
+
+  /**
+   * Status of H_PUT_TCE_INDIRECT and H_STUFF_TCE with a count of 0. QEMU's
+   * initial value, H_PARAMETER, stands when the loop does not run (recorded,
+   * hcall-indirect and hcall-stuff); PAPR leaves it undefined, KVM answers H_SUCCESS.
+   */
+  readonly emptyListStatus: number;
+  /**
+   * Calls of several entries stop at the first bad one and keep what was stored
+   * (QEMU, recorded). PAPR validates the range and all entries first.
+   */
+  readonly partialEffects: boolean;
+  /** H_STUFF_TCE may fill the whole table (QEMU, recorded); PAPR answers H_P4 above 512. */
+  readonly stuffWholeTable: boolean;
+  /** A TCE may point anywhere (QEMU, recorded); PAPR refuses an address that is not the partition's. */
+  readonly anyTarget: boolean;
+  /** A list outside of memory reads as zeros (QEMU, recorded); PAPR refuses it. */
+  readonly unreadableListIsZero: boolean;
+
+  /** Counts of return cells that ibm,query-pe-dma-window accepts: 5, and since QEMU 5.1 also 6. */
+  readonly queryReturnCounts: readonly number[];
+  /** The page-size bits a query can give; 2 MiB (0x100) is newer than QEMU 4.0 and LoPAR 2.9. */
+  readonly queryPageMask: number;
+  /** Status of a create with both windows in use: -1 in QEMU (recorded), -3 in PAPR. */
+  readonly noFreeWindowStatus: number;
+  /** A create may ask for more TCEs than the query advertised (QEMU, recorded). */
+  readonly createAboveMaximum: boolean;
+  /**
+   * With one window active a new one is put at `dma64_win_addr`, even on top of
+   * the other one (QEMU, recorded in ddw-remove; behaviour 11.4). Otherwise the
+   * free one of the two addresses is taken.
+   */
+  readonly createOverWindow: boolean;
+  /** The default window comes back when the last other window is removed (PAPR, QEMU since 5.1). */
+  readonly restoreDefaultWindow: boolean;
+  /**
+   * Window 0 counts as the default one for ever after a reset, even when it was
+   * created anew (QEMU, recorded; behaviour 4.4).
+   */
+  readonly defaultWindowSticks: boolean;
+  /**
+   * Bridges on which window 1 is handed out before window 0 when both are free:
+   * the order of a hash table in QEMU (recorded for bridge 28; behaviour 4.7).
+   */
+  readonly secondWindowFirst: readonly number[];
+  /** `ibm,dma-window` shows the size modulo 2^32 (QEMU, recorded in winsize-4g and winsize-6g). */
+  readonly truncatedWindowProperty: boolean;
+  /** Cells of `ibm,ddw-extensions`: how many follow, reset token, and whether a query has 6 outputs. */
+  readonly ddwExtensions: readonly number[];
+  /** Page sizes of a bridge that says nothing: a mask of sizes in bytes. */
+  readonly defaultPageSizes: bigint;
+  /** Version of the migration state `spapr_iommu`. */
+  readonly migrationVersion: number;
+}
+
+const QEMU_7_2: Profile = {
+  name: "qemu-7.2",
+  emptyListStatus: HStatus.PARAMETER,
+  partialEffects: true,
+  stuffWholeTable: true,
+  anyTarget: true,
+  unreadableListIsZero: true,
+  queryReturnCounts: [5, 6],
+  queryPageMask: 0x1ff,
+  noFreeWindowStatus: RtasStatus.HW_ERROR,
+  createAboveMaximum: true,
+  createOverWindow: true,
+  restoreDefaultWindow: true,
+  defaultWindowSticks: true,
+  secondWindowFirst: [28],
+  truncatedWindowProperty: true,
+  ddwExtensions: [2, 0x2029, 1],
+  defaultPageSizes: 0x121_1000n,
+  migrationVersion: 3,
+};
+
+/** The profiles by name. `qemu-7.2` is the default: what the recordings show. */
+export const PROFILES: Readonly<Record<string, Profile>> = {
+  "qemu-7.2": QEMU_7_2,
+  // The time of the change that brought skipping_replay; machine types up to pseries-4.0.
+  "qemu-4.0": {
+    ...QEMU_7_2,
+    name: "qemu-4.0",
+    queryReturnCounts: [5],
+    queryPageMask: 0xff,
+    restoreDefaultWindow: false,
+    ddwExtensions: [1, 0x2029],
+    defaultPageSizes: 0x1_1000n,
+    migrationVersion: 2,
+  },
+  // What LoPAR 2.9 says, where it says something (linux-behaviour 5.1, 5.2).
+  papr: {
+    ...QEMU_7_2,
+    name: "papr",
+    emptyListStatus: HStatus.SUCCESS,
+    partialEffects: false,
+    stuffWholeTable: false,
+    anyTarget: false,
+    unreadableListIsZero: false,
+    queryPageMask: 0xff,
+    noFreeWindowStatus: RtasStatus.PARAM_ERROR,
+    createAboveMaximum: false,
+    createOverWindow: false,
+    defaultWindowSticks: false,
+    secondWindowFirst: [],
+    truncatedWindowProperty: false,
+  },
+};
+
+/** The name of the default profile. */
+export const DEFAULT_PROFILE = "qemu-7.2";
+
+/** @throws IommuError BAD_CONFIG if there is no such profile */
+export function findProfile(name: string): Profile {
+  const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
+  if (profile === undefined) {
+    throw new IommuError(
+      "BAD_CONFIG",
+      `profile "${name}": must be one of ${Object.keys(PROFILES).join(", ")}`,
+      { name },
+    );
+  }
+  return profile;
+}

@@ -1,0 +1,89 @@
+/**
+ * Refusals of hypercalls and RTAS calls, explained when somebody listens.
+ *
+ * Each function returns the status, so that a handler reads
+ * `return refuse...(env, call, ...)`; arguments are numbers, and the record is
+ * built only for a listener.
+ *
+ * @module
+ */
+
+import { hex64, toBig } from "../base/u64.ts";
+import type { DmaWindow } from "./dma-window.ts";
+import type { SpaprEnvironment } from "./environment.ts";
+import type { RecordValues, Refusal } from "./observer.ts";
+import { HStatus, RtasStatus } from "./papr.ts";
+
+/** A refused hypercall, with a value that explains it. */
+export function refuse(
+  env: SpaprEnvironment,
+  call: string,
+  status: number,
+  rule: string,
+  source: Refusal["source"],
+  name: string,
+  hi: number,
+  lo: number,
+): number {
+  if (env.observer.refusal !== null) {
+    env.observer.refusal({ call, status, rule, source, values: { [name]: hex64(toBig(hi, lo)) } });
+  }
+  return status;
+}
+
+/** No table has this LIOBN. */
+export const refuseLiobn = (env: SpaprEnvironment, call: string, hi: number, lo: number): number =>
+  refuse(env, call, HStatus.PARAMETER, "no DMA window has this LIOBN", "PAPR", "liobn", hi, lo);
+
+/** The address is not in the window. */
+export function refuseIoba(
+  env: SpaprEnvironment,
+  call: string,
+  window: DmaWindow,
+  hi: number,
+  lo: number,
+): number {
+  if (env.observer.refusal !== null) {
+    env.observer.refusal({
+      call,
+      status: HStatus.PARAMETER,
+      rule: window.enabled ? "the address is outside of the window" : "the window is disabled",
+      source: "PAPR",
+      values: {
+        ioba: hex64(toBig(hi, lo)),
+        liobn: `0x${window.liobn.toString(16)}`,
+        first: hex64(window.busOffset),
+        entries: window.entries,
+        pageShift: window.pageShift,
+      },
+    });
+  }
+  return HStatus.PARAMETER;
+}
+
+/** A refused RTAS call. */
+export function refuseRtas(
+  env: SpaprEnvironment,
+  call: string,
+  status: number,
+  rule: string,
+  source: Refusal["source"],
+  values: RecordValues,
+): number {
+  env.observer.refusal?.({ call, status, rule, source, values });
+  return status;
+}
+
+/** Wrong counts of argument or return cells. */
+export const refuseCounts = (env: SpaprEnvironment, call: string, nargs: number, nret: number): number =>
+  refuseRtas(
+    env,
+    call,
+    RtasStatus.PARAM_ERROR,
+    "the numbers of argument and return cells are wrong",
+    "QEMU",
+    {
+      nargs,
+      nret,
+    },
+  );

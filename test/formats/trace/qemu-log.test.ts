@@ -1,0 +1,190 @@
+import { describe, expect, it } from "vitest";
+import { toBig } from "../../../src/base/u64.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import {
+  DDW_CREATE,
+  DDW_QUERY,
+  NEW_TABLE,
+  POST_LOAD,
+  PRE_SAVE,
+  type TraceEvent,
+} from "../../../src/formats/trace/trace-event.ts";
+import { findSchema, SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
+import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Every event of a text, written out again. */
+function linesRead(text: string): { lines: string[]; reader: QemuLogReader } {
+  const lines: string[] = [];
+  const reader = new QemuLogReader((event) => lines.push(formatTraceEvent(event)));
+  reader.push(bytesOf(text));
+  reader.end();
+  return { lines, reader };
+}
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+/** The facts of a sidecar that single events tell. */
+class Facts {
+  readonly event_counts: Record<string, number> = {};
+  readonly tables_allocated: unknown[] = [];
+  readonly ddw_queries: unknown[] = [];
+  readonly windows_created: unknown[] = [];
+  readonly pre_save: unknown[] = [];
+  readonly post_load: unknown[] = [];
+  readonly xlate_by_perm: Record<string, number> = {};
+
+  add(event: TraceEvent): void {
+    const { name } = findSchema(event.kind, event.pci);
+    this.event_counts[name] = (this.event_counts[name] ?? 0) + 1;
+    const line = event.position;
+    const liobn = hex(BigInt(event.liobn));
+    const buid = hex(toBig(event.buidHi, event.buidLo));
+    const addr = hex(BigInt(event.configAddress));
+    const start = hex(toBig(event.busOffsetHi, event.busOffsetLo));
+    if (name === "spapr_iommu_xlate") {
+      this.xlate_by_perm[event.perm] = (this.xlate_by_perm[event.perm] ?? 0) + 1;
+    } else if (event.kind === NEW_TABLE) this.tables_allocated.push({ line, liobn });
+    else if (event.kind === DDW_QUERY) {
+      const mask = hex(BigInt(event.pageSizes));
+      this.ddw_queries.push({ line, buid, addr, windows_available: event.available, mask });
+    } else if (event.kind === DDW_CREATE) {
+      const page_size = hex(toBig(event.pageSizeHi, event.pageSizeLo));
+      const window_size = hex(toBig(event.windowSizeHi, event.windowSizeLo));
+      this.windows_created.push({ line, buid, addr, page_size, window_size, start, liobn });
+    } else if (event.kind === PRE_SAVE) this.pre_save.push(line);
+    else if (event.kind === POST_LOAD) this.post_load.push(line);
+  }
+}
+
+describe("QEMU's log of trace events", () => {
+  it.each(corpusNames("traces", ".log.gz"))("%s has the sidecar's facts, and its lines come back", (name) => {
+    const bytes = readCorpus("traces", `${name}.log`);
+    const { facts } = readSidecar("traces", name);
+    const lines = new TextDecoder("latin1").decode(bytes).split("\n");
+    const found = new Facts();
+    let different = 0;
+    const reader = new QemuLogReader((event) => {
+      found.add(event);
+      if (formatTraceEvent(event) !== lines[event.position - 1]) different++;
+    });
+    for (let at = 0; at < bytes.length; at += 65_536) reader.push(bytes.subarray(at, at + 65_536));
+    reader.end();
+
+    expect(different).toBe(0);
+    const counts = facts.event_counts as Record<string, number>;
+    const ours = Object.entries(counts).filter(([event]) => event.startsWith("spapr_iommu_"));
+    expect(found.event_counts).toEqual(Object.fromEntries(ours));
+    expect(found.tables_allocated.slice(0, 200)).toEqual(facts.tables_allocated);
+    expect(found.ddw_queries.slice(0, 200)).toEqual(facts.ddw_queries);
+    expect(found.windows_created.slice(0, 200)).toEqual(facts.windows_created);
+    const lineOf = (fact: { line: number }): number => fact.line;
+    expect(found.pre_save.slice(0, 200)).toEqual(facts.pre_save.map(lineOf));
+    expect(found.post_load.slice(0, 200)).toEqual(facts.post_load.map(lineOf));
+    expect(found.xlate_by_perm).toEqual(facts.xlate_by_perm);
+
+    const { events, otherEvents, text, damaged, long, torn } = reader.counts;
+    // "(not a trace line)" has no "_", and neither has the tail of a string with a line end in it.
+    const named = Object.entries(counts).filter(([event]) => event.includes("_"));
+    expect(events + otherEvents).toBe(named.reduce((sum, [, count]) => sum + count, 0));
+    expect(events + otherEvents + text).toBe(lines.length - 1);
+    expect({ damaged, long, torn }).toEqual({ damaged: 0, long: 0, torn: 0 });
+  });
+
+  it.each([
+    "spapr_iommu_put liobn=0xffffffffffffffff ioba=0xffffffffffffffff tce=0xffffffffffffffff ret=-9223372036854775808",
+    "spapr_iommu_pci_put liobn=0x0 ioba=0x100000000 tce=0x80000000 ret=9223372036854775807",
+    "spapr_iommu_pci_get liobn=0x80000000 ioba=0x0 ret=-4 tce=0x0",
+    "spapr_iommu_get liobn=0x80000000 ioba=0x0 ret=-4294967296 tce=0x0",
+    "spapr_iommu_stuff liobn=0x1 ioba=0x1000 tcevalue=0x0 npages=-1 ret=-4294967297",
+    "spapr_iommu_indirect liobn=0x1 ioba=0x1000 tcelist=0x2000 iobaN=0x1ff tceN=0x3 ret=1000000000",
+    "spapr_iommu_xlate liobn=0x80000000 0x0 -> 0x0 perm=0 mask=0xffffffff",
+    "spapr_iommu_xlate liobn=0x80000000 0x0 -> 0x0 perm=4294967295 mask=0x0",
+    "spapr_iommu_new_table liobn=0x80000000 table=(nil) fd=2147483647",
+    "spapr_iommu_new_table liobn=0x80000000 table=0xffffffffffffffff fd=-2147483648",
+    "spapr_iommu_pre_save liobn=80000000 40000 bus_offset=0x0 ps=12",
+    "spapr_iommu_post_load liobn=80000001 0 => 0x40 bus_offset=0x800000000000000 ps=24",
+    "spapr_iommu_ddw_query buid=0x800000020000000 addr=0x0, 1 windows available, max window size=0x80000000, mask=0x107",
+    "spapr_iommu_ddw_create buid=0x800000020000000 addr=0x800, page size=0x10000, requested=0x800000000000, start addr=0x800000000000000, liobn=0x80000001",
+    "spapr_iommu_ddw_remove liobn=0x80000001",
+    "spapr_iommu_ddw_reset buid=0x800000020000000 addr=0xffffffff",
+    "1@0.000000:spapr_iommu_ddw_remove liobn=0x80000001",
+    "12757@1795358181.077869:spapr_iommu_ddw_remove liobn=0x80000001",
+    "999999999999999@999999999999999.999999:spapr_iommu_ddw_remove liobn=0x0",
+  ])("reads %s and writes it again", (line) => {
+    expect(linesRead(`${line}\n`).lines).toEqual([line]);
+    expect(linesRead(`${line}\r\n`).lines).toEqual([line]);
+  });
+
+  it("names every event once", () => {
+    expect(new Set(SCHEMAS.map(({ name }) => name)).size).toBe(16);
+  });
+
+  it.each([
+    { name: "a number of 65 bits", line: "spapr_iommu_ddw_remove liobn=0x10000000000000000" },
+    { name: "33 bits where 32 belong", line: "spapr_iommu_ddw_remove liobn=0x100000000" },
+    { name: "33 bits of a count", line: "spapr_iommu_xlate liobn=0x0 0x0 -> 0x0 perm=4294967296 mask=0x0" },
+    { name: "2^63", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=9223372036854775808" },
+    { name: "-2^63 - 1", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=-9223372036854775809" },
+    { name: "2^31 in an int", line: "spapr_iommu_new_table liobn=0x0 table=(nil) fd=2147483648" },
+    { name: "-2^31 - 1 in an int", line: "spapr_iommu_new_table liobn=0x0 table=(nil) fd=-2147483649" },
+    { name: "2^64", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=18446744073709551616" },
+    { name: "no digit", line: "spapr_iommu_put liobn=0x0 ioba=0x tce=0x0 ret=0" },
+    { name: "only a sign", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=-" },
+    { name: "a pointer cut short", line: "spapr_iommu_new_table liobn=0x0 table=(ni" },
+    { name: "an end cut off", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x" },
+    { name: "a tail", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0 " },
+    { name: "an unknown event", line: "spapr_iommu_pci_xlate liobn=0x0" },
+    { name: "nothing but the prefix", line: "spapr_iommu_" },
+    {
+      name: "an event inside of another",
+      line: "spapr_iommu_put liobn=0x80spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0",
+    },
+    {
+      name: "an event behind another's text",
+      line: "Invalid readspapr_iommu_pci_put liobn=0x0 ioba=0x0 tce=0x0 ret=0",
+    },
+    {
+      name: "one behind a torn prefix",
+      line: "12@34.5spapr_iommu_xlate liobn=0x0 0x0 -> 0x0 perm=0 mask=0x0",
+    },
+  ])("counts a line with $name as damaged and goes on", ({ line }) => {
+    const good = "spapr_iommu_ddw_remove liobn=0x1";
+    const { lines, reader } = linesRead(`${good}\n${line}\n${good}\n`);
+    expect(lines).toEqual([good, good]);
+    expect(reader.counts).toEqual({ events: 2, otherEvents: 0, text: 0, damaged: 1, long: 0, torn: 0 });
+    expect(reader.damagedLines).toEqual([{ line: 2, text: line }]);
+  });
+
+  it("tells other events and text from damage, and leaves a last line without end out", () => {
+    const { lines, reader } = linesRead(
+      [
+        "spapr_drc_reset drc: 0x10000000",
+        "1@2.000003:pci_nvme_irq_pin pulsing IRQ pin",
+        "vfio_dma_unmap_overflow_workaround ",
+        'monitor_qmp_cmd_in_band {"event": "spapr_iommu_put"}',
+        "Trying to write invalid spr 276 (0x114) at c0000000",
+        "",
+        "1@2.34:spapr_drc_reset drc: 0x1",
+        "_underscore first",
+        "spapr_iommu_ddw_remove liobn=0x1",
+      ].join("\n"),
+    );
+    expect(lines).toEqual([]);
+    expect(reader.counts).toEqual({ events: 0, otherEvents: 4, text: 4, damaged: 0, long: 0, torn: 1 });
+  });
+
+  it("keeps a bounded number of damaged lines, and skips endless ones", () => {
+    const reader = new QemuLogReader(() => {});
+    for (let i = 0; i < 100; i++) reader.push(bytesOf(`spapr_iommu_put ${"x".repeat(1000)}\u00e9\n`));
+    for (let i = 0; i < 100; i++) reader.push(bytesOf("spapr_iommu_put ".repeat(1000)));
+    reader.push(bytesOf(`\n${"spapr_iommu_put ".repeat(10_000)}\nspapr_iommu_ddw_remove liobn=0x1\n`));
+    reader.end();
+    expect(reader.counts).toEqual({ events: 1, otherEvents: 0, text: 0, damaged: 100, long: 2, torn: 0 });
+    expect(reader.damagedLines.length).toBe(10);
+    expect(reader.damagedLines[9]!.text.length).toBe(200);
+    expect(reader.line).toBe(103);
+  });
+});

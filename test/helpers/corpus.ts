@@ -1,0 +1,21 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+
+const FOLDER = new URL("../corpus/", import.meta.url);
+
+/** Names in a folder of the corpus that end so, without that ending. */
+export function corpusNames(kind: string, ending: string): string[] {
+  return readdirSync(new URL(`${kind}/`, FOLDER))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length))
+    .sort();
+}
+
+/** A recording, unpacked. */
+export const readCorpus = (kind: string, name: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(gunzipSync(readFileSync(new URL(`${kind}/${name}.gz`, FOLDER))));
+
+/** The sidecar of a recording: what another program counted in it. */
+// biome-ignore lint/suspicious/noExplicitAny: sidecars have many shapes; a test reads the few keys it names
+export const readSidecar = (kind: string, name: string): any =>
+  JSON.parse(readFileSync(new URL(`${kind}/${name}.json`, FOLDER), "utf8"));
