@@ -1,27 +1,17 @@
 import { pageOf, TWO32 } from "../base/u64.ts";
+import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
 import type { MemorySlots } from "./memory-slots.ts";
 import type { HostTable, KvmProcess } from "./ports.ts";
 
-/** Hypercall numbers. */
-export const H_GET_TCE = 0x1c;
-export const H_PUT_TCE = 0x20;
-export const H_STUFF_TCE = 0x138;
-export const H_PUT_TCE_INDIRECT = 0x13c;
-
-/** Return codes. */
-export const H_SUCCESS = 0;
-export const H_PARAMETER = -4;
-/** KVM's own code: the call goes on to user space, which does it again from the start. */
+/** KVM's own status: the call goes on to user space, which does it again from the start. */
 export const H_TOO_HARD = 9999;
+
+const { SUCCESS: H_SUCCESS, PARAMETER: H_PARAMETER } = HStatus;
 
 /** What a handler answers. */
 export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO_HARD;
-
-/** Entries of a list: 512 of 8 bytes are one 4 KiB page, the list's own alignment. */
-const MAX_LIST = 512;
-const LIST_ALIGNMENT = 4096;
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last
@@ -54,7 +44,7 @@ export class TceHypercalls {
   hi = 0;
   lo = 0;
   readonly #context: HandlerContext;
-  readonly #list = new Uint32Array(MAX_LIST * 2);
+  readonly #list = new Uint32Array(MAX_LIST_ENTRIES * 2);
 
   constructor(context: HandlerContext) {
     this.#context = context;
@@ -116,8 +106,8 @@ export class TceHypercalls {
     const { slots, process } = this.#context;
     const table = this.#context.tableOf(liobnHi, liobnLo);
     if (table === undefined) return H_TOO_HARD;
-    if (pagesHi !== 0 || pagesLo > MAX_LIST) return H_PARAMETER;
-    if (listLo % LIST_ALIGNMENT !== 0) return H_PARAMETER;
+    if (pagesHi !== 0 || pagesLo > MAX_LIST_ENTRIES) return H_PARAMETER;
+    if ((listLo & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
     const index = indexOf(table, iobaHi, iobaLo);
     if (index < 0) return H_PARAMETER;
     const vaddr = slots.vaddrOf(listHi, listLo);

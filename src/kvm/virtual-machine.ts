@@ -1,13 +1,7 @@
 import type { Answer } from "../base/errno.ts";
+import { Hcall } from "../spapr/papr.ts";
 import { descriptorBytes, GuestTable, type GuestTableShape, pagesOfTable } from "./guest-table.ts";
-import {
-  H_GET_TCE,
-  H_PUT_TCE,
-  H_PUT_TCE_INDIRECT,
-  H_STUFF_TCE,
-  type KvmHazard,
-  TceHypercalls,
-} from "./hypercalls.ts";
+import { type KvmHazard, TceHypercalls } from "./hypercalls.ts";
 import { MemorySlots } from "./memory-slots.ts";
 import type { KvmGroupFile, KvmProcess } from "./ports.ts";
 
@@ -21,9 +15,9 @@ const OLD_PAGE_SHIFT = 12;
 const U64_MASK: bigint = (1n << 64n) - 1n;
 
 /** The hypercalls that the handlers know. */
-const TCE_CALLS: readonly number[] = [H_GET_TCE, H_PUT_TCE, H_PUT_TCE_INDIRECT, H_STUFF_TCE];
+const TCE_CALLS: readonly number[] = [Hcall.GET_TCE, Hcall.PUT_TCE, Hcall.PUT_TCE_INDIRECT, Hcall.STUFF_TCE];
 /** Enabled from the start; the other two need KVM_CAP_PPC_ENABLE_HCALL. */
-const DEFAULT_CALLS: readonly number[] = [H_GET_TCE, H_PUT_TCE];
+const DEFAULT_CALLS: readonly number[] = [Hcall.GET_TCE, Hcall.PUT_TCE];
 
 /** How a virtual machine is made. */
 export interface VirtualMachineOptions {
@@ -142,9 +136,12 @@ export class VirtualMachine {
    * KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: from now on the group's table for the
    * same window follows the guest's. What the guest has put before is not
    * copied.
+   *
+   * @param table undefined: a descriptor that stands for nothing
    */
-  attach(group: KvmGroupFile, table: GuestTable): Answer {
+  attach(group: KvmGroupFile, table: GuestTable | undefined): Answer {
     if (!this.#groups.includes(group)) return "ENOENT";
+    if (table === undefined) return "EBADF";
     if (!this.#tables.includes(table)) return "EINVAL";
     const bytes = table.shape.size << BigInt(table.shape.pageShift);
     const host = group
