@@ -45,8 +45,10 @@ export class GuestTable {
   readonly chargedPages: number;
   /** The entries as the guest put them. */
   readonly entries: TceTable;
-  /** Tables of the host that follow this one. */
-  readonly attached: HostTable[] = [];
+  /** Tables of the host that follow this one, in the order of attachment. */
+  attached: readonly HostTable[] = [];
+  /** How often each of them was attached, by identity. */
+  readonly #references = new Map<object, number>();
 
   constructor(shape: GuestTableShape, hostPageShift: number) {
     this.shape = shape;
@@ -71,6 +73,28 @@ export class GuestTable {
   indexOf(page: number): number {
     const index = page - this.firstPage;
     return index >= 0 && index < this.size ? index : -1;
+  }
+
+  /** Attaches a table of the host, or counts it once more. Nothing is copied to it. */
+  attach(host: HostTable): void {
+    const references = this.#references.get(host.identity) ?? 0;
+    this.#references.set(host.identity, references + 1);
+    if (references === 0) this.attached = [...this.attached, host];
+  }
+
+  /**
+   * Takes one reference to a table of the host away. A table that was attached
+   * twice stays (recording k04: an H_PUT_TCE after GROUP_DEL still goes to it).
+   */
+  detach(identity: object): void {
+    const references = this.#references.get(identity);
+    if (references === undefined) return;
+    if (references > 1) {
+      this.#references.set(identity, references - 1);
+      return;
+    }
+    this.#references.delete(identity);
+    this.attached = this.attached.filter((host) => host.identity !== identity);
   }
 
   /** Reads an entry as user space does through its mapping; undefined past the last page. */

@@ -59,7 +59,9 @@ export class MemorySlots {
     // A slot that exists may move in the guest, but stays as large and where it is in the process.
     if (old !== undefined && (old.vaddr !== made.vaddr || old.pages !== made.pages)) return "EINVAL";
     const overlaps = (s: Slot): boolean =>
-      s.number !== slot && s.firstPage < made.firstPage + made.pages && made.firstPage < s.firstPage + s.pages;
+      s.number !== slot &&
+      s.firstPage < made.firstPage + made.pages &&
+      made.firstPage < s.firstPage + s.pages;
     if (this.#slots.some(overlaps)) return "EEXIST";
     this.#replace(slot, made);
     return 0;

@@ -106,7 +106,6 @@ export class VirtualMachine {
   /** The last user of a table's file has closed it. Tables of the host keep their entries. */
   releaseTable(table: GuestTable): void {
     this.#tables = this.#tables.filter((other) => other !== table);
-    table.attached.length = 0;
     this.process.uncharge(table.chargedPages);
   }
 
@@ -122,11 +121,8 @@ export class VirtualMachine {
   deleteGroup(group: KvmGroupFile): Answer {
     const at = this.#groups.indexOf(group);
     if (at < 0) return "ENOENT";
-    const left = new Set(group.tables().map((host) => host.identity));
-    for (const table of this.#tables) {
-      const kept = table.attached.filter((host) => !left.has(host.identity));
-      table.attached.splice(0, table.attached.length, ...kept);
-    }
+    const left = group.tables();
+    for (const table of this.#tables) for (const { identity } of left) table.detach(identity);
     this.#groups.splice(at, 1);
     group.release();
     return 0;
@@ -153,8 +149,7 @@ export class VirtualMachine {
           BigInt(candidate.length) << BigInt(candidate.pageShift) >= bytes,
       );
     if (host === undefined) return "EINVAL";
-    if (table.attached.some((known) => known.identity === host.identity)) return 0;
-    table.attached.push(host);
+    table.attach(host);
     return 0;
   }
 

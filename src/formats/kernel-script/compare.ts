@@ -10,7 +10,10 @@ export interface ComparedLine {
 }
 
 /** Runs a recording and compares each operation's outcome with what was recorded. */
-export function* compareKernelScript(script: KernelScript, options: RunOptions = {}): Generator<ComparedLine> {
+export function* compareKernelScript(
+  script: KernelScript,
+  options: RunOptions = {},
+): Generator<ComparedLine> {
   let at = 0;
   for (const actual of runKernelScript(script, options)) {
     const line = script.lines[at++]!;

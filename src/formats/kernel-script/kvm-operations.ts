@@ -1,7 +1,7 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
 import { hex, hiOf, loOf, toBig } from "../../base/u64.ts";
-import { H_TOO_HARD, type HandlerStatus, type TceHypercalls } from "../../kvm/hypercalls.ts";
 import type { GuestTable } from "../../kvm/guest-table.ts";
+import { H_TOO_HARD, type HandlerStatus, type TceHypercalls } from "../../kvm/hypercalls.ts";
 import type { KvmGroupFile } from "../../kvm/ports.ts";
 import type { VirtualMachine } from "../../kvm/virtual-machine.ts";
 import { Hcall, HStatus } from "../../spapr/papr.ts";
@@ -17,7 +17,8 @@ export const KVM_OPERATIONS: Operations = {
   kvm_start: ({ program, out }) => {
     const answer = program.startMachine();
     if (isErrno(answer)) return answer;
-    for (const cap of ["spapr_tce", "spapr_tce_64", "spapr_tce_vfio", "spapr_multitce"]) out[`cap_${cap}`] = "0x1";
+    for (const cap of ["spapr_tce", "spapr_tce_64", "spapr_tce_vfio", "spapr_multitce"])
+      out[`cap_${cap}`] = "0x1";
     return 0;
   },
   kvm_memslot: (call) =>

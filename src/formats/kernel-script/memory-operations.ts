@@ -1,8 +1,8 @@
 import type { Answer } from "../../base/errno.ts";
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import type { HostProcess } from "../../vfio/host/host-process.ts";
 import { USER_END } from "../../vfio/host/host-memory.ts";
+import type { HostProcess } from "../../vfio/host/host-process.ts";
 import type { OperationCall, Operations } from "./operation.ts";
 
 /** Bytes that one `fill` may touch. */

@@ -33,7 +33,8 @@ type Json = Readonly<Record<string, unknown>>;
  */
 export function parseKernelScript(text: string, name: string): KernelScript {
   const [first, ...rest] = parseJsonLines(text, name);
-  if (first === undefined) throw new IommuError("BAD_FILE", `${name}:1:1: expected a header, found an empty file`);
+  if (first === undefined)
+    throw new IommuError("BAD_FILE", `${name}:1:1: expected a header, found an empty file`);
   if (rest.length > MAX_LINES) {
     throw new IommuError("LIMIT_EXCEEDED", `${name}: ${rest.length} operations, more than ${MAX_LINES}`, {
       limit: MAX_LINES,

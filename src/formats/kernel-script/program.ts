@@ -1,7 +1,7 @@
 import type { Answer } from "../../base/errno.ts";
-import { Hcall } from "../../spapr/papr.ts";
 import { GuestTable } from "../../kvm/guest-table.ts";
 import { VirtualMachine } from "../../kvm/virtual-machine.ts";
+import { Hcall } from "../../spapr/papr.ts";
 import type { Host } from "../../vfio/host/host.ts";
 import { PROT_READ } from "../../vfio/host/host-memory.ts";
 import type { HostProcess } from "../../vfio/host/host-process.ts";
@@ -44,7 +44,10 @@ export class Program {
   readonly containers: number[] = new Array<number>(SLOTS).fill(CLOSED);
   readonly groups: number[] = new Array<number>(SLOTS).fill(CLOSED);
   readonly tables: number[] = new Array<number>(SLOTS).fill(CLOSED);
-  readonly devices: DeviceSlot[] = Array.from({ length: SLOTS }, () => ({ descriptor: CLOSED, mapped: false }));
+  readonly devices: DeviceSlot[] = Array.from({ length: SLOTS }, () => ({
+    descriptor: CLOSED,
+    mapped: false,
+  }));
   /** The machine that ioctls go to. */
   machine: VirtualMachine | undefined;
   /** The machine that the processor belongs to: still the first one, when a second start fails. */

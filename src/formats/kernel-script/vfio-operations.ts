@@ -155,7 +155,12 @@ function withDevice(
   return device === undefined || !program.devices[slot]!.mapped ? "ENODEV" : run(device);
 }
 
-const infoFields = ({ flags, dma32WindowStart, dma32WindowSize, ddw }: SpaprInfo): Record<string, string> => ({
+const infoFields = ({
+  flags,
+  dma32WindowStart,
+  dma32WindowSize,
+  ddw,
+}: SpaprInfo): Record<string, string> => ({
   flags: hex(flags),
   dma32_window_start: hex(dma32WindowStart),
   dma32_window_size: hex(dma32WindowSize),

@@ -39,7 +39,10 @@ export class HostProcess {
   }
 
   /** The open file behind a descriptor, if it stands for an object of the class. */
-  file<T extends object>(descriptor: number, type: abstract new (...args: never[]) => T): OpenFile<T> | undefined {
+  file<T extends object>(
+    descriptor: number,
+    type: abstract new (...args: never[]) => T,
+  ): OpenFile<T> | undefined {
     const file = this.#files.get(descriptor);
     return file?.object instanceof type ? (file as OpenFile<T>) : undefined;
   }

@@ -255,7 +255,8 @@ export class SpaprIommu {
 
     const done = this.#mapRange(range, vaddr, flags);
     // A request past the end got to the end of the table: the real kernel would now write elsewhere.
-    const failure = done.errno ?? (BigInt(range.pages) < size >> BigInt(table.pageShift) ? "EINVAL" : undefined);
+    const failure =
+      done.errno ?? (BigInt(range.pages) < size >> BigInt(table.pageShift) ? "EINVAL" : undefined);
     if (failure === undefined) return 0;
     table.unmap(this.#memory!.registered, range.index, done.pages);
     return failure;
@@ -334,7 +335,8 @@ export class SpaprIommu {
     const host = this.#host;
     const slot = this.#tables.indexOf(null);
     if (slot < 0) return "ENOSPC";
-    if (pageShift >= 64 || ((this.#groups[0]!.bridge.pageSizes >> BigInt(pageShift)) & 1n) === 0n) return "EINVAL";
+    if (pageShift >= 64 || ((this.#groups[0]!.bridge.pageSizes >> BigInt(pageShift)) & 1n) === 0n)
+      return "EINVAL";
     const bytes = tableBytes(pageShift, size, levels, host.pageShift);
     if (bytes === 0n) return "EINVAL";
     const chargedPages = Number(bytes >> BigInt(host.pageShift));
@@ -360,7 +362,12 @@ export class SpaprIommu {
    * The entries of a request, cut off at the end of the table. The real kernel
    * checks the first page only and goes on into foreign memory.
    */
-  #rangeOf(table: HardwareTable, request: "MAP" | "UNMAP", iova: bigint, size: bigint): TableRange | Errno | 1 {
+  #rangeOf(
+    table: HardwareTable,
+    request: "MAP" | "UNMAP",
+    iova: bigint,
+    size: bigint,
+  ): TableRange | Errno | 1 {
     if ((iova & (BigInt(table.pageSize) - 1n)) !== 0n) {
       return this.#host.profile.misalignedIovaAnswersOne ? 1 : "EINVAL";
     }

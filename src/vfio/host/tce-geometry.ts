@@ -46,7 +46,12 @@ function levelShift(pageShift: number, windowSize: bigint, levels: number, hostP
  * Bytes that a table is charged for: all its levels as if they were full, twice
  * because of the copy with user addresses. 0 if there is no such table.
  */
-export function tableBytes(pageShift: number, windowSize: bigint, levels: number, hostPageShift: number): bigint {
+export function tableBytes(
+  pageShift: number,
+  windowSize: bigint,
+  levels: number,
+  hostPageShift: number,
+): bigint {
   if (levels < 1 || levels > MAX_LEVELS) return 0n;
   if (windowSize === 0n || (windowSize & (windowSize - 1n)) !== 0n) return 0n;
 
@@ -77,5 +82,8 @@ export function tableGeometry(
   // Only the first level is allocated now.
   if (level > MAX_ALLOCATION_SHIFT) return "ENOMEM";
   const entriesShift = (log2(windowSize) - pageShift + ENTRY_SHIFT) >>> 0;
-  return { length: 2 ** (Math.max(entriesShift, hostPageShift) - ENTRY_SHIFT), reachable: 1n << BigInt(bits) };
+  return {
+    length: 2 ** (Math.max(entriesShift, hostPageShift) - ENTRY_SHIFT),
+    reachable: 1n << BigInt(bits),
+  };
 }
