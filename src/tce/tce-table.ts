@@ -120,6 +120,15 @@ export class TceTable extends TceView {
   }
 
   /**
+   * Stores consecutive pages: `count` entries from `first`, the first of them
+   * `(hi, lo)`, each further one a page size more, without passing 2^64.
+   */
+  putRun(first: number, count: number, hi: number, lo: number): void {
+    if (count === 1) this.put(first, hi, lo);
+    else this.#write(first, count, hi >>> 0, lo >>> 0, 1);
+  }
+
+  /**
    * Stores a list of entries from `first`: `words` holds the high and the low
    * half of each. Linear and constant stretches are stored as runs.
    */

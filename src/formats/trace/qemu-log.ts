@@ -1,7 +1,8 @@
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { compileText, encode, TextMatcher } from "./text-program.ts";
+import { compileText, TextMatcher } from "./text-program.ts";
 import { TraceEvent } from "./trace-event.ts";
 import { EVENT_PREFIX, SCHEMAS, type TraceSchema } from "./trace-schema.ts";
+import { encode, startsWith } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
 const MAX_LINE = 65_536;
@@ -29,7 +30,7 @@ interface Candidate {
   readonly head: number;
 }
 
-const PREFIX = Uint8Array.from(encode(EVENT_PREFIX));
+const PREFIX = encode(EVENT_PREFIX);
 /** Events by the first letter of their name, without and with `pci_`. */
 const CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(false);
 const PCI_CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(true);
@@ -160,12 +161,6 @@ export class QemuLogReader extends LineReader {
 }
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
-
-/** Does the text at `at` begin so? Never looks past a line end. */
-function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
-  return true;
-}
 
 const startsPci = (bytes: Uint8Array, at: number): boolean =>
   bytes[at] === LETTER_P &&

@@ -1,0 +1,175 @@
+import { IommuError } from "../../base/errors.ts";
+import { hex } from "../../base/u64.ts";
+import { type JsonLine, parseJsonLines } from "../json-lines.ts";
+import { OPERATIONS } from "./operations.ts";
+import {
+  ARENA_NAMES,
+  type Arena,
+  type ArenaName,
+  type KernelHeader,
+  type KernelLine,
+  type KernelScript,
+  type Outcome,
+} from "./script.ts";
+
+/** Operations of one file. */
+export const MAX_LINES = 1_000_000;
+/** Devices of one file: the recorder has so many slots. */
+const MAX_DEVICES = 8;
+/** Bytes of one arena. */
+const MAX_ARENA: bigint = 1n << 40n;
+/** Bytes of the default window: the kernel tells it in 32 bits. */
+const MAX_WINDOW: bigint = 1n << 32n;
+
+const LINE_KEYS = ["n", "op", "args", "ret", "errno", "out", "lck"];
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a recording: a header, then one operation a line.
+ *
+ * @param name the file's name, for messages
+ * @throws IommuError BAD_FILE with line and column for anything that is not as it should be
+ */
+export function parseKernelScript(text: string, name: string): KernelScript {
+  const [first, ...rest] = parseJsonLines(text, name);
+  if (first === undefined)
+    throw new IommuError("BAD_FILE", `${name}:1:1: expected a header, found an empty file`);
+  if (rest.length > MAX_LINES) {
+    throw new IommuError("LIMIT_EXCEEDED", `${name}: ${rest.length} operations, more than ${MAX_LINES}`, {
+      limit: MAX_LINES,
+    });
+  }
+  const header = readHeader(first);
+  return { name, header, headerText: first.text, lines: rest.map((line, at) => readLine(line, at + 1)) };
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A line and the member of it that is being read, for messages. */
+interface Place {
+  readonly line: JsonLine;
+  readonly member: string;
+}
+
+function fail({ line, member }: Place, message: string): never {
+  throw line.error(member, message);
+}
+
+function objectAt(place: Place, parent: Json, key: string): Json {
+  const value = parent[key];
+  return isObject(value) ? value : fail(place, `"${key}" is not an object`);
+}
+
+/** A 64-bit value as files write it: "0x" and 1 to 16 digits. */
+function hexAt(place: Place, parent: Json, key: string): bigint {
+  const value = parent[key];
+  if (typeof value !== "string" || !/^0x[0-9a-fA-F]{1,16}$/.test(value)) {
+    fail(place, `"${key}" is ${JSON.stringify(value) ?? "missing"}, not a value like "0x1000"`);
+  }
+  return BigInt(value);
+}
+
+function readHeader(line: JsonLine): KernelHeader {
+  const place = { line, member: "header" };
+  const header = objectAt(place, line.value, "header");
+  const { kernel, page_size: pageSize, devices } = header;
+  if (typeof kernel !== "string") fail(place, `"kernel" is not a string`);
+  if (pageSize !== 4096 && pageSize !== 65536) {
+    fail(place, `"page_size" is ${JSON.stringify(pageSize)}, neither 4096 nor 65536`);
+  }
+  if (!Array.isArray(devices) || devices.length > MAX_DEVICES || devices.some((d) => typeof d !== "string")) {
+    fail(place, `"devices" is not a list of at most ${MAX_DEVICES} names`);
+  }
+  const info = objectAt(place, header, "get_info_v2");
+  const dma32WindowSize = hexAt(place, info, "dma32_window_size");
+  if (dma32WindowSize > MAX_WINDOW) fail(place, `a default window of ${dma32WindowSize} bytes`);
+  return {
+    kernel,
+    pageSize,
+    arenas: readArenas(place, objectAt(place, header, "arenas"), BigInt(pageSize)),
+    hole: readRange(place, objectAt(place, header, "hole"), BigInt(pageSize), "hole"),
+    devices: devices as string[],
+    dma32WindowSize,
+    pageSizes: hexAt(place, info, "pgsizes"),
+  };
+}
+
+function readArenas(place: Place, arenas: Json, pageSize: bigint): Record<ArenaName, Arena> {
+  for (const key of Object.keys(arenas)) {
+    if (!(ARENA_NAMES as readonly string[]).includes(key)) fail(place, `unknown arena "${key}"`);
+  }
+  const entries = ARENA_NAMES.map((key) => {
+    const arena = objectAt(place, arenas, key);
+    if (typeof arena.present !== "boolean") fail(place, `"present" of "${key}" is not a boolean`);
+    return [key, { ...readRange(place, arena, pageSize, key), present: arena.present }] as const;
+  });
+  return Object.fromEntries(entries) as Record<ArenaName, Arena>;
+}
+
+function readRange(place: Place, range: Json, pageSize: bigint, key: string): { base: bigint; size: bigint } {
+  const base = hexAt(place, range, "base");
+  const size = hexAt(place, range, "size");
+  const whole = base % pageSize === 0n && size % pageSize === 0n && size > 0n;
+  if (!whole || size > MAX_ARENA || base >> 52n !== 0n) {
+    fail(place, `"${key}" at ${hex(base)} of ${size} bytes is not in whole pages of user memory`);
+  }
+  return { base, size };
+}
+
+function readLine(line: JsonLine, number: number): KernelLine {
+  const at = (member: string): Place => ({ line, member });
+  const { op, n = number, args = {} } = line.value;
+  for (const key of Object.keys(line.value)) {
+    if (!LINE_KEYS.includes(key)) fail(at(key), `unknown key "${key}"`);
+  }
+  if (typeof op !== "string") fail(at("op"), `"op" is not a string`);
+  if (!Object.hasOwn(OPERATIONS, op)) fail(at("op"), `unknown operation "${op}"`);
+  if (n !== number) fail(at("n"), `"n" is ${JSON.stringify(n)}, but this is operation ${number}`);
+  if (!isObject(args)) fail(at("args"), `"args" is not an object`);
+  const expected = readOutcome(line);
+  return {
+    line: line.number,
+    n: number,
+    op,
+    args: readArguments(at("args"), op, args),
+    ...(expected === undefined ? {} : { expected }),
+  };
+}
+
+function readArguments(place: Place, op: string, args: Json): Record<string, bigint> {
+  const { required, optional = [] } = OPERATIONS[op]!;
+  const known = [...required, ...optional, "child"];
+  for (const key of Object.keys(args)) {
+    if (!known.includes(key)) fail(place, `"${op}" has no argument "${key}"`);
+  }
+  for (const key of required) {
+    if (!Object.hasOwn(args, key)) fail(place, `"${op}" needs an argument "${key}"`);
+  }
+  return Object.fromEntries(Object.keys(args).map((key) => [key, hexAt(place, args, key)]));
+}
+
+function readOutcome(line: JsonLine): Outcome | undefined {
+  const at = (member: string): Place => ({ line, member });
+  const { ret, errno, out, lck } = line.value;
+  if (ret === undefined) {
+    for (const key of ["errno", "out", "lck"]) {
+      if (line.value[key] !== undefined) fail(at(key), `"${key}" without "ret"`);
+    }
+    return undefined;
+  }
+  if (!Number.isInteger(ret)) fail(at("ret"), `"ret" is ${JSON.stringify(ret)}, not a whole number`);
+  if (errno !== undefined && typeof errno !== "string") fail(at("errno"), `"errno" is not a name`);
+  if (lck !== undefined && !Number.isInteger(lck)) fail(at("lck"), `"lck" is not a whole number`);
+  if (out !== undefined) {
+    const values = objectAt(at("out"), line.value, "out");
+    for (const key of Object.keys(values)) hexAt(at("out"), values, key);
+  }
+  return {
+    ret: ret as number,
+    ...(errno === undefined ? {} : { errno }),
+    ...(out === undefined ? {} : { out: out as Record<string, string> }),
+    ...(lck === undefined ? {} : { lck: lck as number }),
+  };
+}

@@ -1,0 +1,364 @@
+import { TWO32 } from "../../base/u64.ts";
+import {
+  ATTRIBUTE_BITS,
+  DIRECTION_NAMES,
+  DMA_ALLOC,
+  DMA_ALLOC_PAGES,
+  DMA_ALLOC_SGT,
+  DMA_EVENT_NAMES,
+  DMA_FREE,
+  DMA_FREE_PAGES,
+  DMA_FREE_SGT,
+  DMA_MAP_PAGE,
+  DMA_MAP_PHYS,
+  DMA_MAP_RESOURCE,
+  DMA_MAP_SG,
+  DMA_SYNC_SG_FOR_CPU,
+  DMA_SYNC_SG_FOR_DEVICE,
+  DMA_SYNC_SINGLE_FOR_CPU,
+  DMA_SYNC_SINGLE_FOR_DEVICE,
+  DMA_UNMAP_PAGE,
+  DMA_UNMAP_PHYS,
+  DMA_UNMAP_RESOURCE,
+  DMA_UNMAP_SG,
+  type DmaEvent,
+  type HalvesList,
+} from "./dma-event.ts";
+import { hexDigit, NumberReader } from "./number-reader.ts";
+import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
+
+/**
+ * What stands behind an event's name, in all the forms in which tools write it.
+ *
+ *     0000:00:03.0 dir=TO_DEVICE dma_addr=120000 size=1536 …          as the kernel prints it
+ *     device=0000:00:03.0 addr=0x120000 (1179648) size=0x600 (1536) … the fields option
+ *     device=0000:00:03.0 addr=120000 size=1536 dir=1 attrs=0x0       trace-cmd report -R
+ *     [FAILED TO PARSE] device=0000:00:03.0 … lengths=ARRAY[00, a0, 00, 00] …
+ *
+ * All of them are words with `=`, whatever their order.
+ *
+ * @module
+ */
+
+const SPACE = 0x20;
+const OPEN_PARENTHESIS = 0x28;
+const CLOSE_PARENTHESIS = 0x29;
+const COMMA = 0x2c;
+const SLASH = 0x2f;
+const ZERO = 0x30;
+const EQUALS = 0x3d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const LETTER_X = 0x78;
+const OPEN_BRACE = 0x7b;
+const BAR = 0x7c;
+const CLOSE_BRACE = 0x7d;
+
+const DEVICE = 0;
+const DIRECTION = 1;
+const DMA_ADDRESS = 2;
+const SIZE = 3;
+const PHYS_ADDRESS = 4;
+const POINTER = 5;
+const ATTRIBUTES = 6;
+const ERROR = 7;
+const ENTRIES = 8;
+const RANGES = 9;
+const TRUNCATED = 10;
+const DMA_LIST = 11;
+const SIZE_LIST = 12;
+const PHYS_LIST = 13;
+const IGNORED = 14;
+
+/** Keys in the words of the kernel's format, and in those of its fields. */
+const KEYS: readonly (readonly [string, number])[] = [
+  ["device", DEVICE],
+  ["dir", DIRECTION],
+  ["dma_addr", DMA_ADDRESS],
+  ["addr", DMA_ADDRESS],
+  ["size", SIZE],
+  ["phys_addr", PHYS_ADDRESS],
+  ["virt_addr", POINTER],
+  ["attrs", ATTRIBUTES],
+  ["err", ERROR],
+  ["nents", ENTRIES],
+  ["full_nents", ENTRIES],
+  ["ents", RANGES],
+  ["full_ents", RANGES],
+  ["truncated", TRUNCATED],
+  ["dma_addrs", DMA_LIST],
+  ["sizes", SIZE_LIST],
+  ["lengths", SIZE_LIST],
+  ["phys_addrs", PHYS_LIST],
+  ["addrs", PHYS_LIST],
+];
+const KEY_WORDS = new WordSet(KEYS.map(([word]) => word));
+const DIRECTIONS = new WordSet(DIRECTION_NAMES);
+const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
+const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
+const TRUNCATED_MARK = encode("[TRUNCATED]");
+const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
+const ARRAY = encode("ARRAY[");
+const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
+
+/** What each kind must have, a bit for each key. */
+const REQUIRED: readonly number[] = requirements();
+
+/** Reads arguments into an event. */
+export class DmaArguments {
+  readonly #event: DmaEvent;
+  readonly #devices: NameTable;
+  readonly #numbers = new NumberReader();
+  #seen = 0;
+
+  constructor(event: DmaEvent, devices: NameTable) {
+    this.#event = event;
+    this.#devices = devices;
+  }
+
+  /**
+   * Reads `[start, end)`. There is a line end at or behind `end`.
+   *
+   * @returns false if something is missing or reads wrong
+   */
+  read(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#event.clear();
+    this.#event.device = -1;
+    this.#seen = 0;
+    for (let at = skipBlanks(bytes, start, end); at < end; at = skipBlanks(bytes, at, end)) {
+      at = this.#readWord(bytes, at);
+      if (at < 0) return false;
+    }
+    return this.#isWhole();
+  }
+
+  #isWhole(): boolean {
+    const event = this.#event;
+    const required = REQUIRED[event.kind]!;
+    if (event.device < 0 || (this.#seen & required) !== required) return false;
+    if (event.totalEntries === 0) event.totalEntries = event.entries.length;
+    if (event.totalRanges === 0) event.totalRanges = event.ranges.length;
+    return (required & (1 << SIZE_LIST)) === 0 || event.ranges.length === event.rangeSizes.length;
+  }
+
+  /** Reads one word, and the remark in brackets behind it; returns its end, or -1. */
+  #readWord(bytes: Uint8Array, start: number): number {
+    let equals = start;
+    while (bytes[equals]! > SPACE && bytes[equals] !== EQUALS) equals++;
+    if (bytes[equals] !== EQUALS) return this.#readBareWord(bytes, start, equals);
+    const word = KEY_WORDS.find(bytes, start, equals);
+    const key = word < 0 ? IGNORED : KEYS[word]![1];
+    const end = this.#readValue(key, bytes, equals + 1);
+    if (end < 0 || bytes[end]! > SPACE) return -1;
+    this.#seen |= 1 << key;
+    if (bytes[end] !== SPACE || bytes[end + 1] !== OPEN_PARENTHESIS) return end;
+    return endOfWord(bytes, end + 1);
+  }
+
+  /** A word without `=`: the device, or a mark. */
+  #readBareWord(bytes: Uint8Array, start: number, end: number): number {
+    if (bytes[start] !== OPEN_BRACKET) {
+      if (this.#event.device >= 0) return -1;
+      this.#event.device = this.#devices.number(bytes, start, end);
+      return end;
+    }
+    if (startsWith(bytes, start, FAILED_TO_PARSE)) return start + FAILED_TO_PARSE.length;
+    if (!startsWith(bytes, start, TRUNCATED_MARK)) return -1;
+    this.#event.truncated = true;
+    return end;
+  }
+
+  #readValue(key: number, bytes: Uint8Array, at: number): number {
+    const event = this.#event;
+    const numbers = this.#numbers;
+    let end: number;
+    switch (key) {
+      case DMA_ADDRESS:
+        end = this.#address(bytes, at);
+        event.dmaHi = numbers.hi;
+        event.dmaLo = numbers.lo;
+        return end;
+      case PHYS_ADDRESS:
+        end = this.#address(bytes, at);
+        event.physHi = numbers.hi;
+        event.physLo = numbers.lo;
+        return end;
+      case SIZE:
+        end = this.#number(bytes, at);
+        event.size = numbers.hi * TWO32 + numbers.lo;
+        return end;
+      case DIRECTION:
+        return this.#direction(bytes, at);
+      case ATTRIBUTES:
+        return this.#attributes(bytes, at);
+      case DMA_LIST:
+        return this.#list(event.ranges, 8, bytes, at);
+      case SIZE_LIST:
+        return this.#list(event.rangeSizes, 4, bytes, at);
+      case PHYS_LIST:
+        return this.#list(event.entries, 8, bytes, at);
+      default:
+        return this.#readRareValue(key, bytes, at);
+    }
+  }
+
+  #readRareValue(key: number, bytes: Uint8Array, at: number): number {
+    const event = this.#event;
+    const end = endOfWord(bytes, at);
+    switch (key) {
+      case DEVICE:
+        event.device = this.#devices.number(bytes, at, end);
+        return end;
+      case POINTER:
+        event.nullPointer = NULLS.find(bytes, at, end) >= 0;
+        return end;
+      case ERROR: {
+        const after = this.#numbers.signed(32, bytes, at);
+        event.error = this.#numbers.lo | 0;
+        return after;
+      }
+      case ENTRIES: {
+        const after = this.#total(bytes, at);
+        event.totalEntries = this.#numbers.lo;
+        return after;
+      }
+      case RANGES: {
+        const after = this.#total(bytes, at);
+        event.totalRanges = this.#numbers.lo;
+        return after;
+      }
+      case TRUNCATED: {
+        // A field that is 0 is written as `(0)`.
+        const after = this.#number(bytes, bytes[at] === OPEN_PARENTHESIS ? at + 1 : at);
+        event.truncated = this.#numbers.lo !== 0;
+        return after >= 0 && bytes[after] === CLOSE_PARENTHESIS ? after + 1 : after;
+      }
+      default:
+        return end;
+    }
+  }
+
+  /** `1f000`, with or without `0x`. */
+  #address(bytes: Uint8Array, at: number): number {
+    const prefix = bytes[at] === ZERO && bytes[at + 1] === LETTER_X ? 2 : 0;
+    return this.#numbers.hex(bytes, at + prefix);
+  }
+
+  /** `1536` or `0x600`. */
+  #number(bytes: Uint8Array, at: number): number {
+    const hex = bytes[at] === ZERO && bytes[at + 1] === LETTER_X;
+    return hex ? this.#numbers.hex(bytes, at + 2) : this.#numbers.decimal(bytes, at);
+  }
+
+  /** `128/200`: so many of a total; or the total alone. */
+  #total(bytes: Uint8Array, at: number): number {
+    const end = this.#number(bytes, at);
+    return end >= 0 && bytes[end] === SLASH ? this.#number(bytes, end + 1) : end;
+  }
+
+  #direction(bytes: Uint8Array, at: number): number {
+    const end = endOfWord(bytes, at);
+    const direction = DIRECTIONS.find(bytes, at, end);
+    this.#event.direction = direction;
+    if (direction >= 0) return end;
+    const after = this.#number(bytes, at);
+    this.#event.direction = this.#numbers.lo;
+    return this.#numbers.hi === 0 && this.#numbers.lo < DIRECTION_NAMES.length ? after : -1;
+  }
+
+  /** Names with `|` between them, a number, or nothing. Names and bits that are not known are passed over. */
+  #attributes(bytes: Uint8Array, at: number): number {
+    let end = at;
+    if (bytes[at] === ZERO) {
+      end = this.#number(bytes, at);
+      this.#event.attributes = this.#numbers.lo;
+      return end;
+    }
+    for (let from = at; bytes[end]! > SPACE; from = end + 1) {
+      end = from;
+      while (bytes[end]! > SPACE && bytes[end] !== BAR) end++;
+      const attribute = ATTRIBUTES_WORDS.find(bytes, from, end);
+      if (attribute >= 0) this.#event.attributes |= ATTRIBUTE_VALUES[attribute]!;
+    }
+    return end;
+  }
+
+  /** `{0x1000,0x2000}`, `ARRAY[00, 10, 00, 00]` or `00,10,00,00`; bytes come lowest first, `width` to a value. */
+  #list(list: HalvesList, width: number, bytes: Uint8Array, at: number): number {
+    list.length = 0;
+    if (bytes[at] === OPEN_BRACE) return this.#bracedList(list, bytes, at + 1);
+    const array = startsWith(bytes, at, ARRAY);
+    const end = byteList(list, width, bytes, array ? at + ARRAY.length : at);
+    if (!array || end < 0) return end;
+    return bytes[end] === CLOSE_BRACKET ? end + 1 : -1;
+  }
+
+  #bracedList(list: HalvesList, bytes: Uint8Array, start: number): number {
+    if (bytes[start] === CLOSE_BRACE) return start + 1;
+    for (let at = start; ; at++) {
+      at = this.#address(bytes, at);
+      if (at < 0) return -1;
+      list.push(this.#numbers.hi, this.#numbers.lo);
+      if (bytes[at] === CLOSE_BRACE) return at + 1;
+      if (bytes[at] !== COMMA) return -1;
+    }
+  }
+}
+
+/** Reads two digits a byte, with a comma and perhaps a blank between them; returns the end, or -1. */
+function byteList(list: HalvesList, width: number, bytes: Uint8Array, start: number): number {
+  let at = start;
+  let hi = 0;
+  let lo = 0;
+  let count = 0;
+  while (hexDigit(bytes[at]!) < 16) {
+    const low = hexDigit(bytes[at + 1]!);
+    if (low > 15) return -1;
+    const value = hexDigit(bytes[at]!) * 16 + low;
+    if (count < 4) lo |= value << (count * 8);
+    else hi |= value << ((count - 4) * 8);
+    if (++count === width) {
+      list.push(hi, lo);
+      hi = 0;
+      lo = 0;
+      count = 0;
+    }
+    at += 2;
+    if (bytes[at] !== COMMA) break;
+    at += bytes[at + 1] === SPACE ? 2 : 1;
+  }
+  return count === 0 ? at : -1;
+}
+
+function skipBlanks(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at]! <= SPACE) at++;
+  return at;
+}
+
+function endOfWord(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (bytes[at]! > SPACE) at++;
+  return at;
+}
+
+function requirements(): number[] {
+  const bits = (...keys: number[]): number => keys.reduce((sum, key) => sum | (1 << key), 0);
+  const required = DMA_EVENT_NAMES.map(() => 0);
+  for (const kind of [DMA_MAP_PAGE, DMA_MAP_PHYS, DMA_MAP_RESOURCE]) {
+    required[kind] = bits(DIRECTION, DMA_ADDRESS, SIZE, PHYS_ADDRESS);
+  }
+  for (const kind of [DMA_UNMAP_PAGE, DMA_UNMAP_PHYS, DMA_UNMAP_RESOURCE]) {
+    required[kind] = bits(DIRECTION, DMA_ADDRESS, SIZE);
+  }
+  const single = [DMA_SYNC_SINGLE_FOR_CPU, DMA_SYNC_SINGLE_FOR_DEVICE];
+  for (const kind of [DMA_ALLOC, DMA_ALLOC_PAGES, DMA_FREE, DMA_FREE_PAGES, DMA_FREE_SGT, ...single]) {
+    required[kind] = bits(DMA_ADDRESS, SIZE);
+  }
+  required[DMA_ALLOC_SGT] = bits(DMA_ADDRESS, SIZE, PHYS_LIST);
+  required[DMA_MAP_SG] = bits(DIRECTION, DMA_LIST, SIZE_LIST, PHYS_LIST);
+  required[DMA_UNMAP_SG] = bits(DIRECTION, PHYS_LIST);
+  required[DMA_SYNC_SG_FOR_CPU] = bits(DMA_LIST, SIZE_LIST);
+  required[DMA_SYNC_SG_FOR_DEVICE] = bits(DMA_LIST, SIZE_LIST);
+  return required;
+}

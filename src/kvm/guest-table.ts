@@ -1,0 +1,113 @@
+import { toBig } from "../base/u64.ts";
+import { TceTable } from "../tce/tce-table.ts";
+import type { HostTable } from "./ports.ts";
+
+/** Bytes of the kernel's own description of a table; it counts as locked, too. Less than a page. */
+const DESCRIPTOR_BYTES = 128;
+/** Bytes of a TCE, and of the kernel's pointer to each page of them. */
+const WORD_BYTES = 8;
+
+/** How a table is made (KVM_CREATE_SPAPR_TCE_64). */
+export interface GuestTableShape {
+  /** Logical I/O bus number, all 64 bits. */
+  readonly liobn: bigint;
+  /** log2 of the I/O page size. */
+  readonly pageShift: number;
+  /** First I/O page of the window. */
+  readonly offset: bigint;
+  /** I/O pages. */
+  readonly size: bigint;
+}
+
+/** Host pages that a table of so many entries takes. */
+export const pagesOfTable = (size: number, hostPageShift: number): number =>
+  Math.ceil((size * WORD_BYTES) / 2 ** hostPageShift);
+
+/** Bytes of the description of a table of so many pages: one contiguous piece of memory. */
+export const descriptorBytes = (tablePages: number): number => DESCRIPTOR_BYTES + WORD_BYTES * tablePages;
+
+/**
+ * A table of TCEs in the kernel, for one window of a guest.
+ *
+ * Its pages are shared with user space (mmap), so {@link entries} reach to the
+ * end of the last page, past {@link size}: user space can see and write what
+ * lies there, and a hypercall that begins inside may run into it.
+ */
+export class GuestTable {
+  readonly shape: GuestTableShape;
+  readonly liobnHi: number;
+  readonly liobnLo: number;
+  /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
+  readonly firstPage: number;
+  /** I/O pages of the window. */
+  readonly size: number;
+  /** Pages charged to the process. */
+  readonly chargedPages: number;
+  /** The entries as the guest put them. */
+  readonly entries: TceTable;
+  /** Tables of the host that follow this one, in the order of attachment. */
+  attached: readonly HostTable[] = [];
+  /** How often each of them was attached, by identity. */
+  readonly #references = new Map<object, number>();
+
+  constructor(shape: GuestTableShape, hostPageShift: number) {
+    this.shape = shape;
+    this.liobnHi = Number(shape.liobn >> 32n);
+    this.liobnLo = Number(shape.liobn & 0xffff_ffffn);
+    this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
+    this.size = Number(shape.size);
+    const pages = pagesOfTable(this.size, hostPageShift);
+    this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
+    this.entries = new TceTable({
+      length: (pages * 2 ** hostPageShift) / WORD_BYTES,
+      pageShift: shape.pageShift,
+    });
+  }
+
+  /** First bus address. */
+  get start(): bigint {
+    return BigInt.asUintN(64, this.shape.offset << BigInt(this.shape.pageShift));
+  }
+
+  /** Number of the entry for a page of the bus, or -1 outside of the window. */
+  indexOf(page: number): number {
+    const index = page - this.firstPage;
+    return index >= 0 && index < this.size ? index : -1;
+  }
+
+  /** Attaches a table of the host, or counts it once more. Nothing is copied to it. */
+  attach(host: HostTable): void {
+    const references = this.#references.get(host.identity) ?? 0;
+    this.#references.set(host.identity, references + 1);
+    if (references === 0) this.attached = [...this.attached, host];
+  }
+
+  /**
+   * Takes one reference to a table of the host away. A table that was attached
+   * twice stays (recording k04: an H_PUT_TCE after GROUP_DEL still goes to it).
+   */
+  detach(identity: object): void {
+    const references = this.#references.get(identity);
+    if (references === undefined) return;
+    if (references > 1) {
+      this.#references.set(identity, references - 1);
+      return;
+    }
+    this.#references.delete(identity);
+    this.attached = this.attached.filter((host) => host.identity !== identity);
+  }
+
+  /** Reads an entry as user space does through its mapping; undefined past the last page. */
+  read(index: number): bigint | undefined {
+    if (index >= this.entries.length) return undefined;
+    this.entries.load(index);
+    return toBig(this.entries.hi, this.entries.lo);
+  }
+
+  /** Writes an entry as user space does; false past the last page. Attached tables do not follow. */
+  write(index: number, value: bigint): boolean {
+    if (index >= this.entries.length) return false;
+    this.entries.set(index, value);
+    return true;
+  }
+}

@@ -1,0 +1,160 @@
+import type { Answer } from "../base/errno.ts";
+import { Hcall } from "../spapr/papr.ts";
+import { descriptorBytes, GuestTable, type GuestTableShape, pagesOfTable } from "./guest-table.ts";
+import { type KvmHazard, TceHypercalls } from "./hypercalls.ts";
+import { MemorySlots } from "./memory-slots.ts";
+import type { KvmGroupFile, KvmProcess } from "./ports.ts";
+
+/** Page shifts that KVM_CREATE_SPAPR_TCE_64 takes, PAPR's or not. */
+const MIN_PAGE_SHIFT = 12;
+const MAX_PAGE_SHIFT = 34;
+/** The largest contiguous allocation of the kernel. */
+const MAX_ALLOCATION = 2 ** 24;
+/** Pages of the older KVM_CREATE_SPAPR_TCE. */
+const OLD_PAGE_SHIFT = 12;
+const U64_MASK: bigint = (1n << 64n) - 1n;
+
+/** The hypercalls that the handlers know. */
+const TCE_CALLS: readonly number[] = [Hcall.GET_TCE, Hcall.PUT_TCE, Hcall.PUT_TCE_INDIRECT, Hcall.STUFF_TCE];
+/** Enabled from the start; the other two need KVM_CAP_PPC_ENABLE_HCALL. */
+const DEFAULT_CALLS: readonly number[] = [Hcall.GET_TCE, Hcall.PUT_TCE];
+
+/** How a virtual machine is made. */
+export interface VirtualMachineOptions {
+  readonly process: KvmProcess;
+  /** log2 of the host's page size. */
+  readonly hostPageShift: number;
+  readonly onHazard?: (hazard: KvmHazard) => void;
+}
+
+/** The part of a KVM virtual machine that concerns DMA: memory slots, TCE tables, hypercalls, VFIO groups. */
+export class VirtualMachine {
+  readonly process: KvmProcess;
+  readonly slots: MemorySlots;
+  readonly hypercalls: TceHypercalls;
+  readonly #hostPageShift: number;
+  readonly #enabled = new Set<number>(DEFAULT_CALLS);
+  #tables: GuestTable[] = [];
+  readonly #groups: KvmGroupFile[] = [];
+
+  constructor(options: VirtualMachineOptions) {
+    this.process = options.process;
+    this.#hostPageShift = options.hostPageShift;
+    this.slots = new MemorySlots(options.hostPageShift);
+    this.hypercalls = new TceHypercalls({
+      process: options.process,
+      slots: this.slots,
+      tableOf: (hi, lo) => this.tableOf(hi, lo),
+      onHazard: options.onHazard ?? (() => {}),
+    });
+  }
+
+  /** The table of a logical bus: all 64 bits count. */
+  tableOf(liobnHi: number, liobnLo: number): GuestTable | undefined {
+    for (const table of this.#tables) {
+      if (table.liobnLo === liobnLo && table.liobnHi === liobnHi) return table;
+    }
+    return undefined;
+  }
+
+  /** KVM_CAP_PPC_ENABLE_HCALL, for the hypercalls that we have. */
+  enableHypercall(number: bigint, on: bigint): Answer {
+    if (!TCE_CALLS.includes(Number(number)) || on > 1n) return "EINVAL";
+    if (on === 1n) this.#enabled.add(Number(number));
+    else this.#enabled.delete(Number(number));
+    return 0;
+  }
+
+  /** Does the kernel handle a hypercall, or does it go to user space at once? */
+  isEnabled(number: number): boolean {
+    return this.#enabled.has(number);
+  }
+
+  /** KVM_CREATE_SPAPR_TCE_64. The account is checked before the bus number. */
+  createTable(shape: GuestTableShape, flags = 0): Answer<GuestTable> {
+    const { pageShift, offset, size } = shape;
+    if (flags !== 0 || size === 0n) return "EINVAL";
+    if (pageShift < MIN_PAGE_SHIFT || pageShift > MAX_PAGE_SHIFT) return "EINVAL";
+    // The sum is one of 64 bits: it may wrap around and pass.
+    if (((offset + size) & U64_MASK) > U64_MASK >> BigInt(pageShift)) return "EINVAL";
+
+    const pages = pagesOfTable(Number(size), this.#hostPageShift);
+    const descriptor = descriptorBytes(pages);
+    const chargedPages = pages + Math.ceil(descriptor / 2 ** this.#hostPageShift);
+    if (!this.process.charge(chargedPages)) return "ENOMEM";
+    const errno =
+      descriptor > MAX_ALLOCATION
+        ? "ENOMEM"
+        : this.#tables.some((table) => table.shape.liobn === shape.liobn)
+          ? "EBUSY"
+          : undefined;
+    if (errno !== undefined) {
+      this.process.uncharge(chargedPages);
+      return errno;
+    }
+    const table = new GuestTable(shape, this.#hostPageShift);
+    this.#tables.push(table);
+    return table;
+  }
+
+  /** KVM_CREATE_SPAPR_TCE: a window at 0 of 4 KiB pages, its size in bytes. */
+  createTable32(liobn: bigint, windowSize: number): Answer<GuestTable> {
+    const size = BigInt(windowSize >>> OLD_PAGE_SHIFT);
+    return this.createTable({ liobn, pageShift: OLD_PAGE_SHIFT, offset: 0n, size });
+  }
+
+  /** The last user of a table's file has closed it. Tables of the host keep their entries. */
+  releaseTable(table: GuestTable): void {
+    this.#tables = this.#tables.filter((other) => other !== table);
+    this.process.uncharge(table.chargedPages);
+  }
+
+  /** KVM_DEV_VFIO_GROUP_ADD. */
+  addGroup(group: KvmGroupFile): Answer {
+    if (this.#groups.includes(group)) return "EEXIST";
+    group.retain();
+    this.#groups.push(group);
+    return 0;
+  }
+
+  /** KVM_DEV_VFIO_GROUP_DEL: tables of windows that are gone already stay attached. */
+  deleteGroup(group: KvmGroupFile): Answer {
+    const at = this.#groups.indexOf(group);
+    if (at < 0) return "ENOENT";
+    const left = group.tables();
+    for (const table of this.#tables) for (const { identity } of left) table.detach(identity);
+    this.#groups.splice(at, 1);
+    group.release();
+    return 0;
+  }
+
+  /**
+   * KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE: from now on the group's table for the
+   * same window follows the guest's. What the guest has put before is not
+   * copied.
+   *
+   * @param table undefined: a descriptor that stands for nothing
+   */
+  attach(group: KvmGroupFile, table: GuestTable | undefined): Answer {
+    if (!this.#groups.includes(group)) return "ENOENT";
+    if (table === undefined) return "EBADF";
+    if (!this.#tables.includes(table)) return "EINVAL";
+    const bytes = table.shape.size << BigInt(table.shape.pageShift);
+    const host = group
+      .tables()
+      .find(
+        (candidate) =>
+          candidate.pageShift <= table.shape.pageShift &&
+          candidate.start === table.start &&
+          BigInt(candidate.length) << BigInt(candidate.pageShift) >= bytes,
+      );
+    if (host === undefined) return "EINVAL";
+    table.attach(host);
+    return 0;
+  }
+
+  /** The machine ends: it lets its groups go. */
+  release(): void {
+    for (const group of [...this.#groups]) this.deleteGroup(group);
+  }
+}

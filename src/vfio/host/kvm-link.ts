@@ -1,0 +1,60 @@
+import type { HostTable, KvmGroupFile } from "../../kvm/ports.ts";
+import type { HardwareTable } from "./hardware-table.ts";
+import type { HostProcess } from "./host-process.ts";
+import type { OpenFile } from "./open-file.ts";
+import type { RegisteredMemory } from "./registered-memory.ts";
+import type { VfioGroup } from "./vfio-group.ts";
+
+/** A hardware table as KVM's handlers use it: with the memory that the virtual machine's process registered. */
+class TableOfMachine implements HostTable {
+  readonly identity: HardwareTable;
+  readonly pageShift: number;
+  readonly start: bigint;
+  readonly length: number;
+  readonly #registered: RegisteredMemory;
+
+  constructor(table: HardwareTable, registered: RegisteredMemory) {
+    this.identity = table;
+    this.pageShift = table.pageShift;
+    this.start = table.start;
+    this.length = table.length;
+    this.#registered = registered;
+  }
+
+  accepts(vaddr: number): boolean {
+    return this.identity.accepts(this.#registered, vaddr);
+  }
+
+  map(index: number, pages: number, vaddr: number, permission: number): boolean {
+    return this.identity.map(this.#registered, index, pages, vaddr, permission).pages === pages;
+  }
+
+  unmap(index: number, pages: number): boolean {
+    const orphan = this.identity.firstOrphan(this.#registered, index, pages);
+    this.identity.unmap(this.#registered, index, orphan - index);
+    return orphan === index + pages;
+  }
+
+  clear(index: number, pages: number): void {
+    this.identity.clear(index, pages);
+  }
+}
+
+const links = new WeakMap<OpenFile<VfioGroup>, KvmGroupFile>();
+
+/** The file of a group as KVM knows it; the same object for the same file. */
+export function kvmGroupFile(file: OpenFile<VfioGroup>, process: HostProcess): KvmGroupFile {
+  const known = links.get(file);
+  if (known !== undefined) return known;
+  const { windows } = file.object.iommu;
+  const link: KvmGroupFile = {
+    retain: () => file.retain(),
+    release: () => file.release(),
+    tables: () =>
+      windows
+        .filter((table) => table !== null)
+        .map((table) => new TableOfMachine(table, process.memory.registered)),
+  };
+  links.set(file, link);
+  return link;
+}

@@ -1,0 +1,141 @@
+import type { Errno } from "../../base/errno.ts";
+import type { HostMemory, MemoryExtent } from "./host-memory.ts";
+import type { KernelProfile } from "./profile.ts";
+
+/** Memory pinned for devices. MAP takes memory of regions only. */
+export class RegisteredRegion {
+  readonly start: number;
+  readonly end: number;
+  readonly extents: readonly MemoryExtent[];
+  /** log2 of the largest I/O page that may point here. */
+  readonly pageShift: number;
+  /** How many containers hold the region. */
+  uses = 1;
+  /** I/O pages that point here, over all tables. */
+  mapped = 0;
+
+  constructor(extents: readonly MemoryExtent[], pageShift: number) {
+    this.start = extents[0]!.start;
+    this.end = extents.at(-1)!.end;
+    this.extents = extents;
+    this.pageShift = pageShift;
+  }
+
+  /** The extent that an address of the region lies in. */
+  extentOf(vaddr: number): MemoryExtent {
+    return this.extents.find((extent) => vaddr < extent.end)!;
+  }
+}
+
+/**
+ * The regions that an address space has registered.
+ *
+ * A region is known by its exact address and size; containers that register
+ * the same one share it. Two regions never overlap.
+ */
+export class RegisteredMemory {
+  readonly #memory: HostMemory;
+  #regions: RegisteredRegion[] = [];
+  /** The region found last: MAP requests come in the order of addresses. */
+  #last: RegisteredRegion | undefined;
+
+  constructor(memory: HostMemory) {
+    this.#memory = memory;
+  }
+
+  /** All regions, in the order of registration. */
+  get regions(): readonly RegisteredRegion[] {
+    return this.#regions;
+  }
+
+  /** The region with exactly this address and size. */
+  exact(start: number, size: number): RegisteredRegion | undefined {
+    return this.#regions.find((r) => r.start === start && r.end === start + size);
+  }
+
+  /** The region that contains `size` bytes from an address; two neighbours do not count as one. */
+  find(vaddr: number, size: number): RegisteredRegion | undefined {
+    const last = this.#last;
+    if (last !== undefined && last.start <= vaddr && vaddr + size <= last.end) return last;
+    const region = this.#regions.find((r) => r.start <= vaddr && vaddr + size <= r.end);
+    if (region !== undefined) this.#last = region;
+    return region;
+  }
+
+  /**
+   * Pins memory as a new region. The pages are charged by the caller.
+   *
+   * @param start address, a multiple of the page size
+   * @param size bytes, a multiple of the page size
+   * @returns the region, the number of pages before a hole (a quirk), or why not
+   */
+  create(start: number, size: number, profile: KernelProfile): RegisteredRegion | number | Errno {
+    const { pageSize, limits } = this.#memory;
+    const pages = size / pageSize;
+    // The kernel keeps a list of 8 bytes a page; an empty one cannot be allocated either.
+    if (pages === 0 || pages * 8 > limits.memoryBytes) return "ENOMEM";
+
+    const extents = this.#memory.pin(start, size);
+    const end = extents.at(-1)?.end ?? start;
+    if (end !== start + size) {
+      const pinned = (end - start) / pageSize;
+      return pinned > 0 && profile.partialPinAnswersCount ? pinned : "EFAULT";
+    }
+    if (this.#regions.some((r) => r.start < start + size && start < r.end)) return "EINVAL";
+
+    const region = new RegisteredRegion(extents, this.#pageShiftOf(start, size, extents, profile));
+    this.#regions.push(region);
+    return region;
+  }
+
+  /**
+   * Gives up one use of a region.
+   *
+   * @returns false if it was the last one but pages are still mapped: the region stays
+   */
+  put(region: RegisteredRegion): boolean {
+    if (region.uses > 1) {
+      region.uses--;
+      return true;
+    }
+    if (region.mapped > 0) return false;
+    this.#regions = this.#regions.filter((r) => r !== region);
+    if (this.#last === region) this.#last = undefined;
+    this.#memory.uncharge((region.end - region.start) / this.#memory.pageSize);
+    return true;
+  }
+
+  /** I/O pages that map consecutive addresses are gone: their regions count less. */
+  unmapped(vaddr: number, pages: number, ioPageSize: number): void {
+    for (let at = 0; at < pages; ) {
+      const region = this.find(vaddr + at * ioPageSize, ioPageSize);
+      if (region === undefined) {
+        at++;
+        continue;
+      }
+      const fit = Math.floor((region.end - vaddr - at * ioPageSize) / ioPageSize);
+      const count = Math.min(pages - at, fit);
+      region.mapped = Math.max(0, region.mapped - count);
+      at += count;
+    }
+  }
+
+  #pageShiftOf(
+    start: number,
+    size: number,
+    extents: readonly MemoryExtent[],
+    profile: KernelProfile,
+  ): number {
+    const shifts = extents.map((extent) => extent.pageShift);
+    const backing = profile.firstHugePageDecides ? shifts[0]! : Math.min(...shifts);
+    return Math.min(trailingZeros(start), trailingZeros(size), backing);
+  }
+}
+
+/** log2 of the largest power of two that divides a value; 64 for 0. */
+function trailingZeros(value: number): number {
+  if (value === 0) return 64;
+  let shift = 0;
+  while (value % 2 ** (shift + 1) === 0) shift++;
+  return shift;
+}

@@ -1,0 +1,89 @@
+/**
+ * The shape of a PowerNV (IODA2) table: how large a window makes it, how it is
+ * divided into levels, and what it costs.
+ *
+ * The kernel calculates with unsigned 32-bit numbers and does not refuse a
+ * window smaller than one of its pages, so neither do we: `shift - pageShift`
+ * wraps around, and shift amounts count modulo 128, of which 64 and more give
+ * zero. Most such requests end as a table of size 0 (EINVAL) or one that is too
+ * large (ENOMEM); half a page is a good window.
+ *
+ * @module
+ */
+
+import type { Errno } from "../../base/errno.ts";
+
+/** The most levels that a request may name. What the other rules leave of them is less. */
+export const MAX_LEVELS = 5;
+
+/** log2 of the largest contiguous allocation of the kernel: 16 MiB, with either page size. */
+export const MAX_ALLOCATION_SHIFT = 24;
+
+/** log2 of an entry's size. */
+const ENTRY_SHIFT = 3;
+
+/** A table that can be made. */
+export interface TableGeometry {
+  /** Entries that MAP accepts: at least a host page of them. */
+  readonly length: number;
+  /** Entries that the hardware can tell apart: levels times bits per level. */
+  readonly reachable: bigint;
+}
+
+/** 1 << shift on a 64-bit POWER. */
+const powerOfTwo = (shift: number): bigint => ((shift & 127) < 64 ? 1n << BigInt(shift & 127) : 0n);
+
+const log2 = (value: bigint): number => value.toString(2).length - 1;
+
+/** log2 of the bytes of a level. */
+function levelShift(pageShift: number, windowSize: bigint, levels: number, hostPageShift: number): number {
+  const entriesShift = (log2(windowSize) - pageShift) >>> 0;
+  const perLevel = Math.floor(((entriesShift + levels - 1) >>> 0) / levels);
+  return Math.max((perLevel + ENTRY_SHIFT) >>> 0, hostPageShift);
+}
+
+/**
+ * Bytes that a table is charged for: all its levels as if they were full, twice
+ * because of the copy with user addresses. 0 if there is no such table.
+ */
+export function tableBytes(
+  pageShift: number,
+  windowSize: bigint,
+  levels: number,
+  hostPageShift: number,
+): bigint {
+  if (levels < 1 || levels > MAX_LEVELS) return 0n;
+  if (windowSize === 0n || (windowSize & (windowSize - 1n)) !== 0n) return 0n;
+
+  const level = powerOfTwo(levelShift(pageShift, windowSize, levels, hostPageShift));
+  if (level === 0n) return 0n;
+  const wanted = powerOfTwo((log2(windowSize) - pageShift + ENTRY_SHIFT) >>> 0);
+  let size = wanted > 4096n ? wanted : 4096n;
+  let bytes = 0n;
+  for (let at = 0; at < levels; at++) {
+    bytes += ((size + level - 1n) / level) * level;
+    const above = (size / level) << BigInt(ENTRY_SHIFT);
+    size = above > level ? above : level;
+  }
+  return bytes * 2n;
+}
+
+/** The table of a window whose {@link tableBytes} are not 0, or why it cannot be had. */
+export function tableGeometry(
+  pageShift: number,
+  windowSize: bigint,
+  levels: number,
+  hostPageShift: number,
+): TableGeometry | Errno {
+  const level = levelShift(pageShift, windowSize, levels, hostPageShift);
+  const bits = Math.imul(level - ENTRY_SHIFT, levels) >>> 0;
+  // The bus address has 55 bits at most below the ones that tell the windows apart.
+  if ((bits + pageShift) >>> 0 >= 55) return "EINVAL";
+  // Only the first level is allocated now.
+  if (level > MAX_ALLOCATION_SHIFT) return "ENOMEM";
+  const entriesShift = (log2(windowSize) - pageShift + ENTRY_SHIFT) >>> 0;
+  return {
+    length: 2 ** (Math.max(entriesShift, hostPageShift) - ENTRY_SHIFT),
+    reachable: 1n << BigInt(bits),
+  };
+}
