@@ -1,0 +1,8 @@
+/**
+ * The tool on artifacts: rebuilds windows from traces and verifies answers.
+ *
+ * @module
+ */
+
+export * from "./rebuild.ts";
+export * from "./rebuilt-window.ts";

@@ -1,0 +1,12 @@
+export * from "./device-tree.ts";
+export * from "./dma-window.ts";
+export type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
+export * from "./machine.ts";
+export * from "./observer.ts";
+export * from "./papr.ts";
+export * from "./pci-device.ts";
+export * from "./phb.ts";
+export * from "./profile.ts";
+export * from "./registers.ts";
+export * from "./trace-events.ts";
+export type { VioConfig, VioDevice } from "./vio.ts";

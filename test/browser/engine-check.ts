@@ -1,0 +1,37 @@
+/**
+ * Runs in a browser's worker: parts of the engine whose results the test
+ * compares with the ones of Node.
+ *
+ * @module
+ */
+
+import { executeScript } from "../../src/formats/op-script/check.ts";
+import { KnownDifferences } from "../../src/formats/op-script/known-differences.ts";
+import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { hugeWindow } from "../../src/lab/huge-window.ts";
+
+/** Runs the recordings and the scenario of the huge window. */
+export async function checkEngine(
+  recordings: Readonly<Record<string, string>>,
+  knownDifferences: string,
+): Promise<{
+  verdicts: Record<string, Record<string, number>>;
+  checks: readonly { name: string; ok: boolean }[];
+}> {
+  const known = KnownDifferences.parse(knownDifferences, "known-differences.json");
+  const verdicts: Record<string, Record<string, number>> = {};
+  for (const [name, text] of Object.entries(recordings)) {
+    const counts: Record<string, number> = {};
+    for (const { verdict } of executeScript(parseOpScript(text, name), known)) {
+      counts[verdict] = (counts[verdict] ?? 0) + 1;
+    }
+    verdicts[name] = counts;
+  }
+  let seconds = 0;
+  const report = await hugeWindow.run({
+    now: () => (seconds += 1e-3),
+    profile: undefined,
+    trace: { name: "none", open: () => (async function* () {})() },
+  });
+  return { verdicts, checks: report.checks.map(({ name, ok }) => ({ name, ok })) };
+}
