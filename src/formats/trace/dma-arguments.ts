@@ -93,6 +93,7 @@ const KEYS: readonly (readonly [string, number])[] = [
   ["addrs", PHYS_LIST],
 ];
 const KEY_WORDS = new WordSet(KEYS.map(([word]) => word));
+const KEY_OF_WORD = Uint8Array.from(KEYS, ([, key]) => key);
 const DIRECTIONS = new WordSet(DIRECTION_NAMES);
 const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
 const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
@@ -147,7 +148,7 @@ export class DmaArguments {
     while (bytes[equals]! > SPACE && bytes[equals] !== EQUALS) equals++;
     if (bytes[equals] !== EQUALS) return this.#readBareWord(bytes, start, equals);
     const word = KEY_WORDS.find(bytes, start, equals);
-    const key = word < 0 ? IGNORED : KEYS[word]![1];
+    const key = word < 0 ? IGNORED : KEY_OF_WORD[word]!;
     const end = this.#readValue(key, bytes, equals + 1);
     if (end < 0 || bytes[end]! > SPACE) return -1;
     this.#seen |= 1 << key;

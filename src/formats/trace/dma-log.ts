@@ -15,10 +15,15 @@ const HASH = 0x23;
 const SLASH = 0x2f;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
-const LETTER_D = 0x64;
+const UNDERSCORE = 0x5f;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
 const NAME_START = encode("dma_");
+/** How far the start of a name can be moved on, by the byte that its last one meets. */
+const SKIP = new Uint8Array(256).fill(NAME_START.length);
+NAME_START.subarray(0, -1).forEach((byte, i) => {
+  SKIP[byte] = NAME_START.length - 1 - i;
+});
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
@@ -127,8 +132,9 @@ export class DmaLogReader extends LineReader {
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
   #findName(bytes: Uint8Array, start: number, end: number): number {
-    for (let at = start; at < end; at++) {
-      if (bytes[at] !== LETTER_D || !startsWith(bytes, at, NAME_START)) continue;
+    const last = NAME_START.length - 1;
+    for (let at = start; at + last < end; at += SKIP[bytes[at + last]!]!) {
+      if (bytes[at + last] !== UNDERSCORE || !startsWith(bytes, at, NAME_START)) continue;
       if (at > start && !isBefore(bytes, start, at)) continue;
       const limit = Math.min(end, at + LONGEST_NAME + 1);
       let colon = at + NAME_START.length;

@@ -32,6 +32,9 @@ const FLAG_COLUMNS = 5;
 /** Numbers of more digits are no process, CPU or time. */
 const MAX_DIGITS = 15;
 
+/** Nanoseconds of one in the last of so many digits behind the point. */
+const NANOSECONDS = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1] as const;
+
 const isDigit = (byte: number): boolean => byte >= ZERO && byte <= 0x39;
 
 /** Reads origins into an event. */
@@ -103,7 +106,7 @@ export class OriginReader {
   #setTime(seconds: number, fraction: number, digits: number): void {
     if (seconds < 0 || fraction < 0 || digits > 9) return;
     this.#event.seconds = seconds;
-    this.#event.nanoseconds = fraction * 10 ** (9 - digits);
+    this.#event.nanoseconds = fraction * NANOSECONDS[digits]!;
   }
 
   /** `[000]`, `[000] d.h..`, `[000]-0x9`, or `0d.h..`. */

@@ -62,7 +62,7 @@ export class NumberReader {
     return position > at && position <= at + MAX_DECIMAL_DIGITS && hi < TWO32 ? position : -1;
   }
 
-  /** Decimal digits of a signed number of 32 or 64 bits, extended to 64. */
+  /** Decimal digits of a signed number of 32 or 64 bits, extended to 64. Nobody writes -0. */
   signed(bits: number, bytes: Uint8Array, at: number): number {
     const negative = bytes[at] === MINUS;
     const position = this.decimal(bytes, negative ? at + 1 : at);
@@ -70,7 +70,7 @@ export class NumberReader {
     const beyond = magnitude > 0x7fff_ffff;
     if (!negative) return beyond ? -1 : position;
     const smallest = magnitude === 0x8000_0000 && (bits === 32 || this.lo === 0);
-    if (beyond && !smallest) return -1;
+    if ((beyond && !smallest) || (this.hi | this.lo) === 0) return -1;
     const borrow = this.lo === 0 ? 0 : 1;
     this.lo = -this.lo >>> 0;
     this.hi = -(this.hi + borrow) >>> 0;

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { hex, TWO32, toBig } from "../../base/u64.ts";
+import { hex, TWO32, toBig, U64_MAX } from "../../base/u64.ts";
 import { TraceEvent } from "./trace-event.ts";
 import { SCHEMAS } from "./trace-schema.ts";
 
@@ -31,8 +31,13 @@ const MAX_PLACES = 100;
 const BROKEN = 0;
 const MORE = -1;
 
-/** Stands for the length of an event whose arguments are not known here. */
-const ANY_LENGTH = 1;
+/** Classes of event ids: without a name, of an event whose arguments are not known here, and from here on ours. */
+const UNNAMED = 0;
+const OTHER = 1;
+const FIRST_OURS = 2;
+
+/** The only right length of a record, by class. */
+const LENGTHS: readonly number[] = [0, 0, ...SCHEMAS.map(({ fields }) => EVENT_HEADER + fields.length * 8)];
 
 /** A record that says that events were lost. It does not stand where they are missing. */
 export interface DroppedEvents {
@@ -69,6 +74,14 @@ export interface SimpleCounts {
   brokenBytes: number;
   /** Bytes of a record that was cut off at the end. */
   tornBytes: number;
+}
+
+/** Do these bytes begin as a simple trace does? 16 of them tell. */
+export function isSimpleTrace(bytes: Uint8Array): boolean {
+  if (bytes.length < 16) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  if (view.getBigUint64(0) !== U64_MAX) return false;
+  return view.getBigUint64(8) === MAGIC || view.getBigUint64(8, true) === MAGIC;
 }
 
 /** What older files do not tell. */
@@ -110,10 +123,8 @@ export class SimpleTraceReader {
   readonly #event = new TraceEvent();
   readonly #onEvent: (event: TraceEvent) => void;
   readonly #options: SimpleTraceOptions;
-  /** By event id: the only right `length`, or {@link ANY_LENGTH}; 0 for an event that has no name. */
-  readonly #lengths = new Int32Array(MAX_IDS);
-  /** By event id: index in {@link SCHEMAS}. */
-  readonly #schemas = new Uint8Array(MAX_IDS);
+  /** Classes by event id: {@link UNNAMED}, {@link OTHER}, or {@link FIRST_OURS} and the index in {@link SCHEMAS}. */
+  readonly #classes = new Uint8Array(MAX_IDS);
 
   readonly #bytes = new Uint8Array(BUFFER_BYTES);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -190,15 +201,12 @@ export class SimpleTraceReader {
   }
 
   #readFileHeader(): void {
-    const magic = this.#view.getBigUint64(8, true);
-    this.#little = magic === MAGIC;
-    if (
-      this.#view.getBigUint64(0) !== 0xffff_ffff_ffff_ffffn ||
-      this.#view.getBigUint64(8, this.#little) !== MAGIC
-    ) {
+    this.#little = this.#view.getBigUint64(8, true) === MAGIC;
+    if (!isSimpleTrace(this.#bytes)) {
+      const magic = hex(this.#view.getBigUint64(8, true));
       throw new IommuError(
         "BAD_FILE",
-        `not a simple trace: ${hex(magic)} at byte 8 is not ${hex(MAGIC)} in either byte order`,
+        `not a simple trace: ${magic} at byte 8 is not ${hex(MAGIC)} in either byte order`,
       );
     }
     const version = this.#view.getBigUint64(16, this.#little);
@@ -226,8 +234,7 @@ export class SimpleTraceReader {
 
   #map(id: number, name: string): void {
     const schema = SCHEMAS.findIndex((one) => one.name === name);
-    this.#lengths[id] = schema < 0 ? ANY_LENGTH : EVENT_HEADER + SCHEMAS[schema]!.fields.length * 8;
-    this.#schemas[id] = Math.max(schema, 0);
+    this.#classes[id] = schema < 0 ? OTHER : FIRST_OURS + schema;
   }
 
   /** Reads records from `start` on, up to one that is not whole yet or a break; returns where that is. */
@@ -324,8 +331,9 @@ export class SimpleTraceReader {
       return dropped ? typeBytes + length : BROKEN;
     }
     if (id >= MAX_IDS || length < EVENT_HEADER || length > MAX_RECORD) return BROKEN;
-    const right = this.#lengths[id]!;
-    return right === length || right === ANY_LENGTH ? typeBytes + length : BROKEN;
+    const idClass = this.#classes[id]!;
+    if (idClass === UNNAMED) return BROKEN;
+    return idClass === OTHER || LENGTHS[idClass] === length ? typeBytes + length : BROKEN;
   }
 
   #mappingSizeAt(at: number, left: number): number {
@@ -351,12 +359,13 @@ export class SimpleTraceReader {
       return;
     }
     this.#readTime(header + 8);
-    if (this.#lengths[id] === ANY_LENGTH) {
+    const idClass = this.#classes[id]!;
+    if (idClass === OTHER) {
       this.counts.otherEvents++;
       return;
     }
     const event = this.#event;
-    const schema = SCHEMAS[this.#schemas[id]!]!;
+    const schema = SCHEMAS[idClass - FIRST_OURS]!;
     const { fields } = schema;
     for (let i = 0, from = header + EVENT_HEADER; i < fields.length; i++, from += 8) {
       const word = fields[i]!.word;

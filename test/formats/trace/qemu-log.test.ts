@@ -133,6 +133,7 @@ describe("QEMU's log of trace events", () => {
     { name: "2^64", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=18446744073709551616" },
     { name: "no digit", line: "spapr_iommu_put liobn=0x0 ioba=0x tce=0x0 ret=0" },
     { name: "only a sign", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=-" },
+    { name: "-0", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=-0" },
     { name: "a pointer cut short", line: "spapr_iommu_new_table liobn=0x0 table=(ni" },
     { name: "an end cut off", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x" },
     { name: "a tail", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0 " },
