@@ -1,5 +1,6 @@
 import type { Answer } from "../../base/errno.ts";
 import { GuestTable } from "../../kvm/guest-table.ts";
+import type { KvmHazard } from "../../kvm/hypercalls.ts";
 import { VirtualMachine } from "../../kvm/virtual-machine.ts";
 import { Hcall } from "../../spapr/papr.ts";
 import type { Host } from "../../vfio/host/host.ts";
@@ -53,13 +54,20 @@ export class Program {
   /** The machine that the processor belongs to: still the first one, when a second start fails. */
   processor: VirtualMachine | undefined;
 
-  private constructor(host: Host, process: HostProcess) {
+  readonly #onHazard: (hazard: KvmHazard) => void;
+
+  private constructor(host: Host, process: HostProcess, onHazard: (hazard: KvmHazard) => void) {
     this.host = host;
     this.process = process;
+    this.#onHazard = onHazard;
   }
 
   /** Starts the program with the memory that a header tells of. */
-  static start(host: Host, { arenas, hole }: KernelHeader): Program {
+  static start(
+    host: Host,
+    { arenas, hole }: KernelHeader,
+    onHazard: (hazard: KvmHazard) => void = () => {},
+  ): Program {
     const process = host.startProcess();
     const options = { anon: {}, shm: { shared: true }, ro: { prot: PROT_READ }, huge: { pageShift: 24 } };
     for (const key of ["anon", "shm", "ro", "huge"] as const) {
@@ -67,12 +75,12 @@ export class Program {
       if (present) process.memory.place(Number(base), Number(size), options[key]);
     }
     process.memory.munmap(hole.base, hole.size);
-    return new Program(host, process);
+    return new Program(host, process, onHazard);
   }
 
   /** The child of a fork; it runs one operation, then {@link exit}s. */
   fork(): Program {
-    const child = new Program(this.host, this.process.fork());
+    const child = new Program(this.host, this.process.fork(), this.#onHazard);
     child.containers.splice(0, SLOTS, ...this.containers);
     child.groups.splice(0, SLOTS, ...this.groups);
     child.tables.splice(0, SLOTS, ...this.tables);
@@ -114,7 +122,11 @@ export class Program {
   /** KVM_CREATE_VM, memory, a processor with all four hypercalls enabled. */
   startMachine(): Answer {
     const { memory } = this.process;
-    const machine = new VirtualMachine({ process: this.process, hostPageShift: this.host.pageShift });
+    const machine = new VirtualMachine({
+      process: this.process,
+      hostPageShift: this.host.pageShift,
+      onHazard: this.#onHazard,
+    });
     this.process.install(new OpenFile(machine, () => machine.release()));
     this.machine = machine;
     if (!memory.isFree(GUEST_BASE, GUEST_SIZE)) return "EEXIST";

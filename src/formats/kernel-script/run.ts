@@ -1,6 +1,7 @@
 import { isErrno } from "../../base/errno.ts";
 import { hex } from "../../base/u64.ts";
-import type { FaultHook } from "../../vfio/host/faults.ts";
+import type { KvmHazard } from "../../kvm/hypercalls.ts";
+import type { FaultHook, Hazard } from "../../vfio/host/faults.ts";
 import { Host } from "../../vfio/host/host.ts";
 import { type KernelProfile, LINUX_6_1, LINUX_6_12 } from "../../vfio/host/profile.ts";
 import { KVM_OPERATIONS } from "./kvm-operations.ts";
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly profile?: KernelProfile;
   /** Makes operations fail. */
   readonly faults?: FaultHook;
+  /** Told of requests that would do damage in a real kernel. */
+  readonly onHazard?: (hazard: Hazard | KvmHazard) => void;
 }
 
 /** An operation with its outcome. As JSON it is a line of a recording. */
@@ -42,8 +45,9 @@ export function* runKernelScript(script: KernelScript, options: RunOptions = {})
     groups: header.devices.length,
     bridge: { dma32WindowSize: header.dma32WindowSize, pageSizes: header.pageSizes },
     ...(options.faults === undefined ? {} : { faults: options.faults }),
+    ...(options.onHazard === undefined ? {} : { onHazard: options.onHazard }),
   });
-  const program = Program.start(host, header);
+  const program = Program.start(host, header, options.onHazard);
   for (const line of script.lines) yield runLine(program, line);
 }
 

@@ -129,11 +129,12 @@ export class HardwareTable {
 
   /** The first of the mapped entries whose region is gone, or `index + pages`. */
   firstOrphan(registered: RegisteredMemory, index: number, pages: number): number {
-    const end = index + pages;
-    let orphan = end;
-    this.#forEachUserRun(index, end, (first, count, vaddr, step) => {
-      for (let i = 0; i < count && first + i < orphan; i++) {
-        if (registered.find(vaddr + i * step, this.pageSize) === undefined) orphan = first + i;
+    let orphan = index + pages;
+    this.#forEachUserRun(index, index + pages, (first, count, vaddr) => {
+      for (let done = 0; done < count && first + done < orphan; ) {
+        const stretch = registered.stretch(vaddr + done * this.pageSize, count - done, this.pageSize);
+        if (stretch.region === undefined) orphan = first + done;
+        done += stretch.pages;
       }
     });
     return orphan;
@@ -163,22 +164,23 @@ export class HardwareTable {
   }
 
   #forget(registered: RegisteredMemory, index: number, pages: number): void {
-    this.#forEachUserRun(index, index + pages, (_first, count, vaddr, step) => {
-      if (step !== 0) registered.unmapped(vaddr, count, this.pageSize);
-      else for (let i = 0; i < count; i++) registered.unmapped(vaddr, 1, this.pageSize);
+    this.#forEachUserRun(index, index + pages, (_first, count, vaddr) => {
+      registered.unmapped(vaddr, count, this.pageSize);
     });
   }
 
-  /** Visits the user addresses of the mapped entries; `step` is 0 where they are all the same. */
+  /** Visits the user addresses of the mapped entries, in runs of consecutive pages. */
   #forEachUserRun(
     index: number,
     end: number,
-    visit: (first: number, count: number, vaddr: number, step: number) => void,
+    visit: (first: number, count: number, vaddr: number) => void,
   ): void {
     this.entries.forEachStoredRun(index, end, (first, count, _hi, entryLo) => {
       if ((entryLo & TCE_PERM_MASK) === 0) return;
       this.#userAddresses.forEachStoredRun(first, first + count, (at, pages, hi, lo, step) => {
-        visit(at, pages, hi * TWO32 + lo, step * this.pageSize);
+        const vaddr = hi * TWO32 + lo;
+        if (step === 1 || pages === 1) visit(at, pages, vaddr);
+        else for (let i = 0; i < pages; i++) visit(at + i, 1, vaddr);
       });
     });
   }

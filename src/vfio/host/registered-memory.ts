@@ -105,19 +105,29 @@ export class RegisteredMemory {
     return true;
   }
 
+  /**
+   * The beginning of a range of I/O pages: how many of them lie in one region,
+   * or, without a region, in none.
+   */
+  stretch(vaddr: number, pages: number, ioPageSize: number): { region?: RegisteredRegion; pages: number } {
+    const region = this.find(vaddr, ioPageSize);
+    const end = region?.end ?? this.#nextStart(vaddr);
+    const fit = Math.floor((end - vaddr) / ioPageSize);
+    const count = Math.min(pages, Math.max(fit, 1));
+    return region === undefined ? { pages: count } : { region, pages: count };
+  }
+
   /** I/O pages that map consecutive addresses are gone: their regions count less. */
   unmapped(vaddr: number, pages: number, ioPageSize: number): void {
-    for (let at = 0; at < pages; ) {
-      const region = this.find(vaddr + at * ioPageSize, ioPageSize);
-      if (region === undefined) {
-        at++;
-        continue;
-      }
-      const fit = Math.floor((region.end - vaddr - at * ioPageSize) / ioPageSize);
-      const count = Math.min(pages - at, fit);
-      region.mapped = Math.max(0, region.mapped - count);
-      at += count;
+    for (let done = 0; done < pages; ) {
+      const { region, pages: count } = this.stretch(vaddr + done * ioPageSize, pages - done, ioPageSize);
+      if (region !== undefined) region.mapped = Math.max(0, region.mapped - count);
+      done += count;
     }
+  }
+
+  #nextStart(vaddr: number): number {
+    return Math.min(...this.#regions.map((r) => r.start).filter((start) => start > vaddr));
   }
 
   #pageShiftOf(

@@ -1,5 +1,6 @@
 import { type Answer, type Errno, isErrno } from "../../base/errno.ts";
-import { HardwareTable, type MapProgress } from "./hardware-table.ts";
+import { ContainerWindows } from "./container-windows.ts";
+import type { HardwareTable, MapProgress } from "./hardware-table.ts";
 import type { Host } from "./host.ts";
 import { type HostMemory, PROT_READ, PROT_WRITE, USER_END } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
@@ -18,10 +19,8 @@ import {
   type SpaprInfo,
   type UnmapRequest,
 } from "./requests.ts";
-import { MAX_LEVELS, tableBytes, tableGeometry } from "./tce-geometry.ts";
+import { MAX_LEVELS } from "./tce-geometry.ts";
 
-/** Page shift of the default window. */
-const DEFAULT_PAGE_SHIFT = 12;
 /** GET_INFO: there are dynamic windows. */
 const INFO_DDW = 1;
 /** VFIO_EEH_PE_OP: the last operation, and the one that needs the whole structure. */
@@ -49,50 +48,38 @@ export class SpaprIommu {
   #memory: HostMemory | null = null;
   /** MAP and UNMAP are allowed. */
   #enabled = false;
-  /** The default window comes with the first request that needs it. */
-  #defaultWindowPending = false;
   /** Pages that ENABLE of version 1 has charged. */
   #enabledPages = 0;
-  /** The group that came last is the first. */
-  readonly #groups: IommuGroup[] = [];
-  readonly #tables: (HardwareTable | null)[] = new Array<null>(MAX_WINDOWS).fill(null);
+  readonly #windows: ContainerWindows;
   readonly #regions = new Set<RegisteredRegion>();
 
   constructor(host: Host, version: 1 | 2) {
     this.#host = host;
+    this.#windows = new ContainerWindows(host);
     this.version = version;
   }
 
   /** The tables of the windows that exist. */
   get tables(): readonly HardwareTable[] {
-    return this.#tables.filter((table) => table !== null);
+    return this.#windows.tables;
   }
 
   /** Takes a group in: it sees the windows that the container has. */
   attach(group: IommuGroup): Answer {
     if (this.version === 1 && !this.#host.profile.v1TakesPowerNvGroups) return "EPERM";
-    if (this.version === 1 && this.#groups.length > 0) return "EBUSY";
-    if (this.#groups.length === 0 && this.#tables[0] === null) this.#defaultWindowPending = true;
-    this.#tables.forEach((table, slot) => {
-      group.windows[slot] = table;
-    });
-    this.#groups.unshift(group);
+    if (this.version === 1 && this.#windows.hasGroups) return "EBUSY";
+    this.#windows.attach(group);
     return 0;
   }
 
   /** Lets a group go. */
   detach(group: IommuGroup): void {
-    this.#groups.splice(this.#groups.indexOf(group), 1);
-    if (this.#host.profile.detachClearsMappings) this.#clearTables();
-    group.windows.fill(null);
+    this.#windows.detach(group, this.#memory);
   }
 
   /** The end: groups, tables, regions, account. */
   release(): void {
-    for (const group of [...this.#groups]) this.detach(group);
-    this.#clearTables();
-    for (const table of this.tables) this.#memory?.uncharge(table.chargedPages);
-    this.#tables.fill(null);
+    this.#windows.release(this.#memory);
     for (const region of this.#regions) this.#memory?.registered.put(region);
     this.#regions.clear();
     this.#memory?.uncharge(this.#enabledPages);
@@ -105,7 +92,7 @@ export class SpaprIommu {
     if (this.version === 2) return "ENOTTY";
     if (this.#enabled) return "EBUSY";
     this.#memory ??= caller.memory;
-    const pages = Number(this.#dma32WindowSize >> BigInt(this.#host.pageShift));
+    const pages = Number(this.#windows.bridge.dma32WindowSize >> BigInt(this.#host.pageShift));
     if (!caller.charge(pages)) return "ENOMEM";
     this.#enabledPages = pages;
     this.#enabled = true;
@@ -130,14 +117,14 @@ export class SpaprIommu {
     if (argsz < SIZES.info) return "EINVAL";
     const hasWindows = this.version === 2;
     const ddw = {
-      pageSizes: hasWindows ? this.#groups[0]!.bridge.pageSizes : 0n,
+      pageSizes: hasWindows ? this.#windows.bridge.pageSizes : 0n,
       maxDynamicWindows: hasWindows ? MAX_WINDOWS : 0,
       levels: hasWindows ? MAX_LEVELS : 0,
     };
     return {
       flags: hasWindows ? INFO_DDW : 0,
       dma32WindowStart: WINDOW_STARTS[0]!,
-      dma32WindowSize: this.#dma32WindowSize,
+      dma32WindowSize: this.#windows.bridge.dma32WindowSize,
       ...(argsz >= SIZES.infoWithDdw ? { ddw } : {}),
     };
   }
@@ -204,9 +191,9 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.create, flags = 0, pageShift, size, levels } = request;
     if (argsz < SIZES.create || flags !== 0) return "EINVAL";
-    const pending = this.#createPendingWindow(caller);
+    const pending = this.#windows.createPending(caller);
     if (isErrno(pending)) return pending;
-    return this.#host.faults.at("create") ?? this.#createTable(caller, pageShift, size, levels);
+    return this.#host.faults.at("create") ?? this.#windows.create(caller, pageShift, size, levels);
   }
 
   /** VFIO_IOMMU_SPAPR_TCE_REMOVE (version 2): any address of the window names it. */
@@ -217,18 +204,7 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.remove, flags = 0, start } = request;
     if (argsz < SIZES.remove || flags !== 0) return "EINVAL";
-    if (this.#defaultWindowPending && start === WINDOW_STARTS[0]) {
-      this.#defaultWindowPending = false;
-      return 0;
-    }
-    const slot = this.#tables.findIndex((table) => table !== null && table.indexOf(start) >= 0);
-    if (slot < 0) return "EINVAL";
-    const table = this.#tables[slot]!;
-    table.unmap(this.#memory.registered, 0, table.length);
-    for (const group of this.#groups) group.windows[slot] = null;
-    this.#tables[slot] = null;
-    this.#memory.uncharge(table.chargedPages);
-    return 0;
+    return this.#windows.remove(start, this.#memory);
   }
 
   /**
@@ -242,9 +218,9 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.map, flags, vaddr, iova, size } = request;
     if (argsz < SIZES.map || (flags & ~(MAP_READ | MAP_WRITE)) !== 0) return "EINVAL";
-    const pending = this.#createPendingWindow(caller);
+    const pending = this.#windows.createPending(caller);
     if (isErrno(pending)) return pending;
-    const table = this.#tableAt(iova);
+    const table = this.#windows.tableAt(iova);
     if (table === undefined) return "ENXIO";
     const pageMask = BigInt(table.pageSize) - 1n;
     if (((size | vaddr) & pageMask) !== 0n || flags === 0) return "EINVAL";
@@ -272,9 +248,9 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.unmap, flags = 0, iova, size } = request;
     if (argsz < SIZES.unmap || flags !== 0) return "EINVAL";
-    const pending = this.#createPendingWindow(caller);
+    const pending = this.#windows.createPending(caller);
     if (isErrno(pending)) return pending;
-    const table = this.#tableAt(iova);
+    const table = this.#windows.tableAt(iova);
     if (table === undefined) return "ENXIO";
     if ((size & (BigInt(table.pageSize) - 1n)) !== 0n) return "EINVAL";
     const range = this.#rangeOf(table, "UNMAP", iova, size);
@@ -299,17 +275,8 @@ export class SpaprIommu {
     return this.#isForeign(caller) ? "EPERM" : "ENOTTY";
   }
 
-  get #dma32WindowSize(): bigint {
-    return this.#groups[0]!.bridge.dma32WindowSize;
-  }
-
   #isForeign(caller: HostProcess): boolean {
     return this.#memory !== null && this.#memory !== caller.memory;
-  }
-
-  #clearTables(): void {
-    if (this.#memory === null) return;
-    for (const table of this.tables) table.unmap(this.#memory.registered, 0, table.length);
   }
 
   #memoryRange(request: MemoryRequest | undefined): Answer<{ start: number; size: number }> {
@@ -321,41 +288,6 @@ export class SpaprIommu {
     if (BigInt.asUintN(64, vaddr + size) < vaddr) return "EINVAL";
     // Addresses above user space are never mapped; numbers need no more than say so.
     return { start: Number(vaddr), size: Number(size) };
-  }
-
-  #createPendingWindow(caller: HostProcess): Answer {
-    if (!this.#defaultWindowPending) return 0;
-    const start = this.#createTable(caller, DEFAULT_PAGE_SHIFT, this.#dma32WindowSize, 1);
-    if (isErrno(start)) return start;
-    this.#defaultWindowPending = false;
-    return 0;
-  }
-
-  #createTable(caller: HostProcess, pageShift: number, size: bigint, levels: number): Answer<bigint> {
-    const host = this.#host;
-    const slot = this.#tables.indexOf(null);
-    if (slot < 0) return "ENOSPC";
-    if (pageShift >= 64 || ((this.#groups[0]!.bridge.pageSizes >> BigInt(pageShift)) & 1n) === 0n)
-      return "EINVAL";
-    const bytes = tableBytes(pageShift, size, levels, host.pageShift);
-    if (bytes === 0n) return "EINVAL";
-    const chargedPages = Number(bytes >> BigInt(host.pageShift));
-    if (!caller.charge(chargedPages)) return "ENOMEM";
-
-    const geometry = host.faults.at("allocate") ?? tableGeometry(pageShift, size, levels, host.pageShift);
-    if (isErrno(geometry) || geometry.length > host.maxEntries) {
-      if (!host.profile.failedTableStaysCharged) caller.uncharge(chargedPages);
-      return isErrno(geometry) ? geometry : "ENOMEM";
-    }
-    const start = WINDOW_STARTS[slot]!;
-    const table = new HardwareTable({ pageShift, start, chargedPages }, geometry, host.faults);
-    this.#tables[slot] = table;
-    for (const group of this.#groups) group.windows[slot] = table;
-    return start;
-  }
-
-  #tableAt(iova: bigint): HardwareTable | undefined {
-    return this.tables.find((table) => table.indexOf(iova) >= 0);
   }
 
   /**

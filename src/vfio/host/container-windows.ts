@@ -1,0 +1,125 @@
+import { type Answer, isErrno } from "../../base/errno.ts";
+import { HardwareTable } from "./hardware-table.ts";
+import type { Host } from "./host.ts";
+import type { HostMemory } from "./host-memory.ts";
+import type { HostProcess } from "./host-process.ts";
+import { type BridgeInfo, type IommuGroup, MAX_WINDOWS, WINDOW_STARTS } from "./iommu-group.ts";
+import { tableBytes, tableGeometry } from "./tce-geometry.ts";
+
+/** Page shift of the default window. */
+const DEFAULT_PAGE_SHIFT = 12;
+
+/**
+ * The windows of a container, each with one table for all of its groups.
+ *
+ * The default window is pending at first: it comes with the first request that
+ * needs it, unless it is removed before.
+ */
+export class ContainerWindows {
+  readonly #host: Host;
+  #defaultPending = false;
+  /** The group that came last is the first. */
+  readonly #groups: IommuGroup[] = [];
+  readonly #slots: (HardwareTable | null)[] = new Array<null>(MAX_WINDOWS).fill(null);
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** The tables of the windows that exist. */
+  get tables(): readonly HardwareTable[] {
+    return this.#slots.filter((table) => table !== null);
+  }
+
+  get hasGroups(): boolean {
+    return this.#groups.length > 0;
+  }
+
+  /** What the bridge of the groups can do; there is at least one group. */
+  get bridge(): BridgeInfo {
+    return this.#groups[0]!.bridge;
+  }
+
+  /** The table that an address lies in. */
+  tableAt(iova: bigint): HardwareTable | undefined {
+    return this.tables.find((table) => table.indexOf(iova) >= 0);
+  }
+
+  /** A group joins and sees the windows that there are. */
+  attach(group: IommuGroup): void {
+    if (!this.hasGroups && this.#slots[0] === null) this.#defaultPending = true;
+    this.#slots.forEach((table, slot) => {
+      group.windows[slot] = table;
+    });
+    this.#groups.unshift(group);
+  }
+
+  /** A group leaves and sees nothing any more. */
+  detach(group: IommuGroup, memory: HostMemory | null): void {
+    this.#groups.splice(this.#groups.indexOf(group), 1);
+    if (this.#host.profile.detachClearsMappings) this.#clear(memory);
+    group.windows.fill(null);
+  }
+
+  /** The end of all groups and tables. */
+  release(memory: HostMemory | null): void {
+    for (const group of [...this.#groups]) this.detach(group, memory);
+    this.#clear(memory);
+    for (const table of this.tables) memory?.uncharge(table.chargedPages);
+    this.#slots.fill(null);
+  }
+
+  /** Makes the default window if it is pending; it stays so if that fails. */
+  createPending(caller: HostProcess): Answer {
+    if (!this.#defaultPending) return 0;
+    const start = this.create(caller, DEFAULT_PAGE_SHIFT, this.bridge.dma32WindowSize, 1);
+    if (isErrno(start)) return start;
+    this.#defaultPending = false;
+    return 0;
+  }
+
+  /** Makes a window in the first free slot; answers where it begins. */
+  create(caller: HostProcess, pageShift: number, size: bigint, levels: number): Answer<bigint> {
+    const host = this.#host;
+    const slot = this.#slots.indexOf(null);
+    if (slot < 0) return "ENOSPC";
+    if (pageShift >= 64 || ((this.bridge.pageSizes >> BigInt(pageShift)) & 1n) === 0n) return "EINVAL";
+    const bytes = tableBytes(pageShift, size, levels, host.pageShift);
+    if (bytes === 0n) return "EINVAL";
+    const chargedPages = Number(bytes >> BigInt(host.pageShift));
+    if (!caller.charge(chargedPages)) return "ENOMEM";
+
+    const geometry = host.faults.at("allocate") ?? tableGeometry(pageShift, size, levels, host.pageShift);
+    if (isErrno(geometry) || geometry.length > host.maxEntries) {
+      if (!host.profile.failedTableStaysCharged) caller.uncharge(chargedPages);
+      return isErrno(geometry) ? geometry : "ENOMEM";
+    }
+    const start = WINDOW_STARTS[slot]!;
+    this.#place(slot, new HardwareTable({ pageShift, start, chargedPages }, geometry, host.faults));
+    return start;
+  }
+
+  /** Removes the window that an address lies in. */
+  remove(start: bigint, memory: HostMemory): Answer {
+    if (this.#defaultPending && start === WINDOW_STARTS[0]) {
+      this.#defaultPending = false;
+      return 0;
+    }
+    const table = this.tableAt(start);
+    if (table === undefined) return "EINVAL";
+    table.unmap(memory.registered, 0, table.length);
+    this.#place(this.#slots.indexOf(table), null);
+    memory.uncharge(table.chargedPages);
+    return 0;
+  }
+
+  #place(slot: number, table: HardwareTable | null): void {
+    this.#slots[slot] = table;
+    for (const group of this.#groups) group.windows[slot] = table;
+  }
+
+  #clear(memory: HostMemory | null): void {
+    if (memory === null) return;
+    for (const table of this.tables) table.unmap(memory.registered, 0, table.length);
+  }
+}

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { parseKernelScript } from "../../../src/formats/kernel-script/parse.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
+
+const HEADER = new TextDecoder().decode(readCorpus("vfio", "01-lifecycle.jsonl")).split("\n")[0]!;
+const parse = (...lines: string[]) => parseKernelScript(lines.join("\n"), "f.jsonl");
+
+describe("parseKernelScript", () => {
+  it("reads header, arguments and outcome", () => {
+    const script = parse(
+      HEADER,
+      '{"n":1,"op":"peek","args":{"vaddr":"0x10"},"ret":-1,"errno":"EIO","lck":64}',
+      "",
+    );
+    expect(script.header).toMatchObject({
+      pageSize: 65536,
+      dma32WindowSize: 0x8000_0000n,
+      pageSizes: 0x4021_1000n,
+    });
+    expect(script.lines).toEqual([
+      { line: 2, n: 1, op: "peek", args: { vaddr: 0x10n }, expected: { ret: -1, errno: "EIO", lck: 64 } },
+    ]);
+  });
+
+  it.each([
+    { name: "broken JSON", line: '{"op":"nop",}', at: "2:13", message: /expected a string/ },
+    { name: "a cut line", line: '{"op":"nop"', at: "2:12", message: /end of the line/ },
+    { name: "no object", line: "[1]", at: "2:1", message: /object/ },
+    { name: "an unknown operation", line: '{"op":"frob"}', at: "2:7", message: /unknown operation "frob"/ },
+    { name: "an inherited name", line: '{"op":"toString"}', at: "2:7", message: /unknown operation/ },
+    { name: "no operation", line: "{}", at: "2:1", message: /"op" is not a string/ },
+    {
+      name: "an unknown argument",
+      line: '{"op":"peek","args":{"vaddr":"0x0","x":"0x1"}}',
+      at: "2:21",
+      message: /"peek" has no argument "x"/,
+    },
+    {
+      name: "a missing argument",
+      line: '{"op":"peek"}',
+      at: "2:1",
+      message: /"peek" needs an argument "vaddr"/,
+    },
+    { name: "a number", line: '{"op":"peek","args":{"vaddr":16}}', at: "2:21", message: /"vaddr" is 16/ },
+    {
+      name: "65 bits",
+      line: '{"op":"peek","args":{"vaddr":"0x10000000000000000"}}',
+      at: "2:21",
+      message: /0x1000/,
+    },
+    { name: "an unknown key", line: '{"op":"nop","foo":1}', at: "2:19", message: /unknown key "foo"/ },
+    { name: "a wrong number", line: '{"n":2,"op":"nop"}', at: "2:6", message: /this is operation 1/ },
+    { name: "a broken outcome", line: '{"op":"nop","ret":"0"}', at: "2:19", message: /"ret" is "0"/ },
+    {
+      name: "an outcome without ret",
+      line: '{"op":"nop","lck":0}',
+      at: "2:19",
+      message: /"lck" without "ret"/,
+    },
+    { name: "a broken out", line: '{"op":"nop","ret":0,"out":{"val":1}}', at: "2:27", message: /"val" is 1/ },
+  ])("refuses $name at $at", ({ line, at, message }) => {
+    expect(() => parse(HEADER, line)).toThrow(new RegExp(`^f\\.jsonl:${at}: .*${message.source}`));
+  });
+
+  it.each([
+    { name: "an empty file", header: "", message: /1:1: expected a header/ },
+    { name: "no header", header: '{"op":"nop"}', message: /"header" is not an object/ },
+    { name: "a page size", header: HEADER.replace("65536", "8192"), message: /"page_size" is 8192/ },
+    { name: "an arena", header: HEADER.replace('"shm"', '"shx"'), message: /unknown arena "shx"/ },
+    {
+      name: "a huge arena",
+      header: HEADER.replace('"size":"0x4000000"', '"size":"0x40000000000"'),
+      message: /"anon" at 0x1000000000/,
+    },
+    { name: "an odd hole", header: HEADER.replace("0x1003000000", "0x1003000001"), message: /"hole" at/ },
+    { name: "devices", header: HEADER.replace(/"devices":\[[^\]]*\]/, '"devices":7'), message: /"devices"/ },
+  ])("refuses a header with $name", ({ header, message }) => {
+    expect(() => parse(header)).toThrow(message);
+  });
+
+  it("reports a line and a column wherever a recording is cut or changed", () => {
+    const line =
+      '{"n":1,"op":"map","args":{"c":"0x0","vaddr":"0x0","iova":"0x0","size":"0x1"},"ret":0,"lck":0}';
+    for (let cut = 1; cut < line.length; cut++) {
+      expect(() => parse(HEADER, line.slice(0, cut)), line.slice(0, cut)).toThrow(/^f\.jsonl:2:\d+: /);
+    }
+  });
+});
