@@ -1,0 +1,172 @@
+import { IommuError } from "../../base/errors.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { ByteStream } from "./source.ts";
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** An error about the content of a stream; the offset counts from the first byte of the stream. */
+export function badStream(offset: number, message: string): IommuError {
+  return new IommuError("BAD_FILE", `migration stream, byte ${offset} (${hex(offset)}): ${message}`, {
+    offset,
+  });
+}
+
+/** The same for a stream that is right, but of a kind that is not read. */
+export function unsupportedStream(offset: number, message: string): IommuError {
+  return new IommuError("UNSUPPORTED", `migration stream, byte ${offset} (${hex(offset)}): ${message}`, {
+    offset,
+  });
+}
+
+/** Big-endian 32-bit number at a position that the caller has checked. */
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+
+/**
+ * A position in a stream of chunks.
+ *
+ * Loops that must be fast look at `bytes` from `at` on and move `at`
+ * themselves; they wait only when {@link available} is too small. Nothing is
+ * copied but what lies across the border of two chunks.
+ */
+export class ByteCursor {
+  /** The bytes at hand; replaced by every method that waits. */
+  bytes: Uint8Array = NOTHING;
+  /** Position in {@link bytes}. */
+  at = 0;
+
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  /** Offset in the stream of `bytes[0]`. */
+  #base = 0;
+  /** What is left of the last chunk while `bytes` is a joined piece. */
+  #rest: Uint8Array = NOTHING;
+
+  constructor(stream: ByteStream) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+  }
+
+  /** Offset in the stream of the next byte. */
+  get offset(): number {
+    return this.#base + this.at;
+  }
+
+  /** Number of bytes that can be read without waiting. */
+  get available(): number {
+    return this.bytes.length - this.at;
+  }
+
+  /** Gives the source back, also before its end. */
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
+  /** Makes `count` bytes available, all in one piece. Returns false if the stream ends before; what is left stays available. */
+  async fill(count: number): Promise<boolean> {
+    if (this.available >= count) return true;
+    if (this.available === 0) {
+      const offset = this.offset;
+      this.#become(await this.#pull(), offset);
+      if (this.available >= count) return true;
+      if (this.available === 0) return false;
+    }
+    const offset = this.offset;
+    const joined = new Uint8Array(count);
+    let have = this.available;
+    joined.set(this.bytes.subarray(this.at));
+    while (have < count) {
+      const chunk = await this.#pull();
+      if (chunk.length === 0) break;
+      const part = chunk.subarray(0, count - have);
+      joined.set(part, have);
+      have += part.length;
+      this.#rest = chunk.subarray(part.length);
+    }
+    this.#become(joined.subarray(0, have), offset);
+    return have === count;
+  }
+
+  /** Like {@link fill}, but the end of the stream is an error that names what is missing. */
+  async need(count: number, what: string): Promise<void> {
+    if (this.available >= count || (await this.fill(count))) return;
+    const end = this.offset + this.available;
+    throw badStream(
+      end,
+      `the stream ends within ${what}, which needs ${count} bytes from offset ${this.offset}`,
+    );
+  }
+
+  /** Passes over bytes, however many. */
+  async skip(count: number, what: string): Promise<void> {
+    const end = this.offset + count;
+    for (let left = count; left > 0; ) {
+      if (this.available === 0 && !(await this.fill(1))) {
+        throw badStream(this.offset, `the stream ends within ${what}, which should reach to offset ${end}`);
+      }
+      const step = Math.min(left, this.available);
+      this.at += step;
+      left -= step;
+    }
+  }
+
+  async u8(what: string): Promise<number> {
+    await this.need(1, what);
+    return this.bytes[this.at++]!;
+  }
+
+  async u16(what: string): Promise<number> {
+    await this.need(2, what);
+    this.at += 2;
+    return (this.bytes[this.at - 2]! << 8) | this.bytes[this.at - 1]!;
+  }
+
+  async u32(what: string): Promise<number> {
+    await this.need(4, what);
+    this.at += 4;
+    return u32At(this.bytes, this.at - 4);
+  }
+
+  async u64(what: string): Promise<bigint> {
+    await this.need(8, what);
+    this.at += 8;
+    return toBig(u32At(this.bytes, this.at - 8), u32At(this.bytes, this.at - 4));
+  }
+
+  /** A length byte and so many characters, as QEMU writes names. */
+  async name(what: string): Promise<string> {
+    return this.text(await this.u8(`the length of ${what}`), what);
+  }
+
+  /** Characters of ASCII that can be printed; anything else is no name. */
+  async text(length: number, what: string): Promise<string> {
+    await this.need(length, what);
+    let text = "";
+    for (const end = this.at + length; this.at < end; this.at++) {
+      const code = this.bytes[this.at]!;
+      if (code < 0x20 || code > 0x7e) {
+        throw badStream(this.offset, `${what} contains the byte ${hex(code)}, which is not printable`);
+      }
+      text += String.fromCharCode(code);
+    }
+    return text;
+  }
+
+  #become(bytes: Uint8Array, offset: number): void {
+    this.bytes = bytes;
+    this.at = 0;
+    this.#base = offset;
+  }
+
+  /** The next bytes of the source; none at its end. */
+  async #pull(): Promise<Uint8Array> {
+    if (this.#rest.length > 0) {
+      const rest = this.#rest;
+      this.#rest = NOTHING;
+      return rest;
+    }
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done === true) return NOTHING;
+      if (next.value.length > 0) return next.value;
+    }
+  }
+}
