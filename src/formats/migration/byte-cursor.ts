@@ -38,8 +38,10 @@ export class ByteCursor {
   readonly #chunks: AsyncIterator<Uint8Array>;
   /** Offset in the stream of `bytes[0]`. */
   #base = 0;
-  /** What is left of the last chunk while `bytes` is a joined piece. */
-  #rest: Uint8Array = NOTHING;
+  /** The chunk that came last; `bytes` is this chunk, or a joined piece that ends in it. */
+  #chunk: Uint8Array = NOTHING;
+  /** How far `bytes` reaches into the chunk. */
+  #reach = 0;
 
   constructor(stream: ByteStream) {
     this.#chunks = stream[Symbol.asyncIterator]();
@@ -63,26 +65,53 @@ export class ByteCursor {
   /** Makes `count` bytes available, all in one piece. Returns false if the stream ends before; what is left stays available. */
   async fill(count: number): Promise<boolean> {
     if (this.available >= count) return true;
-    if (this.available === 0) {
-      const offset = this.offset;
-      this.#become(await this.#pull(), offset);
-      if (this.available >= count) return true;
-      if (this.available === 0) return false;
-    }
+    // A joined piece has done its duty when only bytes of the chunk are left of it.
+    if (this.available <= this.#reach) this.#useChunk(this.#reach - this.available);
+    if (this.available === 0 && (await this.#nextChunk())) this.#useChunk(0);
+    return this.available >= count || (await this.#join(count));
+  }
+
+  /** Copies what is left and the beginning of what follows into one piece. */
+  async #join(count: number): Promise<boolean> {
     const offset = this.offset;
     const joined = new Uint8Array(count);
-    let have = this.available;
     joined.set(this.bytes.subarray(this.at));
-    while (have < count) {
-      const chunk = await this.#pull();
-      if (chunk.length === 0) break;
-      const part = chunk.subarray(0, count - have);
+    for (let have = this.available; have < count; ) {
+      if (this.#reach === this.#chunk.length && !(await this.#nextChunk())) {
+        this.#become(joined.subarray(0, have), 0, offset);
+        return false;
+      }
+      const part = this.#chunk.subarray(this.#reach, this.#reach + count - have);
       joined.set(part, have);
       have += part.length;
-      this.#rest = chunk.subarray(part.length);
+      this.#reach += part.length;
     }
-    this.#become(joined.subarray(0, have), offset);
-    return have === count;
+    this.#become(joined, 0, offset);
+    return true;
+  }
+
+  /** Makes `bytes` the chunk, with the current position at `at` of it. */
+  #useChunk(at: number): void {
+    this.#become(this.#chunk, at, this.offset);
+    this.#reach = this.#chunk.length;
+  }
+
+  #become(bytes: Uint8Array, at: number, offset: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    this.#base = offset - at;
+  }
+
+  /** Gets the next chunk that is not empty; false at the end. */
+  async #nextChunk(): Promise<boolean> {
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done === true) return false;
+      if (next.value.length === 0) continue;
+      this.#chunk = next.value;
+      this.#reach = 0;
+      return true;
+    }
   }
 
   /** Like {@link fill}, but the end of the stream is an error that names what is missing. */
@@ -148,25 +177,5 @@ export class ByteCursor {
       text += String.fromCharCode(code);
     }
     return text;
-  }
-
-  #become(bytes: Uint8Array, offset: number): void {
-    this.bytes = bytes;
-    this.at = 0;
-    this.#base = offset;
-  }
-
-  /** The next bytes of the source; none at its end. */
-  async #pull(): Promise<Uint8Array> {
-    if (this.#rest.length > 0) {
-      const rest = this.#rest;
-      this.#rest = NOTHING;
-      return rest;
-    }
-    for (;;) {
-      const next = await this.#chunks.next();
-      if (next.done === true) return NOTHING;
-      if (next.value.length > 0) return next.value;
-    }
   }
 }

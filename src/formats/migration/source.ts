@@ -32,14 +32,14 @@ export interface ByteFile {
 
 export type MigrationSource = ByteStream | ByteStreamFactory | ByteFile;
 
-/** Bytes that are read from a {@link ByteFile} at a time: few enough for the second-level cache. */
-const FILE_CHUNK = 256 * 1024;
-
-/** Can the source be read anywhere? */
-export const isFile = (source: MigrationSource): source is ByteFile => "read" in source;
+/** Bytes that are read from a {@link ByteFile} at a time: few enough to stay in the processor's cache. */
+const FILE_CHUNK = 512 * 1024;
 
 /** Does the source give its bytes only once? */
 export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.asyncIterator in source;
+
+/** Can the source be read anywhere? (Having `read` does not tell: Node's streams have it, too.) */
+const isFile = (source: MigrationSource): source is ByteFile => typeof source !== "function" && !isOnce(source);
 
 /** The bytes of a source, in order. */
 export function openSource(source: MigrationSource): ByteStream {

@@ -8,7 +8,7 @@ export function firstNonZero(bytes: Uint8Array, from: number, end: number): numb
   let at = from;
   const aligned = Math.min(end, from + (-(bytes.byteOffset + from) & 3));
   while (at < aligned && bytes[at] === 0) at++;
-  if (at < aligned) return at;
+  if (at < aligned || at === end) return at;
 
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >>> 2);
   let word = 0;
