@@ -39,7 +39,8 @@ const FILE_CHUNK = 512 * 1024;
 export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.asyncIterator in source;
 
 /** Can the source be read anywhere? (Having `read` does not tell: Node's streams have it, too.) */
-const isFile = (source: MigrationSource): source is ByteFile => typeof source !== "function" && !isOnce(source);
+const isFile = (source: MigrationSource): source is ByteFile =>
+  typeof source !== "function" && !isOnce(source);
 
 /** The bytes of a source, in order. */
 export function openSource(source: MigrationSource): ByteStream {
