@@ -35,7 +35,9 @@ export async function* editMigration(
   pairs.sort((a, b) => a.before.tableOffset - b.before.tableOffset);
   for (const [i, { before }] of pairs.entries()) {
     if (before === pairs[i + 1]?.before) {
-      throw new IommuError("BAD_ARGUMENT", `LIOBN ${hex(before.liobn)} is replaced twice`, { liobn: before.liobn });
+      throw new IommuError("BAD_ARGUMENT", `LIOBN ${hex(before.liobn)} is replaced twice`, {
+        liobn: before.liobn,
+      });
     }
   }
   const patches: Patch[] = pairs.map(({ before, after }) => ({

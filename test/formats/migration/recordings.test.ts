@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { editMigration } from "../../../src/formats/migration/edit.ts";
+import { SavedRam } from "../../../src/formats/migration/ram-index.ts";
 import { type MigrationStream, readMigration } from "../../../src/formats/migration/reader.ts";
 import { describeTceSection } from "../../../src/formats/migration/tce-section-writer.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
@@ -80,5 +81,8 @@ describe("a machine with a hash table", () => {
       [0x8000_0001, 0],
     ]);
     expect(stream.ramBlocks).toEqual([{ name: "ppc_spapr.ram", size: 0x1000_0000 }]);
+    // The image of the firmware (SLOF) begins with a header that has two words to be known by.
+    const ram = new SavedRam(stream.ramBlocks, stream.ram!, fileOf(bytes));
+    expect(Buffer.from(await ram.read("ppc_spapr.ram", 0x20, 16)).toString()).toBe("header\0\0magic123");
   });
 });

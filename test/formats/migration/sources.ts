@@ -63,7 +63,8 @@ export async function* chunksOf(bytes: Uint8Array, size: () => number): ByteStre
 }
 
 /** Chunk sizes from 0 to 20, and now and then large ones. */
-export const anySize = (random: Random) => () => random.below(20) === 0 ? random.below(70_000) : random.below(21);
+export const anySize = (random: Random) => () =>
+  random.below(20) === 0 ? random.below(70_000) : random.below(21);
 
 /** All pieces of a stream in one. */
 export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
