@@ -1,22 +1,23 @@
-import { IommuError } from "../../base/errors.ts";
+import { IommuError, type IommuErrorCode } from "../../base/errors.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { ByteStream } from "./source.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** An error about the content of a stream; the offset counts from the first byte of the stream. */
-export function badStream(offset: number, message: string): IommuError {
-  return new IommuError("BAD_FILE", `migration stream, byte ${offset} (${hex(offset)}): ${message}`, {
-    offset,
-  });
-}
+export const badStream = (offset: number, message: string): IommuError =>
+  streamError("BAD_FILE", offset, message);
 
 /** The same for a stream that is right, but of a kind that is not read. */
-export function unsupportedStream(offset: number, message: string): IommuError {
-  return new IommuError("UNSUPPORTED", `migration stream, byte ${offset} (${hex(offset)}): ${message}`, {
-    offset,
-  });
-}
+export const unsupportedStream = (offset: number, message: string): IommuError =>
+  streamError("UNSUPPORTED", offset, message);
+
+/** The same for a stream that would take more memory than allowed. */
+export const streamLimit = (offset: number, message: string): IommuError =>
+  streamError("LIMIT_EXCEEDED", offset, message);
+
+const streamError = (code: IommuErrorCode, offset: number, message: string): IommuError =>
+  new IommuError(code, `migration stream, byte ${offset} (${hex(offset)}): ${message}`, { offset });
 
 /** Big-endian 32-bit number at a position that the caller has checked. */
 export const u32At = (bytes: Uint8Array, at: number): number =>

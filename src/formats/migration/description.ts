@@ -22,6 +22,9 @@ export const MAX_DESCRIPTION: number = 16 * 1024 * 1024;
 /** Levels of subsections within subsections; QEMU's own go to three. */
 const MAX_DEPTH = 16;
 
+/** Levels of objects and lists in a description that is written again; each level of subsections takes three. */
+const MAX_NESTING = 100;
+
 /** Bytes of the data of one section may not exceed this; 2^40 is far above any device. */
 const MAX_SECTION_BYTES = 2 ** 40;
 
@@ -95,12 +98,19 @@ export function parseDescription(offset: number, bytes: Uint8Array): StreamDescr
   return { offset, text, json: reader.object(json, "the description"), sections: reader.sections(json) };
 }
 
-/** Text of a description in QEMU's spelling: `, ` and `: ` between the tokens, on one line. */
-export function descriptionText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(descriptionText).join(", ")}]`;
+/**
+ * Text of a description in QEMU's spelling: `, ` and `: ` between the tokens, on one line.
+ *
+ * @throws IommuError UNSUPPORTED if it is nested deeper than any that QEMU writes
+ */
+export function descriptionText(value: unknown, depth = 0): string {
+  if (depth > MAX_NESTING) {
+    throw new IommuError("UNSUPPORTED", `a description of sections with more than ${MAX_NESTING} levels`);
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => descriptionText(item, depth + 1)).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
     const members = Object.entries(value).map(
-      ([key, item]) => `${JSON.stringify(key)}: ${descriptionText(item)}`,
+      ([key, item]) => `${JSON.stringify(key)}: ${descriptionText(item, depth + 1)}`,
     );
     return `{${members.join(", ")}}`;
   }

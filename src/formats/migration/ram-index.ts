@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { badStream } from "./byte-cursor.ts";
+import { badStream, streamLimit } from "./byte-cursor.ts";
 import { RAM_PAGE, type RamBlock } from "./ram.ts";
 import type { ByteFile } from "./source.ts";
 
@@ -25,28 +25,24 @@ export class RamIndex {
     this.#groupLimit = Math.ceil(pageLimit / GROUP);
   }
 
+  /** @param offset where in the stream the page's bytes are */
   setData(block: number, page: number, offset: number): void {
-    this.#set(block, page, offset + 1);
+    this.#set(block, page, offset + 1, offset);
   }
 
-  setFill(block: number, page: number, byte: number): void {
-    this.#set(block, page, -1 - byte);
+  /** @param offset where in the stream the byte is that the page is filled with */
+  setFill(block: number, page: number, byte: number, offset: number): void {
+    this.#set(block, page, -1 - byte, offset);
   }
 
-  #set(block: number, page: number, value: number): void {
+  #set(block: number, page: number, value: number, offset: number): void {
     while (this.#blocks.length <= block) this.#blocks.push(new Map());
     const groups = this.#blocks[block]!;
     const number = Math.floor(page / GROUP);
     let group = groups.get(number);
     if (group === undefined) {
       if (this.#groups === this.#groupLimit) {
-        throw new IommuError(
-          "LIMIT_EXCEEDED",
-          `more than ${this.#groupLimit * GROUP} pages of guest RAM to index`,
-          {
-            limit: this.#groupLimit * GROUP,
-          },
-        );
+        throw streamLimit(offset, `more than ${this.#groupLimit * GROUP} pages of guest RAM to index`);
       }
       this.#groups++;
       group = new Float64Array(GROUP);

@@ -73,7 +73,7 @@ export class RamReader {
           if ((flags & FLAG_CONTINUE) === 0) await this.#nameBlock(cursor, wordAt);
           this.#checkAddress(address, wordAt);
           if (cursor.available < 1) await cursor.need(1, "the fill byte of a RAM page");
-          this.#index?.setFill(this.#last, address / RAM_PAGE, cursor.bytes[cursor.at]!);
+          this.#index?.setFill(this.#last, address / RAM_PAGE, cursor.bytes[cursor.at]!, cursor.offset);
           cursor.at++;
           break;
         case FLAG_PAGE:

@@ -1,5 +1,6 @@
 import { hex } from "../../base/u64.ts";
 import { ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import { type Configuration, readConfiguration, readHeader } from "./configuration.ts";
 import {
   type DescribedSection,
   findDescription,
@@ -11,27 +12,17 @@ import {
 import { skipHashTablePart, skipHashTableStart } from "./hash-table.ts";
 import { type RamBlock, RamReader } from "./ram.ts";
 import { DEFAULT_INDEXED_PAGES, RamIndex } from "./ram-index.ts";
+import { checkLength, checkName, requireVersion, type SectionHead, type SectionInfo } from "./section.ts";
 import { FOOTER_BYTES, RECORD_FOOTER, skipToFooter } from "./section-scan.ts";
 import { isOnce, type MigrationSource, openSource, readTail } from "./source.ts";
 import { DEFAULT_RUN_LIMIT, RunBudget } from "./table-reader.ts";
-import {
-  RECORD_SUBSECTION,
-  readTceSection,
-  TCE_HEAD_BYTES,
-  TCE_SECTION,
-  type TceSection,
-} from "./tce-section.ts";
-
-/** "QEVM". */
-const MAGIC = 0x5145_564d;
-const FORMAT_VERSION = 3;
+import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION, type TceSection } from "./tce-section.ts";
 
 const RECORD_END = 0x00;
 const RECORD_START = 0x01;
 const RECORD_PART = 0x02;
 const RECORD_PART_END = 0x03;
 const RECORD_FULL = 0x04;
-const RECORD_CONFIGURATION = 0x07;
 const RECORD_COMMAND = 0x08;
 
 /** The command after which sections come in a package of their own (postcopy). */
@@ -39,10 +30,6 @@ const COMMAND_PACKAGED = 7;
 
 /** Sections of one stream; a machine of 2048 CPUs has some 10,000. */
 const MAX_SECTIONS = 65_536;
-/** Capabilities that a configuration may list; QEMU knows about 25. */
-const MAX_CAPABILITIES = 1024;
-/** Longest name of a machine type. */
-const MAX_MACHINE_NAME = 1024;
 
 /** What is read of a stream, and how much it may cost. */
 export interface ReadOptions {
@@ -54,23 +41,6 @@ export interface ReadOptions {
   readonly runLimit?: number;
 }
 
-/** A section that begins a piece of state: of a device (FULL), or the START of a live one. */
-export interface SectionInfo {
-  readonly kind: "full" | "live";
-  readonly id: number;
-  readonly name: string;
-  readonly instanceId: number;
-  readonly version: number;
-  /** Offset in the stream of the section's first byte. */
-  readonly offset: number;
-  /** Offset of its data. */
-  readonly dataOffset: number;
-  /** Bytes of data; of a live section only those of its START. */
-  readonly dataLength: number;
-}
-
-type SectionHead = Omit<SectionInfo, "kind" | "dataLength">;
-
 /** A TCE table of a stream, with the section that it came in. */
 export interface SavedWindow extends TceSection {
   readonly section: SectionInfo;
@@ -81,11 +51,7 @@ export interface SavedWindow extends TceSection {
 }
 
 /** What a migration stream says about a machine and its DMA windows. */
-export interface MigrationStream {
-  /** Machine type, such as `pseries-7.2`; null in a stream without configuration. */
-  readonly machine: string | null;
-  /** Migration capabilities that the configuration lists. */
-  readonly capabilities: readonly string[];
+export interface MigrationStream extends Configuration {
   /** START and FULL sections, in the order of the stream. */
   readonly sections: readonly SectionInfo[];
   /** The TCE tables, in the order of the stream. */
@@ -134,7 +100,8 @@ class StreamReader {
   readonly #windows: SavedWindow[] = [];
   /** Names of the live sections, by section id. */
   readonly #live = new Map<number, string>();
-  #capabilities: string[] = [];
+  /** Does each block of RAM carry its guest address? */
+  #sharedRam = false;
   #fullSections = 0;
   #ramIndex: RamIndex | null = null;
   #ram: RamReader | null = null;
@@ -148,14 +115,14 @@ class StreamReader {
 
   async read(): Promise<MigrationStream> {
     const cursor = this.#cursor;
-    await this.#readHeader();
-    const machine = await this.#readConfiguration();
+    await readHeader(cursor);
+    const configuration = await readConfiguration(cursor);
+    this.#sharedRam = configuration.capabilities.includes("x-ignore-shared");
     while (await this.#readRecord());
     const description = await this.#readDescription();
     if (await cursor.fill(1)) throw badStream(cursor.offset, "bytes after the end of the stream");
     return {
-      machine,
-      capabilities: this.#capabilities,
+      ...configuration,
       sections: this.#sections,
       windows: this.#windows,
       ramBlocks: this.#ram?.blocks ?? [],
@@ -163,57 +130,6 @@ class StreamReader {
       description,
       length: cursor.offset,
     };
-  }
-
-  async #readHeader(): Promise<void> {
-    const magic = await this.#cursor.u32("the magic number");
-    if (magic !== MAGIC) throw badStream(0, `begins with ${hex(magic)}, not with "QEVM" (${hex(MAGIC)})`);
-    const version = await this.#cursor.u32("the version of the format");
-    if (version !== FORMAT_VERSION)
-      throw unsupportedStream(4, `format version ${version}, not ${FORMAT_VERSION}`);
-  }
-
-  /** The machine type and what is configured; old machine types send no such record. */
-  async #readConfiguration(): Promise<string | null> {
-    const cursor = this.#cursor;
-    await cursor.need(1, "the first record");
-    if (cursor.bytes[cursor.at] !== RECORD_CONFIGURATION) return null;
-    cursor.at++;
-    const length = await cursor.u32("the length of the machine type");
-    if (length > MAX_MACHINE_NAME)
-      throw badStream(cursor.offset - 4, `a machine type of ${length} characters`);
-    const machine = await cursor.text(length, "the machine type");
-    for (;;) {
-      await cursor.need(1, "the first section");
-      if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION) return machine;
-      await this.#readConfigured();
-    }
-  }
-
-  async #readConfigured(): Promise<void> {
-    const cursor = this.#cursor;
-    const offset = cursor.offset;
-    cursor.at++;
-    const name = await cursor.name("the name of a subsection");
-    await cursor.u32("the version of a subsection");
-    switch (name) {
-      case "configuration/target-page-bits": {
-        const bits = await cursor.u32("the page size");
-        if (bits !== 12) throw badStream(offset, `pages of 2^${bits} bytes, pseries has 2^12`);
-        return;
-      }
-      case "configuration/uuid":
-        return cursor.skip(16, "the UUID");
-      case "configuration/capabilities": {
-        const count = await cursor.u32("the number of capabilities");
-        if (count > MAX_CAPABILITIES) throw badStream(offset, `${count} capabilities`);
-        for (let i = 0; i < count; i++)
-          this.#capabilities.push(await cursor.name("the name of a capability"));
-        return;
-      }
-      default:
-        throw unsupportedStream(offset, `subsection ${JSON.stringify(name)} of the configuration`);
-    }
   }
 
   /** Reads one record; false after the one that ends the sections. */
@@ -277,14 +193,16 @@ class StreamReader {
 
   async #readStart(offset: number): Promise<void> {
     const head = await this.#readHead(offset);
-    if (this.#live.has(head.id)) throw badStream(offset, `live section ${head.id} begins a second time`);
+    if (this.#live.has(head.id) || (head.name === "ram" && this.#ram !== null)) {
+      throw badStream(offset, `live section ${JSON.stringify(head.name)} ${head.id} begins a second time`);
+    }
     this.#live.set(head.id, head.name);
-    if (head.name === "ram" && this.#ram === null) {
+    if (head.name === "ram") {
       requireVersion(head, 4);
       if (this.#options.indexRam === true) {
         this.#ramIndex = new RamIndex(this.#options.ramPageLimit ?? DEFAULT_INDEXED_PAGES);
       }
-      this.#ram = new RamReader(this.#ramIndex, this.#capabilities.includes("x-ignore-shared"));
+      this.#ram = new RamReader(this.#ramIndex, this.#sharedRam);
       await this.#ram.read(this.#cursor);
     } else if (head.name === "spapr/htab") {
       requireVersion(head, 1);
@@ -352,43 +270,21 @@ class StreamReader {
     await cursor.need(length, "the description of the sections");
     const description = parseDescription(offset, cursor.bytes.subarray(cursor.at, cursor.at + length));
     cursor.at += length;
+    this.#checkAll(description);
+    return description;
+  }
+
+  #checkAll(description: StreamDescription): void {
     const full = this.#sections.filter((section) => section.kind === "full");
     for (const [index, section] of full.entries()) {
       const described = description.sections[index];
       checkName(section, described);
       checkLength(section, described!.length);
     }
-    if (full.length < description.sections.length) {
-      throw badStream(
-        offset,
-        `${full.length} sections of devices, ${description.sections.length} are described`,
-      );
-    }
-    return description;
-  }
-}
-
-function requireVersion(head: SectionHead, version: number): void {
-  if (head.version !== version) {
-    throw unsupportedStream(
-      head.offset,
-      `version ${head.version} of section ${JSON.stringify(head.name)}, not ${version}`,
+    if (full.length === description.sections.length) return;
+    throw badStream(
+      description.offset,
+      `${full.length} sections of devices, ${description.sections.length} are described`,
     );
   }
-}
-
-function checkName(head: SectionHead, described: DescribedSection | undefined): void {
-  if (head.name === described?.name && head.instanceId === described.instanceId) return;
-  const found = `${JSON.stringify(head.name)} ${hex(head.instanceId)}`;
-  const expected =
-    described === undefined ? "no section" : `${JSON.stringify(described.name)} ${hex(described.instanceId)}`;
-  throw badStream(head.offset, `section ${found}, where the description of the sections has ${expected}`);
-}
-
-function checkLength(section: SectionInfo, length: number): void {
-  if (section.dataLength === length) return;
-  throw badStream(
-    section.dataOffset,
-    `section ${JSON.stringify(section.name)} has ${section.dataLength} bytes of data, described are ${length}`,
-  );
 }
