@@ -276,10 +276,11 @@ class StreamReader {
 
   #checkAll(description: StreamDescription): void {
     const full = this.#sections.filter((section) => section.kind === "full");
+    const note = this.#known === undefined ? "; its end was searched for, in a file it would be known" : "";
     for (const [index, section] of full.entries()) {
       const described = description.sections[index];
       checkName(section, described);
-      checkLength(section, described!.length);
+      checkLength(section, described!.length, note);
     }
     if (full.length === description.sections.length) return;
     throw badStream(

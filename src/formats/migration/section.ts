@@ -39,11 +39,11 @@ export function checkName(head: SectionHead, described: DescribedSection | undef
   throw badStream(head.offset, `section ${found}, where the description of the sections has ${expected}`);
 }
 
-/** Compares the length of a section with the one that is described. */
-export function checkLength(section: SectionInfo, length: number): void {
+/** Compares the length of a section with the one that is described; the note ends the message if they differ. */
+export function checkLength(section: SectionInfo, length: number, note = ""): void {
   if (section.dataLength === length) return;
   throw badStream(
     section.dataOffset,
-    `section ${JSON.stringify(section.name)} has ${section.dataLength} bytes of data, described are ${length}`,
+    `section ${JSON.stringify(section.name)} has ${section.dataLength} bytes of data, described are ${length}${note}`,
   );
 }

@@ -41,8 +41,12 @@ export function withTable(
  *
  * @throws IommuError BAD_ARGUMENT if the section contradicts itself
  */
-export function* tceSectionData(section: TceSection): Generator<Uint8Array> {
+export function tceSectionData(section: TceSection): Iterable<Uint8Array> {
   checkSection(section);
+  return sectionPieces(section);
+}
+
+function* sectionPieces(section: TceSection): Generator<Uint8Array> {
   const { liobn, bypass, table, defWin, geometry } = section;
   const head = new Uint8Array(TCE_HEAD_BYTES);
   const view = new DataView(head.buffer);

@@ -88,16 +88,20 @@ describe("editing a recorded stream", () => {
   it("refuses sections that do not belong into it, and another source", async () => {
     const stream = await readMigration(fileOf(bytes));
     const [window, other] = stream.windows;
-    const edit = (sections: TceSection[], source = bytes) =>
-      joined(editMigration(fileOf(source), stream, sections));
     for (const sections of [
       [{ ...withTable(window!, null), liobn: 7 }],
       [{ ...withTable(window!, null), version: 2 as const, defWin: null }],
       [other!, window!, other!],
+      [window!, { ...other!, defWin: null }],
+      [window!, { ...other!, geometry: null }],
     ]) {
-      await expect(edit(sections)).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+      // Before the first byte is written.
+      await expect(editMigration(fileOf(bytes), stream, sections).next()).rejects.toMatchObject({
+        code: "BAD_ARGUMENT",
+      });
     }
-    await expect(edit([window!], bytes.subarray(0, bytes.length - 1))).rejects.toMatchObject({
+    const shorter = fileOf(bytes.subarray(0, bytes.length - 1));
+    await expect(joined(editMigration(shorter, stream, [window!]))).rejects.toMatchObject({
       code: "BAD_ARGUMENT",
     });
   });
