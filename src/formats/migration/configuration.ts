@@ -1,0 +1,74 @@
+import { hex } from "../../base/u64.ts";
+import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import { RECORD_SUBSECTION } from "./tce-section.ts";
+
+/** "QEVM". */
+const MAGIC = 0x5145_564d;
+const FORMAT_VERSION = 3;
+
+const RECORD_CONFIGURATION = 0x07;
+
+/** Capabilities that a configuration may list; QEMU knows about 25. */
+const MAX_CAPABILITIES = 1024;
+/** Longest name of a machine type. */
+const MAX_MACHINE_NAME = 1024;
+
+/** What a stream says about how the machine is configured. */
+export interface Configuration {
+  /** Machine type, such as `pseries-7.2`; null in a stream without configuration. */
+  readonly machine: string | null;
+  /** Migration capabilities that both sides must have. */
+  readonly capabilities: readonly string[];
+}
+
+/** Reads what every stream begins with. */
+export async function readHeader(cursor: ByteCursor): Promise<void> {
+  const magic = await cursor.u32("the magic number");
+  if (magic !== MAGIC) throw badStream(0, `begins with ${hex(magic)}, not with "QEVM" (${hex(MAGIC)})`);
+  const version = await cursor.u32("the version of the format");
+  if (version !== FORMAT_VERSION)
+    throw unsupportedStream(4, `format version ${version}, not ${FORMAT_VERSION}`);
+}
+
+/** The machine type and what is configured; old machine types send no such record. */
+export async function readConfiguration(cursor: ByteCursor): Promise<Configuration> {
+  const capabilities: string[] = [];
+  await cursor.need(1, "the first record");
+  if (cursor.bytes[cursor.at] !== RECORD_CONFIGURATION) return { machine: null, capabilities };
+  cursor.at++;
+  const length = await cursor.u32("the length of the machine type");
+  if (length > MAX_MACHINE_NAME) throw badStream(cursor.offset - 4, `a machine type of ${length} characters`);
+  const machine = await cursor.text(length, "the machine type");
+  for (;;) {
+    await cursor.need(1, "the first section");
+    if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION) return { machine, capabilities };
+    await readConfigured(cursor, capabilities);
+  }
+}
+
+/** Reads one subsection of the configuration. */
+async function readConfigured(cursor: ByteCursor, capabilities: string[]): Promise<void> {
+  const offset = cursor.offset;
+  cursor.at++;
+  const name = await cursor.name("the name of a subsection");
+  await cursor.u32("the version of a subsection");
+  switch (name) {
+    case "configuration/target-page-bits": {
+      const bits = await cursor.u32("the page size");
+      if (bits !== 12) throw badStream(offset, `pages of 2^${bits} bytes, pseries has 2^12`);
+      return;
+    }
+    case "configuration/uuid":
+      return cursor.skip(16, "the UUID");
+    case "configuration/capabilities": {
+      const count = await cursor.u32("the number of capabilities");
+      if (capabilities.length + count > MAX_CAPABILITIES) {
+        throw badStream(offset, `${count} capabilities; at most ${MAX_CAPABILITIES} are read`);
+      }
+      for (let i = 0; i < count; i++) capabilities.push(await cursor.name("the name of a capability"));
+      return;
+    }
+    default:
+      throw unsupportedStream(offset, `subsection ${JSON.stringify(name)} of the configuration`);
+  }
+}

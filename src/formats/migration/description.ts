@@ -1,0 +1,190 @@
+/**
+ * The description at the end of a stream: JSON that lists, for each FULL
+ * section in order, its fields and their sizes. It is the only place that
+ * tells how long most sections are.
+ *
+ * @module
+ */
+
+import { IommuError } from "../../base/errors.ts";
+import { badStream, u32At } from "./byte-cursor.ts";
+import type { Tail } from "./source.ts";
+
+/** Byte that begins the record of the description. */
+export const RECORD_DESCRIPTION = 0x06;
+
+/**
+ * Longest description that is read. One CPU and a few devices take 14 KB; the
+ * largest machine with 2048 CPUs stays below this.
+ */
+export const MAX_DESCRIPTION: number = 16 * 1024 * 1024;
+
+/** Levels of subsections within subsections; QEMU's own go to three. */
+const MAX_DEPTH = 16;
+
+/** Levels of objects and lists in a description that is written again; each level of subsections takes three. */
+const MAX_NESTING = 100;
+
+/** Bytes of the data of one section may not exceed this; 2^40 is far above any device. */
+const MAX_SECTION_BYTES = 2 ** 40;
+
+/** A JSON object as it was parsed. */
+export type JsonObject = { [key: string]: unknown };
+
+/** The part of the description that belongs to one FULL section. */
+export interface DescribedSection {
+  readonly name: string;
+  readonly instanceId: number;
+  /** Bytes of data: what lies between the section's head and its footer. */
+  readonly length: number;
+  /** The element as it was parsed. */
+  readonly json: JsonObject;
+}
+
+/** The description of a stream. */
+export interface StreamDescription {
+  /** Offset in the stream of the record (its byte 06). */
+  readonly offset: number;
+  /** The text, as in the stream. */
+  readonly text: string;
+  readonly json: JsonObject;
+  /** One element for each FULL section, in the order of the stream. */
+  readonly sections: readonly DescribedSection[];
+}
+
+/**
+ * Finds the description in the end of a stream: the record whose length
+ * reaches exactly to the end, after the byte 00 that ends the sections. The
+ * text itself never contains a byte 06, so the first match from the end is it.
+ *
+ * @returns undefined if there is none: the stream is cut, or was sent without
+ */
+export function findDescription(tail: Tail): StreamDescription | undefined {
+  const { bytes, offset } = tail;
+  for (
+    let at = bytes.lastIndexOf(RECORD_DESCRIPTION);
+    at > 0;
+    at = bytes.lastIndexOf(RECORD_DESCRIPTION, at - 1)
+  ) {
+    const textAt = at + 5;
+    if (textAt >= bytes.length || bytes[at - 1] !== 0) continue;
+    if (u32At(bytes, at + 1) !== bytes.length - textAt || bytes[textAt] !== 0x7b) continue;
+    return parseDescription(offset + at, bytes.subarray(textAt));
+  }
+  return undefined;
+}
+
+/**
+ * Reads the text of a description.
+ *
+ * @param offset where the record begins in the stream
+ * @throws IommuError BAD_FILE if it is not what QEMU writes
+ */
+export function parseDescription(offset: number, bytes: Uint8Array): StreamDescription {
+  let text: string;
+  let json: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new IommuError(
+      "BAD_FILE",
+      `migration stream, byte ${offset + 5}: the description of the sections is not JSON (${(cause as Error).message})`,
+      { offset: offset + 5 },
+      { cause },
+    );
+  }
+  const reader = new DescriptionReader(offset);
+  return { offset, text, json: reader.object(json, "the description"), sections: reader.sections(json) };
+}
+
+/**
+ * Text of a description in QEMU's spelling: `, ` and `: ` between the tokens, on one line.
+ *
+ * @throws IommuError UNSUPPORTED if it is nested deeper than any that QEMU writes
+ */
+export function descriptionText(value: unknown, depth = 0): string {
+  if (depth > MAX_NESTING) {
+    throw new IommuError("UNSUPPORTED", `a description of sections with more than ${MAX_NESTING} levels`);
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => descriptionText(item, depth + 1)).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value).map(
+      ([key, item]) => `${JSON.stringify(key)}: ${descriptionText(item, depth + 1)}`,
+    );
+    return `{${members.join(", ")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** Checks the shape of parsed JSON on the way to the lengths of sections. */
+class DescriptionReader {
+  readonly #offset: number;
+
+  constructor(offset: number) {
+    this.#offset = offset;
+  }
+
+  sections(json: unknown): DescribedSection[] {
+    const root = this.object(json, "the description");
+    if (root.page_size !== undefined && root.page_size !== 4096) {
+      throw this.#bad(`page_size is ${String(root.page_size)}, pseries has 4096`);
+    }
+    return this.#list(root.devices, "devices").map((item, index) => {
+      const section = this.object(item, `devices[${index}]`);
+      const { name } = section;
+      if (typeof name !== "string") throw this.#bad(`devices[${index}] has no name`);
+      const where = `section ${JSON.stringify(name)}`;
+      return {
+        name,
+        instanceId: this.#count(section.instance_id, `instance_id of ${where}`),
+        length: this.#lengthOf(section, where, 0),
+        json: section,
+      };
+    });
+  }
+
+  /** Bytes of the fields of a section or subsection, and of the subsections in it. */
+  #lengthOf(owner: JsonObject, where: string, depth: number): number {
+    if (depth > MAX_DEPTH) throw this.#bad(`${where} has more than ${MAX_DEPTH} levels of subsections`);
+    let length = 0;
+    for (const item of this.#list(owner.fields ?? [], `fields of ${where}`)) {
+      const field = this.object(item, `a field of ${where}`);
+      const size = this.#count(field.size, `the size of a field of ${where}`);
+      const times = field.array_len === undefined ? 1 : this.#count(field.array_len, `array_len of ${where}`);
+      length += size * times;
+    }
+    for (const item of this.#list(owner.subsections ?? [], `subsections of ${where}`)) {
+      const subsection = this.object(item, `a subsection of ${where}`);
+      const name = subsection.vmsd_name;
+      if (typeof name !== "string") throw this.#bad(`a subsection of ${where} has no vmsd_name`);
+      // 05, length of the name, the name, version.
+      length +=
+        1 + 1 + name.length + 4 + this.#lengthOf(subsection, `${where}, ${JSON.stringify(name)}`, depth + 1);
+    }
+    if (length > MAX_SECTION_BYTES) throw this.#bad(`${where} is said to have ${length} bytes`);
+    return length;
+  }
+
+  object(value: unknown, what: string): JsonObject {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      throw this.#bad(`${what} is not an object`);
+    return value as JsonObject;
+  }
+
+  #list(value: unknown, what: string): readonly unknown[] {
+    if (!Array.isArray(value)) throw this.#bad(`${what} is not a list`);
+    return value;
+  }
+
+  #count(value: unknown, what: string): number {
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+      throw this.#bad(`${what} is ${JSON.stringify(value)}, not a count`);
+    }
+    return value;
+  }
+
+  #bad(message: string): IommuError {
+    return badStream(this.#offset, `in the description of the sections, ${message}`);
+  }
+}

@@ -1,0 +1,336 @@
+import { describe, expect, it } from "vitest";
+import { IommuError } from "../../../src/base/errors.ts";
+import { type ReadOptions, readMigration } from "../../../src/formats/migration/reader.ts";
+import type { MigrationSource } from "../../../src/formats/migration/source.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+import { storedOf } from "../../tce/model.ts";
+import {
+  ascii,
+  be,
+  CONFIGURATION,
+  command,
+  described,
+  device,
+  EOS,
+  footer,
+  HEADER,
+  named,
+  part,
+  RAM_BLOCK,
+  section,
+  smallStream,
+} from "./small-stream.ts";
+import { anySize, chunksOf, fileOf } from "./sources.ts";
+
+/** The error that a source ends with, or undefined; anything but an IommuError fails the test. */
+async function errorOf(source: MigrationSource, options?: ReadOptions): Promise<IommuError | undefined> {
+  try {
+    await readMigration(source, options);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof IommuError)) throw error;
+    return error;
+  }
+}
+
+const tablesOf = async (source: MigrationSource) =>
+  (await readMigration(source)).windows.map(({ liobn, table }) => [
+    liobn,
+    table === null ? [] : storedOf(table),
+  ]);
+
+describe("a small machine", () => {
+  const bytes = smallStream();
+  const tables = [
+    [
+      0x8000_0000,
+      [
+        [1, 0x1003n],
+        [2, 0x2003n],
+      ],
+    ],
+    [0x8000_0001, [[0, 0x1_0003n]]],
+  ];
+
+  it("is read the same from a file, twice from a factory and once from a pipe, cut anywhere", async () => {
+    expect(await tablesOf(fileOf(bytes))).toEqual(tables);
+    for (let size = 1; size < 40; size++) {
+      expect(await tablesOf(() => chunksOf(bytes, () => size))).toEqual(tables);
+      expect(await tablesOf(chunksOf(bytes, () => size))).toEqual(tables);
+    }
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      let first = true;
+      const sizes = () => {
+        const size = first ? cut : bytes.length;
+        first = false;
+        return size;
+      };
+      expect(await tablesOf(chunksOf(bytes, sizes))).toEqual(tables);
+    }
+  });
+
+  it("ends with an error at the offset of the end, wherever it is cut", async () => {
+    // Complete without its description: the sections are whole, and their framing is all there is to go by.
+    const whole = bytes.lastIndexOf(6);
+    for (let length = 0; length < bytes.length; length++) {
+      const cut = bytes.subarray(0, length);
+      for (const source of [fileOf(cut), chunksOf(cut, () => 7)]) {
+        const error = await errorOf(source);
+        if (length === whole) expect(error).toBeUndefined();
+        else
+          expect(error, `cut to ${length} bytes`).toMatchObject({
+            code: "BAD_FILE",
+            details: { offset: length },
+          });
+      }
+    }
+  });
+
+  it("ends with a stream or an IommuError after any damage", async () => {
+    const random = new Random(runSeed());
+    let refused = 0;
+    for (let round = 0; round < 4000; round++) {
+      const damaged = bytes.slice();
+      for (let times = 1 + random.below(3); times > 0; times--) {
+        const at = random.below(damaged.length);
+        if (random.below(2) === 0) damaged[at] = random.below(256);
+        else
+          damaged.set(
+            be(4, random.pick([0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])).slice(0, damaged.length - at),
+            at,
+          );
+      }
+      const source = round % 2 === 0 ? fileOf(damaged) : chunksOf(damaged, anySize(random));
+      const error = await errorOf(source, { indexRam: true, ramPageLimit: 1024 });
+      if (error === undefined) continue;
+      refused++;
+      expect(["BAD_FILE", "UNSUPPORTED", "LIMIT_EXCEEDED"], `seed ${random.seed}: ${error}`).toContain(
+        error.code,
+      );
+    }
+    expect(refused).toBeGreaterThan(1000);
+  });
+});
+
+describe("device data that looks like the end of its section", () => {
+  const trap = [...footer(9), 4, 0, 0];
+  const bytes = Uint8Array.from([
+    ...HEADER,
+    ...CONFIGURATION,
+    ...section(4, 9, "timer", 0, 1, trap),
+    ...described([device("timer", 0, trap.length)]),
+  ]);
+
+  it("does not matter where the description can be read first", async () => {
+    for (const source of [fileOf(bytes), () => chunksOf(bytes, () => 3)]) {
+      expect((await readMigration(source)).sections[0]).toMatchObject({ name: "timer", dataLength: 8 });
+    }
+  });
+
+  it("is found out in a pipe", async () => {
+    expect(await errorOf(chunksOf(bytes, () => 3))).toMatchObject({ code: "BAD_FILE" });
+    // A false end of all sections, with a false description behind it.
+    const other = Uint8Array.from([
+      ...HEADER,
+      ...section(4, 9, "timer", 0, 1, [1, ...footer(9), ...described([device("timer", 0, 1)])]),
+      ...described([device("timer", 0, 1 + 5 + described([device("timer", 0, 1)]).length)]),
+    ]);
+    expect(await errorOf(fileOf(other))).toBeUndefined();
+    expect(await errorOf(chunksOf(other, () => 3))).toMatchObject({ code: "BAD_FILE" });
+  });
+});
+
+const ramStart = (blocks: [string, number][], total: number): number[] =>
+  section(1, 2, "ram", 0, 4, [
+    ...be(8, total | 4),
+    ...blocks.flatMap(([name, size]) => [...named(name), ...be(8, size)]),
+    ...EOS,
+  ]);
+
+const machine = (...records: number[][]): Uint8Array =>
+  Uint8Array.from([...HEADER, ...CONFIGURATION, ...records.flat(), 0]);
+
+const RAM = ramStart([[RAM_BLOCK, 0x4000]], 0x4000);
+const DEVICE = section(4, 9, "timer", 0, 1, [1, 2, 3]);
+
+describe("a stream", () => {
+  it.each([
+    { name: "of another kind", bytes: Uint8Array.from(ascii("ELF and more")), code: "BAD_FILE" },
+    { name: "of format 2", bytes: Uint8Array.from([...ascii("QEVM"), ...be(4, 2), 0]), code: "UNSUPPORTED" },
+    {
+      name: "with a machine name of 4 GiB",
+      bytes: Uint8Array.from([...HEADER, 7, ...be(4, 0xffff_ffff)]),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a name that cannot be printed",
+      bytes: machine(section(4, 1, "a\n", 0, 1, [])),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with an unknown part of the configuration",
+      bytes: machine([5, ...named("x"), ...be(4, 1)]),
+      code: "UNSUPPORTED",
+    },
+    {
+      name: "with a billion capabilities",
+      bytes: machine([5, ...named("configuration/capabilities"), ...be(4, 1), ...be(4, 1e9)]),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with pages of 64K",
+      bytes: machine([5, ...named("configuration/target-page-bits"), ...be(4, 1), ...be(4, 16)]),
+      code: "BAD_FILE",
+    },
+    { name: "with an unknown record", bytes: machine([9]), code: "BAD_FILE" },
+    {
+      name: "with an unknown live section",
+      bytes: machine(section(1, 1, "dirty-bitmap", 0, 1, [])),
+      code: "UNSUPPORTED",
+    },
+    { name: "with a part of nothing", bytes: machine(part(2, 7, [])), code: "BAD_FILE" },
+    { name: "with a live section twice", bytes: machine(RAM, RAM), code: "BAD_FILE" },
+    { name: "with RAM of version 3", bytes: machine(section(1, 2, "ram", 0, 3, EOS)), code: "UNSUPPORTED" },
+    { name: "with a footer of another section", bytes: machine([...RAM.slice(0, -1), 9]), code: "BAD_FILE" },
+    { name: "with a package of postcopy", bytes: machine(command(7, be(4, 100))), code: "UNSUPPORTED" },
+    {
+      name: "with RAM blocks larger than their sum",
+      bytes: machine(ramStart([["a", 0x2000]], 0x1000)),
+      code: "BAD_FILE",
+    },
+    { name: "with half a page of RAM", bytes: machine(ramStart([["a", 0x800]], 0x1000)), code: "BAD_FILE" },
+    {
+      name: "with a RAM block twice",
+      bytes: machine(
+        ramStart(
+          [
+            ["a", 0x1000],
+            ["a", 0x1000],
+          ],
+          0x2000,
+        ),
+      ),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with empty RAM blocks without end",
+      bytes: machine(
+        ramStart(
+          Array.from({ length: 5000 }, (_, i) => [`b${i}`, 0]),
+          0x1000,
+        ),
+      ),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a page outside of its block",
+      bytes: machine(RAM, part(2, 2, [...be(8, 0x4002), ...named(RAM_BLOCK), 0, ...EOS])),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a page of an unknown block",
+      bytes: machine(RAM, part(2, 2, [...be(8, 2), ...named("b"), 0, ...EOS])),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a page that continues nothing",
+      bytes: machine(RAM, part(2, 2, [...be(8, 0x22), 0, ...EOS])),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a page of no kind",
+      bytes: machine(RAM, part(2, 2, [...be(8, 0x800), ...EOS])),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with XBZRLE pages",
+      bytes: machine(RAM, part(2, 2, [...be(8, 0x40), ...EOS])),
+      code: "UNSUPPORTED",
+    },
+    {
+      name: "with compressed pages",
+      bytes: machine(RAM, part(2, 2, [...be(8, 0x120), ...EOS])),
+      code: "UNSUPPORTED",
+    },
+    { name: "with multifd", bytes: machine(RAM, part(2, 2, [...be(8, 0x200), ...EOS])), code: "UNSUPPORTED" },
+    {
+      name: "with a bad part of the hash table",
+      bytes: machine(section(1, 3, "spapr/htab", 0, 1, be(4, 24)), part(2, 3, be(4, 1))),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with another byte after its end",
+      bytes: Uint8Array.from([...machine(DEVICE), 7]),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a description of 4 GiB",
+      bytes: Uint8Array.from([...machine(DEVICE), 6, ...be(4, 0xffff_ffff)]),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with a description that is no JSON",
+      bytes: Uint8Array.from([...machine(DEVICE), 6, ...be(4, 2), ...ascii("{]")]),
+      code: "BAD_FILE",
+    },
+    {
+      name: "with bytes after its description",
+      bytes: Uint8Array.from([...machine(DEVICE).slice(0, -1), ...described([device("timer", 0, 3)]), 0]),
+      code: "BAD_FILE",
+    },
+  ])("$name is refused", async ({ bytes, code }) => {
+    for (const source of [fileOf(bytes), () => chunksOf(bytes, () => 5), chunksOf(bytes, () => 1000)]) {
+      const error = await errorOf(source);
+      expect(error).toMatchObject({ code });
+      expect(error!.message).toMatch(/byte \d+/);
+    }
+  });
+
+  const withDescription = (text: string): Uint8Array =>
+    Uint8Array.from([...machine(DEVICE), 6, ...be(4, text.length), ...ascii(text)]);
+  const deep = `${'{"vmsd_name": "a", "subsections": ['.repeat(100)}${"]}".repeat(100)}`;
+
+  it.each([
+    { name: "has another device", text: '{"devices": [{"name": "clock", "instance_id": 0}]}' },
+    {
+      name: "has another length",
+      text: '{"devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": 4}]}]}',
+    },
+    {
+      name: "has one more device",
+      text: '{"devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": 3}]}, {"name": "b", "instance_id": 0}]}',
+    },
+    { name: "has no device", text: '{"devices": []}' },
+    { name: "has no list of devices", text: '{"devices": {}}' },
+    { name: "is a list", text: '{"devices": [[]]}' },
+    { name: "has devices without a name", text: '{"devices": [{"instance_id": 0}]}' },
+    {
+      name: "has a negative size",
+      text: '{"devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": -3}]}]}',
+    },
+    {
+      name: "has a size beyond measure",
+      text: '{"devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": 9e15, "array_len": 9e15}]}]}',
+    },
+    {
+      name: "has other pages",
+      text: '{"page_size": 65536, "devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": 3}]}]}',
+    },
+    {
+      name: "is nested without end",
+      text: `{"devices": [{"name": "timer", "instance_id": 0, "subsections": [${deep}]}]}`,
+    },
+  ])("whose description $name is refused", async ({ text }) => {
+    const bytes = withDescription(text);
+    for (const source of [fileOf(bytes), () => chunksOf(bytes, () => 5), chunksOf(bytes, () => 1000)]) {
+      expect(await errorOf(source)).toMatchObject({ code: "BAD_FILE" });
+    }
+  });
+
+  it("with a right description is read", async () => {
+    const right = withDescription(
+      '{"devices": [{"name": "timer", "instance_id": 0, "fields": [{"size": 3}]}]}',
+    );
+    expect(await errorOf(fileOf(right))).toBeUndefined();
+  });
+});

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import type { ByteFile, ByteStream } from "../../../src/formats/migration/source.ts";
+import type { Random } from "../../helpers/random.ts";
+
+const FOLDER = new URL("../../corpus/migration/", import.meta.url);
+
+/** Names of all recorded streams. */
+export const recordedStreams = (): string[] =>
+  readdirSync(FOLDER)
+    .filter((file) => file.endsWith(".mig.gz"))
+    .map((file) => file.slice(0, -".mig.gz".length));
+
+/** A recorded stream, unpacked. */
+export const recordedStream = (name: string): Uint8Array =>
+  new Uint8Array(gunzipSync(readFileSync(new URL(`${name}.mig.gz`, FOLDER))));
+
+/** What another reader found in a recorded stream. */
+export const recordedReference = (name: string): Reference =>
+  JSON.parse(gunzipSync(readFileSync(new URL(`${name}.json.gz`, FOLDER))).toString());
+
+export interface Reference {
+  readonly uncompressed_bytes: number;
+  readonly section_names: readonly string[];
+  readonly spapr_iommu: readonly {
+    section_id: number;
+    liobn: string;
+    mig_nb_table: number;
+    bypass: boolean;
+    def_win: boolean;
+    has_ex_subsection: boolean;
+    bus_offset: string;
+    page_shift: number;
+    table_length: number;
+    nonzero: number;
+    table: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** Bytes as a file that lends out one buffer, as a careful reader of real files does. */
+export function fileOf(bytes: Uint8Array): ByteFile {
+  let buffer = new Uint8Array(0);
+  return {
+    size: bytes.length,
+    async read(offset, length) {
+      const part = bytes.subarray(offset, offset + length);
+      if (buffer.length < part.length) buffer = new Uint8Array(part.length);
+      buffer.fill(0xee);
+      buffer.set(part);
+      return buffer.subarray(0, part.length);
+    },
+  };
+}
+
+/** Bytes in chunks of given sizes; each chunk is spoilt when the next one is asked for. */
+export async function* chunksOf(bytes: Uint8Array, size: () => number): ByteStream {
+  for (let at = 0; at < bytes.length; ) {
+    const chunk = bytes.slice(at, at + size());
+    at += chunk.length;
+    yield chunk;
+    chunk.fill(0xee);
+  }
+}
+
+/** Chunk sizes from 0 to 20, and now and then large ones. */
+export const anySize = (random: Random) => () =>
+  random.below(20) === 0 ? random.below(70_000) : random.below(21);
+
+/** All pieces of a stream in one. */
+export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const copies: Uint8Array[] = [];
+  for await (const piece of pieces) copies.push(Uint8Array.from(piece));
+  return new Uint8Array(Buffer.concat(copies));
+}
