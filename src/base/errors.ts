@@ -9,6 +9,7 @@ export type IommuErrorCode =
   | "LIOBN_IN_USE"
   | "BAD_CONFIG"
   | "BAD_FILE"
+  | "PEER"
   | "UNSUPPORTED";
 
 /** Values that belong to an error; they are in its message, too. */

@@ -56,6 +56,11 @@ export interface Profile {
   readonly truncatedWindowProperty: boolean;
   /** Cells of `ibm,ddw-extensions`: how many follow, reset token, and whether a query has 6 outputs. */
   readonly ddwExtensions: readonly number[];
+  /**
+   * RTAS token 0x202d, ibm,configure-kernel-dump, is known: QEMU 11.1 answers it with the call's
+   * own status, -3 for what was recorded (rtas-call); to 7.2 the token is unknown.
+   */
+  readonly kernelDumpCall: boolean;
   /** Page sizes of a bridge that says nothing: a mask of sizes in bytes. */
   readonly defaultPageSizes: bigint;
   /** Version of the migration state `spapr_iommu`. */
@@ -79,6 +84,7 @@ const QEMU_7_2: Profile = {
   secondWindowFirst: [28],
   truncatedWindowProperty: true,
   ddwExtensions: [2, 0x2029, 1],
+  kernelDumpCall: false,
   defaultPageSizes: 0x121_1000n,
   migrationVersion: 3,
 };
@@ -86,6 +92,8 @@ const QEMU_7_2: Profile = {
 /** The profiles by name. `qemu-7.2` is the default: what the recordings show. */
 export const PROFILES: Readonly<Record<string, Profile>> = {
   "qemu-7.2": QEMU_7_2,
+  // Every recorded hypercall and RTAS call of 11.1.3 gives what 7.2 gives, but one.
+  "qemu-11.1": { ...QEMU_7_2, name: "qemu-11.1", kernelDumpCall: true },
   // The time of the change that brought skipping_replay; machine types up to pseries-4.0.
   "qemu-4.0": {
     ...QEMU_7_2,

@@ -51,14 +51,26 @@ export function* executeScript(
   }
 }
 
-function compare(
+const compare = (line: JsonLine, result: OpResult, known: KnownDifferences): Comparison =>
+  compareResults(line, line.value.result, line.value.crash, result, known);
+
+/** How our result of a line compares with the real system's. */
+export type Comparison = Pick<LineOutcome, "verdict" | "expected" | "reason">;
+
+/**
+ * Compares our result of a line with what a real system made of it: a result,
+ * or a crash, or neither.
+ */
+export function compareResults(
   line: JsonLine,
+  theirs: unknown,
+  crash: unknown,
   result: OpResult,
   known: KnownDifferences,
-): Pick<LineOutcome, "verdict" | "expected" | "reason"> {
-  const expected = line.value.result ?? line.value.crash;
+): Comparison {
+  const expected = theirs ?? crash;
   const listed = known.find(line);
-  const same = line.value.crash === undefined && sameJson(comparable(line, expected), result);
+  const same = crash === undefined && sameJson(comparable(line, expected), result);
   if (expected === undefined) return { verdict: "unrecorded", expected, reason: undefined };
   if (listed === undefined) return { verdict: same ? "same" : "different", expected, reason: undefined };
   if (same) return { verdict: "vanished", expected, reason: listed.reason };
