@@ -10,6 +10,7 @@ export type IommuErrorCode =
   | "BAD_CONFIG"
   | "BAD_FILE"
   | "PEER"
+  | "INTERRUPTED"
   | "UNSUPPORTED";
 
 /** Values that belong to an error; they are in its message, too. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
 import { type ExecOptions, exec } from "./exec.ts";
+import { type OracleOptions, oracle } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { type RunOptions, run } from "./run.ts";
@@ -57,8 +58,32 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (name: string | undefined, options: RunOptions) => finish(await run(name, options)));
+  program
+    .command("oracle")
+    .argument("[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input")
+    .description("compare the engine with the QEMU that is installed here; exit 63 if there is none")
+    .option("--random <count>", "make up scripts of so many operations in total", wholeNumber(1, 100_000_000))
+    .option("--seed <number>", "with --random: what they are made from", wholeNumber(0, 2 ** 31 - 1), 1)
+    .option("--write <file>", "with --random: where to write the smallest script that differs")
+    .option("--qemu <command>", "which QEMU (default: $QEMU_PPC64, then qemu-system-ppc64)")
+    .option("--timeout <seconds>", "most that one machine may take", wholeNumber(1, 86_400), 600)
+    .option("--all", "print every difference, not only the first of a file", false)
+    .option("--known <file>", "reviewed differences (default: those that ship with the package)")
+    .addOption(profileOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "print differences only", false)
+    .action(async (paths: string[], options: OracleOptions) => finish(await oracle(paths, options)));
   return program;
 }
+
+/** Reads an option that is a whole number within limits. */
+const wholeNumber =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
 
 const profileOption = (): Option =>
   new Option("--profile <name>", "which hypervisor to be").choices(Object.keys(PROFILES));

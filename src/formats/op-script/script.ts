@@ -280,7 +280,8 @@ const READERS: Readonly<Record<string, (line: JsonLine, bridges: readonly number
   },
 };
 
-function parseOperation(line: JsonLine, bridges: readonly number[]): Operation {
+/** Reads one operation; `bridges` are the indexes of the machine's host bridges. */
+export function parseOperation(line: JsonLine, bridges: readonly number[]): Operation {
   const name = text(line, "op");
   const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   if (read === undefined)
