@@ -80,22 +80,42 @@ export async function shrinkReport(
 ): Promise<OracleReport> {
   const { script } = report;
   let smallest = report;
-  const fails = async (operations: readonly RawOperation[]): Promise<boolean> => {
-    const text = [script.header.value, ...operations].map((value) => JSON.stringify(value)).join("\n");
+  const failsOn = async (header: RawOperation, operations: readonly RawOperation[]): Promise<boolean> => {
+    const text = [header, ...operations].map((value) => JSON.stringify(value)).join("\n");
     const candidate = await oracle(withProfile(parseOpScript(text, script.file), profile));
     if (!differs(candidate)) return false;
     smallest = candidate;
     onShrink(operations.length);
     return true;
   };
+  const fails = (operations: readonly RawOperation[]): Promise<boolean> =>
+    failsOn(script.header.value, operations);
   const first = report.outcomes.findIndex(isMismatch);
   const upToDifference = script.lines
     .slice(0, first < 0 ? report.outcomes.length : first + 1)
     .map(({ line }) => operationOf(line));
   onShrink(upToDifference.length);
   const fewest = await shrinkList(upToDifference, fails);
-  await simplifyItems(fewest, simplerOperations, fails);
+  const simplest = await simplifyItems(fewest, simplerOperations, fails);
+  const bridges = new Set(simplest.map(({ phb }) => phb));
+  const simpler = (header: RawOperation): RawOperation[] => simplerHeaders(header, bridges);
+  await simplifyItems([script.header.value], simpler, ([header]) => failsOn(header!, simplest));
   return smallest;
+}
+
+/** A header with a bridge less (but the first, and those that `used` names), a property less, or no VIO devices. */
+function simplerHeaders(header: RawOperation, used: ReadonlySet<unknown>): RawOperation[] {
+  const { phbs, vio, ...rest } = header;
+  const bridges = phbs as readonly RawOperation[];
+  const forms: RawOperation[] = vio === undefined ? [] : [{ ...rest, phbs }];
+  for (const [i, bridge] of bridges.entries()) {
+    if (i > 0 && !used.has(bridge.index)) forms.push({ ...header, phbs: bridges.toSpliced(i, 1) });
+    for (const key of Object.keys(bridge).filter((name) => name !== "index")) {
+      const { [key]: _, ...kept } = bridge;
+      forms.push({ ...header, phbs: bridges.with(i, kept) });
+    }
+  }
+  return forms;
 }
 
 const differs = (report: OracleReport): boolean => report.outcomes.some(isMismatch) || report.notReached > 0;
