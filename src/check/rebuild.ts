@@ -1,3 +1,4 @@
+import { IommuError } from "../base/errors.ts";
 import { hex, TWO32, toBig } from "../base/u64.ts";
 import {
   DDW_CREATE,
@@ -21,6 +22,8 @@ import { Machine } from "../spapr/machine.ts";
 import { Hcall, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
+import { TceTable } from "../tce/tce-table.ts";
+import type { TceView } from "../tce/tce-view.ts";
 import { Certainty, RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Entries that a window is given whose end a trace does not tell. */
@@ -98,6 +101,26 @@ export class Rebuild {
   /** Windows that are enabled now, by LIOBN. */
   get windows(): ReadonlyMap<number, RebuiltWindow> {
     return this.#windows;
+  }
+
+  /**
+   * Takes over a window with entries that are all known, as a saved machine has
+   * it; without a table the window is not there.
+   *
+   * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
+   */
+  load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
+    const window = this.#placed(liobn, pageShift, busOffset, table?.length ?? 0);
+    if (window === undefined || table === null) {
+      this.#windows.delete(liobn);
+      return;
+    }
+    if (window.entries !== table.length) {
+      const message = `a table of ${table.length} entries for window ${hex(liobn)}, which has ${window.entries}`;
+      throw new IommuError("BAD_SHAPE", message, { liobn });
+    }
+    window.table = TceTable.from(table);
+    this.#windows.set(liobn, new RebuiltWindow(window, Certainty.KNOWN, false));
   }
 
   /** To be called after the last event. */

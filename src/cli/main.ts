@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
+import { type AttachVerbOptions, attach } from "./attach.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 import { type OracleOptions, oracle } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
@@ -58,6 +59,19 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (name: string | undefined, options: RunOptions) => finish(await run(name, options)));
+  program
+    .command("attach")
+    .description("follow the DMA windows of a running QEMU, by its monitor and its trace")
+    .requiredOption("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off")
+    .option("--log <file>", "where QEMU writes its log (default: what its -D says)")
+    .option("--no-base", "do not take the machine's state first, which stops the guest for a moment")
+    .option("--for <seconds>", "end after so many seconds", wholeNumber(1, 1_000_000_000))
+    .option("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000), 500)
+    .option("--mappings", "show all mappings of all windows", false)
+    .addOption(profileOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "print nothing, only set the exit status", false)
+    .action(async (options: AttachVerbOptions) => finish(await attach(options)));
   program
     .command("oracle")
     .argument("[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input")

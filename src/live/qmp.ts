@@ -196,3 +196,9 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
       return cause.message;
   }
 }
+
+/** Is this the error of a connection to a socket that nobody listens on? */
+export function isNobody(error: unknown): boolean {
+  const cause = (error as Error | undefined)?.cause as NodeJS.ErrnoException | undefined;
+  return cause?.code === "ENOENT" || cause?.code === "ECONNREFUSED";
+}
