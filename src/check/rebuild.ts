@@ -19,7 +19,8 @@ import { formatTraceEvent } from "../formats/trace/trace-text.ts";
 import { IommuTranslation } from "../memory/iommu-region.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import { Machine } from "../spapr/machine.ts";
-import { Hcall, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
+import { DEFAULT_PAGE_SHIFT, Hcall, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
+import type { PhbConfig } from "../spapr/phb.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
@@ -121,6 +122,11 @@ export class Rebuild {
     }
     window.table = TceTable.from(table);
     this.#windows.set(liobn, new RebuiltWindow(window, Certainty.KNOWN, false));
+  }
+
+  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  knowBridge(config: PhbConfig): void {
+    this.machine.plugPhb(config).windows[0]!.disable();
   }
 
   /** To be called after the last event. */
@@ -538,7 +544,15 @@ export class Rebuild {
     if (liobn < PCI_LIOBN_FLAG) return this.#addVio(liobn, Certainty.UNKNOWN);
     // A default window is likely. Others tell their page size with the first translation.
     if ((liobn & 0xff) !== 0 || event.iobaHi !== 0) return undefined;
-    return this.#adopt(liobn, 12, 0n, 0x4_0000);
+    return this.#adoptDefault(liobn);
+  }
+
+  /** Adopts a window as the default one of its bridge; QEMU's default, if the bridge is not known. */
+  #adoptDefault(liobn: number): RebuiltWindow | undefined {
+    const phb = this.machine.phbs.find(({ index }) => index === phbOfLiobn(liobn));
+    const { dmaWinAddr = 0n, dmaWinSize = 0x4000_0000n } = phb ?? {};
+    const entries = Number(BigInt.asUintN(32, dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT)));
+    return this.#adopt(liobn, DEFAULT_PAGE_SHIFT, dmaWinAddr, entries);
   }
 
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
@@ -547,8 +561,8 @@ export class Rebuild {
     if (liobn < PCI_LIOBN_FLAG) return this.#windows.get(liobn) ?? this.#addVio(liobn, Certainty.UNKNOWN);
     if (mask === NO_MASK) return undefined;
     const pageShift = 32 - Math.clz32(mask);
-    const isDefault = (liobn & 0xff) === 0 && pageShift === 12;
-    return this.#adopt(liobn, pageShift, isDefault ? 0n : 1n << 59n, isDefault ? 0x4_0000 : ASSUMED_ENTRIES);
+    if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#adoptDefault(liobn);
+    return this.#adopt(liobn, pageShift, 1n << 59n, ASSUMED_ENTRIES);
   }
 
   #adopt(liobn: number, pageShift: number, busOffset: bigint, entries: number): RebuiltWindow | undefined {

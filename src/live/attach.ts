@@ -2,6 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import { readBaseState } from "./base-state.ts";
+import { findBridges } from "./bridges.ts";
 import { findLog } from "./find-log.ts";
 import type { Guard } from "./guard.ts";
 import { describeState, type LiveState } from "./live-state.ts";
@@ -119,6 +120,7 @@ class Session {
       );
     }
     const disabled = await this.#disabledEvents();
+    for (const bridge of await findBridges(this.#client)) this.#rebuild.knowBridge(bridge);
     const base = this.#options.base ? await this.#takeBase() : null;
     this.#follower = new LogFollower(log, await sizeOf(log));
     await this.#change({ ...this.#changed, events: disabled });
