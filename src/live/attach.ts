@@ -114,6 +114,8 @@ class Session {
   async begin(): Promise<void> {
     const log = this.#options.log ?? (await findLog(this.#options.socket));
     if (log === undefined) {
+      // A QEMU that ended while it was looked for has no log, either, and that is the better reason.
+      await this.#client.execute("query-status");
       throw new IommuError(
         "UNSUPPORTED",
         "cannot tell where QEMU writes its log: start it with -D FILE, or name the file with --log",
@@ -146,12 +148,8 @@ class Session {
 
   /** Reads the machine's state; the guest stands still afterwards. */
   async #takeBase(): Promise<{ bytes: number; windows: number; wasRunning: boolean }> {
-    const { stream, wasRunning } = await readBaseState(
-      this.#client,
-      this.#options.signal,
-      async (running) => {
-        await this.#change({ ...this.#changed, resume: running });
-      },
+    const { stream, wasRunning } = await readBaseState(this.#client, this.#options.signal, (changes) =>
+      this.#change({ ...this.#changed, ...changes }),
     );
     for (const { liobn, geometry, table } of stream.windows) {
       this.#rebuild.load(liobn, geometry?.pageShift ?? 12, geometry?.busOffset ?? 0n, table);
@@ -231,7 +229,7 @@ class Session {
   /** @returns false if QEMU has ended, so that there was nothing to put back */
   async restore(): Promise<boolean> {
     const restored = await restoreSettings(this.#changed, this.#client);
-    this.#changed = { ...this.#changed, events: [], resume: false };
+    this.#changed = { ...this.#changed, events: [], resume: false, folder: undefined };
     await this.#options.guard.release();
     return restored;
   }

@@ -1,4 +1,5 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,6 +11,8 @@ import { migrationStatus, runState } from "./settings.ts";
 /** After this time a guest that changes its memory faster than it is sent is stopped, so that the rest can be sent. */
 const STOP_AFTER_SECONDS = 30;
 const POLL_MS = 20;
+/** QEMU's connections may take so long to close one after the other. */
+const CLOSING_MS = 500;
 
 /** What a running machine was at one moment. */
 export interface BaseState {
@@ -27,29 +30,30 @@ export interface BaseState {
  * If this fails half way, or this process ends, the migration fails for want of
  * a reader, and QEMU lets the guest go on by itself.
  *
+ * @param willChange hears what will have to be put back if this process ends
  * @throws IommuError PEER if QEMU cannot or may not be migrated
  */
 export async function readBaseState(
   client: QmpClient,
   signal: AbortSignal | undefined,
-  beforeMigrate: (wasRunning: boolean) => Promise<void>,
+  willChange: (changes: { readonly resume: boolean; readonly folder: string }) => Promise<void>,
 ): Promise<BaseState> {
   const wasRunning = (await runState(client)) === "running";
-  const folder = await mkdtemp(path.join(tmpdir(), "spapr-iommu-"));
+  const folder = path.join(tmpdir(), `spapr-iommu-${randomUUID()}`);
+  await willChange({ resume: wasRunning, folder });
   const receiver = new Receiver();
   try {
+    await mkdir(folder);
     const socketPath = path.join(folder, "state");
     await receiver.listen(socketPath);
     // QEMU may belong to another user. Who connects can only send, and only the first one is heard.
     await chmod(folder, 0o711);
     await chmod(socketPath, 0o777);
-    await beforeMigrate(wasRunning);
     await client.execute("migrate", { uri: `unix:${socketPath}` });
-    const ended = waitForEnd(client, signal);
-    const stream = receiver.stream();
-    // Whichever fails first tells why; the other one then fails for its want.
-    await Promise.race([ended, stream.then(() => ended)]);
-    return { stream: await stream, wasRunning };
+    const stream = receiver.stream().catch((error) => explain(error, client));
+    // The one that fails first tells why; the other one may then never end.
+    const [read] = await Promise.all([stream, waitForEnd(client, signal)]);
+    return { stream: read, wasRunning };
   } finally {
     receiver.close();
     await rm(folder, { recursive: true, force: true });
@@ -77,6 +81,12 @@ async function waitForEnd(client: QmpClient, signal: AbortSignal | undefined): P
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** A stream that breaks off because QEMU ended is no broken stream. */
+async function explain(error: Error, client: QmpClient): Promise<never> {
+  const moment = new Promise<Error>((resolve) => setTimeout(() => resolve(error), CLOSING_MS));
+  throw await Promise.race([client.closed, moment]);
 }
 
 /** Takes the stream of the first one who connects. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { type ChangedSettings, restoreSettings } from "./settings.ts";
 
@@ -16,6 +17,7 @@ let changed: ChangedSettings | undefined;
 for await (const line of createInterface({ input: process.stdin }))
   changed = JSON.parse(line) as ChangedSettings;
 // If this fails there is nobody to tell.
+if (changed?.folder !== undefined) await rm(changed.folder, { recursive: true, force: true });
 if (changed !== undefined && (changed.resume || changed.events.length > 0)) {
   await restoreSettings(changed).catch(() => {});
 }

@@ -9,6 +9,8 @@ export interface ChangedSettings {
   readonly events: readonly string[];
   /** The guest ran before its state was saved, and must run again afterwards. */
   readonly resume: boolean;
+  /** A folder of ours that goes with the session. */
+  readonly folder?: string | undefined;
 }
 
 /** Time that a migration is given to notice that nobody listens any more. */
