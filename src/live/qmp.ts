@@ -40,7 +40,9 @@ export class QmpClient {
   readonly #pending = new Map<number, Pending>();
   #resolveClosed!: (reason: IommuError) => void;
   #end: IommuError | undefined;
-  #held: Buffer = Buffer.alloc(0);
+  /** Pieces of a message whose end has not come. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
   #nextId = 1;
   #onGreeting: ((greeting: Record<string, unknown>) => void) | undefined;
 
@@ -109,16 +111,18 @@ export class QmpClient {
   }
 
   #receive(chunk: Buffer): void {
-    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     let start = 0;
-    for (let end = this.#held.indexOf(NEWLINE); end >= 0; end = this.#held.indexOf(NEWLINE, start)) {
-      const line = this.#held.toString("utf8", start, end).trim();
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      const line = Buffer.concat([...this.#held, chunk.subarray(start, end)]).toString("utf8");
+      this.#held = [];
+      this.#heldBytes = 0;
       start = end + 1;
-      if (line !== "") this.#message(line);
+      if (line.trim() !== "") this.#message(line.trim());
       if (this.#end !== undefined) return;
     }
-    this.#held = this.#held.subarray(start);
-    if (this.#held.length > MAX_MESSAGE)
+    this.#held.push(chunk.subarray(start));
+    this.#heldBytes += chunk.length - start;
+    if (this.#heldBytes > MAX_MESSAGE)
       this.#finish(this.#error(`a message of more than ${MAX_MESSAGE} bytes`));
   }
 

@@ -275,7 +275,7 @@ class ScriptWriter {
     const window = this.#values.window();
     if (window === undefined) return this.#create();
     const page = 1n << BigInt(window.pageShift);
-    let at = this.#values.ioba(window);
+    let at = random.chance(0.75) ? this.#values.mappedIoba(window) : this.#values.ioba(window);
     if (random.chance(0.2)) at = (at | (page - 1n)) - BigInt(random.below(24));
     if (at > U64_MAX - 0x1000n || (at >= MSI.first && at < MSI.end)) return this.#get();
     const phb = Math.floor((window.liobn & 0x7fff_ffff) / 0x100);

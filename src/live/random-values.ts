@@ -80,6 +80,19 @@ export class RandomValues {
     return this.#remember(window, BigInt.asUintN(64, address));
   }
 
+  /** An address that is mapped; any, if none is. */
+  mappedIoba(window: DmaWindow): bigint {
+    const { busOffset, pageShift, entries, table } = window;
+    const runs: [first: number, pages: number][] = [];
+    table?.forEachRun(0, entries, (first, pages) => runs.push([first, pages]));
+    if (runs.length === 0) return this.ioba(window);
+    const [first, pages] = this.#random.pick(runs);
+    const page = BigInt(first + this.#random.below(pages)) << BigInt(pageShift);
+    // Small offsets are memory also where the page is larger than memory.
+    const within = this.#random.belowBig(1n << BigInt(this.#random.chance(0.5) ? 12 : pageShift));
+    return BigInt.asUintN(64, busOffset + page + within);
+  }
+
   #remember({ liobn }: DmaWindow, address: bigint): bigint {
     const remembered = this.#remembered.get(liobn) ?? [];
     this.#remembered.set(liobn, remembered);
