@@ -4,5 +4,6 @@
  * @module
  */
 
+export * from "./forecast.ts";
 export * from "./rebuild.ts";
 export * from "./rebuilt-window.ts";

@@ -5,6 +5,7 @@ import { readBaseState } from "./base-state.ts";
 import { findBridges } from "./bridges.ts";
 import { findLog } from "./find-log.ts";
 import type { Guard } from "./guard.ts";
+import { refuseLargeTables } from "./large-tables.ts";
 import { describeState, type LiveState } from "./live-state.ts";
 import { LogFollower, sizeOf } from "./log-follower.ts";
 import { QmpClient } from "./qmp.ts";
@@ -148,6 +149,7 @@ class Session {
 
   /** Reads the machine's state; the guest stands still afterwards. */
   async #takeBase(): Promise<{ bytes: number; windows: number; wasRunning: boolean }> {
+    await refuseLargeTables(this.#client);
     const { stream, wasRunning } = await readBaseState(this.#client, this.#options.signal, (changes) =>
       this.#change({ ...this.#changed, ...changes }),
     );

@@ -136,6 +136,20 @@ describe("attach", () => {
     },
   );
 
+  it("does not ask QEMU to save what it may not survive", async () => {
+    const line = (last: string): string => `0800000000000000-${last} (prio 0, i/o): tce-iommu-80000001`;
+    qemu.memoryTree = line("0800010000000fff");
+    await expect(start({ base: true })).rejects.toThrow(
+      /window 0x80000001 of 1 TiB may have more than 2\^28 entries.*use --no-base/,
+    );
+    expect(qemu.commands).not.toContain("migrate");
+    qemu.memoryTree = line("080000ffffffffff");
+    qemu.stream = recordedStream(STREAM);
+    await start({ base: true, seconds: 0.05 });
+    expect(qemu.commands).toContain("migrate");
+    asBefore();
+  });
+
   it("says so when QEMU cannot be migrated", async () => {
     delete qemu.replies.migrate;
     await expect(start({ base: true })).rejects.toThrow(/QEMU refused migrate/);

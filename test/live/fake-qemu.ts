@@ -31,6 +31,7 @@ export class FakeQemu {
     "query-migrate": () => (this.migration === "none" ? {} : { status: this.migration }),
     "qom-list": ({ path: folder }) =>
       folder === "/machine/unattached" ? [{ name: "device[1]", type: "child<spapr-pci-host-bridge>" }] : [],
+    "human-monitor-command": () => this.memoryTree,
     "qom-get": ({ property }) => this.bridge[property!],
     "trace-event-get-state": () => [...this.events].map(([name, state]) => ({ name, state, vcpu: false })),
     "trace-event-set-state": ({ name, enable }) => {
@@ -47,6 +48,8 @@ export class FakeQemu {
       return {};
     },
   };
+  memoryTree =
+    "    0000000000000000-ffffffffffffffff (prio 0, i/o): tce-root-80000000\r\n      0000000000000000-000000003fffffff (prio 0, i/o): tce-iommu-80000000\r\n";
   readonly bridge: Record<string, unknown> = {
     index: 0,
     ddw: true,

@@ -128,6 +128,21 @@ describe("attach to a real QEMU", () => {
     }
   });
 
+  it("leaves a QEMU alive whose windows it could not save", async () => {
+    const create =
+      '{"op":"rtas","name":"ibm,create-pe-dma-window","args":[0,134217728,536870912,16,45],"nret":4}';
+    const qemu = await RunningQemu.start(parseOpScript(`{"header":1}\n${create}`, "script"));
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess(["attach", "--qmp", qemu.qmp]);
+      expect((await tool.exit).status).toBe(63);
+      expect(tool.stderr).toMatch(/window 0x80000001 of 32 TiB may have more than 2\^28 entries/);
+      expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
+    } finally {
+      await qemu.stop();
+    }
+  });
+
   it("leaves events on that were on before", async () => {
     const qemu = await RunningQemu.start(traceableScript(9, 100), {
       more: ["-trace", "spapr_iommu_pci_put"],
