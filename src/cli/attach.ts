@@ -13,6 +13,7 @@ export interface AttachVerbOptions {
   readonly qmp: string;
   readonly log: string | undefined;
   readonly base: boolean;
+  readonly largeWindows: boolean;
   readonly for: number | undefined;
   readonly refresh: number;
   readonly mappings: boolean;
@@ -31,6 +32,7 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
       socket: options.qmp,
       log: options.log,
       base: options.base,
+      largeWindows: options.largeWindows,
       profile: options.profile,
       guard: startGuard(),
       signal,

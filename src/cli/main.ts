@@ -65,6 +65,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .requiredOption("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off")
     .option("--log <file>", "where QEMU writes its log (default: what its -D says)")
     .option("--no-base", "do not take the machine's state first, which stops the guest for a moment")
+    .option("--large-windows", "take it even if a window may be too large for QEMU to save", false)
     .option("--for <seconds>", "end after so many seconds", wholeNumber(1, 1_000_000_000))
     .option("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000), 500)
     .option("--mappings", "show all mappings of all windows", false)

@@ -17,7 +17,7 @@ export async function refuseLargeTables(client: QmpClient): Promise<void> {
     if (bytes >> BigInt(DEFAULT_PAGE_SHIFT) <= BigInt(MAX_SAVED_ENTRIES)) continue;
     throw new IommuError(
       "UNSUPPORTED",
-      `window 0x${liobn} of ${formatSize(bytes)} may have more than 2^28 entries, and QEMU 7.2 was seen to crash when it saves so many: use --no-base`,
+      `window 0x${liobn} of ${formatSize(bytes)} may have more than 2^28 entries, and QEMU 7.2 was seen to crash when it saves so many: use --no-base, or --large-windows if its pages are large`,
       { liobn, bytes },
     );
   }

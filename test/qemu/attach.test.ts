@@ -58,7 +58,15 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [gate] });
     try {
       await qemu.atGate();
-      const tool = new CliProcess(["attach", "--qmp", qemu.qmp, "--output", "json", "--mappings"]);
+      const tool = new CliProcess([
+        "attach",
+        "--qmp",
+        qemu.qmp,
+        "--output",
+        "json",
+        "--large-windows",
+        "--mappings",
+      ]);
       const attached = await tool.line("attached");
       expect(attached).toMatchObject({ log: qemu.log });
       qemu.openGate();
@@ -87,6 +95,7 @@ describe("attach to a real QEMU", () => {
         qemu.qmp,
         "--output",
         "json",
+        "--large-windows",
         "--mappings",
         "--refresh",
         "20",
