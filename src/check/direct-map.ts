@@ -25,11 +25,7 @@ export function isDirectMap({ window }: RebuiltWindow): boolean {
  * Finds memory that a direct window does not reach: what other windows of its
  * bridge map, which is memory for sure, and all RAM if its size is known.
  */
-export function findHoles(
-  windows: readonly RebuiltWindow[],
-  options: CheckOptions,
-  log: FindingLog,
-): void {
+export function findHoles(windows: readonly RebuiltWindow[], options: CheckOptions, log: FindingLog): void {
   for (const direct of windows) {
     if (!direct.window.isPci || direct.assumed || !isDirectMap(direct)) continue;
     const holes = new HoleFinder(direct, log);

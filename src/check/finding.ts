@@ -73,6 +73,7 @@ export class FindingLog {
   readonly findings: Finding[] = [];
   /** Findings that were left out because there were too many. */
   dropped = 0;
+  readonly #retracted = new WeakSet<Finding>();
 
   /** @returns the finding as it is kept, so that a detector can {@link extend} it */
   add(found: NewFinding): Finding {
@@ -93,8 +94,25 @@ export class FindingLog {
     return finding;
   }
 
+  /**
+   * Takes back the findings of which a place lies in `[first, end)`, since
+   * events that are missing there may explain them.
+   *
+   * @returns how many mismatches were among them
+   */
+  retract(first: number, end: number): number {
+    const inside = ({ kind, lines }: Finding): boolean =>
+      kind !== "truncated" && lines.some((line) => line >= first && line < end);
+    const taken = this.findings.filter(inside);
+    for (const finding of taken) this.#retracted.add(finding);
+    const kept = this.findings.filter((finding) => !inside(finding));
+    this.findings.splice(0, this.findings.length, ...kept);
+    return taken.filter(({ kind }) => kind === "mismatch").length;
+  }
+
   /** One more of the same. */
   extend(finding: Finding, places: readonly Place[], pages = 0): void {
+    if (this.#retracted.delete(finding)) this.findings.push(finding);
     finding.count++;
     finding.pages += pages;
     for (const { event, line } of places) {

@@ -1,5 +1,5 @@
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { permText } from "../base/permission.ts";
+import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { isDirectMap } from "./direct-map.ts";

@@ -371,7 +371,8 @@ export class Rebuild {
   ): void {
     const certainty = rebuilt.certainty(index);
     if (certainty === Certainty.KNOWN) {
-      if (!same) this.#verdicts.mismatch(event, event.kind === XLATE ? "this translation" : "this entry", actual());
+      if (!same)
+        this.#verdicts.mismatch(event, event.kind === XLATE ? "this translation" : "this entry", actual());
       else if (event.kind === XLATE) this.counts.translations++;
       return;
     }

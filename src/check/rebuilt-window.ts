@@ -1,8 +1,8 @@
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
+import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { TceView } from "../tce/tce-view.ts";
-import { permOf } from "../tce/tce.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
 import type { Place } from "./finding.ts";
 

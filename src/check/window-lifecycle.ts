@@ -1,11 +1,5 @@
 import { hex, toBig } from "../base/u64.ts";
-import {
-  DDW_CREATE,
-  DDW_RESET,
-  POST_LOAD,
-  PRE_SAVE,
-  type TraceEvent,
-} from "../formats/trace/trace-event.ts";
+import { DDW_CREATE, DDW_RESET, POST_LOAD, PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
