@@ -10,7 +10,7 @@ export interface CheckOptions {
   readonly overtaken: number;
   /** More mappings than these that were overtaken together are a pool, and no leak. */
   readonly pool: number;
-  /** An unmap of so many pages in a row clears a table: it need not find anything mapped. */
+  /** Unmaps one after another that find so many pages unmapped clear a table, and are no mistake. */
   readonly sweep: number;
 }
 

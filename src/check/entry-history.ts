@@ -65,6 +65,12 @@ export class EntryHistory {
     return { event, line: this.#scale.position(event, changes.lo) };
   }
 
+  /** The event of the last change of an entry, -1 if it is not known. */
+  eventAt(index: number): number {
+    this.#changes.load(index);
+    return this.#changes.hi - 1;
+  }
+
   /** Visits stretches of entries with one last change. */
   forEachRun(first: number, end: number, visit: (first: number, count: number, place: Place) => void): void {
     this.#changes.forEachStoredRun(first, end, (from, count, hi, lo) => {

@@ -7,6 +7,16 @@ import { type Finding, type FindingLog, type Place, pagesText, placeText } from 
 import { MadeCounter } from "./made-counter.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 
+/** How much longer than any other of its kind that was unmapped a leaked mapping must have lived. */
+const AGE = 4;
+
+/** Mappings of one window and permission. */
+interface KindOfMapping {
+  readonly made: MadeCounter;
+  /** Events from a map to its unmap, at most. */
+  longest: number;
+}
+
 /** Mappings of one call that are still alive. */
 interface Survivor {
   readonly first: number;
@@ -20,15 +30,18 @@ interface Survivor {
  * That something is alive at the end of a trace says nothing: drivers hold
  * buffers for as long as they run. A leak is what is alive when its window is
  * removed, and what all of its kind overtook: many mappings of the same
- * permission were made before and later, and are gone. (What drivers hold from
- * their start has none before it.) The kind of a mapping is its window
+ * permission were made before and later, and are gone, and none of them lived
+ * nearly as long. (What drivers hold from their start has none before it.) The kind of a mapping is its window
  * and its permission; a ring of receive buffers gives back the oldest first,
  * so that nothing in it is overtaken.
  */
 export class LeakFindings {
   readonly #log: FindingLog;
   readonly #options: CheckOptions;
-  readonly #made = new WeakMap<RebuiltWindow, readonly MadeCounter[]>();
+  readonly #kinds = new WeakMap<RebuiltWindow, readonly KindOfMapping[]>();
+  /** The window of the last event, and its kinds by permission. */
+  #window: RebuiltWindow | undefined;
+  #ofWindow: readonly KindOfMapping[] = [];
 
   constructor(log: FindingLog, options: CheckOptions) {
     this.#log = log;
@@ -36,14 +49,33 @@ export class LeakFindings {
   }
 
   created(rebuilt: RebuiltWindow): void {
-    this.#made.set(
+    this.#kinds.set(
       rebuilt,
-      Array.from({ length: 4 }, () => new MadeCounter()),
+      Array.from({ length: 4 }, () => ({ made: new MadeCounter(), longest: 0 })),
     );
   }
 
   mapping(event: TraceEvent, rebuilt: RebuiltWindow, count: number): void {
-    this.#made.get(rebuilt)![permOf(event.tceLo)]!.add(event.number, count);
+    this.#kindsOf(rebuilt)[permOf(event.tceLo)]!.made.add(event.number, count);
+  }
+
+  /** An entry is about to be unmapped: how long did it live? */
+  unmapping(event: TraceEvent, rebuilt: RebuiltWindow, index: number): void {
+    const table = rebuilt.window.table!;
+    table.load(index);
+    const perm = permOf(table.lo);
+    const made = perm === 0 ? -1 : rebuilt.history.eventAt(index);
+    if (made < 0) return;
+    const kind = this.#kindsOf(rebuilt)[perm]!;
+    if (event.number - made > kind.longest) kind.longest = event.number - made;
+  }
+
+  #kindsOf(rebuilt: RebuiltWindow): readonly KindOfMapping[] {
+    if (this.#window !== rebuilt) {
+      this.#window = rebuilt;
+      this.#ofWindow = this.#kinds.get(rebuilt)!;
+    }
+    return this.#ofWindow;
   }
 
   /** The window is being removed, while its driver should have unmapped everything. */
@@ -56,12 +88,12 @@ export class LeakFindings {
     }
   }
 
-  /** The trace ends. */
-  end(rebuilt: RebuiltWindow): void {
+  /** The trace ends with an event of this number. */
+  end(rebuilt: RebuiltWindow, now: number): void {
     if (isDirectMap(rebuilt)) return;
     const { overtaken, pool } = this.#options;
     for (let perm = 1; perm < 4; perm++) {
-      const made = this.#made.get(rebuilt)![perm]!;
+      const { made, longest } = this.#kindsOf(rebuilt)[perm]!;
       if (made.total < overtaken) continue;
       const survivors = survivorsOf(rebuilt, perm).sort((a, b) => a.place.event - b.place.event);
       let younger = survivors.reduce((sum, { pages }) => sum + pages, 0);
@@ -69,7 +101,8 @@ export class LeakFindings {
       for (const survivor of survivors) {
         younger -= survivor.pages;
         const since = made.madeSince(survivor.place.event);
-        if (since - younger >= overtaken && made.total - since >= overtaken) leaked.push(survivor);
+        const old = now - survivor.place.event >= longest * AGE;
+        if (old && since - younger >= overtaken && made.total - since >= overtaken) leaked.push(survivor);
       }
       const pages = leaked.reduce((sum, survivor) => sum + survivor.pages, 0);
       if (pages > pool) continue;

@@ -33,7 +33,7 @@ export class MappingFindings {
     if (count === 1) {
       table.load(first);
       if ((permOf(table.lo) !== 0) !== maps) {
-        if (this.#sweeps.active && !maps) this.#sweeps.unmapped(rebuilt, first, 1);
+        if (this.#sweeps.active && !maps) this.#sweeps.unmapped(rebuilt, first, 1, false);
         return;
       }
       if (maps) this.#mapped(event, rebuilt, first);
@@ -43,7 +43,7 @@ export class MappingFindings {
     const live = table.count(first, first + count);
     if (maps && live > 0) this.#mappedRange(event, rebuilt, first, count);
     else if (!maps && live < count) this.#unmappedRange(event, rebuilt, first, count);
-    else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, count);
+    else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, count, false);
   }
 
   /** @param same is the value that is stored the one that is there? */
@@ -77,7 +77,7 @@ export class MappingFindings {
   /** What was never mapped is cleared at the start of a driver. */
   #unmapped(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const now = placeOf(event);
-    this.#sweeps.unmapped(rebuilt, first, count);
+    this.#sweeps.unmapped(rebuilt, first, count, true);
     rebuilt.history.forEachRun(first, first + count, (from, pages, before) => {
       if (!rebuilt.isKnown(from, pages)) return;
       this.#sweeps.hold({
@@ -100,7 +100,7 @@ export class MappingFindings {
     };
     rebuilt.window.table!.forEachRun(first, end, (from, pages) => {
       gapTo(from);
-      this.#sweeps.unmapped(rebuilt, from, pages);
+      this.#sweeps.unmapped(rebuilt, from, pages, false);
       at = from + pages;
     });
     gapTo(end);

@@ -18,6 +18,8 @@ export type Removal =
 export interface RebuildObserver {
   /** Entries `[first, first + count)` are about to be stored. */
   changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void;
+  /** They were stored, and the engine gave the recorded status. */
+  changed(event: TraceEvent, rebuilt: RebuiltWindow): void;
   /**
    * A translation that failed, or that the engine (`same` is false) does not
    * give, of an entry of a window; called before it is compared.

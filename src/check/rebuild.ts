@@ -79,6 +79,11 @@ export class Rebuild {
     this.#lifecycle.lose();
   }
 
+  /** Brings the windows up to date before `next` happens, for who wants to look at them there. */
+  settle(next: TraceEvent): void {
+    this.#lifecycle.settle(next);
+  }
+
   /** To be called after the last event. */
   end(): void {
     this.#lifecycle.settle(undefined);
@@ -141,7 +146,9 @@ export class Rebuild {
     if (rebuilt !== undefined) this.#changing(event, rebuilt, index, 1);
     const status = this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo, event.tceHi, event.tceLo);
     if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
-    if (status === 0) rebuilt.mark(index, 1, Certainty.KNOWN);
+    if (status !== 0) return;
+    rebuilt.mark(index, 1, Certainty.KNOWN);
+    this.#verdicts.observer?.changed(event, rebuilt);
   }
 
   /** Books and tells that a successful call is going to store entries. */
@@ -246,7 +253,9 @@ export class Rebuild {
     );
     if (!this.#checkStatus(event, rebuilt, status) || stored === 0) return;
     rebuilt.mark(index, stored, linear ? Certainty.INFERRED : Certainty.UNKNOWN);
-    if (status === 0) rebuilt.mark(index + stored - 1, 1, Certainty.KNOWN);
+    if (status !== 0) return;
+    rebuilt.mark(index + stored - 1, 1, Certainty.KNOWN);
+    this.#verdicts.observer?.changed(event, rebuilt);
   }
 
   /**

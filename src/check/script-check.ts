@@ -47,7 +47,7 @@ export function checkOpScript(script: OpScript, options: CheckOptions): CheckRep
     });
   }
   rebuild.end();
-  findings.end();
+  findings.end(reader.counts.events);
   return {
     file: script.file,
     format: "op-script",

@@ -82,7 +82,7 @@ export class TraceCheck {
   end(): CheckReport {
     this.#input.end();
     this.rebuild.end();
-    this.#findings.end();
+    this.#findings.end(this.#input.events);
     this.#dma?.end();
     const { counts } = this.rebuild;
     const { log } = this.#findings;

@@ -46,11 +46,17 @@ export class TraceFindings implements RebuildObserver {
 
   changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     this.#mappings.changing(event, rebuilt, first, count);
-    if (permOf(event.tceLo) === 0) return;
+    if (permOf(event.tceLo) === 0) {
+      this.#leaks.unmapping(event, rebuilt, first);
+      return;
+    }
     this.#leaks.mapping(event, rebuilt, count);
     if (this.#options.ram !== undefined) this.#checkTarget(event, rebuilt, first, count);
-    // Nine in ten windows never get here.
+  }
+
+  changed(event: TraceEvent, rebuilt: RebuiltWindow): void {
     const { table, entries } = rebuilt.window;
+    // Nearly no window gets here.
     if (table!.validCount >= entries * this.#options.fullAt) this.#windowFindings.grown(event, rebuilt);
   }
 
@@ -124,10 +130,10 @@ export class TraceFindings implements RebuildObserver {
     }
   }
 
-  /** To be called after the last event. */
-  end(): void {
+  /** To be called after the last of so many events. */
+  end(events: number): void {
     this.#mappings.end();
-    for (const rebuilt of this.#live) this.#leaks.end(rebuilt);
+    for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
     findHoles([...this.#live], this.#options, this.log);
   }
 

@@ -13,11 +13,12 @@ export class UnmapSweeps {
   readonly #log: FindingLog;
   readonly #sweep: number;
   #window: RebuiltWindow | undefined;
-  #first = 0;
   #end = 0;
+  /** Pages of the row that were not mapped. */
+  #empty = 0;
   #held: NewFinding[] = [];
 
-  /** @param sweep pages in a row that are a sweep */
+  /** @param sweep pages of a row that were not mapped, from which on it clears a table */
   constructor(log: FindingLog, sweep: number) {
     this.#log = log;
     this.#sweep = sweep;
@@ -28,13 +29,13 @@ export class UnmapSweeps {
     return this.#window !== undefined;
   }
 
-  /** Pages are unmapped, whether mapped before or not. */
-  unmapped(rebuilt: RebuiltWindow, first: number, count: number): void {
+  /** Pages are unmapped, of which all were mapped or (`empty`) none. */
+  unmapped(rebuilt: RebuiltWindow, first: number, count: number, empty: boolean): void {
     if (this.#window !== rebuilt || first !== this.#end) {
       this.flush();
       this.#window = rebuilt;
-      this.#first = first;
     }
+    if (empty) this.#empty += count;
     this.#end = first + count;
   }
 
@@ -45,8 +46,9 @@ export class UnmapSweeps {
 
   /** The row ended. */
   flush(): void {
-    if (this.#end - this.#first < this.#sweep) for (const finding of this.#held) this.#log.add(finding);
+    if (this.#empty < this.#sweep) for (const finding of this.#held) this.#log.add(finding);
     this.#held = [];
+    this.#empty = 0;
     this.#window = undefined;
   }
 }

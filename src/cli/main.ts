@@ -4,9 +4,12 @@ import { IommuError } from "../base/errors.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
 import { type CheckCommandOptions, check } from "./check.ts";
 import { type ExecOptions, exec } from "./exec.ts";
+import { diffMoments, info, map, type StateOptions } from "./map.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { type RunOptions, run } from "./run.ts";
+import { type ShrinkOptions, shrinkFile } from "./shrink.ts";
+import { type StatOptions, stat } from "./stat.ts";
 
 /** Runs the command line and returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -58,6 +61,48 @@ function makeProgram(finish: (status: number) => void): Command {
   )
     .option("-q, --quiet", "print findings only", false)
     .action(async (paths: string[], options: CheckCommandOptions) => finish(await check(paths, options)));
+  withCheckOptions(
+    program
+      .command("shrink")
+      .argument("<file>", "trace of QEMU (log or simple)")
+      .description("reduce a trace to a few operations that still show a finding, as an op script")
+      .requiredOption("--finding <number>", "which finding of check, counted from 1"),
+  )
+    .option("-q, --quiet", "print the script only", false)
+    .action(async (path: string, options: ShrinkOptions) => finish(await shrinkFile(path, options)));
+  program
+    .command("info")
+    .argument("<file>", TRACE_FILE)
+    .description("the DMA windows as a tree, in the way of QEMU's info mtree")
+    .option("--at <moment>", MOMENT)
+    .addOption(outputOption())
+    .action(async (path: string, options: StateOptions) => finish(await info(path, options)));
+  program
+    .command("map")
+    .argument("<file>", TRACE_FILE)
+    .description("the mappings of the windows as runs")
+    .option("--liobn <liobn>", "only this window")
+    .option("--at <moment>", MOMENT)
+    .option("--raw", "every entry that is not zero, as it is", false)
+    .addOption(outputOption())
+    .action(async (path: string, options: StateOptions) => finish(await map(path, options)));
+  program
+    .command("diff")
+    .argument("<a>", "FILE@MOMENT")
+    .argument("<b>", "FILE@MOMENT")
+    .description("what changed between two moments of a trace, or of two traces")
+    .addOption(outputOption())
+    .action(async (a: string, b: string, options: StateOptions) => finish(await diffMoments(a, b, options)));
+  program
+    .command("stat")
+    .argument("<file>", "trace of QEMU (log or simple); may be gzip-compressed; - for standard input")
+    .description(
+      "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
+    )
+    .addOption(filterOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "no progress bar", false)
+    .action(async (path: string, options: StatOptions) => finish(await stat(path, options)));
   program
     .command("run")
     .argument("[scenario]", "name of the scenario")
@@ -74,6 +119,8 @@ function makeProgram(finish: (status: number) => void): Command {
 const TRACE_FILE =
   "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
 
+const MOMENT = "behind the event of this number, or at a time in seconds (12.5, 12s); by default at the end";
+
 /** Options of the verbs that look for what is wrong. */
 function withCheckOptions(command: Command): Command {
   return command
@@ -88,7 +135,7 @@ function withCheckOptions(command: Command): Command {
       "a mapping leaked if so many later ones of its kind are gone (default: 1000)",
     )
     .option("--pool <count>", "more than so many of these are a pool, and no leak (default: 16)")
-    .option("--sweep <pages>", "unmaps of so many pages in a row clear a table (default: 64)")
+    .option("--sweep <pages>", "unmaps in a row that find so many pages unmapped clear a table (default: 64)")
     .addOption(filterOption())
     .addOption(outputOption());
 }
