@@ -2,7 +2,7 @@ import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
 import { executeScript, type LineOutcome, withResult } from "../formats/op-script/check.ts";
 import { KnownDifferences, operationOf } from "../formats/op-script/known-differences.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
+import { completeHeader, type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import type { Hazard, Refusal } from "../spapr/observer.ts";
 import { findProfile } from "../spapr/profile.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
@@ -39,15 +39,7 @@ export async function exec(paths: readonly string[], options: ExecOptions): Prom
 }
 
 function printResults(script: OpScript, known: KnownDifferences, options: ExecOptions): number {
-  const { header: version, qemu, engine, profile, ...header } = script.header.value;
-  print(
-    toJson({
-      header: version,
-      engine: `spapr-iommu ${packageVersion()}`,
-      profile: options.profile,
-      ...header,
-    }),
-  );
+  print(toJson(completeHeader(script, `spapr-iommu ${packageVersion()}`, findProfile(options.profile))));
   for (const outcome of execute(script, known, options)) {
     print(withResult(outcome.line, outcome.result));
     tell(outcome, options);

@@ -2,7 +2,8 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { MachineConfig } from "../../spapr/machine.ts";
 import { buidOf, pciLiobn, RTAS_NAMES } from "../../spapr/papr.ts";
-import type { PhbConfig } from "../../spapr/phb.ts";
+import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
+import type { Profile } from "../../spapr/profile.ts";
 import type { VioConfig } from "../../spapr/vio.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { hexBytes, list, suggestion, text, u64, whole } from "./fields.ts";
@@ -104,6 +105,33 @@ export function parseOpScript(content: string, file: string): OpScript {
     header,
     config,
     lines: lines.map((line) => ({ line, operation: parseOperation(line, bridges) })),
+  };
+}
+
+/**
+ * The header of a script with every default filled in, as recordings have it.
+ *
+ * @param engine who the results are from
+ */
+export function completeHeader(script: OpScript, engine: string, profile: Profile): Record<string, unknown> {
+  const { header, qemu, engine: _engine, profile: _profile, ...rest } = script.header.value;
+  const phbs = (script.config.phbs ?? []).map((phb) => ({
+    index: phb.index,
+    buid: hex(buidOf(phb.index)),
+    liobns: [hex(pciLiobn(phb.index, 0)), hex(pciLiobn(phb.index, 1))],
+    ddw: phb.ddw ?? PHB_DEFAULTS.ddw,
+    pgsz: hex(phb.pgsz ?? profile.defaultPageSizes),
+    dmaWinAddr: hex(phb.dmaWinAddr ?? PHB_DEFAULTS.dmaWinAddr),
+    dmaWinSize: hex(phb.dmaWinSize ?? PHB_DEFAULTS.dmaWinSize),
+    dma64WinAddr: hex(phb.dma64WinAddr ?? PHB_DEFAULTS.dma64WinAddr),
+  }));
+  return {
+    header,
+    engine,
+    profile: profile.name,
+    ...rest,
+    ramSize: hex(script.config.ramSize ?? RAM_BLOCK),
+    phbs,
   };
 }
 
