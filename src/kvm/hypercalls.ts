@@ -8,7 +8,8 @@ import type { HostTable, KvmProcess } from "./ports.ts";
 /** KVM's own status: the call goes on to user space, which does it again from the start. */
 export const H_TOO_HARD = 9999;
 
-const { SUCCESS: H_SUCCESS, PARAMETER: H_PARAMETER } = HStatus;
+const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
+const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
 
 /** What a handler answers. */
 export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO_HARD;

@@ -8,7 +8,7 @@ const DEFAULT_LOCK_LIMIT: bigint = 8n << 20n;
 export class HostProcess {
   readonly memory: HostMemory;
   /** RLIMIT_MEMLOCK in bytes. */
-  lockLimit = DEFAULT_LOCK_LIMIT;
+  lockLimit: bigint = DEFAULT_LOCK_LIMIT;
   /** CAP_IPC_LOCK: the limit does not hold. */
   mayLockAll = true;
   readonly #files = new Map<number, OpenFile>();

@@ -34,7 +34,7 @@ export class Host {
   readonly pageShift: number;
   readonly memoryBytes: number;
   readonly maxEntries: number;
-  readonly physical = new PhysicalMemory();
+  readonly physical: PhysicalMemory = new PhysicalMemory();
   readonly groups: readonly VfioGroup[];
   /** The device of each group. */
   readonly devices: readonly EduDevice[];

@@ -74,7 +74,7 @@ export const MAP_READ = 1;
 export const MAP_WRITE = 2;
 
 /** Bytes of each structure that the kernel insists on. */
-export const SIZES = Object.freeze({
+export const SIZES = {
   memory: 24,
   create: 40,
   remove: 16,
@@ -86,4 +86,4 @@ export const SIZES = Object.freeze({
   /** EEH_PE_OP without what only an error injection needs. */
   eeh: 12,
   eehWithError: 40,
-});
+} as const;
