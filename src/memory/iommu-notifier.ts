@@ -24,6 +24,11 @@ export interface NotifierOptions {
   readonly last?: bigint;
   /** IOMMU index; default 0. */
   readonly index?: number;
+  /**
+   * Deliver replayed pages like any others: only those inside of the range.
+   * QEMU replays the whole region to every notifier (behaviour 6.6), which is the default.
+   */
+  readonly cropReplay?: boolean;
   /** Receives the pages that lie inside of the range. The run is reused afterwards. */
   readonly notify: (run: MappingRun) => void;
   /**
@@ -47,6 +52,7 @@ export class IommuNotifier {
   readonly index: number;
   /** Pages that were not delivered because the edge of the range cuts them. */
   hazards = 0;
+  readonly #cropReplay: boolean;
   readonly #notify: (run: MappingRun) => void;
   readonly #notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the shift it was computed for: wholly inside, and touched.
@@ -80,13 +86,15 @@ export class IommuNotifier {
     this.start = start;
     this.last = last;
     this.index = index;
+    this.#cropReplay = options.cropReplay ?? false;
     this.#notify = options.notify;
     this.#notifyCut = options.notifyCut;
   }
 
-  /** Delivers a run as replay does: QEMU consults neither the range nor the flags then. */
+  /** Delivers a run of a replay: all of it, unless the notifier wants replays cropped. */
   replayed(run: MappingRun): void {
-    this.#notify(run);
+    if (this.#cropReplay) this.deliver(run);
+    else this.#notify(run);
   }
 
   /** Delivers what of a run this notifier asked for. */

@@ -10,7 +10,7 @@ import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
 import { newObserver, type SpaprObserver } from "./observer.ts";
-import { HCALL_MAX_PAPR, Hcall, HStatus } from "./papr.ts";
+import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
 import { HcallRegisters } from "./registers.ts";
@@ -85,6 +85,8 @@ export class Machine {
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
     registerVioCalls(this.#rtas, this.env, this.vio);
+    for (const token of this.profile.otherRtasTokens)
+      this.#rtas.register(token, () => RtasStatus.PARAM_ERROR);
     for (const phb of config.phbs ?? [{ index: 0 }]) this.#addPhb(phb);
     for (const device of config.vio ?? []) this.vio.add(device);
     this.reset();

@@ -37,7 +37,7 @@ export function* executeScript(
   config: Partial<MachineConfig> = {},
   listen: ListenOptions = {},
 ): Generator<LineOutcome> {
-  const runner = new OpRunner({ ...script.config, ...config });
+  const runner = new OpRunner({ ...script.config, ...config }, script.vfioUser);
   const { observer } = runner.machine;
   for (const { line, operation } of script.lines) {
     const refusals: Refusal[] = [];

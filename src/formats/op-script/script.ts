@@ -16,6 +16,8 @@ const MAX_BYTES = 16 * 2 ** 20;
 const MAX_COUNT = 2 ** 26;
 /** A DMA goes through the buffer of the device that made the recordings. */
 const MAX_DMA_BYTES = 2040;
+/** Bytes of one DMA message of a vfio-user device. */
+const MAX_MESSAGE_BYTES = 2 ** 20;
 /** Machine memory comes in blocks of 256 MiB (QEMU refuses others). */
 const RAM_BLOCK = 0x1000_0000n;
 
@@ -70,6 +72,18 @@ export type Operation =
       readonly wrap: bigint;
       readonly step2: bigint;
     }
+  | {
+      readonly op: "device_add";
+      readonly id: string;
+      readonly phb: number;
+      /** PCI slot on the bridge. */
+      readonly slot: number;
+      /** The device refuses mappings that overlap and unmaps that cut or find nothing. */
+      readonly strict: boolean;
+    }
+  | { readonly op: "device_del"; readonly id: string }
+  | { readonly op: "vfio_dma_read"; readonly dev: string; readonly iova: bigint; readonly len: number }
+  | { readonly op: "vfio_dma_write"; readonly dev: string; readonly iova: bigint; readonly data: Uint8Array }
   | { readonly op: "note" };
 
 /** An operation and the line it comes from; `line.value` has the recorded result and all other fields. */
@@ -83,6 +97,8 @@ export interface OpScript {
   readonly file: string;
   readonly header: JsonLine;
   readonly config: MachineConfig;
+  /** The script plugs vfio-user devices; each result has the DMA messages they were sent. */
+  readonly vfioUser: boolean;
   readonly lines: readonly ScriptLine[];
 }
 
@@ -100,12 +116,9 @@ export function parseOpScript(content: string, file: string): OpScript {
     throw lines[MAX_OPERATIONS]!.error("op", `more than ${MAX_OPERATIONS} operations`);
   }
   const bridges = (config.phbs ?? []).map((phb) => phb.index);
-  return {
-    file,
-    header,
-    config,
-    lines: lines.map((line) => ({ line, operation: parseOperation(line, bridges) })),
-  };
+  const vfioUser = header.value.vfioUser !== undefined;
+  const operations = lines.map((line) => ({ line, operation: parseOperation(line, bridges, vfioUser) }));
+  return { file, header, config, vfioUser, lines: operations };
 }
 
 /**
@@ -135,7 +148,18 @@ export function completeHeader(script: OpScript, engine: string, profile: Profil
   };
 }
 
-const HEADER_FIELDS = ["header", "qemu", "engine", "profile", "machine", "ramSize", "phbs", "vio", "title"];
+const HEADER_FIELDS = [
+  "header",
+  "qemu",
+  "engine",
+  "profile",
+  "machine",
+  "ramSize",
+  "phbs",
+  "vio",
+  "title",
+  "vfioUser",
+];
 const PHB_FIELDS = ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"];
 
 function parseHeader(line: JsonLine): MachineConfig {
@@ -302,17 +326,46 @@ const READERS: Readonly<Record<string, (line: JsonLine, bridges: readonly number
     wrap: optional(line, "wrap", () => u64(line, "wrap"), 1n),
     step2: optional(line, "step2", () => u64(line, "step2"), 0n),
   }),
+  device_add: (line, bridges) => ({
+    op: "device_add",
+    id: text(line, "id"),
+    phb: bridgeIndex(line, bridges),
+    slot: optional(line, "slot", () => whole(line, "slot", 1, 31), 3),
+    strict: serverKind(line) === "strict",
+  }),
+  device_del: (line) => ({ op: "device_del", id: text(line, "id") }),
+  vfio_dma_read: (line) => ({
+    op: "vfio_dma_read",
+    dev: text(line, "dev"),
+    iova: u64(line, "iova"),
+    len: whole(line, "len", 0, MAX_MESSAGE_BYTES),
+  }),
+  vfio_dma_write: (line) => ({
+    op: "vfio_dma_write",
+    dev: text(line, "dev"),
+    iova: u64(line, "iova"),
+    data: hexBytes(line, "data", MAX_MESSAGE_BYTES),
+  }),
   note: (line) => {
     text(line, "text");
     return { op: "note" };
   },
 };
 
-function parseOperation(line: JsonLine, bridges: readonly number[]): Operation {
+/** Operations that need vfio-user devices, and those that cannot be had together with them. */
+const NEEDS_VFIO_USER = ["device_add", "device_del", "vfio_dma_read", "vfio_dma_write"];
+const WITHOUT_VFIO_USER = ["dma_read", "dma_write"];
+
+function parseOperation(line: JsonLine, bridges: readonly number[], vfioUser: boolean): Operation {
   const name = text(line, "op");
   const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   if (read === undefined)
     throw line.error("op", `unknown operation "${name}"${suggestion(name, Object.keys(READERS))}`);
+  if (!vfioUser && NEEDS_VFIO_USER.includes(name))
+    throw line.error("op", `"${name}" needs "vfioUser" in the header`);
+  if (vfioUser && WITHOUT_VFIO_USER.includes(name)) {
+    throw line.error("op", `"${name}" cannot be used together with vfio-user devices`);
+  }
   return read(line, bridges);
 }
 
@@ -324,6 +377,12 @@ function rtasToken(line: JsonLine): number {
     throw line.error("name", `unknown RTAS call "${name}"${suggestion(name, Object.keys(RTAS_NAMES))}`);
   }
   return token;
+}
+
+function serverKind(line: JsonLine): string {
+  const kind = optional(line, "server", () => text(line, "server"), "accept");
+  if (kind === "accept" || kind === "strict") return kind;
+  throw line.error("server", `"server" is "${kind}": expected "accept" or "strict"`);
 }
 
 function bridgeIndex(line: JsonLine, bridges: readonly number[]): number {
