@@ -167,3 +167,13 @@ export function findProfile(name: string): Profile {
   }
   return profile;
 }
+
+/**
+ * The profile of the QEMU that made a recording.
+ *
+ * @param version what the recording's header says, such as `7.2.22 (Debian ...)`
+ */
+export function recordedProfile(version: unknown): Profile {
+  const major = typeof version === "string" ? Number.parseInt(version, 10) : Number.NaN;
+  return PROFILES[major >= 11 ? "qemu-11.1" : DEFAULT_PROFILE]!;
+}

@@ -28,4 +28,6 @@ export interface DmaContainer {
   map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0;
   /** Unmaps pages. Pages that are not mapped are fine. */
   unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0;
+  /** Unmaps those of the pages that are mapped: their entries were replaced by ones that cannot be. */
+  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0;
 }

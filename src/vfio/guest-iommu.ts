@@ -1,3 +1,4 @@
+import type { Errno } from "../base/errno.ts";
 import { hex64 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
@@ -94,23 +95,32 @@ export class GuestIommu {
       const { memory } = stretch;
       if (typeof memory === "string") {
         report(memory);
-        if (!quirks.vfioOutsideMemoryStays) this.#unmap(iova + at, pageSize, stretch.pages);
+        if (!quirks.vfioOutsideMemoryStays) {
+          this.#check(
+            "unmap",
+            this.#context.container.unmapStale(iova + at, pageSize, stretch.pages),
+            iova + at,
+          );
+        }
       } else {
         // There is no write-only mapping: whoever may write may read (behaviour 11.15).
         const readonly = (perm & 2) === 0 || memory.readonly;
-        const refused = this.#context.container.map(iova + at, pageSize, stretch.pages, memory, readonly);
-        if (refused !== 0) this.#refused("map", iova + at, pageSize * BigInt(stretch.pages), refused);
+        this.#check(
+          "map",
+          this.#context.container.map(iova + at, pageSize, stretch.pages, memory, readonly),
+          iova + at,
+        );
       }
       done += stretch.pages;
     }
   }
 
   #unmap(iova: bigint, pageSize: bigint, pages: number): void {
-    const refused = this.#context.container.unmap(iova, pageSize, pages);
-    if (refused !== 0) this.#refused("unmap", iova, pageSize * BigInt(pages), refused);
+    this.#check("unmap", this.#context.container.unmap(iova, pageSize, pages), iova);
   }
 
-  #refused(what: string, iova: bigint, size: bigint, errno: string): void {
-    this.#context.report(`vfio_container_dma_${what}(${hex64(iova)}, ${hex64(size)}) = ${errno}`);
+  /** QEMU reports what a container refuses, and goes on (behaviour 7.8). */
+  #check(what: string, answer: Errno | 0, iova: bigint): void {
+    if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
   }
 }

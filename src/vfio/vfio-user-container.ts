@@ -84,6 +84,8 @@ export class VfioUserContainer implements DmaContainer {
   readonly #send: (message: OrderedMessage) => void;
   /** A refused MAP leaves what was mapped; else it is unmapped and the MAP tried again. */
   readonly #refusedMapStays: boolean;
+  /** Pages that the device has: bus address and size. */
+  readonly #mapped = new Map<bigint, bigint>();
 
   constructor(
     name: string,
@@ -122,8 +124,17 @@ export class VfioUserContainer implements DmaContainer {
     return result;
   }
 
+  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
+    for (let i = 0n; i < BigInt(pages); i++) {
+      const at = BigInt.asUintN(64, iova + i * pageSize);
+      if (this.#mapped.get(at) === pageSize) this.#sendUnmap(at, pageSize);
+    }
+    return 0;
+  }
+
   #sendMap(iova: bigint, size: bigint, prot: number, offset: bigint): number {
     const errno = this.#server.map(iova, size, prot, offset);
+    if (errno === 0) this.#mapped.set(iova, size);
     const message = {
       dev: this.name,
       msg: "DMA_MAP",
@@ -138,8 +149,15 @@ export class VfioUserContainer implements DmaContainer {
 
   #sendUnmap(iova: bigint, size: bigint): number {
     const errno = this.#server.unmap(iova, size);
+    if (errno === 0) this.#forget(iova, size);
     const message = { dev: this.name, msg: "DMA_UNMAP", iova: hex(iova), size: hex(size) } as const;
     this.#send({ message: errno === 0 ? message : { ...message, errno }, page: iova });
     return errno;
+  }
+
+  #forget(iova: bigint, size: bigint): void {
+    if (this.#mapped.get(iova) === size) this.#mapped.delete(iova);
+    else
+      for (const at of [...this.#mapped.keys()]) if (at >= iova && at < iova + size) this.#mapped.delete(at);
   }
 }
