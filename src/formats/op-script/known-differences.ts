@@ -42,11 +42,12 @@ export class KnownDifferences {
       if (
         typeof item?.recording !== "string" ||
         typeof item.line !== "number" ||
-        typeof item.reason !== "string"
+        typeof item.reason !== "string" ||
+        !isObject(item.operation) ||
+        !isObject(item.ours)
       ) {
-        throw new IommuError("BAD_FILE", `${file}: entry ${i + 1} needs "recording", "line" and "reason"`, {
-          file,
-        });
+        const needs = '"recording", "line", "operation", "ours" and "reason"';
+        throw new IommuError("BAD_FILE", `${file}: entry ${i + 1} needs ${needs}`, { file });
       }
     });
     return new KnownDifferences(value as KnownDifference[]);
@@ -59,6 +60,8 @@ export class KnownDifferences {
     return known !== undefined && sameJson(known.operation, operationOf(line)) ? known : undefined;
   }
 }
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 
 /** The members of a line that are the operation: all but what came out of it. */
 export function operationOf(line: JsonLine): Record<string, unknown> {
