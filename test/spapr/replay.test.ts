@@ -78,9 +78,10 @@ describe("the replay of a window", () => {
       { name: "flag", regionAdd: (s) => (flag = s.region === win1.iommu ? win1.skippingReplay : flag) },
       guest.machine.phb(0).addressSpace,
     );
-    expect(guest.create(16, 47)).toEqual([0, WIN1, HIGH]);
-    expect(look()).toEqual([`add tce-iommu-80000001 0-${(1n << 47n) - 1n}`]);
-    expect(win1.iommu.notifiers.map((n) => [n.flags, n.start, n.last])).toEqual([[3, 0n, (1n << 47n) - 1n]]);
+    // 2^20 entries: enough to see a walk, and few enough to see it soon.
+    expect(guest.create(16, 36)).toEqual([0, WIN1, HIGH]);
+    expect(look()).toEqual([`add tce-iommu-80000001 0-${(1n << 36n) - 1n}`]);
+    expect(win1.iommu.notifiers.map((n) => [n.flags, n.start, n.last])).toEqual([[3, 0n, (1n << 36n) - 1n]]);
     expect([translate.mock.calls.length, replay.mock.calls.length]).toEqual([0, 1]);
     expect(win1.lastReplay).toEqual(SKIPPED);
     expect([flag, win1.skippingReplay]).toEqual([true, false]);
@@ -294,6 +295,11 @@ describe("notifications of hypercalls", () => {
       name: "a STUFF: each page, one target",
       call: (g: Guest) => g.stuff(WIN0, 0n, 0x8003n, 2),
       told: ["map 0 32768 3", "map 4096 32768 3"],
+    },
+    {
+      name: "a list of UNMAPs: each with the target of its own entry",
+      call: (g: Guest) => g.indirect(WIN0, 0n, [0x1000n, 0x2000n, 0x2000n, 0x3004n]),
+      told: ["unmap 0 4096 0", "unmap 4096 8192 0", "unmap 8192 8192 0", "unmap 12288 12288 0"],
     },
     {
       name: "a list that fails half way: what was stored",
