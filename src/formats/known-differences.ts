@@ -58,11 +58,12 @@ function parseList(text: string, file: string): KnownDifference[] {
       typeof item?.recording !== "string" ||
       typeof item.line !== "number" ||
       typeof item.operation !== "string" ||
+      item.ours === undefined ||
       typeof item.reason !== "string"
     ) {
       throw new IommuError(
         "BAD_FILE",
-        `${file}: entry ${i + 1} needs "recording", "line", "operation" and "reason"`,
+        `${file}: entry ${i + 1} needs "recording", "line", "operation", "ours" and "reason"`,
         {
           file,
         },

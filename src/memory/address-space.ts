@@ -199,13 +199,12 @@ export class AddressSpace {
 
 type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
 
-/** The smaller of `length` and the bytes from an address to the last one of its piece. */
-function clip(length: number, lastHi: number, lastLo: number, hi: number, lo: number): number {
-  const borrow = lastLo < lo ? 1 : 0;
-  if (lastHi - hi - borrow > 0) return length;
-  const left = lastLo - lo + 1 + borrow * TWO32;
-  return Math.min(left, length);
-}
+/**
+ * The smaller of `length` and the bytes from an address to the last one of its
+ * piece; exact below 2^53, and never rounded to less than that.
+ */
+const clip = (length: number, lastHi: number, lastLo: number, hi: number, lo: number): number =>
+  Math.min((lastHi - hi) * TWO32 + (lastLo - lo) + 1, length);
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {

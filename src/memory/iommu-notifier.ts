@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { hex64, hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
+import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
 import { MappingRun } from "./mapping-run.ts";
 
 /** What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags. */
@@ -74,11 +74,8 @@ export class IommuNotifier {
     if (start < 0n || last > U64_MAX || start > last) {
       throw new IommuError(
         "BAD_ARGUMENT",
-        `notifier ${name}: range ${hex64(start)}-${hex64(last)} is empty`,
-        {
-          start,
-          last,
-        },
+        `notifier ${name}: ${start} to ${last} is no range of offsets below 2^64`,
+        { start, last },
       );
     }
     this.name = name;

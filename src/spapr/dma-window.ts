@@ -190,14 +190,16 @@ export class DmaWindow implements IommuHooks {
   }
 
   /**
-   * Cuts a range of pages at the end of the window. In a window of all 2^64
-   * bytes the page behind the last one is the first again (behaviour 2.1: addresses wrap).
+   * Cuts a range of pages at the end of the window. In a window of 2^64 bytes
+   * or more, the page behind the last one of the bus is the first again
+   * (behaviour 2.1: addresses wrap).
    */
   #pieces(index: number, count: number, store: (first: number, done: number, pages: number) => void): number {
+    const end = Math.min(this.entries, this.#busPages);
     let first = index;
     let done = 0;
-    while (done < count && first < this.entries) {
-      const pages = Math.min(count - done, this.entries - first);
+    while (done < count && first < end) {
+      const pages = Math.min(count - done, end - first);
       store(first, done, pages);
       done += pages;
       first += pages;

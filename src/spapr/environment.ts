@@ -42,7 +42,7 @@ export function readCells(
   count: number,
 ): boolean {
   const found = env.systemMemory.translate(hi, lo, count * 4, false, target);
-  if (found && target.region!.ram !== null && target.length === count * 4 && (lo & 3) === 0) {
+  if (found && target.region!.ram !== null && target.length === count * 4 && (target.offsetLo & 3) === 0) {
     target.region!.ram.readCells(ramOffset(target.offsetHi, target.offsetLo), into, count);
     return true;
   }

@@ -240,7 +240,7 @@ function checkFill(
 function isMemory(env: SpaprEnvironment, window: DmaWindow, hi: number, lo: number): boolean {
   if ((lo & TCE_PERM_MASK) === 0) return true;
   const { page } = window;
-  const bytes = Math.min(page.sizeHi * TWO32 + page.sizeLo, 2 ** 52);
+  const bytes = page.sizeHi * TWO32 + page.sizeLo;
   const pageHi = (hi & page.maskHi) >>> 0;
   const pageLo = (lo & page.maskLo) >>> 0;
   return (

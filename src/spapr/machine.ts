@@ -1,5 +1,6 @@
 import { IommuError } from "../base/errors.ts";
-import { toBig } from "../base/u64.ts";
+import { rangeOf } from "../base/range.ts";
+import { hex, toBig } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
@@ -9,10 +10,11 @@ import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
-import { newObserver, type SpaprObserver } from "./observer.ts";
+import { newObserver, type RecordValues, type Refusal, type SpaprObserver } from "./observer.ts";
 import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
+import { refuseCall } from "./refuse.ts";
 import { HcallRegisters } from "./registers.ts";
 import { RtasDispatcher } from "./rtas.ts";
 import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
@@ -67,6 +69,7 @@ export class Machine {
     this.systemMemory = new AddressSpace(this.memory, "memory", root);
     root.addSubregion(MemoryRegion.ram(this.memory, "ppc_spapr.ram", this.ram), 0n);
     for (const { address, sizeBytes } of config.deviceRam ?? []) {
+      rangeOf(address, sizeBytes);
       root.addSubregion(MemoryRegion.ram(this.memory, "device-ram", new GuestRam(sizeBytes), true), address);
     }
     this.env = {
@@ -154,7 +157,7 @@ export class Machine {
    * @returns the status, which belongs into r3
    */
   hcall(regs: Uint32Array, problemState = false): number {
-    if (problemState) return HStatus.PRIVILEGE;
+    if (problemState) return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR");
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
       if (opcode <= HCALL_MAX_PAPR && (opcode & 3) === 0) {
@@ -164,14 +167,12 @@ export class Machine {
         return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
       }
     }
-    this.observer.refusal?.({
-      call: "hypercall",
-      status: HStatus.FUNCTION,
-      rule: "no hypercall has this number",
-      source: "QEMU",
-      values: { opcode: toBig(regs[0]!, opcode) },
-    });
-    return HStatus.FUNCTION;
+    return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU");
+  }
+
+  #refuse(regs: Uint32Array, status: number, rule: string, source: Refusal["source"]): number {
+    const values = (): RecordValues => ({ opcode: hex(toBig(regs[0]!, regs[OPCODE_LO]!)) });
+    return refuseCall(this.env, "hypercall", status, rule, source, values);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { hex, U64_MAX } from "../base/u64.ts";
+import { U64_MAX } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { MemoryRegion, type MmioHandler } from "../memory/memory-region.ts";
 import { DmaWindow } from "./dma-window.ts";
@@ -134,7 +134,7 @@ export class PciHostBridge {
 
 function checked(name: string, value: bigint): bigint {
   if (value < 0n || value > U64_MAX) {
-    throw new IommuError("BAD_CONFIG", `${name} ${hex(value)} does not fit into 64 bits`, { [name]: value });
+    throw new IommuError("BAD_CONFIG", `${name} ${value} does not fit into 64 bits`, { [name]: value });
   }
   return value;
 }

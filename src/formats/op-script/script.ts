@@ -1,7 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import type { MachineConfig } from "../../spapr/machine.ts";
-import { buidOf, pciLiobn, RTAS_NAMES } from "../../spapr/papr.ts";
+import { Machine, type MachineConfig } from "../../spapr/machine.ts";
+import { buidOf, MAX_PHB_INDEX, pciLiobn, RTAS_NAMES } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
 import type { Profile } from "../../spapr/profile.ts";
 import type { VioConfig } from "../../spapr/vio.ts";
@@ -165,7 +165,7 @@ const PHB_FIELDS = ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dma
 function parseHeader(line: JsonLine): MachineConfig {
   if (line.value.header !== 1)
     throw line.error("header", 'the first line must be a header: {"header":1,...}');
-  refuseUnknown(line, Object.keys(line.value), HEADER_FIELDS, "header field");
+  refuseUnknown(line, line.value, HEADER_FIELDS, "header field");
   const ramSize = line.value.ramSize === undefined ? RAM_BLOCK : u64(line, "ramSize");
   if (ramSize === 0n || ramSize % RAM_BLOCK !== 0n) {
     throw line.error("ramSize", `"ramSize" is ${hex(ramSize)}: memory comes in blocks of 256 MiB`);
@@ -176,32 +176,42 @@ function parseHeader(line: JsonLine): MachineConfig {
   const indexes = new Set(phbs.map((phb) => phb.index));
   if (indexes.size < phbs.length) throw line.error("phbs", "two host bridges have the same index");
   const vio = list(line, "vio", 64, (value) => parseVio(line, value));
-  return { ramSize, phbs: phbs.length > 0 ? phbs : [{ index: 0 }], vio };
+  const config = { ramSize, phbs: phbs.length > 0 ? phbs : [{ index: 0 }], vio };
+  try {
+    // What else makes no machine, a machine says itself.
+    new Machine(config);
+  } catch (cause) {
+    throw line.error("header", (cause as Error).message);
+  }
+  return config;
 }
 
+/** @param at member of the line that an error points at; by default the unknown one */
 function refuseUnknown(
   line: JsonLine,
-  names: readonly string[],
+  fields: Readonly<Record<string, unknown>>,
   known: readonly string[],
   what: string,
+  at?: string,
 ): void {
-  const unknown = names.find((name) => !known.includes(name));
+  const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw line.error(unknown, `unknown ${what} "${unknown}"${suggestion(unknown, known)}`);
+    throw line.error(at ?? unknown, `unknown ${what} "${unknown}"${suggestion(unknown, known)}`);
 }
 
 function parsePhb(line: JsonLine, value: unknown): PhbConfig {
   if (typeof value !== "object" || value === null)
     throw line.error("phbs", "a host bridge must be an object");
   const phb = value as Record<string, unknown>;
-  refuseUnknown(line, Object.keys(phb), PHB_FIELDS, "field of a host bridge:");
+  refuseUnknown(line, phb, PHB_FIELDS, "field of a host bridge:", "phbs");
+  if (phb.index === undefined) throw line.error("phbs", 'a host bridge must have an "index"');
   const field = (key: string): { [key: string]: bigint } | undefined =>
-    phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key]) };
-  const index = whole(line, "phbs", 0, 30, phb.index);
+    phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key], key) };
+  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, phb.index, "index");
   const { ddw } = phb;
   if (ddw !== undefined && typeof ddw !== "boolean")
     throw line.error("phbs", `"ddw" is ${ddw}: expected true or false`);
-  if (phb.buid !== undefined && u64(line, "phbs", phb.buid) !== buidOf(index)) {
+  if (phb.buid !== undefined && u64(line, "phbs", phb.buid, "buid") !== buidOf(index)) {
     throw line.error("phbs", `"buid" of bridge ${index} is ${phb.buid}: it is always ${hex(buidOf(index))}`);
   }
   const liobns = JSON.stringify([hex(pciLiobn(index, 0)), hex(pciLiobn(index, 1))]);
