@@ -174,6 +174,11 @@ export class DmaWindow implements IommuHooks {
    * @returns how many were stored before the end of the window was passed
    */
   fill(index: number, count: number, hi: number, lo: number): number {
+    // Drivers that unmap single pages do so with this call: it costs what a put costs.
+    if (count === 1 && index < this.entries) {
+      this.put(index, hi, lo);
+      return 1;
+    }
     return this.#pieces(index, count, (first, _done, pages) => {
       this.table!.fill(first, pages, hi, lo);
       this.#notifyFill(first, pages, hi, lo);

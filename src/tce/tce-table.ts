@@ -2,6 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
 import {
   CELLS,
+  childOf,
   FAN_OUT,
   Inner,
   LEAF_SIZE,
@@ -37,11 +38,10 @@ export const MAX_LEAVES: number = 2 ** 20;
 export class TceTable extends TceView {
   #owner: Owner = {};
 
-  // The dense leaf written last, if this table owns it, and the inner nodes above it. Infinity: none.
+  // The dense leaf written last, if this table owns it (then it owns the nodes above it, too). Infinity: none.
   #ownFirst = Infinity;
   #ownLeaf: Leaf | null = null;
   #ownWords: Uint32Array = new Uint32Array(0);
-  #ownPath: Inner[] = [];
 
   constructor(shape: TceTableShape) {
     super(shape);
@@ -72,46 +72,53 @@ export class TceTable extends TceView {
   #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
+    let node = this.root!;
+    let base = 0;
+    for (let level = this.height; node.kind === "inner"; level--) {
+      node.valid += valid;
+      node.stored += stored;
+      const child = childOf(index - base, level);
+      base += child * SPANS[level - 1]!;
+      node = node.children[child]!;
+    }
     const leaf = this.#ownLeaf!;
     leaf.valid += valid;
     leaf.stored += stored;
-    for (const node of this.#ownPath) {
-      node.valid += valid;
-      node.stored += stored;
-    }
     if (leaf.stored === 0) this.#write(index, 1, 0, 0, 0);
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
+    if (this.#findOwnLeaf(index)) {
+      this.put(index, hi, lo);
+      return;
+    }
     this.load(index);
     if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
-    this.#ownLeafOf(index);
   }
 
   /** Makes the leaf of an entry the target of fast puts, if it is dense and this table's own. */
-  #ownLeafOf(index: number): void {
+  #findOwnLeaf(index: number): boolean {
     let node = this.root;
     let base = 0;
-    const path: Inner[] = [];
     for (let level = this.height; node !== null && node.kind === "inner"; level--) {
-      if (node.owner !== this.#owner) return;
-      path.push(node);
-      const span = SPANS[level - 1]!;
-      const child = Math.floor((index - base) / span);
-      base += child * span;
+      if (node.owner !== this.#owner) break;
+      const child = childOf(index - base, level);
+      base += child * SPANS[level - 1]!;
       node = node.children[child]!;
     }
-    if (node === null || node.kind !== "leaf" || node.owner !== this.#owner) return;
+    if (node === null || node.kind !== "leaf" || node.owner !== this.#owner) {
+      this.#disown();
+      return false;
+    }
     this.#ownFirst = base;
     this.#ownLeaf = node;
     this.#ownWords = node.words;
-    this.#ownPath = path;
+    return true;
   }
 
   #disown(): void {
     this.#ownFirst = Infinity;
     this.#ownLeaf = null;
-    this.#ownPath = [];
   }
 
   /** Stores one value in `count` entries from `first`. */
@@ -206,7 +213,7 @@ export class TceTable extends TceView {
     const span = SPANS[level - 1]!;
     const end = first + count;
     for (let at = first; at < end; ) {
-      const child = Math.floor((at - base) / span);
+      const child = childOf(at - base, level);
       const childBase = base + child * span;
       const to = Math.min(end, childBase + span);
       const ahead = step * (at - first);
@@ -299,7 +306,7 @@ export class TceTable extends TceView {
         number,
       ];
       for (let at = first; at < first + count; ) {
-        const child = Math.floor((at - base) / span);
+        const child = childOf(at - base, level);
         const to = Math.min(first + count, base + (child + 1) * span);
         const ahead = step * (at - first);
         const partHi = this.page.addHi(hi, lo, ahead);

@@ -4,6 +4,7 @@ import type { Permission } from "../base/permission.ts";
 import { toBig } from "../base/u64.ts";
 import {
   CELLS,
+  childOf,
   FAN_OUT,
   findInRuns,
   LEAF_SIZE,
@@ -134,9 +135,8 @@ export class TceView {
         this.hi = node.words[(index - base) * 2 + 1]!;
         return;
       }
-      const span = SPANS[level - 1]!;
-      const child = Math.floor((index - base) / span);
-      base += child * span;
+      const child = childOf(index - base, level);
+      base += child * SPANS[level - 1]!;
       node = node.children[child]!;
     }
     this.hi = 0;
