@@ -13,9 +13,9 @@ export class PageStep {
   readonly sizeLo: number;
   /** High half of the page size. */
   readonly sizeHi: number;
-  /** Mask of the bits of a page address, low half (unsigned). */
+  /** Mask of the bits of a page address, low half; signed, as bitwise operators want it. */
   readonly maskLo: number;
-  /** Mask of the bits of a page address, high half (unsigned). */
+  /** Mask of the bits of a page address, high half; signed, too. */
   readonly maskHi: number;
   /** What one page adds to the high half (a fraction below shift 32). */
   readonly #highPerPage: number;
@@ -24,8 +24,8 @@ export class PageStep {
     this.shift = shift;
     this.sizeLo = shift < 32 ? 2 ** shift : 0;
     this.sizeHi = shift < 32 ? 0 : 2 ** (shift - 32);
-    this.maskLo = shift < 32 ? (-this.sizeLo | 0) >>> 0 : 0;
-    this.maskHi = shift < 32 ? 0xffff_ffff : (-this.sizeHi | 0) >>> 0;
+    this.maskLo = shift < 32 ? -this.sizeLo | 0 : 0;
+    this.maskHi = shift < 32 ? -1 : -this.sizeHi | 0;
     this.#highPerPage = 2 ** (shift - 32);
   }
 

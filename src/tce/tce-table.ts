@@ -16,7 +16,7 @@ import {
   SPANS,
 } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
-import { type TceTableShape, TceView } from "./tce-view.ts";
+import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
 
 /**
  * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
@@ -38,28 +38,26 @@ export const MAX_LEAVES: number = 2 ** 20;
 export class TceTable extends TceView {
   #owner: Owner = {};
 
-  // The dense leaf written last, if this table owns it (then it owns the nodes above it, too). Infinity: none.
-  #ownFirst = Infinity;
-  #ownLeaf: Leaf | null = null;
-  #ownWords: Uint32Array = new Uint32Array(0);
-
   constructor(shape: TceTableShape) {
     super(shape);
   }
 
-  /** Stores one entry. Nine in ten puts of a busy guest hit the leaf of the put before. */
+  /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
   put(index: number, hi: number, lo: number): void {
-    const at = (index - this.#ownFirst) * 2;
+    const slot = slotOf(index);
+    const at = (index - this.cachedFirst[slot]!) * 2;
     if (at >= 0 && at < LEAF_SIZE * 2) {
-      const words = this.#ownWords;
-      const wasLo = words[at]!;
-      const wasHi = words[at + 1]!;
-      words[at] = lo;
-      words[at + 1] = hi;
-      // Valid over valid changes no count. (A valid entry is never zero.)
-      if ((lo & TCE_PERM_MASK) !== 0 && (wasLo & TCE_PERM_MASK) !== 0) return;
-      this.#recount(index, wasHi, wasLo, hi, lo);
-      return;
+      const leaf = this.cachedLeaf[slot]!;
+      if (leaf.owner === this.#owner) {
+        const { words } = leaf;
+        const wasLo = words[at]!;
+        const wasHi = words[at + 1]!;
+        words[at] = lo;
+        words[at + 1] = hi;
+        // Valid over valid changes no count. (A valid entry is never zero.)
+        if ((lo & wasLo & TCE_PERM_MASK) === 0) this.#recount(index, wasHi, wasLo, hi, lo);
+        return;
+      }
     }
     this.#putSlow(index, hi, lo);
   }
@@ -72,53 +70,25 @@ export class TceTable extends TceView {
   #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
-    let node = this.root!;
+    // A table that owns a leaf owns the nodes above it.
+    let node = this.root as Inner | Leaf;
     let base = 0;
     for (let level = this.height; node.kind === "inner"; level--) {
       node.valid += valid;
       node.stored += stored;
       const child = childOf(index - base, level);
       base += child * SPANS[level - 1]!;
-      node = node.children[child]!;
+      node = node.children[child] as Inner | Leaf;
     }
-    const leaf = this.#ownLeaf!;
-    leaf.valid += valid;
-    leaf.stored += stored;
-    if (leaf.stored === 0) this.#write(index, 1, 0, 0, 0);
+    node.valid += valid;
+    node.stored += stored;
+    if (node.stored === 0) this.#write(index, 1, 0, 0, 0);
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
-    if (this.#findOwnLeaf(index)) {
-      this.put(index, hi, lo);
-      return;
-    }
-    this.load(index);
-    if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
-  }
-
-  /** Makes the leaf of an entry the target of fast puts, if it is dense and this table's own. */
-  #findOwnLeaf(index: number): boolean {
-    let node = this.root;
-    let base = 0;
-    for (let level = this.height; node !== null && node.kind === "inner"; level--) {
-      if (node.owner !== this.#owner) break;
-      const child = childOf(index - base, level);
-      base += child * SPANS[level - 1]!;
-      node = node.children[child]!;
-    }
-    if (node === null || node.kind !== "leaf" || node.owner !== this.#owner) {
-      this.#disown();
-      return false;
-    }
-    this.#ownFirst = base;
-    this.#ownLeaf = node;
-    this.#ownWords = node.words;
-    return true;
-  }
-
-  #disown(): void {
-    this.#ownFirst = Infinity;
-    this.#ownLeaf = null;
+    const leaf = this.loadFromTree(index);
+    if (leaf?.owner === this.#owner) this.put(index, hi, lo);
+    else if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
   }
 
   /** Stores one value in `count` entries from `first`. */
@@ -164,14 +134,12 @@ export class TceTable extends TceView {
   /** Makes every entry zero. */
   clear(): void {
     this.root = null;
-    this.#disown();
-    this.forgetLeaf();
+    this.forgetLeaves();
   }
 
   /** The table as it is now, for ever; O(1). */
   snapshot(): TceView {
     this.#owner = {};
-    this.#disown();
     return new TceView({ length: this.length, pageShift: this.pageShift }, this.root);
   }
 
@@ -184,8 +152,9 @@ export class TceTable extends TceView {
 
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
-    this.#disown();
-    this.forgetLeaf();
+    // One entry changes no leaf but its own.
+    if (count === 1) this.forgetLeaf(first);
+    else this.forgetLeaves();
     this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
   }
 

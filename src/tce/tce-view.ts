@@ -8,6 +8,7 @@ import {
   FAN_OUT,
   findInRuns,
   LEAF_SIZE,
+  type Leaf,
   leafRuns,
   type Node,
   type RawRunVisitor,
@@ -18,6 +19,18 @@ import { permOf, TCE_PERM_MASK } from "./tce.ts";
 
 /** The most entries a table may have. QEMU and KVM stop at 2^32; the tree has no reason to. */
 export const MAX_LENGTH: number = 2 ** 52;
+
+/** Leaves that a table finds without a walk through the tree. */
+const CACHED_LEAVES = 8;
+
+/**
+ * Where the leaf of an entry is cached. The upper bits take part, because the
+ * pools of Linux's allocator begin a multiple of 2^14 entries apart.
+ */
+export function slotOf(index: number): number {
+  const leaf = (index / LEAF_SIZE) | 0;
+  return (leaf ^ (leaf >>> 5)) & (CACHED_LEAVES - 1);
+}
 
 /** How many entries a table has and what a page of it is. */
 export interface TceTableShape {
@@ -62,9 +75,10 @@ export class TceView {
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
 
-  // The dense leaf that was read last: entries [leafFirst, leafFirst + 512). Infinity: none.
-  #leafFirst = Infinity;
-  #leafWords: Uint32Array = new Uint32Array(0);
+  // The dense leaves found last, by a few bits of their number: a busy guest works in a handful of them.
+  // Slot n holds entries [cachedFirst[n], cachedFirst[n] + 512); Infinity: none.
+  protected readonly cachedFirst: number[] = Array.from({ length: CACHED_LEAVES }, () => Infinity);
+  protected readonly cachedLeaf: (Leaf | null)[] = Array.from({ length: CACHED_LEAVES }, () => null);
 
   /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
   constructor(shape: TceTableShape, root: Node | null = null) {
@@ -100,12 +114,14 @@ export class TceView {
 
   /** Reads an entry into {@link hi} and {@link lo}. */
   load(index: number): void {
-    const at = index - this.#leafFirst;
-    if (at >= 0 && at < LEAF_SIZE) {
-      this.lo = this.#leafWords[at * 2]!;
-      this.hi = this.#leafWords[at * 2 + 1]!;
+    const slot = slotOf(index);
+    const at = (index - this.cachedFirst[slot]!) * 2;
+    if (at >= 0 && at < LEAF_SIZE * 2) {
+      const { words } = this.cachedLeaf[slot]!;
+      this.lo = words[at]!;
+      this.hi = words[at + 1]!;
     } else {
-      this.#loadFromTree(index);
+      this.loadFromTree(index);
     }
   }
 
@@ -115,25 +131,22 @@ export class TceView {
     return toBig(this.hi, this.lo);
   }
 
-  #loadFromTree(index: number): void {
+  /** {@link load} without the cache; returns the leaf of the entry, now cached, or null if it is not dense. */
+  protected loadFromTree(index: number): Leaf | null {
     let node = this.root;
     let base = 0;
     for (let level = this.height; node !== null; level--) {
       if (node.kind === "runs") {
-        const { cells } = node;
-        const at = findInRuns(cells, index);
-        if (at < 0) break;
-        const ahead = cells[at + 4]! * (index - cells[at]!);
-        this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
-        this.lo = this.page.addLo(cells[at + 3]!, ahead);
-        return;
+        this.#loadFromRuns(node.cells, index);
+        return null;
       }
       if (node.kind === "leaf") {
-        this.#leafFirst = base;
-        this.#leafWords = node.words;
+        const slot = slotOf(index);
+        this.cachedFirst[slot] = base;
+        this.cachedLeaf[slot] = node;
         this.lo = node.words[(index - base) * 2]!;
         this.hi = node.words[(index - base) * 2 + 1]!;
-        return;
+        return node;
       }
       const child = childOf(index - base, level);
       base += child * SPANS[level - 1]!;
@@ -141,11 +154,32 @@ export class TceView {
     }
     this.hi = 0;
     this.lo = 0;
+    return null;
   }
 
-  /** Forgets which leaf was read last; to be called when a leaf is replaced. */
-  protected forgetLeaf(): void {
-    this.#leafFirst = Infinity;
+  #loadFromRuns(cells: readonly number[], index: number): void {
+    const at = findInRuns(cells, index);
+    if (at < 0) {
+      this.hi = 0;
+      this.lo = 0;
+      return;
+    }
+    const ahead = cells[at + 4]! * (index - cells[at]!);
+    this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+    this.lo = this.page.addLo(cells[at + 3]!, ahead);
+  }
+
+  /** Forgets the leaf of an entry; to be called before it is replaced. */
+  protected forgetLeaf(index: number): void {
+    const slot = slotOf(index);
+    this.cachedFirst[slot] = Infinity;
+    this.cachedLeaf[slot] = null;
+  }
+
+  /** Forgets all leaves. */
+  protected forgetLeaves(): void {
+    this.cachedFirst.fill(Infinity);
+    this.cachedLeaf.fill(null);
   }
 
   /**
