@@ -203,8 +203,9 @@ type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
 function clip(length: number, lastHi: number, lastLo: number, hi: number, lo: number): number {
   const borrow = lastLo < lo ? 1 : 0;
   if (lastHi - hi - borrow > 0) return length;
-  const left = lastLo - lo + 1 + borrow * TWO32;
-  return Math.min(left, length);
+  // Bytes behind the first one; `>>> 0` adds what was borrowed.
+  const behind = (lastLo - lo) >>> 0;
+  return behind < length ? behind + 1 : length;
 }
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */

@@ -12,11 +12,16 @@ import {
   type Owner,
   overwriteRuns,
   pushRun,
+  type RawRunVisitor,
   Runs,
   SPANS,
 } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const LEAF_WORDS = LEAF_SIZE * 2;
+const PERM_MASK = TCE_PERM_MASK;
 
 /**
  * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
@@ -46,7 +51,7 @@ export class TceTable extends TceView {
   put(index: number, hi: number, lo: number): void {
     const slot = slotOf(index);
     const at = (index - this.cachedFirst[slot]!) * 2;
-    if (at >= 0 && at < LEAF_SIZE * 2) {
+    if (at >= 0 && at < LEAF_WORDS) {
       const leaf = this.cachedLeaf[slot]!;
       if (leaf.owner === this.#owner) {
         const { words } = leaf;
@@ -55,7 +60,7 @@ export class TceTable extends TceView {
         words[at] = lo;
         words[at + 1] = hi;
         // Valid over valid changes no count. (A valid entry is never zero.)
-        if ((lo & wasLo & TCE_PERM_MASK) === 0) this.#recount(index, wasHi, wasLo, hi, lo);
+        if ((lo & wasLo & PERM_MASK) === 0) this.#recount(index, wasHi, wasLo, hi, lo);
         return;
       }
     }
@@ -99,10 +104,13 @@ export class TceTable extends TceView {
   /**
    * Stores a list of entries from `first`: `words` holds the high and the low
    * half of each. Linear and constant stretches are stored as runs.
+   *
+   * @param visit is called for each run that was stored
    */
-  putList(first: number, words: Uint32Array, count: number): void {
-    const { page } = this;
-    const { sizeLo, sizeHi, shift } = page;
+  putList(first: number, words: Uint32Array, count: number, visit?: RawRunVisitor): void {
+    const { sizeHi, shift } = this.page;
+    // Signed halves, so that the loop over a linear stretch is one of 32-bit additions.
+    const sizeLo = this.page.sizeLo | 0;
     for (let at = 0; at < count; ) {
       const hi = words[at * 2]!;
       const lo = words[at * 2 + 1]!;
@@ -113,20 +121,19 @@ export class TceTable extends TceView {
         while (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo);
       } else if (shift >= 2 && (hi | lo) !== 0) {
         let nextHi = hi;
-        let nextLo = lo;
+        let nextLo = lo | 0;
         for (; next < count; next++) {
           nextHi += sizeHi;
-          nextLo += sizeLo;
-          if (nextLo > 0xffff_ffff) {
-            nextLo -= 0x1_0000_0000;
-            nextHi++;
-          }
-          if (words[next * 2] !== nextHi || words[next * 2 + 1] !== nextLo) break;
+          nextLo = (nextLo + sizeLo) | 0;
+          if (nextLo >>> 0 < sizeLo >>> 0) nextHi++;
+          if ((words[next * 2 + 1]! | 0) !== nextLo || words[next * 2] !== nextHi) break;
           step = 1;
         }
       }
-      if (next - at === 1) this.put(first + at, hi, lo);
-      else this.#write(first + at, next - at, hi, lo, step);
+      const length = next - at;
+      if (length === 1) this.put(first + at, hi, lo);
+      else this.#write(first + at, length, hi, lo, step);
+      visit?.(first + at, length, hi, lo, step);
       at = next;
     }
   }
