@@ -108,8 +108,9 @@ export class TceTable extends TceView {
    * @param visit is called for each run that was stored
    */
   putList(first: number, words: Uint32Array, count: number, visit?: RawRunVisitor): void {
-    const { sizeHi, shift } = this.page;
+    const { shift } = this.page;
     // Signed halves, so that the loop over a linear stretch is one of 32-bit additions.
+    const sizeHi = this.page.sizeHi | 0;
     const sizeLo = this.page.sizeLo | 0;
     for (let at = 0; at < count; ) {
       const hi = words[at * 2]!;
@@ -120,13 +121,15 @@ export class TceTable extends TceView {
         do next++;
         while (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo);
       } else if (shift >= 2 && (hi | lo) !== 0) {
-        let nextHi = hi;
+        let nextHi = hi | 0;
         let nextLo = lo | 0;
         for (; next < count; next++) {
-          nextHi += sizeHi;
+          const lastHi = nextHi;
           nextLo = (nextLo + sizeLo) | 0;
-          if (nextLo >>> 0 < sizeLo >>> 0) nextHi++;
-          if ((words[next * 2 + 1]! | 0) !== nextLo || words[next * 2] !== nextHi) break;
+          nextHi = (nextHi + sizeHi + (nextLo >>> 0 < sizeLo >>> 0 ? 1 : 0)) | 0;
+          if ((words[next * 2 + 1]! | 0) !== nextLo || (words[next * 2]! | 0) !== nextHi) break;
+          // Behind 2^64 a run does not go on.
+          if (nextHi >>> 0 < lastHi >>> 0) break;
           step = 1;
         }
       }
