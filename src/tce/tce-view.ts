@@ -203,10 +203,14 @@ export class TceView {
         if (runFirst >= end) return;
         const from = Math.max(runFirst, first);
         const to = Math.min(runFirst + cells[at + 1]!, end);
-        const ahead = cells[at + 4]! * (from - runFirst);
-        const hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
-        const lo = this.page.addLo(cells[at + 3]!, ahead);
-        visit(from, to - from, hi, lo, cells[at + 4]!);
+        const step = cells[at + 4]!;
+        let hi = cells[at + 2]!;
+        let lo = cells[at + 3]!;
+        if (step === 1 && from !== runFirst) {
+          hi = this.page.addHi(hi, lo, from - runFirst);
+          lo = this.page.addLo(lo, from - runFirst);
+        }
+        visit(from, to - from, hi, lo, step);
       }
       return;
     }
@@ -226,43 +230,21 @@ export class TceView {
    * what is mapped in the range, not how long it is.
    */
   forEachRun(first: number, end: number, visit: RunVisitor): void {
-    const { page } = this;
-    const { maskHi, maskLo } = page;
-    let runFirst = 0;
-    let runPages = 0;
-    let runHi = 0;
-    let runLo = 0;
-    let runPerm: Permission = 0;
-    const add = (from: number, pages: number, hi: number, lo: number, perm: Permission): void => {
-      if (
-        runPages > 0 &&
-        perm === runPerm &&
-        from === runFirst + runPages &&
-        page.follows(runHi, runLo, runPages, hi, lo)
-      ) {
-        runPages += pages;
-        return;
-      }
-      if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
-      runFirst = from;
-      runPages = pages;
-      runHi = hi;
-      runLo = lo;
-      runPerm = perm;
-    };
+    const { maskHi, maskLo } = this.page;
+    const joiner = new RunJoiner(this.page, visit);
     this.forEachStoredRun(first, end, (from, count, hi, lo, step) => {
-      if ((lo & TCE_PERM_MASK) === 0) return;
+      const perm = permOf(lo);
+      if (perm === 0) return;
       const targetHi = (hi & maskHi) >>> 0;
       const targetLo = (lo & maskLo) >>> 0;
-      const perm = permOf(lo);
       if (step === 1 || count === 1) {
-        add(from, count, targetHi, targetLo, perm);
+        joiner.add(from, count, targetHi, targetLo, perm);
       } else {
         // Many pages to one target: consecutive pages, but not consecutive targets.
-        for (let i = 0; i < count; i++) add(from + i, 1, targetHi, targetLo, perm);
+        for (let i = 0; i < count; i++) joiner.add(from + i, 1, targetHi, targetLo, perm);
       }
     });
-    if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
+    joiner.finish();
   }
 
   /** Number of valid entries in `[first, end)`; subtrees inside of the range answer from their counts. */
@@ -288,5 +270,44 @@ export class TceView {
       if ((lo & TCE_PERM_MASK) !== 0) valid += count;
     });
     return valid;
+  }
+}
+
+/** Joins the pieces of runs that the tree has cut, and passes on what is maximal. */
+class RunJoiner {
+  readonly #page: PageStep;
+  readonly #visit: RunVisitor;
+  #first = 0;
+  #pages = 0;
+  #hi = 0;
+  #lo = 0;
+  #perm: Permission = 0;
+
+  constructor(page: PageStep, visit: RunVisitor) {
+    this.#page = page;
+    this.#visit = visit;
+  }
+
+  add(first: number, pages: number, hi: number, lo: number, perm: Permission): void {
+    if (
+      first === this.#first + this.#pages &&
+      this.#pages > 0 &&
+      perm === this.#perm &&
+      this.#page.follows(this.#hi, this.#lo, this.#pages, hi, lo)
+    ) {
+      this.#pages += pages;
+      return;
+    }
+    this.finish();
+    this.#first = first;
+    this.#pages = pages;
+    this.#hi = hi;
+    this.#lo = lo;
+    this.#perm = perm;
+  }
+
+  /** Passes on the last run. */
+  finish(): void {
+    if (this.#pages > 0) this.#visit(this.#first, this.#pages, this.#hi, this.#lo, this.#perm);
   }
 }
