@@ -119,12 +119,16 @@ export function elapsedNs(work) {
 /** Bytes in use, on the heap and in array buffers, after a garbage collection. */
 export function bytesInUse() {
   if (globalThis.gc === undefined) throw new Error("memory is measured with node --expose-gc only");
-  // The first collection runs finalizers, whose garbage is the second one's.
-  globalThis.gc();
-  globalThis.gc();
-  // `external` includes array buffers.
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  // Some garbage (finalizers, code that is not used any more) goes only after several collections.
+  let before = Infinity;
+  for (;;) {
+    globalThis.gc();
+    // `external` includes array buffers.
+    const { heapUsed, external } = process.memoryUsage();
+    const bytes = heapUsed + external;
+    if (bytes > before - 1024) return bytes;
+    before = bytes;
+  }
 }
 
 /** Fails the run when a benchmark did not do what it measures. */
