@@ -95,7 +95,7 @@ export class GuestRam {
       const cells = Math.min((CHUNK - at) / 4, count - done);
       if (this.#find((offset + done * 4 - at) / CHUNK)) {
         const view = this.#lastView;
-        for (let i = 0; i < cells; i++) into[done + i] = view.getUint32(at + i * 4);
+        for (let i = 0, from = at; i < cells; i++, from += 4) into[done + i] = view.getUint32(from);
       } else {
         into.fill(0, done, done + cells);
       }

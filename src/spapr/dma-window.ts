@@ -1,6 +1,5 @@
 import { type PageStep, pageStep } from "../base/page-step.ts";
-import type { Permission } from "../base/permission.ts";
-import { hex, hiOf, loOf, pageOf, TWO32, toBig } from "../base/u64.ts";
+import { hex, hiOf, loOf, pageOf, toBig } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import { type IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import {
@@ -11,7 +10,8 @@ import {
 } from "../memory/iommu-region.ts";
 import { MappingRun } from "../memory/mapping-run.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
-import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
+import type { RawRunVisitor } from "../tce/nodes.ts";
+import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { PCI_LIOBN_FLAG } from "./papr.ts";
@@ -174,9 +174,14 @@ export class DmaWindow implements IommuHooks {
    * @returns how many were stored before the end of the window was passed
    */
   fill(index: number, count: number, hi: number, lo: number): number {
+    // Drivers that unmap single pages do so with this call: it costs what a put costs.
+    if (count === 1 && index < this.entries) {
+      this.put(index, hi, lo);
+      return 1;
+    }
     return this.#pieces(index, count, (first, _done, pages) => {
       this.table!.fill(first, pages, hi, lo);
-      this.#notifyFill(first, pages, hi, lo);
+      this.#notifyRun(first, pages, hi, lo, 0);
     });
   }
 
@@ -184,8 +189,7 @@ export class DmaWindow implements IommuHooks {
   putList(index: number, words: Uint32Array, count: number): number {
     return this.#pieces(index, count, (first, done, pages) => {
       const part = done === 0 ? words : words.subarray(done * 2);
-      this.table!.putList(first, part, pages);
-      if (this.iommu.notifierFlags !== NotifierFlag.NONE) this.#notifyList(first, part, pages);
+      this.table!.putList(first, part, pages, this.#notifyRun);
     });
   }
 
@@ -208,58 +212,25 @@ export class DmaWindow implements IommuHooks {
     return done;
   }
 
-  #notifyFill(first: number, pages: number, hi: number, lo: number): void {
-    if (this.iommu.notifierFlags === NotifierFlag.NONE) return;
+  /** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */
+  readonly #notifyRun: RawRunVisitor = (first, pages, hi, lo, step) => {
     const { page, iommu } = this;
+    if (iommu.notifierFlags === NotifierFlag.NONE) return;
+    const perm = permOf(lo);
     const targetHi = (hi & page.maskHi) >>> 0;
     const targetLo = (lo & page.maskLo) >>> 0;
-    const perm = permOf(lo);
-    if (perm === 0) {
+    // Mapped pages follow each other, unmapped ones share their target.
+    if (pages === 1 || step === (perm === 0 ? 0 : 1)) {
       iommu.notify(page, first, pages, targetHi, targetLo, perm);
-    } else {
-      // Every page maps the same target, so they are no run.
-      for (let i = 0; i < pages; i++) iommu.notify(page, first + i, 1, targetHi, targetLo, perm);
+      return;
     }
-  }
-
-  #notifyList(first: number, words: Uint32Array, count: number): void {
-    const { page, iommu } = this;
-    for (let at = 0; at < count; ) {
-      const targetHi = (words[at * 2]! & page.maskHi) >>> 0;
-      const targetLo = (words[at * 2 + 1]! & page.maskLo) >>> 0;
-      const perm = permOf(words[at * 2 + 1]!);
-      const pages = this.#runLength(words, at, count, targetHi, targetLo, perm);
-      iommu.notify(page, first + at, pages, targetHi, targetLo, perm);
-      at += pages;
+    for (let i = 0; i < pages; i++) {
+      const ahead = step * i;
+      const pageHi = page.addHi(targetHi, targetLo, ahead);
+      const pageLo = page.addLo(targetLo, ahead);
+      iommu.notify(page, first + i, 1, pageHi, pageLo, perm);
     }
-  }
-
-  /** How many entries from `at` on are one run: next pages to next targets (unmapped: to the same one). */
-  #runLength(
-    words: Uint32Array,
-    at: number,
-    count: number,
-    hi: number,
-    lo: number,
-    perm: Permission,
-  ): number {
-    const { maskHi, maskLo, sizeHi, sizeLo } = this.page;
-    const stepLo = perm === 0 ? 0 : sizeLo;
-    const stepHi = perm === 0 ? 0 : sizeHi;
-    let next = at + 1;
-    for (; next < count; next++) {
-      lo += stepLo;
-      hi += stepHi;
-      if (lo >= TWO32) {
-        lo -= TWO32;
-        hi++;
-      }
-      const word = words[next * 2 + 1]!;
-      if ((word & maskLo) >>> 0 !== lo || (words[next * 2]! & maskHi) >>> 0 !== hi) break;
-      if ((word & TCE_PERM_MASK) !== perm) break;
-    }
-    return next - at;
-  }
+  };
 
   // ------------------------------------------------------------ IOMMU hooks
 

@@ -160,8 +160,9 @@ export class Machine {
     if (problemState) return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR");
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
-      if (opcode <= HCALL_MAX_PAPR && (opcode & 3) === 0) {
-        const handler = this.#papr[opcode >>> 2];
+      const number = opcode >>> 2;
+      if (number < this.#papr.length && (opcode & 3) === 0) {
+        const handler = this.#papr[number];
         if (handler !== undefined) return handler(this.env, regs);
       } else if (opcode === Hcall.RTAS) {
         return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));

@@ -116,6 +116,12 @@ export type Node = Runs | Leaf | Inner;
 /** Entries below a node of a level: 512, 2^15, 2^21, ... up to 2^57. */
 export const SPANS: readonly number[] = Array.from({ length: 9 }, (_, level) => LEAF_SIZE * FAN_OUT ** level);
 
+/** Inverses of {@link SPANS}, because hot paths divide by them. */
+const PER_SPAN: readonly number[] = SPANS.map((span) => 1 / span);
+
+/** Which child of an inner node of a level holds the entry `ahead` entries behind the node's first one. */
+export const childOf = (ahead: number, level: number): number => (ahead * PER_SPAN[level - 1]!) | 0;
+
 /**
  * Where in a run list an index belongs: the position in `cells` of the first
  * run that ends behind `index` (`cells.length` if there is none).

@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { digest, type KnownDifference, KnownDifferences, sameJson } from "../../../src/formats/known-differences.ts";
+import {
+  digest,
+  type KnownDifference,
+  KnownDifferences,
+  sameJson,
+} from "../../../src/formats/known-differences.ts";
 import { runOpScript } from "../../../src/formats/op-script/run.ts";
 import { parseOpScript } from "../../../src/formats/op-script/script.ts";
 import { type CheckedLine, parseRecording, type Recording } from "../../../src/formats/recording.ts";
