@@ -7,13 +7,14 @@ import {
   Inner,
   LEAF_SIZE,
   Leaf,
-  MAX_RUNS,
+  maxRuns,
   type Node,
   type Owner,
   overwriteRuns,
   pushRun,
   type RawRunVisitor,
   Runs,
+  replaceInRuns,
   SPANS,
 } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
@@ -91,9 +92,15 @@ export class TceTable extends TceView {
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
-    const leaf = this.loadFromTree(index);
-    if (leaf?.owner === this.#owner) this.put(index, hi, lo);
-    else if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
+    const node = this.loadFromTree(index);
+    if (node?.owner === this.#owner) {
+      if (node.kind === "leaf") {
+        this.put(index, hi, lo);
+        return;
+      }
+      if (replaceInRuns(node.cells, index, hi >>> 0, lo >>> 0)) return;
+    }
+    if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
   }
 
   /** Stores one value in `count` entries from `first`. */
@@ -190,7 +197,7 @@ export class TceTable extends TceView {
   ): Node | null {
     const zero = (hi | lo) === 0;
     if (node === null || count === SPANS[level]!) {
-      return zero ? null : new Runs([first, count, hi, lo, count === 1 ? 0 : step]);
+      return zero ? null : new Runs(this.#owner, [first, count, hi, lo, count === 1 ? 0 : step]);
     }
     if (node.kind === "runs") {
       return this.#nodeOf(overwriteRuns(node.cells, this.page, first, count, hi, lo, step), level, base);
@@ -248,13 +255,13 @@ export class TceTable extends TceView {
   }
 
   /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
-  #nodeOf(cells: readonly number[], level: number, base: number): Node | null {
+  #nodeOf(cells: number[], level: number, base: number): Node | null {
     if (cells.length === 0) return null;
-    if (cells.length <= MAX_RUNS * CELLS) return new Runs(cells);
+    if (cells.length <= maxRuns(level) * CELLS) return new Runs(this.#owner, cells);
     return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
   }
 
-  #denseLeaf(cells: readonly number[], base: number): Leaf {
+  #denseLeaf(cells: number[], base: number): Leaf {
     if (this.root !== null && this.root.leaves >= MAX_LEAVES) {
       throw new IommuError(
         "LIMIT_EXCEEDED",
@@ -265,7 +272,7 @@ export class TceTable extends TceView {
       );
     }
     const words = new Uint32Array(LEAF_SIZE * 2);
-    const { valid, stored } = new Runs(cells);
+    const { valid, stored } = new Runs(this.#owner, cells);
     for (let i = 0; i < cells.length; i += CELLS) {
       const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [
         number,
@@ -282,7 +289,7 @@ export class TceTable extends TceView {
     return new Leaf(this.#owner, valid, stored, words);
   }
 
-  #innerOf(cells: readonly number[], level: number, base: number): Inner {
+  #innerOf(cells: number[], level: number, base: number): Inner {
     const span = SPANS[level - 1]!;
     const parts: number[][] = Array.from({ length: FAN_OUT }, () => []);
     for (let i = 0; i < cells.length; i += CELLS) {

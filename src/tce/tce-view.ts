@@ -12,6 +12,7 @@ import {
   leafRuns,
   type Node,
   type RawRunVisitor,
+  type Runs,
   SPANS,
   searchRuns,
 } from "./nodes.ts";
@@ -131,14 +132,14 @@ export class TceView {
     return toBig(this.hi, this.lo);
   }
 
-  /** {@link load} without the cache; returns the leaf of the entry, now cached, or null if it is not dense. */
-  protected loadFromTree(index: number): Leaf | null {
+  /** {@link load} without the cache; returns the node that holds the entry (a leaf is cached now), or null. */
+  protected loadFromTree(index: number): Leaf | Runs | null {
     let node = this.root;
     let base = 0;
     for (let level = this.height; node !== null; level--) {
       if (node.kind === "runs") {
         this.#loadFromRuns(node.cells, index);
-        return null;
+        return node;
       }
       if (node.kind === "leaf") {
         const slot = slotOf(index);
