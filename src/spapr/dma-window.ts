@@ -16,6 +16,9 @@ import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { PCI_LIOBN_FLAG } from "./papr.ts";
 
+/** The attribute of an IOMMU region that VFIO asks a window for. */
+export const ATTR_TCE_FD = 0;
+
 /**
  * One DMA window and the TCE table behind it; QEMU's `spapr-tce-table`.
  *
@@ -110,7 +113,7 @@ export class DmaWindow implements IommuHooks {
       return;
     }
     this.#setGeometry(pageShift, busOffset, entries);
-    this.table = new TceTable({ length: entries, pageShift });
+    this.#allocate();
     this.#traceNewTable();
     this.iommu.setSize(this.sizeBytes);
     this.root.addSubregion(this.iommu, busOffset);
@@ -121,9 +124,26 @@ export class DmaWindow implements IommuHooks {
     if (!this.enabled) return;
     this.root.removeSubregion(this.iommu);
     this.iommu.setSize(0n);
+    this.#releaseKernelTable();
     this.table = null;
-    this.fd = -1;
     this.#setGeometry(0, 0n, 0);
+  }
+
+  /** An in-kernel table where there is KVM, else one of our own. */
+  #allocate(): void {
+    const { accelerator } = this.env;
+    const { liobn, busOffset, entries, pageShift } = this;
+    const kernel =
+      this.needVfio && accelerator?.tiesTables !== true
+        ? null
+        : accelerator?.createTable({ liobn, pageShift, busOffset, entries });
+    this.table = kernel?.table ?? new TceTable({ length: entries, pageShift });
+    this.fd = kernel?.fd ?? -1;
+  }
+
+  #releaseKernelTable(): void {
+    if (this.fd !== -1) this.env.accelerator?.releaseTable(this.fd);
+    this.fd = -1;
   }
 
   /** Zeroes all entries without notifications, as a device reset does. */
@@ -296,7 +316,15 @@ export class DmaWindow implements IommuHooks {
    */
   #setNeedVfio(need: boolean): void {
     this.needVfio = need;
-    if (need) this.#traceNewTable();
+    if (!need || (this.fd !== -1 && this.env.accelerator?.tiesTables === true)) return;
+    // Hypercalls must reach user space now. The entries stay where they are; the kernel forgets them.
+    this.#releaseKernelTable();
+    this.#traceNewTable();
+  }
+
+  /** IOMMU_ATTR_SPAPR_TCE_FD: the descriptor of the in-kernel table, which may be -1 (behaviour 3.6). */
+  getAttr(attribute: number): number | undefined {
+    return attribute === ATTR_TCE_FD && this.env.accelerator?.tiesTables === true ? this.fd : undefined;
   }
 
   // ------------------------------------------------------------------ trace

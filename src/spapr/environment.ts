@@ -1,6 +1,7 @@
 import { type AddressSpace, DmaTarget } from "../memory/address-space.ts";
 import { ramOffset } from "../memory/guest-ram.ts";
 import type { MemorySystem } from "../memory/memory-system.ts";
+import type { Accelerator } from "./accelerator.ts";
 import type { LiobnRegistry } from "./liobn-registry.ts";
 import type { SpaprObserver } from "./observer.ts";
 import type { Profile } from "./profile.ts";
@@ -21,6 +22,8 @@ export interface SpaprEnvironment {
   readonly observer: SpaprObserver;
   readonly liobns: LiobnRegistry;
   readonly replayStrategy: ReplayStrategy;
+  /** Null: QEMU handles all itself (TCG). */
+  readonly accelerator: Accelerator | null;
 }
 
 const target = new DmaTarget();

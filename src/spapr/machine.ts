@@ -5,6 +5,7 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
+import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
@@ -36,6 +37,8 @@ export interface MachineConfig {
   /** Name of a profile or a profile; default `qemu-7.2`. */
   readonly profile?: string | Profile;
   readonly replayStrategy?: ReplayStrategy;
+  /** Makes the accelerator of the machine; without one it runs under TCG. */
+  readonly accelerator?: (ram: GuestRam) => Accelerator;
 }
 
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
@@ -54,6 +57,8 @@ export class Machine {
   readonly systemMemory: AddressSpace;
   readonly env: SpaprEnvironment;
   readonly vio: VioBus;
+  /** Who handled the last hypercall. */
+  servedBy: "qemu" | "kvm" = "qemu";
   readonly #rtas: RtasDispatcher;
   readonly #registers = new HcallRegisters();
   /** Handlers by hypercall number / 4, as in QEMU. */
@@ -79,6 +84,7 @@ export class Machine {
       observer: this.observer,
       liobns: new LiobnRegistry(),
       replayStrategy: config.replayStrategy ?? "counted-walk",
+      accelerator: config.accelerator?.(this.ram) ?? null,
     };
     this.#papr[Hcall.GET_TCE / 4] = hGetTce;
     this.#papr[Hcall.PUT_TCE / 4] = hPutTce;
@@ -158,6 +164,12 @@ export class Machine {
    */
   hcall(regs: Uint32Array, problemState = false): number {
     if (problemState) return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR");
+    const { accelerator } = this.env;
+    if (accelerator !== null) {
+      const status = accelerator.hcall(regs);
+      this.servedBy = status === H_TOO_HARD ? "qemu" : "kvm";
+      if (status !== H_TOO_HARD) return status;
+    }
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
       const number = opcode >>> 2;

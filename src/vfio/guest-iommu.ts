@@ -6,6 +6,7 @@ import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import type { IommuRegion } from "../memory/iommu-region.ts";
 import type { MappingRun } from "../memory/mapping-run.ts";
 import { PROFILES, type Profile } from "../spapr/profile.ts";
+import { TceTable } from "../tce/tce-table.ts";
 import type { DmaContainer } from "./container.ts";
 import { resolvePages } from "./guest-memory.ts";
 
@@ -25,6 +26,10 @@ export interface GuestIommuContext {
   readonly quirks: VfioQuirks;
   /** QEMU's error messages. */
   readonly report: (message: string) => void;
+  /** Replay when the first change is heard, instead of at once. */
+  readonly lazyReplay: boolean;
+  /** Keep what was told in {@link GuestIommu.told}. */
+  readonly keepTold: boolean;
 }
 
 /**
@@ -39,12 +44,18 @@ export class GuestIommu {
   readonly #notifier: IommuNotifier;
   /** Bus address minus offset in the region. */
   readonly #busOffset: bigint;
+  /** What the notifier was told, by entry, as TCEs without ignored bits; null unless that is kept. */
+  readonly told: TceTable | null;
+  #replayed = false;
 
   constructor(section: FlatRange, region: IommuRegion, context: GuestIommuContext) {
     this.section = section;
     this.region = region;
     this.#context = context;
     this.#busOffset = section.address - section.offsetInRegion;
+    const pageShift = region.minPageSize.toString(2).length - 1;
+    const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
+    this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
     this.#notifier = new IommuNotifier({
       name: `${context.container.name} for ${region.name}`,
       flags: NotifierFlag.IOTLB_EVENTS,
@@ -59,6 +70,12 @@ export class GuestIommu {
   /** Registers for changes, and asks for all that is mapped already. */
   start(): void {
     this.region.registerNotifier(this.#notifier);
+    if (!this.#context.lazyReplay) this.replay();
+  }
+
+  /** Maps all that the guest has mapped. */
+  replay(): void {
+    this.#replayed = true;
     this.region.replay(this.#notifier);
   }
 
@@ -67,6 +84,14 @@ export class GuestIommu {
   }
 
   #changed(run: MappingRun): void {
+    if (!this.#replayed) {
+      const first = run.copy();
+      this.replay();
+      this.#changed(first);
+      return;
+    }
+    if (run.perm === 0) this.told?.fill(run.firstPage, run.pages, 0, 0);
+    else this.told?.putRun(run.firstPage, run.pages, run.targetHi, (run.targetLo | run.perm) >>> 0);
     const pageSize = 1n << BigInt(run.page.shift);
     const iova = BigInt.asUintN(64, run.iova + this.#busOffset);
     if (run.perm === 0) this.#unmap(iova, pageSize, run.pages);

@@ -15,6 +15,10 @@ export interface ListenerOptions {
   /** Where TCEs point. */
   readonly systemMemory: AddressSpace;
   readonly quirks?: VfioQuirks;
+  /** Replay a section when the first change of it is heard, instead of at once. */
+  readonly lazyReplay?: boolean;
+  /** Keep what each notifier was told, for a check of coherence. */
+  readonly keepTold?: boolean;
   /** Hears QEMU's error messages. */
   readonly report?: (message: string) => void;
   /**
@@ -71,6 +75,8 @@ export class VfioListener implements MemoryListener {
       systemMemory: this.#options.systemMemory,
       quirks: this.#options.quirks ?? COHERENT,
       report: (message) => this.#options.report?.(message),
+      lazyReplay: this.#options.lazyReplay ?? false,
+      keepTold: this.#options.keepTold ?? false,
     });
     this.#iommus.push(guestIommu);
     guestIommu.start();
