@@ -58,10 +58,10 @@ function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   env.observer.trace?.({
     name: "spapr_iommu_ddw_query",
     buid: phb.buid,
-    cfgAddr: call.arg(0),
-    windowsAvailable: available,
-    maxWindowSize: BigInt(DDW_MAX_TCES),
-    pageMask,
+    configAddress: call.arg(0),
+    available: available,
+    windowSize: BigInt(DDW_MAX_TCES),
+    pageSizes: pageMask,
   });
   return SUCCESS;
 }
@@ -104,10 +104,10 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   env.observer.trace?.({
     name: "spapr_iommu_ddw_create",
     buid: phb.buid,
-    cfgAddr: call.arg(0),
+    configAddress: call.arg(0),
     pageSize: 1n << BigInt(pageShift),
-    requestedSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
-    start: busOffset,
+    windowSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
+    busOffset,
     liobn: window.liobn,
   });
   call.ret(1, window.liobn);
@@ -163,7 +163,7 @@ function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], cal
   env.observer.trace?.({ name: "spapr_iommu_ddw_remove", liobn });
   if (env.profile.restoreDefaultWindow && phb.enabledWindows === 0 && !wasDefault) {
     phb.resetDma();
-    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: 0 });
+    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: 0 });
   }
   return SUCCESS;
 }
@@ -174,7 +174,7 @@ function reset(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const phb = findDdwPhb(env, find, name, call);
   if (phb === undefined) return PARAM_ERROR;
   phb.resetDma();
-  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: call.arg(0) });
+  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: call.arg(0) });
   return SUCCESS;
 }
 

@@ -126,9 +126,9 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
       name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
       liobn: BigInt(window.liobn),
       ioba: toBig(regs[R5]!, regs[R5 + 1]!),
-      tceList: toBig(regs[R6]!, regs[R6 + 1]!),
-      iobaN: BigInt(Math.max(stored - 1, 0)),
-      tceN: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
+      list: toBig(regs[R6]!, regs[R6 + 1]!),
+      last: BigInt(Math.max(stored - 1, 0)),
+      tce: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
       ret: status,
     });
   }
@@ -179,8 +179,8 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
       name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
       liobn: BigInt(window.liobn),
       ioba: BigInt.asUintN(64, behind),
-      tceValue: toBig(regs[R6]!, regs[R6 + 1]!),
-      npages: BigInt(count),
+      tce: toBig(regs[R6]!, regs[R6 + 1]!),
+      pages: BigInt(count),
       ret: status,
     });
   }

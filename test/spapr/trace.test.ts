@@ -187,11 +187,18 @@ describe("the trace of a call is the line that QEMU logs", () => {
   // The two of migration, which no call of the guest makes.
   it.each<[TraceEvent, string]>([
     [
-      { name: "spapr_iommu_pre_save", liobn: WIN0, nb: 0x4_0000, busOffset: HIGH, pageShift: 12 },
+      { name: "spapr_iommu_pre_save", liobn: WIN0, entries: 0x4_0000, busOffset: HIGH, pageShift: 12 },
       "spapr_iommu_pre_save liobn=80000000 40000 bus_offset=0x800000000000000 ps=12",
     ],
     [
-      { name: "spapr_iommu_post_load", liobn: WIN1, preNb: 0, postNb: 16, busOffset: 0n, pageShift: 16 },
+      {
+        name: "spapr_iommu_post_load",
+        liobn: WIN1,
+        entries: 0,
+        newEntries: 16,
+        busOffset: 0n,
+        pageShift: 16,
+      },
       "spapr_iommu_post_load liobn=80000001 0 => 0x10 bus_offset=0x0 ps=16",
     ],
   ])("formats %o", (event, line) => {
