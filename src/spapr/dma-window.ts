@@ -175,16 +175,21 @@ export class DmaWindow implements IommuHooks {
    */
   indexOf(hi: number, lo: number): number {
     const { maskHi, maskLo, shift } = this.page;
-    const pageLo = (lo & maskLo) >>> 0;
-    const borrow = pageLo < this.#busLo ? 1 : 0;
-    return pageOf((((hi & maskHi) >>> 0) - this.#busHi - borrow) >>> 0, (pageLo - this.#busLo) >>> 0, shift);
+    const pageLo = lo & maskLo;
+    const busLo = this.#busLo | 0;
+    const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
+    const aheadHi = ((hi & maskHi) - (this.#busHi | 0) - borrow) | 0;
+    const aheadLo = (pageLo - busLo) | 0;
+    // Nearly all windows are smaller than 4 GiB, or their pages are at least 64 KiB: small integers.
+    return aheadHi === 0 && shift < 32 ? aheadLo >>> shift : pageOf(aheadHi >>> 0, aheadLo >>> 0, shift);
   }
 
   /** Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before. */
   put(index: number, hi: number, lo: number): void {
     this.table!.put(index, hi, lo);
-    const { page } = this;
-    this.iommu.notify(page, index, 1, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, permOf(lo));
+    const { iommu, page } = this;
+    if (iommu.notifierFlags === NotifierFlag.NONE) return;
+    iommu.notify(page, index, 1, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, permOf(lo));
   }
 
   /**
