@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
 import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { EVENT_PREFIX, SCHEMAS } from "../formats/trace/trace-schema.ts";
+import { SCHEMAS } from "../formats/trace/trace-schema.ts";
+import { TRACE_PREFIX } from "../spapr/trace-events.ts";
 
 /** Takes an event, or leaves it out. Makes no object. */
 export type TraceFilter = (event: TraceEvent) => boolean;
@@ -46,14 +47,14 @@ export function compileFilter(text: string): TraceFilter {
 
 /** Kinds, doubled, with 1 added for the `pci_` variant. */
 function kindsOf(name: string): number[] {
-  const plain = name.startsWith(EVENT_PREFIX) ? name.slice(EVENT_PREFIX.length) : name;
+  const plain = name.startsWith(TRACE_PREFIX) ? name.slice(TRACE_PREFIX.length) : name;
   const matches = (whole: string): boolean => {
-    const short = whole.slice(EVENT_PREFIX.length);
+    const short = whole.slice(TRACE_PREFIX.length);
     return plain.endsWith("*") ? short.startsWith(plain.slice(0, -1)) : short === plain;
   };
   const found = SCHEMAS.filter((schema) => matches(schema.name));
   if (found.length === 0) {
-    const known = SCHEMAS.map((schema) => schema.name.slice(EVENT_PREFIX.length)).join(", ");
+    const known = SCHEMAS.map((schema) => schema.name.slice(TRACE_PREFIX.length)).join(", ");
     throw new IommuError("BAD_ARGUMENT", `filter: no event is named "${name}"; there are ${known}`, { name });
   }
   return found.map(({ kind, pci }) => kind * 2 + (pci ? 1 : 0));

@@ -1,6 +1,6 @@
-import { executeScript } from "../formats/op-script/check.ts";
-import { KnownDifferences } from "../formats/op-script/known-differences.ts";
-import type { OpScript } from "../formats/op-script/script.ts";
+import { KnownDifferences } from "../formats/known-differences.ts";
+import { opRecording } from "../formats/op-script/recording.ts";
+import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import { Machine } from "../spapr/machine.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
@@ -13,8 +13,11 @@ import { TraceFindings } from "./trace-findings.ts";
 /**
  * Checks an op script: runs it, compares the results that it has, and looks at
  * the trace of the run as at that of any other machine. Lines are the script's.
+ *
+ * @throws IommuError BAD_FILE with file, line and column of the first mistake
  */
-export function checkOpScript(script: OpScript, options: CheckOptions): CheckReport {
+export function checkOpScript(text: string, file: string, options: CheckOptions): CheckReport {
+  const script = parseOpScript(text, file);
   const findings = new TraceFindings({ ram: script.config.ramSize, ...options });
   const rebuild = new Rebuild(undefined, findings);
   const results = new FindingLog();
@@ -23,15 +26,12 @@ export function checkOpScript(script: OpScript, options: CheckOptions): CheckRep
   for (const table of firstTables(script)) reader.push(encoder.encode(table));
   let verified = 0;
   let different = 0;
-  for (const { line, verdict, events, expected, result } of executeScript(
-    script,
-    new KnownDifferences([]),
-    {},
-    { refusals: false, events: true },
-  )) {
+  const known = new KnownDifferences([]);
+  const run = { known, profile: undefined, refusals: false, events: true };
+  for (const { line, operation, verdict, events, expected, result } of opRecording(text, file).run(run)) {
     for (const event of events) {
       // The events of one operation stand at its line.
-      reader.line = line.number - 1;
+      reader.line = line - 1;
       reader.push(encoder.encode(`${formatTraceEvent(event)}\n`));
     }
     if (verdict === "same") verified++;
@@ -40,16 +40,15 @@ export function checkOpScript(script: OpScript, options: CheckOptions): CheckRep
     results.add({
       kind: "mismatch",
       severity: "error",
-      liobn: Number(line.value.liobn ?? 0),
-      ...(typeof line.value.ioba === "string" ? { ioba: BigInt(line.value.ioba) } : {}),
-      places: [{ event: reader.counts.events, line: line.number }],
+      ...addressOf(operation as Readonly<Record<string, unknown>>),
+      places: [{ event: reader.counts.events, line }],
       message: `the recorded result is ${JSON.stringify(expected)}, ours is ${JSON.stringify(result)}`,
     });
   }
   rebuild.end();
   findings.end(reader.counts.events);
   return {
-    file: script.file,
+    file,
     format: "op-script",
     events: reader.counts.events,
     skippedLines: 0,
@@ -58,6 +57,14 @@ export function checkOpScript(script: OpScript, options: CheckOptions): CheckRep
     windows: findings.windows,
     findings: [...results.findings, ...findings.log.findings],
     droppedFindings: findings.log.dropped + results.dropped,
+  };
+}
+
+/** The window and the bus address of an operation, if it has them. */
+function addressOf({ liobn, ioba }: Readonly<Record<string, unknown>>): { liobn?: number; ioba?: bigint } {
+  return {
+    ...(typeof liobn === "string" ? { liobn: Number(liobn) } : {}),
+    ...(typeof ioba === "string" ? { ioba: BigInt(ioba) } : {}),
   };
 }
 

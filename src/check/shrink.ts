@@ -1,6 +1,5 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, toBig } from "../base/u64.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import {
   DDW_CREATE,
   DDW_REMOVE,
@@ -155,8 +154,8 @@ export class ShrinkInput {
 export function shrink(operations: readonly Operation[], target: Target, options: CheckOptions): string[] {
   const header = headerOf(operations, target);
   const shows = (part: readonly Operation[]): boolean => {
-    const script = scriptOf(header, part);
-    return checkOpScript(script, options).findings.some(
+    const text = [header, ...part].map((line) => JSON.stringify(line)).join("\n");
+    return checkOpScript(text, "shrunk.jsonl", options).findings.some(
       ({ kind, liobn, ioba }) =>
         kind === target.finding.kind && liobn === target.finding.liobn && ioba === target.finding.ioba,
     );
@@ -180,9 +179,6 @@ export function shrink(operations: readonly Operation[], target: Target, options
   }
   return [JSON.stringify(header), ...rest.map((operation) => JSON.stringify(operation))];
 }
-
-const scriptOf = (header: Operation, operations: readonly Operation[]): OpScript =>
-  parseOpScript([header, ...operations].map((line) => JSON.stringify(line)).join("\n"), "shrunk");
 
 /** A machine with the bridges, devices and memory that the operations need. */
 function headerOf(operations: readonly Operation[], { finding }: Target): Operation {

@@ -36,6 +36,7 @@ export class TraceInput {
   readonly #handlers: TraceHandlers;
   #head: Uint8Array[] = [];
   #headBytes = 0;
+  #bytes = 0;
   #format: TraceFormat | undefined;
   #reader: AnyReader | undefined;
   /** What the reader had found damaged when it was looked at last. */
@@ -74,6 +75,7 @@ export class TraceInput {
    * @throws IommuError UNSUPPORTED if it is no trace
    */
   push(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
     if (this.#reader !== undefined) {
       this.#reader.push(chunk);
       return;
@@ -92,7 +94,7 @@ export class TraceInput {
       this.#lookAtRecords(reader);
       const { tornBytes } = reader.counts;
       if (tornBytes > 0)
-        this.#tornEnd(reader.endOffset - tornBytes, `the last record is cut off after ${tornBytes} bytes`);
+        this.#tornEnd(this.#bytes - tornBytes, `the last record is cut off after ${tornBytes} bytes`);
     } else {
       this.#lookAtLines(reader);
       if (reader.counts.torn > 0) this.#tornEnd(reader.line, "the last line has no end: it may be cut off");

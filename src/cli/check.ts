@@ -4,7 +4,6 @@ import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check/check-options
 import type { Finding } from "../check/finding.ts";
 import { checkOpScript } from "../check/script-check.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../check/trace-check.ts";
-import { parseOpScript } from "../formats/op-script/script.ts";
 import { filterOf } from "./filter.ts";
 import { displayName, readText } from "./input.ts";
 import { Exit, print, toJson } from "./output.ts";
@@ -42,7 +41,7 @@ export async function checkFile(
   options: { readonly quiet: boolean; readonly filter: readonly string[] },
 ): Promise<CheckReport> {
   const name = displayName(path);
-  if (isScript(path)) return checkOpScript(parseOpScript(await readText(path), name), thresholds);
+  if (isScript(path)) return checkOpScript(await readText(path), name, thresholds);
   const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
   await feed(path, trace, options);
   return trace.end();

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
-import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
+import { PROFILES } from "../spapr/profile.ts";
+import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
 import { type CheckCommandOptions, check } from "./check.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 import { diffMoments, info, map, type StateOptions } from "./map.ts";
@@ -40,14 +41,19 @@ function makeProgram(finish: (status: number) => void): Command {
     );
   program
     .command("exec")
-    .argument("<script...>", "op scripts (JSONL, may be gzip-compressed), - for standard input")
+    .argument("<script...>", "op scripts or recordings (JSONL, may be gzip-compressed), - for standard input")
     .description("run an op script and print it with our results, or compare with the results in it")
     .option("--check", "compare with the recorded results; exit 2 on a difference", false)
     .option("--all", "with --check: print every difference, not only the first of a file", false)
     .option("--known <file>", "reviewed differences (default: those that ship with the package)")
     .option("--explain", "tell on standard error why calls were refused", false)
     .option("--trace", "print QEMU's trace events on standard error", false)
-    .addOption(profileOption().default(DEFAULT_PROFILE))
+    .addOption(
+      new Option(
+        "--profile <name>",
+        "which system to be (default: the one that was recorded, else qemu-7.2)",
+      ).choices([...Object.keys(PROFILES), ...KERNEL_PROFILES.map((profile) => profile.name)]),
+    )
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
     .action(async (paths: string[], options: ExecOptions) => finish(await exec(paths, options)));
