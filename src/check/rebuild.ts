@@ -169,15 +169,7 @@ export class Rebuild {
     const index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     const { words } = this.#registers;
     const same = words[2] === event.tceHi && words[3] === event.tceLo;
-    this.#compareEntry(
-      event,
-      rebuilt,
-      index,
-      same,
-      event.tceHi,
-      event.tceLo,
-      () => `tce ${hex(this.#registers.get(4))}`,
-    );
+    this.#compareEntry(event, rebuilt, index, same, event.tceHi, event.tceLo);
   }
 
   #stuff(event: TraceEvent): void {
@@ -362,10 +354,7 @@ export class Rebuild {
       return;
     }
     const tceLo = (event.tceLo | event.perm) >>> 0;
-    this.#compareEntry(event, rebuilt, index, same, event.tceHi, tceLo, () => {
-      const entry = this.#translation;
-      return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo)}`;
-    });
+    this.#compareEntry(event, rebuilt, index, same, event.tceHi, tceLo);
   }
 
   /** Books a look at one entry: what is not known becomes known. */
@@ -376,12 +365,15 @@ export class Rebuild {
     same: boolean,
     tceHi: number,
     tceLo: number,
-    actual: () => string,
   ): void {
     const certainty = rebuilt.certainty(index);
     if (certainty === Certainty.KNOWN) {
       if (!same)
-        this.#verdicts.mismatch(event, event.kind === XLATE ? "this translation" : "this entry", actual());
+        this.#verdicts.mismatch(
+          event,
+          event.kind === XLATE ? "this translation" : "this entry",
+          this.#answerText(event),
+        );
       else if (event.kind === XLATE) this.counts.translations++;
       return;
     }
@@ -390,6 +382,13 @@ export class Rebuild {
     else this.counts.contradicted++;
     if (!same) rebuilt.window.table!.put(index, tceHi, tceLo);
     rebuilt.mark(index, 1, Certainty.KNOWN);
+  }
+
+  /** What the engine answered to a translation or a read. */
+  #answerText(event: TraceEvent): string {
+    if (event.kind !== XLATE) return `tce ${hex(this.#registers.get(4))}`;
+    const entry = this.#translation;
+    return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo)}`;
   }
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */

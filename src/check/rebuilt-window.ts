@@ -6,6 +6,9 @@ import type { TceView } from "../tce/tce-view.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
 import type { Place } from "./finding.ts";
 
+/** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
+const FEW = 32;
+
 /** How sure we are of an entry. */
 export const Certainty = {
   /** Printed by the trace, or known to be empty. */
@@ -74,6 +77,8 @@ export class RebuiltWindow {
       table!.load(first);
       if (permOf(table!.lo) === 0 && this.certainty(first) === Certainty.KNOWN) return;
       history.note(first, 1, event.number, event.position);
+    } else if (count <= FEW) {
+      for (let index = first; index < first + count; index++) this.changing(event, index, 1);
     } else {
       table!.forEachStoredRun(first, first + count, (from, length) => {
         history.note(from, length, event.number, event.position);
