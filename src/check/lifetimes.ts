@@ -94,7 +94,8 @@ export class LifetimeTracker {
   handle(event: TraceEvent): void {
     this.rebuild.handle(event);
     // What a new table means shows with the event behind it.
-    if (event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(momentOf(event));
+    const isKnown = this.#windows.get(event.liobn)?.rebuilt === this.rebuild.windows.get(event.liobn);
+    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(momentOf(event));
     this.#lastKind = event.kind;
     if (this.rebuild.counts.silentClears !== this.#silentClears) {
       this.#silentClears = this.rebuild.counts.silentClears;
@@ -196,7 +197,6 @@ export class LifetimeTracker {
     const owned = this.#windows.get(liobn);
     if (rebuilt === undefined) return undefined;
     if (owned?.rebuilt === rebuilt) return owned;
-    this.#dropWindow(liobn, "window-gone", undefined);
     const fresh = new OwnedWindow(rebuilt);
     this.#windows.set(liobn, fresh);
     return fresh;
