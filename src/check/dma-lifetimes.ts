@@ -1,5 +1,6 @@
 import { TWO32, toBig } from "../base/u64.ts";
 import {
+  DIRECTION_NAMES,
   DMA_ALLOC,
   DMA_ALLOC_PAGES,
   DMA_ALLOC_SGT,
@@ -15,7 +16,6 @@ import {
   DMA_UNMAP_PHYS,
   DMA_UNMAP_RESOURCE,
   DMA_UNMAP_SG,
-  DIRECTION_NAMES,
   type DmaEvent,
   type HalvesList,
 } from "../formats/trace/dma-event.ts";

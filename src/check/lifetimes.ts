@@ -240,11 +240,7 @@ class OwnedWindow {
   }
 
   /** Takes entries away from their mappings; `visit` hears of each piece, in order. */
-  take(
-    first: number,
-    pages: number,
-    visit: (mapping: Mapping, first: number, pages: number) => void,
-  ): void {
+  take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
     const pieces: number[] = [];
     this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
       const last = pieces.length - 3;

@@ -105,7 +105,10 @@ export class MappingRows implements LifetimeSink {
     if (!Number.isNaN(moment.thread)) rows.setInteger(END_THREAD, moment.thread);
     const seconds = moment.seconds - made.seconds;
     if (Number.isNaN(seconds)) return;
-    rows.setInteger(LIFETIME, BigInt(seconds) * 1_000_000_000n + BigInt(moment.nanoseconds - made.nanoseconds));
+    rows.setInteger(
+      LIFETIME,
+      BigInt(seconds) * 1_000_000_000n + BigInt(moment.nanoseconds - made.nanoseconds),
+    );
   }
 }
 

@@ -3,6 +3,9 @@ import type { PerfettoWriter } from "../formats/export/perfetto-writer.ts";
 /** Nanoseconds between events of a trace without times. */
 const ASSUMED_STEP = 1000n;
 
+/** A damaged line may have any time; one behind this, in seconds, would hold up all that follow. */
+const END_OF_TIME = 2 ** 33;
+
 /** Rates are counted in stretches of this length, in nanoseconds. */
 const STRETCH = 10_000_000n;
 const STRETCHES_PER_SECOND = 100;
@@ -16,9 +19,9 @@ export class TimelineClock {
   #now = 0n;
 
   timeOf(seconds: number, nanoseconds: number, event: number): bigint {
-    const time = Number.isNaN(seconds)
-      ? BigInt(event) * ASSUMED_STEP
-      : BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
+    let time = this.#now;
+    if (Number.isNaN(seconds)) time = BigInt(event) * ASSUMED_STEP;
+    else if (seconds < END_OF_TIME) time = BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
     if (time > this.#now) this.#now = time;
     return this.#now;
   }

@@ -1,5 +1,5 @@
-import { formatSize } from "../base/units.ts";
 import { hex, toBig } from "../base/u64.ts";
+import { formatSize } from "../base/units.ts";
 import { type Annotation, PerfettoWriter } from "../formats/export/perfetto-writer.ts";
 import { type TraceEvent, XLATE } from "../formats/trace/trace-event.ts";
 import { eventWord } from "../formats/trace/trace-schema.ts";
@@ -49,7 +49,8 @@ export class Timeline {
     this.#now = this.#clock.timeOf(event.seconds, event.nanoseconds, event.number);
     this.#tracker.handle(event);
     if (event.kind <= XLATE) this.#count(event);
-    for (const { mappedBytes, bytes } of this.#changed) this.#perfetto.setCounter(mappedBytes, this.#now, bytes);
+    for (const { mappedBytes, bytes } of this.#changed)
+      this.#perfetto.setCounter(mappedBytes, this.#now, bytes);
     this.#changed.clear();
   }
 
@@ -75,7 +76,8 @@ export class Timeline {
       ["event", "integer", made.event],
       ["position", "integer", made.position],
     ];
-    if (mapping.tce !== undefined) annotations.push([mapping.inferred ? "inferred tce" : "tce", "address", mapping.tce]);
+    if (mapping.tce !== undefined)
+      annotations.push([mapping.inferred ? "inferred tce" : "tce", "address", mapping.tce]);
     this.#perfetto.beginSlice(lane, this.#now, sliceName(mapping), annotations);
     this.#addPages(tracks, window, mapping.pages);
   }

@@ -1,3 +1,4 @@
+import { hex, toBig } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
@@ -14,7 +15,6 @@ import {
   NO_DIRECTION,
 } from "../trace/dma-event.ts";
 import type { DmaLogReader } from "../trace/dma-log.ts";
-import { hex, toBig } from "../../base/u64.ts";
 import type { Column, RowBuffer } from "./row-buffer.ts";
 
 const EVENT = 0;
@@ -106,9 +106,9 @@ function addArguments(rows: RowBuffer, event: DmaEvent): void {
   rows.setInteger(ENTRIES, event.totalEntries);
   rows.setInteger(RANGES, event.totalRanges);
   rows.setBoolean(TRUNCATED, event.truncated);
-  rows.setText(DMA_ADDRESSES, words(event.ranges));
-  rows.setText(SIZES, words(event.rangeSizes));
-  rows.setText(PHYS_ADDRESSES, words(event.entries));
+  setList(rows, DMA_ADDRESSES, event.ranges);
+  setList(rows, SIZES, event.rangeSizes);
+  setList(rows, PHYS_ADDRESSES, event.entries);
 }
 
 /** `NO_WARN|MMIO`, as the kernel writes it; bits without a name as a number. */
@@ -118,8 +118,9 @@ function attributeNames(bits: number): string {
   return [...known.map(([name]) => name), ...(rest === 0 ? [] : [hex(rest)])].join("|");
 }
 
-function words(list: HalvesList): string {
+function setList(rows: RowBuffer, column: number, { words, length }: HalvesList): void {
+  if (length === 0) return;
   const parts: string[] = [];
-  for (let i = 0; i < list.length; i++) parts.push(hex(toBig(list.words[i * 2]!, list.words[i * 2 + 1]!)));
-  return parts.join(" ");
+  for (let i = 0; i < length; i++) parts.push(hex(toBig(words[i * 2]!, words[i * 2 + 1]!)));
+  rows.setText(column, parts.join(" "));
 }

@@ -68,4 +68,3 @@ export function addEventRow(rows: RowBuffer, event: TraceEvent, binary: boolean)
   }
   rows.endRow();
 }
-

@@ -53,7 +53,12 @@ export class RowBuffer {
   readonly #filled: Uint8Array[];
 
   /** @param run fills {@link RUN_COLUMN}, which is added to the columns; undefined for a table without it */
-  constructor(columns: readonly Column[], writer: TableWriter, run?: string, capacity = DEFAULT_CAPACITY) {
+  constructor(
+    columns: readonly Column[],
+    writer: TableWriter,
+    run?: string,
+    capacity: number = DEFAULT_CAPACITY,
+  ) {
     this.columns = run === undefined ? columns : [...columns, RUN_COLUMN];
     this.rows = 0;
     this.#capacity = capacity;
