@@ -111,6 +111,8 @@ function partitionOf(folder: string, run: string): string {
 }
 
 function destinationOf(file: NewFile, form: Form, run: string): Destination {
+  if (form === "folder") file.makeFolder();
+  else file.makeFile();
   return {
     // In a partitioned table the folder's name is the column.
     rows: (columns) =>
@@ -125,7 +127,6 @@ function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableW
   if (form === "jsonl") return new TextFile(file.path, JSON_LINES);
   if (form === "csv") return new TextFile(file.path, CSV);
   if (form === "parquet") return new ParquetFile(file.path, columns);
-  file.makeFolder();
   return new ParquetParts(file.path, columns);
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pid } from "node:process";
 import { IommuError } from "../base/errors.ts";
@@ -22,6 +22,11 @@ export class NewFile {
     if (!existsSync(path.dirname(target))) {
       throw new IommuError("BAD_FILE", `${target}: there is no folder ${path.dirname(target)}`, { target });
     }
+  }
+
+  /** Makes the path an empty file, so that what speaks against it shows at once. */
+  makeFile(): void {
+    writeFileSync(this.path, "");
   }
 
   /** Makes the path a folder. */

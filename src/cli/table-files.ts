@@ -1,4 +1,4 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import path from "node:path";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
@@ -9,7 +9,7 @@ import type { TextForm } from "../formats/export/text-rows.ts";
 /** Text is collected up to this length before it is written. */
 const FLUSH_LENGTH = 1 << 20;
 
-/** A table as text. */
+/** A table as text, at the end of a file that is there. */
 export class TextFile implements TableWriter {
   readonly #path: string;
   readonly #form: TextForm;
@@ -18,7 +18,6 @@ export class TextFile implements TableWriter {
   constructor(path: string, form: TextForm) {
     this.#path = path;
     this.#form = form;
-    writeFileSync(path, "");
   }
 
   write(rows: RowBuffer): void {
