@@ -26,7 +26,9 @@ function decode(bytes: Uint8Array): Fields {
             ? reader.double()
             : undefined;
     if (value === undefined) throw new Error(`wire type ${type} of field ${field}`);
-    fields.set(field, [...(fields.get(field) ?? []), value]);
+    const values = fields.get(field);
+    if (values === undefined) fields.set(field, [value]);
+    else values.push(value);
   }
   return fields;
 }
