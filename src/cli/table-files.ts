@@ -1,6 +1,5 @@
 import { appendFileSync } from "node:fs";
 import path from "node:path";
-import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { toBig } from "../base/u64.ts";
 import type { Column, ColumnType, RowBuffer, TableWriter } from "../formats/export/row-buffer.ts";
@@ -34,6 +33,8 @@ export class TextFile implements TableWriter {
 
   finish(): void {}
 }
+
+type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]["schema"][number];
 
 const PARQUET_TYPES: Readonly<Record<ColumnType, Omit<SchemaElement, "name">>> = {
   address: { type: "INT64", converted_type: "UINT_64", repetition_type: "OPTIONAL" },
