@@ -48,9 +48,7 @@ describe("ProtobufWriter", () => {
           const inner = new BinaryReader(body.bytes());
           expect(inner.tag()[0]).toBe(1);
           // A lone surrogate is no text; encoders write U+FFFD for it.
-          expect(inner.string()).toBe(
-            new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text)),
-          );
+          expect(inner.string()).toBe(new TextDecoder().decode(new TextEncoder().encode(text)));
           expect(inner.tag()[0]).toBe(2);
           expect(BigInt(inner.uint64())).toBe(value);
           expect(inner.pos).toBe(inner.len);
