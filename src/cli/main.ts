@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
+import { type CheckCommandOptions, check } from "./check.ts";
 import { type ConvertOptions, convert } from "./convert.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 import { Exit, printError } from "./output.ts";
@@ -48,6 +49,16 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
     .action(async (paths: string[], options: ExecOptions) => finish(await exec(paths, options)));
+  withCheckOptions(
+    program
+      .command("check")
+      .argument("<file...>", TRACE_FILE)
+      .description(
+        "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
+      ),
+  )
+    .option("-q, --quiet", "print findings only", false)
+    .action(async (paths: string[], options: CheckCommandOptions) => finish(await check(paths, options)));
   program
     .command("run")
     .argument("[scenario]", "name of the scenario")
@@ -82,6 +93,36 @@ function makeProgram(finish: (status: number) => void): Command {
     );
   return program;
 }
+
+const TRACE_FILE =
+  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
+
+/** Options of the verbs that look for what is wrong. */
+function withCheckOptions(command: Command): Command {
+  return command
+    .option("--ram <size>", "memory of the guest, from address 0 (for beyond-ram and direct-map-hole)")
+    .option("--full-at <percent>", "a window is nearly full from here on (default: 95)")
+    .option(
+      "--free-pages <count>",
+      "... and fragmented if so many pages are not free in one piece (default: 16)",
+    )
+    .option(
+      "--overtaken <count>",
+      "a mapping leaked if so many later ones of its kind are gone (default: 1000)",
+    )
+    .option("--pool <count>", "more than so many of these are a pool, and no leak (default: 16)")
+    .option("--sweep <pages>", "unmaps of so many pages in a row clear a table (default: 64)")
+    .addOption(filterOption())
+    .addOption(outputOption());
+}
+
+const filterOption = (): Option =>
+  new Option(
+    "-F, --filter <filter>",
+    "only events that a filter takes, as in trace-cmd: 'pci_put: ioba >= 0x1000'",
+  )
+    .argParser((text: string, before: string[]) => [...before, text])
+    .default([], "all");
 
 const profileOption = (): Option =>
   new Option("--profile <name>", "which hypervisor to be").choices(Object.keys(PROFILES));

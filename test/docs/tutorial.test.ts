@@ -13,7 +13,7 @@ const folder = scratchFolder();
 const blocks = blocksOf("tutorial-leak.md");
 
 /** Verbs of the tutorial that do not exist yet. One that does and is listed here fails the test. */
-const MISSING_VERBS: readonly string[] = ["check", "map", "diff", "shrink"];
+const MISSING_VERBS: readonly string[] = ["map", "diff", "shrink"];
 
 /** Statuses of commands that did what they were asked to: 2 and 3 say that they found something. */
 const DONE = [0, 2, 3];

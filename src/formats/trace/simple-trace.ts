@@ -143,6 +143,11 @@ export class SimpleTraceReader {
   #timeHi = 0;
   #timeLo = 0;
 
+  /** Bytes that were read so far. */
+  get endOffset(): number {
+    return this.#base + this.#filled;
+  }
+
   /** @param onEvent called for each `spapr_iommu_*` event, always with the same object */
   constructor(onEvent: (event: TraceEvent) => void, options: SimpleTraceOptions = {}) {
     this.#onEvent = onEvent;
@@ -178,6 +183,7 @@ export class SimpleTraceReader {
     if (this.#brokenAt < 0) this.counts.tornBytes = this.#filled;
     else if (this.#suspectEnd > end) this.counts.tornBytes = end - this.#brokenAt;
     else this.#endBreak(end);
+    this.#base = end;
     this.#filled = 0;
   }
 

@@ -1,0 +1,52 @@
+import type { FindingLog, NewFinding } from "./finding.ts";
+import type { RebuiltWindow } from "./rebuilt-window.ts";
+
+/** Findings that are held until the end of a sweep is seen; a longer one is no mistake anyway. */
+const MAX_HELD = 1000;
+
+/**
+ * Tells mistaken unmaps from the clearing of tables: VFIO and Linux clear every
+ * entry of a window, one after another, whether it is mapped or not. So what is
+ * found is held back until unmaps stop to follow one another.
+ */
+export class UnmapSweeps {
+  readonly #log: FindingLog;
+  readonly #sweep: number;
+  #window: RebuiltWindow | undefined;
+  #first = 0;
+  #end = 0;
+  #held: NewFinding[] = [];
+
+  /** @param sweep pages in a row that are a sweep */
+  constructor(log: FindingLog, sweep: number) {
+    this.#log = log;
+    this.#sweep = sweep;
+  }
+
+  /** Is there a row of unmaps that began with one of nothing? */
+  get active(): boolean {
+    return this.#window !== undefined;
+  }
+
+  /** Pages are unmapped, whether mapped before or not. */
+  unmapped(rebuilt: RebuiltWindow, first: number, count: number): void {
+    if (this.#window !== rebuilt || first !== this.#end) {
+      this.flush();
+      this.#window = rebuilt;
+      this.#first = first;
+    }
+    this.#end = first + count;
+  }
+
+  /** Holds a finding about the pages unmapped last. */
+  hold(finding: NewFinding): void {
+    if (this.#held.length < MAX_HELD) this.#held.push(finding);
+  }
+
+  /** The row ended. */
+  flush(): void {
+    if (this.#end - this.#first < this.#sweep) for (const finding of this.#held) this.#log.add(finding);
+    this.#held = [];
+    this.#window = undefined;
+  }
+}
