@@ -9,6 +9,7 @@ import { type Destination, startConversion } from "./conversion.ts";
 import { displayName } from "./input.ts";
 import { NewFile } from "./new-file.ts";
 import { Exit, printError } from "./output.ts";
+import { Progress } from "./progress.ts";
 import { ParquetFile, ParquetParts, TextFile } from "./table-files.ts";
 import { openTrace } from "./trace-input.ts";
 
@@ -56,7 +57,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 export async function convert(input: string, output: string, options: ConvertOptions): Promise<number> {
   const form = formOf(output);
   const run = options.run ?? runName(input);
-  const trace = await openTrace(input);
+  const progress = new Progress(input, options.quiet);
+  const trace = await openTrace(input, (bytes) => progress.read(bytes));
   const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
   const stopListening = discardOnSignal(file);
   try {
@@ -66,6 +68,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
       destinationOf(file, form, run),
     );
     for await (const chunk of trace.chunks) conversion.push(chunk);
+    progress.stop();
     conversion.end();
     file.commit();
     if (!options.quiet) printError(summary(input, output, trace.format, conversion.counts()));
@@ -74,6 +77,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
     file.discard();
     throw asOutputError(output, cause);
   } finally {
+    progress.stop();
     stopListening();
   }
 }

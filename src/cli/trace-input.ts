@@ -14,10 +14,11 @@ export interface TraceInput {
 /**
  * Opens a trace of any format, packed or not, `-` for standard input.
  *
+ * @param onRead hears how many bytes of the file itself were read
  * @throws IommuError UNSUPPORTED if it is no trace
  */
-export async function openTrace(path: string): Promise<TraceInput> {
-  const source = openInput(path);
+export async function openTrace(path: string, onRead: (bytes: number) => void): Promise<TraceInput> {
+  const source = openInput(path, onRead);
   const head: Uint8Array[] = [];
   for (let bytes = 0; bytes < HEAD_BYTES; ) {
     const next = await source.next();
