@@ -47,7 +47,7 @@ describe("docs/export.md", () => {
       const { status, stderr } = await cli(["convert", ...args]);
       expect(status, stderr).toBe(0);
     }
-  });
+  }, 120_000);
 
   it.each(Object.keys(TABLES))("names every column of %s, with its type", (name) => {
     const table = readDocument("export.md").split(`<!-- columns: ${name} -->`)[1]!.split(/\n\n/)[1]!;
