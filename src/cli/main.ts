@@ -4,6 +4,7 @@ import { IommuError } from "../base/errors.ts";
 import { PROFILES } from "../spapr/profile.ts";
 import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
 import { type CheckCommandOptions, check } from "./check.ts";
+import { type ConvertOptions, convert } from "./convert.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 import { diffMoments, info, map, type StateOptions } from "./map.ts";
 import { Exit, printError } from "./output.ts";
@@ -119,6 +120,28 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (name: string | undefined, options: RunOptions) => finish(await run(name, options)));
+  program
+    .command("convert")
+    .argument(
+      "<in>",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed; - for standard input",
+    )
+    .argument(
+      "<out>",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet",
+    )
+    .description("write a trace as a table for other tools, or as a timeline for Perfetto")
+    .addOption(
+      new Option("--table <name>", "one row for each event, or for each mapping with its end")
+        .choices(["events", "mappings"])
+        .default("events"),
+    )
+    .option("--run <name>", "name of the recording in the table (default: that of the file)")
+    .option("-f, --force", "overwrite what exists", false)
+    .option("-q, --quiet", "print errors only", false)
+    .action(async (input: string, output: string, options: ConvertOptions) =>
+      finish(await convert(input, output, options)),
+    );
   return program;
 }
 

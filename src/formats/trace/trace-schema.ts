@@ -92,6 +92,9 @@ export function findSchema(kind: number, pci: boolean): TraceSchema {
   return schema;
 }
 
+/** `put`, `ddw_remove`: what an event is called without what all of its kin begin with. */
+export const eventWord = (kind: number): string => findSchema(kind, false).name.slice(TRACE_PREFIX.length);
+
 function schemaOf(kind: number, pci: boolean, name: string, text: string): TraceSchema {
   const fields: TraceField[] = [];
   let before = " ";
