@@ -1,5 +1,13 @@
+import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
+import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
+import type { TceView } from "../tce/tce-view.ts";
+import { EntryHistory, type PositionScale } from "./entry-history.ts";
+import type { Place } from "./finding.ts";
+
+/** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
+const FEW = 32;
 
 /** How sure we are of an entry. */
 export const Certainty = {
@@ -29,13 +37,63 @@ export class RebuiltWindow {
   readonly window: DmaWindow;
   /** The trace did not tell the geometry: QEMU's defaults are assumed, and an end that is far enough. */
   assumed: boolean;
-  #certainty: TceTable;
+  /** Where the trace says that it came; undefined if it was there before. */
+  readonly createdAt: Place | undefined;
+  /** Which event changed each entry last. */
+  readonly history: EntryHistory;
+  readonly #certainty: TceTable;
 
-  constructor(window: DmaWindow, certainty: number, assumed: boolean) {
+  constructor(
+    window: DmaWindow,
+    certainty: number,
+    assumed: boolean,
+    scale: PositionScale,
+    createdAt: Place | undefined,
+  ) {
     this.window = window;
     this.assumed = assumed;
+    this.createdAt = createdAt;
+    this.history = new EntryHistory(window.entries, scale);
     this.#certainty = new TceTable({ length: window.entries, pageShift: 0 });
     this.mark(0, window.entries, certainty);
+  }
+
+  /** Bus address of an entry. */
+  iobaOf(index: number): bigint {
+    const { busOffset, pageShift } = this.window;
+    return BigInt.asUintN(64, busOffset + (BigInt(index) << BigInt(pageShift)));
+  }
+
+  /**
+   * Books that a call is about to store entries. An unmap counts only where
+   * something was, or may have been: a driver that clears a new window has
+   * unmapped nothing.
+   */
+  changing(event: TraceEvent, first: number, count: number): void {
+    const { history } = this;
+    const { table } = this.window;
+    if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);
+    else if (count === 1) {
+      table!.load(first);
+      if (permOf(table!.lo) === 0 && this.certainty(first) === Certainty.KNOWN) return;
+      history.note(first, 1, event.number, event.position);
+    } else if (count <= FEW) {
+      for (let index = first; index < first + count; index++) this.changing(event, index, 1);
+    } else {
+      table!.forEachStoredRun(first, first + count, (from, length) => {
+        history.note(from, length, event.number, event.position);
+      });
+      this.#certainty.forEachStoredRun(first, first + count, (from, length) => {
+        history.note(from, length, event.number, event.position);
+      });
+    }
+  }
+
+  /** Events are missing: anything may have happened to the window, also that it is another one now. */
+  doubt(): void {
+    this.mark(0, this.window.entries, Certainty.UNKNOWN);
+    this.history.clear();
+    this.assumed = true;
   }
 
   /** Says how sure we are of entries from now on. */
@@ -50,6 +108,26 @@ export class RebuiltWindow {
     this.window.table?.forEachStoredRun(0, this.window.entries, (first, count) => {
       this.mark(first, count, Certainty.UNKNOWN);
     });
+  }
+
+  /** The certainties as they are now, for ever. */
+  certainties(): TceView {
+    return this.#certainty.snapshot();
+  }
+
+  /** Are all of these entries known? */
+  isKnown(first: number, count: number): boolean {
+    return count === 1
+      ? this.certainty(first) === Certainty.KNOWN
+      : this.#certainty.storedCount === 0 || this.#countDoubtful(first, first + count) === 0;
+  }
+
+  #countDoubtful(first: number, end: number): number {
+    let doubtful = 0;
+    this.#certainty.forEachStoredRun(first, end, (_first, count) => {
+      doubtful += count;
+    });
+    return doubtful;
   }
 
   certainty(index: number): number {

@@ -1,18 +1,17 @@
 import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
-import { executeScript, type LineOutcome, withResult } from "../formats/op-script/check.ts";
-import { KnownDifferences, operationOf } from "../formats/op-script/known-differences.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
-import type { Hazard, Refusal } from "../spapr/observer.ts";
-import { findProfile } from "../spapr/profile.ts";
+import type { KnownDifferences } from "../formats/known-differences.ts";
+import { type CheckedLine, parseRecording, type Recording } from "../formats/recording.ts";
+import type { Refusal } from "../spapr/observer.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import { displayName, readText } from "./input.ts";
+import { readKnownDifferences } from "./known-differences.ts";
 import { Exit, print, printError, toJson } from "./output.ts";
-import { packageFile, packageVersion } from "./package-files.ts";
+import { packageVersion } from "./package-files.ts";
 
 export interface ExecOptions {
   readonly check: boolean;
-  readonly profile: string;
+  readonly profile: string | undefined;
   readonly output: "human" | "json";
   readonly explain: boolean;
   readonly trace: boolean;
@@ -21,36 +20,26 @@ export interface ExecOptions {
   readonly quiet: boolean;
 }
 
-/** `exec SCRIPT...`: runs op scripts, prints them with our results, or compares with theirs. */
+/** `exec SCRIPT...`: runs scripts and recordings, prints them with our results, or compares with theirs. */
 export async function exec(paths: readonly string[], options: ExecOptions): Promise<number> {
   if (paths.length > 1 && !options.check) {
     throw new IommuError("BAD_ARGUMENT", "several scripts at once can only be checked: add --check");
   }
-  findProfile(options.profile);
-  const knownPath = options.known ?? packageFile("known-differences.json");
-  const known = KnownDifferences.parse(await readText(knownPath), knownPath);
+  const known = await readKnownDifferences(options.known);
   // Read and check every file before anything runs.
-  const scripts: OpScript[] = [];
-  for (const path of paths) scripts.push(parseOpScript(await readText(path), displayName(path)));
-  if (!options.check) return printResults(scripts[0]!, known, options);
-  const reports = scripts.map((script) => checkScript(script, known, options));
+  const recordings: Recording[] = [];
+  for (const path of paths) recordings.push(parseRecording(await readText(path), displayName(path)));
+  if (!options.check) return printResults(recordings[0]!, known, options);
+  const reports = recordings.map((recording) => checkRecording(recording, known, options));
   if (options.output === "json") print(toJson({ files: reports }));
   return reports.some((report) => report.mismatches.length > 0) ? Exit.WRONG : Exit.OK;
 }
 
-function printResults(script: OpScript, known: KnownDifferences, options: ExecOptions): number {
-  const { header: version, qemu, engine, profile, ...header } = script.header.value;
-  print(
-    toJson({
-      header: version,
-      engine: `spapr-iommu ${packageVersion()}`,
-      profile: options.profile,
-      ...header,
-    }),
-  );
-  for (const outcome of execute(script, known, options)) {
-    print(withResult(outcome.line, outcome.result));
-    tell(outcome, options);
+function printResults(recording: Recording, known: KnownDifferences, options: ExecOptions): number {
+  print(recording.header(`spapr-iommu ${packageVersion()}`, options.profile));
+  for (const line of execute(recording, known, options)) {
+    print(line.text);
+    tell(recording.file, line, options);
   }
   return Exit.OK;
 }
@@ -60,69 +49,63 @@ interface FileReport {
   readonly operations: number;
   readonly same: number;
   readonly unrecorded: number;
-  readonly known: readonly { line: number; reason: string | undefined }[];
-  readonly hazards: readonly ({ line: number } & Hazard)[];
+  readonly known: readonly Pick<CheckedLine, "line" | "reason">[];
+  readonly hazards: readonly Record<string, unknown>[];
   readonly mismatches: readonly Record<string, unknown>[];
 }
 
-function checkScript(script: OpScript, known: KnownDifferences, options: ExecOptions): FileReport {
+function checkRecording(recording: Recording, known: KnownDifferences, options: ExecOptions): FileReport {
+  const { file, operations } = recording;
   const counts = { same: 0, unrecorded: 0 };
-  const knownLines: { line: number; reason: string | undefined }[] = [];
-  const hazards: ({ line: number } & Hazard)[] = [];
+  const knownLines: FileReport["known"][number][] = [];
+  const hazards: Record<string, unknown>[] = [];
   const mismatches: Record<string, unknown>[] = [];
   const human = options.output === "human";
-  for (const outcome of execute(script, known, options)) {
-    const { line, verdict, expected, result, reason } = outcome;
-    for (const hazard of outcome.hazards) hazards.push({ line: line.number, ...hazard });
+  for (const checked of execute(recording, known, options)) {
+    const { line, verdict, operation, expected, result, reason } = checked;
+    for (const hazard of checked.hazards) hazards.push({ line, ...hazard });
     if (verdict === "same" || verdict === "unrecorded") counts[verdict]++;
-    else if (verdict === "known") knownLines.push({ line: line.number, reason });
+    else if (verdict === "known") knownLines.push({ line, reason });
     else {
-      mismatches.push({ line: line.number, verdict, operation: operationOf(line), expected, actual: result });
-      if (human && (options.all || mismatches.length === 1)) print(describeMismatch(outcome));
+      mismatches.push({ line, verdict, operation, expected, actual: result });
+      if (human && (options.all || mismatches.length === 1)) print(describeMismatch(file, checked));
     }
-    tell(outcome, options);
+    tell(file, checked, options);
   }
-  const report = {
-    file: script.file,
-    operations: script.lines.length,
-    ...counts,
-    known: knownLines,
-    hazards,
-    mismatches,
-  };
+  const report = { file, operations, ...counts, known: knownLines, hazards, mismatches };
   if (human && !options.quiet) print(summary(report));
   return report;
 }
 
-const execute = (script: OpScript, known: KnownDifferences, options: ExecOptions): Generator<LineOutcome> =>
-  executeScript(
-    script,
-    known,
-    { profile: options.profile },
-    { refusals: options.explain, events: options.trace },
-  );
+const execute = (
+  recording: Recording,
+  known: KnownDifferences,
+  options: ExecOptions,
+): Generator<CheckedLine> =>
+  recording.run({ known, profile: options.profile, refusals: options.explain, events: options.trace });
 
 /** What was heard during an operation, on standard error. */
-function tell({ line, refusals, hazards, events }: LineOutcome, options: ExecOptions): void {
+function tell(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
   for (const event of events) printError(formatTraceEvent(event));
-  for (const refusal of refusals) printError(`${line.file}:${line.number}: ${describeRefusal(refusal)}`);
+  for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
   if (options.output === "json" || options.quiet) return;
   for (const { what, values } of hazards) {
-    printError(`${line.file}:${line.number}: ${colors.yellow("hazard")}: ${what} ${toJson(values)}`);
+    printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} ${toJson(values)}`);
   }
 }
 
 const describeRefusal = ({ call, status, rule, source, values }: Refusal): string =>
   `${call} = ${status}: ${rule} (${source}) ${toJson(values)}`;
 
-function describeMismatch({ line, verdict, expected, result, reason }: LineOutcome): string {
+function describeMismatch(file: string, checked: CheckedLine): string {
+  const { line, verdict, operation, expected, result, reason } = checked;
   const what =
     verdict === "vanished"
       ? `listed as a known difference, but it is none any more: ${reason}`
       : "differs from the recording";
   return [
-    `${line.file}:${line.number}: ${colors.red(what)}`,
-    `  operation ${toJson(operationOf(line))}`,
+    `${file}:${line}: ${colors.red(what)}`,
+    `  operation ${toJson(operation)}`,
     `  expected  ${toJson(expected)}`,
     `  actual    ${toJson(result)}`,
   ].join("\n");

@@ -12,17 +12,21 @@ const MAX_TEXT_BYTES = 512 * 2 ** 20;
 /**
  * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
  *
+ * @param onRead hears how many bytes of the file itself were read
  * @throws IommuError BAD_FILE if it cannot be read, or the compressed data is damaged or ends early
  */
-export async function* openInput(path: string): AsyncGenerator<Uint8Array> {
+export async function* openInput(
+  path: string,
+  onRead: (bytes: number) => void = () => {},
+): AsyncGenerator<Uint8Array> {
   const source: Readable = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   try {
     const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     const first = await chunks.next();
     if (first.done === true) return;
     const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
-    if (isGzip) yield* unpack(first.value, chunks);
-    else yield* plain(first.value, chunks);
+    if (isGzip) yield* unpack(counted(first.value, chunks, onRead));
+    else yield* counted(first.value, chunks, onRead);
   } catch (cause) {
     throw asInputError(path, cause);
   } finally {
@@ -47,15 +51,25 @@ export async function readText(path: string): Promise<string> {
 /** How a file is named in messages and reports. */
 export const displayName = (path: string): string => (path === "-" ? "stdin" : path);
 
-async function* plain(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Uint8Array> {
+async function* counted(
+  first: Buffer,
+  rest: AsyncIterator<Buffer>,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  let bytes = first.length;
+  onRead(bytes);
   yield first;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    bytes += next.value.length;
+    onRead(bytes);
+    yield next.value;
+  }
 }
 
-async function* unpack(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Uint8Array> {
+async function* unpack(packed: AsyncGenerator<Buffer>): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
   const out = new PassThrough({ highWaterMark: 1 << 20 });
-  const done = pipeline(plain(first, rest), gunzip, out);
+  const done = pipeline(packed, gunzip, out);
   // The loop below ends with the same error; without a handler here it would count as unhandled.
   done.catch(() => {});
   for await (const chunk of out) yield chunk as Buffer;
@@ -73,5 +87,6 @@ function asInputError(path: string, cause: unknown): Error {
     Z_DATA_ERROR: `the gzip data is damaged (${cause.message})`,
   };
   const reason = reasons[code ?? ""] ?? cause.message;
-  return new IommuError("BAD_FILE", `${displayName(path)}: ${reason}`, { path }, { cause });
+  const details = code === "Z_BUF_ERROR" ? { path, early: 1 } : { path };
+  return new IommuError("BAD_FILE", `${displayName(path)}: ${reason}`, details, { cause });
 }

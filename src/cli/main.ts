@@ -1,13 +1,19 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
-import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
+import { PROFILES } from "../spapr/profile.ts";
+import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
 import { type AttachVerbOptions, attach } from "./attach.ts";
+import { type CheckCommandOptions, check } from "./check.ts";
+import { type ConvertOptions, convert } from "./convert.ts";
 import { type ExecOptions, exec } from "./exec.ts";
+import { diffMoments, info, map, type StateOptions } from "./map.ts";
 import { type OracleOptions, oracle } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { type RunOptions, run } from "./run.ts";
+import { type ShrinkOptions, shrinkFile } from "./shrink.ts";
+import { type StatOptions, stat } from "./stat.ts";
 
 /** Runs the command line and returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -38,17 +44,74 @@ function makeProgram(finish: (status: number) => void): Command {
     );
   program
     .command("exec")
-    .argument("<script...>", "op scripts (JSONL, may be gzip-compressed), - for standard input")
+    .argument("<script...>", "op scripts or recordings (JSONL, may be gzip-compressed), - for standard input")
     .description("run an op script and print it with our results, or compare with the results in it")
     .option("--check", "compare with the recorded results; exit 2 on a difference", false)
     .option("--all", "with --check: print every difference, not only the first of a file", false)
     .option("--known <file>", "reviewed differences (default: those that ship with the package)")
     .option("--explain", "tell on standard error why calls were refused", false)
     .option("--trace", "print QEMU's trace events on standard error", false)
-    .addOption(profileOption().default(DEFAULT_PROFILE))
+    .addOption(
+      new Option(
+        "--profile <name>",
+        "which system to be (default: the one that was recorded, else qemu-7.2)",
+      ).choices([...Object.keys(PROFILES), ...KERNEL_PROFILES.map((profile) => profile.name)]),
+    )
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
     .action(async (paths: string[], options: ExecOptions) => finish(await exec(paths, options)));
+  withCheckOptions(
+    program
+      .command("check")
+      .argument("<file...>", TRACE_FILE)
+      .description(
+        "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
+      ),
+  )
+    .option("-q, --quiet", "print findings only", false)
+    .action(async (paths: string[], options: CheckCommandOptions) => finish(await check(paths, options)));
+  withCheckOptions(
+    program
+      .command("shrink")
+      .argument("<file>", "trace of QEMU (log or simple)")
+      .description("reduce a trace to a few operations that still show a finding, as an op script")
+      .requiredOption("--finding <number>", "which finding of check, counted from 1"),
+  )
+    .option("-q, --quiet", "print the script only", false)
+    .action(async (path: string, options: ShrinkOptions) => finish(await shrinkFile(path, options)));
+  program
+    .command("info")
+    .argument("<file>", TRACE_FILE)
+    .description("the DMA windows as a tree, in the way of QEMU's info mtree")
+    .option("--at <moment>", MOMENT)
+    .addOption(outputOption())
+    .action(async (path: string, options: StateOptions) => finish(await info(path, options)));
+  program
+    .command("map")
+    .argument("<file>", TRACE_FILE)
+    .description("the mappings of the windows as runs")
+    .option("--liobn <liobn>", "only this window")
+    .option("--at <moment>", MOMENT)
+    .option("--raw", "every entry that is not zero, as it is", false)
+    .addOption(outputOption())
+    .action(async (path: string, options: StateOptions) => finish(await map(path, options)));
+  program
+    .command("diff")
+    .argument("<a>", "FILE@MOMENT")
+    .argument("<b>", "FILE@MOMENT")
+    .description("what changed between two moments of a trace, or of two traces")
+    .addOption(outputOption())
+    .action(async (a: string, b: string, options: StateOptions) => finish(await diffMoments(a, b, options)));
+  program
+    .command("stat")
+    .argument("<file>", "trace of QEMU (log or simple); may be gzip-compressed; - for standard input")
+    .description(
+      "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
+    )
+    .addOption(filterOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "no progress bar", false)
+    .action(async (path: string, options: StatOptions) => finish(await stat(path, options)));
   program
     .command("run")
     .argument("[scenario]", "name of the scenario")
@@ -59,6 +122,28 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (name: string | undefined, options: RunOptions) => finish(await run(name, options)));
+  program
+    .command("convert")
+    .argument(
+      "<in>",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed; - for standard input",
+    )
+    .argument(
+      "<out>",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet",
+    )
+    .description("write a trace as a table for other tools, or as a timeline for Perfetto")
+    .addOption(
+      new Option("--table <name>", "one row for each event, or for each mapping with its end")
+        .choices(["events", "mappings"])
+        .default("events"),
+    )
+    .option("--run <name>", "name of the recording in the table (default: that of the file)")
+    .option("-f, --force", "overwrite what exists", false)
+    .option("-q, --quiet", "print errors only", false)
+    .action(async (input: string, output: string, options: ConvertOptions) =>
+      finish(await convert(input, output, options)),
+    );
   program
     .command("attach")
     .description("follow the DMA windows of a running QEMU, by its monitor and its trace")
@@ -99,6 +184,38 @@ const wholeNumber =
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
+
+const TRACE_FILE =
+  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
+
+const MOMENT = "behind the event of this number, or at a time in seconds (12.5, 12s); by default at the end";
+
+/** Options of the verbs that look for what is wrong. */
+function withCheckOptions(command: Command): Command {
+  return command
+    .option("--ram <size>", "memory of the guest, from address 0 (for beyond-ram and direct-map-hole)")
+    .option("--full-at <percent>", "a window is nearly full from here on (default: 95)")
+    .option(
+      "--free-pages <count>",
+      "... and fragmented if so many pages are not free in one piece (default: 16)",
+    )
+    .option(
+      "--overtaken <count>",
+      "a mapping leaked if so many later ones of its kind are gone (default: 1000)",
+    )
+    .option("--pool <count>", "more than so many of these are a pool, and no leak (default: 16)")
+    .option("--sweep <pages>", "unmaps in a row that find so many pages unmapped clear a table (default: 64)")
+    .addOption(filterOption())
+    .addOption(outputOption());
+}
+
+const filterOption = (): Option =>
+  new Option(
+    "-F, --filter <filter>",
+    "only events that a filter takes, as in trace-cmd: 'pci_put: ioba >= 0x1000'",
+  )
+    .argParser((text: string, before: string[]) => [...before, text])
+    .default([], "all");
 
 const profileOption = (): Option =>
   new Option("--profile <name>", "which hypervisor to be").choices(Object.keys(PROFILES));

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
-import { KnownDifferences, operationOf } from "../formats/op-script/known-differences.ts";
+import { operationOf } from "../formats/op-script/recording.ts";
 import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../live/oracle.ts";
 import { findQemu, profileOf, type QemuProgram } from "../live/qemu-program.ts";
@@ -10,8 +10,8 @@ import type { RunLimits } from "../live/real-qemu.ts";
 import { findProfile } from "../spapr/profile.ts";
 import { displayName, readText } from "./input.ts";
 import { untilInterrupted } from "./interrupt.ts";
+import { readKnownDifferences } from "./known-differences.ts";
 import { Exit, print, printError, toJson } from "./output.ts";
-import { packageFile } from "./package-files.ts";
 
 export interface OracleOptions {
   readonly random: number | undefined;
@@ -52,8 +52,7 @@ async function compareScripts(
   limits: RunLimits,
   options: OracleOptions,
 ): Promise<number> {
-  const knownPath = options.known ?? packageFile("known-differences.json");
-  const known = KnownDifferences.parse(await readText(knownPath), knownPath);
+  const known = await readKnownDifferences(options.known);
   const reports: OracleReport[] = [];
   for (const script of scripts) {
     const report = await askOracle(withProfile(script, profile), qemu, known, limits);

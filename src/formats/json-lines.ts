@@ -9,6 +9,9 @@ import { IommuError } from "../base/errors.ts";
 /** The longest line that is read, in characters: a list of 512 TCEs takes 12 KiB, a page of data 8 KiB. */
 export const MAX_LINE_LENGTH: number = 4 * 2 ** 20;
 
+/** How deep values may lie in each other, so that walking over them is bounded. */
+const MAX_DEPTH = 64;
+
 /** One line that holds a JSON object. */
 export class JsonLine {
   readonly file: string;
@@ -28,12 +31,9 @@ export class JsonLine {
     try {
       value = JSON.parse(text);
     } catch {
-      const { column, expected } = findSyntaxError(text);
-      throw this.#error(
-        column,
-        `expected ${expected}, found ${column > text.length ? "the end of the line" : JSON.stringify(text[column - 1])}`,
-      );
+      throw this.#syntaxError();
     }
+    if (isDeep(value)) throw this.#syntaxError();
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw this.#error(
         text.search(/\S/) + 1,
@@ -48,6 +48,13 @@ export class JsonLine {
     return this.#error(new Scanner(this.text).columns().get(key) ?? 1, message);
   }
 
+  #syntaxError(): IommuError {
+    const { text } = this;
+    const { column, expected } = findSyntaxError(text);
+    const found = column > text.length ? "the end of the line" : JSON.stringify(text[column - 1]);
+    return this.#error(column, `expected ${expected}, found ${found}`);
+  }
+
   #error(column: number, message: string): IommuError {
     return new IommuError("BAD_FILE", `${this.file}:${this.number}:${column}: ${message}`, {
       file: this.file,
@@ -56,6 +63,13 @@ export class JsonLine {
     });
   }
 }
+
+/** Is there a value more than {@link MAX_DEPTH} levels below? */
+const isDeep = (value: unknown, depth = 0): boolean =>
+  depth > MAX_DEPTH ||
+  (typeof value === "object" &&
+    value !== null &&
+    Object.values(value).some((inner) => isDeep(inner, depth + 1)));
 
 /** Splits a text into its lines that are not blank. */
 export function parseJsonLines(text: string, file: string): JsonLine[] {
@@ -127,7 +141,7 @@ class Scanner {
 
   #value(depth: number): void {
     const next = this.#peek();
-    if (depth > 64) throw new SyntaxProblem(this.#at, "at most 64 levels");
+    if (depth > MAX_DEPTH) throw new SyntaxProblem(this.#at, `at most ${MAX_DEPTH} levels`);
     if (next === "{") this.#object(depth, () => {});
     else if (next === "[") this.#array(depth);
     else if (next === '"') this.#string();
@@ -170,8 +184,19 @@ class Scanner {
 
   #string(): string {
     const start = this.#at;
-    this.#match(/"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy, "a string");
-    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+    // The end is found by hand: an expression that repeats a choice overflows on a long string.
+    let end = start + 1;
+    while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
+    try {
+      const value: unknown = JSON.parse(this.#text.slice(start, end + 1));
+      if (typeof value === "string") {
+        this.#at = end + 1;
+        return value;
+      }
+    } catch {
+      // Below: no string, or one that is broken.
+    }
+    throw new SyntaxProblem(start, "a string");
   }
 
   #match(pattern: RegExp, expected: string): void {

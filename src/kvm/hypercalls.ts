@@ -1,12 +1,10 @@
 import { pageOf, TWO32 } from "../base/u64.ts";
+import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
 import type { MemorySlots } from "./memory-slots.ts";
 import type { HostTable, KvmProcess } from "./ports.ts";
-
-/** KVM's own status: the call goes on to user space, which does it again from the start. */
-export const H_TOO_HARD = 9999;
 
 const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
 const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;

@@ -29,12 +29,14 @@ interface Slot {
 /** Which guest physical addresses are memory, and where in the process. */
 export class MemorySlots {
   readonly #pageShift: number;
+  readonly #pageSize: number;
   #slots: Slot[] = [];
   /** The slot found last. */
   #last: Slot | undefined;
 
   constructor(hostPageShift: number) {
     this.#pageShift = hostPageShift;
+    this.#pageSize = 2 ** hostPageShift;
   }
 
   /** KVM_SET_USER_MEMORY_REGION: makes, moves or removes a slot. */
@@ -76,8 +78,7 @@ export class MemorySlots {
       if (slot === undefined) return -1;
       this.#last = slot;
     }
-    const pageSize = 2 ** this.#pageShift;
-    return slot.vaddr + (page - slot.firstPage) * pageSize + (lo % pageSize);
+    return slot.vaddr + (page - slot.firstPage) * this.#pageSize + (lo & (this.#pageSize - 1));
   }
 
   #replace(number: number, made?: Slot): void {

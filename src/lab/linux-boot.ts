@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
-import { formatMismatch, Rebuild } from "../check/rebuild.ts";
+import { Rebuild } from "../check/rebuild.ts";
+import { formatMismatch } from "../check/verdicts.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import type { Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 

@@ -54,7 +54,7 @@ export class FirmwareScript {
    * Compiles one more operation.
    *
    * @throws IommuError UNSUPPORTED, with the place, if it touches memory that the firmware
-   * needs; LIMIT_EXCEEDED if the script gets longer than its memory
+   * needs, or vfio-user devices; LIMIT_EXCEEDED if the script gets longer than its memory
    */
   add({ line, operation }: ScriptLine): void {
     for (const { key, start, length } of memoryOf(operation)) {
@@ -67,6 +67,10 @@ export class FirmwareScript {
       throw new IommuError("UNSUPPORTED", error.message, error.details);
     }
     const decode = this.#compile(operation);
+    if (decode === undefined) {
+      const error = line.error("op", `"${operation.op}": real QEMU runs here without vfio-user devices`);
+      throw new IommuError("UNSUPPORTED", error.message, error.details);
+    }
     this.#steps.push({ records: this.records, decode });
     if (SCRIPT_ADDRESS + this.#bytes + 16 > RESULT_ADDRESS) {
       const error = line.error(
@@ -121,7 +125,8 @@ export class FirmwareScript {
     if (data.length > 0) this.record(RecordKind.WRITE, [address, data.length], data);
   }
 
-  #compile(operation: Operation): Decoder {
+  /** @returns undefined if the operation needs a device that the machine does not have */
+  #compile(operation: Operation): Decoder | undefined {
     switch (operation.op) {
       case "note":
         return nothing;
@@ -179,6 +184,11 @@ export class FirmwareScript {
       case "dma_read":
       case "dma_write":
         return this.#transfer(operation);
+      case "device_add":
+      case "device_del":
+      case "vfio_dma_read":
+      case "vfio_dma_write":
+        return undefined;
     }
   }
 

@@ -1,6 +1,7 @@
 import { hex, hex64, toBig } from "../base/u64.ts";
-import type { Mismatch, Rebuild, RebuildCounts } from "../check/rebuild.ts";
+import type { Rebuild } from "../check/rebuild.ts";
 import type { EntryClasses } from "../check/rebuilt-window.ts";
+import type { Mismatch, RebuildCounts } from "../check/verdicts.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 
 /** Mismatches that a state shows: the last ones. All are counted. */

@@ -1,14 +1,18 @@
-import { compareResults, type LineOutcome } from "../formats/op-script/check.ts";
-import type { KnownDifferences } from "../formats/op-script/known-differences.ts";
+import type { KnownDifferences } from "../formats/known-differences.ts";
+import { compareResults } from "../formats/op-script/recording.ts";
 import { type OpResult, OpRunner } from "../formats/op-script/run.ts";
-import type { OpScript } from "../formats/op-script/script.ts";
+import type { OpScript, ScriptLine } from "../formats/op-script/script.ts";
+import type { CheckedLine } from "../formats/recording.ts";
 import type { Hazard } from "../spapr/observer.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 import { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 
 /** One operation that both sides carried out, or that QEMU did not survive. */
-export interface OracleOutcome
-  extends Pick<LineOutcome, "line" | "result" | "verdict" | "reason" | "hazards"> {
+export interface OracleOutcome extends Pick<CheckedLine, "verdict" | "reason"> {
+  readonly line: ScriptLine["line"];
+  readonly hazards: readonly Hazard[];
+  /** What the engine answered. */
+  readonly result: OpResult;
   /** What QEMU answered; undefined if it ended during the operation. */
   readonly theirs: OpResult | undefined;
 }
@@ -51,8 +55,8 @@ export function compareWith(script: OpScript, real: RealRun, known: KnownDiffere
     runner.machine.observer.hazard = (hazard) => hazards.push(hazard);
     const result = runner.run(operation);
     const theirs = results[outcomes.length];
-    const crashed = theirs === undefined ? crash : undefined;
-    let { verdict, reason } = compareResults(line, theirs, crashed, result, known);
+    const outcome = theirs === undefined ? { crash } : { result: theirs };
+    let { verdict, reason } = compareResults(line, outcome, result, known, runner.machine.profile.name);
     if (verdict === "different" && theirs === undefined && hazards.length > 0) {
       verdict = "known";
       reason = hazards.map(({ what }) => what).join("; ");

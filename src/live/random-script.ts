@@ -3,7 +3,7 @@ import { JsonLine } from "../formats/json-lines.ts";
 import { OpRunner } from "../formats/op-script/run.ts";
 import { type OpScript, parseOperation, parseOpScript } from "../formats/op-script/script.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
-import { buidOf, pciLiobn, RtasToken } from "../spapr/papr.ts";
+import { buidOf, pciLiobn } from "../spapr/papr.ts";
 import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";
 import { Random } from "./random.ts";
 import { randomBridges } from "./random-machine.ts";
@@ -17,6 +17,8 @@ const MAX_STUFFED = 0x8_0000;
 /** Entries of a window that is read whole. */
 const MAX_SCANNED = 0x8000;
 const VIO_REG = 0x7100_0003;
+/** An RTAS call that has nothing to do with DMA, and that only newer QEMUs have. */
+const CONFIGURE_KERNEL_DUMP = 0x202d;
 const LIST_ADDRESS = 0x20_0000n;
 /** The bridge's MSI page hides what windows have there. */
 const MSI = { first: 0x3ff_ffff_f000n, end: 0x400_0000_2000n } as const;
@@ -111,7 +113,7 @@ class ScriptWriter {
 
   carryOut(operation: RawOperation, file: string, number: number): void {
     const line = new JsonLine(file, number, JSON.stringify(operation));
-    this.#runner.run(parseOperation(line, this.#bridgeIndexes));
+    this.#runner.run(parseOperation(line, this.#bridgeIndexes, false));
   }
 
   #bridge(): PciHostBridge {
@@ -259,7 +261,7 @@ class ScriptWriter {
         [2, () => rtas(name, [address, hi, other, ...rest], nret)],
         [2, () => rtas(name, [address, lo, hi, ...rest], nret)],
         [2, () => rtas("ibm,remove-pe-dma-window", [random.pick(noWindow)], 1)],
-        [1, () => ({ op: "rtas", token: hex(RtasToken.CONFIGURE_KERNEL_DUMP), args: [1, 2, 3], nret: 4 })],
+        [1, () => ({ op: "rtas", token: hex(CONFIGURE_KERNEL_DUMP), args: [1, 2, 3], nret: 4 })],
       ])(),
     ];
   }

@@ -1,4 +1,5 @@
-import { KnownDifferences, operationOf } from "../formats/op-script/known-differences.ts";
+import { KnownDifferences } from "../formats/known-differences.ts";
+import { operationOf } from "../formats/op-script/recording.ts";
 import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";
 import type { QemuProgram } from "./qemu-program.ts";

@@ -26,6 +26,20 @@ export class DmaTarget {
   length = 0;
   /** Why the access is refused; null if it is not. */
   reason: DmaFaultReason | null = null;
+
+  /** Stores all but the length; returns whether the access is allowed. */
+  set(
+    region: MemoryRegion | null,
+    offsetHi: number,
+    offsetLo: number,
+    reason: DmaFaultReason | null,
+  ): boolean {
+    this.region = region;
+    this.offsetHi = offsetHi;
+    this.offsetLo = offsetLo;
+    this.reason = reason;
+    return reason === null;
+  }
 }
 
 /**
@@ -73,43 +87,31 @@ export class AddressSpace {
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
     const need = write ? 2 : 1;
     let view = this.#view;
-    into.reason = null;
     into.length = length;
     for (let hops = 0; hops < MAX_TRANSLATIONS; hops++) {
       const range = view.find(hi, lo);
-      if (range === undefined) {
-        into.region = null;
-        into.offsetHi = hi;
-        into.offsetLo = lo;
-        into.reason = hops === 0 ? "outside" : "no-memory";
-        return false;
-      }
+      if (range === undefined) return into.set(null, hi, lo, hops === 0 ? "outside" : "no-memory");
       const { region } = range;
       const offsetHi = range.offsetHi(hi, lo);
       const offsetLo = range.offsetLo(lo);
-      into.region = region;
-      into.offsetHi = offsetHi;
-      into.offsetLo = offsetLo;
       const { iommu } = region;
       if (iommu === null) {
         // QEMU clips at the end of the section for memory only.
         if (region.ram !== null) into.length = clip(into.length, range.lastHi, range.lastLo, hi, lo);
-        return true;
+        return into.set(region, offsetHi, offsetLo, null);
       }
       const entry = this.#entry;
       iommu.hooks.translate(offsetHi, offsetLo, entry);
       if ((entry.perm & need) === 0) {
-        into.reason = entry.perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
-        return false;
+        const reason = entry.perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
+        return into.set(region, offsetHi, offsetLo, reason);
       }
       hi = ((entry.targetHi & ~entry.maskHi) | (offsetHi & entry.maskHi)) >>> 0;
       lo = ((entry.targetLo & ~entry.maskLo) | (offsetLo & entry.maskLo)) >>> 0;
       into.length = clip(into.length, (hi | entry.maskHi) >>> 0, (lo | entry.maskLo) >>> 0, hi, lo);
       view = iommu.hooks.target.view;
     }
-    into.region = null;
-    into.reason = "no-memory";
-    return false;
+    return into.set(null, hi, lo, "no-memory");
   }
 
   /**
@@ -199,13 +201,12 @@ export class AddressSpace {
 
 type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
 
-/** The smaller of `length` and the bytes from an address to the last one of its piece. */
-function clip(length: number, lastHi: number, lastLo: number, hi: number, lo: number): number {
-  const borrow = lastLo < lo ? 1 : 0;
-  if (lastHi - hi - borrow > 0) return length;
-  const left = lastLo - lo + 1 + borrow * TWO32;
-  return Math.min(left, length);
-}
+/**
+ * The smaller of `length` and the bytes from an address to the last one of its
+ * piece; exact below 2^53, and never rounded to less than that.
+ */
+const clip = (length: number, lastHi: number, lastLo: number, hi: number, lo: number): number =>
+  Math.min((lastHi - hi) * TWO32 + (lastLo - lo) + 1, length);
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {

@@ -1,4 +1,4 @@
-import { hiOf, loOf, TWO32 } from "../base/u64.ts";
+import { hiOf, loOf } from "../base/u64.ts";
 import { type MemoryRegion, WHOLE_SPACE } from "./memory-region.ts";
 
 /** A stretch of an address space that one region answers. */
@@ -58,7 +58,8 @@ export class FlatRange {
 
   /** Offset in the region of an address inside of the range, high half. */
   offsetHi(hi: number, lo: number): number {
-    return (hi + this.#shiftHi + (lo + this.#shiftLo >= TWO32 ? 1 : 0)) >>> 0;
+    const carry = this.offsetLo(lo) < lo ? 1 : 0;
+    return (hi + this.#shiftHi + carry) >>> 0;
   }
 
   /** QEMU's test whether a listener has to hear of a change. */

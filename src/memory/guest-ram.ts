@@ -17,20 +17,25 @@ export const MAX_RAM_BYTES: bigint = 1n << 52n;
  */
 export class GuestRam {
   readonly sizeBytes: bigint;
+  readonly #maxResidentBytes: number;
   readonly #chunks = new Map<number, Uint8Array<ArrayBuffer>>();
   // The chunk used last: most accesses stay in one.
   #lastNumber = -1;
   #lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #lastView = new DataView(new ArrayBuffer(0));
 
-  /** @throws IommuError OUT_OF_RANGE if the size is not 1 byte to {@link MAX_RAM_BYTES} */
-  constructor(sizeBytes: bigint) {
+  /**
+   * @param maxResidentBytes the most bytes that may really be in use
+   * @throws IommuError OUT_OF_RANGE if the size is not 1 byte to {@link MAX_RAM_BYTES}
+   */
+  constructor(sizeBytes: bigint, maxResidentBytes: number = MAX_RESIDENT_BYTES) {
     if (sizeBytes <= 0n || sizeBytes > MAX_RAM_BYTES) {
       throw new IommuError("OUT_OF_RANGE", `memory of ${sizeBytes} bytes: must be 1 to ${MAX_RAM_BYTES}`, {
         sizeBytes,
       });
     }
     this.sizeBytes = sizeBytes;
+    this.#maxResidentBytes = maxResidentBytes;
   }
 
   /** Bytes that are really allocated. */
@@ -55,7 +60,7 @@ export class GuestRam {
   /**
    * Copies bytes to `offset`.
    *
-   * @throws IommuError LIMIT_EXCEEDED when more than {@link MAX_RESIDENT_BYTES} would be in use
+   * @throws IommuError LIMIT_EXCEEDED when more would be in use than the limit of the constructor
    */
   write(offset: number, from: Uint8Array): void {
     for (let done = 0; done < from.length; ) {
@@ -90,7 +95,7 @@ export class GuestRam {
       const cells = Math.min((CHUNK - at) / 4, count - done);
       if (this.#find((offset + done * 4 - at) / CHUNK)) {
         const view = this.#lastView;
-        for (let i = 0; i < cells; i++) into[done + i] = view.getUint32(at + i * 4);
+        for (let i = 0, from = at; i < cells; i++, from += 4) into[done + i] = view.getUint32(from);
       } else {
         into.fill(0, done, done + cells);
       }
@@ -108,10 +113,9 @@ export class GuestRam {
 
   #findOrMake(number: number): void {
     if (this.#find(number)) return;
-    if (this.residentBytes >= MAX_RESIDENT_BYTES) {
-      throw new IommuError("LIMIT_EXCEEDED", `more than ${MAX_RESIDENT_BYTES} bytes of guest memory in use`, {
-        limit: MAX_RESIDENT_BYTES,
-      });
+    if (this.residentBytes >= this.#maxResidentBytes) {
+      const limit = this.#maxResidentBytes;
+      throw new IommuError("LIMIT_EXCEEDED", `more than ${limit} bytes of guest memory in use`, { limit });
     }
     const bytes = new Uint8Array(CHUNK);
     this.#chunks.set(number, bytes);

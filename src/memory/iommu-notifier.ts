@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { hex64, hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
+import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
 import { MappingRun } from "./mapping-run.ts";
 
 /** What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags. */
@@ -24,6 +24,11 @@ export interface NotifierOptions {
   readonly last?: bigint;
   /** IOMMU index; default 0. */
   readonly index?: number;
+  /**
+   * Deliver replayed pages like any others: only those inside of the range.
+   * QEMU replays the whole region to every notifier (behaviour 6.6), which is the default.
+   */
+  readonly cropReplay?: boolean;
   /** Receives the pages that lie inside of the range. The run is reused afterwards. */
   readonly notify: (run: MappingRun) => void;
   /**
@@ -47,6 +52,7 @@ export class IommuNotifier {
   readonly index: number;
   /** Pages that were not delivered because the edge of the range cuts them. */
   hazards = 0;
+  readonly #cropReplay: boolean;
   readonly #notify: (run: MappingRun) => void;
   readonly #notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the shift it was computed for: wholly inside, and touched.
@@ -68,11 +74,8 @@ export class IommuNotifier {
     if (start < 0n || last > U64_MAX || start > last) {
       throw new IommuError(
         "BAD_ARGUMENT",
-        `notifier ${name}: range ${hex64(start)}-${hex64(last)} is empty`,
-        {
-          start,
-          last,
-        },
+        `notifier ${name}: ${start} to ${last} is no range of offsets below 2^64`,
+        { start, last },
       );
     }
     this.name = name;
@@ -80,13 +83,15 @@ export class IommuNotifier {
     this.start = start;
     this.last = last;
     this.index = index;
+    this.#cropReplay = options.cropReplay ?? false;
     this.#notify = options.notify;
     this.#notifyCut = options.notifyCut;
   }
 
-  /** Delivers a run as replay does: QEMU consults neither the range nor the flags then. */
+  /** Delivers a run of a replay: all of it, unless the notifier wants replays cropped. */
   replayed(run: MappingRun): void {
-    this.#notify(run);
+    if (this.#cropReplay) this.deliver(run);
+    else this.#notify(run);
   }
 
   /** Delivers what of a run this notifier asked for. */

@@ -1,5 +1,4 @@
 import { IommuError } from "../base/errors.ts";
-import { hex64 } from "../base/u64.ts";
 import type { GuestRam } from "./guest-ram.ts";
 import type { IommuRegion } from "./iommu-region.ts";
 import type { MemorySystem } from "./memory-system.ts";
@@ -150,9 +149,7 @@ export class MemoryRegion {
   /** Changes the size; a memory transaction unless it is the same. */
   setSize(size: bigint): void {
     if (size < 0n || size > WHOLE_SPACE) {
-      throw new IommuError("OUT_OF_RANGE", `region ${this.name}: size ${hex64(size)} is not 0 to 2^64`, {
-        size,
-      });
+      throw new IommuError("OUT_OF_RANGE", `region ${this.name}: size ${size} is not 0 to 2^64`, { size });
     }
     if (size === this.#size) return;
     this.system.transaction(() => {

@@ -47,14 +47,20 @@ export class MemorySystem {
     return this.#spaces;
   }
 
-  /** Runs changes of the layout; listeners hear of them when the outermost transaction ends. */
+  /**
+   * Runs changes of the layout; listeners hear of them when the outermost
+   * transaction ends. What listeners change then is another transaction, behind it.
+   */
   transaction(change: () => void): void {
     this.#depth++;
     try {
-      change();
+      try {
+        change();
+      } finally {
+        while (this.#depth === 1 && this.#pending) this.#update();
+      }
     } finally {
       this.#depth--;
-      if (this.#depth === 0 && this.#pending) this.#update();
     }
   }
 
@@ -70,10 +76,12 @@ export class MemorySystem {
 
   /** @internal Called by an address space that goes away, after its listeners. */
   removeSpace(space: AddressSpace): void {
+    const at = this.#spaces.indexOf(space);
+    if (at < 0) return;
     for (const { listener } of this.#registrations.filter((entry) => entry.space === space)) {
       this.unregister(listener);
     }
-    this.#spaces.splice(this.#spaces.indexOf(space), 1);
+    this.#spaces.splice(at, 1);
   }
 
   /** Registers a listener, which at once hears of everything that is there. */

@@ -10,9 +10,10 @@
 import { hex, maxBig } from "../base/u64.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
+import type { RecordValues } from "./observer.ts";
 import { DDW_MAX_TCES, DDW_PAGE_BITS, RtasStatus, RtasToken } from "./papr.ts";
 import type { PciHostBridge } from "./phb.ts";
-import { refuseCounts, refuseRtas } from "./refuse.ts";
+import { refuseCall, refuseCounts } from "./refuse.ts";
 import type { RtasCall, RtasDispatcher } from "./rtas.ts";
 
 const { SUCCESS, HW_ERROR, PARAM_ERROR } = RtasStatus;
@@ -57,10 +58,10 @@ function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   env.observer.trace?.({
     name: "spapr_iommu_ddw_query",
     buid: phb.buid,
-    cfgAddr: call.arg(0),
-    windowsAvailable: available,
-    maxWindowSize: BigInt(DDW_MAX_TCES),
-    pageMask,
+    configAddress: call.arg(0),
+    available: available,
+    windowSize: BigInt(DDW_MAX_TCES),
+    pageSizes: pageMask,
   });
   return SUCCESS;
 }
@@ -72,40 +73,41 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   if (phb === undefined) return PARAM_ERROR;
   const pageShift = call.arg(3);
   const windowShift = call.arg(4);
-  const values = { pageShift, windowShift, pgsz: hex(phb.pgsz) };
+  const values = (): RecordValues => ({ pageShift, windowShift, pgsz: hex(phb.pgsz) });
   // QEMU shifts by these numbers whatever they are; at 64 and above C does not say what comes out.
   if (pageShift > 63 || ((phb.pgsz >> BigInt(pageShift)) & 1n) === 0n) {
     if (pageShift > 63) shiftHazard(env, pageShift);
-    return refuseRtas(env, name, PARAM_ERROR, "the bridge does not allow this page size", "PAPR", values);
+    return refuseCall(env, name, PARAM_ERROR, "the bridge does not allow this page size", "PAPR", values);
   }
   if (windowShift < pageShift) {
-    return refuseRtas(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU", values);
+    return refuseCall(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU", values);
   }
   const window = phb.findFreeWindow();
   if (window === undefined) {
     const status = env.profile.noFreeWindowStatus;
-    return refuseRtas(env, name, status, "both windows are in use", "PAPR", { buid: hex(phb.buid) });
+    return refuseCall(env, name, status, "both windows are in use", "PAPR", () => ({ buid: hex(phb.buid) }));
   }
   const busOffset = chooseAddress(env, phb);
   if (busOffset === undefined) {
     const rule = "the place of the second window is taken";
-    return refuseRtas(env, name, HW_ERROR, rule, "PAPR", { buid: hex(phb.buid) });
+    return refuseCall(env, name, HW_ERROR, rule, "PAPR", () => ({ buid: hex(phb.buid) }));
   }
   if (!env.profile.createAboveMaximum && 2 ** (windowShift - pageShift) > DDW_MAX_TCES) {
-    return refuseRtas(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR", values);
+    return refuseCall(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR", values);
   }
   // QEMU counts TCEs in 32 bits: 2^32 and more become none (beyond 2^63, C does not say what they become).
   const sizeShift = windowShift - pageShift;
   createWindow(window, pageShift, busOffset, sizeShift < 32 ? 2 ** sizeShift : 0);
   if (!window.enabled)
-    return refuseRtas(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU", values);
+    return refuseCall(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU", values);
+  if (!env.profile.defaultWindowSticks) window.defaultWindow = false;
   env.observer.trace?.({
     name: "spapr_iommu_ddw_create",
     buid: phb.buid,
-    cfgAddr: call.arg(0),
+    configAddress: call.arg(0),
     pageSize: 1n << BigInt(pageShift),
-    requestedSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
-    start: busOffset,
+    windowSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
+    busOffset,
     liobn: window.liobn,
   });
   call.ret(1, window.liobn);
@@ -154,16 +156,14 @@ function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], cal
   const phb = phbs().find((bridge) => window !== undefined && bridge.windows.includes(window));
   if (window === undefined || phb === undefined || !phb.ddw || !window.enabled) {
     const rule = "no enabled window of a bridge with dynamic windows has this LIOBN";
-    return refuseRtas(env, name, PARAM_ERROR, rule, "PAPR", { liobn: hex(liobn) });
+    return refuseCall(env, name, PARAM_ERROR, rule, "PAPR", () => ({ liobn: hex(liobn) }));
   }
-  const wasDefault = env.profile.defaultWindowSticks
-    ? window.defaultWindow
-    : window.defaultWindow && window.busOffset === phb.dmaWinAddr;
+  const wasDefault = window.defaultWindow;
   window.disable();
   env.observer.trace?.({ name: "spapr_iommu_ddw_remove", liobn });
   if (env.profile.restoreDefaultWindow && phb.enabledWindows === 0 && !wasDefault) {
     phb.resetDma();
-    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: 0 });
+    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: 0 });
   }
   return SUCCESS;
 }
@@ -174,7 +174,7 @@ function reset(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const phb = findDdwPhb(env, find, name, call);
   if (phb === undefined) return PARAM_ERROR;
   phb.resetDma();
-  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, cfgAddr: call.arg(0) });
+  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: call.arg(0) });
   return SUCCESS;
 }
 
@@ -188,6 +188,6 @@ function findDdwPhb(
   const phb = find(buid);
   if (phb?.ddw) return phb;
   const rule = phb === undefined ? "no bridge has this BUID" : "the bridge has no dynamic windows";
-  refuseRtas(env, name, PARAM_ERROR, rule, "PAPR", { buid: hex(buid) });
+  refuseCall(env, name, PARAM_ERROR, rule, "PAPR", () => ({ buid: hex(buid) }));
   return undefined;
 }

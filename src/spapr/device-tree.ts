@@ -51,9 +51,9 @@ function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
 
 /** LIOBN, start and size of a window; QEMU computes the size in 32 bits (quirk `truncatedWindowProperty`). */
 function windowProperty(window: DmaWindow): number[] {
-  const size = window.env.profile.truncatedWindowProperty
-    ? BigInt.asUintN(32, window.sizeBytes)
-    : window.sizeBytes;
+  // Node 20's compiler crashes on a choice between two bigints that are cut to 64 bits; so the width is chosen.
+  const bits = window.env.profile.truncatedWindowProperty ? 32 : 64;
+  const size = BigInt.asUintN(bits, window.sizeBytes);
   return [window.liobn, ...cells64(window.busOffset), ...cells64(size)];
 }
 

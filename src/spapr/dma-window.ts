@@ -1,6 +1,5 @@
 import { type PageStep, pageStep } from "../base/page-step.ts";
-import type { Permission } from "../base/permission.ts";
-import { hex, hiOf, loOf, pageOf, TWO32, toBig } from "../base/u64.ts";
+import { hex, hiOf, loOf, pageOf, toBig } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import { type IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import {
@@ -11,10 +10,14 @@ import {
 } from "../memory/iommu-region.ts";
 import { MappingRun } from "../memory/mapping-run.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
-import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
+import type { RawRunVisitor } from "../tce/nodes.ts";
+import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { PCI_LIOBN_FLAG } from "./papr.ts";
+
+/** The attribute of an IOMMU region that VFIO asks a window for. */
+export const ATTR_TCE_FD = 0;
 
 /**
  * One DMA window and the TCE table behind it; QEMU's `spapr-tce-table`.
@@ -110,7 +113,7 @@ export class DmaWindow implements IommuHooks {
       return;
     }
     this.#setGeometry(pageShift, busOffset, entries);
-    this.table = new TceTable({ length: entries, pageShift });
+    this.#allocate();
     this.#traceNewTable();
     this.iommu.setSize(this.sizeBytes);
     this.root.addSubregion(this.iommu, busOffset);
@@ -121,9 +124,26 @@ export class DmaWindow implements IommuHooks {
     if (!this.enabled) return;
     this.root.removeSubregion(this.iommu);
     this.iommu.setSize(0n);
+    this.#releaseKernelTable();
     this.table = null;
-    this.fd = -1;
     this.#setGeometry(0, 0n, 0);
+  }
+
+  /** An in-kernel table where there is KVM, else one of our own. */
+  #allocate(): void {
+    const { accelerator } = this.env;
+    const { liobn, busOffset, entries, pageShift } = this;
+    const kernel =
+      this.needVfio && accelerator?.tiesTables !== true
+        ? null
+        : accelerator?.createTable({ liobn, pageShift, busOffset, entries });
+    this.table = kernel?.table ?? new TceTable({ length: entries, pageShift });
+    this.fd = kernel?.fd ?? -1;
+  }
+
+  #releaseKernelTable(): void {
+    if (this.fd !== -1) this.env.accelerator?.releaseTable(this.fd);
+    this.fd = -1;
   }
 
   /** Zeroes all entries without notifications, as a device reset does. */
@@ -155,16 +175,21 @@ export class DmaWindow implements IommuHooks {
    */
   indexOf(hi: number, lo: number): number {
     const { maskHi, maskLo, shift } = this.page;
-    const pageLo = (lo & maskLo) >>> 0;
-    const borrow = pageLo < this.#busLo ? 1 : 0;
-    return pageOf((((hi & maskHi) >>> 0) - this.#busHi - borrow) >>> 0, (pageLo - this.#busLo) >>> 0, shift);
+    const pageLo = lo & maskLo;
+    const busLo = this.#busLo | 0;
+    const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
+    const aheadHi = ((hi & maskHi) - (this.#busHi | 0) - borrow) | 0;
+    const aheadLo = (pageLo - busLo) | 0;
+    // Nearly all windows are smaller than 4 GiB, or their pages are at least 64 KiB: small integers.
+    return aheadHi === 0 && shift < 32 ? aheadLo >>> shift : pageOf(aheadHi >>> 0, aheadLo >>> 0, shift);
   }
 
   /** Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before. */
   put(index: number, hi: number, lo: number): void {
     this.table!.put(index, hi, lo);
-    const { page } = this;
-    this.iommu.notify(page, index, 1, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, permOf(lo));
+    const { iommu, page } = this;
+    if (iommu.notifierFlags === NotifierFlag.NONE) return;
+    iommu.notify(page, index, 1, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, permOf(lo));
   }
 
   /**
@@ -174,9 +199,14 @@ export class DmaWindow implements IommuHooks {
    * @returns how many were stored before the end of the window was passed
    */
   fill(index: number, count: number, hi: number, lo: number): number {
+    // Drivers that unmap single pages do so with this call: it costs what a put costs.
+    if (count === 1 && index < this.entries) {
+      this.put(index, hi, lo);
+      return 1;
+    }
     return this.#pieces(index, count, (first, _done, pages) => {
       this.table!.fill(first, pages, hi, lo);
-      this.#notifyFill(first, pages, hi, lo);
+      this.#notifyRun(first, pages, hi, lo, 0);
     });
   }
 
@@ -184,20 +214,21 @@ export class DmaWindow implements IommuHooks {
   putList(index: number, words: Uint32Array, count: number): number {
     return this.#pieces(index, count, (first, done, pages) => {
       const part = done === 0 ? words : words.subarray(done * 2);
-      this.table!.putList(first, part, pages);
-      if (this.iommu.notifierFlags !== NotifierFlag.NONE) this.#notifyList(first, part, pages);
+      this.table!.putList(first, part, pages, this.#notifyRun);
     });
   }
 
   /**
-   * Cuts a range of pages at the end of the window. In a window of all 2^64
-   * bytes the page behind the last one is the first again (behaviour 2.1: addresses wrap).
+   * Cuts a range of pages at the end of the window. In a window of 2^64 bytes
+   * or more, the page behind the last one of the bus is the first again
+   * (behaviour 2.1: addresses wrap).
    */
   #pieces(index: number, count: number, store: (first: number, done: number, pages: number) => void): number {
+    const end = Math.min(this.entries, this.#busPages);
     let first = index;
     let done = 0;
-    while (done < count && first < this.entries) {
-      const pages = Math.min(count - done, this.entries - first);
+    while (done < count && first < end) {
+      const pages = Math.min(count - done, end - first);
       store(first, done, pages);
       done += pages;
       first += pages;
@@ -206,58 +237,25 @@ export class DmaWindow implements IommuHooks {
     return done;
   }
 
-  #notifyFill(first: number, pages: number, hi: number, lo: number): void {
-    if (this.iommu.notifierFlags === NotifierFlag.NONE) return;
+  /** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */
+  readonly #notifyRun: RawRunVisitor = (first, pages, hi, lo, step) => {
     const { page, iommu } = this;
+    if (iommu.notifierFlags === NotifierFlag.NONE) return;
+    const perm = permOf(lo);
     const targetHi = (hi & page.maskHi) >>> 0;
     const targetLo = (lo & page.maskLo) >>> 0;
-    const perm = permOf(lo);
-    if (perm === 0) {
+    // Mapped pages follow each other, unmapped ones share their target.
+    if (pages === 1 || step === (perm === 0 ? 0 : 1)) {
       iommu.notify(page, first, pages, targetHi, targetLo, perm);
-    } else {
-      // Every page maps the same target, so they are no run.
-      for (let i = 0; i < pages; i++) iommu.notify(page, first + i, 1, targetHi, targetLo, perm);
+      return;
     }
-  }
-
-  #notifyList(first: number, words: Uint32Array, count: number): void {
-    const { page, iommu } = this;
-    for (let at = 0; at < count; ) {
-      const targetHi = (words[at * 2]! & page.maskHi) >>> 0;
-      const targetLo = (words[at * 2 + 1]! & page.maskLo) >>> 0;
-      const perm = permOf(words[at * 2 + 1]!);
-      const pages = this.#runLength(words, at, count, targetHi, targetLo, perm);
-      iommu.notify(page, first + at, pages, targetHi, targetLo, perm);
-      at += pages;
+    for (let i = 0; i < pages; i++) {
+      const ahead = step * i;
+      const pageHi = page.addHi(targetHi, targetLo, ahead);
+      const pageLo = page.addLo(targetLo, ahead);
+      iommu.notify(page, first + i, 1, pageHi, pageLo, perm);
     }
-  }
-
-  /** How many entries from `at` on are one run: next pages to next targets (unmapped: to the same one). */
-  #runLength(
-    words: Uint32Array,
-    at: number,
-    count: number,
-    hi: number,
-    lo: number,
-    perm: Permission,
-  ): number {
-    const { maskHi, maskLo, sizeHi, sizeLo } = this.page;
-    const stepLo = perm === 0 ? 0 : sizeLo;
-    const stepHi = perm === 0 ? 0 : sizeHi;
-    let next = at + 1;
-    for (; next < count; next++) {
-      lo += stepLo;
-      hi += stepHi;
-      if (lo >= TWO32) {
-        lo -= TWO32;
-        hi++;
-      }
-      const word = words[next * 2 + 1]!;
-      if ((word & maskLo) >>> 0 !== lo || (words[next * 2]! & maskHi) >>> 0 !== hi) break;
-      if ((word & TCE_PERM_MASK) !== perm) break;
-    }
-    return next - at;
-  }
+  };
 
   // ------------------------------------------------------------ IOMMU hooks
 
@@ -323,7 +321,15 @@ export class DmaWindow implements IommuHooks {
    */
   #setNeedVfio(need: boolean): void {
     this.needVfio = need;
-    if (need) this.#traceNewTable();
+    if (!need || (this.fd !== -1 && this.env.accelerator?.tiesTables === true)) return;
+    // Hypercalls must reach user space now. The entries stay where they are; the kernel forgets them.
+    this.#releaseKernelTable();
+    this.#traceNewTable();
+  }
+
+  /** IOMMU_ATTR_SPAPR_TCE_FD: the descriptor of the in-kernel table, which may be -1 (behaviour 3.6). */
+  getAttr(attribute: number): number | undefined {
+    return attribute === ATTR_TCE_FD && this.env.accelerator?.tiesTables === true ? this.fd : undefined;
   }
 
   // ------------------------------------------------------------------ trace

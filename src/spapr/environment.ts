@@ -1,6 +1,7 @@
 import { type AddressSpace, DmaTarget } from "../memory/address-space.ts";
 import { ramOffset } from "../memory/guest-ram.ts";
 import type { MemorySystem } from "../memory/memory-system.ts";
+import type { Accelerator } from "./accelerator.ts";
 import type { LiobnRegistry } from "./liobn-registry.ts";
 import type { SpaprObserver } from "./observer.ts";
 import type { Profile } from "./profile.ts";
@@ -21,6 +22,8 @@ export interface SpaprEnvironment {
   readonly observer: SpaprObserver;
   readonly liobns: LiobnRegistry;
   readonly replayStrategy: ReplayStrategy;
+  /** Null: QEMU handles all itself (TCG). */
+  readonly accelerator: Accelerator | null;
 }
 
 const target = new DmaTarget();
@@ -42,7 +45,7 @@ export function readCells(
   count: number,
 ): boolean {
   const found = env.systemMemory.translate(hi, lo, count * 4, false, target);
-  if (found && target.region!.ram !== null && target.length === count * 4 && (lo & 3) === 0) {
+  if (found && target.region!.ram !== null && target.length === count * 4 && (target.offsetLo & 3) === 0) {
     target.region!.ram.readCells(ramOffset(target.offsetHi, target.offsetLo), into, count);
     return true;
   }

@@ -25,6 +25,8 @@ const R5 = 4;
 const R6 = 6;
 const R7 = 8;
 
+const { SUCCESS } = HStatus;
+
 /** The entries of one list; filled again by each H_PUT_TCE_INDIRECT. */
 const list = new Uint32Array(MAX_LIST_ENTRIES * 2);
 const target = new DmaTarget();
@@ -36,7 +38,7 @@ const target = new DmaTarget();
  */
 export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
-  let status: number = HStatus.SUCCESS;
+  let status: number = SUCCESS;
   if (window === undefined) {
     status = refuseLiobn(env, "H_PUT_TCE", regs[R4]!, regs[R4 + 1]!);
   } else {
@@ -58,7 +60,7 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const liobnHi = regs[R4]!;
   const liobnLo = regs[R4 + 1]!;
   const window = env.liobns.find(liobnHi, liobnLo);
-  let status: number = HStatus.SUCCESS;
+  let status: number = SUCCESS;
   if (window === undefined) {
     status = refuseLiobn(env, "H_GET_TCE", liobnHi, liobnLo);
   } else {
@@ -73,7 +75,7 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
     }
   }
   if (env.observer.trace !== null) {
-    const tce = status === HStatus.SUCCESS ? toBig(regs[R4]!, regs[R4 + 1]!) : 0n;
+    const tce = status === SUCCESS ? toBig(regs[R4]!, regs[R4 + 1]!) : 0n;
     env.observer.trace({
       name: isPci(liobnLo) ? "spapr_iommu_pci_get" : "spapr_iommu_get",
       liobn: toBig(liobnHi, liobnLo),
@@ -112,7 +114,7 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
     const readable = readCells(env, regs[R6]!, regs[R6 + 1]!, list, count * 2);
     const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
     status = checkList(env, window, regs, index, count, readable);
-    if (status === HStatus.SUCCESS) {
+    if (status === SUCCESS) {
       stored = window.putList(index, list, count);
       if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
     }
@@ -124,9 +126,9 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
       name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
       liobn: BigInt(window.liobn),
       ioba: toBig(regs[R5]!, regs[R5 + 1]!),
-      tceList: toBig(regs[R6]!, regs[R6 + 1]!),
-      iobaN: BigInt(Math.max(stored - 1, 0)),
-      tceN: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
+      list: toBig(regs[R6]!, regs[R6 + 1]!),
+      last: BigInt(Math.max(stored - 1, 0)),
+      tce: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
       ret: status,
     });
   }
@@ -166,7 +168,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   } else {
     const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
     status = checkFill(env, window, regs, index, count);
-    if (status === HStatus.SUCCESS) {
+    if (status === SUCCESS) {
       stored = window.fill(index, count, regs[R6]!, regs[R6 + 1]!);
       if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
     }
@@ -177,8 +179,8 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
       name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
       liobn: BigInt(window.liobn),
       ioba: BigInt.asUintN(64, behind),
-      tceValue: toBig(regs[R6]!, regs[R6 + 1]!),
-      npages: BigInt(count),
+      tce: toBig(regs[R6]!, regs[R6 + 1]!),
+      pages: BigInt(count),
       ret: status,
     });
   }
@@ -187,7 +189,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
 
 function refuseEmpty(env: SpaprEnvironment, call: string): number {
   const status = env.profile.emptyListStatus;
-  if (status === HStatus.SUCCESS) return status;
+  if (status === SUCCESS) return status;
   return refuse(env, call, status, "no entries", "QEMU", "npages", 0, 0);
 }
 
@@ -216,7 +218,7 @@ function checkList(
       if (!isMemory(env, window, hi, lo)) return refuseTarget(env, call, hi, lo);
     }
   }
-  return HStatus.SUCCESS;
+  return SUCCESS;
 }
 
 function checkFill(
@@ -233,14 +235,14 @@ function checkFill(
   if (!env.profile.anyTarget && !isMemory(env, window, regs[R6]!, regs[R6 + 1]!)) {
     return refuseTarget(env, call, regs[R6]!, regs[R6 + 1]!);
   }
-  return HStatus.SUCCESS;
+  return SUCCESS;
 }
 
 /** Does an entry point at memory of the guest, with all of its page? Entries without permission always pass. */
 function isMemory(env: SpaprEnvironment, window: DmaWindow, hi: number, lo: number): boolean {
   if ((lo & TCE_PERM_MASK) === 0) return true;
   const { page } = window;
-  const bytes = Math.min(page.sizeHi * TWO32 + page.sizeLo, 2 ** 52);
+  const bytes = page.sizeHi * TWO32 + page.sizeLo;
   const pageHi = (hi & page.maskHi) >>> 0;
   const pageLo = (lo & page.maskLo) >>> 0;
   return (

@@ -6,6 +6,7 @@ import type { DmaWindow } from "./dma-window.ts";
 export class LiobnRegistry {
   readonly #windows = new Map<number, DmaWindow>();
   // The window found last. A guest works on one window for many calls.
+  // Its LIOBN as a signed number; -1 (0xffffffff) is none that a bridge or a device can have.
   #lastLiobn = -1;
   #last: DmaWindow | undefined;
 
@@ -15,10 +16,11 @@ export class LiobnRegistry {
    */
   find(hi: number, lo: number): DmaWindow | undefined {
     if (hi !== 0) return undefined;
-    if (lo === this.#lastLiobn) return this.#last;
+    // As signed numbers: those of PCI windows would not be small integers for V8.
+    if ((lo | 0) === this.#lastLiobn) return this.#last;
     const window = this.#windows.get(lo);
     if (window !== undefined) {
-      this.#lastLiobn = lo;
+      this.#lastLiobn = lo | 0;
       this.#last = window;
     }
     return window;

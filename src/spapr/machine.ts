@@ -1,18 +1,21 @@
 import { IommuError } from "../base/errors.ts";
-import { toBig } from "../base/u64.ts";
+import { rangeOf } from "../base/range.ts";
+import { hex, toBig } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
+import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
-import { newObserver, type SpaprObserver } from "./observer.ts";
-import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus, RtasToken } from "./papr.ts";
+import { newObserver, type RecordValues, type Refusal, type SpaprObserver } from "./observer.ts";
+import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
+import { refuseCall } from "./refuse.ts";
 import { HcallRegisters } from "./registers.ts";
 import { RtasDispatcher } from "./rtas.ts";
 import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
@@ -34,6 +37,8 @@ export interface MachineConfig {
   /** Name of a profile or a profile; default `qemu-7.2`. */
   readonly profile?: string | Profile;
   readonly replayStrategy?: ReplayStrategy;
+  /** Makes the accelerator of the machine; without one it runs under TCG. */
+  readonly accelerator?: (ram: GuestRam) => Accelerator;
 }
 
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
@@ -52,6 +57,8 @@ export class Machine {
   readonly systemMemory: AddressSpace;
   readonly env: SpaprEnvironment;
   readonly vio: VioBus;
+  /** Who handled the last hypercall. */
+  servedBy: "qemu" | "kvm" = "qemu";
   readonly #rtas: RtasDispatcher;
   readonly #registers = new HcallRegisters();
   /** Handlers by hypercall number / 4, as in QEMU. */
@@ -67,6 +74,7 @@ export class Machine {
     this.systemMemory = new AddressSpace(this.memory, "memory", root);
     root.addSubregion(MemoryRegion.ram(this.memory, "ppc_spapr.ram", this.ram), 0n);
     for (const { address, sizeBytes } of config.deviceRam ?? []) {
+      rangeOf(address, sizeBytes);
       root.addSubregion(MemoryRegion.ram(this.memory, "device-ram", new GuestRam(sizeBytes), true), address);
     }
     this.env = {
@@ -76,6 +84,7 @@ export class Machine {
       observer: this.observer,
       liobns: new LiobnRegistry(),
       replayStrategy: config.replayStrategy ?? "counted-walk",
+      accelerator: config.accelerator?.(this.ram) ?? null,
     };
     this.#papr[Hcall.GET_TCE / 4] = hGetTce;
     this.#papr[Hcall.PUT_TCE / 4] = hPutTce;
@@ -85,9 +94,8 @@ export class Machine {
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
     registerVioCalls(this.#rtas, this.env, this.vio);
-    if (this.profile.kernelDumpCall) {
-      this.#rtas.register(RtasToken.CONFIGURE_KERNEL_DUMP, () => RtasStatus.PARAM_ERROR);
-    }
+    for (const token of this.profile.otherRtasTokens)
+      this.#rtas.register(token, () => RtasStatus.PARAM_ERROR);
     for (const phb of config.phbs ?? [{ index: 0 }]) this.#addPhb(phb);
     for (const device of config.vio ?? []) this.vio.add(device);
     this.reset();
@@ -155,24 +163,29 @@ export class Machine {
    * @returns the status, which belongs into r3
    */
   hcall(regs: Uint32Array, problemState = false): number {
-    if (problemState) return HStatus.PRIVILEGE;
+    if (problemState) return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR");
+    const { accelerator } = this.env;
+    if (accelerator !== null) {
+      const status = accelerator.hcall(regs);
+      this.servedBy = status === H_TOO_HARD ? "qemu" : "kvm";
+      if (status !== H_TOO_HARD) return status;
+    }
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
-      if (opcode <= HCALL_MAX_PAPR && (opcode & 3) === 0) {
-        const handler = this.#papr[opcode >>> 2];
+      const number = opcode >>> 2;
+      if (number < this.#papr.length && (opcode & 3) === 0) {
+        const handler = this.#papr[number];
         if (handler !== undefined) return handler(this.env, regs);
       } else if (opcode === Hcall.RTAS) {
         return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
       }
     }
-    this.observer.refusal?.({
-      call: "hypercall",
-      status: HStatus.FUNCTION,
-      rule: "no hypercall has this number",
-      source: "QEMU",
-      values: { opcode: toBig(regs[0]!, opcode) },
-    });
-    return HStatus.FUNCTION;
+    return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU");
+  }
+
+  #refuse(regs: Uint32Array, status: number, rule: string, source: Refusal["source"]): number {
+    const values = (): RecordValues => ({ opcode: hex(toBig(regs[0]!, regs[OPCODE_LO]!)) });
+    return refuseCall(this.env, "hypercall", status, rule, source, values);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { TraceEvent } from "./trace-events.ts";
 
-/** Values that belong to a record, by name; addresses are bigints. */
+/** Values that belong to a record, by name; those of 64 bits as hexadecimal text. */
 export type RecordValues = Readonly<Record<string, bigint | number | string>>;
 
 /** Why a guest's call was refused. */

@@ -43,7 +43,6 @@ export const RtasToken = {
   CREATE_PE_DMA_WINDOW: 0x2027,
   REMOVE_PE_DMA_WINDOW: 0x2028,
   RESET_PE_DMA_WINDOW: 0x2029,
-  CONFIGURE_KERNEL_DUMP: 0x202d,
 } as const;
 
 /** Tokens by the names of the device tree's /rtas node. */

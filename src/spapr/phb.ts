@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { hex, U64_MAX } from "../base/u64.ts";
+import { U64_MAX } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { MemoryRegion, type MmioHandler } from "../memory/memory-region.ts";
 import { DmaWindow } from "./dma-window.ts";
@@ -21,6 +21,14 @@ export interface PhbConfig {
   /** Bus address of the other window; default 2^59. */
   readonly dma64WinAddr?: bigint;
 }
+
+/** QEMU's defaults of the properties that do not depend on the machine's version. */
+export const PHB_DEFAULTS = {
+  ddw: true,
+  dmaWinAddr: 0n,
+  dmaWinSize: 0x4000_0000n,
+  dma64WinAddr: 0x0800_0000_0000_0000n,
+} as const;
 
 /** MSI writes are counted by nobody here; the region is there for what hides it. */
 const MSI_HANDLER: MmioHandler = { read: () => 0n, write: () => {} };
@@ -58,11 +66,11 @@ export class PciHostBridge {
     this.env = env;
     this.index = index;
     this.buid = buidOf(index);
-    this.ddw = config.ddw ?? true;
+    this.ddw = config.ddw ?? PHB_DEFAULTS.ddw;
     this.pgsz = checked("pgsz", config.pgsz ?? env.profile.defaultPageSizes);
-    this.dmaWinAddr = checked("dma_win_addr", config.dmaWinAddr ?? 0n);
-    this.dmaWinSize = checked("dma_win_size", config.dmaWinSize ?? 0x4000_0000n);
-    this.dma64WinAddr = checked("dma64_win_addr", config.dma64WinAddr ?? 0x0800_0000_0000_0000n);
+    this.dmaWinAddr = checked("dma_win_addr", config.dmaWinAddr ?? PHB_DEFAULTS.dmaWinAddr);
+    this.dmaWinSize = checked("dma_win_size", config.dmaWinSize ?? PHB_DEFAULTS.dmaWinSize);
+    this.dma64WinAddr = checked("dma64_win_addr", config.dma64WinAddr ?? PHB_DEFAULTS.dma64WinAddr);
 
     const root = MemoryRegion.container(env.memory, `${this.name}.iommu-root`);
     this.addressSpace = new AddressSpace(env.memory, this.name, root);
@@ -126,7 +134,7 @@ export class PciHostBridge {
 
 function checked(name: string, value: bigint): bigint {
   if (value < 0n || value > U64_MAX) {
-    throw new IommuError("BAD_CONFIG", `${name} ${hex(value)} does not fit into 64 bits`, { [name]: value });
+    throw new IommuError("BAD_CONFIG", `${name} ${value} does not fit into 64 bits`, { [name]: value });
   }
   return value;
 }

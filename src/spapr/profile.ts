@@ -56,15 +56,31 @@ export interface Profile {
   readonly truncatedWindowProperty: boolean;
   /** Cells of `ibm,ddw-extensions`: how many follow, reset token, and whether a query has 6 outputs. */
   readonly ddwExtensions: readonly number[];
-  /**
-   * RTAS token 0x202d, ibm,configure-kernel-dump, is known: QEMU 11.1 answers it with the call's
-   * own status, -3 for what was recorded (rtas-call); to 7.2 the token is unknown.
-   */
-  readonly kernelDumpCall: boolean;
   /** Page sizes of a bridge that says nothing: a mask of sizes in bytes. */
   readonly defaultPageSizes: bigint;
   /** Version of the migration state `spapr_iommu`. */
   readonly migrationVersion: number;
+  /**
+   * Tokens of RTAS calls that have nothing to do with DMA and answer -3 to what op scripts pass them;
+   * 0x202d is unknown to QEMU 7.2 and ibm,configure-kernel-dump in 11.1 (recorded in rtas-call).
+   */
+  readonly otherRtasTokens: readonly number[];
+
+  // The next four leave a device on a wrong page. They are on only in the profile that imitates them.
+  /** VFIO: a MAP that the device refuses leaves the old mapping (recorded in strict-server). */
+  readonly vfioRefusedMapStays: boolean;
+  /** VFIO: an entry that points outside of memory leaves the old mapping (behaviour 11.33; outside-memory). */
+  readonly vfioOutsideMemoryStays: boolean;
+  /**
+   * VFIO: every section of a window is replayed with all of its table, the hidden part included
+   * (behaviour 11.12; recorded in overlap-*).
+   */
+  readonly vfioReplaysHidden: boolean;
+  /**
+   * VFIO: of a page that the edge of a section cuts, the visible part maps the beginning of the page's
+   * memory, and nothing if its size is no power of two (recorded in overlap-inside-a-page, overlap-odd-cut).
+   */
+  readonly vfioCutsPages: boolean;
 }
 
 const QEMU_7_2: Profile = {
@@ -84,16 +100,28 @@ const QEMU_7_2: Profile = {
   secondWindowFirst: [28],
   truncatedWindowProperty: true,
   ddwExtensions: [2, 0x2029, 1],
-  kernelDumpCall: false,
   defaultPageSizes: 0x121_1000n,
   migrationVersion: 3,
+  otherRtasTokens: [],
+  vfioRefusedMapStays: false,
+  vfioOutsideMemoryStays: false,
+  vfioReplaysHidden: false,
+  vfioCutsPages: false,
 };
 
 /** The profiles by name. `qemu-7.2` is the default: what the recordings show. */
 export const PROFILES: Readonly<Record<string, Profile>> = {
   "qemu-7.2": QEMU_7_2,
-  // Every recorded hypercall and RTAS call of 11.1.3 gives what 7.2 gives, but one.
-  "qemu-11.1": { ...QEMU_7_2, name: "qemu-11.1", kernelDumpCall: true },
+  // What the recordings of its VFIO listener show: like 7.2 for the guest, with stale mappings for devices.
+  "qemu-11.1": {
+    ...QEMU_7_2,
+    name: "qemu-11.1",
+    otherRtasTokens: [0x202d],
+    vfioRefusedMapStays: true,
+    vfioOutsideMemoryStays: true,
+    vfioReplaysHidden: true,
+    vfioCutsPages: true,
+  },
   // The time of the change that brought skipping_replay; machine types up to pseries-4.0.
   "qemu-4.0": {
     ...QEMU_7_2,
@@ -138,4 +166,14 @@ export function findProfile(name: string): Profile {
     );
   }
   return profile;
+}
+
+/**
+ * The profile of the QEMU that made a recording.
+ *
+ * @param version what the recording's header says, such as `7.2.22 (Debian ...)`
+ */
+export function recordedProfile(version: unknown): Profile {
+  const major = typeof version === "string" ? Number.parseInt(version, 10) : Number.NaN;
+  return PROFILES[major >= 11 ? "qemu-11.1" : DEFAULT_PROFILE]!;
 }

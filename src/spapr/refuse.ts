@@ -14,7 +14,7 @@ import type { SpaprEnvironment } from "./environment.ts";
 import type { RecordValues, Refusal } from "./observer.ts";
 import { HStatus, RtasStatus } from "./papr.ts";
 
-/** A refused hypercall, with a value that explains it. */
+/** A refused hypercall, with one value of 64 bits that explains it. */
 export function refuse(
   env: SpaprEnvironment,
   call: string,
@@ -61,29 +61,26 @@ export function refuseIoba(
   return HStatus.PARAMETER;
 }
 
-/** A refused RTAS call. */
-export function refuseRtas(
+/** A refused call with any values. */
+export function refuseCall(
   env: SpaprEnvironment,
   call: string,
   status: number,
   rule: string,
   source: Refusal["source"],
-  values: RecordValues,
+  values: () => RecordValues,
 ): number {
-  env.observer.refusal?.({ call, status, rule, source, values });
+  env.observer.refusal?.({ call, status, rule, source, values: values() });
   return status;
 }
 
 /** Wrong counts of argument or return cells. */
 export const refuseCounts = (env: SpaprEnvironment, call: string, nargs: number, nret: number): number =>
-  refuseRtas(
+  refuseCall(
     env,
     call,
     RtasStatus.PARAM_ERROR,
     "the numbers of argument and return cells are wrong",
     "QEMU",
-    {
-      nargs,
-      nret,
-    },
+    () => ({ nargs, nret }),
   );

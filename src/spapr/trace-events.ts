@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The arguments of each event, in QEMU's order; unsigned 64-bit unless the text shows otherwise. */
+/** An event with its arguments, named as in {@link TRACE_TEXTS}. */
 export type TraceEvent =
   | {
       readonly name: "spapr_iommu_put" | "spapr_iommu_pci_put";
@@ -26,11 +26,11 @@ export type TraceEvent =
       /** As the guest gave it, not rounded. */
       readonly ioba: bigint;
       /** Guest address of the list. */
-      readonly tceList: bigint;
+      readonly list: bigint;
       /** Number of the last entry stored (0 if none was). */
-      readonly iobaN: bigint;
+      readonly last: bigint;
       /** The last entry read. */
-      readonly tceN: bigint;
+      readonly tce: bigint;
       readonly ret: number;
     }
   | {
@@ -38,8 +38,8 @@ export type TraceEvent =
       readonly liobn: bigint;
       /** Behind the last page stored. */
       readonly ioba: bigint;
-      readonly tceValue: bigint;
-      readonly npages: bigint;
+      readonly tce: bigint;
+      readonly pages: bigint;
       readonly ret: number;
     }
   | {
@@ -63,75 +63,85 @@ export type TraceEvent =
   | {
       readonly name: "spapr_iommu_pre_save";
       readonly liobn: bigint;
-      readonly nb: number;
+      readonly entries: number;
       readonly busOffset: bigint;
       readonly pageShift: number;
     }
   | {
       readonly name: "spapr_iommu_post_load";
       readonly liobn: bigint;
-      readonly preNb: number;
-      readonly postNb: number;
+      readonly entries: number;
+      readonly newEntries: number;
       readonly busOffset: bigint;
       readonly pageShift: number;
     }
   | {
       readonly name: "spapr_iommu_ddw_query";
       readonly buid: bigint;
-      readonly cfgAddr: number;
-      readonly windowsAvailable: number;
-      readonly maxWindowSize: bigint;
-      readonly pageMask: number;
+      readonly configAddress: number;
+      readonly available: number;
+      readonly windowSize: bigint;
+      readonly pageSizes: number;
     }
   | {
       readonly name: "spapr_iommu_ddw_create";
       readonly buid: bigint;
-      readonly cfgAddr: number;
+      readonly configAddress: number;
       readonly pageSize: bigint;
-      readonly requestedSize: bigint;
-      readonly start: bigint;
+      readonly windowSize: bigint;
+      readonly busOffset: bigint;
       readonly liobn: number;
     }
   | { readonly name: "spapr_iommu_ddw_remove"; readonly liobn: number }
-  | { readonly name: "spapr_iommu_ddw_reset"; readonly buid: bigint; readonly cfgAddr: number };
+  | { readonly name: "spapr_iommu_ddw_reset"; readonly buid: bigint; readonly configAddress: number };
 
-const x = (value: bigint | number): string => value.toString(16);
-const pointer = (value: bigint): string => (value === 0n ? "(nil)" : `0x${x(value)}`);
+/** The start of every name. */
+export const TRACE_PREFIX = "spapr_iommu_";
+
+const PUT = "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tce=0x{tce:x64} ret={ret:d64}";
+const GET = "liobn=0x{liobn:x64} ioba=0x{ioba:x64} ret={ret:d64} tce=0x{tce:x64}";
+const INDIRECT =
+  "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tcelist=0x{list:x64} iobaN=0x{last:x64} tceN=0x{tce:x64} ret={ret:d64}";
+const STUFF = "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tcevalue=0x{tce:x64} npages={pages:d64} ret={ret:d64}";
+
+/**
+ * The text of each event in QEMU's log, and at once the order of its arguments
+ * in a simple trace. An argument is `{name:type}`: unsigned hexadecimal (x64,
+ * x32) or decimal (u32), signed decimal (d64, d32), pointer (p).
+ */
+export const TRACE_TEXTS: Readonly<Record<TraceEvent["name"], string>> = {
+  spapr_iommu_put: PUT,
+  spapr_iommu_pci_put: PUT,
+  spapr_iommu_get: GET,
+  spapr_iommu_pci_get: GET,
+  spapr_iommu_indirect: INDIRECT,
+  spapr_iommu_pci_indirect: INDIRECT,
+  spapr_iommu_stuff: STUFF,
+  spapr_iommu_pci_stuff: STUFF,
+  spapr_iommu_xlate: "liobn=0x{liobn:x64} 0x{ioba:x64} -> 0x{tce:x64} perm={perm:u32} mask=0x{mask:x32}",
+  spapr_iommu_new_table: "liobn=0x{liobn:x64} table={table:p} fd={fd:d32}",
+  spapr_iommu_pre_save: "liobn={liobn:x64} {entries:x32} bus_offset=0x{busOffset:x64} ps={pageShift:u32}",
+  spapr_iommu_post_load:
+    "liobn={liobn:x64} {entries:x32} => 0x{newEntries:x32} bus_offset=0x{busOffset:x64} ps={pageShift:u32}",
+  spapr_iommu_ddw_query:
+    "buid=0x{buid:x64} addr=0x{configAddress:x32}, {available:u32} windows available, max window size=0x{windowSize:x64}, mask=0x{pageSizes:x32}",
+  spapr_iommu_ddw_create:
+    "buid=0x{buid:x64} addr=0x{configAddress:x32}, page size=0x{pageSize:x64}, requested=0x{windowSize:x64}, start addr=0x{busOffset:x64}, liobn=0x{liobn:x32}",
+  spapr_iommu_ddw_remove: "liobn=0x{liobn:x32}",
+  spapr_iommu_ddw_reset: "buid=0x{buid:x64} addr=0x{configAddress:x32}",
+};
 
 /** The event as a line of QEMU's log (without the end of the line). */
 export function formatTraceEvent(event: TraceEvent): string {
-  return `${event.name} ${argumentsOf(event)}`;
+  const values = event as unknown as Readonly<Record<string, bigint | number>>;
+  const text = TRACE_TEXTS[event.name].replace(/\{(\w+):(\w+)\}/g, (_, name: string, type: string) =>
+    formatArgument(values[name]!, type),
+  );
+  return `${event.name} ${text}`;
 }
 
-function argumentsOf(event: TraceEvent): string {
-  switch (event.name) {
-    case "spapr_iommu_put":
-    case "spapr_iommu_pci_put":
-      return `liobn=0x${x(event.liobn)} ioba=0x${x(event.ioba)} tce=0x${x(event.tce)} ret=${event.ret}`;
-    case "spapr_iommu_get":
-    case "spapr_iommu_pci_get":
-      return `liobn=0x${x(event.liobn)} ioba=0x${x(event.ioba)} ret=${event.ret} tce=0x${x(event.tce)}`;
-    case "spapr_iommu_indirect":
-    case "spapr_iommu_pci_indirect":
-      return `liobn=0x${x(event.liobn)} ioba=0x${x(event.ioba)} tcelist=0x${x(event.tceList)} iobaN=0x${x(event.iobaN)} tceN=0x${x(event.tceN)} ret=${event.ret}`;
-    case "spapr_iommu_stuff":
-    case "spapr_iommu_pci_stuff":
-      return `liobn=0x${x(event.liobn)} ioba=0x${x(event.ioba)} tcevalue=0x${x(event.tceValue)} npages=${BigInt.asIntN(64, event.npages)} ret=${event.ret}`;
-    case "spapr_iommu_xlate":
-      return `liobn=0x${x(event.liobn)} 0x${x(event.ioba)} -> 0x${x(event.tce)} perm=${event.perm} mask=0x${x(event.mask)}`;
-    case "spapr_iommu_new_table":
-      return `liobn=0x${x(event.liobn)} table=${pointer(event.table)} fd=${event.fd}`;
-    case "spapr_iommu_pre_save":
-      return `liobn=${x(event.liobn)} ${x(event.nb)} bus_offset=0x${x(event.busOffset)} ps=${event.pageShift}`;
-    case "spapr_iommu_post_load":
-      return `liobn=${x(event.liobn)} ${x(event.preNb)} => 0x${x(event.postNb)} bus_offset=0x${x(event.busOffset)} ps=${event.pageShift}`;
-    case "spapr_iommu_ddw_query":
-      return `buid=0x${x(event.buid)} addr=0x${x(event.cfgAddr)}, ${event.windowsAvailable} windows available, max window size=0x${x(event.maxWindowSize)}, mask=0x${x(event.pageMask)}`;
-    case "spapr_iommu_ddw_create":
-      return `buid=0x${x(event.buid)} addr=0x${x(event.cfgAddr)}, page size=0x${x(event.pageSize)}, requested=0x${x(event.requestedSize)}, start addr=0x${x(event.start)}, liobn=0x${x(event.liobn)}`;
-    case "spapr_iommu_ddw_remove":
-      return `liobn=0x${x(event.liobn)}`;
-    case "spapr_iommu_ddw_reset":
-      return `buid=0x${x(event.buid)} addr=0x${x(event.cfgAddr)}`;
-  }
+function formatArgument(value: bigint | number, type: string): string {
+  if (type === "p") return value === 0n ? "(nil)" : `0x${value.toString(16)}`;
+  if (type.startsWith("x")) return value.toString(16);
+  return type === "d64" ? BigInt.asIntN(64, BigInt(value)).toString() : value.toString();
 }

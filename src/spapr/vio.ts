@@ -5,7 +5,7 @@ import { MemoryRegion } from "../memory/memory-region.ts";
 import { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { DEFAULT_PAGE_SHIFT, RtasStatus, RtasToken, VIO_FIRST_REG, VIO_WINDOW_BYTES } from "./papr.ts";
-import { refuseCounts, refuseRtas } from "./refuse.ts";
+import { refuseCall, refuseCounts } from "./refuse.ts";
 import type { RtasDispatcher } from "./rtas.ts";
 
 /** Device-tree names of QEMU's VIO devices, and whether they do DMA (have a window). */
@@ -125,7 +125,7 @@ export function registerVioCalls(rtas: RtasDispatcher, env: SpaprEnvironment, bu
     const device = bus.find(call.arg(0));
     if (device === undefined || device.window === null) {
       const rule = "no virtual I/O device with a DMA window has this unit address";
-      return refuseRtas(env, name, RtasStatus.PARAM_ERROR, rule, "QEMU", { unit: hex(call.arg(0)) });
+      return refuseCall(env, name, RtasStatus.PARAM_ERROR, rule, "QEMU", () => ({ unit: hex(call.arg(0)) }));
     }
     device.setBypass(call.arg(1) !== 0);
     return RtasStatus.SUCCESS;

@@ -5,7 +5,7 @@
  * - nothing (`null`): every entry is zero;
  * - {@link Runs}: a short list of runs, at any level. A window mapped linearly
  *   is one run at the root; a million scattered entries are lists of a few
- *   runs each. Immutable;
+ *   runs each;
  * - {@link Inner}: 64 children, for more runs than a list may hold;
  * - {@link Leaf}: 512 entries as they are, where runs do not pay (level 0 only).
  *
@@ -23,10 +23,12 @@ export const LEAF_SIZE: number = 512;
 /** Children of an inner node. */
 export const FAN_OUT = 64;
 /**
- * Runs that a list may hold. A run takes 40 bytes: 32 of them are a third of a
- * dense leaf, and few enough to search and copy in a fraction of a microsecond.
+ * Runs that a list may hold, by the level of the node. A run takes 40 bytes and
+ * a dense leaf 4 KiB: in a leaf's 512 entries eight runs are company enough to
+ * expect more, and puts into a dense leaf are ten times faster. Above, 32 keep
+ * scattered entries together, and are few enough to search and copy.
  */
-export const MAX_RUNS = 32;
+export const maxRuns = (level: number): number => (level === 0 ? 8 : 32);
 /** Numbers that describe one run in {@link Runs.cells}. */
 export const CELLS = 5;
 
@@ -39,17 +41,19 @@ export type Owner = object;
  * `cells` holds `first, count, hi, lo, step` for each: `count` entries from
  * index `first`, beginning with the value `(hi, lo)`; with `step` 1 each
  * further value is one page size more (never past 2^64), with 0 all are equal.
- * A run of one entry has step 0.
+ * A run of one entry has step 0. Lists are replaced when they change, but for
+ * an entry of its own that gets another valid value, which the owner may store.
  */
 export class Runs {
   readonly kind = "runs";
+  readonly owner: Owner;
   /** No dense leaf below. */
   readonly leaves = 0;
   readonly valid: number;
   readonly stored: number;
-  readonly cells: readonly number[];
+  readonly cells: number[];
 
-  constructor(cells: readonly number[]) {
+  constructor(owner: Owner, cells: number[]) {
     let valid = 0;
     let stored = 0;
     for (let i = 0; i < cells.length; i += CELLS) {
@@ -57,6 +61,7 @@ export class Runs {
       stored += count;
       if ((cells[i + 3]! & TCE_PERM_MASK) !== 0) valid += count;
     }
+    this.owner = owner;
     this.valid = valid;
     this.stored = stored;
     this.cells = cells;
@@ -115,6 +120,12 @@ export type Node = Runs | Leaf | Inner;
 
 /** Entries below a node of a level: 512, 2^15, 2^21, ... up to 2^57. */
 export const SPANS: readonly number[] = Array.from({ length: 9 }, (_, level) => LEAF_SIZE * FAN_OUT ** level);
+
+/** Inverses of {@link SPANS}, because hot paths divide by them. */
+const PER_SPAN: readonly number[] = SPANS.map((span) => 1 / span);
+
+/** Which child of an inner node of a level holds the entry `ahead` entries behind the node's first one. */
+export const childOf = (ahead: number, level: number): number => (ahead * PER_SPAN[level - 1]!) | 0;
 
 /**
  * Where in a run list an index belongs: the position in `cells` of the first
@@ -211,6 +222,20 @@ export function overwriteRuns(
 export function findInRuns(cells: readonly number[], index: number): number {
   const at = searchRuns(cells, index);
   return at < cells.length && cells[at]! <= index ? at : -1;
+}
+
+/**
+ * Puts a valid value over an entry that is a run of its own and valid, too:
+ * neither counts nor the list change.
+ *
+ * @returns false if that is not what the entry is
+ */
+export function replaceInRuns(cells: number[], index: number, hi: number, lo: number): boolean {
+  const at = findInRuns(cells, index);
+  if (at < 0 || cells[at + 1] !== 1 || (cells[at + 3]! & lo & TCE_PERM_MASK) === 0) return false;
+  cells[at + 2] = hi;
+  cells[at + 3] = lo;
+  return true;
 }
 
 /** Calls `visit` for each raw run of a dense leaf between two entry numbers of the table. */

@@ -2,20 +2,27 @@ import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
 import {
   CELLS,
+  childOf,
   FAN_OUT,
   Inner,
   LEAF_SIZE,
   Leaf,
-  MAX_RUNS,
+  maxRuns,
   type Node,
   type Owner,
   overwriteRuns,
   pushRun,
+  type RawRunVisitor,
   Runs,
+  replaceInRuns,
   SPANS,
 } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
-import { type TceTableShape, TceView } from "./tce-view.ts";
+import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const LEAF_WORDS = LEAF_SIZE * 2;
+const PERM_MASK = TCE_PERM_MASK;
 
 /**
  * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
@@ -37,29 +44,26 @@ export const MAX_LEAVES: number = 2 ** 20;
 export class TceTable extends TceView {
   #owner: Owner = {};
 
-  // The dense leaf written last, if this table owns it, and the inner nodes above it. Infinity: none.
-  #ownFirst = Infinity;
-  #ownLeaf: Leaf | null = null;
-  #ownWords: Uint32Array = new Uint32Array(0);
-  #ownPath: Inner[] = [];
-
   constructor(shape: TceTableShape) {
     super(shape);
   }
 
-  /** Stores one entry. Nine in ten puts of a busy guest hit the leaf of the put before. */
+  /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
   put(index: number, hi: number, lo: number): void {
-    const at = (index - this.#ownFirst) * 2;
-    if (at >= 0 && at < LEAF_SIZE * 2) {
-      const words = this.#ownWords;
-      const wasLo = words[at]!;
-      const wasHi = words[at + 1]!;
-      words[at] = lo;
-      words[at + 1] = hi;
-      // Valid over valid changes no count. (A valid entry is never zero.)
-      if ((lo & TCE_PERM_MASK) !== 0 && (wasLo & TCE_PERM_MASK) !== 0) return;
-      this.#recount(index, wasHi, wasLo, hi, lo);
-      return;
+    const slot = slotOf(index);
+    const at = (index - this.cachedFirst[slot]!) * 2;
+    if (at >= 0 && at < LEAF_WORDS) {
+      const leaf = this.cachedLeaf[slot]!;
+      if (leaf.owner === this.#owner) {
+        const { words } = leaf;
+        const wasLo = words[at]!;
+        const wasHi = words[at + 1]!;
+        words[at] = lo;
+        words[at + 1] = hi;
+        // Valid over valid changes no count. (A valid entry is never zero.)
+        if ((lo & wasLo & PERM_MASK) === 0) this.#recount(index, wasHi, wasLo, hi, lo);
+        return;
+      }
     }
     this.#putSlow(index, hi, lo);
   }
@@ -72,46 +76,31 @@ export class TceTable extends TceView {
   #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
-    const leaf = this.#ownLeaf!;
-    leaf.valid += valid;
-    leaf.stored += stored;
-    for (const node of this.#ownPath) {
+    // A table that owns a leaf owns the nodes above it.
+    let node = this.root as Inner | Leaf;
+    let base = 0;
+    for (let level = this.height; node.kind === "inner"; level--) {
       node.valid += valid;
       node.stored += stored;
+      const child = childOf(index - base, level);
+      base += child * SPANS[level - 1]!;
+      node = node.children[child] as Inner | Leaf;
     }
-    if (leaf.stored === 0) this.#write(index, 1, 0, 0, 0);
+    node.valid += valid;
+    node.stored += stored;
+    if (node.stored === 0) this.#write(index, 1, 0, 0, 0);
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
-    this.load(index);
-    if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
-    this.#ownLeafOf(index);
-  }
-
-  /** Makes the leaf of an entry the target of fast puts, if it is dense and this table's own. */
-  #ownLeafOf(index: number): void {
-    let node = this.root;
-    let base = 0;
-    const path: Inner[] = [];
-    for (let level = this.height; node !== null && node.kind === "inner"; level--) {
-      if (node.owner !== this.#owner) return;
-      path.push(node);
-      const span = SPANS[level - 1]!;
-      const child = Math.floor((index - base) / span);
-      base += child * span;
-      node = node.children[child]!;
+    const node = this.loadFromTree(index);
+    if (node?.owner === this.#owner) {
+      if (node.kind === "leaf") {
+        this.put(index, hi, lo);
+        return;
+      }
+      if (replaceInRuns(node.cells, index, hi >>> 0, lo >>> 0)) return;
     }
-    if (node === null || node.kind !== "leaf" || node.owner !== this.#owner) return;
-    this.#ownFirst = base;
-    this.#ownLeaf = node;
-    this.#ownWords = node.words;
-    this.#ownPath = path;
-  }
-
-  #disown(): void {
-    this.#ownFirst = Infinity;
-    this.#ownLeaf = null;
-    this.#ownPath = [];
+    if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
   }
 
   /** Stores one value in `count` entries from `first`. */
@@ -131,10 +120,14 @@ export class TceTable extends TceView {
   /**
    * Stores a list of entries from `first`: `words` holds the high and the low
    * half of each. Linear and constant stretches are stored as runs.
+   *
+   * @param visit is called for each run that was stored
    */
-  putList(first: number, words: Uint32Array, count: number): void {
-    const { page } = this;
-    const { sizeLo, sizeHi, shift } = page;
+  putList(first: number, words: Uint32Array, count: number, visit?: RawRunVisitor): void {
+    const { shift } = this.page;
+    // Signed halves, so that the loop over a linear stretch is one of 32-bit additions.
+    const sizeHi = this.page.sizeHi | 0;
+    const sizeLo = this.page.sizeLo | 0;
     for (let at = 0; at < count; ) {
       const hi = words[at * 2]!;
       const lo = words[at * 2 + 1]!;
@@ -144,21 +137,22 @@ export class TceTable extends TceView {
         do next++;
         while (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo);
       } else if (shift >= 2 && (hi | lo) !== 0) {
-        let nextHi = hi;
-        let nextLo = lo;
+        let nextHi = hi | 0;
+        let nextLo = lo | 0;
         for (; next < count; next++) {
-          nextHi += sizeHi;
-          nextLo += sizeLo;
-          if (nextLo > 0xffff_ffff) {
-            nextLo -= 0x1_0000_0000;
-            nextHi++;
-          }
-          if (words[next * 2] !== nextHi || words[next * 2 + 1] !== nextLo) break;
+          const lastHi = nextHi;
+          nextLo = (nextLo + sizeLo) | 0;
+          nextHi = (nextHi + sizeHi + (nextLo >>> 0 < sizeLo >>> 0 ? 1 : 0)) | 0;
+          if ((words[next * 2 + 1]! | 0) !== nextLo || (words[next * 2]! | 0) !== nextHi) break;
+          // Behind 2^64 a run does not go on.
+          if (nextHi >>> 0 < lastHi >>> 0) break;
           step = 1;
         }
       }
-      if (next - at === 1) this.put(first + at, hi, lo);
-      else this.#write(first + at, next - at, hi, lo, step);
+      const length = next - at;
+      if (length === 1) this.put(first + at, hi, lo);
+      else this.#write(first + at, length, hi, lo, step);
+      visit?.(first + at, length, hi, lo, step);
       at = next;
     }
   }
@@ -166,14 +160,12 @@ export class TceTable extends TceView {
   /** Makes every entry zero. */
   clear(): void {
     this.root = null;
-    this.#disown();
-    this.forgetLeaf();
+    this.forgetLeaves();
   }
 
   /** The table as it is now, for ever; O(1). */
   snapshot(): TceView {
     this.#owner = {};
-    this.#disown();
     return new TceView({ length: this.length, pageShift: this.pageShift }, this.root);
   }
 
@@ -186,8 +178,9 @@ export class TceTable extends TceView {
 
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
-    this.#disown();
-    this.forgetLeaf();
+    // One entry changes no leaf but its own.
+    if (count === 1) this.forgetLeaf(first);
+    else this.forgetLeaves();
     this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
   }
 
@@ -204,7 +197,7 @@ export class TceTable extends TceView {
   ): Node | null {
     const zero = (hi | lo) === 0;
     if (node === null || count === SPANS[level]!) {
-      return zero ? null : new Runs([first, count, hi, lo, count === 1 ? 0 : step]);
+      return zero ? null : new Runs(this.#owner, [first, count, hi, lo, count === 1 ? 0 : step]);
     }
     if (node.kind === "runs") {
       return this.#nodeOf(overwriteRuns(node.cells, this.page, first, count, hi, lo, step), level, base);
@@ -215,7 +208,7 @@ export class TceTable extends TceView {
     const span = SPANS[level - 1]!;
     const end = first + count;
     for (let at = first; at < end; ) {
-      const child = Math.floor((at - base) / span);
+      const child = childOf(at - base, level);
       const childBase = base + child * span;
       const to = Math.min(end, childBase + span);
       const ahead = step * (at - first);
@@ -262,13 +255,13 @@ export class TceTable extends TceView {
   }
 
   /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
-  #nodeOf(cells: readonly number[], level: number, base: number): Node | null {
+  #nodeOf(cells: number[], level: number, base: number): Node | null {
     if (cells.length === 0) return null;
-    if (cells.length <= MAX_RUNS * CELLS) return new Runs(cells);
+    if (cells.length <= maxRuns(level) * CELLS) return new Runs(this.#owner, cells);
     return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
   }
 
-  #denseLeaf(cells: readonly number[], base: number): Leaf {
+  #denseLeaf(cells: number[], base: number): Leaf {
     if (this.root !== null && this.root.leaves >= MAX_LEAVES) {
       throw new IommuError(
         "LIMIT_EXCEEDED",
@@ -279,7 +272,7 @@ export class TceTable extends TceView {
       );
     }
     const words = new Uint32Array(LEAF_SIZE * 2);
-    const { valid, stored } = new Runs(cells);
+    const { valid, stored } = new Runs(this.#owner, cells);
     for (let i = 0; i < cells.length; i += CELLS) {
       const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [
         number,
@@ -296,7 +289,7 @@ export class TceTable extends TceView {
     return new Leaf(this.#owner, valid, stored, words);
   }
 
-  #innerOf(cells: readonly number[], level: number, base: number): Inner {
+  #innerOf(cells: number[], level: number, base: number): Inner {
     const span = SPANS[level - 1]!;
     const parts: number[][] = Array.from({ length: FAN_OUT }, () => []);
     for (let i = 0; i < cells.length; i += CELLS) {
@@ -308,7 +301,7 @@ export class TceTable extends TceView {
         number,
       ];
       for (let at = first; at < first + count; ) {
-        const child = Math.floor((at - base) / span);
+        const child = childOf(at - base, level);
         const to = Math.min(first + count, base + (child + 1) * span);
         const ahead = step * (at - first);
         const partHi = this.page.addHi(hi, lo, ahead);

@@ -4,12 +4,15 @@ import type { Permission } from "../base/permission.ts";
 import { toBig } from "../base/u64.ts";
 import {
   CELLS,
+  childOf,
   FAN_OUT,
   findInRuns,
   LEAF_SIZE,
+  type Leaf,
   leafRuns,
   type Node,
   type RawRunVisitor,
+  type Runs,
   SPANS,
   searchRuns,
 } from "./nodes.ts";
@@ -17,6 +20,18 @@ import { permOf, TCE_PERM_MASK } from "./tce.ts";
 
 /** The most entries a table may have. QEMU and KVM stop at 2^32; the tree has no reason to. */
 export const MAX_LENGTH: number = 2 ** 52;
+
+/** Leaves that a table finds without a walk through the tree. */
+const CACHED_LEAVES = 8;
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const LEAF_WORDS = LEAF_SIZE * 2;
+
+/**
+ * Where the leaf of an entry is cached: some bits of the leaf's number. Upper
+ * bits take part, because the pools of Linux's allocator begin a multiple of
+ * 2^14 entries apart.
+ */
+export const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (CACHED_LEAVES - 1);
 
 /** How many entries a table has and what a page of it is. */
 export interface TceTableShape {
@@ -61,9 +76,10 @@ export class TceView {
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
 
-  // The dense leaf that was read last: entries [leafFirst, leafFirst + 512). Infinity: none.
-  #leafFirst = Infinity;
-  #leafWords: Uint32Array = new Uint32Array(0);
+  // The dense leaves found last, by a few bits of their number: a busy guest works in a handful of them.
+  // Slot n holds entries [cachedFirst[n], cachedFirst[n] + 512); Infinity: none.
+  protected readonly cachedFirst: number[] = Array.from({ length: CACHED_LEAVES }, () => Infinity);
+  protected readonly cachedLeaf: (Leaf | null)[] = Array.from({ length: CACHED_LEAVES }, () => null);
 
   /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
   constructor(shape: TceTableShape, root: Node | null = null) {
@@ -99,12 +115,14 @@ export class TceView {
 
   /** Reads an entry into {@link hi} and {@link lo}. */
   load(index: number): void {
-    const at = index - this.#leafFirst;
-    if (at >= 0 && at < LEAF_SIZE) {
-      this.lo = this.#leafWords[at * 2]!;
-      this.hi = this.#leafWords[at * 2 + 1]!;
+    const slot = slotOf(index);
+    const at = (index - this.cachedFirst[slot]!) * 2;
+    if (at >= 0 && at < LEAF_WORDS) {
+      const { words } = this.cachedLeaf[slot]!;
+      this.lo = words[at]!;
+      this.hi = words[at + 1]!;
     } else {
-      this.#loadFromTree(index);
+      this.loadFromTree(index);
     }
   }
 
@@ -114,38 +132,55 @@ export class TceView {
     return toBig(this.hi, this.lo);
   }
 
-  #loadFromTree(index: number): void {
+  /** {@link load} without the cache; returns the node that holds the entry (a leaf is cached now), or null. */
+  protected loadFromTree(index: number): Leaf | Runs | null {
     let node = this.root;
     let base = 0;
     for (let level = this.height; node !== null; level--) {
       if (node.kind === "runs") {
-        const { cells } = node;
-        const at = findInRuns(cells, index);
-        if (at < 0) break;
-        const ahead = cells[at + 4]! * (index - cells[at]!);
-        this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
-        this.lo = this.page.addLo(cells[at + 3]!, ahead);
-        return;
+        this.#loadFromRuns(node.cells, index);
+        return node;
       }
       if (node.kind === "leaf") {
-        this.#leafFirst = base;
-        this.#leafWords = node.words;
+        const slot = slotOf(index);
+        this.cachedFirst[slot] = base;
+        this.cachedLeaf[slot] = node;
         this.lo = node.words[(index - base) * 2]!;
         this.hi = node.words[(index - base) * 2 + 1]!;
-        return;
+        return node;
       }
-      const span = SPANS[level - 1]!;
-      const child = Math.floor((index - base) / span);
-      base += child * span;
+      const child = childOf(index - base, level);
+      base += child * SPANS[level - 1]!;
       node = node.children[child]!;
     }
     this.hi = 0;
     this.lo = 0;
+    return null;
   }
 
-  /** Forgets which leaf was read last; to be called when a leaf is replaced. */
-  protected forgetLeaf(): void {
-    this.#leafFirst = Infinity;
+  #loadFromRuns(cells: readonly number[], index: number): void {
+    const at = findInRuns(cells, index);
+    if (at < 0) {
+      this.hi = 0;
+      this.lo = 0;
+      return;
+    }
+    const ahead = cells[at + 4]! * (index - cells[at]!);
+    this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
+    this.lo = this.page.addLo(cells[at + 3]!, ahead);
+  }
+
+  /** Forgets the leaf of an entry; to be called before it is replaced. */
+  protected forgetLeaf(index: number): void {
+    const slot = slotOf(index);
+    this.cachedFirst[slot] = Infinity;
+    this.cachedLeaf[slot] = null;
+  }
+
+  /** Forgets all leaves. */
+  protected forgetLeaves(): void {
+    this.cachedFirst.fill(Infinity);
+    this.cachedLeaf.fill(null);
   }
 
   /**
@@ -169,10 +204,14 @@ export class TceView {
         if (runFirst >= end) return;
         const from = Math.max(runFirst, first);
         const to = Math.min(runFirst + cells[at + 1]!, end);
-        const ahead = cells[at + 4]! * (from - runFirst);
-        const hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
-        const lo = this.page.addLo(cells[at + 3]!, ahead);
-        visit(from, to - from, hi, lo, cells[at + 4]!);
+        const step = cells[at + 4]!;
+        let hi = cells[at + 2]!;
+        let lo = cells[at + 3]!;
+        if (step === 1 && from !== runFirst) {
+          hi = this.page.addHi(hi, lo, from - runFirst);
+          lo = this.page.addLo(lo, from - runFirst);
+        }
+        visit(from, to - from, hi, lo, step);
       }
       return;
     }
@@ -192,43 +231,21 @@ export class TceView {
    * what is mapped in the range, not how long it is.
    */
   forEachRun(first: number, end: number, visit: RunVisitor): void {
-    const { page } = this;
-    const { maskHi, maskLo } = page;
-    let runFirst = 0;
-    let runPages = 0;
-    let runHi = 0;
-    let runLo = 0;
-    let runPerm: Permission = 0;
-    const add = (from: number, pages: number, hi: number, lo: number, perm: Permission): void => {
-      if (
-        runPages > 0 &&
-        perm === runPerm &&
-        from === runFirst + runPages &&
-        page.follows(runHi, runLo, runPages, hi, lo)
-      ) {
-        runPages += pages;
-        return;
-      }
-      if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
-      runFirst = from;
-      runPages = pages;
-      runHi = hi;
-      runLo = lo;
-      runPerm = perm;
-    };
+    const { maskHi, maskLo } = this.page;
+    const joiner = new RunJoiner(this.page, visit);
     this.forEachStoredRun(first, end, (from, count, hi, lo, step) => {
-      if ((lo & TCE_PERM_MASK) === 0) return;
+      const perm = permOf(lo);
+      if (perm === 0) return;
       const targetHi = (hi & maskHi) >>> 0;
       const targetLo = (lo & maskLo) >>> 0;
-      const perm = permOf(lo);
       if (step === 1 || count === 1) {
-        add(from, count, targetHi, targetLo, perm);
+        joiner.add(from, count, targetHi, targetLo, perm);
       } else {
         // Many pages to one target: consecutive pages, but not consecutive targets.
-        for (let i = 0; i < count; i++) add(from + i, 1, targetHi, targetLo, perm);
+        for (let i = 0; i < count; i++) joiner.add(from + i, 1, targetHi, targetLo, perm);
       }
     });
-    if (runPages > 0) visit(runFirst, runPages, runHi, runLo, runPerm);
+    joiner.finish();
   }
 
   /** Number of valid entries in `[first, end)`; subtrees inside of the range answer from their counts. */
@@ -254,5 +271,44 @@ export class TceView {
       if ((lo & TCE_PERM_MASK) !== 0) valid += count;
     });
     return valid;
+  }
+}
+
+/** Joins the pieces of runs that the tree has cut, and passes on what is maximal. */
+class RunJoiner {
+  readonly #page: PageStep;
+  readonly #visit: RunVisitor;
+  #first = 0;
+  #pages = 0;
+  #hi = 0;
+  #lo = 0;
+  #perm: Permission = 0;
+
+  constructor(page: PageStep, visit: RunVisitor) {
+    this.#page = page;
+    this.#visit = visit;
+  }
+
+  add(first: number, pages: number, hi: number, lo: number, perm: Permission): void {
+    if (
+      first === this.#first + this.#pages &&
+      this.#pages > 0 &&
+      perm === this.#perm &&
+      this.#page.follows(this.#hi, this.#lo, this.#pages, hi, lo)
+    ) {
+      this.#pages += pages;
+      return;
+    }
+    this.finish();
+    this.#first = first;
+    this.#pages = pages;
+    this.#hi = hi;
+    this.#lo = lo;
+    this.#perm = perm;
+  }
+
+  /** Passes on the last run. */
+  finish(): void {
+    if (this.#pages > 0) this.#visit(this.#first, this.#pages, this.#hi, this.#lo, this.#perm);
   }
 }

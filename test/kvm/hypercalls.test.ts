@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { isErrno } from "../../src/base/errno.ts";
 import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
-import { H_TOO_HARD, type KvmHazard } from "../../src/kvm/hypercalls.ts";
+import type { KvmHazard } from "../../src/kvm/hypercalls.ts";
 import { VirtualMachine } from "../../src/kvm/virtual-machine.ts";
+import { H_TOO_HARD } from "../../src/spapr/accelerator.ts";
 import { HStatus } from "../../src/spapr/papr.ts";
 import type { FaultHook } from "../../src/vfio/host/faults.ts";
 import { kvmGroupFile } from "../../src/vfio/host/kvm-link.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { hex, hiOf, loOf } from "../../src/base/u64.ts";
-import { sameJson } from "../../src/formats/op-script/known-differences.ts";
+import { sameJson } from "../../src/formats/known-differences.ts";
 import { OpRunner } from "../../src/formats/op-script/run.ts";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
 import { DmaTrace } from "../../src/live/dma-trace.ts";
@@ -147,6 +147,13 @@ describe("a script of the firmware", () => {
     const script = parseOpScript(`{"header":1}\n${text}`, "s.jsonl");
     expect(() => compile(script)).toThrow(
       new RegExp(`^s.jsonl:2:${column}: .* a script may use memory from 0x200000 to 0x3ffffff`),
+    );
+  });
+
+  it("refuses vfio-user devices, and names the place", () => {
+    const script = parseOpScript('{"header":1,"vfioUser":{}}\n{"op":"device_del","id":"d0"}', "s.jsonl");
+    expect(() => compile(script)).toThrow(
+      /^s.jsonl:2:7: "device_del": real QEMU runs here without vfio-user/,
     );
   });
 

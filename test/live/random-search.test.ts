@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KnownDifferences } from "../../src/formats/op-script/known-differences.ts";
+import { KnownDifferences } from "../../src/formats/known-differences.ts";
 import { type OpResult, OpRunner } from "../../src/formats/op-script/run.ts";
 import type { Operation, OpScript } from "../../src/formats/op-script/script.ts";
 import { compareWith } from "../../src/live/oracle.ts";

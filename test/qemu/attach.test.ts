@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Rebuild } from "../../src/check/rebuild.ts";
-import { operationOf } from "../../src/formats/op-script/known-differences.ts";
+import { operationOf } from "../../src/formats/op-script/recording.ts";
 import { OpRunner } from "../../src/formats/op-script/run.ts";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
 import { describeState } from "../../src/live/live-state.ts";

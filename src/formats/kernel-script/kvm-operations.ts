@@ -1,9 +1,10 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
 import { hex, hiOf, loOf, toBig } from "../../base/u64.ts";
 import type { GuestTable } from "../../kvm/guest-table.ts";
-import { H_TOO_HARD, type HandlerStatus, type TceHypercalls } from "../../kvm/hypercalls.ts";
+import type { HandlerStatus, TceHypercalls } from "../../kvm/hypercalls.ts";
 import type { KvmGroupFile } from "../../kvm/ports.ts";
 import type { VirtualMachine } from "../../kvm/virtual-machine.ts";
+import { H_TOO_HARD } from "../../spapr/accelerator.ts";
 import { Hcall, HStatus } from "../../spapr/papr.ts";
 import { kvmGroupFile } from "../../vfio/host/kvm-link.ts";
 import { OpenFile } from "../../vfio/host/open-file.ts";

@@ -1,6 +1,7 @@
 /**
  * Readers of the fields of a script's lines. Each names file, line, column and
- * value when a field is not what it should be.
+ * value when a field is not what it should be. `key` is the member of the line
+ * that holds the value, `name` what a message calls it if it lies deeper.
  *
  * @module
  */
@@ -11,10 +12,15 @@ const show = (value: unknown): string =>
   value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing").slice(0, 60);
 
 /** A 64-bit value: a hexadecimal string, or a whole number below 2^53. */
-export function u64(line: JsonLine, key: string, value: unknown = line.value[key]): bigint {
+export function u64(
+  line: JsonLine,
+  key: string,
+  value: unknown = line.value[key],
+  name: string = key,
+): bigint {
   if (typeof value === "string" && /^0[xX][0-9a-fA-F]{1,16}$/.test(value)) return BigInt(value);
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
-  throw line.error(key, `"${key}" is ${show(value)}: expected a 64-bit value such as "0x80000000"`);
+  throw line.error(key, `"${name}" is ${show(value)}: expected a 64-bit value such as "0x80000000"`);
 }
 
 /** A whole number within limits. */
@@ -24,10 +30,11 @@ export function whole(
   min: number,
   max: number,
   value: unknown = line.value[key],
+  name: string = key,
 ): number {
   const number = typeof value === "string" && /^0[xX][0-9a-fA-F]{1,13}$/.test(value) ? Number(value) : value;
   if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
-  throw line.error(key, `"${key}" is ${show(value)}: expected a whole number from ${min} to ${max}`);
+  throw line.error(key, `"${name}" is ${show(value)}: expected a whole number from ${min} to ${max}`);
 }
 
 export function text(line: JsonLine, key: string): string {

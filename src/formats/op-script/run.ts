@@ -6,6 +6,7 @@ import { HcallRegisters } from "../../spapr/registers.ts";
 import { DmaBench } from "./dma-bench.ts";
 import { toHexBytes } from "./fields.ts";
 import type { Operation, OpScript } from "./script.ts";
+import { VfioUserBench } from "./vfio-user-bench.ts";
 
 /** The result of an operation, in the shape of the recordings. */
 export type OpResult = Readonly<Record<string, unknown>>;
@@ -22,13 +23,23 @@ export class OpRunner {
   readonly machine: Machine;
   readonly #registers = new HcallRegisters();
   readonly #dma: DmaBench;
+  readonly #vfioUser: VfioUserBench;
+  readonly #showMessages: boolean;
 
-  constructor(config: MachineConfig) {
+  /** @param vfioUser results have the DMA messages that vfio-user devices were sent */
+  constructor(config: MachineConfig, vfioUser = false) {
     this.machine = new Machine(config);
     this.#dma = new DmaBench(this.machine);
+    this.#vfioUser = new VfioUserBench(this.machine);
+    this.#showMessages = vfioUser;
   }
 
   run(operation: Operation): OpResult {
+    const result = this.#run(operation);
+    return this.#showMessages ? { ...result, vfioUser: this.#vfioUser.takeMessages(operation) } : result;
+  }
+
+  #run(operation: Operation): OpResult {
     switch (operation.op) {
       case "h_put_tce":
         return { ret: this.#hcall(Hcall.PUT_TCE, operation.liobn, operation.ioba, operation.tce) };
@@ -66,6 +77,7 @@ export class OpRunner {
       case "read_mem":
         return { data: toHexBytes(this.#read(operation.addr, operation.len)) };
       case "system_reset":
+        this.#vfioUser.beforeReset();
         this.machine.reset();
         this.#dma.reset();
         return {};
@@ -79,6 +91,14 @@ export class OpRunner {
         return this.#dma.write(operation.phb, operation.iova, operation.data);
       case "bench":
         return this.#bench(operation);
+      case "device_add":
+        return this.#vfioUser.add(operation);
+      case "device_del":
+        return this.#vfioUser.remove(operation.id);
+      case "vfio_dma_read":
+        return this.#vfioUser.read(operation.dev, operation.iova, operation.len);
+      case "vfio_dma_write":
+        return this.#vfioUser.write(operation.dev, operation.iova, operation.data);
       case "note":
         return {};
     }
@@ -162,7 +182,7 @@ export class OpRunner {
 
 /** Runs a whole script on a fresh machine; one result for each line. */
 export function runOpScript(script: OpScript, config: Partial<MachineConfig> = {}): OpResult[] {
-  const runner = new OpRunner({ ...script.config, ...config });
+  const runner = new OpRunner({ ...script.config, ...config }, script.vfioUser);
   return script.lines.map(({ operation }) => runner.run(operation));
 }
 

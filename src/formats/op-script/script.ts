@@ -1,8 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import type { MachineConfig } from "../../spapr/machine.ts";
-import { buidOf, pciLiobn, RTAS_NAMES } from "../../spapr/papr.ts";
-import type { PhbConfig } from "../../spapr/phb.ts";
+import { Machine, type MachineConfig } from "../../spapr/machine.ts";
+import { buidOf, MAX_PHB_INDEX, pciLiobn, RTAS_NAMES } from "../../spapr/papr.ts";
+import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
+import type { Profile } from "../../spapr/profile.ts";
 import type { VioConfig } from "../../spapr/vio.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { hexBytes, list, suggestion, text, u64, whole } from "./fields.ts";
@@ -15,6 +16,8 @@ const MAX_BYTES = 16 * 2 ** 20;
 const MAX_COUNT = 2 ** 26;
 /** A DMA goes through the buffer of the device that made the recordings. */
 const MAX_DMA_BYTES = 2040;
+/** Bytes of one DMA message of a vfio-user device. */
+const MAX_MESSAGE_BYTES = 2 ** 20;
 /** Machine memory comes in blocks of 256 MiB (QEMU refuses others). */
 const RAM_BLOCK = 0x1000_0000n;
 
@@ -69,6 +72,18 @@ export type Operation =
       readonly wrap: bigint;
       readonly step2: bigint;
     }
+  | {
+      readonly op: "device_add";
+      readonly id: string;
+      readonly phb: number;
+      /** PCI slot on the bridge. */
+      readonly slot: number;
+      /** The device refuses mappings that overlap and unmaps that cut or find nothing. */
+      readonly strict: boolean;
+    }
+  | { readonly op: "device_del"; readonly id: string }
+  | { readonly op: "vfio_dma_read"; readonly dev: string; readonly iova: bigint; readonly len: number }
+  | { readonly op: "vfio_dma_write"; readonly dev: string; readonly iova: bigint; readonly data: Uint8Array }
   | { readonly op: "note" };
 
 /** An operation and the line it comes from; `line.value` has the recorded result and all other fields. */
@@ -82,6 +97,8 @@ export interface OpScript {
   readonly file: string;
   readonly header: JsonLine;
   readonly config: MachineConfig;
+  /** The script plugs vfio-user devices; each result has the DMA messages they were sent. */
+  readonly vfioUser: boolean;
   readonly lines: readonly ScriptLine[];
 }
 
@@ -99,21 +116,56 @@ export function parseOpScript(content: string, file: string): OpScript {
     throw lines[MAX_OPERATIONS]!.error("op", `more than ${MAX_OPERATIONS} operations`);
   }
   const bridges = (config.phbs ?? []).map((phb) => phb.index);
+  const vfioUser = header.value.vfioUser !== undefined;
+  const operations = lines.map((line) => ({ line, operation: parseOperation(line, bridges, vfioUser) }));
+  return { file, header, config, vfioUser, lines: operations };
+}
+
+/**
+ * The header of a script with every default filled in, as recordings have it.
+ *
+ * @param engine who the results are from
+ */
+export function completeHeader(script: OpScript, engine: string, profile: Profile): Record<string, unknown> {
+  const { header, qemu, engine: _engine, profile: _profile, ...rest } = script.header.value;
+  const phbs = (script.config.phbs ?? []).map((phb) => ({
+    index: phb.index,
+    buid: hex(buidOf(phb.index)),
+    liobns: [hex(pciLiobn(phb.index, 0)), hex(pciLiobn(phb.index, 1))],
+    ddw: phb.ddw ?? PHB_DEFAULTS.ddw,
+    pgsz: hex(phb.pgsz ?? profile.defaultPageSizes),
+    dmaWinAddr: hex(phb.dmaWinAddr ?? PHB_DEFAULTS.dmaWinAddr),
+    dmaWinSize: hex(phb.dmaWinSize ?? PHB_DEFAULTS.dmaWinSize),
+    dma64WinAddr: hex(phb.dma64WinAddr ?? PHB_DEFAULTS.dma64WinAddr),
+  }));
   return {
-    file,
     header,
-    config,
-    lines: lines.map((line) => ({ line, operation: parseOperation(line, bridges) })),
+    engine,
+    profile: profile.name,
+    ...rest,
+    ramSize: hex(script.config.ramSize ?? RAM_BLOCK),
+    phbs,
   };
 }
 
-const HEADER_FIELDS = ["header", "qemu", "engine", "profile", "machine", "ramSize", "phbs", "vio", "title"];
+const HEADER_FIELDS = [
+  "header",
+  "qemu",
+  "engine",
+  "profile",
+  "machine",
+  "ramSize",
+  "phbs",
+  "vio",
+  "title",
+  "vfioUser",
+];
 const PHB_FIELDS = ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"];
 
 function parseHeader(line: JsonLine): MachineConfig {
   if (line.value.header !== 1)
     throw line.error("header", 'the first line must be a header: {"header":1,...}');
-  refuseUnknown(line, Object.keys(line.value), HEADER_FIELDS, "header field");
+  refuseUnknown(line, line.value, HEADER_FIELDS, "header field");
   const ramSize = line.value.ramSize === undefined ? RAM_BLOCK : u64(line, "ramSize");
   if (ramSize === 0n || ramSize % RAM_BLOCK !== 0n) {
     throw line.error("ramSize", `"ramSize" is ${hex(ramSize)}: memory comes in blocks of 256 MiB`);
@@ -124,32 +176,42 @@ function parseHeader(line: JsonLine): MachineConfig {
   const indexes = new Set(phbs.map((phb) => phb.index));
   if (indexes.size < phbs.length) throw line.error("phbs", "two host bridges have the same index");
   const vio = list(line, "vio", 64, (value) => parseVio(line, value));
-  return { ramSize, phbs: phbs.length > 0 ? phbs : [{ index: 0 }], vio };
+  const config = { ramSize, phbs: phbs.length > 0 ? phbs : [{ index: 0 }], vio };
+  try {
+    // What else makes no machine, a machine says itself.
+    new Machine(config);
+  } catch (cause) {
+    throw line.error("header", (cause as Error).message);
+  }
+  return config;
 }
 
+/** @param at member of the line that an error points at; by default the unknown one */
 function refuseUnknown(
   line: JsonLine,
-  names: readonly string[],
+  fields: Readonly<Record<string, unknown>>,
   known: readonly string[],
   what: string,
+  at?: string,
 ): void {
-  const unknown = names.find((name) => !known.includes(name));
+  const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw line.error(unknown, `unknown ${what} "${unknown}"${suggestion(unknown, known)}`);
+    throw line.error(at ?? unknown, `unknown ${what} "${unknown}"${suggestion(unknown, known)}`);
 }
 
 function parsePhb(line: JsonLine, value: unknown): PhbConfig {
   if (typeof value !== "object" || value === null)
     throw line.error("phbs", "a host bridge must be an object");
   const phb = value as Record<string, unknown>;
-  refuseUnknown(line, Object.keys(phb), PHB_FIELDS, "field of a host bridge:");
+  refuseUnknown(line, phb, PHB_FIELDS, "field of a host bridge:", "phbs");
+  if (phb.index === undefined) throw line.error("phbs", 'a host bridge must have an "index"');
   const field = (key: string): { [key: string]: bigint } | undefined =>
-    phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key]) };
-  const index = whole(line, "phbs", 0, 30, phb.index);
+    phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key], key) };
+  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, phb.index, "index");
   const { ddw } = phb;
   if (ddw !== undefined && typeof ddw !== "boolean")
     throw line.error("phbs", `"ddw" is ${ddw}: expected true or false`);
-  if (phb.buid !== undefined && u64(line, "phbs", phb.buid) !== buidOf(index)) {
+  if (phb.buid !== undefined && u64(line, "phbs", phb.buid, "buid") !== buidOf(index)) {
     throw line.error("phbs", `"buid" of bridge ${index} is ${phb.buid}: it is always ${hex(buidOf(index))}`);
   }
   const liobns = JSON.stringify([hex(pciLiobn(index, 0)), hex(pciLiobn(index, 1))]);
@@ -274,18 +336,47 @@ const READERS: Readonly<Record<string, (line: JsonLine, bridges: readonly number
     wrap: optional(line, "wrap", () => u64(line, "wrap"), 1n),
     step2: optional(line, "step2", () => u64(line, "step2"), 0n),
   }),
+  device_add: (line, bridges) => ({
+    op: "device_add",
+    id: text(line, "id"),
+    phb: bridgeIndex(line, bridges),
+    slot: optional(line, "slot", () => whole(line, "slot", 1, 31), 3),
+    strict: serverKind(line) === "strict",
+  }),
+  device_del: (line) => ({ op: "device_del", id: text(line, "id") }),
+  vfio_dma_read: (line) => ({
+    op: "vfio_dma_read",
+    dev: text(line, "dev"),
+    iova: u64(line, "iova"),
+    len: whole(line, "len", 0, MAX_MESSAGE_BYTES),
+  }),
+  vfio_dma_write: (line) => ({
+    op: "vfio_dma_write",
+    dev: text(line, "dev"),
+    iova: u64(line, "iova"),
+    data: hexBytes(line, "data", MAX_MESSAGE_BYTES),
+  }),
   note: (line) => {
     text(line, "text");
     return { op: "note" };
   },
 };
 
+/** Operations that need vfio-user devices, and those that cannot be had together with them. */
+const NEEDS_VFIO_USER = ["device_add", "device_del", "vfio_dma_read", "vfio_dma_write"];
+const WITHOUT_VFIO_USER = ["dma_read", "dma_write"];
+
 /** Reads one operation; `bridges` are the indexes of the machine's host bridges. */
-export function parseOperation(line: JsonLine, bridges: readonly number[]): Operation {
+export function parseOperation(line: JsonLine, bridges: readonly number[], vfioUser: boolean): Operation {
   const name = text(line, "op");
   const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   if (read === undefined)
     throw line.error("op", `unknown operation "${name}"${suggestion(name, Object.keys(READERS))}`);
+  if (!vfioUser && NEEDS_VFIO_USER.includes(name))
+    throw line.error("op", `"${name}" needs "vfioUser" in the header`);
+  if (vfioUser && WITHOUT_VFIO_USER.includes(name)) {
+    throw line.error("op", `"${name}" cannot be used together with vfio-user devices`);
+  }
   return read(line, bridges);
 }
 
@@ -297,6 +388,12 @@ function rtasToken(line: JsonLine): number {
     throw line.error("name", `unknown RTAS call "${name}"${suggestion(name, Object.keys(RTAS_NAMES))}`);
   }
   return token;
+}
+
+function serverKind(line: JsonLine): string {
+  const kind = optional(line, "server", () => text(line, "server"), "accept");
+  if (kind === "accept" || kind === "strict") return kind;
+  throw line.error("server", `"server" is "${kind}": expected "accept" or "strict"`);
 }
 
 function bridgeIndex(line: JsonLine, bridges: readonly number[]): number {

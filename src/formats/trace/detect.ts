@@ -1,6 +1,6 @@
 import { DmaLogReader } from "./dma-log.ts";
 import { QemuLogReader } from "./qemu-log.ts";
-import { isSimpleTrace } from "./simple-trace.ts";
+import { isSimpleTrace } from "./simple-frames.ts";
 import { encode, startsWith } from "./words.ts";
 
 /** Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events. */

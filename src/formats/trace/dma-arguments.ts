@@ -1,29 +1,23 @@
 import { TWO32 } from "../../base/u64.ts";
+import { ATTRIBUTE_BITS, DIRECTION_NAMES, type DmaEvent, type HalvesList } from "./dma-event.ts";
 import {
-  ATTRIBUTE_BITS,
-  DIRECTION_NAMES,
-  DMA_ALLOC,
-  DMA_ALLOC_PAGES,
-  DMA_ALLOC_SGT,
-  DMA_EVENT_NAMES,
-  DMA_FREE,
-  DMA_FREE_PAGES,
-  DMA_FREE_SGT,
-  DMA_MAP_PAGE,
-  DMA_MAP_PHYS,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-  DMA_SYNC_SINGLE_FOR_CPU,
-  DMA_SYNC_SINGLE_FOR_DEVICE,
-  DMA_UNMAP_PAGE,
-  DMA_UNMAP_PHYS,
-  DMA_UNMAP_RESOURCE,
-  DMA_UNMAP_SG,
-  type DmaEvent,
-  type HalvesList,
-} from "./dma-event.ts";
+  KEY_ATTRIBUTES,
+  KEY_DEVICE,
+  KEY_DIRECTION,
+  KEY_DMA_ADDRESS,
+  KEY_DMA_LIST,
+  KEY_ENTRIES,
+  KEY_ERROR,
+  KEY_PHYS_ADDRESS,
+  KEY_PHYS_LIST,
+  KEY_POINTER,
+  KEY_RANGES,
+  KEY_SIZE,
+  KEY_SIZE_LIST,
+  KEY_TRUNCATED,
+  keyOf,
+  REQUIRED_KEYS,
+} from "./dma-keys.ts";
 import { hexDigit, NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 
@@ -54,46 +48,6 @@ const OPEN_BRACE = 0x7b;
 const BAR = 0x7c;
 const CLOSE_BRACE = 0x7d;
 
-const DEVICE = 0;
-const DIRECTION = 1;
-const DMA_ADDRESS = 2;
-const SIZE = 3;
-const PHYS_ADDRESS = 4;
-const POINTER = 5;
-const ATTRIBUTES = 6;
-const ERROR = 7;
-const ENTRIES = 8;
-const RANGES = 9;
-const TRUNCATED = 10;
-const DMA_LIST = 11;
-const SIZE_LIST = 12;
-const PHYS_LIST = 13;
-const IGNORED = 14;
-
-/** Keys in the words of the kernel's format, and in those of its fields. */
-const KEYS: readonly (readonly [string, number])[] = [
-  ["device", DEVICE],
-  ["dir", DIRECTION],
-  ["dma_addr", DMA_ADDRESS],
-  ["addr", DMA_ADDRESS],
-  ["size", SIZE],
-  ["phys_addr", PHYS_ADDRESS],
-  ["virt_addr", POINTER],
-  ["attrs", ATTRIBUTES],
-  ["err", ERROR],
-  ["nents", ENTRIES],
-  ["full_nents", ENTRIES],
-  ["ents", RANGES],
-  ["full_ents", RANGES],
-  ["truncated", TRUNCATED],
-  ["dma_addrs", DMA_LIST],
-  ["sizes", SIZE_LIST],
-  ["lengths", SIZE_LIST],
-  ["phys_addrs", PHYS_LIST],
-  ["addrs", PHYS_LIST],
-];
-const KEY_WORDS = new WordSet(KEYS.map(([word]) => word));
-const KEY_OF_WORD = Uint8Array.from(KEYS, ([, key]) => key);
 const DIRECTIONS = new WordSet(DIRECTION_NAMES);
 const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
 const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
@@ -101,9 +55,6 @@ const TRUNCATED_MARK = encode("[TRUNCATED]");
 const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
 const ARRAY = encode("ARRAY[");
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
-
-/** What each kind must have, a bit for each key. */
-const REQUIRED: readonly number[] = requirements();
 
 /** Reads arguments into an event. */
 export class DmaArguments {
@@ -135,11 +86,11 @@ export class DmaArguments {
 
   #isWhole(): boolean {
     const event = this.#event;
-    const required = REQUIRED[event.kind]!;
+    const required = REQUIRED_KEYS[event.kind]!;
     if (event.device < 0 || (this.#seen & required) !== required) return false;
     if (event.totalEntries === 0) event.totalEntries = event.entries.length;
     if (event.totalRanges === 0) event.totalRanges = event.ranges.length;
-    return (required & (1 << SIZE_LIST)) === 0 || event.ranges.length === event.rangeSizes.length;
+    return (required & (1 << KEY_SIZE_LIST)) === 0 || event.ranges.length === event.rangeSizes.length;
   }
 
   /** Reads one word, and the remark in brackets behind it; returns its end, or -1. */
@@ -147,8 +98,7 @@ export class DmaArguments {
     let equals = start;
     while (bytes[equals]! > SPACE && bytes[equals] !== EQUALS) equals++;
     if (bytes[equals] !== EQUALS) return this.#readBareWord(bytes, start, equals);
-    const word = KEY_WORDS.find(bytes, start, equals);
-    const key = word < 0 ? IGNORED : KEY_OF_WORD[word]!;
+    const key = keyOf(bytes, start, equals);
     const end = this.#readValue(key, bytes, equals + 1);
     if (end < 0 || bytes[end]! > SPACE) return -1;
     this.#seen |= 1 << key;
@@ -174,29 +124,29 @@ export class DmaArguments {
     const numbers = this.#numbers;
     let end: number;
     switch (key) {
-      case DMA_ADDRESS:
+      case KEY_DMA_ADDRESS:
         end = this.#address(bytes, at);
         event.dmaHi = numbers.hi;
         event.dmaLo = numbers.lo;
         return end;
-      case PHYS_ADDRESS:
+      case KEY_PHYS_ADDRESS:
         end = this.#address(bytes, at);
         event.physHi = numbers.hi;
         event.physLo = numbers.lo;
         return end;
-      case SIZE:
+      case KEY_SIZE:
         end = this.#number(bytes, at);
         event.size = numbers.hi * TWO32 + numbers.lo;
         return end;
-      case DIRECTION:
+      case KEY_DIRECTION:
         return this.#direction(bytes, at);
-      case ATTRIBUTES:
+      case KEY_ATTRIBUTES:
         return this.#attributes(bytes, at);
-      case DMA_LIST:
+      case KEY_DMA_LIST:
         return this.#list(event.ranges, 8, bytes, at);
-      case SIZE_LIST:
+      case KEY_SIZE_LIST:
         return this.#list(event.rangeSizes, 4, bytes, at);
-      case PHYS_LIST:
+      case KEY_PHYS_LIST:
         return this.#list(event.entries, 8, bytes, at);
       default:
         return this.#readRareValue(key, bytes, at);
@@ -207,28 +157,28 @@ export class DmaArguments {
     const event = this.#event;
     const end = endOfWord(bytes, at);
     switch (key) {
-      case DEVICE:
+      case KEY_DEVICE:
         event.device = this.#devices.number(bytes, at, end);
         return end;
-      case POINTER:
+      case KEY_POINTER:
         event.nullPointer = NULLS.find(bytes, at, end) >= 0;
         return end;
-      case ERROR: {
+      case KEY_ERROR: {
         const after = this.#numbers.signed(32, bytes, at);
         event.error = this.#numbers.lo | 0;
         return after;
       }
-      case ENTRIES: {
+      case KEY_ENTRIES: {
         const after = this.#total(bytes, at);
         event.totalEntries = this.#numbers.lo;
         return after;
       }
-      case RANGES: {
+      case KEY_RANGES: {
         const after = this.#total(bytes, at);
         event.totalRanges = this.#numbers.lo;
         return after;
       }
-      case TRUNCATED: {
+      case KEY_TRUNCATED: {
         // A field that is 0 is written as `(0)`.
         const after = this.#number(bytes, bytes[at] === OPEN_PARENTHESIS ? at + 1 : at);
         event.truncated = this.#numbers.lo !== 0;
@@ -341,25 +291,4 @@ function endOfWord(bytes: Uint8Array, start: number): number {
   let at = start;
   while (bytes[at]! > SPACE) at++;
   return at;
-}
-
-function requirements(): number[] {
-  const bits = (...keys: number[]): number => keys.reduce((sum, key) => sum | (1 << key), 0);
-  const required = DMA_EVENT_NAMES.map(() => 0);
-  for (const kind of [DMA_MAP_PAGE, DMA_MAP_PHYS, DMA_MAP_RESOURCE]) {
-    required[kind] = bits(DIRECTION, DMA_ADDRESS, SIZE, PHYS_ADDRESS);
-  }
-  for (const kind of [DMA_UNMAP_PAGE, DMA_UNMAP_PHYS, DMA_UNMAP_RESOURCE]) {
-    required[kind] = bits(DIRECTION, DMA_ADDRESS, SIZE);
-  }
-  const single = [DMA_SYNC_SINGLE_FOR_CPU, DMA_SYNC_SINGLE_FOR_DEVICE];
-  for (const kind of [DMA_ALLOC, DMA_ALLOC_PAGES, DMA_FREE, DMA_FREE_PAGES, DMA_FREE_SGT, ...single]) {
-    required[kind] = bits(DMA_ADDRESS, SIZE);
-  }
-  required[DMA_ALLOC_SGT] = bits(DMA_ADDRESS, SIZE, PHYS_LIST);
-  required[DMA_MAP_SG] = bits(DIRECTION, DMA_LIST, SIZE_LIST, PHYS_LIST);
-  required[DMA_UNMAP_SG] = bits(DIRECTION, PHYS_LIST);
-  required[DMA_SYNC_SG_FOR_CPU] = bits(DMA_LIST, SIZE_LIST);
-  required[DMA_SYNC_SG_FOR_DEVICE] = bits(DMA_LIST, SIZE_LIST);
-  return required;
 }

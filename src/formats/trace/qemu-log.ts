@@ -1,7 +1,8 @@
+import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { compileText, TextMatcher } from "./text-program.ts";
 import { TraceEvent } from "./trace-event.ts";
-import { EVENT_PREFIX, SCHEMAS, type TraceSchema } from "./trace-schema.ts";
+import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
 import { encode, startsWith } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
@@ -30,7 +31,7 @@ interface Candidate {
   readonly head: number;
 }
 
-const PREFIX = encode(EVENT_PREFIX);
+const PREFIX = encode(TRACE_PREFIX);
 /** Events by the first letter of their name, without and with `pci_`. */
 const CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(false);
 const PCI_CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(true);
@@ -201,7 +202,7 @@ function candidatesByLetter(pci: boolean): Candidate[][] {
   const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
   for (const schema of SCHEMAS) {
     if (schema.pci !== pci) continue;
-    const [letter, ...rest] = encode(schema.name.slice(EVENT_PREFIX.length + (pci ? "pci_".length : 0)));
+    const [letter, ...rest] = encode(schema.name.slice(TRACE_PREFIX.length + (pci ? "pci_".length : 0)));
     const program = Uint8Array.from([...rest, ...compileText(schema)]);
     byLetter[letter!]!.push({ schema, program, head: rest.length + schema.fields[0]!.before.length });
   }

@@ -7,12 +7,13 @@ import { encode, startsWith } from "./words.ts";
  *
  * A schema becomes a program of bytes: one below 0x80 stands for itself, one
  * from 0x80 on is a number of the type `byte - 0x80`, and the byte behind it
- * is the word that takes the number. A program ends with a line end.
+ * is the word that takes the number. 0xff is the line end.
  *
  * @module
  */
 
 const FIELD = 0x80;
+const LINE_END = 0xff;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const ZERO = 0x30;
@@ -23,7 +24,7 @@ const NIL = encode("(nil)");
 export function compileText(schema: TraceSchema): Uint8Array<ArrayBuffer> {
   const program: number[] = [];
   for (const { before, type, word } of schema.fields) program.push(...encode(before), FIELD + type, word);
-  return Uint8Array.from([...program, ...encode(schema.after), NEWLINE]);
+  return Uint8Array.from([...program, ...encode(schema.after), LINE_END]);
 }
 
 /** Matches programs. `bytes` must hold a line end at or behind every position asked for. */
@@ -36,13 +37,9 @@ export class TextMatcher extends NumberReader {
   match(program: Uint8Array, bytes: Uint8Array, at: number, words: Uint32Array): number {
     let position = at;
     for (let i = 0; ; ) {
-      const code = program[i++]!;
-      if (code < FIELD) {
-        if (bytes[position] !== code) return code === NEWLINE ? afterReturn(bytes, position) : -1;
-        position++;
-        if (code === NEWLINE) return position;
-        continue;
-      }
+      let code = program[i++]!;
+      for (; code < FIELD; code = program[i++]!) if (bytes[position++] !== code) return -1;
+      if (code === LINE_END) return endOfLine(bytes, position);
       position =
         code === FIELD + X64 || code === FIELD + X32
           ? this.hex(bytes, position)
@@ -72,7 +69,8 @@ export class TextMatcher extends NumberReader {
   }
 }
 
-/** A line end of two bytes is what a log has that went through a text editor. */
-function afterReturn(bytes: Uint8Array, at: number): number {
+/** The position behind a line end, or -1. A line end of two bytes is what a log has that went through an editor. */
+function endOfLine(bytes: Uint8Array, at: number): number {
+  if (bytes[at] === NEWLINE) return at + 1;
   return bytes[at] === RETURN && bytes[at + 1] === NEWLINE ? at + 2 : -1;
 }

@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { TRACE_PREFIX, TRACE_TEXTS } from "../../spapr/trace-events.ts";
 import {
   ARGUMENTS,
   type ArgumentName,
@@ -17,15 +18,11 @@ import {
 } from "./trace-event.ts";
 
 /**
- * How QEMU writes each `spapr_iommu_*` event, in one table for both of its
- * trace backends: `log` writes the text, `simple` the arguments in the same
- * order.
+ * How QEMU's trace backends write each `spapr_iommu_*` event: `log` writes the
+ * text, `simple` the arguments in the same order.
  *
  * @module
  */
-
-/** The start of every name. */
-export const EVENT_PREFIX = "spapr_iommu_";
 
 /**
  * Types of arguments: how the log prints them. `simple` writes each as 64 bits.
@@ -61,50 +58,28 @@ export interface TraceSchema {
   readonly after: string;
 }
 
-const CALLS: [number, string, string][] = [
-  [PUT, "put", "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tce=0x{tce:x64} ret={ret:d64}"],
-  [GET, "get", "liobn=0x{liobn:x64} ioba=0x{ioba:x64} ret={ret:d64} tce=0x{tce:x64}"],
-  [
-    INDIRECT,
-    "indirect",
-    "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tcelist=0x{list:x64} iobaN=0x{last:x64} tceN=0x{tce:x64} ret={ret:d64}",
-  ],
-  [
-    STUFF,
-    "stuff",
-    "liobn=0x{liobn:x64} ioba=0x{ioba:x64} tcevalue=0x{tce:x64} npages={pages:d64} ret={ret:d64}",
-  ],
-];
-
-const OTHERS: [number, string, string][] = [
-  [XLATE, "xlate", "liobn=0x{liobn:x64} 0x{ioba:x64} -> 0x{tce:x64} perm={perm:u32} mask=0x{mask:x32}"],
-  [NEW_TABLE, "new_table", "liobn=0x{liobn:x64} table={table:p} fd={fd:d32}"],
-  [PRE_SAVE, "pre_save", "liobn={liobn:x64} {entries:x32} bus_offset=0x{busOffset:x64} ps={pageShift:u32}"],
-  [
-    POST_LOAD,
-    "post_load",
-    "liobn={liobn:x64} {entries:x32} => 0x{newEntries:x32} bus_offset=0x{busOffset:x64} ps={pageShift:u32}",
-  ],
-  [
-    DDW_QUERY,
-    "ddw_query",
-    "buid=0x{buid:x64} addr=0x{configAddress:x32}, {available:u32} windows available, max window size=0x{windowSize:x64}, mask=0x{pageSizes:x32}",
-  ],
-  [
-    DDW_CREATE,
-    "ddw_create",
-    "buid=0x{buid:x64} addr=0x{configAddress:x32}, page size=0x{pageSize:x64}, requested=0x{windowSize:x64}, start addr=0x{busOffset:x64}, liobn=0x{liobn:x32}",
-  ],
-  [DDW_REMOVE, "ddw_remove", "liobn=0x{liobn:x32}"],
-  [DDW_RESET, "ddw_reset", "buid=0x{buid:x64} addr=0x{configAddress:x32}"],
-];
+/** Kinds by name. */
+const KINDS: Readonly<Record<string, number>> = {
+  put: PUT,
+  get: GET,
+  indirect: INDIRECT,
+  stuff: STUFF,
+  xlate: XLATE,
+  new_table: NEW_TABLE,
+  pre_save: PRE_SAVE,
+  post_load: POST_LOAD,
+  ddw_query: DDW_QUERY,
+  ddw_create: DDW_CREATE,
+  ddw_remove: DDW_REMOVE,
+  ddw_reset: DDW_RESET,
+};
 
 /** Every event; the `pci_` variants print as the others do. */
-export const SCHEMAS: readonly TraceSchema[] = [
-  ...CALLS.map(([kind, name, text]) => schemaOf(kind, true, `pci_${name}`, text)),
-  ...CALLS.map(([kind, name, text]) => schemaOf(kind, false, name, text)),
-  ...OTHERS.map(([kind, name, text]) => schemaOf(kind, false, name, text)),
-];
+export const SCHEMAS: readonly TraceSchema[] = Object.entries(TRACE_TEXTS).map(([name, text]) => {
+  const plain = name.slice(TRACE_PREFIX.length);
+  const pci = plain.startsWith("pci_");
+  return schemaOf(KINDS[pci ? plain.slice("pci_".length) : plain]!, pci, name, text);
+});
 
 /** The schema of an event. */
 export function findSchema(kind: number, pci: boolean): TraceSchema {
@@ -117,6 +92,9 @@ export function findSchema(kind: number, pci: boolean): TraceSchema {
   return schema;
 }
 
+/** `put`, `ddw_remove`: what an event is called without what all of its kin begin with. */
+export const eventWord = (kind: number): string => findSchema(kind, false).name.slice(TRACE_PREFIX.length);
+
 function schemaOf(kind: number, pci: boolean, name: string, text: string): TraceSchema {
   const fields: TraceField[] = [];
   let before = " ";
@@ -128,5 +106,5 @@ function schemaOf(kind: number, pci: boolean, name: string, text: string): Trace
     fields.push({ name: argument, type: TYPES.indexOf(type), word: ARGUMENTS.indexOf(argument) * 2, before });
     before = "";
   }
-  return { kind, pci, name: EVENT_PREFIX + name, fields, after: before };
+  return { kind, pci, name, fields, after: before };
 }

@@ -32,6 +32,8 @@ export interface MapProgress {
  */
 export class HardwareTable {
   readonly pageShift: number;
+  /** Bytes of an I/O page. */
+  readonly pageSize: number;
   /** First bus address. */
   readonly start: bigint;
   /** {@link start} as a page number. */
@@ -47,6 +49,7 @@ export class HardwareTable {
 
   constructor(place: TablePlace, geometry: TableGeometry, faults: FaultInjector) {
     this.pageShift = place.pageShift;
+    this.pageSize = 2 ** place.pageShift;
     this.start = place.start;
     this.firstPage = Number(place.start >> BigInt(place.pageShift));
     this.length = geometry.length;
@@ -55,10 +58,6 @@ export class HardwareTable {
     this.#userAddresses = new TceTable({ length: geometry.length, pageShift: place.pageShift });
     this.#reachable = geometry.reachable;
     this.#faults = faults;
-  }
-
-  get pageSize(): number {
-    return 2 ** this.pageShift;
   }
 
   /** Number of the entry for a bus address, or -1 outside of the table. */
@@ -119,12 +118,12 @@ export class HardwareTable {
   unmap(registered: RegisteredMemory, index: number, pages: number): void {
     this.#forget(registered, index, pages);
     this.clear(index, pages);
-    this.#userAddresses.fill(index, pages, 0, 0);
+    clearRange(this.#userAddresses, index, pages);
   }
 
   /** Clears entries of the device's table only: no region learns of it. */
   clear(index: number, pages: number): void {
-    this.entries.fill(index, pages, 0, 0);
+    clearRange(this.entries, index, pages);
   }
 
   /** The first of the mapped entries whose region is gone, or `index + pages`. */
@@ -175,6 +174,16 @@ export class HardwareTable {
     end: number,
     visit: (first: number, count: number, vaddr: number) => void,
   ): void {
+    if (end - index === 1) {
+      // A single page, as most hypercalls have it, is not worth a walk.
+      const { entries } = this;
+      const addresses = this.#userAddresses;
+      entries.load(index);
+      if ((entries.lo & TCE_PERM_MASK) === 0) return;
+      addresses.load(index);
+      if ((addresses.hi | addresses.lo) !== 0) visit(index, 1, addresses.hi * TWO32 + addresses.lo);
+      return;
+    }
     this.entries.forEachStoredRun(index, end, (first, count, _hi, entryLo) => {
       if ((entryLo & TCE_PERM_MASK) === 0) return;
       this.#userAddresses.forEachStoredRun(first, first + count, (at, pages, hi, lo, step) => {
@@ -184,4 +193,9 @@ export class HardwareTable {
       });
     });
   }
+}
+
+function clearRange(table: TceTable, index: number, pages: number): void {
+  if (pages === 1) table.put(index, 0, 0);
+  else table.fill(index, pages, 0, 0);
 }

@@ -4,8 +4,8 @@ import { Random, runSeed } from "../../helpers/random.ts";
 import { byteByByte, digest, inPieces, READER_KINDS, whole } from "./readers.ts";
 
 /** Of the longest files a part is enough to meet every kind of cut. */
-const PIECES_BYTES = 6_000_000;
-const SINGLE_BYTES = 200_000;
+const PIECES_BYTES = 3_000_000;
+const SINGLE_BYTES = 100_000;
 
 describe("a trace may be fed in any pieces", () => {
   const files = READER_KINDS.flatMap((kind) => corpusNames("traces", kind).map((name) => ({ name, kind })));

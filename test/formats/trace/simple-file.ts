@@ -2,7 +2,7 @@ import type { TraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema, SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
 
 /** Id of the first `spapr_iommu_*` event in the files made here; the ones below are of other events. */
-export const FIRST_ID = 7;
+const FIRST_ID = 7;
 /** Names by id. */
 export const EVENT_NAMES: readonly string[] = [
   ...Array.from({ length: FIRST_ID }, (_, id) => `other_event_${id}`),

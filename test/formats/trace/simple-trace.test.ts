@@ -215,6 +215,12 @@ describe("QEMU's simple traces", () => {
     expect(reader.counts.breaks).toBe(0);
   });
 
+  it("does not let a damaged record rename an event", () => {
+    const file = new SimpleFile(4, true).event(putOf(0), 0n);
+    file.mapping(EVENT_NAMES.indexOf("spapr_iommu_pci_put"), "other").event(putOf(1), 1n);
+    expect(readAll(Uint8Array.from(file.bytes)).texts.length).toBe(2);
+  });
+
   it.each([
     { name: "nothing", bytes: [], error: /0 bytes has no whole header/ },
     {

@@ -1,0 +1,478 @@
+/**
+ * The engine through its public API: hypercalls with full dispatch, replay,
+ * translation, and the memory of tables.
+ *
+ * @module
+ */
+
+import { DmaTarget } from "../../dist/memory/address-space.js";
+import { IommuNotifier, NotifierFlag } from "../../dist/memory/iommu-notifier.js";
+import { Machine } from "../../dist/spapr/machine.js";
+import { Hcall, RtasToken } from "../../dist/spapr/papr.js";
+import { HcallRegisters } from "../../dist/spapr/registers.js";
+import { bytesInUse, check, elapsedNs } from "../harness.mjs";
+import { distinct, seeded, shuffle } from "../random.mjs";
+
+const MIB = 2 ** 20;
+/** Entries of the window of 128 TiB in pages of 64 KiB, and how many of them are in use. */
+const HUGE = 2 ** 31;
+const MILLION = 2 ** 20;
+const SEED = 1;
+
+const LIST = 0x10_0000;
+const RTAS_BLOCK = 0x20_0000n;
+
+// Where registers lie in the words of HcallRegisters: the low half of r3 to r7.
+const OPCODE = 1;
+const LIOBN = 3;
+const IOBA = 5;
+const IOBA_HI = 4;
+const TCE_HI = 6;
+const TCE = 7;
+const PAGES = 9;
+
+// ------------------------------------------------------------------ machines
+
+/** Notifiers as VFIO registers them, for every window that appears behind a bridge. */
+class Mirror {
+  name = "mirror";
+  notified = 0;
+  pages = 0;
+  notifiers = new Map();
+
+  regionAdd(section) {
+    const { iommu } = section.region;
+    if (iommu === null) return;
+    const notifier = new IommuNotifier({
+      name: this.name,
+      flags: NotifierFlag.IOTLB_EVENTS,
+      start: section.offsetInRegion,
+      last: section.offsetInRegion + section.size - 1n,
+      notify: (run) => {
+        this.notified++;
+        this.pages += run.pages;
+      },
+    });
+    this.notifiers.set(iommu, notifier);
+    iommu.registerNotifier(notifier);
+    iommu.replay(notifier);
+  }
+
+  regionDel(section) {
+    const { iommu } = section.region;
+    if (iommu !== null) iommu.unregisterNotifier(this.notifiers.get(iommu));
+  }
+}
+
+/** A machine with bridges, each mirrored if wanted. */
+function newMachine({ bridges = 1, mirrored = false } = {}) {
+  const machine = new Machine({ phbs: Array.from({ length: bridges }, (_, index) => ({ index })) });
+  const mirrors = machine.phbs.map((phb) => {
+    const mirror = new Mirror();
+    if (mirrored) machine.memory.register(mirror, phb.addressSpace);
+    return mirror;
+  });
+  return { machine, mirrors, regs: new HcallRegisters().words };
+}
+
+function rtas(machine, token, args, returns) {
+  const cells = Uint8Array.from({ length: (3 + args.length) * 4 });
+  const view = new DataView(cells.buffer);
+  for (const [i, cell] of [token, args.length, returns, ...args].entries()) view.setUint32(i * 4, cell);
+  machine.systemMemory.write(RTAS_BLOCK, cells, null);
+  const { status } = machine.call(Hcall.RTAS, RTAS_BLOCK);
+  check(status === 0 && machine.ram.readCell(Number(RTAS_BLOCK) + cells.length) === 0, `RTAS call ${token}`);
+}
+
+/** ibm,create-pe-dma-window: pages of 64 KiB. */
+function createWindow(machine, bridge, entries) {
+  const { buid } = machine.phbs[bridge];
+  const args = [0, Number(buid >> 32n), Number(buid & 0xffff_ffffn), 16, 16 + Math.log2(entries)];
+  rtas(machine, RtasToken.CREATE_PE_DMA_WINDOW, args, 4);
+}
+
+/** A machine whose bridge has a window of 2^31 entries, and what is needed to fill it. */
+function newHugeMachine(mirrored = false) {
+  const made = newMachine({ mirrored });
+  createWindow(made.machine, 0, HUGE);
+  const window = made.machine.phbs[0].windows[1];
+  return { ...made, window, busHi: Number(window.busOffset >> 32n) };
+}
+
+/** Maps page `indexes[i]` of the huge window to page `targets[i]`, one hypercall each. */
+function mapPages({ machine, regs, window, busHi }, indexes, targets) {
+  regs[OPCODE] = Hcall.PUT_TCE;
+  regs[LIOBN] = window.liobn;
+  let refused = 0;
+  for (let i = 0; i < indexes.length; i++) {
+    regs[IOBA_HI] = busHi + Math.floor(indexes[i] / 0x1_0000);
+    regs[IOBA] = (indexes[i] % 0x1_0000) * 0x1_0000;
+    regs[TCE_HI] = Math.floor(targets[i] / 0x1_0000);
+    regs[TCE] = (targets[i] % 0x1_0000) * 0x1_0000 + 3;
+    refused |= machine.hcall(regs);
+  }
+  check(refused === 0 && window.table.validCount === indexes.length, "pages mapped");
+}
+
+const ascending = (count, step = 1) => Float64Array.from({ length: count }, (_, i) => i * step);
+const shuffled = (values) => shuffle(values, SEED + 1);
+const scattered = () => distinct(MILLION, HUGE, SEED);
+const unrelated = () => shuffled(ascending(MILLION, 3));
+
+// ------------------------------------------------------------------ windows
+
+const CREATIONS = 200;
+
+/** Microseconds of one ibm,create-pe-dma-window that a mirror hears of, with its replay. */
+function creationUs({ machine }, entries) {
+  let ns = 0;
+  for (let i = 0; i < CREATIONS; i++) {
+    ns += elapsedNs(() => createWindow(machine, 0, entries));
+    rtas(machine, RtasToken.REMOVE_PE_DMA_WINDOW, [machine.phbs[0].windows[1].liobn], 1);
+  }
+  return ns / CREATIONS / 1e3;
+}
+
+/** KiB of one window and its notifier: the mean over all bridges of several machines. */
+function creationKib(entries) {
+  const bridges = 31;
+  const machines = Array.from({ length: 8 }, () => newMachine({ bridges, mirrored: true }).machine);
+  const before = bytesInUse();
+  for (const machine of machines) {
+    for (let bridge = 0; bridge < bridges; bridge++) createWindow(machine, bridge, entries);
+  }
+  const bytes = bytesInUse() - before;
+  for (const { phbs } of machines) {
+    check(
+      phbs.every((phb) => phb.enabledWindows === 2),
+      "windows created",
+    );
+  }
+  return bytes / (machines.length * bridges) / 1024;
+}
+
+const windows = [
+  {
+    name: "window-create-2^31",
+    unit: "us",
+    better: "lower",
+    target: "below 100, within 2x of 2^15",
+    setup: () => newMachine({ mirrored: true }),
+    warmups: 20,
+    run: (made) => creationUs(made, HUGE),
+  },
+  {
+    name: "window-create-2^15",
+    unit: "us",
+    better: "lower",
+    target: "",
+    setup: () => newMachine({ mirrored: true }),
+    warmups: 20,
+    run: (made) => creationUs(made, 2 ** 15),
+  },
+  {
+    name: "window-create-2^31-heap",
+    unit: "KiB",
+    better: "lower",
+    target: "below 64",
+    run: () => creationKib(HUGE),
+  },
+];
+
+// ------------------------------------------------------------------ replay
+
+/** Replays a window to a notifier of its own. */
+function replay({ window }, pages, notifications) {
+  let heard = 0;
+  let mapped = 0;
+  const notifier = new IommuNotifier({
+    name: "replay",
+    flags: NotifierFlag.IOTLB_EVENTS,
+    notify: (run) => {
+      heard++;
+      mapped += run.pages;
+    },
+  });
+  window.iommu.replay(notifier);
+  check(mapped === pages && heard <= notifications, `replay: ${mapped} pages in ${heard} runs`);
+}
+
+/** Replays of a window that `indexes` are mapped in, against C's walk of all its entries. */
+const replayOf = (name, target, indexes, targets, notifications) => ({
+  name,
+  unit: "ms",
+  better: "lower",
+  target,
+  baseline: "replay-empty",
+  baselineOperations: HUGE,
+  setup: () => {
+    const made = newHugeMachine();
+    mapPages(made, indexes(), targets());
+    return made;
+  },
+  run: (made) => elapsedNs(() => replay(made, MILLION, notifications)) / 1e6,
+});
+
+const EMPTY_REPLAYS = 1000;
+
+const replays = [
+  {
+    name: "replay-empty-2^31",
+    unit: "us",
+    better: "lower",
+    target: "a millionth of C",
+    baseline: "replay-empty",
+    baselineOperations: HUGE,
+    setup: () => newHugeMachine(),
+    run: (made) =>
+      elapsedNs(() => {
+        for (let i = 0; i < EMPTY_REPLAYS; i++) replay(made, 0, 0);
+      }) /
+      EMPTY_REPLAYS /
+      1e3,
+  },
+  replayOf("replay-scattered-2^20-of-2^31", "below 60", scattered, unrelated, MILLION),
+  replayOf(
+    "replay-spaced-2^20-of-2^31",
+    "below 60",
+    () => shuffled(ascending(MILLION, HUGE / MILLION)),
+    unrelated,
+    MILLION,
+  ),
+  replayOf(
+    "replay-contiguous-2^20-of-2^31",
+    "below 2, one notification",
+    () => ascending(MILLION),
+    () => ascending(MILLION),
+    1,
+  ),
+];
+
+// ------------------------------------------------------------------ hypercalls
+
+const CALLS = 2_000_000;
+const ORDER = 2 ** 14;
+
+/**
+ * Bus addresses of a busy guest's calls: 512 scattered pages of the default
+ * window, 128 in each of the four pools of Linux's allocator, in random order.
+ */
+function busyAddresses(seed) {
+  const random = seeded(seed);
+  const pages = Array.from({ length: 512 }, (_, i) => (i % 4) * 49_152 + random(512));
+  return Uint32Array.from({ length: ORDER }, () => pages[random(pages.length)] * 4096);
+}
+
+/** Fills the leaves of the busy pages with neighbours, as a guest does that runs for long. */
+function newBusyMachine(mirrored) {
+  const made = newMachine({ mirrored });
+  const { regs, machine } = made;
+  const addresses = busyAddresses(SEED);
+  regs[OPCODE] = Hcall.PUT_TCE;
+  regs[LIOBN] = machine.phbs[0].windows[0].liobn;
+  for (const [i, address] of addresses.entries()) {
+    regs[IOBA] = address;
+    regs[TCE] = ((i * 7) % 0x1_0000) * 4096 + 3;
+    machine.hcall(regs);
+  }
+  return { ...made, addresses };
+}
+
+function putsPerSecond({ machine, regs, addresses, mirrors }) {
+  const { pages } = mirrors[0];
+  let refused = 0;
+  regs[OPCODE] = Hcall.PUT_TCE;
+  const ns = elapsedNs(() => {
+    for (let i = 0; i < CALLS; i++) {
+      regs[IOBA] = addresses[i & (ORDER - 1)];
+      regs[TCE] = (((i & 0xffff) << 12) | 3) >>> 0;
+      refused |= machine.hcall(regs);
+    }
+  });
+  const heard = mirrors[0].pages - pages;
+  check(refused === 0 && heard === (mirrors[0].notifiers.size > 0 ? CALLS : 0), "puts");
+  return (CALLS * 1e9) / ns;
+}
+
+/** Calls for pages that are not mapped yet, among those that are and stay so. */
+function newMapUnmapMachine() {
+  const made = newBusyMachine(false);
+  const mapped = new Set(made.addresses);
+  const free = busyAddresses(SEED + 1).filter((address) => !mapped.has(address));
+  return { ...made, addresses: Uint32Array.from({ length: ORDER }, (_, i) => free[i % free.length]) };
+}
+
+function pairsPerSecond({ machine, regs, addresses }) {
+  let refused = 0;
+  const ns = elapsedNs(() => {
+    for (let i = 0; i < CALLS; i++) {
+      regs[OPCODE] = Hcall.PUT_TCE;
+      regs[IOBA] = addresses[i & (ORDER - 1)];
+      regs[TCE] = (((i & 0xffff) << 12) | 3) >>> 0;
+      refused |= machine.hcall(regs);
+      regs[OPCODE] = Hcall.STUFF_TCE;
+      regs[TCE] = 0;
+      regs[PAGES] = 1;
+      refused |= machine.hcall(regs);
+    }
+  });
+  check(refused === 0, "puts and stuffs");
+  return (CALLS * 1e9) / ns;
+}
+
+const LIST_CALLS = 4000;
+const LIST_ENTRIES = 512;
+
+/** A mirrored machine with a list of 512 TCEs in its memory. */
+function newListMachine(targetOf) {
+  const made = newMachine({ mirrored: true });
+  for (let i = 0; i < LIST_ENTRIES; i++) {
+    made.machine.ram.writeCell(LIST + i * 8, 0);
+    made.machine.ram.writeCell(LIST + i * 8 + 4, targetOf(i) * 4096 + 3);
+  }
+  return made;
+}
+
+/** Nanoseconds a TCE of calls that write 512 of them each. */
+function nsPerTce({ machine, regs, mirrors }, opcode, r6) {
+  const { pages } = mirrors[0];
+  let refused = 0;
+  regs[OPCODE] = opcode;
+  regs[LIOBN] = machine.phbs[0].windows[0].liobn;
+  regs[TCE] = r6;
+  regs[PAGES] = LIST_ENTRIES;
+  const ns = elapsedNs(() => {
+    for (let i = 0; i < LIST_CALLS; i++) {
+      regs[IOBA] = (i & 63) * LIST_ENTRIES * 4096;
+      refused |= machine.hcall(regs);
+    }
+  });
+  check(refused === 0 && mirrors[0].pages - pages === LIST_CALLS * LIST_ENTRIES, "lists");
+  return ns / LIST_CALLS / LIST_ENTRIES;
+}
+
+const hypercalls = [
+  {
+    name: "put-tce-hot",
+    unit: "calls/s",
+    better: "higher",
+    target: "at least 20 million, at most 4x C",
+    baseline: "put-tce-hot",
+    setup: () => newBusyMachine(false),
+    run: putsPerSecond,
+  },
+  {
+    name: "put-tce-hot-notifier",
+    unit: "calls/s",
+    better: "higher",
+    target: "at least 10 million",
+    baseline: "put-tce-hot-notifier",
+    setup: () => newBusyMachine(true),
+    run: putsPerSecond,
+  },
+  {
+    name: "map-unmap-hot",
+    unit: "pairs/s",
+    better: "higher",
+    target: "",
+    baseline: "map-unmap-hot",
+    setup: newMapUnmapMachine,
+    run: pairsPerSecond,
+  },
+  {
+    name: "put-tce-indirect-512",
+    unit: "ns/TCE",
+    better: "lower",
+    target: "faster than C",
+    baseline: "put-tce-indirect-512",
+    setup: () => newListMachine((i) => 0x1000 + i),
+    run: (made) => nsPerTce(made, Hcall.PUT_TCE_INDIRECT, LIST),
+  },
+  {
+    name: "put-tce-indirect-512-random",
+    unit: "ns/TCE",
+    better: "lower",
+    target: "",
+    baseline: "put-tce-indirect-512-random",
+    setup: () => {
+      const random = seeded(SEED);
+      return newListMachine(() => random(0xffff));
+    },
+    run: (made) => nsPerTce(made, Hcall.PUT_TCE_INDIRECT, LIST),
+  },
+  {
+    name: "stuff-tce-512",
+    unit: "ns/TCE",
+    better: "lower",
+    target: "faster than C",
+    baseline: "stuff-tce-512",
+    setup: () => newListMachine((i) => i),
+    run: (made) => nsPerTce(made, Hcall.STUFF_TCE, 0),
+  },
+];
+
+// ------------------------------------------------------------------ DMA
+
+const TRANSLATIONS = 4_000_000;
+
+/** Translates addresses of one page; a function of its own, so that the sum is no variable of a closure. */
+function translatePage({ space, page, into }) {
+  let sum = 0;
+  for (let i = 0; i < TRANSLATIONS; i++) {
+    if (space.translate(0, page + (i & 0xffc), 4, true, into)) sum += into.offsetLo + into.length;
+  }
+  return sum;
+}
+
+const translations = [
+  {
+    name: "translate-hot",
+    unit: "translations/s",
+    better: "higher",
+    target: "at least 30 million",
+    baseline: "translate-hot",
+    setup: () => {
+      const { machine, addresses } = newBusyMachine(false);
+      return { space: machine.phbs[0].addressSpace, page: addresses[0], into: new DmaTarget() };
+    },
+    run: (state) => {
+      const ns = elapsedNs(() => check(translatePage(state) >= TRANSLATIONS * 4, "translations"));
+      return (TRANSLATIONS * 1e9) / ns;
+    },
+  },
+];
+
+// ------------------------------------------------------------------ memory
+
+/** MiB of a million mapped pages. */
+const memoryOf = (name, target, indexes, targets) => ({
+  name,
+  unit: "MiB",
+  better: "lower",
+  target,
+  rounds: 3,
+  warmups: 1,
+  run: () => {
+    const made = newHugeMachine();
+    const pages = indexes();
+    const pageTargets = targets();
+    const before = bytesInUse();
+    mapPages(made, pages, pageTargets);
+    return (bytesInUse() - before) / MIB;
+  },
+});
+
+const memory = [
+  memoryOf(
+    "memory-contiguous-2^20",
+    "at most 9",
+    () => ascending(MILLION),
+    () => ascending(MILLION),
+  ),
+  memoryOf("memory-contiguous-2^20-random-targets", "", () => ascending(MILLION), unrelated),
+  memoryOf("memory-scattered-2^20", "", () => ascending(MILLION, 512), unrelated),
+  memoryOf("memory-scattered-2^20-random", "", scattered, unrelated),
+];
+
+/** @type {import("../harness.mjs").Benchmark[]} */
+export const benchmarks = [...windows, ...replays, ...hypercalls, ...translations, ...memory];

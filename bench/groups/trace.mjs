@@ -1,0 +1,123 @@
+/**
+ * Traces: `check` with all its work (reading, rebuilding every window, verifying
+ * every answer, all detectors), in chunks as a file is read.
+ *
+ * The text is the largest recording, again and again, up to 1 GiB a round. A
+ * script as people write it, with readline and a regular expression, is measured
+ * for comparison; and `wc -l` on the same bytes.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { DEFAULT_CHECK_OPTIONS } from "../../dist/check/check-options.js";
+import { TraceCheck } from "../../dist/check/trace-check.js";
+import { SimpleTraceReader } from "../../dist/formats/trace/simple-trace.js";
+import { check, elapsedNs } from "../harness.mjs";
+
+const CHUNK = 1 << 20;
+const GIB = 2 ** 30;
+
+const recording = (name) =>
+  gunzipSync(readFileSync(new URL(`../../test/corpus/traces/${name}.gz`, import.meta.url)));
+
+const LOG = "net-load-disable-ddw-e1000-linux61.log";
+const SIMPLE = "simple-net-load-disable-ddw-e1000-linux61.simple";
+
+function* repeated(bytes, total) {
+  for (let read = 0; read < total; read += bytes.length) {
+    for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
+  }
+}
+
+/** Checks the recording again and again; the report and the seconds it took. */
+function checkRepeated(bytes, total) {
+  let report;
+  const ns = elapsedNs(() => {
+    const trace = new TraceCheck("bench", DEFAULT_CHECK_OPTIONS);
+    for (const chunk of repeated(bytes, total)) trace.push(chunk);
+    report = trace.end();
+  });
+  check(report.mismatches === 0 && report.verified > 0, "a mismatch");
+  return { report, seconds: ns / 1e9 };
+}
+
+const bytesOf = (recorded, total) => Math.ceil(total / recorded.length) * recorded.length;
+
+export const benchmarks = [
+  {
+    name: "check-text",
+    unit: "MB/s",
+    better: "higher",
+    target: ">= 150 (1 GiB of QEMU log)",
+    setup: () => recording(LOG),
+    run: (bytes) => bytesOf(bytes, GIB) / 1e6 / checkRepeated(bytes, GIB).seconds,
+    rounds: 3,
+    warmups: 1,
+  },
+  {
+    name: "check-events",
+    unit: "million events/s",
+    better: "higher",
+    target: ">= 1.5",
+    setup: () => recording(LOG),
+    run: (bytes) => {
+      const { report, seconds } = checkRepeated(bytes, GIB / 4);
+      return report.events / 1e6 / seconds;
+    },
+    rounds: 5,
+    warmups: 1,
+  },
+  {
+    name: "check-memory",
+    unit: "MiB",
+    better: "lower",
+    target: "< 512, whatever the length",
+    setup: () => recording(LOG),
+    run: (bytes) => {
+      checkRepeated(bytes, GIB);
+      return process.memoryUsage.rss() / 2 ** 20;
+    },
+    rounds: 1,
+    warmups: 0,
+  },
+  {
+    name: "read-simple",
+    unit: "million events/s",
+    better: "higher",
+    target: ">= 5",
+    setup: () => recording(SIMPLE),
+    run: (bytes) => {
+      let events = 0;
+      let sum = 0;
+      const ns = elapsedNs(() => {
+        for (let round = 0; round < 8; round++) {
+          const reader = new SimpleTraceReader((event) => {
+            sum ^= event.iobaLo;
+          });
+          for (const chunk of repeated(bytes, 1)) reader.push(chunk);
+          reader.end();
+          events += reader.counts.events;
+        }
+      });
+      check(sum !== 0.5 && events > 0, "no events");
+      return events / 1e6 / (ns / 1e9);
+    },
+  },
+  {
+    name: "wc-lines",
+    unit: "MB/s",
+    better: "higher",
+    target: "for comparison: wc -l",
+    setup: () => recording(LOG),
+    run: (bytes) => {
+      const ns = elapsedNs(() => {
+        check(spawnSync("wc", ["-l"], { input: bytes }).status === 0, "wc failed");
+      });
+      return bytes.length / 1e6 / (ns / 1e9);
+    },
+    rounds: 5,
+  },
+];

@@ -1,0 +1,26 @@
+/** From where on something is worth a finding. */
+export interface CheckOptions {
+  /** Bytes of the guest's RAM, from address 0; undefined if not known. Then nothing is said to lie beyond it. */
+  readonly ram?: bigint | undefined;
+  /** Part of a window's entries that must be mapped for it to be nearly full, 0 to 1. */
+  readonly fullAt: number;
+  /** Pages that must not be free in one piece for a nearly full window to be fragmented. */
+  readonly freePages: number;
+  /** A mapping leaked if so many of its kind were made before, and so many made later are gone. */
+  readonly overtaken: number;
+  /** More mappings than these that were overtaken together are a pool, and no leak. */
+  readonly pool: number;
+  /** Unmaps one after another that find so many pages unmapped clear a table, and are no mistake. */
+  readonly sweep: number;
+}
+
+export const DEFAULT_CHECK_OPTIONS: CheckOptions = {
+  fullAt: 0.95,
+  freePages: 16,
+  overtaken: 1000,
+  pool: 16,
+  sweep: 64,
+};
+
+/** Past unmaps that are remembered of all windows together; older ones cannot be named as the cause of a fault. */
+export const MAX_PAST_UNMAPS: number = 2 ** 20;

@@ -1,0 +1,99 @@
+import { IommuError } from "../base/errors.ts";
+import { TWO32 } from "../base/u64.ts";
+import { TceTable } from "../tce/tce-table.ts";
+import type { Place } from "./finding.ts";
+
+/** Event numbers that a history can hold. */
+const MAX_EVENTS = TWO32 - 2;
+
+/**
+ * Positions of events in their file, from the low halves of these: positions
+ * only grow, so that a low half and the event's number tell the whole.
+ */
+export class PositionScale {
+  /** First event at or behind each multiple of 2^32. */
+  readonly #passed: number[] = [];
+
+  /** To be called for each event, before any place of it is asked for. */
+  note(event: number, position: number): void {
+    while (position >= (this.#passed.length + 1) * TWO32) this.#passed.push(event);
+  }
+
+  position(event: number, low: number): number {
+    let high = 0;
+    while (high < this.#passed.length && this.#passed[high]! <= event) high++;
+    return high * TWO32 + low;
+  }
+}
+
+/**
+ * Which event changed each entry of a window last: who mapped it, or, of an
+ * entry that is empty, who unmapped it.
+ *
+ * A second sparse table holds an event number and the low half of its position
+ * for each entry. What was unmapped is forgotten by {@link forgetUnmapped}.
+ */
+export class EntryHistory {
+  readonly #changes: TceTable;
+  readonly #scale: PositionScale;
+
+  constructor(entries: number, scale: PositionScale) {
+    this.#changes = new TceTable({ length: entries, pageShift: 0 });
+    this.#scale = scale;
+  }
+
+  /** Entries of which the last change is known. */
+  get size(): number {
+    return this.#changes.storedCount;
+  }
+
+  /** @throws IommuError LIMIT_EXCEEDED behind 2^32 events */
+  note(first: number, count: number, event: number, position: number): void {
+    if (event > MAX_EVENTS) {
+      throw new IommuError("LIMIT_EXCEEDED", `event ${event}: the history holds 2^32 events`, { event });
+    }
+    if (count === 1) this.#changes.put(first, event + 1, position % TWO32);
+    else this.#changes.fill(first, count, event + 1, position % TWO32);
+  }
+
+  /** The last change of an entry, undefined if there was none or it was forgotten. */
+  at(index: number): Place | undefined {
+    const changes = this.#changes;
+    changes.load(index);
+    if (changes.hi === 0) return undefined;
+    const event = changes.hi - 1;
+    return { event, line: this.#scale.position(event, changes.lo) };
+  }
+
+  /** The event of the last change of an entry, -1 if it is not known. */
+  eventAt(index: number): number {
+    this.#changes.load(index);
+    return this.#changes.hi - 1;
+  }
+
+  /** Visits stretches of entries with one last change. */
+  forEachRun(first: number, end: number, visit: (first: number, count: number, place: Place) => void): void {
+    this.#changes.forEachStoredRun(first, end, (from, count, hi, lo) => {
+      visit(from, count, { event: hi - 1, line: this.#scale.position(hi - 1, lo) });
+    });
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#changes.clear();
+  }
+
+  /** Forgets the changes of entries that hold nothing. */
+  forgetUnmapped(table: TceTable, entries: number): void {
+    const kept: number[] = [];
+    table.forEachStoredRun(0, entries, (first, count) => {
+      this.#changes.forEachStoredRun(first, first + count, (from, length, hi, lo) => {
+        kept.push(from, length, hi, lo);
+      });
+    });
+    this.#changes.clear();
+    for (let i = 0; i < kept.length; i += 4) {
+      this.#changes.fill(kept[i]!, kept[i + 1]!, kept[i + 2]!, kept[i + 3]!);
+    }
+  }
+}

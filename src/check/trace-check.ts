@@ -1,0 +1,162 @@
+import { hex } from "../base/u64.ts";
+import type { TraceFormat } from "../formats/trace/detect.ts";
+import type { DmaEvent } from "../formats/trace/dma-event.ts";
+import type { DmaLogReader } from "../formats/trace/dma-log.ts";
+import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
+import { DmaCheck } from "./dma-check.ts";
+import { type Finding, type FindingLog, findingToJson } from "./finding.ts";
+import { Rebuild } from "./rebuild.ts";
+import { TraceFindings } from "./trace-findings.ts";
+import { type Gap, TraceInput } from "./trace-input.ts";
+import type { RebuildCounts } from "./verdicts.ts";
+import type { WindowRecord } from "./window-records.ts";
+
+/**
+ * Bytes of a binary trace around a record of dropped events in which these can
+ * be missing: QEMU's ring has 256 KiB, and is written and filled at one time.
+ */
+const DROP_SPAN = 2 ** 19;
+
+/** What the check of one file found. */
+export interface CheckReport {
+  readonly file: string;
+  readonly format: TraceFormat | "op-script";
+  readonly events: number;
+  readonly skippedLines: number;
+  /** Recorded answers that were compared and are right. */
+  readonly verified: number;
+  readonly mismatches: number;
+  readonly windows: readonly WindowRecord[];
+  readonly findings: readonly Finding[];
+  /** Findings beyond the first 10,000. */
+  readonly droppedFindings: number;
+}
+
+/** An event is taken if this says so. */
+export interface EventFilter {
+  trace(event: TraceEvent): boolean;
+  dma(event: DmaEvent, reader: DmaLogReader): boolean;
+}
+
+/** Checks one trace, whatever its format; give it the bytes piece by piece. */
+export class TraceCheck {
+  readonly rebuild: Rebuild;
+  readonly #file: string;
+  readonly #findings: TraceFindings;
+  readonly #input: TraceInput;
+  #dma: DmaCheck | undefined;
+  /** Up to here in a binary trace events may be missing anywhere. */
+  #unsureUntil = -1;
+  #retractedMismatches = 0;
+
+  constructor(file: string, options: CheckOptions = DEFAULT_CHECK_OPTIONS, filter?: EventFilter) {
+    this.#file = file;
+    this.#findings = new TraceFindings(options);
+    this.rebuild = new Rebuild(undefined, this.#findings);
+    this.#input = new TraceInput(file, {
+      trace: (event) => {
+        if (filter === undefined || filter.trace(event)) this.#trace(event);
+      },
+      dma: (event, reader) => {
+        this.#dma ??= new DmaCheck(reader.devices.names, options);
+        if (filter === undefined || filter.dma(event, reader)) this.#dma.handle(event);
+      },
+      gap: (gap) => this.#gap(gap),
+    });
+  }
+
+  get events(): number {
+    return this.#input.events;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#input.push(chunk);
+  }
+
+  /** The file could be read only up to here. */
+  truncated(message: string): void {
+    this.#truncated({ kind: "torn", line: 0, message });
+  }
+
+  end(): CheckReport {
+    this.#input.end();
+    this.rebuild.end();
+    this.#findings.end(this.#input.events);
+    this.#dma?.end();
+    const { counts } = this.rebuild;
+    const { log } = this.#findings;
+    const dmaFindings = this.#dma?.log.findings ?? [];
+    return {
+      file: this.#file,
+      format: this.#input.format!,
+      events: this.#input.events,
+      skippedLines: this.#input.skipped,
+      verified: verifiedOf(counts),
+      mismatches: counts.mismatches - this.#retractedMismatches,
+      windows: this.#findings.windows,
+      findings: [...log.findings, ...dmaFindings],
+      droppedFindings: log.dropped + (this.#dma?.log.dropped ?? 0),
+    };
+  }
+
+  #trace(event: TraceEvent): void {
+    if (event.position < this.#unsureUntil) this.rebuild.lose();
+    this.rebuild.handle(event);
+    this.#findings.tidy(event.number);
+  }
+
+  #gap(gap: Gap): void {
+    this.#truncated(gap);
+    if (gap.kind === "torn") return;
+    this.rebuild.lose();
+    this.#dma?.lose();
+    if (gap.kind !== "dropped") return;
+    this.#retractedMismatches += this.#log.retract(gap.line - DROP_SPAN, gap.line);
+    this.#unsureUntil = gap.line + DROP_SPAN;
+  }
+
+  #truncated({ line, message }: Gap): void {
+    this.#log.add({
+      kind: "truncated",
+      severity: "warning",
+      places: [{ event: this.#input.events, line }],
+      message,
+    });
+  }
+
+  get #log(): FindingLog {
+    return this.#findings.log;
+  }
+}
+
+const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): number =>
+  statuses + translations + confirmed;
+
+/** The report in the shape of the JSON output. */
+export function checkReportToJson(report: CheckReport): Record<string, unknown> {
+  const { windows, findings, droppedFindings, ...rest } = report;
+  return {
+    ...rest,
+    windows: windows.map(windowToJson),
+    findings: findings.map(findingToJson),
+    ...(droppedFindings === 0 ? {} : { droppedFindings }),
+  };
+}
+
+/** A window in the shape of the JSON output. */
+export function windowToJson(record: WindowRecord): Record<string, unknown> {
+  const { liobn, busOffset, pageShift, entries, createdAt, removedAt, live, inferred, unknown } = record;
+  return {
+    liobn: hex(liobn),
+    busOffset: hex(busOffset),
+    pageShift,
+    entries,
+    createdAt: createdAt?.event ?? null,
+    removedAt: removedAt?.event ?? null,
+    live,
+    inferred,
+    unknown,
+    ...(record.assumed ? { assumed: true } : {}),
+  };
+}

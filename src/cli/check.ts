@@ -1,0 +1,103 @@
+import colors from "picocolors";
+import { formatCount, parseSize } from "../base/units.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import type { Finding } from "../check/finding.ts";
+import { checkOpScript } from "../check/script-check.ts";
+import { type CheckReport, checkReportToJson, TraceCheck } from "../check/trace-check.ts";
+import { filterOf } from "./filter.ts";
+import { displayName, readText } from "./input.ts";
+import { Exit, print, toJson } from "./output.ts";
+import { feed } from "./trace-file.ts";
+
+export interface CheckCommandOptions {
+  readonly output: "human" | "json";
+  readonly quiet: boolean;
+  readonly ram: string | undefined;
+  readonly fullAt: string | undefined;
+  readonly freePages: string | undefined;
+  readonly overtaken: string | undefined;
+  readonly pool: string | undefined;
+  readonly sweep: string | undefined;
+  readonly filter: readonly string[];
+}
+
+/** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
+export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
+  const thresholds = thresholdsOf(options);
+  const reports: CheckReport[] = [];
+  for (const path of paths) {
+    const report = await checkFile(path, thresholds, options);
+    reports.push(report);
+    if (options.output === "human") printReport(report, options.quiet);
+  }
+  if (options.output === "json") print(toJson({ files: reports.map(checkReportToJson) }));
+  return statusOf(reports);
+}
+
+/** Checks one file: a trace, or an op script by the end of its name. */
+export async function checkFile(
+  path: string,
+  thresholds: CheckOptions,
+  options: { readonly quiet: boolean; readonly filter: readonly string[] },
+): Promise<CheckReport> {
+  const name = displayName(path);
+  if (isScript(path)) return checkOpScript(await readText(path), name, thresholds);
+  const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
+  await feed(path, trace, options);
+  return trace.end();
+}
+
+/** Op scripts are told from traces by their names. */
+export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
+
+/** @throws IommuError BAD_ARGUMENT for a threshold that is none */
+export function thresholdsOf(options: CheckCommandOptions): CheckOptions {
+  const number = (text: string | undefined, otherwise: number): number =>
+    text === undefined ? otherwise : Number(parseSize(text));
+  const percent = number(options.fullAt, DEFAULT_CHECK_OPTIONS.fullAt * 100);
+  return {
+    ram: options.ram === undefined ? undefined : parseSize(options.ram),
+    fullAt: percent / 100,
+    freePages: number(options.freePages, DEFAULT_CHECK_OPTIONS.freePages),
+    overtaken: number(options.overtaken, DEFAULT_CHECK_OPTIONS.overtaken),
+    pool: number(options.pool, DEFAULT_CHECK_OPTIONS.pool),
+    sweep: number(options.sweep, DEFAULT_CHECK_OPTIONS.sweep),
+  };
+}
+
+/** 2 if anything is wrong, 3 if there are only leaks and warnings. */
+function statusOf(reports: readonly CheckReport[]): number {
+  const findings = reports.flatMap((report) => report.findings);
+  if (findings.some(({ severity }) => severity === "error")) return Exit.WRONG;
+  return findings.length > 0 ? Exit.LEAKS : Exit.OK;
+}
+
+function printReport(report: CheckReport, quiet: boolean): void {
+  for (const finding of report.findings) print(describeFinding(report.file, finding));
+  if (quiet) return;
+  const parts = [
+    report.format,
+    `${formatCount(report.events)} events`,
+    `${formatCount(report.verified)} answers verified`,
+    `${report.windows.length} windows`,
+  ];
+  if (report.skippedLines > 0) parts.push(`${formatCount(report.skippedLines)} other lines`);
+  if (report.mismatches > 0) parts.push(colors.red(`${formatCount(report.mismatches)} mismatches`));
+  parts.push(
+    report.findings.length === 0 ? colors.green("nothing found") : `${report.findings.length} findings`,
+  );
+  if (report.droppedFindings > 0) parts.push(`${formatCount(report.droppedFindings)} more left out`);
+  print(`${report.file}: ${parts.join(", ")}`);
+}
+
+function describeFinding(file: string, finding: Finding): string {
+  const colour = finding.severity === "error" ? colors.red : colors.yellow;
+  const line = finding.lines.at(-1);
+  const where =
+    finding.liobn === undefined ? (finding.device ?? "") : `liobn 0x${finding.liobn.toString(16)}`;
+  const address = finding.ioba === undefined ? "" : ` 0x${finding.ioba.toString(16).padStart(16, "0")}`;
+  const times = finding.count > 1 ? ` (${formatCount(finding.count)} times)` : "";
+  const place = line === undefined ? file : `${file}:${line}`;
+  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  return `${place}: ${colour(finding.kind)}:${about} ${finding.message}${times}`;
+}

@@ -1,0 +1,97 @@
+import { DmaLifetimeTracker } from "../check/dma-lifetimes.ts";
+import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../check/dma-mapping-rows.ts";
+import { DmaTimeline } from "../check/dma-timeline.ts";
+import { LifetimeTracker } from "../check/lifetimes.ts";
+import { MAPPING_COLUMNS, MappingRows } from "../check/mapping-rows.ts";
+import { Timeline } from "../check/timeline.ts";
+import { addDmaRow, DMA_COLUMNS } from "../formats/export/dma-rows.ts";
+import { addEventRow, EVENT_COLUMNS } from "../formats/export/event-rows.ts";
+import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
+import type { TraceFormat } from "../formats/trace/detect.ts";
+import type { DmaEvent } from "../formats/trace/dma-event.ts";
+import { DmaLogReader } from "../formats/trace/dma-log.ts";
+import { QemuLogReader } from "../formats/trace/qemu-log.ts";
+import { SimpleTraceReader } from "../formats/trace/simple-trace.ts";
+import type { TraceEvent } from "../formats/trace/trace-event.ts";
+
+/** What a trace becomes. */
+export type Product = "events" | "mappings" | "timeline";
+
+/** Where it goes; one of the two is asked for, once. */
+export interface Destination {
+  /** Opens a table. */
+  rows(columns: readonly Column[]): RowBuffer;
+  /** Takes the bytes of a timeline. */
+  write(bytes: Uint8Array): void;
+}
+
+/** A reader of a trace at work. */
+export interface Conversion {
+  push(chunk: Uint8Array): void;
+  /** Ends the trace and what it becomes. */
+  end(): void;
+  /** What was read and left out; see the readers. */
+  counts(): Readonly<Record<string, number>>;
+}
+
+interface Consumer<Event> {
+  handle(event: Event): void;
+  end(): void;
+}
+
+/** Starts to make `product` of a trace. */
+export function startConversion(format: TraceFormat, product: Product, to: Destination): Conversion {
+  if (format === "linux-dma") {
+    const reader: DmaLogReader = new DmaLogReader((event) => consumer.handle(event));
+    const consumer = dmaConsumer(product, to, reader);
+    return conversionOf(reader, consumer);
+  }
+  const isBinary = format === "qemu-simple";
+  const consumer = traceConsumer(product, to, isBinary);
+  const handle = (event: TraceEvent): void => consumer.handle(event);
+  return conversionOf(isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle), consumer);
+}
+
+function conversionOf(
+  reader: DmaLogReader | QemuLogReader | SimpleTraceReader,
+  consumer: Consumer<never>,
+): Conversion {
+  return {
+    push: (chunk) => reader.push(chunk),
+    end: () => {
+      reader.end();
+      consumer.end();
+    },
+    counts: () => ({ ...reader.counts }),
+  };
+}
+
+function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<TraceEvent> {
+  if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
+  if (product === "events") {
+    const rows = to.rows(EVENT_COLUMNS);
+    return { handle: (event) => addEventRow(rows, event, isBinary), end: () => rows.finish() };
+  }
+  const rows = to.rows(MAPPING_COLUMNS);
+  return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
+}
+
+function dmaConsumer(product: Product, to: Destination, reader: DmaLogReader): Consumer<DmaEvent> {
+  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), reader);
+  if (product === "events") {
+    const rows = to.rows(DMA_COLUMNS);
+    return { handle: (event) => addDmaRow(rows, event, reader), end: () => rows.finish() };
+  }
+  const rows = to.rows(DMA_MAPPING_COLUMNS);
+  return thenFinish(new DmaLifetimeTracker(new DmaMappingRows(rows), reader), rows);
+}
+
+function thenFinish<Event>(tracker: Consumer<Event>, rows: RowBuffer): Consumer<Event> {
+  return {
+    handle: (event) => tracker.handle(event),
+    end: () => {
+      tracker.end();
+      rows.finish();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { statSync } from "node:fs";
+import { SingleBar } from "cli-progress";
+import { displayName } from "./input.ts";
+
+/** Files below this are read before a bar could be seen. */
+const MIN_BYTES = 8 * 2 ** 20;
+
+/** A progress bar with rate and time left, on standard error, and only on a terminal. */
+export class Progress {
+  readonly #bar: SingleBar | undefined;
+  readonly #started = performance.now();
+
+  constructor(path: string, quiet: boolean) {
+    if (quiet || !process.stderr.isTTY || path === "-") return;
+    const total = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (total < MIN_BYTES) return;
+    this.#bar = new SingleBar({
+      format: `${displayName(path)} {bar} {percentage} % | {rate} MB/s | {eta_formatted} left`,
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+    });
+    this.#bar.start(total, 0, { rate: "0" });
+  }
+
+  /** @param bytes of the file that were read so far */
+  read(bytes: number): void {
+    if (this.#bar === undefined) return;
+    const seconds = (performance.now() - this.#started) / 1000;
+    this.#bar.update(bytes, { rate: (bytes / 1e6 / Math.max(seconds, 1e-3)).toFixed(0) });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}

@@ -1,0 +1,80 @@
+import { IommuError } from "../base/errors.ts";
+import { Rebuild } from "../check/rebuild.ts";
+import { TraceInput } from "../check/trace-input.ts";
+import { isPast, type Moment, stateOf, type WindowState } from "../check/window-state.ts";
+import { displayName } from "./input.ts";
+import { feed } from "./trace-file.ts";
+
+/**
+ * The windows of a trace at some moments, which the trace is read once for.
+ * The event at a moment has happened.
+ *
+ * @returns the states, in the order of the moments
+ * @throws IommuError UNSUPPORTED for a recording without windows; BAD_ARGUMENT for a time if the trace has none
+ */
+export async function statesAt(
+  path: string,
+  moments: readonly Moment[],
+  options: { readonly quiet?: boolean } = {},
+): Promise<WindowState[][]> {
+  const rebuild = new Rebuild();
+  const states: (WindowState[] | undefined)[] = moments.map(() => undefined);
+  const take = (): WindowState[] =>
+    [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
+  const byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
+  const input = new TraceInput(displayName(path), {
+    trace: (event) => {
+      if (byTime && Number.isNaN(event.seconds)) {
+        throw new IommuError(
+          "BAD_ARGUMENT",
+          `${displayName(path)}: has no times: name an event by its number`,
+        );
+      }
+      moments.forEach((moment, i) => {
+        if (states[i] !== undefined || !isPast(moment, event)) return;
+        rebuild.settle(event);
+        states[i] = take();
+      });
+      rebuild.handle(event);
+    },
+    dma: () => {
+      throw new IommuError(
+        "UNSUPPORTED",
+        `${displayName(path)}: dma events tell of mappings, not of windows`,
+      );
+    },
+    gap: ({ kind }) => {
+      if (kind !== "torn") rebuild.lose();
+    },
+  });
+  await feed(path, { push: (chunk) => input.push(chunk), truncated: () => {} }, options);
+  input.end();
+  rebuild.end();
+  return states.map((state) => state ?? take());
+}
+
+/**
+ * Reads a moment: a number of an event, or a time in seconds with a point or an `s`.
+ *
+ * @throws IommuError BAD_ARGUMENT
+ */
+export function parseMoment(text: string | undefined): Moment {
+  if (text === undefined || text === "end") return undefined;
+  if (/^[0-9]{1,15}$/.test(text)) return { event: Number(text) };
+  if (/^[0-9]{1,15}(?:\.[0-9]{1,9})?s?$/.test(text)) return { seconds: Number(text.replace("s", "")) };
+  throw new IommuError(
+    "BAD_ARGUMENT",
+    `"${text}" is no moment: write the number of an event, a time such as 12.5 or 12s, or end`,
+  );
+}
+
+/**
+ * Splits `FILE@MOMENT`.
+ *
+ * @throws IommuError BAD_ARGUMENT
+ */
+export function parsePlace(text: string): { readonly path: string; readonly moment: Moment } {
+  const at = text.lastIndexOf("@");
+  if (at < 0) return { path: text, moment: undefined };
+  return { path: text.slice(0, at), moment: parseMoment(text.slice(at + 1)) };
+}

@@ -1,0 +1,32 @@
+import { IommuError } from "../base/errors.ts";
+import { openInput } from "./input.ts";
+import { Progress } from "./progress.ts";
+
+/** Reads a file piece by piece, with a progress bar on a terminal. */
+export interface ReadOptions {
+  readonly quiet?: boolean;
+}
+
+/** What takes the bytes of a file. */
+interface Sink {
+  push(chunk: Uint8Array): void;
+  truncated(message: string): void;
+}
+
+/**
+ * Feeds a file to a reader. A packed file that ends early is read as far as it
+ * goes, and the reader is told.
+ *
+ * @throws IommuError BAD_FILE if the file cannot be read
+ */
+export async function feed(path: string, sink: Sink, options: ReadOptions = {}): Promise<void> {
+  const progress = new Progress(path, options.quiet === true);
+  try {
+    for await (const chunk of openInput(path, (bytes) => progress.read(bytes))) sink.push(chunk);
+  } catch (error) {
+    if (!(error instanceof IommuError) || error.details.early !== 1) throw error;
+    sink.truncated(error.message);
+  } finally {
+    progress.stop();
+  }
+}

@@ -1,0 +1,212 @@
+import { hex64, minBig } from "../base/u64.ts";
+import type { TceView } from "../tce/tce-view.ts";
+import type { Connection } from "./connection.ts";
+import type { GuestIommu } from "./guest-iommu.ts";
+import { resolvePages } from "./guest-memory.ts";
+import type { HostedMachine, PassedThroughDevice } from "./hosted-machine.ts";
+import { Type1Container } from "./type1-container.ts";
+
+/** A stretch of bus addresses that a device gets through to guest memory. */
+interface Reach {
+  readonly iova: bigint;
+  readonly size: bigint;
+  /** Guest address, or -1 for memory of the host that is not the guest's. */
+  readonly target: bigint;
+  readonly write: boolean;
+}
+
+/** Two views of a mapping that do not agree. */
+export interface Incoherence {
+  /** The operation after which it was found. */
+  readonly operation: string;
+  readonly device: string;
+  /**
+   * `missing`: the guest has a mapping that the device lacks. `stale`: the
+   * device has one that the guest does not have (any more). `wrong`: both have
+   * one, to different places or with different rights. `told`: a notifier was
+   * told something else than the guest's table holds. `table`: user space and
+   * KVM do not see the same table.
+   */
+  readonly kind: "missing" | "stale" | "wrong" | "told" | "table";
+  readonly iova: bigint;
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/**
+ * Compares all views of every mapping: the guest's table, KVM's, what notifiers
+ * were told, and what the host's tables let a device reach. Costs what is mapped.
+ */
+export class Coherence {
+  readonly #hosted: HostedMachine;
+
+  constructor(hosted: HostedMachine) {
+    this.#hosted = hosted;
+  }
+
+  /** The first difference after an operation, in the order of devices and addresses. */
+  check(operation: string): Incoherence | undefined {
+    for (const window of this.#hosted.machine.env.liobns) {
+      if (window.fd === -1 || this.#hosted.kvm?.table(window.fd)?.entries === window.table) continue;
+      const iova = window.busOffset;
+      const expected = "the table of the window";
+      return { operation, device: "-", kind: "table", iova, expected, actual: "another table in the kernel" };
+    }
+    for (const { listener } of this.#hosted.connections) {
+      for (const iommu of listener.guestIommus) {
+        const told = this.#compareTold(operation, iommu);
+        if (told !== undefined) return told;
+      }
+    }
+    for (const device of this.#hosted.devices) {
+      const found = compareReach(this.#expected(device.connection), this.#actual(device));
+      if (found !== undefined) return { operation, device: device.name, ...found };
+    }
+    return undefined;
+  }
+
+  /** Under KVM with tied tables nobody is told of what the kernel handles. */
+  #compareTold(operation: string, iommu: GuestIommu): Incoherence | undefined {
+    const window = [...this.#hosted.machine.env.liobns].find((other) => other.iommu === iommu.region);
+    if (iommu.told === null || window?.table == null || window.fd !== -1) return undefined;
+    const { section } = iommu;
+    const page = iommu.region.minPageSize;
+    // Pages that the edge of the section cuts are told in parts.
+    const first = Number((section.offsetInRegion + page - 1n) / page);
+    const end = Number((section.offsetInRegion + section.size) / page);
+    const runs = (table: TceView): string[] => {
+      const found: string[] = [];
+      table.forEachRun(first, end, (...run: number[]) => found.push(run.join()));
+      return found;
+    };
+    const expected = runs(window.table);
+    const actual = runs(iommu.told);
+    const at = expected.findIndex((run, i) => run !== actual[i]);
+    if (at < 0 && actual.length === expected.length) return undefined;
+    const place = at < 0 ? expected.length : at;
+    const entry = Number((expected[place] ?? actual[place])!.split(",")[0]);
+    return {
+      operation,
+      device: window.owner,
+      kind: "told",
+      iova: window.busOffset + BigInt(entry) * page,
+      expected: expected[place] ?? "nothing",
+      actual: actual[place] ?? "nothing",
+    };
+  }
+
+  /** What a device should reach: the valid entries of what is visible of each window, as far as they are memory. */
+  #expected(connection: Connection): Reach[] {
+    const reaches: Reach[] = [];
+    for (const iommu of connection.listener.guestIommus) this.#expectedOf(iommu, reaches);
+    return joined(reaches);
+  }
+
+  #expectedOf({ section, region }: GuestIommu, into: Reach[]): void {
+    const { machine } = this.#hosted;
+    const window = [...machine.env.liobns].find((other) => other.iommu === region);
+    if (window?.table == null) return;
+    const page = 1n << BigInt(window.pageShift);
+    const sectionEnd = section.offsetInRegion + section.size;
+    window.table.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
+      const target = (BigInt(hi) << 32n) | BigInt(lo);
+      for (let done = 0; done < pages; ) {
+        const stretch = resolvePages(machine.systemMemory, target + BigInt(done) * page, page, pages - done);
+        const start = BigInt(first + done) * page;
+        const end = minBig(start + BigInt(stretch.pages) * page, sectionEnd);
+        const skip = section.offsetInRegion > start ? section.offsetInRegion - start : 0n;
+        if (typeof stretch.memory !== "string" && start + skip < end) {
+          into.push({
+            iova: section.address - section.offsetInRegion + start + skip,
+            size: end - start - skip,
+            target: stretch.memory.address + skip,
+            write: (perm & 2) !== 0 && !stretch.memory.readonly,
+          });
+        }
+        done += stretch.pages;
+      }
+    });
+  }
+
+  /** What a device reaches through the host's tables. */
+  #actual({ connection, group }: PassedThroughDevice): Reach[] {
+    const reaches: Reach[] = [];
+    if (connection.container instanceof Type1Container) {
+      for (const { iova, size, vaddr, readonly } of connection.container.mappings) {
+        reaches.push({ iova, size, target: this.#hosted.guestAddressOf(vaddr) ?? -1n, write: !readonly });
+      }
+      return joined(reaches);
+    }
+    for (const table of this.#hosted.host.groups[group]!.iommu.windows) {
+      table?.entries.forEachRun(0, table.length, (first, pages, hi, lo, perm) => {
+        const vaddr = this.#hosted.vaddrOfPhysical(hi * 2 ** 32 + lo);
+        const target = vaddr === undefined ? undefined : this.#hosted.guestAddressOf(vaddr);
+        reaches.push({
+          iova: table.start + BigInt(first) * BigInt(table.pageSize),
+          size: BigInt(pages) * BigInt(table.pageSize),
+          target: target ?? -1n,
+          write: (perm & 2) !== 0,
+        });
+      });
+    }
+    return joined(reaches);
+  }
+}
+
+/** Sorts, and joins what goes on. */
+function joined(reaches: Reach[]): Reach[] {
+  const result: Reach[] = [];
+  for (const reach of reaches.sort((a, b) => (a.iova < b.iova ? -1 : 1))) {
+    const last = result.at(-1);
+    if (
+      last !== undefined &&
+      last.iova + last.size === reach.iova &&
+      last.target + last.size === reach.target &&
+      last.write === reach.write
+    ) {
+      result[result.length - 1] = { ...last, size: last.size + reach.size };
+    } else {
+      result.push(reach);
+    }
+  }
+  return result;
+}
+
+function compareReach(
+  expected: readonly Reach[],
+  actual: readonly Reach[],
+): Pick<Incoherence, "kind" | "iova" | "expected" | "actual"> | undefined {
+  const count = Math.max(expected.length, actual.length);
+  for (let i = 0; i < count; i++) {
+    const want = expected[i];
+    const have = actual[i];
+    if (want !== undefined && have !== undefined && sameReach(want, have)) continue;
+    return firstDifference(want, have);
+  }
+  return undefined;
+}
+
+const sameReach = (a: Reach, b: Reach): boolean =>
+  a.iova === b.iova && a.size === b.size && a.target === b.target && a.write === b.write;
+
+function firstDifference(
+  want: Reach | undefined,
+  have: Reach | undefined,
+): Pick<Incoherence, "kind" | "iova" | "expected" | "actual"> {
+  const texts = { expected: show(want), actual: show(have) };
+  if (want === undefined || (have !== undefined && have.iova < want.iova)) {
+    return { kind: "stale", iova: have!.iova, ...texts };
+  }
+  if (have === undefined || want.iova < have.iova) return { kind: "missing", iova: want.iova, ...texts };
+  if (want.target !== have.target || want.write !== have.write)
+    return { kind: "wrong", iova: want.iova, ...texts };
+  // The same beginning, but one goes on for longer.
+  return want.size > have.size
+    ? { kind: "missing", iova: want.iova + have.size, ...texts }
+    : { kind: "stale", iova: want.iova + want.size, ...texts };
+}
+
+const show = (reach: Reach | undefined): string =>
+  reach === undefined
+    ? "nothing"
+    : `${hex64(reach.iova)} + 0x${reach.size.toString(16)} -> ${reach.target < 0n ? "not the guest's memory" : hex64(reach.target)} ${reach.write ? "rw" : "r-"}`;

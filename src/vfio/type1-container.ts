@@ -1,0 +1,125 @@
+import type { Errno } from "../base/errno.ts";
+import type { DmaContainer } from "./container.ts";
+import type { GuestMemory } from "./guest-memory.ts";
+import type { HostProcess } from "./host/host-process.ts";
+
+/** `dma_entry_limit` of the kernel's type1 driver: 65535 mappings. */
+export const TYPE1_MAX_MAPPINGS = 65_535;
+
+interface Type1Mapping {
+  readonly iova: bigint;
+  readonly size: bigint;
+  readonly vaddr: bigint;
+  readonly readonly: boolean;
+}
+
+/**
+ * A type1v2 container as QEMU uses it, over the kernel's rules for it: a
+ * mapping that overlaps another one is refused with EEXIST, an unmap takes
+ * whole mappings and must not cut one, each page that is mapped is locked.
+ */
+export class Type1Container implements DmaContainer {
+  readonly name: string;
+  readonly hostPageSize: bigint;
+  /** MAP requests, over all time. */
+  mapCalls = 0;
+  /** Pages that were refused, over all time. */
+  refusedPages = 0;
+  readonly #process: HostProcess;
+  readonly #vaddrOf: (memory: GuestMemory) => bigint;
+  /** Sorted by address. */
+  #mappings: Type1Mapping[] = [];
+
+  constructor(name: string, process: HostProcess, vaddrOf: (memory: GuestMemory) => bigint) {
+    this.name = name;
+    this.hostPageSize = BigInt(process.memory.pageSize);
+    this.#process = process;
+    this.#vaddrOf = vaddrOf;
+  }
+
+  get mappings(): readonly Type1Mapping[] {
+    return this.#mappings;
+  }
+
+  map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0 {
+    const size = pageSize * BigInt(pages);
+    const vaddr = this.#vaddrOf(memory);
+    let answer = this.#request(iova, size, vaddr, readonly);
+    if (answer === "EEXIST") {
+      // Where a live entry was replaced: the old mapping has to go first, all of it.
+      this.#cut(iova, size);
+      answer = this.#request(iova, size, vaddr, readonly);
+    }
+    if (answer !== 0) {
+      this.refusedPages += pages;
+      this.#cut(iova, size);
+    }
+    return answer;
+  }
+
+  unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
+    this.#cut(iova, pageSize * BigInt(pages));
+    return 0;
+  }
+
+  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
+    return this.unmap(iova, pageSize, pages);
+  }
+
+  /** Where a device gets at an address: the address in the process, or undefined. */
+  translate(iova: bigint, write: boolean): bigint | undefined {
+    const found = this.#mappings.find(
+      (mapping) => mapping.iova <= iova && iova < mapping.iova + mapping.size,
+    );
+    return found === undefined || (write && found.readonly) ? undefined : found.vaddr + iova - found.iova;
+  }
+
+  #request(iova: bigint, size: bigint, vaddr: bigint, readonly: boolean): Errno | 0 {
+    this.mapCalls++;
+    const page = this.hostPageSize;
+    if (iova % page !== 0n || size % page !== 0n || vaddr % page !== 0n || size === 0n) return "EINVAL";
+    const at = this.#indexBehind(iova);
+    const overlapsBefore = at > 0 && this.#mappings[at - 1]!.iova + this.#mappings[at - 1]!.size > iova;
+    const overlapsNext = at < this.#mappings.length && this.#mappings[at]!.iova < iova + size;
+    if (overlapsBefore || overlapsNext) return "EEXIST";
+    if (this.#mappings.length >= TYPE1_MAX_MAPPINGS) return "ENOSPC";
+    if (!this.#process.charge(Number(size / page))) return "ENOMEM";
+    this.#mappings.splice(at, 0, { iova, size, vaddr, readonly });
+    return 0;
+  }
+
+  /**
+   * Removes a range. The kernel refuses to cut a mapping: what is left of one
+   * has to be mapped again, as a request of its own.
+   */
+  #cut(iova: bigint, size: bigint): void {
+    const end = iova + size;
+    let from = this.#indexBehind(iova);
+    if (from > 0 && this.#mappings[from - 1]!.iova + this.#mappings[from - 1]!.size > iova) from--;
+    let to = from;
+    const left: Type1Mapping[] = [];
+    for (; to < this.#mappings.length && this.#mappings[to]!.iova < end; to++) {
+      const mapping = this.#mappings[to]!;
+      this.#process.uncharge(Number(mapping.size / this.hostPageSize));
+      const behind = mapping.iova + mapping.size;
+      if (mapping.iova < iova) left.push({ ...mapping, size: iova - mapping.iova });
+      if (behind > end) {
+        left.push({ ...mapping, iova: end, size: behind - end, vaddr: mapping.vaddr + end - mapping.iova });
+      }
+    }
+    this.#mappings.splice(from, to - from);
+    for (const { iova: at, size: bytes, vaddr, readonly } of left) this.#request(at, bytes, vaddr, readonly);
+  }
+
+  /** Index of the first mapping that begins behind an address. */
+  #indexBehind(iova: bigint): number {
+    let low = 0;
+    let high = this.#mappings.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#mappings[middle]!.iova <= iova) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

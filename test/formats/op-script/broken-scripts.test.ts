@@ -1,0 +1,344 @@
+import { describe, expect, it } from "vitest";
+import { IommuError } from "../../../src/base/errors.ts";
+import { MAX_LINE_LENGTH } from "../../../src/formats/json-lines.ts";
+import { OpRunner } from "../../../src/formats/op-script/run.ts";
+import { parseOpScript } from "../../../src/formats/op-script/script.ts";
+import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+
+const HEADER = '{"header":1}';
+/** A script whose second line is `line`. */
+const second = (line: string): string => `${HEADER}\n${line}\n`;
+const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+const PUT = '"op":"h_put_tce","liobn":"0x80000000","ioba":"0x0"';
+
+describe("a broken script", () => {
+  it.each([
+    // No JSON, or not the JSON of a script.
+    ["nothing", "", "s:1:1: the script is empty"],
+    ["blank lines", "\n \n", "s:1:1: the script is empty"],
+    ["no JSON", "hello", 's:1:1: expected a value, found "h"'],
+    ["a byte order mark", `\ufeff${HEADER}`, 's:1:1: expected a value, found "\ufeff"'],
+    ["an open object", '{"header":1', 's:1:12: expected "," or "}", found the end of the line'],
+    ["an open string", second('{"op":"note'), 's:2:7: expected a string, found "\\""'],
+    ["a raw control character", second('{"op":"a\tb"}'), 's:2:7: expected a string, found "\\""'],
+    ["a bad number", second('{"op":01}'), 's:2:8: expected "," or "}", found "1"'],
+    ["no colon", second('{"op" 1}'), 's:2:7: expected ":", found "1"'],
+    ["a comma too many", second('{"op":1,}'), 's:2:9: expected a string, found "}"'],
+    ["an open list", second('{"list":[1,2}'), 's:2:13: expected "," or "]", found "}"'],
+    ["something behind", second('{"op":1} x'), 's:2:10: expected the end of the line, found "x"'],
+    ["a list", second(" [1]"), "s:2:2: expected an object, found [1]"],
+    ["null", second("null"), "s:2:1: expected an object, found null"],
+    ["too deep", second(`{"op":"note","x":${nested(65)}}`), 's:2:82: expected at most 64 levels, found "["'],
+    [
+      "far too deep",
+      second(`{"op":"note","x":${nested(100_000)}}`),
+      's:2:82: expected at most 64 levels, found "["',
+    ],
+    [
+      "a line too long",
+      second(`{"op":"${"x".repeat(MAX_LINE_LENGTH)}"}`),
+      `s:2:1: line of ${MAX_LINE_LENGTH + 9} characters: the limit is ${MAX_LINE_LENGTH}`,
+    ],
+    // The header.
+    ["no header", '{"op":"note","text":"x"}', 's:1:1: the first line must be a header: {"header":1,...}'],
+    ["another header", '{"header":2}', 's:1:11: the first line must be a header: {"header":1,...}'],
+    ["an unknown field", '{"header":1,"ramsize":1}', 's:1:23: unknown header field "ramsize"'],
+    [
+      "odd memory",
+      '{"header":1,"ramSize":"0x1000"}',
+      's:1:23: "ramSize" is 0x1000: memory comes in blocks of 256 MiB',
+    ],
+    ["no memory", '{"header":1,"ramSize":0}', 's:1:23: "ramSize" is 0x0: memory comes in blocks of 256 MiB'],
+    [
+      "too much memory",
+      '{"header":1,"ramSize":"0x8000000000000000"}',
+      "s:1:11: memory of 9223372036854775808 bytes: must be 1 to 4503599627370496",
+    ],
+    [
+      "bridges that are no list",
+      '{"header":1,"phbs":{}}',
+      's:1:20: "phbs" is {}: expected a list of at most 31',
+    ],
+    ["a bridge that is no object", '{"header":1,"phbs":[1]}', "s:1:20: a host bridge must be an object"],
+    ["a bridge without index", '{"header":1,"phbs":[{}]}', 's:1:20: a host bridge must have an "index"'],
+    [
+      "an unknown field of a bridge",
+      '{"header":1,"phbs":[{"index":0,"pgsize":1}]}',
+      's:1:20: unknown field of a host bridge: "pgsize"',
+    ],
+    [
+      "a bridge index too large",
+      '{"header":1,"phbs":[{"index":31}]}',
+      's:1:20: "index" is 31: expected a whole number from 0 to 30',
+    ],
+    [
+      "no bridge 0 first",
+      '{"header":1,"phbs":[{"index":1}]}',
+      "s:1:20: the first host bridge always has index 0",
+    ],
+    [
+      "a bridge twice",
+      '{"header":1,"phbs":[{"index":0},{"index":0}]}',
+      "s:1:20: two host bridges have the same index",
+    ],
+    [
+      "a ddw that is no truth value",
+      '{"header":1,"phbs":[{"index":0,"ddw":1}]}',
+      's:1:20: "ddw" is 1: expected true or false',
+    ],
+    [
+      "a wrong BUID",
+      '{"header":1,"phbs":[{"index":0,"buid":"0x1"}]}',
+      's:1:20: "buid" of bridge 0 is 0x1: it is always 0x800000020000000',
+    ],
+    [
+      "wrong LIOBNs",
+      '{"header":1,"phbs":[{"index":0,"liobns":[1]}]}',
+      's:1:20: "liobns" of bridge 0 are [1]: they are always ["0x80000000","0x80000001"]',
+    ],
+    [
+      "a VIO device that is no string",
+      '{"header":1,"vio":[7]}',
+      's:1:19: VIO device 7: expected a string such as "spapr-vlan,reg=0x71000003"',
+    ],
+    [
+      "an unknown VIO device",
+      '{"header":1,"vio":["spapr-x"]}',
+      's:1:11: VIO device "spapr-x": must be one of spapr-vlan, spapr-vscsi, tpm-spapr, spapr-vty, spapr-nvram',
+    ],
+    [
+      "a unit address twice",
+      '{"header":1,"vio":["spapr-vty,reg=0x7","spapr-vlan,reg=0x7"]}',
+      "s:1:11: VIO unit address 0x7 is in use",
+    ],
+    [
+      "a unit address of a bridge",
+      '{"header":1,"vio":["spapr-vlan,reg=0x80000000"]}',
+      "s:1:11: VIO unit address 2147483648 is not 0 to 0x7fffffff",
+    ],
+    // Operations.
+    ["no operation", second("{}"), 's:2:1: "op" is nothing: expected a string'],
+    [
+      "an unknown operation",
+      second('{"op":"h_put_tcx"}'),
+      's:2:7: unknown operation "h_put_tcx", did you mean "h_put_tce"?',
+    ],
+    ["an operation of all objects", second('{"op":"toString"}'), 's:2:7: unknown operation "toString"'],
+    [
+      "a missing field",
+      second(`{${PUT}}`),
+      's:2:1: "tce" is nothing: expected a 64-bit value such as "0x80000000"',
+    ],
+    [
+      "a value above 64 bits",
+      second(`{${PUT},"tce":"0x10000000000000000"}`),
+      's:2:59: "tce" is "0x10000000000000000": expected a 64-bit',
+    ],
+    ["a negative value", second(`{${PUT},"tce": -1}`), 's:2:60: "tce" is -1: expected a 64-bit value'],
+    ["a fraction", second(`{${PUT},"tce":1.5}`), 's:2:59: "tce" is 1.5: expected a 64-bit value'],
+    [
+      "a number that is not exact",
+      second(`{${PUT},"tce":9007199254740992}`),
+      's:2:59: "tce" is 9007199254740992: expected a 64-bit value',
+    ],
+    ["a decimal string", second(`{${PUT},"tce":"12"}`), 's:2:59: "tce" is "12": expected a 64-bit value'],
+    [
+      "the last of two of a name",
+      second(`{${PUT},"tce":"0x1","tce":"x"}`),
+      's:2:71: "tce" is "x": expected a 64-bit value',
+    ],
+    [
+      "a field behind a nested one",
+      second('{"op":"note","x":{"text":1},"text":5}'),
+      's:2:36: "text" is 5: expected a string',
+    ],
+    [
+      "a field behind characters above ASCII",
+      second('{"op":"note","x":"\u007f\u0080\u009f\ud800é","text":5}'),
+      's:2:33: "text" is 5: expected a string',
+    ],
+    [
+      "a field behind a long string",
+      second(`{"op":"note","x":"${"y\\n".repeat(1_300_000)}","text":5}`),
+      's:2:3900028: "text" is 5: expected a string',
+    ],
+    [
+      "a list with a bad entry",
+      second('{"op":"h_put_tce_indirect","liobn":0,"ioba":0,"list":[1,"y"]}'),
+      's:2:54: "list" is "y": expected a 64-bit value',
+    ],
+    [
+      "neither list nor npages",
+      second('{"op":"h_put_tce_indirect","liobn":0,"ioba":0}'),
+      's:2:1: "npages" is nothing',
+    ],
+    [
+      "too many registers",
+      second('{"op":"hcall","opcode":1,"args":[1,2,3,4,5,6,7,8,9,10]}'),
+      's:2:33: "args" is [1,2,3,4,5,6,7,8,9,10]: expected a list of at most 9',
+    ],
+    [
+      "an unknown RTAS call",
+      second('{"op":"rtas","name":"ibm,query","args":[],"nret":1}'),
+      's:2:21: unknown RTAS call "ibm,query", did you mean "ibm,set-tce-bypass"?',
+    ],
+    [
+      "no RTAS call",
+      second('{"op":"rtas","args":[],"nret":1}'),
+      's:2:1: "name" is nothing: expected a string',
+    ],
+    [
+      "a cell above 32 bits",
+      second('{"op":"rtas","token":1,"args":[4294967296],"nret":1}'),
+      's:2:31: "args" is 4294967296: expected a whole number from 0 to 4294967295',
+    ],
+    [
+      "too many return cells",
+      second('{"op":"rtas","token":1,"args":[],"nret":1025}'),
+      's:2:41: "nret" is 1025: expected a whole number from 0 to 1024',
+    ],
+    [
+      "odd digits",
+      second('{"op":"write_mem","addr":0,"data":"abc"}'),
+      's:2:35: "data" is "abc": expected up to 16777216 bytes',
+    ],
+    [
+      "too much to read",
+      second('{"op":"read_mem","addr":0,"len":16777217}'),
+      's:2:33: "len" is 16777217: expected a whole number from 0 to 16777216',
+    ],
+    [
+      "a DMA of nothing",
+      second('{"op":"dma_write","iova":0,"data":""}'),
+      's:2:35: "data" is "": expected 1 to 2040 bytes',
+    ],
+    [
+      "a DMA too long",
+      second('{"op":"dma_read","iova":0,"len":2041}'),
+      's:2:33: "len" is 2041: expected a whole number from 1 to 2040',
+    ],
+    [
+      "a bridge that is not there",
+      second('{"op":"dma_read","phb":2,"iova":0,"len":1}'),
+      's:2:24: "phb" is 2: the machine has no such host bridge',
+    ],
+    [
+      "the place in a file with blank lines and CRs",
+      `${HEADER}\r\n\r\n{"op":"note"}\r\n`,
+      's:3:1: "text" is nothing: expected a string',
+    ],
+  ])("is refused with its place and value: %s", (_name, text, message) => {
+    let error: unknown;
+    try {
+      parseOpScript(text, "s");
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(IommuError);
+    expect((error as IommuError).code).toBe("BAD_FILE");
+    expect((error as IommuError).message.slice(0, message.length)).toBe(message);
+  });
+
+  it("has its place in the details, too", () => {
+    expect(() => parseOpScript(second(`{${PUT}, "tce":"z"}`), "dir/s.jsonl")).toThrow(
+      expect.objectContaining({ details: { file: "dir/s.jsonl", line: 2, column: 60 } }),
+    );
+  });
+
+  it("may have fields of its own, and exactly 64 levels", () => {
+    const script = parseOpScript(second(`{"op":"note","text":"","mine":${nested(64)}}`), "s");
+    expect(script.lines).toHaveLength(1);
+  });
+});
+
+describe("a script with random damage", () => {
+  const small = corpusNames("hcall", ".gz").filter((name) => !name.startsWith("random"));
+  const texts = small.map((name) => new TextDecoder().decode(readCorpus("hcall", name)));
+  // Values of every kind that might stand where another one was.
+  const JUNK = [
+    "null",
+    "-1",
+    '""',
+    "[]",
+    "{}",
+    '"0x0"',
+    "1e99",
+    '"0xffffffffffffffff"',
+    "true",
+    "16",
+    '"spapr-vty"',
+    "\u0000",
+    '"\\u12"',
+    "\\",
+    '"',
+    ",",
+    "0x",
+  ];
+
+  function damage(text: string, random: Random): string {
+    const at = random.below(text.length);
+    switch (random.below(5)) {
+      case 0:
+        return text.slice(0, at);
+      case 1:
+        return text.slice(0, at) + text.slice(at + 1 + random.below(5));
+      case 2:
+        return text.slice(0, at) + random.pick(JUNK) + text.slice(at + random.below(3));
+      case 3: {
+        // Replace one value of the script by another kind of value.
+        const values = [...text.matchAll(/(?<=:)("[^"]*"|\d+|true|false|\[[^[\]]*\])/g)];
+        if (values.length === 0) return "";
+        const match = random.pick(values);
+        return text.slice(0, match.index) + random.pick(JUNK) + text.slice(match.index + match[0].length);
+      }
+      default: {
+        const lines = text.split("\n");
+        const [from, to] = [random.below(lines.length), random.below(lines.length)];
+        [lines[from], lines[to]] = [lines[to]!, lines[from]!];
+        return lines.join("\n");
+      }
+    }
+  }
+
+  it("runs, or is refused as a bad file with a place: nothing else", () => {
+    const seed = runSeed();
+    const random = new Random(seed);
+    let refused = 0;
+    let ran = 0;
+    for (let round = 0; round < 1500; round++) {
+      // The header and a few lines from anywhere, so that damage often hits the header.
+      const lines = random.pick(texts).split("\n");
+      const from = 1 + random.below(lines.length);
+      let text = [lines[0], ...lines.slice(from, from + 6)].join("\n");
+      for (let hits = 1 + random.below(2); hits > 0; hits--) text = damage(text, random) || HEADER;
+      try {
+        const script = parseOpScript(text, "fuzz");
+        const runner = new OpRunner(script.config);
+        for (const { operation } of script.lines) {
+          // Long loops are allowed, but not here.
+          if (("count" in operation && operation.count > 1e4) || ("len" in operation && operation.len > 1e6))
+            continue;
+          runner.run(operation);
+        }
+        ran++;
+      } catch (error) {
+        if (
+          !(error instanceof IommuError) ||
+          error.code !== "BAD_FILE" ||
+          !/^fuzz:\d+:\d+: /.test(error.message)
+        ) {
+          throw new Error(`SEED=${seed} ${JSON.stringify(text)}`, { cause: error });
+        }
+        refused++;
+        // A place that exists, and a reason other than "some JSON error".
+        const [, line, column] = error.message.split(":").map(Number);
+        const damaged = text.split("\n")[line! - 1] ?? "";
+        expect(column).toBeLessThanOrEqual(damaged.length + 1);
+        expect(error.message).not.toContain("expected JSON");
+      }
+    }
+    expect(refused).toBeGreaterThan(300);
+    expect(ran).toBeGreaterThan(100);
+  });
+});
