@@ -1,5 +1,7 @@
 import { permText } from "../base/permission.ts";
 import { hex, toBig } from "../base/u64.ts";
+import type { SavedWindow } from "../formats/migration/reader.ts";
+import { DEFAULT_PAGE_SHIFT } from "../formats/migration/tce-section.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { diff } from "../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
@@ -12,6 +14,7 @@ export interface WindowState {
   readonly liobn: number;
   readonly busOffset: bigint;
   readonly pageShift: number;
+  /** 0 if a saved machine says that the window is not there. */
   readonly entries: number;
   readonly bypass: boolean;
   /** Is it the default window of its bridge or device? */
@@ -56,6 +59,23 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
     assumed,
     table: table.snapshot(),
     certainties: rebuilt.certainties(),
+  };
+}
+
+/** The state of a window of a saved machine; one that is not there has no entries. */
+export function savedStateOf(saved: SavedWindow): WindowState {
+  const { liobn, entries, bypass, defWin, geometry } = saved;
+  const { busOffset, pageShift } = geometry ?? { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT };
+  return {
+    liobn,
+    busOffset,
+    pageShift,
+    entries,
+    bypass,
+    defaultWindow: defWin ?? (liobn & 0xff) === 0,
+    assumed: false,
+    table: saved.table ?? new TceTable({ length: 1, pageShift }),
+    certainties: new TceTable({ length: Math.max(entries, 1), pageShift: 0 }),
   };
 }
 

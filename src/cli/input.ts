@@ -24,13 +24,56 @@ export async function* openInput(
     const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     const first = await chunks.next();
     if (first.done === true) return;
-    const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
-    if (isGzip) yield* unpack(counted(first.value, chunks, onRead));
+    if (isGzip(first.value)) yield* unpack(counted(first.value, chunks, onRead));
     else yield* counted(first.value, chunks, onRead);
   } catch (cause) {
     throw asInputError(path, cause);
   } finally {
     if (source !== stdin) source.destroy();
+  }
+}
+
+/** Does this begin as gzip does? */
+export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
+
+/** A file whose first bytes were looked at. */
+export interface PeekedInput {
+  /** At least as many as were asked for, unless the file is shorter. */
+  readonly head: Uint8Array;
+  /** All bytes, from the start on. */
+  readonly chunks: AsyncGenerator<Uint8Array>;
+}
+
+/**
+ * Opens a file as {@link openInput} does, and looks at its first bytes.
+ *
+ * @throws IommuError BAD_FILE if they cannot be read
+ */
+export async function peekInput(
+  path: string,
+  headBytes: number,
+  onRead?: (bytes: number) => void,
+): Promise<PeekedInput> {
+  const source = openInput(path, onRead);
+  const pieces: Uint8Array[] = [];
+  for (let bytes = 0; bytes < headBytes; ) {
+    const next = await source.next();
+    if (next.done === true) break;
+    pieces.push(next.value);
+    bytes += next.value.length;
+  }
+  return { head: Buffer.concat(pieces), chunks: chain(pieces, source) };
+}
+
+async function* chain(
+  pieces: readonly Uint8Array[],
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
   }
 }
 

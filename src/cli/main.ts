@@ -7,7 +7,7 @@ import { type AttachVerbOptions, attach } from "./attach.ts";
 import { type CheckCommandOptions, check } from "./check.ts";
 import { type ConvertOptions, convert } from "./convert.ts";
 import { type ExecOptions, exec } from "./exec.ts";
-import { diffMoments, info, map, type StateOptions } from "./map.ts";
+import { diffMoments, type InfoOptions, info, map, type StateOptions } from "./map.ts";
 import { type OracleOptions, oracle } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
@@ -81,14 +81,15 @@ function makeProgram(finish: (status: number) => void): Command {
     .action(async (path: string, options: ShrinkOptions) => finish(await shrinkFile(path, options)));
   program
     .command("info")
-    .argument("<file>", TRACE_FILE)
+    .argument("<file>", STATE_FILE)
     .description("the DMA windows as a tree, in the way of QEMU's info mtree")
     .option("--at <moment>", MOMENT)
+    .option("--migration", "what the tables cost when QEMU migrates the machine", false)
     .addOption(outputOption())
-    .action(async (path: string, options: StateOptions) => finish(await info(path, options)));
+    .action(async (path: string, options: InfoOptions) => finish(await info(path, options)));
   program
     .command("map")
-    .argument("<file>", TRACE_FILE)
+    .argument("<file>", STATE_FILE)
     .description("the mappings of the windows as runs")
     .option("--liobn <liobn>", "only this window")
     .option("--at <moment>", MOMENT)
@@ -97,9 +98,9 @@ function makeProgram(finish: (status: number) => void): Command {
     .action(async (path: string, options: StateOptions) => finish(await map(path, options)));
   program
     .command("diff")
-    .argument("<a>", "FILE@MOMENT")
-    .argument("<b>", "FILE@MOMENT")
-    .description("what changed between two moments of a trace, or of two traces")
+    .argument("<a>", "FILE, or FILE@MOMENT")
+    .argument("<b>", "FILE, or FILE@MOMENT")
+    .description("what changed between two moments of a trace, or of two traces or saved machines")
     .addOption(outputOption())
     .action(async (a: string, b: string, options: StateOptions) => finish(await diffMoments(a, b, options)));
   program
@@ -187,6 +188,8 @@ const wholeNumber =
 
 const TRACE_FILE =
   "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
+
+const STATE_FILE = `${TRACE_FILE}; or migration stream of a saved machine`;
 
 const MOMENT = "behind the event of this number, or at a time in seconds (12.5, 12s); by default at the end";
 

@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64, U64_MAX } from "../base/u64.ts";
 import { formatCount, formatSize, parseSize } from "../base/units.ts";
+import { forecastMigration, formatForecast } from "../check/forecast.ts";
 import {
   diffStates,
   entryText,
@@ -9,7 +10,8 @@ import {
   stateToJson,
   type WindowState,
 } from "../check/window-state.ts";
-import { Exit, print, toJson } from "./output.ts";
+import { displayName } from "./input.ts";
+import { Exit, print, printError, toJson } from "./output.ts";
 import { parseMoment, parsePlace, statesAt } from "./state.ts";
 
 export interface StateOptions {
@@ -19,6 +21,10 @@ export interface StateOptions {
   readonly raw: boolean;
 }
 
+export interface InfoOptions extends StateOptions {
+  readonly migration: boolean;
+}
+
 /** `map FILE`: the mappings of the windows as runs. */
 export async function map(path: string, options: StateOptions): Promise<number> {
   const states = await selected(path, options);
@@ -26,7 +32,7 @@ export async function map(path: string, options: StateOptions): Promise<number> 
     print(toJson(states.map((state) => stateToJson(state, options.raw))));
     return Exit.OK;
   }
-  for (const state of states) {
+  for (const state of states.filter(isThere)) {
     print(titleOf(state));
     if (options.raw) {
       for (const [index, tce] of stateToJson(state, true).tces as [number, string][])
@@ -49,8 +55,9 @@ export async function map(path: string, options: StateOptions): Promise<number> 
 }
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
-export async function info(path: string, options: StateOptions): Promise<number> {
+export async function info(path: string, options: InfoOptions): Promise<number> {
   const states = await selected(path, options);
+  if (options.migration) return foretell(path, states, options);
   if (options.output === "json") {
     print(
       toJson(
@@ -63,7 +70,7 @@ export async function info(path: string, options: StateOptions): Promise<number>
     return Exit.OK;
   }
   let owner = "";
-  for (const state of states) {
+  for (const state of states.filter(isThere)) {
     const name = ownerOf(state.liobn);
     if (name !== owner) print(`address-space: ${name}`);
     owner = name;
@@ -77,6 +84,32 @@ export async function info(path: string, options: StateOptions): Promise<number>
       ...(state.assumed ? ["geometry assumed"] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
+  }
+  return Exit.OK;
+}
+
+/** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
+function foretell(path: string, states: readonly WindowState[], options: InfoOptions): number {
+  const sure = states.filter((state) => !state.assumed);
+  const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
+  if (guessed.length > 0) {
+    const what = `left out, because no event tells its length: ${guessed.join(", ")}`;
+    printError(`${displayName(path)}: warning: ${what}`);
+  }
+  const forecasts = forecastMigration(
+    sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),
+  );
+  if (options.output === "human") print(formatForecast(forecasts));
+  else {
+    print(
+      toJson(
+        forecasts.map((forecast) => ({
+          ...forecast,
+          liobn: hex(forecast.liobn),
+          busOffset: hex(forecast.busOffset),
+        })),
+      ),
+    );
   }
   return Exit.OK;
 }
@@ -100,7 +133,7 @@ export async function diffMoments(
     [after] = (await statesAt(second.path, [second.moment])) as [WindowState[]];
   }
   const changes: Record<string, unknown>[] = [];
-  diffStates(before, after, (change) => {
+  diffStates(before.filter(isThere), after.filter(isThere), (change) => {
     const liobn = hex(change.window.liobn);
     if (change.what === "entries") {
       const { ioba, pages } = change;
@@ -135,6 +168,9 @@ async function selected(path: string, options: StateOptions): Promise<WindowStat
   const there = states.map((state) => hex(state.liobn)).join(", ") || "none";
   throw new IommuError("BAD_ARGUMENT", `${path}: no window has LIOBN ${options.liobn}; there are ${there}`);
 }
+
+/** A saved machine also tells of windows that are not there. */
+const isThere = (state: WindowState): boolean => state.entries > 0;
 
 const titleOf = (state: WindowState): string =>
   `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${formatCount(state.entries)} pages of ${formatSize(2 ** state.pageShift)}${state.assumed ? " (geometry assumed)" : ""}`;

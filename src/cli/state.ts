@@ -1,21 +1,49 @@
 import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild.ts";
 import { TraceInput } from "../check/trace-input.ts";
-import { isPast, type Moment, stateOf, type WindowState } from "../check/window-state.ts";
-import { displayName } from "./input.ts";
-import { feed } from "./trace-file.ts";
+import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/window-state.ts";
+import { isMigrationStream } from "../formats/migration/configuration.ts";
+import { displayName, peekInput } from "./input.ts";
+import { Progress } from "./progress.ts";
+import { readSavedMachine } from "./saved-machine.ts";
+import { pour } from "./trace-file.ts";
+
+/** Bytes that tell a migration stream. */
+const MAGIC_BYTES = 4;
 
 /**
- * The windows of a trace at some moments, which the trace is read once for.
- * The event at a moment has happened.
+ * The windows of a trace at some moments, which the trace is read once for, or
+ * of a saved machine. The event at a moment has happened.
  *
  * @returns the states, in the order of the moments
- * @throws IommuError UNSUPPORTED for a recording without windows; BAD_ARGUMENT for a time if the trace has none
+ * @throws IommuError UNSUPPORTED for a recording without windows; BAD_ARGUMENT for a time if the trace has none,
+ * and for a moment of a saved machine
  */
 export async function statesAt(
   path: string,
   moments: readonly Moment[],
   options: { readonly quiet?: boolean } = {},
+): Promise<WindowState[][]> {
+  const progress = new Progress(path, options.quiet === true);
+  try {
+    const { head, chunks } = await peekInput(path, MAGIC_BYTES, (bytes) => progress.read(bytes));
+    if (!isMigrationStream(head)) return await traceStatesAt(path, chunks, moments);
+    if (moments.some((moment) => moment !== undefined)) {
+      await chunks.return(undefined);
+      throw new IommuError("BAD_ARGUMENT", `${displayName(path)}: a saved machine has no other moments`);
+    }
+    const { windows } = await readSavedMachine(path, chunks);
+    const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
+    return moments.map(() => states);
+  } finally {
+    progress.stop();
+  }
+}
+
+async function traceStatesAt(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  moments: readonly Moment[],
 ): Promise<WindowState[][]> {
   const rebuild = new Rebuild();
   const states: (WindowState[] | undefined)[] = moments.map(() => undefined);
@@ -47,7 +75,7 @@ export async function statesAt(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await feed(path, { push: (chunk) => input.push(chunk), truncated: () => {} }, options);
+  await pour(chunks, { push: (chunk) => input.push(chunk), truncated: () => {} });
   input.end();
   rebuild.end();
   return states.map((state) => state ?? take());

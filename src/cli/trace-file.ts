@@ -22,11 +22,21 @@ interface Sink {
 export async function feed(path: string, sink: Sink, options: ReadOptions = {}): Promise<void> {
   const progress = new Progress(path, options.quiet === true);
   try {
-    for await (const chunk of openInput(path, (bytes) => progress.read(bytes))) sink.push(chunk);
+    await pour(
+      openInput(path, (bytes) => progress.read(bytes)),
+      sink,
+    );
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Gives an opened file to a reader; see {@link feed}. */
+export async function pour(chunks: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
+  try {
+    for await (const chunk of chunks) sink.push(chunk);
   } catch (error) {
     if (!(error instanceof IommuError) || error.details.early !== 1) throw error;
     sink.truncated(error.message);
-  } finally {
-    progress.stop();
   }
 }

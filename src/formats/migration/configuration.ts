@@ -21,6 +21,10 @@ export interface Configuration {
   readonly capabilities: readonly string[];
 }
 
+/** Do these bytes, the first ones of a file, begin a migration stream? Four are enough. */
+export const isMigrationStream = (head: Uint8Array): boolean =>
+  head.length >= 4 && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
+
 /** Reads what every stream begins with. */
 export async function readHeader(cursor: ByteCursor): Promise<void> {
   const magic = await cursor.u32("the magic number");
