@@ -67,8 +67,10 @@ export function connectGroup(
   existing: readonly Connection[],
 ): Connection | string {
   const { number } = file.object.iommu;
-  const known = existing.find((connection) => connection.phb === phb);
-  if (known !== undefined) return joinContainer(context, known, file) ?? known;
+  for (const known of existing) {
+    // A container of version 1 has room for one group: the next one gets its own.
+    if (known.phb === phb && joinContainer(context, known, file)) return known;
+  }
   const connection =
     context.hosted.config.container === "type1v2" ? newType1(context, phb) : newSpapr(context, phb, file);
   if (typeof connection === "string") return connection;
@@ -104,26 +106,19 @@ export function disconnect(context: ConnectContext, connection: Connection, grou
 }
 
 /**
- * Joins a container that exists. QEMU does not tie its windows for the new
+ * Joins a container that exists; false if it does not take the group. QEMU does not tie its windows for the new
  * group (behaviour 11.24), so that KVM would lose the host's tables when the
  * first group leaves; here they are tied.
  */
-function joinContainer(
-  context: ConnectContext,
-  connection: Connection,
-  file: OpenFile<VfioGroup>,
-): string | undefined {
+function joinContainer(context: ConnectContext, connection: Connection, file: OpenFile<VfioGroup>): boolean {
   const { number } = file.object.iommu;
-  if (connection.kernel !== null) {
-    const answer = file.object.setContainer(connection.kernel.object);
-    if (answer !== 0) return `group ${number}: failed to join the container: ${answer}`;
-  }
+  if (connection.kernel !== null && file.object.setContainer(connection.kernel.object) !== 0) return false;
   connection.groups.set(number, { file, kvm: addToKvm(context, file) });
   for (const { section } of connection.listener.guestIommus) {
     const untied = tieTables(context, connection, section, number);
     if (untied !== undefined) context.report(untied);
   }
-  return undefined;
+  return true;
 }
 
 function addToKvm({ hosted }: ConnectContext, file: OpenFile<VfioGroup>): KvmGroupFile | null {
