@@ -142,7 +142,8 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
 }
 
 function newType1(context: ConnectContext, phb: PciHostBridge): Connection {
-  const container = new Type1Container(`type1 of ${phb.name}`, context.hosted.process, context.vaddrOf);
+  const { process, host } = context.hosted;
+  const container = new Type1Container(`type1 of ${phb.name}`, process, context.vaddrOf, host.faults);
   return new Connection(phb, container, newListener(context, container), null);
 }
 

@@ -312,7 +312,8 @@ class Walk {
     if (actual === undefined && mayLose) lost.add(page);
     if (actual === undefined && lost.has(page)) return;
     const front = [...device.phb.windows].reverse().find((other) => covers(other, iova))!;
-    if (actual === undefined && this.#unserved.get(front)?.includes(device.connection)) return;
+    // The bridge takes addresses behind the end of a table for addresses at its front: no answer counts there.
+    if (this.#unserved.get(front)?.includes(device.connection)) return;
     const where = `${this.#last}: ${device.name} at ${iova.toString(16)} ${write ? "write" : "read"}`;
     expect(`${where} -> ${actual?.toString(16)}`).toBe(`${where} -> ${expected?.toString(16)}`);
   }
