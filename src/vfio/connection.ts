@@ -202,7 +202,10 @@ function newSpapr(
       refusedMapStays: machine.profile.vfioRefusedMapStays,
       ...(hosted.kvm === null
         ? {}
-        : { tieTables: (section: FlatRange) => tieTables(context, connection, section) }),
+        : {
+            tieTables: (section: FlatRange) => tieTables(context, connection, section),
+            untieTables: () => untieTables(context, connection),
+          }),
     },
     iommu.version === 1 ? rangeOf(dma32WindowStart, dma32WindowSize) : null,
     ddw?.pageSizes ?? 0x1000n,
@@ -244,13 +247,35 @@ function tieTables(
   return undefined;
 }
 
-/** Undoes a connection: listeners first, which unmap and remove what they made, then groups and container. */
+/**
+ * Makes KVM let go of the table of a window that is about to be removed: it
+ * would go on writing to it (invariant 10) when the guest's window is only
+ * hidden, not gone. A group can be forgotten as a whole only, so it is added
+ * again, with the sections that stay.
+ */
+function untieTables(context: ConnectContext, connection: Connection): void {
+  for (const { kvm } of connection.groups.values()) {
+    if (kvm === null) continue;
+    context.hosted.kvm?.vm.deleteGroup(kvm);
+    context.hosted.kvm?.vm.addGroup(kvm);
+  }
+  for (const { section } of connection.listener.guestIommus) {
+    const untied = tieTables(context, connection, section);
+    if (untied !== undefined) context.report(untied);
+  }
+}
+
+/**
+ * Undoes a connection: KVM lets the groups go while their windows exist; then
+ * listeners, which unmap and remove what they made; then groups and container.
+ */
 function tearDown({ hosted }: ConnectContext, connection: Connection): void {
   const { memory } = hosted.machine;
-  memory.unregister(connection.listener);
-  for (const { kvm } of connection.groups.values()) {
-    if (kvm !== null) hosted.kvm?.vm.deleteGroup(kvm);
+  for (const entry of connection.groups.values()) {
+    if (entry.kvm !== null) hosted.kvm?.vm.deleteGroup(entry.kvm);
+    entry.kvm = null;
   }
+  memory.unregister(connection.listener);
   if (connection.prereg !== null) memory.unregister(connection.prereg);
   for (const { file } of connection.groups.values()) file.object.unsetContainer();
   connection.groups.clear();

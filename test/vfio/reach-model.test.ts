@@ -68,7 +68,7 @@ class Walk {
   readonly random: Random;
   /** What the guest put, by window and entry. */
   readonly #entries = new Map<DmaWindow, { table: unknown; tces: Map<number, bigint> }>();
-  /** Pages that a container lacks since a failure was reported. */
+  /** Numbers of pages that a container lacks since a failure was reported. */
   #lost = new Map<Connection, Set<bigint>>();
   /** Windows that a container could not serve, which was reported: the containers that lack them. */
   #unserved = new Map<DmaWindow, Connection[]>();
@@ -180,7 +180,7 @@ class Walk {
   #stuff(): string {
     const { random } = this;
     const window = this.#window();
-    const count = 1 + random.below(Math.min(70, window.entries));
+    const count = 1 + random.below(Math.min(30, window.entries));
     const index = this.#index(window, count);
     const tce = random.below(4) === 0 ? this.#tce(window) : 0n;
     const status = this.guest.stuff(window.liobn, addressOf(window, index), tce, count);
@@ -194,7 +194,7 @@ class Walk {
 
   /** Near the beginning or the end of the window, inside of it. */
   #index(window: DmaWindow, count: number): number {
-    const first = this.random.below(Math.min(64, window.entries - count + 1));
+    const first = this.random.below(Math.min(24, window.entries - count + 1));
     return this.random.below(4) === 0 ? window.entries - count - first : first;
   }
 
@@ -300,8 +300,10 @@ class Walk {
   #compare(device: PassedThroughDevice, window: DmaWindow, index: number, mayLose: boolean): void {
     // What is lost shows when it is read: every mapped page can be.
     const write = !mayLose && this.random.below(2) === 1;
-    const page = addressOf(window, index);
-    const iova = page + BigInt(this.random.below(2 ** window.pageShift));
+    const iova = addressOf(window, index) + BigInt(this.random.below(2 ** window.pageShift));
+    // The window in front decides.
+    const front = [...device.phb.windows].reverse().find((other) => covers(other, iova))!;
+    const page = iova >> BigInt(front.pageShift);
     const expected = this.#expected(device, iova, write);
     const actual = this.guest.hosted.reach(device, iova, write);
     const lost = this.#lost.get(device.connection)!;
@@ -311,7 +313,6 @@ class Walk {
     }
     if (actual === undefined && mayLose) lost.add(page);
     if (actual === undefined && lost.has(page)) return;
-    const front = [...device.phb.windows].reverse().find((other) => covers(other, iova))!;
     // The bridge takes addresses behind the end of a table for addresses at its front: no answer counts there.
     if (this.#unserved.get(front)?.includes(device.connection)) return;
     const where = `${this.#last}: ${device.name} at ${iova.toString(16)} ${write ? "write" : "read"}`;
