@@ -10,7 +10,7 @@ export function checkTrace(content: string | Uint8Array, options: Partial<CheckO
 }
 
 /** The pages that findings are about, as `kind liobn ioba`, sorted; one line for each page. */
-export function pagesOf(findings: readonly Finding[], shiftOf: (liobn: number) => number): string[] {
+function pagesOf(findings: readonly Finding[], shiftOf: (liobn: number) => number): string[] {
   const pages: string[] = [];
   for (const { kind, liobn, ioba, pages: count } of findings) {
     if (ioba === undefined || liobn === undefined) pages.push(kind);
