@@ -62,6 +62,15 @@ describe("run", () => {
     expect((await cli(["run", "linux-boot", "--trace", "-"], line)).status).toBe(0);
   });
 
+  it.each(["simple-nvme-e1000-1g-linux61.simple.gz", "simple-dropped-slow-reader-e1000-linux61.simple.gz"])(
+    "takes QEMU's binary traces, also where events were lost: %s",
+    async (name) => {
+      const { status, stdout } = await cli(["run", "linux-boot", "--trace", path.join(TRACES, name)]);
+      expect(status).toBe(0);
+      expect(stdout).toContain("qemu-simple");
+    },
+  );
+
   it("exits 2 when an answer differs from the recorded one", async () => {
     const lines = [
       "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1",
