@@ -9,6 +9,8 @@ export type IommuErrorCode =
   | "LIOBN_IN_USE"
   | "BAD_CONFIG"
   | "BAD_FILE"
+  | "PEER"
+  | "INTERRUPTED"
   | "UNSUPPORTED";
 
 /** Values that belong to an error; they are in its message, too. */

@@ -9,6 +9,7 @@ export * from "./dma-lifetimes.ts";
 export * from "./dma-mapping-rows.ts";
 export * from "./dma-timeline.ts";
 export * from "./finding.ts";
+export * from "./forecast.ts";
 export * from "./lifetimes.ts";
 export * from "./mapping-rows.ts";
 export * from "./rebuild.ts";

@@ -19,8 +19,10 @@ import type { DmaWindow } from "../spapr/dma-window.ts";
 import { Machine } from "../spapr/machine.ts";
 import type { Refusal } from "../spapr/observer.ts";
 import { Hcall } from "../spapr/papr.ts";
+import type { PhbConfig } from "../spapr/phb.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
+import type { TceView } from "../tce/tce-view.ts";
 import type { RebuildObserver } from "./rebuild-observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
@@ -72,6 +74,21 @@ export class Rebuild {
   /** Windows that are enabled now, by LIOBN. */
   get windows(): ReadonlyMap<number, RebuiltWindow> {
     return this.#lifecycle.windows;
+  }
+
+  /**
+   * Takes over a window with entries that are all known, as a saved machine has
+   * it; without a table the window is not there.
+   *
+   * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
+   */
+  load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
+    this.#lifecycle.load(liobn, pageShift, busOffset, table);
+  }
+
+  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  knowBridge(config: PhbConfig): void {
+    this.#lifecycle.knowBridge(config);
   }
 
   /** To be called when events are missing here: nothing is known any more but what they cannot have changed. */

@@ -1,8 +1,12 @@
+import { IommuError } from "../base/errors.ts";
 import { hex, toBig } from "../base/u64.ts";
 import { DDW_CREATE, DDW_RESET, POST_LOAD, PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
-import { PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
+import { PHB_DEFAULTS, type PhbConfig } from "../spapr/phb.ts";
+import { TceTable } from "../tce/tce-table.ts";
+import type { TceView } from "../tce/tce-view.ts";
 import { PositionScale } from "./entry-history.ts";
 import type { Place } from "./finding.ts";
 import type { Removal } from "./rebuild-observer.ts";
@@ -15,6 +19,8 @@ const ASSUMED_ENTRIES = 2 ** 31;
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
 /** Printed by a translation outside of the table. */
 export const NO_MASK = 0xffff_ffff;
+/** Where a saved state is loaded. */
+const BEFORE_ALL: Place = { event: 0, line: 0 };
 /** Bridges that a machine can have. */
 const MAX_PHB = 30;
 const MAX_VIO = 64;
@@ -30,7 +36,7 @@ export class WindowLifecycle {
   readonly #verdicts: Verdicts;
   /** LIOBN of a new_table whose meaning the next event tells; -1 if there is none. */
   #pendingTable = -1;
-  #pendingPlace: Place = { event: 0, line: 0 };
+  #pendingPlace = BEFORE_ALL;
 
   constructor(machine: Machine, verdicts: Verdicts) {
     this.machine = machine;
@@ -210,13 +216,36 @@ export class WindowLifecycle {
     this.#register(window, Certainty.UNKNOWN, false, loaded);
   }
 
+  /**
+   * Takes over a window with entries that are all known, as a saved machine has
+   * it; without a table the window is not there.
+   *
+   * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
+   */
+  load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
+    this.#forget(liobn, "reset", BEFORE_ALL);
+    const window = this.#placed(liobn, pageShift, busOffset, table?.length ?? 0);
+    if (window === undefined || table === null) return;
+    if (window.entries !== table.length) {
+      const message = `a table of ${table.length} entries for window ${hex(liobn)}, which has ${window.entries}`;
+      throw new IommuError("BAD_SHAPE", message, { liobn });
+    }
+    window.table = TceTable.from(table);
+    this.#register(window, Certainty.KNOWN, false, undefined);
+  }
+
+  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  knowBridge(config: PhbConfig): void {
+    this.machine.plugPhb(config).windows[0]!.disable();
+  }
+
   /** The window of a successful call that the trace did not create, if its geometry can be guessed. */
   adoptCalled(event: TraceEvent): RebuiltWindow | undefined {
     const { liobn } = event;
     if (liobn < PCI_LIOBN_FLAG) return this.#addVio(event, Certainty.UNKNOWN);
     // A default window is likely. Others tell their page size with the first translation.
     if ((liobn & 0xff) !== 0 || event.iobaHi !== 0) return undefined;
-    return this.#adopt(liobn, 12, 0n, 0x4_0000);
+    return this.#adoptDefault(liobn);
   }
 
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
@@ -225,8 +254,16 @@ export class WindowLifecycle {
     if (liobn < PCI_LIOBN_FLAG) return this.windows.get(liobn) ?? this.#addVio(event, Certainty.UNKNOWN);
     const pageShift = 32 - Math.clz32(mask);
     if (mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1) return undefined;
-    const isDefault = (liobn & 0xff) === 0 && pageShift === 12;
-    return this.#adopt(liobn, pageShift, isDefault ? 0n : 1n << 59n, isDefault ? 0x4_0000 : ASSUMED_ENTRIES);
+    if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#adoptDefault(liobn);
+    return this.#adopt(liobn, pageShift, 1n << 59n, ASSUMED_ENTRIES);
+  }
+
+  /** Adopts a window as the default one of its bridge; QEMU's default, if the bridge is not known. */
+  #adoptDefault(liobn: number): RebuiltWindow | undefined {
+    const phb = this.machine.phbs.find(({ index }) => index === phbOfLiobn(liobn));
+    const { dmaWinAddr, dmaWinSize } = phb ?? PHB_DEFAULTS;
+    const entries = Number(BigInt.asUintN(32, dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT)));
+    return this.#adopt(liobn, DEFAULT_PAGE_SHIFT, dmaWinAddr, entries);
   }
 
   #adopt(liobn: number, pageShift: number, busOffset: bigint, entries: number): RebuiltWindow | undefined {

@@ -1,13 +1,13 @@
-import { readdirSync } from "node:fs";
 import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
-import { KnownDifferences } from "../formats/known-differences.ts";
+import type { KnownDifferences } from "../formats/known-differences.ts";
 import { type CheckedLine, parseRecording, type Recording } from "../formats/recording.ts";
 import type { Refusal } from "../spapr/observer.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import { displayName, readText } from "./input.ts";
+import { readKnownDifferences } from "./known-differences.ts";
 import { Exit, print, printError, toJson } from "./output.ts";
-import { packageFile, packageVersion } from "./package-files.ts";
+import { packageVersion } from "./package-files.ts";
 
 export interface ExecOptions {
   readonly check: boolean;
@@ -33,14 +33,6 @@ export async function exec(paths: readonly string[], options: ExecOptions): Prom
   const reports = recordings.map((recording) => checkRecording(recording, known, options));
   if (options.output === "json") print(toJson({ files: reports }));
   return reports.some((report) => report.mismatches.length > 0) ? Exit.WRONG : Exit.OK;
-}
-
-/** The list that the user named, or those that ship with the package. */
-async function readKnownDifferences(path: string | undefined): Promise<KnownDifferences> {
-  const folder = packageFile("known-differences");
-  const files = path === undefined ? readdirSync(folder).map((name) => `${folder}/${name}`) : [path];
-  const lists = await Promise.all(files.map(async (file) => ({ file, text: await readText(file) })));
-  return KnownDifferences.parse(lists);
 }
 
 function printResults(recording: Recording, known: KnownDifferences, options: ExecOptions): number {

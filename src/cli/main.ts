@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { PROFILES } from "../spapr/profile.ts";
 import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
+import { type AttachVerbOptions, attach } from "./attach.ts";
 import { type CheckCommandOptions, check } from "./check.ts";
 import { type ConvertOptions, convert } from "./convert.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 import { diffMoments, info, map, type StateOptions } from "./map.ts";
+import { type OracleOptions, oracle } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { type RunOptions, run } from "./run.ts";
@@ -143,8 +145,46 @@ function makeProgram(finish: (status: number) => void): Command {
     .action(async (input: string, output: string, options: ConvertOptions) =>
       finish(await convert(input, output, options)),
     );
+  program
+    .command("attach")
+    .description("follow the DMA windows of a running QEMU, by its monitor and its trace")
+    .requiredOption("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off")
+    .option("--log <file>", "where QEMU writes its log (default: what its -D says)")
+    .option("--no-base", "do not take the machine's state first, which stops the guest for a moment")
+    .option("--large-windows", "take it even if a window may be too large for QEMU to save", false)
+    .option("--for <seconds>", "end after so many seconds", wholeNumber(1, 1_000_000_000))
+    .option("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000), 500)
+    .option("--mappings", "show all mappings of all windows", false)
+    .addOption(profileOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "print nothing, only set the exit status", false)
+    .action(async (options: AttachVerbOptions) => finish(await attach(options)));
+  program
+    .command("oracle")
+    .argument("[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input")
+    .description("compare the engine with the QEMU that is installed here; exit 63 if there is none")
+    .option("--random <count>", "make up scripts of so many operations in total", wholeNumber(1, 100_000_000))
+    .option("--seed <number>", "with --random: what they are made from", wholeNumber(0, 2 ** 31 - 1), 1)
+    .option("--write <file>", "with --random: where to write the smallest script that differs")
+    .option("--qemu <command>", "which QEMU (default: $QEMU_PPC64, then qemu-system-ppc64)")
+    .option("--timeout <seconds>", "most that one machine may take", wholeNumber(1, 86_400), 600)
+    .option("--all", "print every difference, not only the first of a file", false)
+    .option("--known <file>", "reviewed differences (default: those that ship with the package)")
+    .addOption(profileOption())
+    .addOption(outputOption())
+    .option("-q, --quiet", "print differences only", false)
+    .action(async (paths: string[], options: OracleOptions) => finish(await oracle(paths, options)));
   return program;
 }
+
+/** Reads an option that is a whole number within limits. */
+const wholeNumber =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
 
 const TRACE_FILE =
   "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";

@@ -40,7 +40,7 @@ function* runScript(
       line: line.number,
       operation: plain,
       result,
-      ...compare(line, plain, result, options.known, profile.name),
+      ...compareResults(line, line.value, result, options.known, profile.name),
       text: JSON.stringify({ ...plain, result }),
       refusals,
       hazards,
@@ -49,16 +49,23 @@ function* runScript(
   }
 }
 
-function compare(
+/** What a real system made of an operation: a result, or a crash, or neither is known. */
+export interface RealOutcome {
+  readonly result?: unknown;
+  readonly crash?: unknown;
+}
+
+/** Compares our result of a line with what a real system made of it. */
+export function compareResults(
   line: JsonLine,
-  operation: unknown,
+  real: RealOutcome,
   result: OpResult,
   known: KnownDifferences,
   profile: string,
 ): Pick<CheckedLine, "verdict" | "expected" | "reason"> {
-  const { crash } = line.value;
-  const expected = line.value.result ?? crash;
-  const listed = known.find(line.file, line.number, operation, profile);
+  const { crash } = real;
+  const expected = real.result ?? crash;
+  const listed = known.find(line.file, line.number, operationOf(line), profile);
   const same = crash === undefined && sameJson(comparable(line, expected), result);
   if (expected === undefined) return { verdict: "unrecorded", expected, reason: undefined };
   if (listed === undefined) return { verdict: same ? "same" : "different", expected, reason: undefined };
@@ -73,7 +80,7 @@ function comparable(line: JsonLine, expected: unknown): unknown {
 }
 
 /** The members of a line that are the operation: all but what came out of it. */
-function operationOf(line: JsonLine): Record<string, unknown> {
+export function operationOf(line: JsonLine): Record<string, unknown> {
   const { result, crash, ...operation } = line.value;
   return operation;
 }

@@ -366,7 +366,8 @@ const READERS: Readonly<Record<string, (line: JsonLine, bridges: readonly number
 const NEEDS_VFIO_USER = ["device_add", "device_del", "vfio_dma_read", "vfio_dma_write"];
 const WITHOUT_VFIO_USER = ["dma_read", "dma_write"];
 
-function parseOperation(line: JsonLine, bridges: readonly number[], vfioUser: boolean): Operation {
+/** Reads one operation; `bridges` are the indexes of the machine's host bridges. */
+export function parseOperation(line: JsonLine, bridges: readonly number[], vfioUser: boolean): Operation {
   const name = text(line, "op");
   const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
   if (read === undefined)

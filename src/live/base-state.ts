@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { IommuError } from "../base/errors.ts";
+import { type MigrationStream, readMigration } from "../formats/migration/reader.ts";
+import type { QmpClient } from "./qmp.ts";
+import { migrationStatus, runState } from "./settings.ts";
+
+/** After this time a guest that changes its memory faster than it is sent is stopped, so that the rest can be sent. */
+const STOP_AFTER_SECONDS = 30;
+const POLL_MS = 20;
+/** QEMU's connections may take so long to close one after the other. */
+const CLOSING_MS = 500;
+
+/** What a running machine was at one moment. */
+export interface BaseState {
+  readonly stream: MigrationStream;
+  /** Did the guest run before? If so it stands still now, and must be told to go on. */
+  readonly wasRunning: boolean;
+}
+
+/**
+ * Saves the state of a running machine without a file: QEMU migrates to a
+ * socket of ours, and what it sends is read as it comes. The guest runs on
+ * while its memory is sent and stands still for the rest. Then it *stays* still,
+ * so that the caller can note where the log stands: the caller lets it go on.
+ *
+ * If this fails half way, or this process ends, the migration fails for want of
+ * a reader, and QEMU lets the guest go on by itself.
+ *
+ * @param willChange hears what will have to be put back if this process ends
+ * @throws IommuError PEER if QEMU cannot or may not be migrated
+ */
+export async function readBaseState(
+  client: QmpClient,
+  signal: AbortSignal | undefined,
+  willChange: (changes: { readonly resume: boolean; readonly folder: string }) => Promise<void>,
+): Promise<BaseState> {
+  const wasRunning = (await runState(client)) === "running";
+  const folder = path.join(tmpdir(), `spapr-iommu-${randomUUID()}`);
+  await willChange({ resume: wasRunning, folder });
+  const receiver = new Receiver();
+  try {
+    await mkdir(folder);
+    const socketPath = path.join(folder, "state");
+    await receiver.listen(socketPath);
+    // QEMU may belong to another user. Who connects can only send, and only the first one is heard.
+    await chmod(folder, 0o711);
+    await chmod(socketPath, 0o777);
+    await client.execute("migrate", { uri: `unix:${socketPath}` });
+    const stream = receiver.stream().catch((error) => explain(error, client));
+    // The one that fails first tells why; the other one may then never end.
+    const [read] = await Promise.all([stream, waitForEnd(client, signal)]);
+    return { stream: read, wasRunning };
+  } finally {
+    receiver.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits until QEMU has sent everything. */
+async function waitForEnd(client: QmpClient, signal: AbortSignal | undefined): Promise<void> {
+  const stopAt = performance.now() + STOP_AFTER_SECONDS * 1000;
+  let stopped = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    const status = await migrationStatus(client);
+    if (status === "completed") return;
+    if (status === "failed" || status === "cancelled") {
+      const { "error-desc": reason } = (await client.execute("query-migrate")) as { "error-desc"?: string };
+      throw new IommuError(
+        "PEER",
+        `QEMU could not send its state (${reason ?? status}); --no-base follows the trace without it`,
+      );
+    }
+    if (!stopped && performance.now() > stopAt) {
+      stopped = true;
+      await client.execute("stop");
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** A stream that breaks off because QEMU ended is no broken stream. */
+async function explain(error: Error, client: QmpClient): Promise<never> {
+  const moment = new Promise<Error>((resolve) => setTimeout(() => resolve(error), CLOSING_MS));
+  throw await Promise.race([client.closed, moment]);
+}
+
+/** Takes the stream of the first one who connects. */
+class Receiver {
+  readonly #server: Server = createServer();
+  #socket: Socket | undefined;
+  readonly #connected: Promise<Socket>;
+
+  constructor() {
+    this.#connected = new Promise((resolve) => {
+      this.#server.once("connection", (socket) => {
+        this.#socket = socket;
+        socket.on("error", () => {});
+        this.#server.close();
+        resolve(socket);
+      });
+    });
+  }
+
+  listen(socketPath: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(socketPath, () => resolve());
+    });
+  }
+
+  async stream(): Promise<MigrationStream> {
+    return await readMigration(await this.#connected);
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#socket?.destroy();
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * A process that outlives ours: it is told what was changed in QEMU, and puts
+ * it back when our end of the pipe closes before we did so, as it does when we
+ * are killed.
+ *
+ * @module
+ */
+
+import { rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { type ChangedSettings, restoreSettings } from "./settings.ts";
+
+// Ctrl-C and the like are for the process that is guarded.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+
+let changed: ChangedSettings | undefined;
+for await (const line of createInterface({ input: process.stdin }))
+  changed = JSON.parse(line) as ChangedSettings;
+// If this fails there is nobody to tell.
+if (changed?.folder !== undefined) await rm(changed.folder, { recursive: true, force: true });
+if (changed !== undefined && (changed.resume || changed.events.length > 0)) {
+  await restoreSettings(changed).catch(() => {});
+}

@@ -1,0 +1,88 @@
+import { hex, hex64, toBig } from "../base/u64.ts";
+import type { Rebuild } from "../check/rebuild.ts";
+import type { EntryClasses } from "../check/rebuilt-window.ts";
+import type { Mismatch, RebuildCounts } from "../check/verdicts.ts";
+import type { DmaWindow } from "../spapr/dma-window.ts";
+
+/** Mismatches that a state shows: the last ones. All are counted. */
+const SHOWN_MISMATCHES = 10;
+
+/** Consecutive pages that map consecutive targets with one permission. */
+export interface LiveMapping {
+  readonly ioba: string;
+  readonly target: string;
+  readonly pages: number;
+  /** 1 read, 2 write. */
+  readonly perm: number;
+}
+
+/** A DMA window as it is now. */
+export interface LiveWindow {
+  readonly liobn: string;
+  readonly busOffset: string;
+  readonly pageShift: number;
+  readonly entries: number;
+  /** Entries that map something. */
+  readonly mapped: number;
+  /** How sure we are of the entries; without a base state most are unknown at first. */
+  readonly certainty: EntryClasses;
+  /** The geometry is a guess, since the trace did not tell. */
+  readonly assumed: boolean;
+  readonly mappings?: readonly LiveMapping[];
+}
+
+/** What is known of the machine at one moment. */
+export interface LiveState {
+  /** Events read since the beginning. */
+  readonly events: number;
+  /** Lines of the log that were meant to be events and could not be read. */
+  readonly damagedLines: number;
+  readonly windows: readonly LiveWindow[];
+  readonly counts: RebuildCounts;
+  /** Answers of QEMU that the engine would not give. */
+  readonly mismatches: readonly Mismatch[];
+}
+
+/**
+ * The state of a machine that is rebuilt; shares nothing with it.
+ *
+ * @param withMappings all runs of all windows as well
+ */
+export function describeState(
+  rebuild: Rebuild,
+  log: { readonly events: number; readonly damaged: number },
+  withMappings: boolean,
+): LiveState {
+  const windows = [...rebuild.windows.values()]
+    .sort((a, b) => a.window.liobn - b.window.liobn)
+    .map((rebuilt): LiveWindow => {
+      const { window, assumed } = rebuilt;
+      return {
+        liobn: hex(window.liobn),
+        busOffset: hex64(window.busOffset),
+        pageShift: window.pageShift,
+        entries: window.entries,
+        mapped: window.table?.validCount ?? 0,
+        certainty: rebuilt.classes(),
+        assumed,
+        ...(withMappings ? { mappings: mappingsOf(window) } : {}),
+      };
+    });
+  return {
+    events: log.events,
+    damagedLines: log.damaged,
+    windows,
+    counts: { ...rebuild.counts },
+    mismatches: rebuild.mismatches.slice(-SHOWN_MISMATCHES),
+  };
+}
+
+function mappingsOf(window: DmaWindow): LiveMapping[] {
+  const mappings: LiveMapping[] = [];
+  const pageBytes = 1n << BigInt(window.pageShift);
+  window.table?.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
+    const ioba = hex64(window.busOffset + BigInt(first) * pageBytes);
+    mappings.push({ ioba, target: hex64(toBig(hi, lo)), pages, perm });
+  });
+  return mappings;
+}

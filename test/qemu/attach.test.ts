@@ -1,0 +1,168 @@
+import { describe, expect, it } from "vitest";
+import { Rebuild } from "../../src/check/rebuild.ts";
+import { operationOf } from "../../src/formats/op-script/recording.ts";
+import { OpRunner } from "../../src/formats/op-script/run.ts";
+import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
+import { describeState } from "../../src/live/live-state.ts";
+import { randomScript } from "../../src/live/random-script.ts";
+import { CliProcess } from "./cli-process.ts";
+import { RunningQemu, until } from "./running-qemu.ts";
+
+/**
+ * A random script of which a trace tells everything: no list of more than one
+ * entry (only the last is printed), no call that fails half way, and nothing
+ * about VIO, whose resets leave no line.
+ */
+function traceableScript(seed: number, operations: number): OpScript {
+  const script = randomScript({ seed, operations, dma: false, profile: "qemu-7.2" });
+  const { vio: _, ...header } = script.header.value;
+  let kept = script.lines
+    .map(({ line }) => operationOf(line))
+    .filter(
+      (operation) =>
+        operation.name !== "quiesce" && (operation.op !== "h_put_tce_indirect" || operation.list),
+    )
+    .map((operation) =>
+      operation.op === "h_put_tce_indirect"
+        ? { ...operation, list: (operation.list as string[]).slice(0, 1), npages: "0x1" }
+        : operation,
+    );
+  for (;;) {
+    const text = [header, ...kept].map((value) => JSON.stringify(value)).join("\n");
+    const parsed = parseOpScript(text, `seed ${seed}`);
+    const runner = new OpRunner(parsed.config);
+    const refused = parsed.lines.map(({ operation }) => {
+      const { ret } = runner.run(operation);
+      return operation.op === "h_stuff_tce" && ret !== 0;
+    });
+    if (!refused.includes(true)) return parsed;
+    kept = kept.filter((_operation, i) => !refused[i]);
+  }
+}
+
+/** What `attach` should say of a machine that has done a script. */
+function expectedWindows(script: OpScript): unknown[] {
+  const runner = new OpRunner(script.config);
+  for (const { operation } of script.lines) runner.run(operation);
+  const rebuild = new Rebuild();
+  for (const window of runner.machine.phbs.flatMap((phb) => phb.windows)) {
+    rebuild.load(window.liobn, window.pageShift, window.busOffset, window.table?.snapshot() ?? null);
+  }
+  return describeState(rebuild, { events: 0, damaged: 0 }, true).windows as unknown[];
+}
+
+describe("attach to a real QEMU", () => {
+  it.each([1, 2, 3, 4, 5, 6])("has at the end the state that the engine has: seed %i", async (seed) => {
+    const script = traceableScript(seed, 600);
+    const gate = script.lines.length >> 1;
+    const qemu = await RunningQemu.start(script, { gates: [gate] });
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess([
+        "attach",
+        "--qmp",
+        qemu.qmp,
+        "--output",
+        "json",
+        "--large-windows",
+        "--mappings",
+      ]);
+      const attached = await tool.line("attached");
+      expect(attached).toMatchObject({ log: qemu.log });
+      qemu.openGate();
+      await qemu.atGate();
+      tool.child.kill("SIGINT");
+      const exit = await tool.exit;
+      const end = await tool.line("end");
+      expect(end.mismatches, tool.stderr).toEqual([]);
+      expect(exit, tool.stderr).toEqual({ status: 0, signal: null });
+      expect(end.windows).toEqual(expectedWindows(script));
+      expect(end.counts).toMatchObject({ mismatches: 0, undetermined: 0 });
+      expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
+    } finally {
+      await qemu.stop();
+    }
+  });
+
+  it("shows the state in between, and how long the guest stood still", async () => {
+    const script = traceableScript(7, 300);
+    const qemu = await RunningQemu.start(script, { gates: [100, 200] });
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess([
+        "attach",
+        "--qmp",
+        qemu.qmp,
+        "--output",
+        "json",
+        "--large-windows",
+        "--mappings",
+        "--refresh",
+        "20",
+      ]);
+      const attached = (await tool.line("attached")) as { base?: { pausedSeconds: number } };
+      expect(attached.base?.pausedSeconds).toBeGreaterThan(0);
+      expect(attached.base?.pausedSeconds).toBeLessThan(10);
+      qemu.openGate();
+      await qemu.atGate();
+      const half = expectedWindows({ ...script, lines: script.lines.slice(0, 200) });
+      await until(
+        () => JSON.stringify(tool.lines.at(-1).windows) === JSON.stringify(half),
+        "the state at the gate",
+      );
+      tool.child.kill("SIGTERM");
+      expect((await tool.exit).status).toBe(0);
+    } finally {
+      await qemu.stop();
+    }
+  });
+
+  it("knows nothing without a base state, and learns from the trace", async () => {
+    const script = traceableScript(8, 400);
+    const qemu = await RunningQemu.start(script, { gates: [200] });
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess(["attach", "--qmp", qemu.qmp, "--no-base", "--output", "json"]);
+      expect(await tool.line("attached")).toMatchObject({ base: null });
+      qemu.openGate();
+      await qemu.atGate();
+      tool.child.kill("SIGTERM");
+      await tool.exit;
+      const end = (await tool.line("end")) as unknown as { events: number; mismatches: unknown[] };
+      expect(end.mismatches).toEqual([]);
+      expect(end.events).toBeGreaterThan(100);
+      expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
+    } finally {
+      await qemu.stop();
+    }
+  });
+
+  it("leaves a QEMU alive whose windows it could not save", async () => {
+    const create =
+      '{"op":"rtas","name":"ibm,create-pe-dma-window","args":[0,134217728,536870912,16,45],"nret":4}';
+    const qemu = await RunningQemu.start(parseOpScript(`{"header":1}\n${create}`, "script"));
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess(["attach", "--qmp", qemu.qmp]);
+      expect((await tool.exit).status).toBe(63);
+      expect(tool.stderr).toMatch(/window 0x80000001 of 32 TiB may have more than 2\^28 entries/);
+      expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
+    } finally {
+      await qemu.stop();
+    }
+  });
+
+  it("leaves events on that were on before", async () => {
+    const qemu = await RunningQemu.start(traceableScript(9, 100), {
+      more: ["-trace", "spapr_iommu_pci_put"],
+    });
+    try {
+      await qemu.atGate();
+      const tool = new CliProcess(["attach", "--qmp", qemu.qmp, "--for", "1", "--quiet"]);
+      expect(await tool.exit, tool.stderr).toEqual({ status: 0, signal: null });
+      expect((await qemu.settings()).enabled).toEqual(["spapr_iommu_pci_put"]);
+    } finally {
+      await qemu.stop();
+    }
+  });
+});

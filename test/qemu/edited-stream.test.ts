@@ -1,0 +1,143 @@
+import { openSync, readSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { editMigration } from "../../src/formats/migration/edit.ts";
+import { type MigrationStream, readMigration } from "../../src/formats/migration/reader.ts";
+import type { ByteFile } from "../../src/formats/migration/source.ts";
+import { withTable } from "../../src/formats/migration/tce-section-writer.ts";
+import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
+import type { QmpClient } from "../../src/live/qmp.ts";
+import { migrationStatus } from "../../src/live/settings.ts";
+import { TceTable } from "../../src/tce/tce-table.ts";
+import type { TceView } from "../../src/tce/tce-view.ts";
+import { Random } from "../helpers/random.ts";
+import { RunningQemu, until } from "./running-qemu.ts";
+
+const DEFAULT = 0x8000_0000;
+const SECOND = 0x8000_0001;
+const UNIT = "[0,134217728,536870912";
+
+/** A machine with both windows in use: 1 GiB of 4K pages, and 2^30 bytes of 64K pages at 2^59. */
+const SCRIPT: OpScript = parseOpScript(
+  [
+    '{"header":1,"machine":"pseries-7.2","phbs":[{"index":0}]}',
+    `{"op":"rtas","name":"ibm,create-pe-dma-window","args":${UNIT},16,30],"nret":4}`,
+    '{"op":"h_stuff_tce","liobn":"0x80000000","ioba":"0x100000","tce":"0x5003","npages":100}',
+    '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x3ffff000","tce":"0xffffffffffffffff"}',
+    '{"op":"h_stuff_tce","liobn":"0x80000001","ioba":"0x800000000000000","tce":"0x1230001","npages":300}',
+  ].join("\n"),
+  "script",
+);
+
+function fileOf(file: string): ByteFile {
+  const fd = openSync(file, "r");
+  return {
+    size: statSync(file).size,
+    async read(offset, length) {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
+    },
+  };
+}
+
+async function save(client: QmpClient, file: string): Promise<MigrationStream> {
+  await client.execute("migrate", { uri: `exec:cat > ${file}` });
+  await until(async () => (await migrationStatus(client)) === "completed", "the migration");
+  return await readMigration(fileOf(file));
+}
+
+const tableOf = (stream: MigrationStream, liobn: number): TceView | null =>
+  stream.windows.find((window) => window.liobn === liobn)!.table;
+
+/** All entries that are not zero. */
+function entriesOf(table: TceView | null): [index: number, value: bigint][] {
+  const entries: [number, bigint][] = [];
+  table?.forEachStoredRun(0, table.length, (first, count) => {
+    for (let i = first; i < first + count; i++) entries.push([i, table.get(i)]);
+  });
+  return entries;
+}
+
+/** Saves a machine, edits the stream, loads it into another QEMU, saves that one; both ends of the way. */
+async function roundTrip(edit: (saved: MigrationStream) => Parameters<typeof editMigration>[2]) {
+  const source = await RunningQemu.start(SCRIPT);
+  let target: RunningQemu | undefined;
+  try {
+    await source.atGate();
+    const client = await source.monitor();
+    const first = path.join(source.folder, "first");
+    const saved = await save(client, first);
+    client.close();
+    const edited = path.join(source.folder, "edited");
+    const out = await open(edited, "w");
+    for await (const piece of editMigration(fileOf(first), saved, edit(saved))) await out.write(piece);
+    await out.close();
+    target = await RunningQemu.start(SCRIPT, { more: ["-incoming", `exec:cat ${edited}`] });
+    const monitor = await target.monitor();
+    await until(
+      async () =>
+        ["running", "postmigrate"].includes(
+          ((await monitor.execute("query-status")) as { status: string }).status,
+        ),
+      `the stream to be loaded (${target.stderr})`,
+    );
+    const loaded = await save(monitor, path.join(target.folder, "second"));
+    monitor.close();
+    return { saved, loaded, stderr: target.stderr };
+  } finally {
+    await source.stop();
+    await target?.stop();
+  }
+}
+
+describe("a stream that was edited, in real QEMU", () => {
+  it("comes back as it was when nothing was changed", async () => {
+    const { saved, loaded, stderr } = await roundTrip(() => []);
+    expect(stderr).toBe("");
+    expect(entriesOf(tableOf(saved, DEFAULT))).toHaveLength(101);
+    for (const liobn of [DEFAULT, SECOND]) {
+      expect(entriesOf(tableOf(loaded, liobn))).toEqual(entriesOf(tableOf(saved, liobn)));
+    }
+  });
+
+  it("has the one TCE that was changed, and all others", async () => {
+    const { saved, loaded } = await roundTrip((stream) => {
+      const window = stream.windows.find(({ liobn }) => liobn === DEFAULT)!;
+      const table = TceTable.from(window.table!);
+      table.set(0x110, 0xdead_beef_0000_7003n);
+      return [withTable(window, table)];
+    });
+    const expected = entriesOf(tableOf(saved, DEFAULT)).map(([index, value]) => [
+      index,
+      index === 0x110 ? 0xdead_beef_0000_7003n : value,
+    ]);
+    expect(entriesOf(tableOf(loaded, DEFAULT))).toEqual(expected);
+    expect(entriesOf(tableOf(loaded, SECOND))).toEqual(entriesOf(tableOf(saved, SECOND)));
+  });
+
+  it.each([
+    { name: "as many entries", length: 0x4000, pageShift: 16, busOffset: 1n << 59n },
+    { name: "another length", length: 0x1234, pageShift: 16, busOffset: 1n << 59n },
+    { name: "another length, page size and place", length: 77, pageShift: 24, busOffset: 1n << 56n },
+  ])("has the table that replaced a window's: $name", async ({ length, pageShift, busOffset }) => {
+    const random = new Random(length);
+    const table = new TceTable({ length, pageShift });
+    for (let i = 0; i < 50; i++) table.set(random.below(length), random.u64());
+    const { saved, loaded } = await roundTrip((stream) => [
+      withTable(stream.windows.find(({ liobn }) => liobn === SECOND)!, table, busOffset),
+    ]);
+    const window = loaded.windows.find(({ liobn }) => liobn === SECOND)!;
+    expect(window.geometry).toEqual({ busOffset, pageShift });
+    expect(window.entries).toBe(length);
+    expect(entriesOf(window.table)).toEqual(entriesOf(table));
+    expect(entriesOf(tableOf(loaded, DEFAULT))).toEqual(entriesOf(tableOf(saved, DEFAULT)));
+  });
+
+  it("has no window where it was taken out", async () => {
+    const { loaded } = await roundTrip((stream) => [
+      withTable(stream.windows.find(({ liobn }) => liobn === SECOND)!, null),
+    ]);
+    expect(tableOf(loaded, SECOND)).toBe(null);
+  });
+});

@@ -1,0 +1,64 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { corpusNames } from "../helpers/corpus.ts";
+import { CliProcess } from "./cli-process.ts";
+
+const CORPUS = path.resolve(import.meta.dirname, "../corpus/hcall");
+
+describe("the oracle", () => {
+  it.each(corpusNames("hcall", ".jsonl.gz"))("confirms the recording %s", async (name) => {
+    const tool = new CliProcess(["oracle", path.join(CORPUS, `${name}.jsonl.gz`), "--output", "json"]);
+    expect((await tool.exit).status, tool.stderr).toBe(0);
+    const [report] = JSON.parse(tool.stdout).files;
+    expect(report.mismatches).toEqual([]);
+    expect(report.same + report.known.length).toBe(report.operations - report.notReached);
+    expect(report.crash !== null).toBe(name.startsWith("crash-"));
+  });
+
+  it("agrees on 20000 random operations within three minutes", async () => {
+    const start = performance.now();
+    const tool = new CliProcess(["oracle", "--random", "20000", "--seed", "1", "--output", "json"]);
+    expect((await tool.exit).status, tool.stdout + tool.stderr).toBe(0);
+    expect(JSON.parse(tool.stdout)).toMatchObject({ operations: 20_000, machines: 25, difference: null });
+    expect(performance.now() - start).toBeLessThan(180_000);
+  });
+
+  it("finds what another profile does otherwise, and shrinks it to one operation", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "oracle-test-"));
+    try {
+      const file = path.join(folder, "smallest.jsonl");
+      const args = ["--random", "5000", "--seed", "3", "--profile", "papr", "--write", file];
+      const tool = new CliProcess(["oracle", ...args]);
+      expect((await tool.exit).status).toBe(2);
+      const smallest = parseOpScript(readFileSync(file, "utf8"), file);
+      expect(smallest.lines.length).toBeLessThanOrEqual(2);
+      // What was written is a recording: the profile of the real system gives its results.
+      const check = new CliProcess(["exec", "--check", file]);
+      expect((await check.exit).status, check.stdout).toBe(0);
+      const other = new CliProcess(["exec", "--check", "--profile", "papr", file]);
+      expect((await other.exit).status, other.stdout).toBe(2);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("says that QEMU is not installed", async () => {
+    const tool = new CliProcess(["oracle", "--random", "10"], { QEMU_PPC64: "qemu-that-is-not-there" });
+    expect((await tool.exit).status).toBe(63);
+    expect(tool.stderr).toMatch(/QEMU is not installed: there is no "qemu-that-is-not-there"/);
+  });
+
+  it("ends QEMU and leaves no file when it is interrupted", async () => {
+    const { readdirSync } = await import("node:fs");
+    const runs = (): string[] => readdirSync("/dev/shm").filter((name) => /^spapr-iommu-\w{6}$/.test(name));
+    const tool = new CliProcess(["oracle", "--random", "10000000"]);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    tool.child.kill("SIGTERM");
+    expect((await tool.exit).status).toBe(1);
+    expect(tool.stderr).toMatch(/interrupted by SIGTERM/);
+    expect(runs()).toEqual([]);
+  });
+});
