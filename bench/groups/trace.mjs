@@ -11,6 +11,7 @@
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { DEFAULT_CHECK_OPTIONS } from "../../dist/check/check-options.js";
 import { TraceCheck } from "../../dist/check/trace-check.js";
@@ -45,6 +46,14 @@ function checkRepeated(bytes, total) {
 }
 
 const bytesOf = (recorded, total) => Math.ceil(total / recorded.length) * recorded.length;
+
+/** Seconds of a script with readline and regular expressions, a process of its own, on the same bytes. */
+function readlineSeconds(bytes) {
+  const script = fileURLToPath(new URL("../readline-reader.mjs", import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [script], { input: bytes, encoding: "utf8" });
+  check(status === 0, "the reader failed");
+  return Number(stdout.split(" ")[0]);
+}
 
 export const benchmarks = [
   {
@@ -105,6 +114,26 @@ export const benchmarks = [
       check(sum !== 0.5 && events > 0, "no events");
       return events / 1e6 / (ns / 1e9);
     },
+  },
+  {
+    name: "readline-and-regexp",
+    unit: "MB/s",
+    better: "higher",
+    target: "for comparison: a script that only reads",
+    setup: () => recording(LOG),
+    run: (bytes) => bytes.length / 1e6 / readlineSeconds(bytes),
+    rounds: 3,
+    warmups: 0,
+  },
+  {
+    name: "check-over-readline",
+    unit: "times as fast",
+    better: "higher",
+    target: ">= 6",
+    setup: () => recording(LOG),
+    run: (bytes) => readlineSeconds(bytes) / checkRepeated(bytes, 1).seconds,
+    rounds: 3,
+    warmups: 1,
   },
   {
     name: "wc-lines",

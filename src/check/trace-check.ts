@@ -50,10 +50,16 @@ export class TraceCheck {
   #unsureUntil = -1;
   #retractedMismatches = 0;
 
-  constructor(file: string, options: CheckOptions = DEFAULT_CHECK_OPTIONS, filter?: EventFilter) {
+  /** @param profile name of the hypervisor that made the trace */
+  constructor(
+    file: string,
+    options: CheckOptions = DEFAULT_CHECK_OPTIONS,
+    filter?: EventFilter,
+    profile?: string,
+  ) {
     this.#file = file;
     this.#findings = new TraceFindings(options);
-    this.rebuild = new Rebuild(undefined, this.#findings);
+    this.rebuild = new Rebuild(profile, this.#findings);
     this.#input = new TraceInput(file, {
       trace: (event) => {
         if (filter === undefined || filter.trace(event)) this.#trace(event);

@@ -119,6 +119,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .description("run a scenario and print its report")
     .option("--list", "list the scenarios", false)
     .option("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input")
+    .option("--coherence", "compare all views of every mapping after each operation", false)
     .addOption(profileOption())
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)

@@ -47,9 +47,16 @@ export function formatReport(report: ScenarioReport): string {
   return parts.join("\n\n");
 }
 
+/** Columns of a table are at most this wide; longer cells are broken into lines. */
+const MAX_COLUMN = 60;
+
 function formatTable(table: ReportTable): string {
+  const widths = table.columns.map((column, i) =>
+    Math.max(column.length, ...table.rows.map((row) => row[i]?.length ?? 0)),
+  );
   const drawn = new Table({
     head: [...table.columns],
+    colWidths: widths.map((width) => Math.min(width, MAX_COLUMN) + 2),
     style: { head: ["bold"], border: [] },
     wordWrap: true,
   });

@@ -13,6 +13,7 @@ export interface RunOptions {
   readonly list: boolean;
   readonly trace: string | undefined;
   readonly profile: string | undefined;
+  readonly coherence: boolean;
   readonly output: "human" | "json";
   readonly quiet: boolean;
 }
@@ -35,6 +36,7 @@ export async function run(name: string | undefined, options: RunOptions): Promis
   const report = await scenario.run({
     now: () => performance.now() / 1000,
     profile: options.profile,
+    coherence: options.coherence,
     trace: {
       name:
         options.trace === undefined

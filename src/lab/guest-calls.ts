@@ -13,6 +13,7 @@ const LIST_ADDRESS = 0x20_0000n;
  *
  * @param ioba bus address of the first page
  * @param target address of the first page in memory
+ * @param after called after each hypercall
  * @returns how many hypercalls it took
  * @throws Error if the machine refuses one
  */
@@ -23,6 +24,7 @@ export function mapDirect(
   ioba: bigint,
   target: bigint,
   pages: number,
+  after?: () => void,
 ): number {
   const registers = new HcallRegisters();
   const list = new Uint8Array(MAX_LIST_ENTRIES * 8);
@@ -42,6 +44,7 @@ export function mapDirect(
     const status = machine.hcall(registers.words);
     if (status !== 0) throw new Error(`H_PUT_TCE_INDIRECT at ${address} answered ${status}`);
     calls++;
+    after?.();
   }
   return calls;
 }

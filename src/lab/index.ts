@@ -4,6 +4,6 @@
  * @module
  */
 
-export * from "./mirror.ts";
+export * from "./lab-machine.ts";
 export * from "./scenario.ts";
 export * from "./scenarios.ts";

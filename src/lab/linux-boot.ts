@@ -1,9 +1,9 @@
 import { IommuError } from "../base/errors.ts";
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
-import { Rebuild } from "../check/rebuild.ts";
+import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import { TraceCheck } from "../check/trace-check.ts";
 import { formatMismatch } from "../check/verdicts.ts";
-import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import type { Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 
 /** The hypercalls of a recorded boot of Linux, done again here, and every answer compared with QEMU's. */
@@ -15,20 +15,17 @@ export const linuxBoot: Scenario = {
 };
 
 async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
-  const rebuild = new Rebuild(context.profile);
-  const reader = new QemuLogReader((event) => rebuild.handle(event));
-  for await (const chunk of context.trace.open()) reader.push(chunk);
-  reader.end();
-  rebuild.end();
-
-  const { counts } = rebuild;
-  const lines = reader.counts;
-  if (lines.events === 0) {
+  const check = new TraceCheck(context.trace.name, DEFAULT_CHECK_OPTIONS, undefined, context.profile);
+  for await (const chunk of context.trace.open()) check.push(chunk);
+  const report = check.end();
+  if (report.events === 0 || report.format === "linux-dma") {
     throw new IommuError(
       "UNSUPPORTED",
-      `${context.trace.name}: no spapr_iommu events, is it a log of QEMU's trace?`,
+      `${context.trace.name}: no spapr_iommu events, is it a trace of QEMU's?`,
     );
   }
+  const { rebuild } = check;
+  const { counts } = rebuild;
   const windows = [...rebuild.windows].sort(([a], [b]) => a - b);
   const sum = { known: 0, inferred: 0, unknown: 0, empty: 0 };
   const rows = windows.map(([liobn, rebuilt]) => {
@@ -47,7 +44,7 @@ async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
     scenario: "linux-boot",
     title: `The hypercalls of ${context.trace.name}, done again and compared`,
     story: [
-      `${formatCount(lines.events)} events of real QEMU were read (${formatCount(lines.otherEvents + lines.text)} other lines left out, ${formatCount(lines.damaged + lines.long + lines.torn)} damaged). Each call of the guest was made again on a machine of ours, and each translation looked up in its windows.`,
+      `${formatCount(report.events)} events of real QEMU were read (${report.format}; ${formatCount(report.skippedLines)} other lines or records left out). Each call of the guest was made again on a machine of ours, and each translation looked up in its windows.`,
     ],
     tables: [
       {
@@ -61,7 +58,7 @@ async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
           ["unknown entries learned", formatCount(counts.learned)],
           ["VIO tables found cleared without a line", formatCount(counts.silentClears)],
           ["not determined by the trace", formatCount(counts.undetermined)],
-          ["different from the recording", formatCount(counts.mismatches)],
+          ["different from the recording", formatCount(report.mismatches)],
         ],
       },
       {
@@ -76,16 +73,17 @@ async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
     checks: [
       {
         name: "every answer that the trace determines is the recorded one",
-        ok: counts.mismatches === 0,
+        ok: report.mismatches === 0,
         detail:
-          counts.mismatches === 0
+          report.mismatches === 0
             ? `${formatCount(counts.statuses + counts.translations + counts.confirmed)} answers`
             : rebuild.mismatches.slice(0, 5).map(formatMismatch).join("\n"),
       },
     ],
     data: {
       trace: context.trace.name,
-      lines,
+      events: report.events,
+      skippedLines: report.skippedLines,
       counts,
       entries: sum,
       windows: windows.map(([liobn, rebuilt]) => ({

@@ -1,9 +1,15 @@
+import type { FaultHook } from "../vfio/host/faults.ts";
+
 /** What a scenario may use of the world around it. The engine has no clock and no files of its own. */
 export interface ScenarioContext {
   /** Seconds from some fixed moment. */
   readonly now: () => number;
   /** Name of the profile; undefined for the default. */
   readonly profile: string | undefined;
+  /** Compare all views of every mapping after each operation, in scenarios that have a host. */
+  readonly coherence: boolean;
+  /** Makes operations of the hosts' kernels fail: shows that the checks notice. */
+  readonly faults?: FaultHook;
   /** The trace that the user named, or the recorded one. */
   readonly trace: { readonly name: string; readonly open: () => AsyncIterable<Uint8Array> };
 }

@@ -1,10 +1,23 @@
 import { IommuError } from "../base/errors.ts";
+import { hotplug } from "./hotplug.ts";
 import { hugeWindow } from "./huge-window.ts";
+import { lazyReplay } from "./lazy-replay.ts";
 import { linuxBoot } from "./linux-boot.ts";
+import { memlock } from "./memlock.ts";
+import { remap } from "./remap.ts";
 import type { Scenario } from "./scenario.ts";
+import { twoGroups } from "./two-groups.ts";
 
 /** All scenarios, in the order in which a newcomer may want to see them. */
-export const SCENARIOS: readonly Scenario[] = [hugeWindow, linuxBoot];
+export const SCENARIOS: readonly Scenario[] = [
+  hugeWindow,
+  hotplug,
+  lazyReplay,
+  remap,
+  memlock,
+  twoGroups,
+  linuxBoot,
+];
 
 /** @throws IommuError BAD_ARGUMENT if there is no such scenario */
 export function findScenario(name: string): Scenario {

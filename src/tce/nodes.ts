@@ -85,7 +85,7 @@ export class Leaf {
   }
 }
 
-/** 64 subtrees. {@link sum} keeps the counts true after children were replaced. */
+/** 64 subtrees, and the sums of their counts. */
 export class Inner {
   readonly kind = "inner";
   readonly owner: Owner;
@@ -98,21 +98,25 @@ export class Inner {
   constructor(owner: Owner, children: (Node | null)[]) {
     this.owner = owner;
     this.children = children;
+    for (const child of children) {
+      if (child === null) continue;
+      this.leaves += child.leaves;
+      this.valid += child.valid;
+      this.stored += child.stored;
+    }
   }
 
-  sum(): void {
-    let leaves = 0;
-    let valid = 0;
-    let stored = 0;
-    for (const child of this.children) {
-      if (child === null) continue;
-      leaves += child.leaves;
-      valid += child.valid;
-      stored += child.stored;
-    }
-    this.leaves = leaves;
-    this.valid = valid;
-    this.stored = stored;
+  /**
+   * Replaces a subtree. Only the difference is added, as adding up 64 children
+   * on each level would cost more than all else of a put.
+   *
+   * @param leaves what the subtree counted before, which may have been changed in place; so the next two
+   */
+  replace(child: number, node: Node | null, leaves: number, valid: number, stored: number): void {
+    this.children[child] = node;
+    this.leaves += (node === null ? 0 : node.leaves) - leaves;
+    this.valid += (node === null ? 0 : node.valid) - valid;
+    this.stored += (node === null ? 0 : node.stored) - stored;
   }
 }
 

@@ -24,6 +24,9 @@ import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
 const LEAF_WORDS = LEAF_SIZE * 2;
 const PERM_MASK = TCE_PERM_MASK;
 
+/** What an empty subtree counts. */
+const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
+
 /**
  * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
  * so only a window with half a billion unrelated entries gets here.
@@ -212,8 +215,10 @@ export class TceTable extends TceView {
       const childBase = base + child * span;
       const to = Math.min(end, childBase + span);
       const ahead = step * (at - first);
-      inner.children[child] = this.#writeNode(
-        inner.children[child]!,
+      const was = inner.children[child]!;
+      const { leaves, valid, stored } = was ?? NO_COUNTS;
+      const is = this.#writeNode(
+        was,
         level - 1,
         childBase,
         at,
@@ -222,9 +227,9 @@ export class TceTable extends TceView {
         this.page.addLo(lo, ahead),
         step,
       );
+      inner.replace(child, is, leaves, valid, stored);
       at = to;
     }
-    inner.sum();
     return inner.stored === 0 ? null : inner;
   }
 
@@ -311,8 +316,6 @@ export class TceTable extends TceView {
       }
     }
     const children = parts.map((part, child) => this.#nodeOf(part, level - 1, base + child * span));
-    const inner = new Inner(this.#owner, children);
-    inner.sum();
-    return inner;
+    return new Inner(this.#owner, children);
   }
 }

@@ -1,9 +1,11 @@
 import { hex64, minBig } from "../base/u64.ts";
+import type { FlatRange } from "../memory/flat-view.ts";
 import type { TceView } from "../tce/tce-view.ts";
 import type { Connection } from "./connection.ts";
 import type { GuestIommu } from "./guest-iommu.ts";
 import { resolvePages } from "./guest-memory.ts";
 import type { HostedMachine, PassedThroughDevice } from "./hosted-machine.ts";
+import { UPPER_HALF } from "./listener.ts";
 import { Type1Container } from "./type1-container.ts";
 
 /** A stretch of bus addresses that a device gets through to guest memory. */
@@ -95,17 +97,21 @@ export class Coherence {
     };
   }
 
-  /** What a device should reach: the valid entries of what is visible of each window, as far as they are memory. */
-  #expected(connection: Connection): Reach[] {
+  /**
+   * What a device should reach: the valid entries of what is visible of each
+   * window, as far as they are memory; also of a window that the container could not serve.
+   */
+  #expected({ phb }: Connection): Reach[] {
     const reaches: Reach[] = [];
-    for (const iommu of connection.listener.guestIommus) this.#expectedOf(iommu, reaches);
+    for (const section of phb.addressSpace.view.ranges) this.#expectedOf(section, reaches);
     return joined(reaches);
   }
 
-  #expectedOf({ section, region }: GuestIommu, into: Reach[]): void {
+  #expectedOf(section: FlatRange, into: Reach[]): void {
     const { machine } = this.#hosted;
-    const window = [...machine.env.liobns].find((other) => other.iommu === region);
-    if (window?.table == null) return;
+    const window = [...machine.env.liobns].find((other) => other.iommu === section.region.iommu);
+    // What begins in the upper half of the bus is nothing that listeners serve.
+    if (window?.table == null || section.address >= UPPER_HALF) return;
     const page = 1n << BigInt(window.pageShift);
     const sectionEnd = section.offsetInRegion + section.size;
     window.table.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
@@ -130,23 +136,28 @@ export class Coherence {
 
   /** What a device reaches through the host's tables. */
   #actual({ connection, group }: PassedThroughDevice): Reach[] {
+    const hosted = this.#hosted;
     const reaches: Reach[] = [];
     if (connection.container instanceof Type1Container) {
       for (const { iova, size, vaddr, readonly } of connection.container.mappings) {
-        reaches.push({ iova, size, target: this.#hosted.guestAddressOf(vaddr) ?? -1n, write: !readonly });
+        reaches.push({ iova, size, target: hosted.guestMemoryAt(vaddr)?.address ?? -1n, write: !readonly });
       }
       return joined(reaches);
     }
-    for (const table of this.#hosted.host.groups[group]!.iommu.windows) {
+    for (const table of hosted.host.groups[group]!.iommu.windows) {
       table?.entries.forEachRun(0, table.length, (first, pages, hi, lo, perm) => {
-        const vaddr = this.#hosted.vaddrOfPhysical(hi * 2 ** 32 + lo);
-        const target = vaddr === undefined ? undefined : this.#hosted.guestAddressOf(vaddr);
-        reaches.push({
-          iova: table.start + BigInt(first) * BigInt(table.pageSize),
-          size: BigInt(pages) * BigInt(table.pageSize),
-          target: target ?? -1n,
-          write: (perm & 2) !== 0,
-        });
+        const page = BigInt(table.pageSize);
+        const iova = table.start + BigInt(first) * page;
+        const size = BigInt(pages) * page;
+        // What follows each other in the host's memory need not do so in the guest's.
+        for (let done = 0n; done < size; ) {
+          const vaddr = hosted.vaddrOfPhysical(hi * 2 ** 32 + lo + Number(done));
+          const memory = vaddr === undefined ? undefined : hosted.guestMemoryAt(vaddr);
+          const bytes = minBig(memory?.size ?? page, size - done);
+          const target = memory?.address ?? -1n;
+          reaches.push({ iova: iova + done, size: bytes, target, write: (perm & 2) !== 0 });
+          done += bytes;
+        }
       });
     }
     return joined(reaches);

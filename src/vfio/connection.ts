@@ -67,8 +67,10 @@ export function connectGroup(
   existing: readonly Connection[],
 ): Connection | string {
   const { number } = file.object.iommu;
-  const known = existing.find((connection) => connection.phb === phb);
-  if (known !== undefined) return joinContainer(context, known, file) ?? known;
+  for (const known of existing) {
+    // A container of version 1 has room for one group: the next one gets its own.
+    if (known.phb === phb && joinContainer(context, known, file)) return known;
+  }
   const connection =
     context.hosted.config.container === "type1v2" ? newType1(context, phb) : newSpapr(context, phb, file);
   if (typeof connection === "string") return connection;
@@ -104,26 +106,19 @@ export function disconnect(context: ConnectContext, connection: Connection, grou
 }
 
 /**
- * Joins a container that exists. QEMU does not tie its windows for the new
+ * Joins a container that exists; false if it does not take the group. QEMU does not tie its windows for the new
  * group (behaviour 11.24), so that KVM would lose the host's tables when the
  * first group leaves; here they are tied.
  */
-function joinContainer(
-  context: ConnectContext,
-  connection: Connection,
-  file: OpenFile<VfioGroup>,
-): string | undefined {
+function joinContainer(context: ConnectContext, connection: Connection, file: OpenFile<VfioGroup>): boolean {
   const { number } = file.object.iommu;
-  if (connection.kernel !== null) {
-    const answer = file.object.setContainer(connection.kernel.object);
-    if (answer !== 0) return `group ${number}: failed to join the container: ${answer}`;
-  }
+  if (connection.kernel !== null && file.object.setContainer(connection.kernel.object) !== 0) return false;
   connection.groups.set(number, { file, kvm: addToKvm(context, file) });
   for (const { section } of connection.listener.guestIommus) {
     const untied = tieTables(context, connection, section, number);
     if (untied !== undefined) context.report(untied);
   }
-  return undefined;
+  return true;
 }
 
 function addToKvm({ hosted }: ConnectContext, file: OpenFile<VfioGroup>): KvmGroupFile | null {
@@ -147,7 +142,8 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
 }
 
 function newType1(context: ConnectContext, phb: PciHostBridge): Connection {
-  const container = new Type1Container(`type1 of ${phb.name}`, context.hosted.process, context.vaddrOf);
+  const { process, host } = context.hosted;
+  const container = new Type1Container(`type1 of ${phb.name}`, process, context.vaddrOf, host.faults);
   return new Connection(phb, container, newListener(context, container), null);
 }
 
@@ -206,7 +202,10 @@ function newSpapr(
       refusedMapStays: machine.profile.vfioRefusedMapStays,
       ...(hosted.kvm === null
         ? {}
-        : { tieTables: (section: FlatRange) => tieTables(context, connection, section) }),
+        : {
+            tieTables: (section: FlatRange) => tieTables(context, connection, section),
+            untieTables: () => untieTables(context, connection),
+          }),
     },
     iommu.version === 1 ? rangeOf(dma32WindowStart, dma32WindowSize) : null,
     ddw?.pageSizes ?? 0x1000n,
@@ -248,13 +247,35 @@ function tieTables(
   return undefined;
 }
 
-/** Undoes a connection: listeners first, which unmap and remove what they made, then groups and container. */
+/**
+ * Makes KVM let go of the table of a window that is about to be removed: it
+ * would go on writing to it (invariant 10) when the guest's window is only
+ * hidden, not gone. A group can be forgotten as a whole only, so it is added
+ * again, with the sections that stay.
+ */
+function untieTables(context: ConnectContext, connection: Connection): void {
+  for (const { kvm } of connection.groups.values()) {
+    if (kvm === null) continue;
+    context.hosted.kvm?.vm.deleteGroup(kvm);
+    context.hosted.kvm?.vm.addGroup(kvm);
+  }
+  for (const { section } of connection.listener.guestIommus) {
+    const untied = tieTables(context, connection, section);
+    if (untied !== undefined) context.report(untied);
+  }
+}
+
+/**
+ * Undoes a connection: KVM lets the groups go while their windows exist; then
+ * listeners, which unmap and remove what they made; then groups and container.
+ */
 function tearDown({ hosted }: ConnectContext, connection: Connection): void {
   const { memory } = hosted.machine;
-  memory.unregister(connection.listener);
-  for (const { kvm } of connection.groups.values()) {
-    if (kvm !== null) hosted.kvm?.vm.deleteGroup(kvm);
+  for (const entry of connection.groups.values()) {
+    if (entry.kvm !== null) hosted.kvm?.vm.deleteGroup(entry.kvm);
+    entry.kvm = null;
   }
+  memory.unregister(connection.listener);
   if (connection.prereg !== null) memory.unregister(connection.prereg);
   for (const { file } of connection.groups.values()) file.object.unsetContainer();
   connection.groups.clear();

@@ -168,7 +168,7 @@ export class HostedMachine {
   /** Where a device gets in guest memory: the guest address, or undefined where the host refuses. */
   reach(device: PassedThroughDevice, iova: bigint, write: boolean): bigint | undefined {
     const vaddr = device.connection.translate(this, device.group, iova, write);
-    return vaddr === undefined ? undefined : this.guestAddressOf(vaddr);
+    return vaddr === undefined ? undefined : this.guestMemoryAt(vaddr)?.address;
   }
 
   /** Address in the process of guest memory. */
@@ -176,13 +176,14 @@ export class HostedMachine {
     return BigInt(this.#pieces.get(memory.ram)!.vaddr) + memory.offset;
   }
 
-  /** Guest address of an address in the process, or undefined if it is not the guest's. */
-  guestAddressOf(vaddr: bigint): bigint | undefined {
+  /** Guest address of an address in the process, and how many bytes follow it there; undefined if it is not the guest's. */
+  guestMemoryAt(vaddr: bigint): { readonly address: bigint; readonly size: bigint } | undefined {
     for (const range of this.machine.systemMemory.view.ranges) {
       const piece = range.region.ram === null ? undefined : this.#pieces.get(range.region.ram);
       if (piece === undefined) continue;
       const offset = vaddr - BigInt(piece.vaddr) - range.offsetInRegion;
-      if (offset >= 0n && offset < range.size) return range.address + offset;
+      if (offset >= 0n && offset < range.size)
+        return { address: range.address + offset, size: range.size - offset };
     }
     return undefined;
   }

@@ -7,7 +7,7 @@ import { COHERENT, GuestIommu, type VfioQuirks } from "./guest-iommu.ts";
 import { resolvePages } from "./guest-memory.ts";
 
 /** Sections from here on are left out: QEMU takes them for the upper part of a 64-bit BAR. */
-const UPPER_HALF = 1n << 63n;
+export const UPPER_HALF: bigint = 1n << 63n;
 
 /** How a listener is made. */
 export interface ListenerOptions {
@@ -109,7 +109,10 @@ export class VfioListener implements MemoryListener {
     }
     const first = ((address + page - 1n) / page) * page;
     const end = ((address + section.size) / page) * page;
-    return first < end ? { first, size: end - first } : undefined;
+    if (first < end) return { first, size: end - first };
+    // QEMU is silent here, and the device has no window.
+    this.#options.report?.(`section ${hex(address)} of ${region.name} has no whole page of the host`);
+    return undefined;
   }
 
   #mapRam(section: FlatRange, first: bigint, size: bigint): void {

@@ -24,6 +24,8 @@ export interface SpaprContainerContext {
    * @returns why that failed
    */
   readonly tieTables?: (section: FlatRange) => string | undefined;
+  /** KVM: lets go of the tables of windows that no section has any more, before they are removed. */
+  readonly untieTables?: () => void;
   readonly refusedMapStays: boolean;
 }
 
@@ -96,6 +98,7 @@ export class SpaprContainer implements DmaContainer {
     if (!this.windows.delete(rangeOf(section.address, section.size))) {
       return `Cannot delete missing window at ${section.address.toString(16)}`;
     }
+    this.#context.untieTables?.();
     const refused = iommu.removeWindow(process, { start: section.address });
     return refused === 0 ? undefined : `Failed to remove window at ${section.address.toString(16)}`;
   }

@@ -1,6 +1,7 @@
 import type { Errno } from "../base/errno.ts";
 import type { DmaContainer } from "./container.ts";
 import type { GuestMemory } from "./guest-memory.ts";
+import type { FaultInjector } from "./host/faults.ts";
 import type { HostProcess } from "./host/host-process.ts";
 
 /** `dma_entry_limit` of the kernel's type1 driver: 65535 mappings. */
@@ -27,14 +28,21 @@ export class Type1Container implements DmaContainer {
   refusedPages = 0;
   readonly #process: HostProcess;
   readonly #vaddrOf: (memory: GuestMemory) => bigint;
+  readonly #faults: FaultInjector;
   /** Sorted by address. */
   #mappings: Type1Mapping[] = [];
 
-  constructor(name: string, process: HostProcess, vaddrOf: (memory: GuestMemory) => bigint) {
+  constructor(
+    name: string,
+    process: HostProcess,
+    vaddrOf: (memory: GuestMemory) => bigint,
+    faults: FaultInjector,
+  ) {
     this.name = name;
     this.hostPageSize = BigInt(process.memory.pageSize);
     this.#process = process;
     this.#vaddrOf = vaddrOf;
+    this.#faults = faults;
   }
 
   get mappings(): readonly Type1Mapping[] {
@@ -47,8 +55,9 @@ export class Type1Container implements DmaContainer {
     let answer = this.#request(iova, size, vaddr, readonly);
     if (answer === "EEXIST") {
       // Where a live entry was replaced: the old mapping has to go first, all of it.
-      this.#cut(iova, size);
+      const lost = this.#cut(iova, size);
       answer = this.#request(iova, size, vaddr, readonly);
+      if (answer === 0) return lost;
     }
     if (answer !== 0) {
       this.refusedPages += pages;
@@ -58,8 +67,7 @@ export class Type1Container implements DmaContainer {
   }
 
   unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
-    this.#cut(iova, pageSize * BigInt(pages));
-    return 0;
+    return this.#cut(iova, pageSize * BigInt(pages));
   }
 
   unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
@@ -83,6 +91,8 @@ export class Type1Container implements DmaContainer {
     const overlapsNext = at < this.#mappings.length && this.#mappings[at]!.iova < iova + size;
     if (overlapsBefore || overlapsNext) return "EEXIST";
     if (this.#mappings.length >= TYPE1_MAX_MAPPINGS) return "ENOSPC";
+    const errno = this.#faults.at("map");
+    if (errno !== undefined) return errno;
     if (!this.#process.charge(Number(size / page))) return "ENOMEM";
     this.#mappings.splice(at, 0, { iova, size, vaddr, readonly });
     return 0;
@@ -91,8 +101,10 @@ export class Type1Container implements DmaContainer {
   /**
    * Removes a range. The kernel refuses to cut a mapping: what is left of one
    * has to be mapped again, as a request of its own.
+   *
+   * @returns why a rest could not be mapped again: it is lost
    */
-  #cut(iova: bigint, size: bigint): void {
+  #cut(iova: bigint, size: bigint): Errno | 0 {
     const end = iova + size;
     let from = this.#indexBehind(iova);
     if (from > 0 && this.#mappings[from - 1]!.iova + this.#mappings[from - 1]!.size > iova) from--;
@@ -108,7 +120,12 @@ export class Type1Container implements DmaContainer {
       }
     }
     this.#mappings.splice(from, to - from);
-    for (const { iova: at, size: bytes, vaddr, readonly } of left) this.#request(at, bytes, vaddr, readonly);
+    let result: Errno | 0 = 0;
+    for (const { iova: at, size: bytes, vaddr, readonly } of left) {
+      const refused = this.#request(at, bytes, vaddr, readonly);
+      if (refused !== 0) result = refused;
+    }
+    return result;
   }
 
   /** Index of the first mapping that begins behind an address. */

@@ -24,6 +24,28 @@ describe("run", () => {
     expect(report.checks.every((check) => check.ok)).toBe(true);
   });
 
+  it.each(["hotplug", "lazy-replay", "remap", "memlock", "two-groups"])("runs %s", async (name) => {
+    const { status, stdout } = await cli(["run", name]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("ok     ");
+    expect(stdout).not.toContain("all views agree");
+    expect(stdout).not.toContain("FAILED");
+  });
+
+  it("compares all views after each operation, if asked to", async () => {
+    const { status, stdout } = await cli(["run", "two-groups", "--coherence"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("all views agree after each operation: two containers, Linux 6.12, KVM");
+  });
+
+  it("exits 2 and names the first difference between the views", async () => {
+    const { status, stdout } = await cli(["run", "remap", "--coherence", "--profile", "qemu-11.1"]);
+    expect(status).toBe(2);
+    expect(stdout).toContain(
+      "FAILED all views agree after each operation: spapr v2, TCG (after H_PUT_TCE: outside of memory: device 0: stale: expected nothing, found 0x0000000000010000 + 0x1000 -> 0x0000000000200000 rw)",
+    );
+  });
+
   it("runs a recorded boot and reports the four classes of entries", async () => {
     const { status, stdout } = await cli(["run", "linux-boot"]);
     expect(status).toBe(0);
@@ -39,6 +61,15 @@ describe("run", () => {
     const line = "spapr_iommu_pci_put liobn=0x80000000 ioba=0x1000 tce=0x2003 ret=0\n";
     expect((await cli(["run", "linux-boot", "--trace", "-"], line)).status).toBe(0);
   });
+
+  it.each(["simple-nvme-e1000-1g-linux61.simple.gz", "simple-dropped-slow-reader-e1000-linux61.simple.gz"])(
+    "takes QEMU's binary traces, also where events were lost: %s",
+    async (name) => {
+      const { status, stdout } = await cli(["run", "linux-boot", "--trace", path.join(TRACES, name)]);
+      expect(status).toBe(0);
+      expect(stdout).toContain("qemu-simple");
+    },
+  );
 
   it("exits 2 when an answer differs from the recorded one", async () => {
     const lines = [
