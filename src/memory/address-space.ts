@@ -206,7 +206,10 @@ type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
  * piece; exact below 2^53, and never rounded to less than that.
  */
 const clip = (length: number, lastHi: number, lastLo: number, hi: number, lo: number): number =>
-  Math.min((lastHi - hi) * TWO32 + (lastLo - lo) + 1, length);
+  // Nearly always in one half: a subtraction of small numbers.
+  lastHi === hi
+    ? Math.min(lastLo - lo + 1, length)
+    : Math.min((lastHi - hi) * TWO32 + (lastLo - lo) + 1, length);
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {

@@ -265,7 +265,8 @@ export class DmaWindow implements IommuHooks {
 
   translate(hi: number, lo: number, into: IommuTranslation): void {
     const { page, table } = this;
-    const index = pageOf(hi, lo, page.shift);
+    const { shift } = page;
+    const index = hi === 0 && shift < 32 ? lo >>> shift : pageOf(hi, lo, shift);
     if (table !== null && index < this.entries) {
       table.load(index);
       into.targetHi = (table.hi & page.maskHi) >>> 0;

@@ -33,6 +33,9 @@ const LEAF_WORDS = LEAF_SIZE * 2;
  */
 export const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (CACHED_LEAVES - 1);
 
+/** Of a slot that holds no leaf: all entries lie 512 and more behind it. A small integer, as are those of most tables. */
+const EMPTY_SLOT = -512;
+
 /** How many entries a table has and what a page of it is. */
 export interface TceTableShape {
   /** Number of entries, 1 to {@link MAX_LENGTH}. */
@@ -77,8 +80,8 @@ export class TceView {
   root: Node | null;
 
   // The dense leaves found last, by a few bits of their number: a busy guest works in a handful of them.
-  // Slot n holds entries [cachedFirst[n], cachedFirst[n] + 512); Infinity: none.
-  protected readonly cachedFirst: number[] = Array.from({ length: CACHED_LEAVES }, () => Infinity);
+  // Slot n holds entries [cachedFirst[n], cachedFirst[n] + 512); EMPTY_SLOT: none.
+  protected readonly cachedFirst: number[] = Array.from({ length: CACHED_LEAVES }, () => EMPTY_SLOT);
   protected readonly cachedLeaf: (Leaf | null)[] = Array.from({ length: CACHED_LEAVES }, () => null);
 
   /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
@@ -173,13 +176,13 @@ export class TceView {
   /** Forgets the leaf of an entry; to be called before it is replaced. */
   protected forgetLeaf(index: number): void {
     const slot = slotOf(index);
-    this.cachedFirst[slot] = Infinity;
+    this.cachedFirst[slot] = EMPTY_SLOT;
     this.cachedLeaf[slot] = null;
   }
 
   /** Forgets all leaves. */
   protected forgetLeaves(): void {
-    this.cachedFirst.fill(Infinity);
+    this.cachedFirst.fill(EMPTY_SLOT);
     this.cachedLeaf.fill(null);
   }
 
