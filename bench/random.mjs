@@ -1,17 +1,14 @@
+import { Random } from "../dist/live/random.js";
+
 /**
- * A seeded generator (mulberry32): every run of a benchmark does the same work.
+ * Every run of a benchmark does the same work.
  *
  * @param {number} seed
  * @returns {(limit: number) => number} a whole number below `limit`, which is at most 2^32
  */
 export function seeded(seed) {
-  let state = seed | 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
+  const random = new Random(seed);
+  return (limit) => random.below(limit);
 }
 
 /** `count` different numbers below `limit`, in random order. */

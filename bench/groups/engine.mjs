@@ -10,26 +10,17 @@ import { IommuNotifier, NotifierFlag } from "../../dist/memory/iommu-notifier.js
 import { Machine } from "../../dist/spapr/machine.js";
 import { Hcall, RtasToken } from "../../dist/spapr/papr.js";
 import { HcallRegisters } from "../../dist/spapr/registers.js";
+import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE } from "../guest.mjs";
 import { bytesInUse, check, elapsedNs } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
 
 const MIB = 2 ** 20;
-/** Entries of the window of 128 TiB in pages of 64 KiB, and how many of them are in use. */
-const HUGE = 2 ** 31;
+/** Entries of the huge window that are in use. */
 const MILLION = 2 ** 20;
 const SEED = 1;
 
 const LIST = 0x10_0000;
 const RTAS_BLOCK = 0x20_0000n;
-
-// Where registers lie in the words of HcallRegisters: the low half of r3 to r7.
-const OPCODE = 1;
-const LIOBN = 3;
-const IOBA = 5;
-const IOBA_HI = 4;
-const TCE_HI = 6;
-const TCE = 7;
-const PAGES = 9;
 
 // ------------------------------------------------------------------ machines
 
@@ -99,22 +90,6 @@ function newHugeMachine(mirrored = false) {
   return { ...made, window, busHi: Number(window.busOffset >> 32n) };
 }
 
-/** Maps page `indexes[i]` of the huge window to page `targets[i]`, one hypercall each. */
-function mapPages({ machine, regs, window, busHi }, indexes, targets) {
-  regs[OPCODE] = Hcall.PUT_TCE;
-  regs[LIOBN] = window.liobn;
-  let refused = 0;
-  for (let i = 0; i < indexes.length; i++) {
-    regs[IOBA_HI] = busHi + Math.floor(indexes[i] / 0x1_0000);
-    regs[IOBA] = (indexes[i] % 0x1_0000) * 0x1_0000;
-    regs[TCE_HI] = Math.floor(targets[i] / 0x1_0000);
-    regs[TCE] = (targets[i] % 0x1_0000) * 0x1_0000 + 3;
-    refused |= machine.hcall(regs);
-  }
-  check(refused === 0 && window.table.validCount === indexes.length, "pages mapped");
-}
-
-const ascending = (count, step = 1) => Float64Array.from({ length: count }, (_, i) => i * step);
 const shuffled = (values) => shuffle(values, SEED + 1);
 const scattered = () => distinct(MILLION, HUGE, SEED);
 const unrelated = () => shuffled(ascending(MILLION, 3));

@@ -18,10 +18,10 @@ import { Hcall, RtasToken } from "../../dist/spapr/papr.js";
 import { HcallRegisters } from "../../dist/spapr/registers.js";
 import { Coherence } from "../../dist/vfio/coherence.js";
 import { HostedMachine } from "../../dist/vfio/hosted-machine.js";
+import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE, TCE_HI } from "../guest.mjs";
 import { check, elapsedNs } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
 
-const HUGE = 2 ** 31;
 const WINDOW_SHIFT = 47;
 const PAGE_SHIFT = 16;
 const RAM_BYTES = 2 ** 32;
@@ -30,15 +30,6 @@ const SEED = 1;
 
 const LIST = 0x10_0000;
 const LIST_ENTRIES = 512;
-
-// Where registers lie in the words of HcallRegisters: the low half of r3 to r7.
-const OPCODE = 1;
-const LIOBN = 3;
-const IOBA_HI = 4;
-const IOBA = 5;
-const TCE_HI = 6;
-const TCE = 7;
-const PAGES = 9;
 
 // ------------------------------------------------------------------ machines
 
@@ -73,24 +64,11 @@ function plug({ hosted }) {
 function newHuge(indexes, targets) {
   const made = newHosted();
   createHuge(made);
-  const { machine, regs } = made;
-  const [, window] = machine.phbs[0].windows;
-  const busHi = Number(window.busOffset >> 32n);
-  let refused = 0;
-  regs[OPCODE] = Hcall.PUT_TCE;
-  regs[LIOBN] = window.liobn;
-  for (let i = 0; i < indexes.length; i++) {
-    regs[IOBA_HI] = busHi + Math.floor(indexes[i] / 0x1_0000);
-    regs[IOBA] = (indexes[i] % 0x1_0000) * 0x1_0000;
-    regs[TCE_HI] = Math.floor(targets[i] / 0x1_0000);
-    regs[TCE] = (targets[i] % 0x1_0000) * 0x1_0000 + 3;
-    refused |= machine.hcall(regs);
-  }
-  check(refused === 0 && window.table.validCount === indexes.length, "pages mapped");
+  const [, window] = made.machine.phbs[0].windows;
+  mapPages({ ...made, window }, indexes, targets);
   return { ...made, window, indexes, targets };
 }
 
-const ascending = (count, step = 1) => Float64Array.from({ length: count }, (_, i) => i * step);
 /** Target pages in an order that has nothing to do with the addresses. */
 const unrelated = (count) => {
   const pages = shuffle(ascending(RAM_PAGES), SEED + 1);

@@ -1,6 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import { toHexBytes } from "../formats/op-script/fields.ts";
+import { CELLS_BEYOND, POISON, rtasAnswer } from "../formats/op-script/rtas-block.ts";
 import type { OpResult } from "../formats/op-script/run.ts";
 import type { Operation, ScriptLine } from "../formats/op-script/script.ts";
 import { buidOf, Hcall, pciLiobn } from "../spapr/papr.ts";
@@ -9,10 +10,6 @@ import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
 import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./firmware-layout.ts";
 import { findTreeProperty } from "./flattened-tree.ts";
 
-/** What cells hold that a call has not written. */
-const POISON = 0xdead_beef;
-/** Cells behind the return cells that are looked at, too. */
-const CELLS_BEYOND = 8;
 /** RTAS token of ibm,write-pci-config. */
 const WRITE_PCI_CONFIG = 0x2017;
 /** BAR 0 of the test device, in the 32-bit window of its bridge's MMIO space. */
@@ -212,20 +209,7 @@ export class FirmwareScript {
     this.record(RecordKind.READ, [RTAS_ADDRESS + BigInt(12 + 4 * nargs), length]);
     return (results) => {
       const hret = results.status();
-      const bytes = results.bytes(length);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, length);
-      const after = Array.from({ length: length / 4 }, (_, i) => {
-        const cell = view.getUint32(i * 4);
-        return cell === before[nargs + i] ? null : cell;
-      });
-      const beyond = after.slice(nret);
-      while (beyond.at(-1) === null) beyond.pop();
-      return {
-        hret,
-        rets: after.slice(0, nret),
-        ...(beyond.length > 0 ? { beyond } : {}),
-        ...(typeof after[0] === "number" ? { status: after[0] | 0 } : {}),
-      };
+      return rtasAnswer(hret, before.slice(nargs), results.bytes(length), nret);
     };
   }
 

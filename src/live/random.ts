@@ -3,10 +3,13 @@
  * The same seed gives the same script on every machine.
  */
 export class Random {
+  /** What a failing run is repeated from. */
+  readonly seed: number;
   #state: number;
 
   /** @param seed any whole number */
   constructor(seed: number) {
+    this.seed = seed;
     this.#state = seed | 0;
   }
 

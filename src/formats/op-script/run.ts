@@ -5,6 +5,7 @@ import { Hcall } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { DmaBench } from "./dma-bench.ts";
 import { toHexBytes } from "./fields.ts";
+import { CELLS_BEYOND, POISON, rtasAnswer } from "./rtas-block.ts";
 import type { Operation, OpScript } from "./script.ts";
 import { VfioUserBench } from "./vfio-user-bench.ts";
 
@@ -13,10 +14,6 @@ export type OpResult = Readonly<Record<string, unknown>>;
 
 /** Where the recording firmware puts the argument block of an RTAS call. */
 const RTAS_ADDRESS = 0x9000n;
-/** What cells hold that a call has not written. */
-const POISON = 0xdead_beef;
-/** Cells behind the return cells that are looked at, too. */
-const CELLS_BEYOND = 8;
 
 /** Carries out the operations of a script on one machine, as the recording firmware does. */
 export class OpRunner {
@@ -138,19 +135,8 @@ export class OpRunner {
     this.#write(RTAS_ADDRESS, cells32(before));
     const hret = this.#hcall(Hcall.RTAS, RTAS_ADDRESS);
     const length = nret + CELLS_BEYOND;
-    const view = new DataView(this.#read(RTAS_ADDRESS + BigInt(12 + 4 * nargs), length * 4).buffer);
-    const after = Array.from({ length }, (_, i) => {
-      const cell = view.getUint32(i * 4);
-      return cell === before[3 + nargs + i] ? null : cell;
-    });
-    const beyond = after.slice(nret);
-    while (beyond.at(-1) === null) beyond.pop();
-    return {
-      hret,
-      rets: after.slice(0, nret),
-      ...(beyond.length > 0 ? { beyond } : {}),
-      ...(typeof after[0] === "number" ? { status: after[0] | 0 } : {}),
-    };
+    const after = this.#read(RTAS_ADDRESS + BigInt(12 + 4 * nargs), length * 4);
+    return rtasAnswer(hret, before.slice(3 + nargs), after, nret);
   }
 
   /** Repeats a call with a moving second argument (and third); times are not measured, failures are counted. */
