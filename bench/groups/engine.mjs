@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DmaTarget } from "../../dist/memory/address-space.js";
+import { DmaTarget } from "../../dist/memory/dma-target.js";
 import { IommuNotifier, NotifierFlag } from "../../dist/memory/iommu-notifier.js";
 import { Machine } from "../../dist/spapr/machine.js";
 import { Hcall, RtasToken } from "../../dist/spapr/papr.js";

@@ -342,9 +342,9 @@ export class Rebuild {
     const index = Math.min(pageOf(event.iobaHi, event.iobaLo, window.pageShift), window.entries);
     const same =
       entry.perm === event.perm &&
-      entry.targetLo === event.tceLo &&
-      entry.targetHi === event.tceHi &&
-      entry.maskLo === event.mask;
+      entry.targetLo >>> 0 === event.tceLo &&
+      entry.targetHi >>> 0 === event.tceHi &&
+      entry.maskLo >>> 0 === event.mask;
     if (index === window.entries) this.#translateOutside(event, rebuilt, same);
     else this.#translateEntry(event, rebuilt, index, same);
   }
@@ -405,7 +405,7 @@ export class Rebuild {
   #answerText(event: TraceEvent): string {
     if (event.kind !== XLATE) return `tce ${hex(this.#registers.get(4))}`;
     const entry = this.#translation;
-    return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo)}`;
+    return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo >>> 0)}`;
   }
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */

@@ -1,4 +1,5 @@
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
+import type { DmaTarget } from "./dma-target.ts";
 import { type MemoryRegion, WHOLE_SPACE } from "./memory-region.ts";
 
 /** A stretch of an address space that one region answers. */
@@ -10,13 +11,13 @@ export class FlatRange {
   /** Bytes, 1 to 2^64. */
   readonly size: bigint;
   readonly readonly: boolean;
-  // The same as halves, for the hot path; `last` is inclusive.
+  // The same in signed halves, for the hot path; the span is the size minus 1.
   readonly firstHi: number;
   readonly firstLo: number;
-  readonly lastHi: number;
-  readonly lastLo: number;
-  readonly #shiftHi: number;
-  readonly #shiftLo: number;
+  readonly spanHi: number;
+  readonly spanLo: number;
+  readonly offsetHi: number;
+  readonly offsetLo: number;
 
   constructor(
     region: MemoryRegion,
@@ -30,13 +31,12 @@ export class FlatRange {
     this.address = address;
     this.size = size;
     this.readonly = readonly;
-    this.firstHi = hiOf(address);
-    this.firstLo = loOf(address);
-    this.lastHi = hiOf(this.last);
-    this.lastLo = loOf(this.last);
-    const shift = BigInt.asUintN(64, offsetInRegion - address);
-    this.#shiftHi = hiOf(shift);
-    this.#shiftLo = loOf(shift);
+    this.firstHi = hiOf(address) | 0;
+    this.firstLo = loOf(address) | 0;
+    this.spanHi = hiOf(size - 1n) | 0;
+    this.spanLo = loOf(size - 1n) | 0;
+    this.offsetHi = hiOf(offsetInRegion) | 0;
+    this.offsetLo = loOf(offsetInRegion) | 0;
   }
 
   /** Last address, inclusive. */
@@ -44,22 +44,22 @@ export class FlatRange {
     return this.address + this.size - 1n;
   }
 
-  has(hi: number, lo: number): boolean {
-    return (
-      (hi > this.firstHi || (hi === this.firstHi && lo >= this.firstLo)) &&
-      (hi < this.lastHi || (hi === this.lastHi && lo <= this.lastLo))
-    );
-  }
-
-  /** Offset in the region of an address inside of the range, low half. */
-  offsetLo(lo: number): number {
-    return (lo + this.#shiftLo) >>> 0;
-  }
-
-  /** Offset in the region of an address inside of the range, high half. */
-  offsetHi(hi: number, lo: number): number {
-    const carry = this.offsetLo(lo) < lo ? 1 : 0;
-    return (hi + this.#shiftHi + carry) >>> 0;
+  /**
+   * Is an address, in signed halves, inside of the range? Then `into` gets the
+   * region and the offset in it, and is clipped at the end of the range if that
+   * is memory (QEMU clips accesses to nothing else).
+   */
+  locate(hi: number, lo: number, into: DmaTarget): boolean {
+    const aheadHi = (hi - this.firstHi - (lo >>> 0 < this.firstLo >>> 0 ? 1 : 0)) | 0;
+    const aheadLo = (lo - this.firstLo) | 0;
+    const borrow = this.spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
+    if (aheadHi === this.spanHi ? borrow === 1 : aheadHi >>> 0 > this.spanHi >>> 0) return false;
+    const { region } = this;
+    if (region.ram !== null) into.clip((this.spanHi - aheadHi - borrow) | 0, (this.spanLo - aheadLo) | 0);
+    into.region = region;
+    into.offsetLo = (aheadLo + this.offsetLo) | 0;
+    into.offsetHi = (aheadHi + this.offsetHi + (into.offsetLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
+    return true;
   }
 
   /** QEMU's test whether a listener has to hear of a change. */
@@ -86,21 +86,25 @@ export class FlatView {
   }
 
   /** The range at an address, or undefined where nothing answers. */
-  find(hi: number, lo: number): FlatRange | undefined {
-    if (this.#last?.has(hi, lo)) return this.#last;
+  find(address: bigint): FlatRange | undefined {
     let low = 0;
     let high = this.ranges.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const range = this.ranges[middle]!;
-      if (range.has(hi, lo)) {
-        this.#last = range;
-        return range;
-      }
-      if (hi < range.firstHi || (hi === range.firstHi && lo < range.firstLo)) high = middle;
-      else low = middle + 1;
+      if (this.ranges[middle]!.last < address) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    const range = this.ranges[low];
+    return range !== undefined && range.address <= address ? range : undefined;
+  }
+
+  /** {@link FlatRange.locate} in the range of an address; false where nothing answers. */
+  locate(hi: number, lo: number, into: DmaTarget): boolean {
+    if (this.#last?.locate(hi, lo, into)) return true;
+    const range = this.find(toBig(hi, lo));
+    if (range === undefined) return false;
+    this.#last = range;
+    return range.locate(hi, lo, into);
   }
 }
 

@@ -21,7 +21,7 @@ import { TCE_PERM_MASK } from "./tce.ts";
 import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
-const LEAF_WORDS = LEAF_SIZE * 2;
+const IN_LEAF = LEAF_SIZE - 1;
 const PERM_MASK = TCE_PERM_MASK;
 
 /** What an empty subtree counts. */
@@ -54,11 +54,12 @@ export class TceTable extends TceView {
   /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
   put(index: number, hi: number, lo: number): void {
     const slot = slotOf(index);
-    const at = (index - this.cachedFirst[slot]!) * 2;
-    if (at >= 0 && at < LEAF_WORDS) {
+    const inLeaf = index & IN_LEAF;
+    if (this.cachedFirst[slot] === index - inLeaf) {
       const leaf = this.cachedLeaf[slot]!;
       if (leaf.owner === this.#owner) {
         const { words } = leaf;
+        const at = inLeaf * 2;
         const wasLo = words[at]!;
         const wasHi = words[at + 1]!;
         words[at] = lo;
