@@ -1,5 +1,5 @@
 import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
-import type { DmaFault, DmaFaultReason } from "./dma-fault.ts";
+import type { DmaFault } from "./dma-fault.ts";
 import { DmaTarget } from "./dma-target.ts";
 import { type FlatView, renderView } from "./flat-view.ts";
 import { ramOffset } from "./guest-ram.ts";
@@ -65,7 +65,7 @@ export class AddressSpace {
     let atLo = lo | 0;
     into.length = length;
     for (let hops = 0; hops < MAX_TRANSLATIONS; hops++) {
-      if (!view.locate(atHi, atLo, into)) return lost(into, atHi, atLo, hops === 0 ? "outside" : "no-memory");
+      if (!view.locate(atHi, atLo, into)) return into.lost(atHi, atLo, hops === 0 ? "outside" : "no-memory");
       const { offsetHi, offsetLo } = into;
       const { iommu } = into.region!;
       if (iommu === null) {
@@ -74,16 +74,13 @@ export class AddressSpace {
       }
       iommu.hooks.translate(offsetHi, offsetLo, entry);
       const { maskHi, maskLo, perm } = entry;
-      if ((perm & need) === 0) {
-        into.reason = perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
-        return false;
-      }
+      if ((perm & need) === 0) return into.refused(perm, write);
       atHi = (entry.targetHi & ~maskHi) | (offsetHi & maskHi);
       atLo = (entry.targetLo & ~maskLo) | (offsetLo & maskLo);
       into.clip(~atHi & maskHi, ~atLo & maskLo);
       view = iommu.hooks.target.view;
     }
-    return lost(into, atHi, atLo, "no-memory");
+    return into.lost(atHi, atLo, "no-memory");
   }
 
   /**
@@ -171,15 +168,6 @@ export class AddressSpace {
 }
 
 type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
-
-/** The end of an access to an address where nothing answers. */
-function lost(into: DmaTarget, hi: number, lo: number, reason: DmaFaultReason): false {
-  into.region = null;
-  into.offsetHi = hi;
-  into.offsetLo = lo;
-  into.reason = reason;
-  return false;
-}
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {

@@ -1,3 +1,4 @@
+import type { Permission } from "../base/permission.ts";
 import { TWO32, toBig } from "../base/u64.ts";
 import type { DmaFaultReason } from "./dma-fault.ts";
 import type { MemoryRegion } from "./memory-region.ts";
@@ -30,10 +31,26 @@ export class DmaTarget {
    * one; exact below 2^53, and never rounded to less than that.
    */
   clip(behindHi: number, behindLo: number): void {
-    if (behindHi !== 0) {
-      this.length = Math.min(this.length, (behindHi >>> 0) * TWO32 + (behindLo >>> 0) + 1);
-    } else if (behindLo >>> 0 < this.length) {
-      this.length = (behindLo >>> 0) + 1;
-    }
+    if (behindHi !== 0) this.#clipFar(behindHi, behindLo);
+    else if (behindLo >>> 0 < this.length) this.length = (behindLo >>> 0) + 1;
+  }
+
+  #clipFar(behindHi: number, behindLo: number): void {
+    this.length = Math.min(this.length, (behindHi >>> 0) * TWO32 + (behindLo >>> 0) + 1);
+  }
+
+  /** The access ends at an address where nothing answers; returns false. */
+  lost(hi: number, lo: number, reason: "outside" | "no-memory"): false {
+    this.region = null;
+    this.offsetHi = hi;
+    this.offsetLo = lo;
+    this.reason = reason;
+    return false;
+  }
+
+  /** The access ends at an entry of an IOMMU that does not permit it; returns false. */
+  refused(perm: Permission, write: boolean): false {
+    this.reason = perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
+    return false;
   }
 }

@@ -11,13 +11,14 @@ export class FlatRange {
   /** Bytes, 1 to 2^64. */
   readonly size: bigint;
   readonly readonly: boolean;
-  // The same in signed halves, for the hot path; the span is the size minus 1.
-  readonly firstHi: number;
-  readonly firstLo: number;
-  readonly spanHi: number;
-  readonly spanLo: number;
-  readonly offsetHi: number;
-  readonly offsetLo: number;
+  // The same in signed halves, for the hot path; the span is the size minus 1. They
+  // are numbers from the start, as V8 knows no integer field that was undefined once.
+  readonly firstHi: number = 0;
+  readonly firstLo: number = 0;
+  readonly spanHi: number = 0;
+  readonly spanLo: number = 0;
+  readonly offsetHi: number = 0;
+  readonly offsetLo: number = 0;
 
   constructor(
     region: MemoryRegion,
@@ -50,15 +51,16 @@ export class FlatRange {
    * is memory (QEMU clips accesses to nothing else).
    */
   locate(hi: number, lo: number, into: DmaTarget): boolean {
-    const aheadHi = (hi - this.firstHi - (lo >>> 0 < this.firstLo >>> 0 ? 1 : 0)) | 0;
-    const aheadLo = (lo - this.firstLo) | 0;
-    const borrow = this.spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
-    if (aheadHi === this.spanHi ? borrow === 1 : aheadHi >>> 0 > this.spanHi >>> 0) return false;
-    const { region } = this;
-    if (region.ram !== null) into.clip((this.spanHi - aheadHi - borrow) | 0, (this.spanLo - aheadLo) | 0);
+    const { firstLo, spanHi, spanLo, region } = this;
+    const aheadLo = (lo - firstLo) | 0;
+    const aheadHi = (hi - this.firstHi - (lo >>> 0 < firstLo >>> 0 ? 1 : 0)) | 0;
+    const borrow = spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
+    if (aheadHi === spanHi ? borrow === 1 : aheadHi >>> 0 > spanHi >>> 0) return false;
+    if (region.ram !== null) into.clip((spanHi - aheadHi - borrow) | 0, (spanLo - aheadLo) | 0);
+    const offsetLo = (aheadLo + this.offsetLo) | 0;
     into.region = region;
-    into.offsetLo = (aheadLo + this.offsetLo) | 0;
-    into.offsetHi = (aheadHi + this.offsetHi + (into.offsetLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
+    into.offsetLo = offsetLo;
+    into.offsetHi = (aheadHi + this.offsetHi + (offsetLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
     return true;
   }
 
@@ -100,7 +102,10 @@ export class FlatView {
 
   /** {@link FlatRange.locate} in the range of an address; false where nothing answers. */
   locate(hi: number, lo: number, into: DmaTarget): boolean {
-    if (this.#last?.locate(hi, lo, into)) return true;
+    return this.#last?.locate(hi, lo, into) || this.#locateOther(hi, lo, into);
+  }
+
+  #locateOther(hi: number, lo: number, into: DmaTarget): boolean {
     const range = this.find(toBig(hi, lo));
     if (range === undefined) return false;
     this.#last = range;

@@ -27,6 +27,13 @@ export class IommuTranslation {
   /** Page size minus 1, low half. */
   maskLo = 0;
   perm: Permission = 0;
+
+  /** The answer for an address outside of the IOMMU: no permission, for any address. */
+  outside(): void {
+    this.targetHi = this.targetLo = 0;
+    this.maskHi = this.maskLo = -1;
+    this.perm = 0;
+  }
 }
 
 /** What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region. */

@@ -272,9 +272,7 @@ export class DmaWindow implements IommuHooks {
       into.maskLo = ~page.maskLo;
       into.perm = permOf(table.lo);
     } else {
-      into.targetHi = into.targetLo = 0;
-      into.maskHi = into.maskLo = -1;
-      into.perm = 0;
+      into.outside();
     }
     if (this.env.observer.trace !== null) this.#traceTranslation(hi, lo, into);
   }
