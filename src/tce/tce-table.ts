@@ -163,7 +163,7 @@ export class TceTable extends TceView {
   /** Makes every entry zero. */
   clear(): void {
     this.root = null;
-    this.forgetLeaves();
+    this.forgetRange(0, this.length);
   }
 
   /** The table as it is now, for ever; O(1). */
@@ -182,8 +182,8 @@ export class TceTable extends TceView {
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
     // One entry changes no leaf but its own.
-    if (count === 1) this.forgetLeaf(first);
-    else this.forgetLeaves();
+    if (count === 1) this.forgetEntry(first);
+    else this.forgetRange(first, first + count);
     this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
   }
 
