@@ -301,8 +301,8 @@ export class Rebuild {
     const { words } = this.#registers;
     words[0] = 0;
     words[1] = opcode;
-    words[2] = Math.floor(event.liobn / TWO32);
-    words[3] = event.liobn % TWO32;
+    words[2] = event.liobnHi;
+    words[3] = event.liobnLo;
     words[4] = r5Hi;
     words[5] = r5Lo;
     words[6] = r6Hi;
@@ -328,7 +328,7 @@ export class Rebuild {
   // ------------------------------------------------------------ translations
 
   #translate(event: TraceEvent): void {
-    let rebuilt = this.windows.get(event.liobn);
+    let rebuilt = this.#lifecycle.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
       rebuilt = this.#lifecycle.adoptTranslated(event);
       if (rebuilt === undefined) {
@@ -410,7 +410,7 @@ export class Rebuild {
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
   #windowOf(event: TraceEvent): RebuiltWindow | undefined {
-    const rebuilt = this.windows.get(event.liobn);
+    const rebuilt = this.#lifecycle.find(event);
     return rebuilt !== undefined || event.ret !== 0 ? rebuilt : this.#lifecycle.adoptCalled(event);
   }
 }

@@ -31,7 +31,9 @@ const MAX_VIO = 64;
  */
 export class WindowLifecycle {
   readonly machine: Machine;
-  readonly windows: Map<number, RebuiltWindow> = new Map();
+  readonly #windows = new Map<number, RebuiltWindow>();
+  /** The window found last, while it is there: nearly all events are of the window of the one before. */
+  #last: RebuiltWindow | undefined;
   readonly scale: PositionScale = new PositionScale();
   readonly #verdicts: Verdicts;
   /** LIOBN of a new_table whose meaning the next event tells; -1 if there is none. */
@@ -43,6 +45,19 @@ export class WindowLifecycle {
     this.#verdicts = verdicts;
   }
 
+  /** Windows that are enabled now, by LIOBN. */
+  get windows(): ReadonlyMap<number, RebuiltWindow> {
+    return this.#windows;
+  }
+
+  /** The window of an event. */
+  find(event: TraceEvent): RebuiltWindow | undefined {
+    const last = this.#last;
+    if (last !== undefined && event.liobnHi === 0 && event.liobnLo === last.window.liobn) return last;
+    this.#last = this.#windows.get(event.liobn);
+    return this.#last;
+  }
+
   /** Is there a new_table whose meaning the next event tells? */
   get pending(): boolean {
     return this.#pendingTable >= 0;
@@ -51,7 +66,7 @@ export class WindowLifecycle {
   /** Events are missing. */
   lose(): void {
     this.#pendingTable = -1;
-    for (const rebuilt of this.windows.values()) rebuilt.doubt();
+    for (const rebuilt of this.#windows.values()) rebuilt.doubt();
   }
 
   /**
@@ -61,7 +76,7 @@ export class WindowLifecycle {
   newTable(event: TraceEvent): void {
     const { liobn } = event;
     if (liobn < PCI_LIOBN_FLAG) {
-      if (!this.windows.has(liobn)) this.#addVio(event, Certainty.KNOWN);
+      if (!this.#windows.has(liobn)) this.#addVio(event, Certainty.KNOWN);
       return;
     }
     this.#pendingTable = liobn;
@@ -83,10 +98,10 @@ export class WindowLifecycle {
       if (next.kind === DDW_RESET && phbOf(next) === phbOfLiobn(liobn)) return;
     }
     if ((liobn & 0xff) !== 0) return;
-    const known = this.windows.has(liobn);
+    const known = this.#windows.has(liobn);
     if (!this.#resetPhb(phbOfLiobn(liobn), this.#pendingPlace)) return;
     // A reset of the machine clears VIO tables without a line; a bridge that was plugged again does not.
-    if (known) for (const rebuilt of this.windows.values()) if (!rebuilt.window.isPci) rebuilt.doubtStored();
+    if (known) for (const rebuilt of this.#windows.values()) if (!rebuilt.window.isPci) rebuilt.doubtStored();
   }
 
   /** All windows of a bridge go, and the default one comes, empty. */
@@ -112,15 +127,17 @@ export class WindowLifecycle {
   }
 
   #forget(liobn: number, how: Removal, place: Place): boolean {
-    const rebuilt = this.windows.get(liobn);
+    const rebuilt = this.#windows.get(liobn);
     if (rebuilt === undefined) return false;
     this.#verdicts.observer?.removing(rebuilt, place, how);
-    return this.windows.delete(liobn);
+    this.#last = undefined;
+    return this.#windows.delete(liobn);
   }
 
   #register(window: DmaWindow, certainty: number, assumed: boolean, createdAt: Place | undefined) {
     const rebuilt = new RebuiltWindow(window, certainty, assumed, this.scale, createdAt);
-    this.windows.set(window.liobn, rebuilt);
+    this.#last = undefined;
+    this.#windows.set(window.liobn, rebuilt);
     this.#verdicts.observer?.created(rebuilt);
     return rebuilt;
   }
@@ -128,7 +145,7 @@ export class WindowLifecycle {
   query(event: TraceEvent): void {
     const index = phbOf(event);
     const phb = this.machine.phbs.find((bridge) => bridge.index === index);
-    const sure = phb?.windows.every((window) => this.windows.get(window.liobn)?.assumed !== true) ?? false;
+    const sure = phb?.windows.every((window) => this.#windows.get(window.liobn)?.assumed !== true) ?? false;
     if (phb === undefined || !sure) {
       this.#verdicts.skip();
       return;
@@ -161,7 +178,7 @@ export class WindowLifecycle {
     }
     const phb = this.#phb(index);
     const window = phb.windows[slot]!;
-    if (!this.windows.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
+    if (!this.#windows.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
     // A window that is still there went without a line: with the machine's reset, or before the trace began.
     this.#forget(liobn, "reset", placeOf(event));
     window.disable();
@@ -195,7 +212,7 @@ export class WindowLifecycle {
   adoptSaved(event: TraceEvent, entries: number): void {
     const { liobn } = event;
     const busOffset = toBig(event.busOffsetHi, event.busOffsetLo);
-    const rebuilt = this.windows.get(liobn);
+    const rebuilt = this.#windows.get(liobn);
     const same =
       rebuilt !== undefined &&
       rebuilt.window.entries === entries &&
@@ -251,7 +268,7 @@ export class WindowLifecycle {
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
   adoptTranslated(event: TraceEvent): RebuiltWindow | undefined {
     const { liobn, mask } = event;
-    if (liobn < PCI_LIOBN_FLAG) return this.windows.get(liobn) ?? this.#addVio(event, Certainty.UNKNOWN);
+    if (liobn < PCI_LIOBN_FLAG) return this.#windows.get(liobn) ?? this.#addVio(event, Certainty.UNKNOWN);
     const pageShift = 32 - Math.clz32(mask);
     if (mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1) return undefined;
     if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#adoptDefault(liobn);

@@ -42,15 +42,16 @@ export type Owner = object;
  * index `first`, beginning with the value `(hi, lo)`; with `step` 1 each
  * further value is one page size more (never past 2^64), with 0 all are equal.
  * A run of one entry has step 0. Lists are replaced when they change, but for
- * an entry of its own that gets another valid value, which the owner may store.
+ * an entry of its own that gets another valid value or comes between others,
+ * which the owner may store.
  */
 export class Runs {
   readonly kind = "runs";
   readonly owner: Owner;
   /** No dense leaf below. */
   readonly leaves = 0;
-  readonly valid: number;
-  readonly stored: number;
+  valid: number;
+  stored: number;
   readonly cells: number[];
 
   constructor(owner: Owner, cells: number[]) {
@@ -239,6 +240,28 @@ export function replaceInRuns(cells: number[], index: number, hi: number, lo: nu
   if (at < 0 || cells[at + 1] !== 1 || (cells[at + 3]! & lo & TCE_PERM_MASK) === 0) return false;
   cells[at + 2] = hi;
   cells[at + 3] = lo;
+  return true;
+}
+
+/**
+ * Adds an entry that is a run of its own, between others that it does not
+ * touch: how scattered pages come, one after another. The counts are the
+ * caller's affair.
+ *
+ * @returns false if that is not what the entry is, or the list is as long as one of a leaf may be
+ */
+export function insertInRuns(cells: number[], index: number, hi: number, lo: number): boolean {
+  if (cells.length >= maxRuns(0) * CELLS) return false;
+  const at = searchRuns(cells, index);
+  if (at < cells.length && cells[at]! <= index + 1) return false;
+  if (at > 0 && cells[at - CELLS]! + cells[at - CELLS + 1]! === index) return false;
+  cells.push(0, 0, 0, 0, 0);
+  for (let i = cells.length - 1; i >= at + CELLS; i--) cells[i] = cells[i - CELLS]!;
+  cells[at] = index;
+  cells[at + 1] = 1;
+  cells[at + 2] = hi;
+  cells[at + 3] = lo;
+  cells[at + 4] = 0;
   return true;
 }
 

@@ -5,6 +5,7 @@ import {
   childOf,
   FAN_OUT,
   Inner,
+  insertInRuns,
   LEAF_SIZE,
   Leaf,
   maxRuns,
@@ -46,6 +47,8 @@ export const MAX_LEAVES: number = 2 ** 20;
  */
 export class TceTable extends TceView {
   #owner: Owner = {};
+  /** The words of a leaf that became empty, all zero. As a driver's pages move on, leaves come as often as they go. */
+  #spare: Uint32Array<ArrayBuffer> | null = null;
 
   constructor(shape: TceTableShape) {
     super(shape);
@@ -80,19 +83,28 @@ export class TceTable extends TceView {
   #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
-    // A table that owns a leaf owns the nodes above it.
-    let node = this.root as Inner | Leaf;
+    if ((valid | stored) === 0) return;
+    const leaf = this.#addToCounts(index, valid, stored) as Leaf;
+    if (leaf.stored > 0) return;
+    this.#write(index, 1, 0, 0, 0);
+    this.#spare = leaf.words;
+  }
+
+  /** Adds to the counts of the node that holds an entry, which must be the table's own, and of those above it. */
+  #addToCounts(index: number, valid: number, stored: number): Leaf | Runs {
+    // A table that owns a node owns those above it.
+    let node = this.root!;
     let base = 0;
     for (let level = this.height; node.kind === "inner"; level--) {
       node.valid += valid;
       node.stored += stored;
       const child = childOf(index - base, level);
       base += child * SPANS[level - 1]!;
-      node = node.children[child] as Inner | Leaf;
+      node = node.children[child]!;
     }
     node.valid += valid;
     node.stored += stored;
-    if (node.stored === 0) this.#write(index, 1, 0, 0, 0);
+    return node;
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
@@ -103,6 +115,10 @@ export class TceTable extends TceView {
         return;
       }
       if (replaceInRuns(node.cells, index, hi >>> 0, lo >>> 0)) return;
+      if ((hi | lo) !== 0 && insertInRuns(node.cells, index, hi >>> 0, lo >>> 0)) {
+        this.#addToCounts(index, (lo & PERM_MASK) === 0 ? 0 : 1, 1);
+        return;
+      }
     }
     if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
   }
@@ -164,7 +180,7 @@ export class TceTable extends TceView {
   /** Makes every entry zero. */
   clear(): void {
     this.root = null;
-    this.forgetLeaves();
+    this.forgetRange(0, this.length);
   }
 
   /** The table as it is now, for ever; O(1). */
@@ -183,8 +199,8 @@ export class TceTable extends TceView {
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
     // One entry changes no leaf but its own.
-    if (count === 1) this.forgetLeaf(first);
-    else this.forgetLeaves();
+    if (count === 1) this.forgetEntry(first);
+    else this.forgetRange(first, first + count);
     this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
   }
 
@@ -277,7 +293,8 @@ export class TceTable extends TceView {
         },
       );
     }
-    const words = new Uint32Array(LEAF_SIZE * 2);
+    const words = this.#spare ?? new Uint32Array(LEAF_SIZE * 2);
+    this.#spare = null;
     const { valid, stored } = new Runs(this.#owner, cells);
     for (let i = 0; i < cells.length; i += CELLS) {
       const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [

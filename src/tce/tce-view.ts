@@ -2,6 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
 import type { Permission } from "../base/permission.ts";
 import { toBig } from "../base/u64.ts";
+import { CachedRun } from "./cached-run.ts";
 import {
   CELLS,
   childOf,
@@ -83,6 +84,7 @@ export class TceView {
   // Slot n holds entries [cachedFirst[n], cachedFirst[n] + 512); EMPTY_SLOT: none. Of one type, however large the table.
   protected readonly cachedFirst: Float64Array = new Float64Array(CACHED_LEAVES).fill(EMPTY_SLOT);
   protected readonly cachedLeaf: (Leaf | null)[] = Array.from({ length: CACHED_LEAVES }, () => null);
+  protected readonly cachedRun: CachedRun;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
   protected touched = 0;
 
@@ -97,6 +99,7 @@ export class TceView {
     }
     this.length = length;
     this.page = pageStep(pageShift);
+    this.cachedRun = new CachedRun(this.page);
     let height = 0;
     while (SPANS[height]! < length) height++;
     this.height = height;
@@ -126,6 +129,9 @@ export class TceView {
       const { words } = this.cachedLeaf[slot]!;
       this.lo = words[inLeaf * 2]!;
       this.hi = words[inLeaf * 2 + 1]!;
+    } else if (this.cachedRun.has(index)) {
+      this.lo = this.cachedRun.lo(index);
+      this.hi = this.cachedRun.hi(index);
     } else {
       this.loadFromTree(index);
     }
@@ -170,20 +176,29 @@ export class TceView {
       this.lo = 0;
       return;
     }
-    const ahead = cells[at + 4]! * (index - cells[at]!);
-    this.hi = this.page.addHi(cells[at + 2]!, cells[at + 3]!, ahead);
-    this.lo = this.page.addLo(cells[at + 3]!, ahead);
+    const first = cells[at]!;
+    const count = cells[at + 1]!;
+    const hi = cells[at + 2]!;
+    const lo = cells[at + 3]!;
+    const step = cells[at + 4]!;
+    const ahead = step * (index - first);
+    this.hi = this.page.addHi(hi, lo, ahead);
+    this.lo = this.page.addLo(lo, ahead);
+    // A run of one entry may get another value in place.
+    if (count > 1) this.cachedRun.set(first, count, hi, lo, step);
   }
 
-  /** Forgets the leaf of an entry; to be called before it is replaced. */
-  protected forgetLeaf(index: number): void {
+  /** Forgets what holds an entry; to be called before it is written. */
+  protected forgetEntry(index: number): void {
+    this.cachedRun.forget(index, index + 1);
     const slot = slotOf(index);
     this.cachedFirst[slot] = EMPTY_SLOT;
     this.cachedLeaf[slot] = null;
   }
 
-  /** Forgets all leaves. */
-  protected forgetLeaves(): void {
+  /** Forgets all that may hold some of a range of entries; to be called before they are written. */
+  protected forgetRange(first: number, end: number): void {
+    this.cachedRun.forget(first, end);
     this.cachedFirst.fill(EMPTY_SLOT);
     this.cachedLeaf.fill(null);
   }

@@ -18,20 +18,18 @@ const ZERO = 0x30;
 const COLON = 0x3a;
 const AT = 0x40;
 const UNDERSCORE = 0x5f;
-const LETTER_C = 0x63;
-const LETTER_I = 0x69;
-const LETTER_P = 0x70;
 const LETTER_S = 0x73;
 
 interface Candidate {
   readonly schema: TraceSchema;
-  /** What follows the first letter of the name, `ut liobn=0x…`, as a program. */
-  readonly program: Uint8Array<ArrayBuffer>;
-  /** Length of the text from there to the first argument. */
-  readonly head: number;
+  /** The whole line. */
+  readonly program: Int32Array<ArrayBuffer>;
+  /** The text up to the first argument. */
+  readonly head: Uint8Array<ArrayBuffer>;
 }
 
 const PREFIX = encode(TRACE_PREFIX);
+const PCI = encode("pci_");
 /** Events by the first letter of their name, without and with `pci_`. */
 const CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(false);
 const PCI_CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(true);
@@ -73,11 +71,12 @@ export class QemuLogReader extends LineReader {
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
         this.#emit();
@@ -133,18 +132,14 @@ export class QemuLogReader extends LineReader {
   }
 
   /** Reads an event, from its name to the line end; returns the position behind that, or -1. */
-  #readEvent(bytes: Uint8Array, at: number): number {
-    if (!startsWith(bytes, at, PREFIX)) return -1;
-    let position = at + PREFIX.length;
-    const pci = startsPci(bytes, position);
-    if (pci) position += 4;
-    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
+  #readEvent(bytes: Uint8Array, view: DataView, at: number): number {
+    const candidates = candidatesAt(bytes, at);
     for (let i = 0; i < candidates.length; i++) {
       const { program, schema } = candidates[i]!;
-      const next = this.#matcher.match(program, bytes, position + 1, this.#event.words);
+      const next = this.#matcher.match(program, bytes, view, at, this.#event.words);
       if (next < 0) continue;
       this.#event.kind = schema.kind;
-      this.#event.pci = pci;
+      this.#event.pci = schema.pci;
       return next;
     }
     return -1;
@@ -163,11 +158,11 @@ export class QemuLogReader extends LineReader {
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 
-const startsPci = (bytes: Uint8Array, at: number): boolean =>
-  bytes[at] === LETTER_P &&
-  bytes[at + 1] === LETTER_C &&
-  bytes[at + 2] === LETTER_I &&
-  bytes[at + 3] === UNDERSCORE;
+/** The events that a name may be, by its first letter that is not the same in all. */
+function candidatesAt(bytes: Uint8Array, name: number): readonly Candidate[] {
+  const at = name + PREFIX.length;
+  return startsWith(bytes, at, PCI) ? PCI_CANDIDATES[bytes[at + PCI.length]!]! : CANDIDATES[bytes[at]!]!;
+}
 
 /**
  * Does an event of ours stand inside of the line, with its first argument? The
@@ -176,13 +171,7 @@ const startsPci = (bytes: Uint8Array, at: number): boolean =>
 function namesEvent(bytes: Uint8Array, start: number, newline: number): boolean {
   for (let at = start; at < newline; at++) {
     if (!startsWith(bytes, at, PREFIX)) continue;
-    let position = at + PREFIX.length;
-    const pci = startsPci(bytes, position);
-    if (pci) position += 4;
-    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
-    for (const { program, head } of candidates) {
-      if (startsWith(bytes, position + 1, program.subarray(0, head))) return true;
-    }
+    if (candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return true;
   }
   return false;
 }
@@ -202,9 +191,9 @@ function candidatesByLetter(pci: boolean): Candidate[][] {
   const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
   for (const schema of SCHEMAS) {
     if (schema.pci !== pci) continue;
-    const [letter, ...rest] = encode(schema.name.slice(TRACE_PREFIX.length + (pci ? "pci_".length : 0)));
-    const program = Uint8Array.from([...rest, ...compileText(schema)]);
-    byLetter[letter!]!.push({ schema, program, head: rest.length + schema.fields[0]!.before.length });
+    const letter = schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
+    const head = encode(schema.name + schema.fields[0]!.before);
+    byLetter[letter]!.push({ schema, program: compileText(schema), head });
   }
   return byLetter;
 }
