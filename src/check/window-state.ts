@@ -1,8 +1,8 @@
 import { permText } from "../base/permission.ts";
 import { hex, toBig } from "../base/u64.ts";
-import type { SavedWindow } from "../formats/migration/reader.ts";
-import { DEFAULT_PAGE_SHIFT } from "../formats/migration/tce-section.ts";
+import type { SavedWindow } from "../formats/migration/stream.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
 import { diff } from "../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";

@@ -1,7 +1,8 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { IommuError } from "../base/errors.ts";
-import { type MigrationStream, readMigration } from "../formats/migration/reader.ts";
+import { readMigration } from "../formats/migration/reader.ts";
 import type { ByteFile, MigrationSource } from "../formats/migration/source.ts";
+import type { MigrationStream } from "../formats/migration/stream.ts";
 import { displayName, isGzip, openInput } from "./input.ts";
 
 /**

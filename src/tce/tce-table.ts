@@ -166,6 +166,36 @@ export class TceTable extends TceView {
     this.forgetLeaves();
   }
 
+  /**
+   * Takes over the entries of another table; those behind its end become zero.
+   * O(1) for a table of the same shape, which both share until one is changed;
+   * else what it costs follows the entries that are not zero.
+   *
+   * @throws IommuError BAD_SHAPE if the other table is longer
+   */
+  restore(from: TceView): void {
+    if (from.length > this.length) {
+      throw new IommuError("BAD_SHAPE", `${from.length} entries do not fit into a table of ${this.length}`, {
+        from: from.length,
+        length: this.length,
+      });
+    }
+    // What a table still owns it would go on to write in place.
+    const view = from instanceof TceTable ? from.snapshot() : from;
+    this.clear();
+    if (view.length === this.length && view.pageShift === this.pageShift) {
+      this.root = view.root;
+      return;
+    }
+    view.forEachStoredRun(0, view.length, (first, count, hi, lo, step) => {
+      if (step === 0 || view.pageShift === this.pageShift) {
+        this.#write(first, count, hi, lo, step);
+        return;
+      }
+      for (let i = 0; i < count; i++) this.put(first + i, view.page.addHi(hi, lo, i), view.page.addLo(lo, i));
+    });
+  }
+
   /** The table as it is now, for ever; O(1). */
   snapshot(): TceView {
     this.#owner = {};

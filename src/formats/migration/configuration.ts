@@ -3,15 +3,17 @@ import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts"
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 /** "QEVM". */
-const MAGIC = 0x5145_564d;
-const FORMAT_VERSION = 3;
+export const MAGIC = 0x5145_564d;
+/** The only version of the format that was ever in wide use. */
+export const FORMAT_VERSION = 3;
 
-const RECORD_CONFIGURATION = 0x07;
+/** Byte that begins the configuration. */
+export const RECORD_CONFIGURATION = 0x07;
 
 /** Capabilities that a configuration may list; QEMU knows about 25. */
 const MAX_CAPABILITIES = 1024;
 /** Longest name of a machine type. */
-const MAX_MACHINE_NAME = 1024;
+export const MAX_MACHINE_NAME = 1024;
 
 /** What a stream says about how the machine is configured. */
 export interface Configuration {

@@ -7,7 +7,8 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
-import { badStream, u32At } from "./byte-cursor.ts";
+import { hex } from "../../base/u64.ts";
+import { type ByteCursor, badStream, u32At } from "./byte-cursor.ts";
 import type { Tail } from "./source.ts";
 
 /** Byte that begins the record of the description. */
@@ -75,12 +76,32 @@ export function findDescription(tail: Tail): StreamDescription | undefined {
 }
 
 /**
+ * Reads the record of the description at the position of a cursor.
+ *
+ * @throws IommuError BAD_FILE if something else is there
+ */
+export async function readDescription(cursor: ByteCursor): Promise<StreamDescription> {
+  const offset = cursor.offset;
+  const type = await cursor.u8("the description of the sections");
+  if (type !== RECORD_DESCRIPTION)
+    throw badStream(offset, `a byte ${hex(type)} after the end of the sections`);
+  const length = await cursor.u32("the length of the description");
+  if (length > MAX_DESCRIPTION) {
+    throw badStream(offset, `a description of ${length} bytes; at most ${MAX_DESCRIPTION} are read`);
+  }
+  await cursor.need(length, "the description of the sections");
+  const description = parseDescription(offset, cursor.bytes.subarray(cursor.at, cursor.at + length));
+  cursor.at += length;
+  return description;
+}
+
+/**
  * Reads the text of a description.
  *
  * @param offset where the record begins in the stream
  * @throws IommuError BAD_FILE if it is not what QEMU writes
  */
-export function parseDescription(offset: number, bytes: Uint8Array): StreamDescription {
+function parseDescription(offset: number, bytes: Uint8Array): StreamDescription {
   let text: string;
   let json: unknown;
   try {

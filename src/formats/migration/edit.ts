@@ -1,9 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import type { SavedTable } from "../../spapr/saved-table.ts";
 import { descriptionText, type JsonObject, type StreamDescription } from "./description.ts";
-import type { MigrationStream, SavedWindow } from "./reader.ts";
 import { type ByteFile, type ByteStream, type ByteStreamFactory, openSource } from "./source.ts";
-import type { TceSection } from "./tce-section.ts";
+import type { MigrationStream, SavedWindow } from "./stream.ts";
 import { describeTceSection, tceSectionData } from "./tce-section-writer.ts";
 
 /** Bytes of a stream that are to be replaced. */
@@ -29,7 +29,7 @@ interface Patch {
 export async function* editMigration(
   source: ByteFile | ByteStreamFactory,
   stream: MigrationStream,
-  sections: Iterable<TceSection>,
+  sections: Iterable<SavedTable>,
 ): AsyncGenerator<Uint8Array> {
   const pairs = [...sections].map((after) => ({ before: windowOf(stream, after), after }));
   pairs.sort((a, b) => a.before.tableOffset - b.before.tableOffset);
@@ -52,7 +52,7 @@ export async function* editMigration(
   yield* patched(openSource(source), patches, stream.length);
 }
 
-function windowOf(stream: MigrationStream, section: TceSection): SavedWindow {
+function windowOf(stream: MigrationStream, section: SavedTable): SavedWindow {
   const window = stream.windows.find(({ liobn }) => liobn === section.liobn);
   if (window === undefined || window.version !== section.version) {
     const which = `LIOBN ${hex(section.liobn)}, version ${section.version}`;
@@ -62,12 +62,12 @@ function windowOf(stream: MigrationStream, section: TceSection): SavedWindow {
 }
 
 /** What of a section shows in the description. */
-const shapeOf = (section: TceSection): string => descriptionText(describeTceSection(section));
+const shapeOf = (section: SavedTable): string => descriptionText(describeTceSection(section));
 
 function descriptionPatch(
   stream: MigrationStream,
   description: StreamDescription,
-  reshaped: readonly { before: SavedWindow; after: TceSection }[],
+  reshaped: readonly { before: SavedWindow; after: SavedTable }[],
 ): Patch {
   const { offset, text, json } = description;
   if (descriptionText(json) !== text) {
