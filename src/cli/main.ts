@@ -128,13 +128,15 @@ function makeProgram(finish: (status: number) => void): Command {
     .command("convert")
     .argument(
       "<in>",
-      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed; - for standard input",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
     )
     .argument(
       "<out>",
-      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
     )
-    .description("write a trace as a table for other tools, or as a timeline for Perfetto")
+    .description(
+      "write a trace as a table for other tools, or as a timeline for Perfetto; a saved machine without its guest's memory",
+    )
     .addOption(
       new Option("--table <name>", "one row for each event, or for each mapping with its end")
         .choices(["events", "mappings"])

@@ -11,6 +11,7 @@ export * from "./export/row-buffer.ts";
 export * from "./export/text-rows.ts";
 export * from "./json-lines.ts";
 export * from "./known-differences.ts";
+export * from "./migration/blank-ram.ts";
 export { isMigrationStream } from "./migration/configuration.ts";
 export * from "./migration/edit.ts";
 export * from "./migration/ram.ts";

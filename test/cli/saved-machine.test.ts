@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { recordedReference, recordedStream, recordedStreams } from "../formats/migration/sources.ts";
 import { cli } from "./cli.ts";
@@ -143,5 +144,31 @@ describe("info of a saved machine", () => {
       "stdin: warning: left out, because no event tells its length: 0x80000000",
     );
     expect(guessed.stdout).toContain("all tables: 0 ");
+  });
+});
+
+describe("convert of a saved machine", () => {
+  it("writes it without its guest's memory, packed or not, and never half", async () => {
+    const name = "hash-table-power8-firmware";
+    const plain = path.join(folder, "blank.mig");
+    const packed = path.join(folder, "blank.mig.gz");
+    for (const file of [plain, packed]) {
+      const { status, stderr } = await cli(["convert", stream(name), file]);
+      expect(status, stderr).toBe(0);
+      expect(stderr).toMatch(/blank\.mig(\.gz)?: [\d,]+ pages of guest memory made zero\n$/);
+    }
+    const bytes = readFileSync(plain);
+    expect(bytes.length).toBe(recordedStream(name).length);
+    expect(Buffer.compare(gunzipSync(readFileSync(packed)), bytes)).toBe(0);
+    expect(await cli(["map", packed, "--raw"])).toEqual(await cli(["map", stream(name), "--raw"]));
+    expect(bytes.includes("magic123")).toBe(false);
+    expect((await cli(["convert", stream(name), plain])).stderr).toContain("exists; --force overwrites it");
+    const cut = written("cut.mig", bytes.subarray(0, 200_000));
+    const failed = await cli(["convert", cut, path.join(folder, "never.mig")]);
+    expect(failed).toMatchObject({ status: 1, stdout: "" });
+    expect(failed.stderr).toMatch(/cut\.mig: migration stream, byte 200000 .*: the stream ends within/);
+    const piped = await cli(["convert", "-", path.join(folder, "never.mig")], bytes);
+    expect(piped.stderr).toContain("stdin: is read twice for this");
+    expect(readdirSync(folder).filter((file) => file.includes("never"))).toEqual([]);
   });
 });

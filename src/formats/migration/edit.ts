@@ -2,18 +2,10 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import { descriptionText, type JsonObject, type StreamDescription } from "./description.ts";
-import { type ByteFile, type ByteStream, type ByteStreamFactory, openSource } from "./source.ts";
+import { type Patch, patched } from "./patch.ts";
+import { type ByteFile, type ByteStreamFactory, openSource } from "./source.ts";
 import type { MigrationStream, SavedWindow } from "./stream.ts";
 import { describeTceSection, tceSectionData } from "./tce-section-writer.ts";
-
-/** Bytes of a stream that are to be replaced. */
-interface Patch {
-  readonly offset: number;
-  /** Bytes taken away. */
-  readonly length: number;
-  /** Bytes put in their place, in pieces. */
-  readonly bytes: Iterable<Uint8Array>;
-}
 
 /**
  * Writes a stream with other TCE tables in place of its own. Everything else
@@ -89,37 +81,4 @@ function descriptionPatch(
   new DataView(length.buffer).setUint32(0, bytes.length);
   // Behind the byte that begins the record: the length, then the text.
   return { offset: offset + 1, length: stream.length - offset - 1, bytes: [length, bytes] };
-}
-
-/** The bytes of a stream with patches, which are in order and do not overlap. */
-async function* patched(source: ByteStream, patches: readonly Patch[], length: number): ByteStream {
-  let next = 0;
-  let offset = 0;
-  let skip = 0;
-  for await (const chunk of source) {
-    for (let at = 0; ; ) {
-      const gone = Math.min(skip, chunk.length - at);
-      skip -= gone;
-      at += gone;
-      if (skip > 0) break;
-      const patch = patches[next];
-      const end = Math.min(chunk.length, patch === undefined ? Infinity : patch.offset - offset);
-      if (at < end) yield chunk.subarray(at, end);
-      at = end;
-      if (patch === undefined || offset + at !== patch.offset) break;
-      yield* patch.bytes;
-      skip = patch.length;
-      next++;
-    }
-    offset += chunk.length;
-  }
-  if (offset !== length) {
-    throw new IommuError(
-      "BAD_ARGUMENT",
-      `the source has ${offset} bytes, the stream that was read ${length}`,
-      {
-        offset,
-      },
-    );
-  }
 }

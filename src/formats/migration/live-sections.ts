@@ -1,7 +1,6 @@
 import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
 import { skipHashTablePart, skipHashTableStart } from "./hash-table.ts";
-import { type RamBlock, RamReader } from "./ram.ts";
-import type { RamIndex } from "./ram-index.ts";
+import { type RamBlock, RamReader, type RamSink } from "./ram.ts";
 import { requireVersion, type SectionHead } from "./section.ts";
 
 /**
@@ -12,24 +11,19 @@ import { requireVersion, type SectionHead } from "./section.ts";
 export class LiveSections {
   /** Names by section id. */
   readonly #names = new Map<number, string>();
-  readonly #index: RamIndex | null;
+  readonly #sink: RamSink | null;
   /** Does each block of RAM carry its guest address? */
   readonly #withAddresses: boolean;
   #ram: RamReader | null = null;
 
-  /** @param index takes in where each page of guest RAM lies; null if nobody asks */
-  constructor(index: RamIndex | null, withAddresses: boolean) {
-    this.#index = index;
+  /** @param sink hears of each page of guest RAM */
+  constructor(sink: RamSink | null, withAddresses: boolean) {
+    this.#sink = sink;
     this.#withAddresses = withAddresses;
   }
 
   get ramBlocks(): readonly RamBlock[] {
     return this.#ram?.blocks ?? [];
-  }
-
-  /** Where the pages of guest RAM lie; null without section `ram`, and if nobody asked. */
-  get ramIndex(): RamIndex | null {
-    return this.#ram === null ? null : this.#index;
   }
 
   /** Reads the data of a section that begins. */
@@ -42,7 +36,7 @@ export class LiveSections {
     this.#names.set(id, name);
     if (isRam) {
       requireVersion(head, 4);
-      this.#ram = new RamReader(this.#index, this.#withAddresses);
+      this.#ram = new RamReader(this.#sink, this.#withAddresses);
       await this.#ram.read(cursor);
     } else if (name === "spapr/htab") {
       requireVersion(head, 1);

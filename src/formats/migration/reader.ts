@@ -11,7 +11,7 @@ import {
   type StreamDescription,
 } from "./description.ts";
 import { LiveSections } from "./live-sections.ts";
-import { DEFAULT_INDEXED_PAGES, RamIndex } from "./ram-index.ts";
+import { RamIndex } from "./ram-index.ts";
 import { checkLength, checkName, checkSections, type SectionHead, type SectionInfo } from "./section.ts";
 import { FOOTER_BYTES, RECORD_FOOTER, skipToFooter } from "./section-scan.ts";
 import {
@@ -89,6 +89,7 @@ class StreamReader {
   /** The description, if it is known before the sections are read. */
   #known: StreamDescription | undefined;
   readonly #budget: RunBudget;
+  readonly #ram: RamIndex | null;
   readonly #sections: SectionInfo[] = [];
   readonly #windows: SavedWindow[] = [];
   #configuration: Configuration = { machine: null, capabilities: [] };
@@ -100,6 +101,7 @@ class StreamReader {
     this.#cursor = cursor;
     this.#options = options;
     this.#budget = new RunBudget(options.runLimit ?? DEFAULT_RUN_LIMIT);
+    this.#ram = options.indexRam === true ? new RamIndex(options.ramPageLimit) : null;
   }
 
   /** Looks for the description in the end of the stream, so that the length of every section is known. */
@@ -117,9 +119,8 @@ class StreamReader {
     const cursor = this.#cursor;
     await readHeader(cursor);
     this.#configuration = await readConfiguration(cursor);
-    const { indexRam = false, ramPageLimit = DEFAULT_INDEXED_PAGES } = this.#options;
     const sharedRam = this.#configuration.capabilities.includes("x-ignore-shared");
-    this.#live = new LiveSections(indexRam ? new RamIndex(ramPageLimit) : null, sharedRam);
+    this.#live = new LiveSections(this.#ram ?? this.#options.ramSink ?? null, sharedRam);
     while (await this.#readRecord());
     this.#description = await this.#readDescription();
     if (await cursor.fill(1)) throw badStream(cursor.offset, "bytes after the end of the stream");
@@ -132,7 +133,7 @@ class StreamReader {
       sections: this.#sections,
       windows: this.#windows,
       ramBlocks: this.#live.ramBlocks,
-      ram: this.#live.ramIndex,
+      ram: this.#ram,
       description: this.#description,
       length: this.#cursor.offset,
       damage,

@@ -2,7 +2,7 @@ import type { IommuError } from "../../base/errors.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import type { Configuration } from "./configuration.ts";
 import type { StreamDescription } from "./description.ts";
-import type { RamBlock } from "./ram.ts";
+import type { RamBlock, RamSink } from "./ram.ts";
 import type { RamIndex } from "./ram-index.ts";
 import type { SectionInfo } from "./section.ts";
 
@@ -10,6 +10,8 @@ import type { SectionInfo } from "./section.ts";
 export interface ReadOptions {
   /** Remember where each page of guest RAM lies, so that it can be read later. Default: no. */
   readonly indexRam?: boolean;
+  /** Hears of each page of guest RAM, unless these are remembered. */
+  readonly ramSink?: RamSink;
   /** Most pages of guest RAM to remember. Default: {@link DEFAULT_INDEXED_PAGES}. */
   readonly ramPageLimit?: number;
   /** Most runs of all TCE tables together. Default: {@link DEFAULT_RUN_LIMIT}. */

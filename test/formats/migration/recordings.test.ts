@@ -39,7 +39,7 @@ const referenceOf = (stream: MigrationStream): Reference["spapr_iommu"] =>
   }));
 
 it("has recordings", () => {
-  expect(LINUX.length).toBe(12);
+  expect(LINUX.length).toBe(13);
 });
 
 describe.each(LINUX)("%s", (name) => {
