@@ -63,11 +63,16 @@ function makeProgram(finish: (status: number) => void): Command {
   withCheckOptions(
     program
       .command("check")
-      .argument("<file...>", TRACE_FILE)
+      .argument("<file...>", STATE_FILE)
       .description(
         "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
       ),
   )
+    .option("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry")
+    .option(
+      "--at <moment>",
+      `with --against: when that was saved, ${MOMENT.replace("at the end", "where the trace says so")}`,
+    )
     .option("-q, --quiet", "print findings only", false)
     .action(async (paths: string[], options: CheckCommandOptions) => finish(await check(paths, options)));
   withCheckOptions(

@@ -2,15 +2,12 @@ import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild.ts";
 import { TraceInput } from "../check/trace-input.ts";
 import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/window-state.ts";
-import { isMigrationStream } from "../formats/migration/configuration.ts";
+import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import { displayName, peekInput } from "./input.ts";
 import { Progress } from "./progress.ts";
 import { openSavedMachine } from "./saved-machine.ts";
 import { pour } from "./trace-file.ts";
-
-/** Bytes that tell a migration stream. */
-const MAGIC_BYTES = 4;
 
 /**
  * The windows of a trace at some moments, which the trace is read once for, or

@@ -12,7 +12,7 @@ export * from "./export/text-rows.ts";
 export * from "./json-lines.ts";
 export * from "./known-differences.ts";
 export * from "./migration/blank-ram.ts";
-export { isMigrationStream } from "./migration/configuration.ts";
+export { isMigrationStream, MAGIC_BYTES } from "./migration/configuration.ts";
 export * from "./migration/edit.ts";
 export * from "./migration/ram.ts";
 export * from "./migration/ram-index.ts";

@@ -62,14 +62,9 @@ function saveTable(window: DmaWindow): SavedTable {
 }
 
 /** A table of the kernel's is made of whole pages: what lies behind the window is not saved. */
-function entriesOf({ table, entries, pageShift }: DmaWindow): TceView | null {
-  if (table === null || table.length === entries) return table?.snapshot() ?? null;
-  const cut = new TceTable({ length: entries, pageShift });
-  table.forEachStoredRun(0, entries, (first, count, hi, lo, step) => {
-    if (step === 1) cut.putRun(first, count, hi, lo);
-    else cut.fill(first, count, hi, lo);
-  });
-  return cut.snapshot();
+function entriesOf({ table, entries }: DmaWindow): TceView | null {
+  if (table === null) return null;
+  return table.length === entries ? table.snapshot() : TceTable.cut(table, entries);
 }
 
 /**

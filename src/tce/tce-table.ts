@@ -209,6 +209,15 @@ export class TceTable extends TceView {
     return table;
   }
 
+  /** The first `length` entries of a table, in one of its own; costs what is stored in them. */
+  static cut(table: TceView, length: number): TceTable {
+    const cut = new TceTable({ length, pageShift: table.pageShift });
+    table.forEachStoredRun(0, length, (first, count, hi, lo, step) => {
+      cut.#write(first, count, hi, lo, step);
+    });
+    return cut;
+  }
+
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
     // One entry changes no leaf but its own.

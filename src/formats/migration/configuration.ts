@@ -23,9 +23,12 @@ export interface Configuration {
   readonly capabilities: readonly string[];
 }
 
-/** Do these bytes, the first ones of a file, begin a migration stream? Four are enough. */
+/** Bytes that tell a migration stream. */
+export const MAGIC_BYTES = 4;
+
+/** Do these bytes, the first {@link MAGIC_BYTES} of a file or more, begin a migration stream? */
 export const isMigrationStream = (head: Uint8Array): boolean =>
-  head.length >= 4 && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
+  head.length >= MAGIC_BYTES && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
 
 /** Reads what every stream begins with. */
 export async function readHeader(cursor: ByteCursor): Promise<void> {
