@@ -1,3 +1,4 @@
+import { readSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { IommuError } from "../base/errors.ts";
 import type { ByteFile, MigrationSource } from "../formats/migration/source.ts";
@@ -44,7 +45,10 @@ function throwNamed(path: string, cause: unknown): never {
   throw new IommuError(cause.code, `${displayName(path)}: ${cause.message}`, details, { cause });
 }
 
-/** A file that is read anywhere, through one buffer. */
+/**
+ * A file that is read anywhere, through one buffer. It is read in this thread:
+ * handing half a MiB over from another one takes as long as reading it.
+ */
 async function byteFileOf(handle: FileHandle): Promise<ByteFile> {
   const { size } = await handle.stat();
   let buffer = new Uint8Array(0);
@@ -52,8 +56,7 @@ async function byteFileOf(handle: FileHandle): Promise<ByteFile> {
     size,
     async read(offset, length) {
       if (buffer.length < length) buffer = new Uint8Array(length);
-      const { bytesRead } = await handle.read(buffer, 0, length, offset);
-      return buffer.subarray(0, bytesRead);
+      return buffer.subarray(0, readSync(handle.fd, buffer, 0, length, offset));
     },
   };
 }
