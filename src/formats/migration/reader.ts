@@ -23,7 +23,7 @@ import {
   readTail,
 } from "./source.ts";
 import type { MigrationStream, PartialStream, ReadOptions, SavedWindow } from "./stream.ts";
-import { DEFAULT_RUN_LIMIT, RunBudget } from "./table-reader.ts";
+import { TableBudget } from "./table-budget.ts";
 import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION } from "./tce-section.ts";
 
 const RECORD_END = 0x00;
@@ -88,7 +88,7 @@ class StreamReader {
   readonly #options: ReadOptions;
   /** The description, if it is known before the sections are read. */
   #known: StreamDescription | undefined;
-  readonly #budget: RunBudget;
+  readonly #budget: TableBudget;
   readonly #ram: RamIndex | null;
   readonly #sections: SectionInfo[] = [];
   readonly #windows: SavedWindow[] = [];
@@ -100,7 +100,7 @@ class StreamReader {
   constructor(cursor: ByteCursor, options: ReadOptions) {
     this.#cursor = cursor;
     this.#options = options;
-    this.#budget = new RunBudget(options.runLimit ?? DEFAULT_RUN_LIMIT);
+    this.#budget = new TableBudget(options.tableByteLimit);
     this.#ram = options.indexRam === true ? new RamIndex(options.ramPageLimit) : null;
   }
 
@@ -247,7 +247,7 @@ class StreamReader {
   /** Reads what follows the sections; everything that was found must agree with it. */
   async #readDescription(): Promise<StreamDescription | null> {
     if (!(await this.#cursor.fill(1))) return null;
-    const description = await readDescription(this.#cursor);
+    const description = await readDescription(this.#cursor, this.#known);
     const full = this.#sections.filter((section) => section.kind === "full");
     const note = this.#known === undefined ? "; its end was searched for, in a file it would be known" : "";
     checkSections(full, description, note);

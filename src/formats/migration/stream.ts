@@ -14,8 +14,8 @@ export interface ReadOptions {
   readonly ramSink?: RamSink;
   /** Most pages of guest RAM to remember. Default: {@link DEFAULT_INDEXED_PAGES}. */
   readonly ramPageLimit?: number;
-  /** Most runs of all TCE tables together. Default: {@link DEFAULT_RUN_LIMIT}. */
-  readonly runLimit?: number;
+  /** Most memory that all TCE tables together may take, in bytes. Default: {@link DEFAULT_TABLE_BYTES}. */
+  readonly tableByteLimit?: number;
 }
 
 /** A TCE table of a stream, with the section that it came in. */

@@ -12,7 +12,8 @@ import { hex } from "../../base/u64.ts";
 import { DEFAULT_PAGE_SHIFT } from "../../spapr/papr.ts";
 import type { SavedGeometry, SavedTable } from "../../spapr/saved-table.ts";
 import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
-import { type RunBudget, TableReader } from "./table-reader.ts";
+import type { TableBudget } from "./table-budget.ts";
+import { TableReader } from "./table-reader.ts";
 
 /** Name of the section; its instance id is the LIOBN. */
 export const TCE_SECTION = "spapr_iommu";
@@ -34,7 +35,7 @@ export async function readTceSection(
   cursor: ByteCursor,
   instanceId: number,
   version: 2 | 3,
-  budget: RunBudget,
+  budget: TableBudget,
 ): Promise<SavedTable> {
   const offset = cursor.offset;
   const liobn = await cursor.u32("the LIOBN of a TCE table");
