@@ -157,6 +157,19 @@ export class DmaWindow implements IommuHooks {
     this.env.liobns.remove(this);
   }
 
+  /**
+   * Gives the entries another meaning behind the back of devices: the region
+   * stays where it is, as large as it is (behaviour 9.2 b). A table in the
+   * kernel, whose pages have one size for ever, is given up for one of our own.
+   */
+  reinterpret(pageShift: number, busOffset: bigint): void {
+    if (pageShift !== this.pageShift) {
+      this.#releaseKernelTable();
+      this.table = new TceTable({ length: this.entries, pageShift });
+    }
+    this.#setGeometry(pageShift, busOffset, this.entries);
+  }
+
   #setGeometry(pageShift: number, busOffset: bigint, entries: number): void {
     this.page = pageStep(pageShift);
     this.busOffset = busOffset;

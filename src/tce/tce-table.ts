@@ -183,6 +183,36 @@ export class TceTable extends TceView {
     this.forgetRange(0, this.length);
   }
 
+  /**
+   * Takes over the entries of another table; those behind its end become zero.
+   * O(1) for a table of the same shape, which both share until one is changed;
+   * else what it costs follows the entries that are not zero.
+   *
+   * @throws IommuError BAD_SHAPE if the other table is longer
+   */
+  restore(from: TceView): void {
+    if (from.length > this.length) {
+      throw new IommuError("BAD_SHAPE", `${from.length} entries do not fit into a table of ${this.length}`, {
+        from: from.length,
+        length: this.length,
+      });
+    }
+    // What a table still owns it would go on to write in place.
+    const view = from instanceof TceTable ? from.snapshot() : from;
+    this.clear();
+    if (view.length === this.length && view.pageShift === this.pageShift) {
+      this.root = view.root;
+      return;
+    }
+    view.forEachStoredRun(0, view.length, (first, count, hi, lo, step) => {
+      if (step === 0 || view.pageShift === this.pageShift) {
+        this.#write(first, count, hi, lo, step);
+        return;
+      }
+      for (let i = 0; i < count; i++) this.put(first + i, view.page.addHi(hi, lo, i), view.page.addLo(lo, i));
+    });
+  }
+
   /** The table as it is now, for ever; O(1). */
   snapshot(): TceView {
     this.#owner = {};
@@ -194,6 +224,15 @@ export class TceTable extends TceView {
     const table = new TceTable({ length: snapshot.length, pageShift: snapshot.pageShift });
     table.root = snapshot.root;
     return table;
+  }
+
+  /** The first `length` entries of a table, in one of its own; costs what is stored in them. */
+  static cut(table: TceView, length: number): TceTable {
+    const cut = new TceTable({ length, pageShift: table.pageShift });
+    table.forEachStoredRun(0, length, (first, count, hi, lo, step) => {
+      cut.#write(first, count, hi, lo, step);
+    });
+    return cut;
   }
 
   #write(first: number, count: number, hi: number, lo: number, step: number): void {

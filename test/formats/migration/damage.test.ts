@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { IommuError } from "../../../src/base/errors.ts";
-import { type ReadOptions, readMigration } from "../../../src/formats/migration/reader.ts";
+import { readMigration } from "../../../src/formats/migration/reader.ts";
 import type { MigrationSource } from "../../../src/formats/migration/source.ts";
+import type { ReadOptions } from "../../../src/formats/migration/stream.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { storedOf } from "../../tce/model.ts";
 import {
