@@ -22,6 +22,7 @@ export type { ByteFile, ByteStream, ByteStreamFactory, MigrationSource } from ".
 export type * from "./migration/stream.ts";
 export * from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
+export * from "./op-script/operation.ts";
 export * from "./op-script/run.ts";
 export * from "./op-script/script.ts";
 export * from "./recording.ts";

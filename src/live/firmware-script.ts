@@ -1,9 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import { toHexBytes } from "../formats/op-script/fields.ts";
+import type { Operation } from "../formats/op-script/operation.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "../formats/op-script/rtas-block.ts";
 import type { OpResult } from "../formats/op-script/run.ts";
-import type { Operation, ScriptLine } from "../formats/op-script/script.ts";
+import type { ScriptLine } from "../formats/op-script/script.ts";
 import { buidOf, Hcall, pciLiobn } from "../spapr/papr.ts";
 import type { PhbConfig } from "../spapr/phb.ts";
 import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
