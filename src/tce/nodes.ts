@@ -42,16 +42,15 @@ export type Owner = object;
  * index `first`, beginning with the value `(hi, lo)`; with `step` 1 each
  * further value is one page size more (never past 2^64), with 0 all are equal.
  * A run of one entry has step 0. Lists are replaced when they change, but for
- * an entry of its own that gets another valid value or comes between others,
- * which the owner may store.
+ * an entry of its own that gets another valid value, which the owner may store.
  */
 export class Runs {
   readonly kind = "runs";
   readonly owner: Owner;
   /** No dense leaf below. */
   readonly leaves = 0;
-  valid: number;
-  stored: number;
+  readonly valid: number;
+  readonly stored: number;
   readonly cells: number[];
 
   constructor(owner: Owner, cells: number[]) {
@@ -126,11 +125,15 @@ export type Node = Runs | Leaf | Inner;
 /** Entries below a node of a level: 512, 2^15, 2^21, ... up to 2^57. */
 export const SPANS: readonly number[] = Array.from({ length: 9 }, (_, level) => LEAF_SIZE * FAN_OUT ** level);
 
-/** Inverses of {@link SPANS}, because hot paths divide by them. */
-const PER_SPAN: readonly number[] = SPANS.map((span) => 1 / span);
+/** Levels of a table of 2^31 entries, which 32-bit shifts reach. */
+const SMALL_LEVELS = 4;
 
-/** Which child of an inner node of a level holds the entry `ahead` entries behind the node's first one. */
-export const childOf = (ahead: number, level: number): number => (ahead * PER_SPAN[level - 1]!) | 0;
+/** Which child of an inner node of a level holds an entry. */
+export const childOf = (index: number, level: number): number =>
+  index <= 0x7fff_ffff && level <= SMALL_LEVELS
+    ? // 512 entries are 9 bits, and 64 children 6 more a level.
+      (index >>> (level * 6 + 3)) & (FAN_OUT - 1)
+    : Math.floor(index / SPANS[level - 1]!) % FAN_OUT;
 
 /**
  * Where in a run list an index belongs: the position in `cells` of the first
@@ -240,28 +243,6 @@ export function replaceInRuns(cells: number[], index: number, hi: number, lo: nu
   if (at < 0 || cells[at + 1] !== 1 || (cells[at + 3]! & lo & TCE_PERM_MASK) === 0) return false;
   cells[at + 2] = hi;
   cells[at + 3] = lo;
-  return true;
-}
-
-/**
- * Adds an entry that is a run of its own, between others that it does not
- * touch: how scattered pages come, one after another. The counts are the
- * caller's affair.
- *
- * @returns false if that is not what the entry is, or the list is as long as one of a leaf may be
- */
-export function insertInRuns(cells: number[], index: number, hi: number, lo: number): boolean {
-  if (cells.length >= maxRuns(0) * CELLS) return false;
-  const at = searchRuns(cells, index);
-  if (at < cells.length && cells[at]! <= index + 1) return false;
-  if (at > 0 && cells[at - CELLS]! + cells[at - CELLS + 1]! === index) return false;
-  cells.push(0, 0, 0, 0, 0);
-  for (let i = cells.length - 1; i >= at + CELLS; i--) cells[i] = cells[i - CELLS]!;
-  cells[at] = index;
-  cells[at + 1] = 1;
-  cells[at + 2] = hi;
-  cells[at + 3] = lo;
-  cells[at + 4] = 0;
   return true;
 }
 

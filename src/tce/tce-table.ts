@@ -5,7 +5,6 @@ import {
   childOf,
   FAN_OUT,
   Inner,
-  insertInRuns,
   LEAF_SIZE,
   Leaf,
   maxRuns,
@@ -47,7 +46,11 @@ export const MAX_LEAVES: number = 2 ** 20;
  */
 export class TceTable extends TceView {
   #owner: Owner = {};
-  /** The words of a leaf that became empty, all zero. As a driver's pages move on, leaves come as often as they go. */
+  /**
+   * The words of a dense leaf that became empty, all zero. A driver's pages
+   * move on through its window, so the next leaf that is begun becomes dense
+   * with its second run, and takes these: there are never more than before.
+   */
   #spare: Uint32Array<ArrayBuffer> | null = null;
 
   constructor(shape: TceTableShape) {
@@ -84,27 +87,18 @@ export class TceTable extends TceView {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
     if ((valid | stored) === 0) return;
-    const leaf = this.#addToCounts(index, valid, stored) as Leaf;
-    if (leaf.stored > 0) return;
-    this.#write(index, 1, 0, 0, 0);
-    this.#spare = leaf.words;
-  }
-
-  /** Adds to the counts of the node that holds an entry, which must be the table's own, and of those above it. */
-  #addToCounts(index: number, valid: number, stored: number): Leaf | Runs {
-    // A table that owns a node owns those above it.
-    let node = this.root!;
-    let base = 0;
+    // A table that owns a leaf owns the nodes above it.
+    let node = this.root as Inner | Leaf;
     for (let level = this.height; node.kind === "inner"; level--) {
       node.valid += valid;
       node.stored += stored;
-      const child = childOf(index - base, level);
-      base += child * SPANS[level - 1]!;
-      node = node.children[child]!;
+      node = node.children[childOf(index, level)] as Inner | Leaf;
     }
     node.valid += valid;
     node.stored += stored;
-    return node;
+    if (node.stored > 0) return;
+    this.#write(index, 1, 0, 0, 0);
+    this.#spare = node.words;
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
@@ -115,10 +109,6 @@ export class TceTable extends TceView {
         return;
       }
       if (replaceInRuns(node.cells, index, hi >>> 0, lo >>> 0)) return;
-      if ((hi | lo) !== 0 && insertInRuns(node.cells, index, hi >>> 0, lo >>> 0)) {
-        this.#addToCounts(index, (lo & PERM_MASK) === 0 ? 0 : 1, 1);
-        return;
-      }
     }
     if (this.hi !== hi >>> 0 || this.lo !== lo >>> 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
   }
@@ -267,7 +257,7 @@ export class TceTable extends TceView {
     const span = SPANS[level - 1]!;
     const end = first + count;
     for (let at = first; at < end; ) {
-      const child = childOf(at - base, level);
+      const child = childOf(at, level);
       const childBase = base + child * span;
       const to = Math.min(end, childBase + span);
       const ahead = step * (at - first);
@@ -318,7 +308,8 @@ export class TceTable extends TceView {
   /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
   #nodeOf(cells: number[], level: number, base: number): Node | null {
     if (cells.length === 0) return null;
-    if (cells.length <= maxRuns(level) * CELLS) return new Runs(this.#owner, cells);
+    const most = level === 0 && this.#spare !== null ? 1 : maxRuns(level);
+    if (cells.length <= most * CELLS) return new Runs(this.#owner, cells);
     return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
   }
 
@@ -363,7 +354,7 @@ export class TceTable extends TceView {
         number,
       ];
       for (let at = first; at < first + count; ) {
-        const child = childOf(at - base, level);
+        const child = childOf(at, level);
         const to = Math.min(first + count, base + (child + 1) * span);
         const ahead = step * (at - first);
         const partHi = this.page.addHi(hi, lo, ahead);

@@ -146,7 +146,6 @@ export class TceView {
   /** {@link load} without the cache; returns the node that holds the entry (a leaf is cached now), or null. */
   protected loadFromTree(index: number): Leaf | Runs | null {
     let node = this.root;
-    let base = 0;
     for (let level = this.height; node !== null; level--) {
       if (node.kind === "runs") {
         this.#loadFromRuns(node.cells, index);
@@ -154,15 +153,14 @@ export class TceView {
       }
       if (node.kind === "leaf") {
         const slot = slotOf(index);
-        this.cachedFirst[slot] = base;
+        const at = index % LEAF_SIZE;
+        this.cachedFirst[slot] = index - at;
         this.cachedLeaf[slot] = node;
-        this.lo = node.words[(index - base) * 2]!;
-        this.hi = node.words[(index - base) * 2 + 1]!;
+        this.lo = node.words[at * 2]!;
+        this.hi = node.words[at * 2 + 1]!;
         return node;
       }
-      const child = childOf(index - base, level);
-      base += child * SPANS[level - 1]!;
-      node = node.children[child]!;
+      node = node.children[childOf(index, level)]!;
     }
     this.hi = 0;
     this.lo = 0;

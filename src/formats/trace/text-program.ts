@@ -1,5 +1,5 @@
 import { NumberReader } from "./number-reader.ts";
-import { D32, POINTER, type TraceSchema, U32, X32, X64 } from "./trace-schema.ts";
+import { D64, POINTER, type TraceSchema, U32, X32, X64 } from "./trace-schema.ts";
 import { encode, startsWith } from "./words.ts";
 
 /**
@@ -20,6 +20,7 @@ import { encode, startsWith } from "./words.ts";
 const LINE_END = -1;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const HEX = X64;
+const SIGNED = D64;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const ZERO = 0x30;
@@ -73,7 +74,12 @@ export class TextMatcher extends NumberReader {
       i += 2;
       const type = program[i]!;
       if (type === LINE_END) return endOfLine(bytes, next);
-      position = type === HEX ? this.hex(bytes, next) : this.#other(type, bytes, next);
+      position =
+        type === HEX
+          ? this.hex(bytes, next)
+          : type === SIGNED
+            ? this.signed(64, bytes, next)
+            : this.#other(type, bytes, next);
       if (position < 0) return -1;
       const word = program[i + 1]!;
       words[word] = this.hi;
@@ -87,7 +93,7 @@ export class TextMatcher extends NumberReader {
       const position = type === U32 ? this.decimal(bytes, at) : this.hex(bytes, at);
       return this.hi === 0 ? position : -1;
     }
-    return this.signed(type === D32 ? 32 : 64, bytes, at);
+    return this.signed(32, bytes, at);
   }
 
   #pointer(bytes: Uint8Array, at: number): number {
