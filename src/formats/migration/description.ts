@@ -20,10 +20,10 @@ export const RECORD_DESCRIPTION = 0x06;
  */
 export const MAX_DESCRIPTION: number = 8 * 1024 * 1024;
 
-/** Objects and lists in it; QEMU writes some 50 for a CPU. */
-const MAX_CONTAINERS = 2 ** 18;
-/** Commas between their members; QEMU writes some 100 for a CPU. Parsed, so many members take 40 MiB. */
-const MAX_COMMAS = 2 ** 19;
+/** Objects and lists in it; QEMU writes 52 for a CPU. */
+const MAX_CONTAINERS = 2 ** 17;
+/** Commas between their members; QEMU writes 109 for a CPU. */
+const MAX_COMMAS = 2 ** 18;
 
 /** Levels of subsections within subsections; QEMU's own go to three. */
 const MAX_DEPTH = 16;

@@ -38,6 +38,8 @@ const COMMAND_PACKAGED = 7;
 
 /** Sections of one stream; a machine of 2048 CPUs has some 10,000. */
 const MAX_SECTIONS = 65_536;
+/** TCE tables of one stream: a machine has at most 31 bridges with two of them, and VIO devices. */
+const MAX_TABLES = 4096;
 
 /**
  * Reads a migration stream of a pseries machine.
@@ -233,6 +235,8 @@ class StreamReader {
 
   async #readTceTable(head: SectionHead): Promise<SavedTable> {
     const { version } = head;
+    if (this.#windows.length === MAX_TABLES)
+      throw badStream(head.offset, `more than ${MAX_TABLES} TCE tables`);
     if (version !== 2 && version !== 3) {
       throw unsupportedStream(head.offset, `version ${version} of section ${TCE_SECTION}, not 2 or 3`);
     }
