@@ -6,6 +6,7 @@
 
 export * from "./against.ts";
 export * from "./against-check.ts";
+export type { WindowAgreement } from "./against-entries.ts";
 export * from "./check-options.ts";
 export * from "./dma-lifetimes.ts";
 export * from "./dma-mapping-rows.ts";

@@ -18,7 +18,7 @@ const CLOSING_MS = 500;
 /** What a running machine was at one moment. */
 export interface BaseState {
   readonly stream: MigrationStream;
-  /** Did the guest run before? If so it stands still now, and must be told to go on. */
+  /** Did the guest run before? If so it stands still now, and must be told to go on. (Else its state is `postmigrate` now.) */
   readonly wasRunning: boolean;
 }
 
@@ -39,7 +39,14 @@ export async function readBaseState(
   signal: AbortSignal | undefined,
   willChange: (changes: { readonly resume: boolean; readonly folder: string }) => Promise<void>,
 ): Promise<BaseState> {
-  const wasRunning = (await runState(client)) === "running";
+  const state = await runState(client);
+  if (state === "postmigrate") {
+    throw new IommuError(
+      "PEER",
+      "the guest was saved before and has not run since (postmigrate), so that QEMU cannot save it again: let it go on (cont), or follow the trace without its state (--no-base)",
+    );
+  }
+  const wasRunning = state === "running";
   const folder = path.join(tmpdir(), `spapr-iommu-${randomUUID()}`);
   await willChange({ resume: wasRunning, folder });
   const receiver = new Receiver();

@@ -9,8 +9,10 @@ import { buidOf, Hcall, pciLiobn } from "../spapr/papr.ts";
 import type { PhbConfig } from "../spapr/phb.ts";
 import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
 import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./firmware-layout.ts";
+import { RecordList, words32, words64 } from "./firmware-records.ts";
+import { type Decoder, nothing, ResultReader, scanResult, status } from "./firmware-results.ts";
 import { findTreeProperty } from "./flattened-tree.ts";
-import { ResultReader } from "./result-reader.ts";
+import { memoryOf } from "./operation-memory.ts";
 
 /** RTAS token of ibm,write-pci-config. */
 const WRITE_PCI_CONFIG = 0x2017;
@@ -24,10 +26,9 @@ export type BridgeProperties = Required<PhbConfig>;
 interface Step {
   /** Records that are done when this operation is. */
   readonly records: number;
-  readonly decode: (results: ResultReader, trace: DmaTrace) => OpResult;
+  readonly decode: Decoder;
 }
 
-type Decoder = Step["decode"];
 type OperationOf<Name extends Operation["op"]> = Extract<Operation, { op: Name }>;
 
 /**
@@ -35,10 +36,7 @@ type OperationOf<Name extends Operation["op"]> = Extract<Operation, { op: Name }
  * back from the words it leaves to results.
  */
 export class FirmwareScript {
-  /** Number of records, without the one that ends the script. */
-  records = 0;
-  readonly #chunks: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #list = new RecordList();
   readonly #bridges: readonly BridgeProperties[];
   readonly #steps: Step[] = [];
   /** Bridges whose test device has been set up since the last reset. */
@@ -71,7 +69,7 @@ export class FirmwareScript {
       throw new IommuError("UNSUPPORTED", error.message, error.details);
     }
     this.#steps.push({ records: this.records, decode });
-    if (SCRIPT_ADDRESS + this.#bytes + 16 > RESULT_ADDRESS) {
+    if (SCRIPT_ADDRESS + this.#list.byteLength > RESULT_ADDRESS) {
       const error = line.error(
         "op",
         "more operations than fit into one run on real QEMU (64 MiB of records)",
@@ -81,28 +79,18 @@ export class FirmwareScript {
   }
 
   /** A record of any kind, such as one to wait for the driver. */
-  record(kind: number, words: readonly (bigint | number)[], data: Uint8Array = new Uint8Array(0)): void {
-    const bytes = new Uint8Array(16 + words.length * 8 + ((data.length + 7) & ~7));
-    const view = new DataView(bytes.buffer);
-    [kind, bytes.length / 8, ...words].forEach((word, i) => {
-      view.setBigUint64(i * 8, BigInt.asUintN(64, BigInt(word)));
-    });
-    bytes.set(data, 16 + words.length * 8);
-    this.#chunks.push(bytes);
-    this.#bytes += bytes.length;
-    this.records++;
+  record(kind: number, words: readonly (bigint | number)[], data?: Uint8Array): void {
+    this.#list.add(kind, words, data);
+  }
+
+  /** Number of records, without the one that ends the script. */
+  get records(): number {
+    return this.#list.count;
   }
 
   /** The whole script, with the record that ends it. */
   bytes(): Uint8Array {
-    const all = new Uint8Array(this.#bytes + 16);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    new DataView(all.buffer).setBigUint64(at + 8, 2n);
-    return all;
+    return this.#list.bytes();
   }
 
   /** The results of the operations that are complete after `done` records. */
@@ -273,53 +261,4 @@ export function devicesOf(lines: readonly ScriptLine[]): number[] {
     operation.op === "dma_read" || operation.op === "dma_write" ? [operation.phb] : [],
   );
   return [...new Set(bridges)];
-}
-
-const nothing: Decoder = () => ({});
-
-const status: Decoder = (results) => ({ ret: results.status() });
-
-const scanResult: Decoder = (results) => {
-  const runs: unknown[] = [];
-  for (let left = Number(results.word()); left > 0; left--) {
-    const at = Number(results.word());
-    const ret = results.status();
-    const tce = results.word();
-    runs.push(ret === 0 ? [at, ret, hex(tce)] : [at, ret]);
-  }
-  return { runs };
-};
-
-/** Memory that an operation names itself: it must not be the firmware's. */
-function memoryOf(operation: Operation): { key: string; start: bigint; length: bigint }[] {
-  switch (operation.op) {
-    case "write_mem":
-      return [{ key: "addr", start: operation.addr, length: BigInt(operation.data.length) }];
-    case "fill_mem":
-    case "read_mem":
-      return [{ key: "addr", start: operation.addr, length: BigInt(operation.len) }];
-    case "h_put_tce_indirect":
-      if (operation.list === undefined) return [];
-      return [{ key: "listAddr", start: operation.listAddr, length: BigInt(operation.list.length * 8) }];
-    default:
-      return [];
-  }
-}
-
-function words64(values: readonly bigint[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 8);
-  const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => {
-    view.setBigUint64(i * 8, value);
-  });
-  return bytes;
-}
-
-function words32(values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => {
-    view.setUint32(i * 4, value);
-  });
-  return bytes;
 }

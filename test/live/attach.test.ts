@@ -150,6 +150,12 @@ describe("attach", () => {
     asBefore();
   });
 
+  it("says so when the guest was saved before and stands still since", async () => {
+    qemu.status = "postmigrate";
+    await expect(start({ base: true })).rejects.toThrow(/saved before .* let it go on \(cont\), .*--no-base/);
+    expect(qemu.commands).not.toContain("migrate");
+  });
+
   it("says so when QEMU cannot be migrated", async () => {
     delete qemu.replies.migrate;
     await expect(start({ base: true })).rejects.toThrow(/QEMU refused migrate/);

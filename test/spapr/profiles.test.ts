@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { PhbConfig } from "../../src/spapr/phb.ts";
 import { findProfile, PROFILES, type Profile } from "../../src/spapr/profile.ts";
+import { loadTables, saveTables } from "../../src/spapr/saved-table.ts";
+import { TceTable } from "../../src/tce/tce-table.ts";
 import { Guest, HIGH, LIST_AT, WIN0, WIN1 } from "./guest.ts";
 
 interface Row {
@@ -137,6 +139,18 @@ const PAPR: readonly Row[] = [
     call: (g) => property(g, "ibm,dma-window"),
     qemu: [0x8000_0000, 0, 0, 0, 0x8000_0000],
     theirs: [0x8000_0000, 0, 0, 1, 0x8000_0000],
+  },
+  {
+    quirk: "loadKeepsRegion",
+    // As many entries as the default window has, of 64 KiB each: 16 GiB instead of 1.
+    call: (g) => {
+      const [saved] = saveTables(g.machine);
+      const table = new TceTable({ length: 0x4_0000, pageShift: 16 });
+      loadTables(g.machine, [{ ...saved!, table, geometry: { busOffset: 0n, pageShift: 16 } }]);
+      return g.machine.phbs[0]!.windows[0]!.iommu.size;
+    },
+    qemu: 1n << 30n,
+    theirs: 1n << 34n,
   },
 ];
 

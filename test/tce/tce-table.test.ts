@@ -293,6 +293,31 @@ describe("a table of TCEs", () => {
     expect(snapshot.get(3000)).toBe(0x1003n + 2000n * 4096n);
   });
 
+  it("takes over another table, shorter or of another page size, and the beginning of a longer one", () => {
+    const from = new TceTable({ length: 5000, pageShift: 16 });
+    from.putRun(100, 1000, 0, 0x5_0003);
+    from.set(4999, 0xffff_ffff_ffff_ffffn);
+    const expected = storedOf(from);
+    for (const [length, pageShift] of [
+      [5000, 16],
+      [70_000, 16],
+      [5000, 12],
+    ] as const) {
+      const table = new TceTable({ length, pageShift });
+      table.fill(0, length, 1, 1);
+      table.restore(from);
+      expect(storedOf(table)).toEqual(expected);
+      table.set(100, 0n);
+      from.set(101, 0x9_0003n);
+      expect([table.get(101), from.get(100)]).toEqual([0x6_0003n, 0x5_0003n]);
+      from.set(101, 0x6_0003n);
+    }
+    expect(storedOf(TceTable.cut(from, 600))).toEqual(expected.filter(([index]) => index < 600));
+    expect(() => new TceTable({ length: 4999, pageShift: 16 }).restore(from)).toThrow(
+      expect.objectContaining({ code: "BAD_SHAPE" }),
+    );
+  });
+
   it("refuses to diff tables of different shapes", () => {
     const a = new TceTable({ length: 8, pageShift: 12 });
     expect(() => diff(a, new TceTable({ length: 9, pageShift: 12 }), () => {})).toThrow(/8 and 9 entries/);

@@ -1,5 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
+import type { OpResult } from "../formats/op-script/run.ts";
+import type { DmaTrace } from "./dma-trace.ts";
+
+/** Makes the result of one operation of what the firmware left for it. */
+export type Decoder = (results: ResultReader, trace: DmaTrace) => OpResult;
 
 /** Takes the firmware's results apart. */
 export class ResultReader {
@@ -35,3 +40,21 @@ export class ResultReader {
     if (value !== 0n) throw new IommuError("PEER", `${what} failed on real QEMU: ${hex(value)}`, { value });
   }
 }
+
+/** Of an operation without a result. */
+export const nothing: Decoder = () => ({});
+
+/** Of a hypercall that returns a status alone. */
+export const status: Decoder = (results) => ({ ret: results.status() });
+
+/** Of a scan of H_GET_TCEs: runs of equal answers. */
+export const scanResult: Decoder = (results) => {
+  const runs: unknown[] = [];
+  for (let left = Number(results.word()); left > 0; left--) {
+    const at = Number(results.word());
+    const ret = results.status();
+    const tce = results.word();
+    runs.push(ret === 0 ? [at, ret, hex(tce)] : [at, ret]);
+  }
+  return { runs };
+};
