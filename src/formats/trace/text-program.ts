@@ -105,7 +105,7 @@ export class Stretch {
 }
 
 /** Mask of the first bytes of a little-endian word of 32 bits. */
-const maskOf = (bytes: number): number => (2 ** (bytes * 8) - 1) | 0;
+const maskOf = (bytes: number): number => (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
 
 /** The stretches of an event's lines, from its name on. */
 export function compileText(schema: TraceSchema): Stretch[] {
