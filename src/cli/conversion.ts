@@ -4,6 +4,7 @@ import { DmaTimeline } from "../check/dma-timeline.ts";
 import { LifetimeTracker } from "../check/lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../check/mapping-rows.ts";
 import { Timeline } from "../check/timeline.ts";
+import type { EventFilter } from "../check/trace-check.ts";
 import { addDmaRow, DMA_COLUMNS } from "../formats/export/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../formats/export/event-rows.ts";
 import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
@@ -39,16 +40,29 @@ interface Consumer<Event> {
   end(): void;
 }
 
-/** Starts to make `product` of a trace. */
-export function startConversion(format: TraceFormat, product: Product, to: Destination): Conversion {
+/**
+ * Starts to make `product` of a trace.
+ *
+ * @param filter takes events or leaves them out; without one all are taken
+ */
+export function startConversion(
+  format: TraceFormat,
+  product: Product,
+  to: Destination,
+  filter?: EventFilter,
+): Conversion {
   if (format === "linux-dma") {
-    const reader: DmaLogReader = new DmaLogReader((event) => consumer.handle(event));
+    const reader: DmaLogReader = new DmaLogReader((event) => {
+      if (filter === undefined || filter.dma(event, reader)) consumer.handle(event);
+    });
     const consumer = dmaConsumer(product, to, reader);
     return conversionOf(reader, consumer);
   }
   const isBinary = format === "qemu-simple";
   const consumer = traceConsumer(product, to, isBinary);
-  const handle = (event: TraceEvent): void => consumer.handle(event);
+  const handle = (event: TraceEvent): void => {
+    if (filter === undefined || filter.trace(event)) consumer.handle(event);
+  };
   return conversionOf(isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle), consumer);
 }
 

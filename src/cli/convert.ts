@@ -6,6 +6,7 @@ import { formatCount } from "../base/units.ts";
 import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../formats/export/row-buffer.ts";
 import { CSV, JSON_LINES } from "../formats/export/text-rows.ts";
 import { type Destination, startConversion } from "./conversion.ts";
+import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { NewFile } from "./new-file.ts";
 import { Exit, printError } from "./output.ts";
@@ -16,6 +17,7 @@ import { openTrace } from "./trace-input.ts";
 export interface ConvertOptions {
   readonly table: "events" | "mappings";
   readonly run: string | undefined;
+  readonly filter: readonly string[];
   readonly force: boolean;
   readonly quiet: boolean;
 }
@@ -57,6 +59,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 export async function convert(input: string, output: string, options: ConvertOptions): Promise<number> {
   const form = formOf(output);
   const run = options.run ?? runName(input);
+  const filter = filterOf(options.filter);
   const progress = new Progress(input, options.quiet);
   const trace = await openTrace(input, (bytes) => progress.read(bytes));
   const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
@@ -66,6 +69,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
       trace.format,
       form === "perfetto" ? "timeline" : options.table,
       destinationOf(file, form, run),
+      filter,
     );
     for await (const chunk of trace.chunks) conversion.push(chunk);
     progress.stop();

@@ -2,6 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { ShrinkInput, shrink, type Target } from "../check/shrink.ts";
 import { TraceInput } from "../check/trace-input.ts";
 import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
+import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { Exit, print, printError } from "./output.ts";
 import { feed } from "./trace-file.ts";
@@ -34,11 +35,13 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
     pageShift: window?.pageShift ?? 12,
     busOffset: window?.busOffset ?? 0n,
   };
+  const filter = filterOf(options.filter);
   const input = new ShrinkInput(target);
   const last = finding.events.at(-1) ?? Number.POSITIVE_INFINITY;
   const trace = new TraceInput(name, {
     trace: (event) => {
-      if (event.number <= last) input.take(event);
+      if (event.number > last || (filter !== undefined && !filter.trace(event))) return;
+      input.take(event);
     },
     dma: () => {
       throw new IommuError(

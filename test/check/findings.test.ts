@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compileFilter } from "../../src/check/event-filter.ts";
 import { MadeCounter } from "../../src/check/made-counter.ts";
-import { TraceEvent } from "../../src/formats/trace/trace-event.ts";
 import { checkTrace } from "./checked.ts";
 
 const NEW = "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1\n";
@@ -132,39 +130,6 @@ describe("a finding proves itself", () => {
     const text =
       NEW + put("0x1000", "0x2003") + damaged + put("0x1000", "0x3003") + xlate("0x5000", "0x9000", 3);
     expect(found(text)).toEqual([["truncated", [3], 0]]);
-  });
-});
-
-describe("a filter", () => {
-  const event = new TraceEvent();
-  event.pci = true;
-  event.words.set([0, 0x8000_0000, 0x0800_0000, 0x1000], 0);
-
-  it.each([
-    { filter: "pci_put", takes: true },
-    { filter: "put", takes: false },
-    { filter: "pci_*", takes: true },
-    { filter: "spapr_iommu_pci_put, xlate", takes: true },
-    { filter: "pci_put: liobn == 0x80000000 && ioba >= 0x800000000000000", takes: true },
-    { filter: "pci_put: ioba < 0x800000000001000", takes: false },
-    { filter: "pci_put: ioba <= 0x800000000001000", takes: true },
-    { filter: "pci_put: ioba > 4096 && ret == 0", takes: true },
-    { filter: "pci_put: !(ret != 0) && (liobn == 1 || liobn & 0x80000000)", takes: true },
-    { filter: "pci_put: ret", takes: false },
-    { filter: "pci_put: ret == -4", takes: false },
-  ])("$filter", ({ filter, takes }) => {
-    expect(compileFilter(filter)(event)).toBe(takes);
-  });
-
-  it.each([
-    { filter: "pci_putt", message: 'no event is named "pci_putt"' },
-    { filter: "pci_put: ioba ==", message: 'column 17: expected a number, found "the end"' },
-    { filter: "pci_put: foo == 1", message: 'column 9: expected a field of the event, found "foo == 1"' },
-    { filter: "pci_put: (ret == 1", message: 'expected ")"' },
-    { filter: "pci_put: ret == 1 ret", message: "expected && or ||" },
-    { filter: "pci_put: ret == 0x10000000000000000", message: "a number of 64 bits" },
-  ])("says what is wrong: $filter", ({ filter, message }) => {
-    expect(() => compileFilter(filter)).toThrow(message);
   });
 });
 
