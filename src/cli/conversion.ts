@@ -33,6 +33,8 @@ export interface Conversion {
   end(): void;
   /** What was read and left out; see the readers. */
   counts(): Readonly<Record<string, number>>;
+  /** Events that were taken, with those that say that others are missing. */
+  taken(): number;
 }
 
 interface Consumer<Event> {
@@ -51,24 +53,31 @@ export function startConversion(
   to: Destination,
   filter?: EventFilter,
 ): Conversion {
+  let taken = 0;
+  const take = <Event>(consumer: Consumer<Event>, event: Event): void => {
+    taken++;
+    consumer.handle(event);
+  };
   if (format === "linux-dma") {
     const reader: DmaLogReader = new DmaLogReader((event) => {
-      if (filter === undefined || filter.dma(event, reader)) consumer.handle(event);
+      if (filter === undefined || filter.dma(event, reader)) take(consumer, event);
     });
     const consumer = dmaConsumer(product, to, reader);
-    return conversionOf(reader, consumer);
+    return conversionOf(reader, consumer, () => taken);
   }
   const isBinary = format === "qemu-simple";
   const consumer = traceConsumer(product, to, isBinary);
   const handle = (event: TraceEvent): void => {
-    if (filter === undefined || filter.trace(event)) consumer.handle(event);
+    if (filter === undefined || filter.trace(event)) take(consumer, event);
   };
-  return conversionOf(isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle), consumer);
+  const reader = isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle);
+  return conversionOf(reader, consumer, () => taken);
 }
 
 function conversionOf(
   reader: DmaLogReader | QemuLogReader | SimpleTraceReader,
   consumer: Consumer<never>,
+  taken: () => number,
 ): Conversion {
   return {
     push: (chunk) => reader.push(chunk),
@@ -77,6 +86,7 @@ function conversionOf(
       consumer.end();
     },
     counts: () => ({ ...reader.counts }),
+    taken,
   };
 }
 

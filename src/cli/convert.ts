@@ -75,7 +75,10 @@ export async function convert(input: string, output: string, options: ConvertOpt
     progress.stop();
     conversion.end();
     file.commit();
-    if (!options.quiet) printError(summary(input, output, trace.format, conversion.counts()));
+    if (!options.quiet) {
+      const taken = filter === undefined ? "" : `${formatCount(conversion.taken())} of `;
+      printError(summary(input, output, trace.format, conversion.counts(), taken));
+    }
     return Exit.OK;
   } catch (cause) {
     file.discard();
@@ -163,10 +166,11 @@ function summary(
   output: string,
   format: string,
   counts: Readonly<Record<string, number>>,
+  taken: string,
 ): string {
   const leftOut = Object.entries(LEFT_OUT)
     .filter(([name]) => (counts[name] ?? 0) > 0)
     .map(([name, what]) => `${formatCount(counts[name]!)} ${what}`);
-  const events = `${formatCount(counts.events!)} events (${format})`;
+  const events = `${taken}${formatCount(counts.events!)} events (${format})`;
   return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
 }

@@ -105,7 +105,10 @@ function makeProgram(finish: (status: number) => void): Command {
     .action(async (a: string, b: string, options: StateOptions) => finish(await diffMoments(a, b, options)));
   program
     .command("stat")
-    .argument("<file>", "trace of QEMU (log or simple); may be gzip-compressed; - for standard input")
+    .argument(
+      "<file>",
+      "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
+    )
     .description(
       "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
     )
