@@ -220,7 +220,7 @@ describe("convert", () => {
     await convert(trace("nvme-e1000-1g-linux61.log.gz"), puts, "-F", "pci_put: ioba < 0x200000");
     expect(csvRows(puts).length).toBeGreaterThan(10);
     for (const { name, ioba } of csvRows(puts)) {
-      expect(name).toBe("put");
+      expect(name).toBe("spapr_iommu_pci_put");
       expect(Number(ioba)).toBeLessThan(0x200000);
     }
   });
