@@ -1,19 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MadeCounter } from "../../src/check/made-counter.ts";
+import { create, HIGH, highPut, NEW_TABLE as NEW, put, stuff, xlate } from "../helpers/qemu-lines.ts";
 import { checkTrace } from "./checked.ts";
-
-const NEW = "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1\n";
-const put = (ioba: string, tce: string, ret = 0, liobn = "0x80000000"): string =>
-  `spapr_iommu_pci_put liobn=${liobn} ioba=${ioba} tce=${tce} ret=${ret}\n`;
-const stuff = (end: string, pages: number): string =>
-  `spapr_iommu_pci_stuff liobn=0x80000000 ioba=${end} tcevalue=0x0 npages=${pages} ret=0\n`;
-const xlate = (ioba: string, to: string, perm: number): string =>
-  `spapr_iommu_xlate liobn=0x80000000 ${ioba} -> ${to} perm=${perm} mask=0xfff\n`;
-const create = (start: string, liobn = "0x80000001", size = "0x100000"): string =>
-  `spapr_iommu_new_table liobn=${liobn} table=0x1000 fd=-1\nspapr_iommu_ddw_create buid=0x800000020000000 addr=0x0, page size=0x10000, requested=${size}, start addr=${start}, liobn=${liobn}\n`;
-const HIGH = "0x800000000000000";
-const highPut = (page: number, tce: string): string =>
-  put(`0x${(BigInt(HIGH) + (BigInt(page) << 16n)).toString(16)}`, tce, 0, "0x80000001");
 
 /** What is found, as kind, lines and pages. */
 const found = (text: string, options = {}): unknown[] =>
@@ -113,6 +101,16 @@ describe("a finding proves itself", () => {
     let text = NEW + create(HIGH);
     for (let page = 0; page < 16; page++) text += highPut(page, `0x${(0x90 - page).toString(16)}0003`);
     expect(found(text, { freePages: 2 }).map((one) => (one as unknown[])[0])).toEqual(["window-full"]);
+  });
+
+  it("tells a window that is filled by calls for many pages", () => {
+    expect(found(NEW + stuff("0x40000000", 262_144, "0x5003"))).toEqual([["window-full", [2], 262_144]]);
+    expect(found(NEW + stuff("0x20000000", 131_072, "0x5003"))).toEqual([]);
+  });
+
+  it("says where a DMA outside of its window went", () => {
+    const text = `${NEW}spapr_iommu_xlate liobn=0x80000000 0x40003000 -> 0x0 perm=0 mask=0xffffffff\n`;
+    expect(checkTrace(text).findings).toMatchObject([{ kind: "dma-fault", ioba: 0x4000_3000n, pages: 1 }]);
   });
 
   it("tells what was there all the time while thousands of its kind came and went", () => {
