@@ -3,6 +3,7 @@ import { buidOf, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
 import { PHB_DEFAULTS } from "../spapr/phb.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
 import type { Operation, Target } from "./shrink-target.ts";
+import { phbOfLiobn } from "./window-hosts.ts";
 
 /** RAM comes in blocks of 256 MiB. */
 const RAM_BLOCK = 0x1000_0000n;
@@ -22,7 +23,7 @@ export function headerOf(
 ): Operation {
   const { finding, liobn, first } = target;
   const isVio = liobn < PCI_LIOBN_FLAG;
-  const index = isVio ? 0 : phbIndexOf(liobn);
+  const index = isVio ? 0 : phbOfLiobn(liobn);
   return {
     header: 1,
     title: `${finding.kind} at ${hex(first)} of LIOBN ${hex(liobn)}`,
@@ -35,12 +36,9 @@ export function headerOf(
   };
 }
 
-/** Number of the bridge that has the window of a LIOBN. */
-export const phbIndexOf = (liobn: number): number => (liobn - PCI_LIOBN_FLAG) >>> 8;
-
 /** The call that creates a window of the bridge that a LIOBN belongs to; sizes as powers of two. */
 export function createCall(liobn: number, pageShift: number, windowShift: number): Operation {
-  const buid = buidOf(phbIndexOf(liobn));
+  const buid = buidOf(phbOfLiobn(liobn));
   const cells = [0, Number(buid >> 32n), Number(buid & 0xffff_ffffn)];
   return { op: "rtas", name: CREATE, args: [...cells, pageShift, windowShift], nret: 4 };
 }

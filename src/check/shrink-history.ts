@@ -14,8 +14,9 @@ import {
 } from "../formats/trace/trace-event.ts";
 import { PCI_LIOBN_FLAG } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
-import { CREATE, createCall, phbIndexOf } from "./shrink-header.ts";
+import { CREATE, createCall } from "./shrink-header.ts";
 import type { Operation, Target } from "./shrink-target.ts";
+import { phbOfLiobn } from "./window-hosts.ts";
 
 /** Operations of one window that are tried; a trace that needs more cannot be shrunk. */
 export const MAX_OPERATIONS = 20_000;
@@ -162,7 +163,7 @@ export class ShrinkHistory {
     const page = (ioba >> BigInt(pageShift)) << BigInt(pageShift);
     if (this.#isNew(page, event.perm)) return this.#putBefore(page, tce);
     if (after && liobn >= PCI_LIOBN_FLAG) {
-      return { op: "dma_read", phb: phbIndexOf(liobn), iova: hex(ioba), len: 4 };
+      return { op: "dma_read", phb: phbOfLiobn(liobn), iova: hex(ioba), len: 4 };
     }
     return { op: "h_get_tce", liobn: hex(liobn), ioba: hex(ioba), result: { ret: 0, tce } };
   }
