@@ -25,7 +25,7 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   if (!/^[0-9]+$/.test(options.finding) || finding === undefined) {
     throw new IommuError(
       "BAD_ARGUMENT",
-      `--finding ${options.finding}: ${name} has findings 1 to ${report.findings.length}`,
+      `--finding ${options.finding}: ${report.findings.length === 0 ? `check finds nothing in ${name}` : `${name} has findings 1 to ${report.findings.length}`}`,
     );
   }
   const target = targetOf(finding, report.windows);

@@ -97,6 +97,19 @@ describe("a finding proves itself", () => {
     expect(found(text, { ram: 0x1_0000n })).toEqual([["beyond-ram", [3], 1]]);
   });
 
+  it("tells what lies beyond memory once, for calls one after another, and of a list only what does", () => {
+    const list = (ioba: string, last: string, tce: string): string =>
+      `spapr_iommu_pci_indirect liobn=0x80000000 ioba=${ioba} tcelist=0x5000 iobaN=${last} tceN=${tce} ret=0\n`;
+    const text =
+      NEW + list("0x1000", "0x3", "0x11003") + list("0x5000", "0x1", "0x13003") + put("0x9000", "0x20003");
+    const { findings } = checkTrace(text, { ram: 0x1_0000n });
+    expect(findings.map(({ ioba, pages, lines, count }) => [ioba, pages, lines, count])).toEqual([
+      [0x3000n, 4, [2, 3], 2],
+      [0x9000n, 1, [4], 1],
+    ]);
+    expect(findings[0]!.message).toBe("maps 0x10000 (2 pages in this call), but memory ends at 0x10000");
+  });
+
   it("tells a window that is used up", () => {
     let text = NEW + create(HIGH);
     for (let page = 0; page < 16; page++) text += highPut(page, `0x${(0x90 - page).toString(16)}0003`);

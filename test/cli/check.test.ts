@@ -111,6 +111,24 @@ describe("check", () => {
       status: 63,
       message: "the filters name events of Linux, and this is a recording of QEMU",
     },
+    {
+      name: "more than all",
+      args: ["check", BOOT, "--full-at", "200"],
+      status: 1,
+      message: "--full-at 200: expected a whole number from 0 to 100",
+    },
+    {
+      name: "no threshold",
+      args: ["check", BOOT, "--pool", "1.5"],
+      status: 1,
+      message: "--pool 1.5: expected",
+    },
+    {
+      name: "no finding of that number",
+      args: ["shrink", FAULTS, "--finding", "99"],
+      status: 1,
+      message: "has findings 1 to ",
+    },
     { name: "bad size", args: ["check", BOOT, "--ram", "much"], status: 1, message: '"much" is not a size' },
     { name: "bad moment", args: ["map", BOOT, "--at", "noon"], status: 1, message: '"noon" is no moment' },
     { name: "no times", args: ["map", BOOT, "--at", "1.5"], status: 1, message: "has no times" },
@@ -124,7 +142,7 @@ describe("check", () => {
       name: "no finding",
       args: ["shrink", BOOT, "--finding", "1"],
       status: 1,
-      message: "has findings 1 to 0",
+      message: "check finds nothing in ",
     },
     {
       name: "no windows",
