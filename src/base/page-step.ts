@@ -7,16 +7,18 @@ import { TWO32 } from "./u64.ts";
  * and compare and never shift by a variable amount.
  */
 export class PageStep {
+  // All are numbers from the start: V8 knows no integer field that was undefined once.
+
   /** log2 of the page size, 0..63. */
-  readonly shift: number;
+  readonly shift: number = 0;
   /** Low half of the page size. */
-  readonly sizeLo: number;
+  readonly sizeLo: number = 0;
   /** High half of the page size. */
-  readonly sizeHi: number;
+  readonly sizeHi: number = 0;
   /** Mask of the bits of a page address, low half; signed, as bitwise operators want it. */
-  readonly maskLo: number;
+  readonly maskLo: number = 0;
   /** Mask of the bits of a page address, high half; signed, too. */
-  readonly maskHi: number;
+  readonly maskHi: number = 0;
   /** What one page adds to the high half (a fraction below shift 32). */
   readonly #highPerPage: number;
 

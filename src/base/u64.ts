@@ -52,6 +52,18 @@ export function pageOf(hi: number, lo: number, shift: number): number {
   return shift < 32 ? hi * PAGES_PER_HIGH[shift]! + (lo >>> shift) : hi >>> (shift - 32);
 }
 
+/**
+ * {@link pageOf} for tables of less than 2^32 entries: at most 2^32 - 1, which
+ * stands for everything further on. It never leaves 32-bit integers, so that
+ * no caller's arithmetic becomes one of floating-point numbers.
+ */
+export function entryOf(hi: number, lo: number, shift: number): number {
+  // Shifts count modulo 32.
+  if (shift >= 32) return hi >>> shift;
+  if (hi >>> shift !== 0) return 0xffff_ffff;
+  return (((hi << (31 - shift)) << 1) | (lo >>> shift)) >>> 0;
+}
+
 /** The larger of two values. */
 export const maxBig = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 

@@ -1,7 +1,7 @@
 import { toBig } from "../base/u64.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { type FindingLog, pagesText } from "./finding.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
+import type { StaticWindow } from "./static-window.ts";
 
 /** Holes of one window that are told; further ones are counted. */
 const MAX_HOLES = 100;
@@ -11,7 +11,7 @@ const MAX_HOLES = 100;
  * the page of that address, for most of its entries? Linux does that with a
  * window that holds all memory; its entries then live as long as the window.
  */
-export function isDirectMap({ window }: RebuiltWindow): boolean {
+export function isDirectMap({ window }: StaticWindow): boolean {
   const { table, page } = window;
   if (table === null || table.validCount === 0) return false;
   let direct = 0;
@@ -25,7 +25,7 @@ export function isDirectMap({ window }: RebuiltWindow): boolean {
  * Finds memory that a direct window does not reach: what other windows of its
  * bridge map, which is memory for sure, and all RAM if its size is known.
  */
-export function findHoles(windows: readonly RebuiltWindow[], options: CheckOptions, log: FindingLog): void {
+export function findHoles(windows: readonly StaticWindow[], options: CheckOptions, log: FindingLog): void {
   for (const direct of windows) {
     if (!direct.window.isPci || direct.assumed || !isDirectMap(direct)) continue;
     const holes = new HoleFinder(direct, log);
@@ -42,11 +42,11 @@ export function findHoles(windows: readonly RebuiltWindow[], options: CheckOptio
 }
 
 class HoleFinder {
-  readonly #direct: RebuiltWindow;
+  readonly #direct: StaticWindow;
   readonly #log: FindingLog;
   readonly #told = new Set<number>();
 
-  constructor(direct: RebuiltWindow, log: FindingLog) {
+  constructor(direct: StaticWindow, log: FindingLog) {
     this.#direct = direct;
     this.#log = log;
   }

@@ -52,8 +52,9 @@ export class EntryHistory {
     if (event > MAX_EVENTS) {
       throw new IommuError("LIMIT_EXCEEDED", `event ${event}: the history holds 2^32 events`, { event });
     }
-    if (count === 1) this.#changes.put(first, event + 1, position % TWO32);
-    else this.#changes.fill(first, count, event + 1, position % TWO32);
+    const low = position >>> 0;
+    if (count === 1) this.#changes.put(first, event + 1, low);
+    else this.#changes.fill(first, count, event + 1, low);
   }
 
   /** The last change of an entry, undefined if there was none or it was forgotten. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+export * from "./against.ts";
+export * from "./against-check.ts";
 export * from "./check-options.ts";
 export * from "./dma-lifetimes.ts";
 export * from "./dma-mapping-rows.ts";
@@ -14,6 +16,8 @@ export * from "./lifetimes.ts";
 export * from "./mapping-rows.ts";
 export * from "./rebuild.ts";
 export * from "./rebuilt-window.ts";
+export * from "./static-window.ts";
+export * from "./stream-check.ts";
 export * from "./timeline.ts";
 export * from "./trace-check.ts";
 export { formatMismatch, type Mismatch, type RebuildCounts } from "./verdicts.ts";

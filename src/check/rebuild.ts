@@ -303,8 +303,8 @@ export class Rebuild {
     const { words } = this.#registers;
     words[0] = 0;
     words[1] = opcode;
-    words[2] = Math.floor(event.liobn / TWO32);
-    words[3] = event.liobn % TWO32;
+    words[2] = event.liobnHi;
+    words[3] = event.liobnLo;
     words[4] = r5Hi;
     words[5] = r5Lo;
     words[6] = r6Hi;
@@ -330,7 +330,7 @@ export class Rebuild {
   // ------------------------------------------------------------ translations
 
   #translate(event: TraceEvent): void {
-    let rebuilt = this.windows.get(event.liobn);
+    let rebuilt = this.#lifecycle.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
       rebuilt = this.#lifecycle.adoptTranslated(event);
       if (rebuilt === undefined) {
@@ -344,9 +344,9 @@ export class Rebuild {
     const index = Math.min(pageOf(event.iobaHi, event.iobaLo, window.pageShift), window.entries);
     const same =
       entry.perm === event.perm &&
-      entry.targetLo === event.tceLo &&
-      entry.targetHi === event.tceHi &&
-      entry.maskLo === event.mask;
+      entry.targetLo >>> 0 === event.tceLo &&
+      entry.targetHi >>> 0 === event.tceHi &&
+      entry.maskLo >>> 0 === event.mask;
     if (index === window.entries) this.#translateOutside(event, rebuilt, same);
     else this.#translateEntry(event, rebuilt, index, same);
   }
@@ -407,12 +407,12 @@ export class Rebuild {
   #answerText(event: TraceEvent): string {
     if (event.kind !== XLATE) return `tce ${hex(this.#registers.get(4))}`;
     const entry = this.#translation;
-    return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo)}`;
+    return `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo >>> 0)}`;
   }
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
   #windowOf(event: TraceEvent): RebuiltWindow | undefined {
-    const rebuilt = this.windows.get(event.liobn);
+    const rebuilt = this.#lifecycle.find(event);
     return rebuilt !== undefined || event.ret !== 0 ? rebuilt : this.#lifecycle.adoptCalled(event);
   }
 }

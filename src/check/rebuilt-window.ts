@@ -42,6 +42,9 @@ export class RebuiltWindow {
   /** Which event changed each entry last. */
   readonly history: EntryHistory;
   readonly #certainty: TceTable;
+  /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
+  #doubtFirst = 0;
+  #doubtEnd = 0;
 
   constructor(
     window: DmaWindow,
@@ -98,9 +101,20 @@ export class RebuiltWindow {
 
   /** Says how sure we are of entries from now on. */
   mark(first: number, count: number, certainty: number): void {
-    if (certainty === Certainty.KNOWN && this.#certainty.storedCount === 0) return;
+    if (certainty === Certainty.KNOWN) {
+      if (!this.#mayDoubt(first, first + count)) return;
+    } else if (count > 0) {
+      const isFirst = this.#doubtEnd === 0;
+      this.#doubtFirst = isFirst ? first : Math.min(this.#doubtFirst, first);
+      this.#doubtEnd = Math.max(this.#doubtEnd, first + count);
+    }
     if (count === 1) this.#certainty.put(first, 0, certainty);
     else this.#certainty.fill(first, count, 0, certainty);
+    if (this.#certainty.storedCount === 0) this.#doubtFirst = this.#doubtEnd = 0;
+  }
+
+  #mayDoubt(first: number, end: number): boolean {
+    return first < this.#doubtEnd && end > this.#doubtFirst;
   }
 
   /** Marks all entries that are not known to be empty as unknown. */
@@ -117,9 +131,7 @@ export class RebuiltWindow {
 
   /** Are all of these entries known? */
   isKnown(first: number, count: number): boolean {
-    return count === 1
-      ? this.certainty(first) === Certainty.KNOWN
-      : this.#certainty.storedCount === 0 || this.#countDoubtful(first, first + count) === 0;
+    return !this.#mayDoubt(first, first + count) || this.#countDoubtful(first, first + count) === 0;
   }
 
   #countDoubtful(first: number, end: number): number {
@@ -131,7 +143,7 @@ export class RebuiltWindow {
   }
 
   certainty(index: number): number {
-    if (this.#certainty.storedCount === 0) return Certainty.KNOWN;
+    if (!this.#mayDoubt(index, index + 1)) return Certainty.KNOWN;
     this.#certainty.load(index);
     return this.#certainty.lo;
   }

@@ -21,7 +21,7 @@ const DROP_SPAN = 2 ** 19;
 /** What the check of one file found. */
 export interface CheckReport {
   readonly file: string;
-  readonly format: TraceFormat | "op-script";
+  readonly format: TraceFormat | "op-script" | "migration-stream";
   readonly events: number;
   readonly skippedLines: number;
   /** Recorded answers that were compared and are right. */

@@ -27,7 +27,9 @@ const BEFORE_ALL: Place = { event: 0, line: 0 };
  */
 export class WindowLifecycle {
   readonly machine: Machine;
-  readonly windows: Map<number, RebuiltWindow> = new Map();
+  readonly #windows = new Map<number, RebuiltWindow>();
+  /** The window found last, while it is there: nearly all events are of the window of the one before. */
+  #last: RebuiltWindow | undefined;
   readonly scale: PositionScale = new PositionScale();
   readonly #verdicts: Verdicts;
   readonly #hosts: WindowHosts;
@@ -41,6 +43,19 @@ export class WindowLifecycle {
     this.#hosts = new WindowHosts(machine);
   }
 
+  /** Windows that are enabled now, by LIOBN. */
+  get windows(): ReadonlyMap<number, RebuiltWindow> {
+    return this.#windows;
+  }
+
+  /** The window of an event. */
+  find(event: TraceEvent): RebuiltWindow | undefined {
+    const last = this.#last;
+    if (last !== undefined && event.liobnHi === 0 && event.liobnLo === last.window.liobn) return last;
+    this.#last = this.#windows.get(event.liobn);
+    return this.#last;
+  }
+
   /** Is there a new_table whose meaning the next event tells? */
   get pending(): boolean {
     return this.#pendingTable >= 0;
@@ -49,7 +64,7 @@ export class WindowLifecycle {
   /** Events are missing. */
   lose(): void {
     this.#pendingTable = -1;
-    for (const rebuilt of this.windows.values()) rebuilt.doubt();
+    for (const rebuilt of this.#windows.values()) rebuilt.doubt();
   }
 
   /**
@@ -59,7 +74,7 @@ export class WindowLifecycle {
   newTable(event: TraceEvent): void {
     const { liobn } = event;
     if (liobn < PCI_LIOBN_FLAG) {
-      if (!this.windows.has(liobn)) this.#addVio(event, Certainty.KNOWN);
+      if (!this.#windows.has(liobn)) this.#addVio(event, Certainty.KNOWN);
       return;
     }
     this.#pendingTable = liobn;
@@ -81,10 +96,10 @@ export class WindowLifecycle {
       if (next.kind === DDW_RESET && phbOf(next) === phbOfLiobn(liobn)) return;
     }
     if ((liobn & 0xff) !== 0) return;
-    const known = this.windows.has(liobn);
+    const known = this.#windows.has(liobn);
     if (!this.#resetPhb(phbOfLiobn(liobn), this.#pendingPlace)) return;
     // A reset of the machine clears VIO tables without a line; a bridge that was plugged again does not.
-    if (known) for (const rebuilt of this.windows.values()) if (!rebuilt.window.isPci) rebuilt.doubtStored();
+    if (known) for (const rebuilt of this.#windows.values()) if (!rebuilt.window.isPci) rebuilt.doubtStored();
   }
 
   /** All windows of a bridge go, and the default one comes, empty. */
@@ -103,15 +118,17 @@ export class WindowLifecycle {
   }
 
   #forget(liobn: number, how: Removal, place: Place): boolean {
-    const rebuilt = this.windows.get(liobn);
+    const rebuilt = this.#windows.get(liobn);
     if (rebuilt === undefined) return false;
     this.#verdicts.observer?.removing(rebuilt, place, how);
-    return this.windows.delete(liobn);
+    this.#last = undefined;
+    return this.#windows.delete(liobn);
   }
 
   #register(window: DmaWindow, certainty: number, assumed: boolean, createdAt: Place | undefined) {
     const rebuilt = new RebuiltWindow(window, certainty, assumed, this.scale, createdAt);
-    this.windows.set(window.liobn, rebuilt);
+    this.#last = undefined;
+    this.#windows.set(window.liobn, rebuilt);
     this.#verdicts.observer?.created(rebuilt);
     return rebuilt;
   }
@@ -119,7 +136,7 @@ export class WindowLifecycle {
   query(event: TraceEvent): void {
     const index = phbOf(event);
     const phb = this.machine.phbs.find((bridge) => bridge.index === index);
-    const sure = phb?.windows.every((window) => this.windows.get(window.liobn)?.assumed !== true) ?? false;
+    const sure = phb?.windows.every((window) => this.#windows.get(window.liobn)?.assumed !== true) ?? false;
     if (phb === undefined || !sure) {
       this.#verdicts.skip();
       return;
@@ -152,7 +169,7 @@ export class WindowLifecycle {
     }
     const phb = this.#hosts.phb(index);
     const window = phb.windows[slot]!;
-    if (!this.windows.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
+    if (!this.#windows.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
     // A window that is still there went without a line: with the machine's reset, or before the trace began.
     this.#forget(liobn, "reset", placeOf(event));
     window.disable();
@@ -186,7 +203,7 @@ export class WindowLifecycle {
   adoptSaved(event: TraceEvent, entries: number): void {
     const { liobn } = event;
     const busOffset = toBig(event.busOffsetHi, event.busOffsetLo);
-    const rebuilt = this.windows.get(liobn);
+    const rebuilt = this.#windows.get(liobn);
     const same =
       rebuilt !== undefined &&
       rebuilt.window.entries === entries &&
@@ -242,7 +259,7 @@ export class WindowLifecycle {
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
   adoptTranslated(event: TraceEvent): RebuiltWindow | undefined {
     const { liobn, mask } = event;
-    if (liobn < PCI_LIOBN_FLAG) return this.windows.get(liobn) ?? this.#addVio(event, Certainty.UNKNOWN);
+    if (liobn < PCI_LIOBN_FLAG) return this.#windows.get(liobn) ?? this.#addVio(event, Certainty.UNKNOWN);
     const pageShift = 32 - Math.clz32(mask);
     if (mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1) return undefined;
     if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#adoptDefault(liobn);

@@ -1,8 +1,8 @@
 import { permText } from "../base/permission.ts";
 import { hex, toBig } from "../base/u64.ts";
-import type { SavedWindow } from "../formats/migration/reader.ts";
-import { DEFAULT_PAGE_SHIFT } from "../formats/migration/tce-section.ts";
+import type { SavedWindow } from "../formats/migration/stream.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
 import { diff } from "../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
@@ -17,7 +17,10 @@ export interface WindowState {
   /** 0 if a saved machine says that the window is not there. */
   readonly entries: number;
   readonly bypass: boolean;
-  /** Is it the default window of its bridge or device? */
+  /**
+   * Was it the default window of its bridge at the last reset? So says QEMU's def_win, which is never taken back
+   * (behaviour 4.4), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
+   */
   readonly defaultWindow: boolean;
   /** The geometry is a guess. */
   readonly assumed: boolean;
@@ -55,12 +58,15 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
     pageShift,
     entries,
     bypass,
-    defaultWindow: !window.isPci || (liobn & 0xff) === 0,
+    defaultWindow: window.defaultWindow,
     assumed,
     table: table.snapshot(),
     certainties: rebuilt.certainties(),
   };
 }
+
+/** Window 0 of a bridge is what a reset makes the default window. */
+const isFirstOfBridge = (liobn: number): boolean => liobn >= PCI_LIOBN_FLAG && (liobn & 0xff) === 0;
 
 /** The state of a window of a saved machine; one that is not there has no entries. */
 export function savedStateOf(saved: SavedWindow): WindowState {
@@ -72,7 +78,7 @@ export function savedStateOf(saved: SavedWindow): WindowState {
     pageShift,
     entries,
     bypass,
-    defaultWindow: defWin ?? (liobn & 0xff) === 0,
+    defaultWindow: defWin ?? isFirstOfBridge(liobn),
     assumed: false,
     table: saved.table ?? new TceTable({ length: 1, pageShift }),
     certainties: new TceTable({ length: Math.max(entries, 1), pageShift: 0 }),

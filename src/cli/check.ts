@@ -1,14 +1,19 @@
 import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
 import { formatCount, parseSize } from "../base/units.ts";
+import { againstReportToJson } from "../check/against-check.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
 import type { Finding } from "../check/finding.ts";
 import { checkOpScript } from "../check/script-check.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../check/trace-check.ts";
+import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
+import { againstText, checkAgainst, checkSavedMachine } from "./check-saved.ts";
 import { filterOf } from "./filter.ts";
-import { displayName, readText } from "./input.ts";
+import { displayName, peekInput, readText } from "./input.ts";
 import { Exit, print, toJson } from "./output.ts";
-import { feed } from "./trace-file.ts";
+import { Progress } from "./progress.ts";
+import { parseMoment } from "./state.ts";
+import { pour } from "./trace-file.ts";
 
 export interface CheckCommandOptions {
   readonly output: "human" | "json";
@@ -20,11 +25,16 @@ export interface CheckCommandOptions {
   readonly pool: string | undefined;
   readonly sweep: string | undefined;
   readonly filter: readonly string[];
+  readonly against?: string | undefined;
+  readonly at?: string | undefined;
 }
 
 /** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
+  if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
+  if (options.at !== undefined)
+    throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
   for (const path of paths) {
     const report = await checkFile(path, thresholds, options);
@@ -35,7 +45,29 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
   return statusOf(reports);
 }
 
-/** Checks one file: a trace, or an op script by the end of its name. */
+/** `check TRACE --against STREAM`: also compares the two. */
+async function checkPair(
+  paths: readonly string[],
+  stream: string,
+  thresholds: CheckOptions,
+  options: CheckCommandOptions,
+): Promise<number> {
+  const [path, ...more] = paths;
+  const bad = (message: string): IommuError => new IommuError("BAD_ARGUMENT", `--against: ${message}`);
+  if (more.length > 0) throw bad(`one trace is compared with ${stream}, and here are ${paths.length}`);
+  if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
+  if (options.filter.length > 0)
+    throw bad("without the events that a filter leaves out the windows would be wrong");
+  const report = await checkAgainst(path!, stream, parseMoment(options.at), thresholds, options);
+  if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
+  else {
+    printReport(report, options.quiet);
+    if (!options.quiet) print(againstText(report));
+  }
+  return statusOf([report]);
+}
+
+/** Checks one file: a trace or a saved machine, or an op script by the end of its name. */
 export async function checkFile(
   path: string,
   thresholds: CheckOptions,
@@ -43,9 +75,20 @@ export async function checkFile(
 ): Promise<CheckReport> {
   const name = displayName(path);
   if (isScript(path)) return checkOpScript(await readText(path), name, thresholds);
-  const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
-  await feed(path, trace, options);
-  return trace.end();
+  const progress = new Progress(path, options.quiet);
+  try {
+    const { head, chunks } = await peekInput(path, MAGIC_BYTES, (bytes) => progress.read(bytes));
+    if (isMigrationStream(head)) {
+      if (options.filter.length === 0) return await checkSavedMachine(path, chunks, thresholds);
+      await chunks.return(undefined);
+      throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
+    }
+    const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
+    await pour(chunks, trace);
+    return trace.end();
+  } finally {
+    progress.stop();
+  }
 }
 
 /** Op scripts are told from traces by their names. */
@@ -90,8 +133,9 @@ function printReport(report: CheckReport, quiet: boolean): void {
   if (quiet) return;
   const parts = [
     report.format,
-    `${formatCount(report.events)} events`,
-    `${formatCount(report.verified)} answers verified`,
+    ...(report.format === "migration-stream"
+      ? [`${formatCount(report.events)} sections`, `${formatCount(report.verified)} as described`]
+      : [`${formatCount(report.events)} events`, `${formatCount(report.verified)} answers verified`]),
     `${report.windows.length} windows`,
   ];
   if (report.skippedLines > 0) parts.push(`${formatCount(report.skippedLines)} other lines`);

@@ -5,6 +5,7 @@ import { IommuError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
 import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../formats/export/row-buffer.ts";
 import { CSV, JSON_LINES } from "../formats/export/text-rows.ts";
+import { isStreamName, writeBlankMachine } from "./blank-machine.ts";
 import { type Destination, startConversion } from "./conversion.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
@@ -57,6 +58,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 
 /** `convert IN OUT`: writes a trace in another form. */
 export async function convert(input: string, output: string, options: ConvertOptions): Promise<number> {
+  if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
   const filter = filterOf(options.filter);
@@ -89,12 +91,29 @@ export async function convert(input: string, output: string, options: ConvertOpt
   }
 }
 
+/** A saved machine stays one, but for the memory of its guest. */
+async function convertMachine(input: string, output: string, options: ConvertOptions): Promise<number> {
+  const file = new NewFile(output, options.force);
+  const stopListening = discardOnSignal(file);
+  try {
+    const done = await writeBlankMachine(input, output, file);
+    file.commit();
+    if (!options.quiet) printError(`${displayName(input)} -> ${output}: ${done}`);
+    return Exit.OK;
+  } catch (cause) {
+    file.discard();
+    throw asOutputError(output, cause);
+  } finally {
+    stopListening();
+  }
+}
+
 function formOf(output: string): Form {
   const form = FORMS.find(([ending]) => output.endsWith(ending))?.[1];
   if (form !== undefined) return form;
   const isFolder = /[/\\]$/.test(output) || (existsSync(output) && statSync(output).isDirectory());
   if (isFolder) return "folder";
-  const endings = FORMS.map(([ending]) => ending).join(", ");
+  const endings = [...FORMS.map(([ending]) => ending), ".mig", ".mig.gz"].join(", ");
   throw new IommuError(
     "BAD_ARGUMENT",
     `${output}: the name tells no form; it ends in ${endings}, or in / for a folder of Parquet files`,

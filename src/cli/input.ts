@@ -20,14 +20,21 @@ export async function* openInput(
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   const source: Readable = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  let offset = 0;
   try {
     const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     const first = await chunks.next();
     if (first.done === true) return;
-    if (isGzip(first.value)) yield* unpack(counted(first.value, chunks, onRead));
-    else yield* counted(first.value, chunks, onRead);
+    if (!isGzip(first.value)) {
+      yield* counted(first.value, chunks, onRead);
+      return;
+    }
+    for await (const chunk of unpack(counted(first.value, chunks, onRead))) {
+      offset += chunk.length;
+      yield chunk;
+    }
   } catch (cause) {
-    throw asInputError(path, cause);
+    throw asInputError(path, cause, offset);
   } finally {
     if (source !== stdin) source.destroy();
   }
@@ -119,7 +126,8 @@ async function* unpack(packed: AsyncGenerator<Buffer>): AsyncGenerator<Uint8Arra
   await done;
 }
 
-function asInputError(path: string, cause: unknown): Error {
+/** @param offset unpacked bytes before the place where compressed data is damaged */
+function asInputError(path: string, cause: unknown, offset: number): Error {
   if (cause instanceof IommuError || !(cause instanceof Error)) return cause as Error;
   const { code } = cause as NodeJS.ErrnoException;
   const reasons: Record<string, string> = {
@@ -130,6 +138,8 @@ function asInputError(path: string, cause: unknown): Error {
     Z_DATA_ERROR: `the gzip data is damaged (${cause.message})`,
   };
   const reason = reasons[code ?? ""] ?? cause.message;
-  const details = code === "Z_BUF_ERROR" ? { path, early: 1 } : { path };
+  const details: Record<string, string | number> = { path };
+  if (code?.startsWith("Z_") === true) details.offset = offset;
+  if (code === "Z_BUF_ERROR") details.early = 1;
   return new IommuError("BAD_FILE", `${displayName(path)}: ${reason}`, details, { cause });
 }

@@ -3,17 +3,17 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { IommuError } from "../base/errors.ts";
 import { PROFILES } from "../spapr/profile.ts";
 import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
-import { type AttachVerbOptions, attach } from "./attach.ts";
-import { type CheckCommandOptions, check } from "./check.ts";
-import { type ConvertOptions, convert } from "./convert.ts";
-import { type ExecOptions, exec } from "./exec.ts";
-import { diffMoments, type InfoOptions, info, map, type StateOptions } from "./map.ts";
-import { type OracleOptions, oracle } from "./oracle.ts";
+import type { AttachVerbOptions } from "./attach.ts";
+import type { CheckCommandOptions } from "./check.ts";
+import type { ConvertOptions } from "./convert.ts";
+import type { ExecOptions } from "./exec.ts";
+import type { InfoOptions, StateOptions } from "./map.ts";
+import type { OracleOptions } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
-import { type RunOptions, run } from "./run.ts";
-import { type ShrinkOptions, shrinkFile } from "./shrink.ts";
-import { type StatOptions, stat } from "./stat.ts";
+import type { RunOptions } from "./run.ts";
+import type { ShrinkOptions } from "./shrink.ts";
+import type { StatOptions } from "./stat.ts";
 
 /** Runs the command line and returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -32,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** The code of a verb is loaded when it is called: all of it takes longer than many a verb does. */
 function makeProgram(finish: (status: number) => void): Command {
   const program = new Command("spapr-iommu")
     .description("The pSeries (sPAPR) IOMMU and its DMA stack, checked against real QEMU.")
@@ -59,17 +60,26 @@ function makeProgram(finish: (status: number) => void): Command {
     )
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
-    .action(async (paths: string[], options: ExecOptions) => finish(await exec(paths, options)));
+    .action(async (paths: string[], options: ExecOptions) =>
+      finish(await (await import("./exec.ts")).exec(paths, options)),
+    );
   withCheckOptions(
     program
       .command("check")
-      .argument("<file...>", TRACE_FILE)
+      .argument("<file...>", STATE_FILE)
       .description(
         "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
       ),
   )
+    .option("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry")
+    .option(
+      "--at <moment>",
+      `with --against: when that was saved, ${MOMENT.replace("at the end", "where the trace says so")}`,
+    )
     .option("-q, --quiet", "print findings only", false)
-    .action(async (paths: string[], options: CheckCommandOptions) => finish(await check(paths, options)));
+    .action(async (paths: string[], options: CheckCommandOptions) =>
+      finish(await (await import("./check.ts")).check(paths, options)),
+    );
   withCheckOptions(
     program
       .command("shrink")
@@ -78,7 +88,9 @@ function makeProgram(finish: (status: number) => void): Command {
       .requiredOption("--finding <number>", "which finding of check, counted from 1"),
   )
     .option("-q, --quiet", "print the script only", false)
-    .action(async (path: string, options: ShrinkOptions) => finish(await shrinkFile(path, options)));
+    .action(async (path: string, options: ShrinkOptions) =>
+      finish(await (await import("./shrink.ts")).shrinkFile(path, options)),
+    );
   program
     .command("info")
     .argument("<file>", STATE_FILE)
@@ -86,7 +98,9 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("--at <moment>", MOMENT)
     .option("--migration", "what the tables cost when QEMU migrates the machine", false)
     .addOption(outputOption())
-    .action(async (path: string, options: InfoOptions) => finish(await info(path, options)));
+    .action(async (path: string, options: InfoOptions) =>
+      finish(await (await import("./map.ts")).info(path, options)),
+    );
   program
     .command("map")
     .argument("<file>", STATE_FILE)
@@ -95,14 +109,18 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("--at <moment>", MOMENT)
     .option("--raw", "every entry that is not zero, as it is", false)
     .addOption(outputOption())
-    .action(async (path: string, options: StateOptions) => finish(await map(path, options)));
+    .action(async (path: string, options: StateOptions) =>
+      finish(await (await import("./map.ts")).map(path, options)),
+    );
   program
     .command("diff")
     .argument("<a>", "FILE, or FILE@MOMENT")
     .argument("<b>", "FILE, or FILE@MOMENT")
     .description("what changed between two moments of a trace, or of two traces or saved machines")
     .addOption(outputOption())
-    .action(async (a: string, b: string, options: StateOptions) => finish(await diffMoments(a, b, options)));
+    .action(async (a: string, b: string, options: StateOptions) =>
+      finish(await (await import("./map.ts")).diffMoments(a, b, options)),
+    );
   program
     .command("stat")
     .argument(
@@ -115,7 +133,9 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(filterOption())
     .addOption(outputOption())
     .option("-q, --quiet", "no progress bar", false)
-    .action(async (path: string, options: StatOptions) => finish(await stat(path, options)));
+    .action(async (path: string, options: StatOptions) =>
+      finish(await (await import("./stat.ts")).stat(path, options)),
+    );
   program
     .command("run")
     .argument("[scenario]", "name of the scenario")
@@ -126,18 +146,22 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(profileOption())
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
-    .action(async (name: string | undefined, options: RunOptions) => finish(await run(name, options)));
+    .action(async (name: string | undefined, options: RunOptions) =>
+      finish(await (await import("./run.ts")).run(name, options)),
+    );
   program
     .command("convert")
     .argument(
       "<in>",
-      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed; - for standard input",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
     )
     .argument(
       "<out>",
-      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
     )
-    .description("write a trace as a table for other tools, or as a timeline for Perfetto")
+    .description(
+      "write a trace as a table for other tools, or as a timeline for Perfetto; a saved machine without its guest's memory",
+    )
     .addOption(
       new Option("--table <name>", "one row for each event, or for each mapping with its end")
         .choices(["events", "mappings"])
@@ -148,7 +172,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("-f, --force", "overwrite what exists", false)
     .option("-q, --quiet", "print errors only", false)
     .action(async (input: string, output: string, options: ConvertOptions) =>
-      finish(await convert(input, output, options)),
+      finish(await (await import("./convert.ts")).convert(input, output, options)),
     );
   program
     .command("attach")
@@ -163,7 +187,9 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(profileOption())
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
-    .action(async (options: AttachVerbOptions) => finish(await attach(options)));
+    .action(async (options: AttachVerbOptions) =>
+      finish(await (await import("./attach.ts")).attach(options)),
+    );
   program
     .command("oracle")
     .argument("[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input")
@@ -178,7 +204,9 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(profileOption())
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
-    .action(async (paths: string[], options: OracleOptions) => finish(await oracle(paths, options)));
+    .action(async (paths: string[], options: OracleOptions) =>
+      finish(await (await import("./oracle.ts")).oracle(paths, options)),
+    );
   return program;
 }
 

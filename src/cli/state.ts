@@ -2,14 +2,12 @@ import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild.ts";
 import { TraceInput } from "../check/trace-input.ts";
 import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/window-state.ts";
-import { isMigrationStream } from "../formats/migration/configuration.ts";
+import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
+import { readMigration } from "../formats/migration/reader.ts";
 import { displayName, peekInput } from "./input.ts";
 import { Progress } from "./progress.ts";
-import { readSavedMachine } from "./saved-machine.ts";
+import { openSavedMachine } from "./saved-machine.ts";
 import { pour } from "./trace-file.ts";
-
-/** Bytes that tell a migration stream. */
-const MAGIC_BYTES = 4;
 
 /**
  * The windows of a trace at some moments, which the trace is read once for, or
@@ -32,7 +30,8 @@ export async function statesAt(
       await chunks.return(undefined);
       throw new IommuError("BAD_ARGUMENT", `${displayName(path)}: a saved machine has no other moments`);
     }
-    const { windows } = await readSavedMachine(path, chunks);
+    const saved = await openSavedMachine(path, chunks);
+    const { windows } = await saved.named(readMigration(saved.source)).finally(() => saved.close());
     const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
     return moments.map(() => states);
   } finally {

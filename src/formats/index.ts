@@ -1,5 +1,5 @@
 /**
- * What comes from outside: op scripts and traces; and what goes there: tables and timelines.
+ * What comes from outside: op scripts, traces and saved machines; and what goes there: tables and timelines.
  *
  * @module
  */
@@ -11,6 +11,18 @@ export * from "./export/row-buffer.ts";
 export * from "./export/text-rows.ts";
 export * from "./json-lines.ts";
 export * from "./known-differences.ts";
+export * from "./migration/blank-ram.ts";
+export { isMigrationStream, MAGIC_BYTES } from "./migration/configuration.ts";
+export * from "./migration/edit.ts";
+export * from "./migration/ram.ts";
+export * from "./migration/ram-index.ts";
+export * from "./migration/reader.ts";
+export type * from "./migration/section.ts";
+export type { ByteFile, ByteStream, ByteStreamFactory, MigrationSource } from "./migration/source.ts";
+export type * from "./migration/stream.ts";
+export * from "./migration/stream-writer.ts";
+export { withTable } from "./migration/tce-section-writer.ts";
+export * from "./op-script/operation.ts";
 export * from "./op-script/run.ts";
 export * from "./op-script/script.ts";
 export * from "./recording.ts";

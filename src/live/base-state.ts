@@ -4,7 +4,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { IommuError } from "../base/errors.ts";
-import { type MigrationStream, readMigration } from "../formats/migration/reader.ts";
+import { readMigration } from "../formats/migration/reader.ts";
+import type { MigrationStream } from "../formats/migration/stream.ts";
 import type { QmpClient } from "./qmp.ts";
 import { migrationStatus, runState } from "./settings.ts";
 

@@ -1,14 +1,16 @@
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import { toHexBytes } from "../formats/op-script/fields.ts";
+import type { Operation } from "../formats/op-script/operation.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "../formats/op-script/rtas-block.ts";
 import type { OpResult } from "../formats/op-script/run.ts";
-import type { Operation, ScriptLine } from "../formats/op-script/script.ts";
+import type { ScriptLine } from "../formats/op-script/script.ts";
 import { buidOf, Hcall, pciLiobn } from "../spapr/papr.ts";
 import type { PhbConfig } from "../spapr/phb.ts";
 import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
 import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./firmware-layout.ts";
 import { findTreeProperty } from "./flattened-tree.ts";
+import { ResultReader } from "./result-reader.ts";
 
 /** RTAS token of ibm,write-pci-config. */
 const WRITE_PCI_CONFIG = 0x2017;
@@ -271,41 +273,6 @@ export function devicesOf(lines: readonly ScriptLine[]): number[] {
     operation.op === "dma_read" || operation.op === "dma_write" ? [operation.phb] : [],
   );
   return [...new Set(bridges)];
-}
-
-/** Takes the firmware's results apart. */
-class ResultReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  word(): bigint {
-    const value = this.#view.getBigUint64(this.#at);
-    this.#at += 8;
-    return value;
-  }
-
-  bytes(length: number): Uint8Array {
-    const bytes = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += (length + 7) & ~7;
-    return bytes;
-  }
-
-  /** A hypercall's status: a number where it is exact, which all of them are. */
-  status(): number | string {
-    const value = BigInt.asIntN(64, this.word());
-    return Number.isSafeInteger(Number(value)) ? Number(value) : hex(value);
-  }
-
-  expectZero(what: string): void {
-    const value = this.word();
-    if (value !== 0n) throw new IommuError("PEER", `${what} failed on real QEMU: ${hex(value)}`, { value });
-  }
 }
 
 const nothing: Decoder = () => ({});

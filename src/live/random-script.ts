@@ -1,7 +1,8 @@
 import { hex, U64_MAX } from "../base/u64.ts";
 import { JsonLine } from "../formats/json-lines.ts";
+import { parseOperation } from "../formats/op-script/operation.ts";
 import { OpRunner } from "../formats/op-script/run.ts";
-import { type OpScript, parseOperation, parseOpScript } from "../formats/op-script/script.ts";
+import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import { buidOf, pciLiobn } from "../spapr/papr.ts";
 import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";

@@ -1,5 +1,6 @@
 import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
-import type { DmaFault, DmaFaultReason } from "./dma-fault.ts";
+import type { DmaFault } from "./dma-fault.ts";
+import { DmaTarget } from "./dma-target.ts";
 import { type FlatView, renderView } from "./flat-view.ts";
 import { ramOffset } from "./guest-ram.ts";
 import { IommuTranslation } from "./iommu-region.ts";
@@ -13,34 +14,6 @@ export const TxResult = { OK: 0, ERROR: 1, DECODE_ERROR: 2 } as const;
 const MAX_TRANSLATIONS = 8;
 /** Largest access to what is not memory: 4 bytes, unless a device says otherwise. */
 const DEFAULT_ACCESS_BYTES = 4;
-
-/** Where an access ends up; one object is filled again and again. */
-export class DmaTarget {
-  /** The region that answers, or null if none does. */
-  region: MemoryRegion | null = null;
-  /** Offset in the region, high half (the address itself where no region answers). */
-  offsetHi = 0;
-  /** Offset in the region, low half. */
-  offsetLo = 0;
-  /** How many bytes of the access lie there. */
-  length = 0;
-  /** Why the access is refused; null if it is not. */
-  reason: DmaFaultReason | null = null;
-
-  /** Stores all but the length; returns whether the access is allowed. */
-  set(
-    region: MemoryRegion | null,
-    offsetHi: number,
-    offsetLo: number,
-    reason: DmaFaultReason | null,
-  ): boolean {
-    this.region = region;
-    this.offsetHi = offsetHi;
-    this.offsetLo = offsetLo;
-    this.reason = reason;
-    return reason === null;
-  }
-}
 
 /**
  * What a bus master sees: a tree of regions, and access to it through the
@@ -86,32 +59,28 @@ export class AddressSpace {
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
     const need = write ? 2 : 1;
+    const entry = this.#entry;
     let view = this.#view;
+    let atHi = hi | 0;
+    let atLo = lo | 0;
     into.length = length;
     for (let hops = 0; hops < MAX_TRANSLATIONS; hops++) {
-      const range = view.find(hi, lo);
-      if (range === undefined) return into.set(null, hi, lo, hops === 0 ? "outside" : "no-memory");
-      const { region } = range;
-      const offsetHi = range.offsetHi(hi, lo);
-      const offsetLo = range.offsetLo(lo);
-      const { iommu } = region;
+      if (!view.locate(atHi, atLo, into)) return into.lost(atHi, atLo, hops === 0 ? "outside" : "no-memory");
+      const { offsetHi, offsetLo } = into;
+      const { iommu } = into.region!;
       if (iommu === null) {
-        // QEMU clips at the end of the section for memory only.
-        if (region.ram !== null) into.length = clip(into.length, range.lastHi, range.lastLo, hi, lo);
-        return into.set(region, offsetHi, offsetLo, null);
+        into.reason = null;
+        return true;
       }
-      const entry = this.#entry;
       iommu.hooks.translate(offsetHi, offsetLo, entry);
-      if ((entry.perm & need) === 0) {
-        const reason = entry.perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
-        return into.set(region, offsetHi, offsetLo, reason);
-      }
-      hi = ((entry.targetHi & ~entry.maskHi) | (offsetHi & entry.maskHi)) >>> 0;
-      lo = ((entry.targetLo & ~entry.maskLo) | (offsetLo & entry.maskLo)) >>> 0;
-      into.length = clip(into.length, (hi | entry.maskHi) >>> 0, (lo | entry.maskLo) >>> 0, hi, lo);
+      const { maskHi, maskLo, perm } = entry;
+      if ((perm & need) === 0) return into.refused(perm, write);
+      atHi = (entry.targetHi & ~maskHi) | (offsetHi & maskHi);
+      atLo = (entry.targetLo & ~maskLo) | (offsetLo & maskLo);
+      into.clip(~atHi & maskHi, ~atLo & maskLo);
       view = iommu.hooks.target.view;
     }
-    return into.set(null, hi, lo, "no-memory");
+    return into.lost(atHi, atLo, "no-memory");
   }
 
   /**
@@ -189,8 +158,7 @@ export class AddressSpace {
       return open;
     }
     this.#close(open);
-    const address = toBig(target.offsetHi, target.offsetLo);
-    return { who, addressSpace: this.name, write, iova, bytes, reason, region, address };
+    return { who, addressSpace: this.name, write, iova, bytes, reason, region, address: target.offset };
   }
 
   #close(fault: OpenFault | undefined): undefined {
@@ -200,16 +168,6 @@ export class AddressSpace {
 }
 
 type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
-
-/**
- * The smaller of `length` and the bytes from an address to the last one of its
- * piece; exact below 2^53, and never rounded to less than that.
- */
-const clip = (length: number, lastHi: number, lastLo: number, hi: number, lo: number): number =>
-  // Nearly always in one half: a subtraction of small numbers.
-  lastHi === hi
-    ? Math.min(lastLo - lo + 1, length)
-    : Math.min((lastHi - hi) * TWO32 + (lastLo - lo) + 1, length);
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {
@@ -226,7 +184,7 @@ function accessSize(target: DmaTarget, length: number): number {
 function accessMmio(target: DmaTarget, piece: Uint8Array, write: boolean, scratch: Uint8Array): void {
   const { backing } = target.region!;
   if (backing.kind !== "mmio") return;
-  const offset = toBig(target.offsetHi, target.offsetLo);
+  const { offset } = target;
   const view = new DataView(scratch.buffer);
   if (write) {
     scratch.fill(0);

@@ -1,4 +1,5 @@
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
+import type { DmaTarget } from "./dma-target.ts";
 import { type MemoryRegion, WHOLE_SPACE } from "./memory-region.ts";
 
 /** A stretch of an address space that one region answers. */
@@ -10,13 +11,14 @@ export class FlatRange {
   /** Bytes, 1 to 2^64. */
   readonly size: bigint;
   readonly readonly: boolean;
-  // The same as halves, for the hot path; `last` is inclusive.
-  readonly firstHi: number;
-  readonly firstLo: number;
-  readonly lastHi: number;
-  readonly lastLo: number;
-  readonly #shiftHi: number;
-  readonly #shiftLo: number;
+  // The same in signed halves, for the hot path; the span is the size minus 1. They
+  // are numbers from the start, as V8 knows no integer field that was undefined once.
+  readonly firstHi: number = 0;
+  readonly firstLo: number = 0;
+  readonly spanHi: number = 0;
+  readonly spanLo: number = 0;
+  readonly offsetHi: number = 0;
+  readonly offsetLo: number = 0;
 
   constructor(
     region: MemoryRegion,
@@ -30,13 +32,12 @@ export class FlatRange {
     this.address = address;
     this.size = size;
     this.readonly = readonly;
-    this.firstHi = hiOf(address);
-    this.firstLo = loOf(address);
-    this.lastHi = hiOf(this.last);
-    this.lastLo = loOf(this.last);
-    const shift = BigInt.asUintN(64, offsetInRegion - address);
-    this.#shiftHi = hiOf(shift);
-    this.#shiftLo = loOf(shift);
+    this.firstHi = hiOf(address) | 0;
+    this.firstLo = loOf(address) | 0;
+    this.spanHi = hiOf(size - 1n) | 0;
+    this.spanLo = loOf(size - 1n) | 0;
+    this.offsetHi = hiOf(offsetInRegion) | 0;
+    this.offsetLo = loOf(offsetInRegion) | 0;
   }
 
   /** Last address, inclusive. */
@@ -44,22 +45,23 @@ export class FlatRange {
     return this.address + this.size - 1n;
   }
 
-  has(hi: number, lo: number): boolean {
-    return (
-      (hi > this.firstHi || (hi === this.firstHi && lo >= this.firstLo)) &&
-      (hi < this.lastHi || (hi === this.lastHi && lo <= this.lastLo))
-    );
-  }
-
-  /** Offset in the region of an address inside of the range, low half. */
-  offsetLo(lo: number): number {
-    return (lo + this.#shiftLo) >>> 0;
-  }
-
-  /** Offset in the region of an address inside of the range, high half. */
-  offsetHi(hi: number, lo: number): number {
-    const carry = this.offsetLo(lo) < lo ? 1 : 0;
-    return (hi + this.#shiftHi + carry) >>> 0;
+  /**
+   * Is an address, in signed halves, inside of the range? Then `into` gets the
+   * region and the offset in it, and is clipped at the end of the range if that
+   * is memory (QEMU clips accesses to nothing else).
+   */
+  locate(hi: number, lo: number, into: DmaTarget): boolean {
+    const { firstLo, spanHi, spanLo, region } = this;
+    const aheadLo = (lo - firstLo) | 0;
+    const aheadHi = (hi - this.firstHi - (lo >>> 0 < firstLo >>> 0 ? 1 : 0)) | 0;
+    const borrow = spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
+    if (aheadHi === spanHi ? borrow === 1 : aheadHi >>> 0 > spanHi >>> 0) return false;
+    if (region.ram !== null) into.clip((spanHi - aheadHi - borrow) | 0, (spanLo - aheadLo) | 0);
+    const offsetLo = (aheadLo + this.offsetLo) | 0;
+    into.region = region;
+    into.offsetLo = offsetLo;
+    into.offsetHi = (aheadHi + this.offsetHi + (offsetLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
+    return true;
   }
 
   /** QEMU's test whether a listener has to hear of a change. */
@@ -86,21 +88,28 @@ export class FlatView {
   }
 
   /** The range at an address, or undefined where nothing answers. */
-  find(hi: number, lo: number): FlatRange | undefined {
-    if (this.#last?.has(hi, lo)) return this.#last;
+  find(address: bigint): FlatRange | undefined {
     let low = 0;
     let high = this.ranges.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const range = this.ranges[middle]!;
-      if (range.has(hi, lo)) {
-        this.#last = range;
-        return range;
-      }
-      if (hi < range.firstHi || (hi === range.firstHi && lo < range.firstLo)) high = middle;
-      else low = middle + 1;
+      if (this.ranges[middle]!.last < address) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    const range = this.ranges[low];
+    return range !== undefined && range.address <= address ? range : undefined;
+  }
+
+  /** {@link FlatRange.locate} in the range of an address; false where nothing answers. */
+  locate(hi: number, lo: number, into: DmaTarget): boolean {
+    return this.#last?.locate(hi, lo, into) || this.#locateOther(hi, lo, into);
+  }
+
+  #locateOther(hi: number, lo: number, into: DmaTarget): boolean {
+    const range = this.find(toBig(hi, lo));
+    if (range === undefined) return false;
+    this.#last = range;
+    return range.locate(hi, lo, into);
   }
 }
 

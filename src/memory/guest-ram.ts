@@ -130,4 +130,4 @@ export class GuestRam {
 }
 
 /** An offset in memory as a number. Exact, because no memory is larger than {@link MAX_RAM_BYTES}. */
-export const ramOffset = (hi: number, lo: number): number => hi * TWO32 + lo;
+export const ramOffset = (hi: number, lo: number): number => (hi >>> 0) * TWO32 + (lo >>> 0);

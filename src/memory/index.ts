@@ -1,5 +1,6 @@
 export * from "./address-space.ts";
 export * from "./dma-fault.ts";
+export * from "./dma-target.ts";
 export * from "./flat-view.ts";
 export * from "./guest-ram.ts";
 export * from "./iommu-notifier.ts";

@@ -11,7 +11,12 @@ import type { MemorySystem } from "./memory-system.ts";
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
 const DEFAULT_PAGE_SIZE = 0x1000n;
 
-/** The answer to a translation; one object is filled again and again. */
+/**
+ * The answer to a translation; one object is filled again and again.
+ *
+ * The halves are signed, as bitwise operators make them: a number above 2^31
+ * would not be a small integer for V8.
+ */
 export class IommuTranslation {
   /** Address of the target page, high half. */
   targetHi = 0;
@@ -22,13 +27,23 @@ export class IommuTranslation {
   /** Page size minus 1, low half. */
   maskLo = 0;
   perm: Permission = 0;
+
+  /** The answer for an address outside of the IOMMU: no permission, for any address. */
+  outside(): void {
+    this.targetHi = this.targetLo = 0;
+    this.maskHi = this.maskLo = -1;
+    this.perm = 0;
+  }
 }
 
 /** What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region. */
 export interface IommuHooks {
   /** The address space that translations lead to. */
   readonly target: AddressSpace;
-  /** Looks up one address. The hook does not filter by direction: the caller checks `perm`. */
+  /**
+   * Looks up one address, given in halves of either sign. The hook does not
+   * filter by direction: the caller checks `perm`.
+   */
   translate(hi: number, lo: number, into: IommuTranslation): void;
   /** Tells one notifier what is mapped, instead of the generic page walk. */
   replay?(notifier: IommuNotifier): ReplayReport;
@@ -182,7 +197,9 @@ export class IommuRegion extends MemoryRegion {
       this.hooks.translate(hi, lo, entry);
       if (entry.perm !== 0) {
         notifications++;
-        notifier.replayed(run.set(page, steps - 1, 1, entry.targetHi, entry.targetLo, entry.perm));
+        notifier.replayed(
+          run.set(page, steps - 1, 1, entry.targetHi >>> 0, entry.targetLo >>> 0, entry.perm),
+        );
       }
       const nextLo = page.addLo(lo, 1);
       const nextHi = page.addHi(hi, lo, 1);

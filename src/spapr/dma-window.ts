@@ -1,5 +1,5 @@
 import { type PageStep, pageStep } from "../base/page-step.ts";
-import { hex, hiOf, loOf, pageOf, toBig } from "../base/u64.ts";
+import { entryOf, hex, hiOf, loOf, toBig } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import { type IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import {
@@ -56,7 +56,7 @@ export class DmaWindow implements IommuHooks {
   lastReplay: ReplayReport | undefined;
   /** QEMU would have an empty region attached now, and abort at the next enable. */
   #emptyInQemu = false;
-  // Start of the window in halves, and the pages after which the 64-bit bus starts again.
+  // Start of the window in signed halves, and the pages after which the 64-bit bus starts again.
   #busHi = 0;
   #busLo = 0;
   #busPages = 0;
@@ -157,12 +157,25 @@ export class DmaWindow implements IommuHooks {
     this.env.liobns.remove(this);
   }
 
+  /**
+   * Gives the entries another meaning behind the back of devices: the region
+   * stays where it is, as large as it is (behaviour 9.2 b). A table in the
+   * kernel, whose pages have one size for ever, is given up for one of our own.
+   */
+  reinterpret(pageShift: number, busOffset: bigint): void {
+    if (pageShift !== this.pageShift) {
+      this.#releaseKernelTable();
+      this.table = new TceTable({ length: this.entries, pageShift });
+    }
+    this.#setGeometry(pageShift, busOffset, this.entries);
+  }
+
   #setGeometry(pageShift: number, busOffset: bigint, entries: number): void {
     this.page = pageStep(pageShift);
     this.busOffset = busOffset;
     this.entries = entries;
-    this.#busHi = hiOf(busOffset);
-    this.#busLo = loOf(busOffset);
+    this.#busHi = hiOf(busOffset) | 0;
+    this.#busLo = loOf(busOffset) | 0;
     this.#busPages = 2 ** (64 - pageShift);
   }
 
@@ -176,12 +189,9 @@ export class DmaWindow implements IommuHooks {
   indexOf(hi: number, lo: number): number {
     const { maskHi, maskLo, shift } = this.page;
     const pageLo = lo & maskLo;
-    const busLo = this.#busLo | 0;
+    const busLo = this.#busLo;
     const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
-    const aheadHi = ((hi & maskHi) - (this.#busHi | 0) - borrow) | 0;
-    const aheadLo = (pageLo - busLo) | 0;
-    // Nearly all windows are smaller than 4 GiB, or their pages are at least 64 KiB: small integers.
-    return aheadHi === 0 && shift < 32 ? aheadLo >>> shift : pageOf(aheadHi >>> 0, aheadLo >>> 0, shift);
+    return entryOf((hi & maskHi) - this.#busHi - borrow, pageLo - busLo, shift);
   }
 
   /** Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before. */
@@ -266,18 +276,16 @@ export class DmaWindow implements IommuHooks {
   translate(hi: number, lo: number, into: IommuTranslation): void {
     const { page, table } = this;
     const { shift } = page;
-    const index = hi === 0 && shift < 32 ? lo >>> shift : pageOf(hi, lo, shift);
+    const index = entryOf(hi, lo, shift);
     if (table !== null && index < this.entries) {
       table.load(index);
-      into.targetHi = (table.hi & page.maskHi) >>> 0;
-      into.targetLo = (table.lo & page.maskLo) >>> 0;
-      into.maskHi = ~page.maskHi >>> 0;
-      into.maskLo = ~page.maskLo >>> 0;
+      into.targetHi = table.hi & page.maskHi;
+      into.targetLo = table.lo & page.maskLo;
+      into.maskHi = ~page.maskHi;
+      into.maskLo = ~page.maskLo;
       into.perm = permOf(table.lo);
     } else {
-      into.targetHi = into.targetLo = 0;
-      into.maskHi = into.maskLo = 0xffff_ffff;
-      into.perm = 0;
+      into.outside();
     }
     if (this.env.observer.trace !== null) this.#traceTranslation(hi, lo, into);
   }
@@ -342,7 +350,7 @@ export class DmaWindow implements IommuHooks {
       ioba: toBig(hi, lo),
       tce: toBig(entry.targetHi, entry.targetLo),
       perm: entry.perm,
-      mask: entry.maskLo,
+      mask: entry.maskLo >>> 0,
     });
   }
 

@@ -1,4 +1,5 @@
-import { type AddressSpace, DmaTarget } from "../memory/address-space.ts";
+import type { AddressSpace } from "../memory/address-space.ts";
+import { DmaTarget } from "../memory/dma-target.ts";
 import { ramOffset } from "../memory/guest-ram.ts";
 import type { MemorySystem } from "../memory/memory-system.ts";
 import type { Accelerator } from "./accelerator.ts";

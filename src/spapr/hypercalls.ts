@@ -9,7 +9,7 @@
  */
 
 import { TWO32, toBig } from "../base/u64.ts";
-import { DmaTarget } from "../memory/address-space.ts";
+import { DmaTarget } from "../memory/dma-target.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import { readCells, type SpaprEnvironment } from "./environment.ts";

@@ -8,5 +8,6 @@ export * from "./pci-device.ts";
 export * from "./phb.ts";
 export * from "./profile.ts";
 export * from "./registers.ts";
+export * from "./saved-table.ts";
 export * from "./trace-events.ts";
 export type { VioConfig, VioDevice } from "./vio.ts";

@@ -58,8 +58,14 @@ export interface Profile {
   readonly ddwExtensions: readonly number[];
   /** Page sizes of a bridge that says nothing: a mask of sizes in bytes. */
   readonly defaultPageSizes: bigint;
-  /** Version of the migration state `spapr_iommu`. */
-  readonly migrationVersion: number;
+  /** Version of the migration state `spapr_iommu`: written, and the newest that is loaded. */
+  readonly migrationVersion: 2 | 3;
+  /**
+   * A window that is loaded over one of as many entries keeps its region, where
+   * and as large as it was, also if its pages or its start are others now
+   * (QEMU, seen; behaviour 9.2 b). Otherwise the region follows.
+   */
+  readonly loadKeepsRegion: boolean;
   /**
    * Tokens of RTAS calls that have nothing to do with DMA and answer -3 to what op scripts pass them;
    * 0x202d is unknown to QEMU 7.2 and ibm,configure-kernel-dump in 11.1 (recorded in rtas-call).
@@ -102,6 +108,7 @@ const QEMU_7_2: Profile = {
   ddwExtensions: [2, 0x2029, 1],
   defaultPageSizes: 0x121_1000n,
   migrationVersion: 3,
+  loadKeepsRegion: true,
   otherRtasTokens: [],
   vfioRefusedMapStays: false,
   vfioOutsideMemoryStays: false,
@@ -147,6 +154,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     createAboveMaximum: false,
     createOverWindow: false,
     defaultWindowSticks: false,
+    loadKeepsRegion: false,
     secondWindowFirst: [],
     truncatedWindowProperty: false,
   },

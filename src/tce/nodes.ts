@@ -125,11 +125,15 @@ export type Node = Runs | Leaf | Inner;
 /** Entries below a node of a level: 512, 2^15, 2^21, ... up to 2^57. */
 export const SPANS: readonly number[] = Array.from({ length: 9 }, (_, level) => LEAF_SIZE * FAN_OUT ** level);
 
-/** Inverses of {@link SPANS}, because hot paths divide by them. */
-const PER_SPAN: readonly number[] = SPANS.map((span) => 1 / span);
+/** Levels of a table of 2^31 entries, which 32-bit shifts reach. */
+const SMALL_LEVELS = 4;
 
-/** Which child of an inner node of a level holds the entry `ahead` entries behind the node's first one. */
-export const childOf = (ahead: number, level: number): number => (ahead * PER_SPAN[level - 1]!) | 0;
+/** Which child of an inner node of a level holds an entry. */
+export const childOf = (index: number, level: number): number =>
+  index <= 0x7fff_ffff && level <= SMALL_LEVELS
+    ? // 512 entries are 9 bits, and 64 children 6 more a level.
+      (index >>> (level * 6 + 3)) & (FAN_OUT - 1)
+    : Math.floor(index / SPANS[level - 1]!) % FAN_OUT;
 
 /**
  * Where in a run list an index belongs: the position in `cells` of the first

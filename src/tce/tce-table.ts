@@ -21,7 +21,7 @@ import { TCE_PERM_MASK } from "./tce.ts";
 import { slotOf, type TceTableShape, TceView } from "./tce-view.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
-const LEAF_WORDS = LEAF_SIZE * 2;
+const IN_LEAF = LEAF_SIZE - 1;
 const PERM_MASK = TCE_PERM_MASK;
 
 /** What an empty subtree counts. */
@@ -46,6 +46,12 @@ export const MAX_LEAVES: number = 2 ** 20;
  */
 export class TceTable extends TceView {
   #owner: Owner = {};
+  /**
+   * The words of a dense leaf that became empty, all zero. A driver's pages
+   * move on through its window, so the next leaf that is begun becomes dense
+   * with its second run, and takes these: there are never more than before.
+   */
+  #spare: Uint32Array<ArrayBuffer> | null = null;
 
   constructor(shape: TceTableShape) {
     super(shape);
@@ -54,11 +60,12 @@ export class TceTable extends TceView {
   /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
   put(index: number, hi: number, lo: number): void {
     const slot = slotOf(index);
-    const at = (index - this.cachedFirst[slot]!) * 2;
-    if (at >= 0 && at < LEAF_WORDS) {
+    const inLeaf = index & IN_LEAF;
+    if (this.cachedFirst[slot] === index - inLeaf) {
       const leaf = this.cachedLeaf[slot]!;
       if (leaf.owner === this.#owner) {
         const { words } = leaf;
+        const at = inLeaf * 2;
         const wasLo = words[at]!;
         const wasHi = words[at + 1]!;
         words[at] = lo;
@@ -79,19 +86,19 @@ export class TceTable extends TceView {
   #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
+    if ((valid | stored) === 0) return;
     // A table that owns a leaf owns the nodes above it.
     let node = this.root as Inner | Leaf;
-    let base = 0;
     for (let level = this.height; node.kind === "inner"; level--) {
       node.valid += valid;
       node.stored += stored;
-      const child = childOf(index - base, level);
-      base += child * SPANS[level - 1]!;
-      node = node.children[child] as Inner | Leaf;
+      node = node.children[childOf(index, level)] as Inner | Leaf;
     }
     node.valid += valid;
     node.stored += stored;
-    if (node.stored === 0) this.#write(index, 1, 0, 0, 0);
+    if (node.stored > 0) return;
+    this.#write(index, 1, 0, 0, 0);
+    this.#spare = node.words;
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
@@ -163,7 +170,37 @@ export class TceTable extends TceView {
   /** Makes every entry zero. */
   clear(): void {
     this.root = null;
-    this.forgetLeaves();
+    this.forgetRange(0, this.length);
+  }
+
+  /**
+   * Takes over the entries of another table; those behind its end become zero.
+   * O(1) for a table of the same shape, which both share until one is changed;
+   * else what it costs follows the entries that are not zero.
+   *
+   * @throws IommuError BAD_SHAPE if the other table is longer
+   */
+  restore(from: TceView): void {
+    if (from.length > this.length) {
+      throw new IommuError("BAD_SHAPE", `${from.length} entries do not fit into a table of ${this.length}`, {
+        from: from.length,
+        length: this.length,
+      });
+    }
+    // What a table still owns it would go on to write in place.
+    const view = from instanceof TceTable ? from.snapshot() : from;
+    this.clear();
+    if (view.length === this.length && view.pageShift === this.pageShift) {
+      this.root = view.root;
+      return;
+    }
+    view.forEachStoredRun(0, view.length, (first, count, hi, lo, step) => {
+      if (step === 0 || view.pageShift === this.pageShift) {
+        this.#write(first, count, hi, lo, step);
+        return;
+      }
+      for (let i = 0; i < count; i++) this.put(first + i, view.page.addHi(hi, lo, i), view.page.addLo(lo, i));
+    });
   }
 
   /** The table as it is now, for ever; O(1). */
@@ -179,11 +216,20 @@ export class TceTable extends TceView {
     return table;
   }
 
+  /** The first `length` entries of a table, in one of its own; costs what is stored in them. */
+  static cut(table: TceView, length: number): TceTable {
+    const cut = new TceTable({ length, pageShift: table.pageShift });
+    table.forEachStoredRun(0, length, (first, count, hi, lo, step) => {
+      cut.#write(first, count, hi, lo, step);
+    });
+    return cut;
+  }
+
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     if (count === 0) return;
     // One entry changes no leaf but its own.
-    if (count === 1) this.forgetLeaf(first);
-    else this.forgetLeaves();
+    if (count === 1) this.forgetEntry(first);
+    else this.forgetRange(first, first + count);
     this.root = this.#writeNode(this.root, this.height, 0, first, count, hi, lo, step);
   }
 
@@ -211,7 +257,7 @@ export class TceTable extends TceView {
     const span = SPANS[level - 1]!;
     const end = first + count;
     for (let at = first; at < end; ) {
-      const child = childOf(at - base, level);
+      const child = childOf(at, level);
       const childBase = base + child * span;
       const to = Math.min(end, childBase + span);
       const ahead = step * (at - first);
@@ -262,7 +308,8 @@ export class TceTable extends TceView {
   /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
   #nodeOf(cells: number[], level: number, base: number): Node | null {
     if (cells.length === 0) return null;
-    if (cells.length <= maxRuns(level) * CELLS) return new Runs(this.#owner, cells);
+    const most = level === 0 && this.#spare !== null ? 1 : maxRuns(level);
+    if (cells.length <= most * CELLS) return new Runs(this.#owner, cells);
     return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
   }
 
@@ -276,7 +323,8 @@ export class TceTable extends TceView {
         },
       );
     }
-    const words = new Uint32Array(LEAF_SIZE * 2);
+    const words = this.#spare ?? new Uint32Array(LEAF_SIZE * 2);
+    this.#spare = null;
     const { valid, stored } = new Runs(this.#owner, cells);
     for (let i = 0; i < cells.length; i += CELLS) {
       const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [
@@ -306,7 +354,7 @@ export class TceTable extends TceView {
         number,
       ];
       for (let at = first; at < first + count; ) {
-        const child = childOf(at - base, level);
+        const child = childOf(at, level);
         const to = Math.min(first + count, base + (child + 1) * span);
         const ahead = step * (at - first);
         const partHi = this.page.addHi(hi, lo, ahead);

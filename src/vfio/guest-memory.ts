@@ -1,4 +1,4 @@
-import { hiOf, loOf, minBig } from "../base/u64.ts";
+import { minBig } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
 
@@ -34,7 +34,7 @@ export function resolvePages(
   pageSize: bigint,
   pages: number,
 ): MemoryStretch {
-  const range = system.view.find(hiOf(address), loOf(address));
+  const range = system.view.find(address);
   if (range === undefined || range.region.ram === null) {
     const next = system.view.ranges.find((other) => other.address > address);
     const free = (next === undefined ? 1n << 64n : next.address) - address;

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { recordedReference, recordedStream, recordedStreams } from "../formats/migration/sources.ts";
 import { cli } from "./cli.ts";
@@ -144,4 +145,158 @@ describe("info of a saved machine", () => {
     );
     expect(guessed.stdout).toContain("all tables: 0 ");
   });
+});
+
+describe("convert of a saved machine", () => {
+  it("writes it without its guest's memory, packed or not, and never half", async () => {
+    const name = "hash-table-power8-firmware";
+    const plain = path.join(folder, "blank.mig");
+    const packed = path.join(folder, "blank.mig.gz");
+    for (const file of [plain, packed]) {
+      const { status, stderr } = await cli(["convert", stream(name), file]);
+      expect(status, stderr).toBe(0);
+      expect(stderr).toMatch(/blank\.mig(\.gz)?: [\d,]+ pages of guest memory made zero\n$/);
+    }
+    const bytes = readFileSync(plain);
+    expect(bytes.length).toBe(recordedStream(name).length);
+    expect(Buffer.compare(gunzipSync(readFileSync(packed)), bytes)).toBe(0);
+    expect(await cli(["map", packed, "--raw"])).toEqual(await cli(["map", stream(name), "--raw"]));
+    expect(bytes.includes("magic123")).toBe(false);
+    expect((await cli(["convert", stream(name), plain])).stderr).toContain("exists; --force overwrites it");
+    const cut = written("cut.mig", bytes.subarray(0, 200_000));
+    const failed = await cli(["convert", cut, path.join(folder, "never.mig")]);
+    expect(failed).toMatchObject({ status: 1, stdout: "" });
+    expect(failed.stderr).toMatch(/cut\.mig: migration stream, byte 200000 .*: the stream ends within/);
+    const piped = await cli(["convert", "-", path.join(folder, "never.mig")], bytes);
+    expect(piped.stderr).toContain("stdin: is read twice for this");
+    expect(readdirSync(folder).filter((file) => file.includes("never"))).toEqual([]);
+  });
+});
+
+const TRACES = path.resolve(import.meta.dirname, "../corpus/traces");
+const trace = (name: string): string => path.join(TRACES, `${name}.log.gz`);
+
+describe("check of a saved machine", () => {
+  it("finds nothing in a recorded one, and says up to where a damaged one could be read", async () => {
+    const { status, stdout } = await cli(["check", stream(IDLE)]);
+    expect([status, stdout]).toEqual([
+      0,
+      `${stream(IDLE)}: migration-stream, 30 sections, 28 as described, 4 windows, nothing found\n`,
+    ]);
+    const plain = recordedStream(IDLE);
+    const cut = written("check-cut.mig", plain.subarray(0, plain.length - 30_000));
+    const packed = written("check-cut.mig.gz", gzipSync(plain).subarray(0, 500_000));
+    for (const file of [cut, packed]) {
+      const result = await cli(["check", file, "--output", "json"]);
+      expect(result.status).toBe(2);
+      const { findings } = JSON.parse(result.stdout).files[0];
+      expect(findings).toMatchObject([{ kind: "truncated", severity: "error" }]);
+      if (file === cut) expect(findings[0].lines).toEqual([plain.length - 30_000]);
+    }
+    const piped = await cli(["check", "-", "--output", "json"], plain.subarray(0, 100_000));
+    expect(JSON.parse(piped.stdout).files[0].findings[0].lines).toEqual([100_000]);
+  });
+
+  it("names what is no machine's header, with the section", async () => {
+    const bytes = recordedStream(IDLE);
+    const at = Buffer.from(bytes).indexOf("spapr_iommu") + "spapr_iommu".length + 8 + 8;
+    const { status, stdout } = await cli(["check", written("bypass.mig", bytes.with(at, 1))]);
+    expect(status).toBe(2);
+    expect(stdout).toMatch(/bypass\.mig:\d+: mismatch: liobn 0x80000000: .*bypass is set/);
+  });
+});
+
+describe("check of a trace against a saved machine", () => {
+  const PAGES = "pgsz-256m-linux61";
+  const SAVED = stream(`${PAGES}--pgsz-256m`);
+
+  it("counts what agrees, and is fine if nothing differs", async () => {
+    const { status, stdout } = await cli(["check", trace(PAGES), "--against", SAVED]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(
+      "before event 1278 (line 1279) against " +
+        `${SAVED}: 262 entries agree, 30 inferred ones are confirmed, 0 are unknown to the trace (0 of them not zero), 0 differ\n`,
+    );
+    const json = JSON.parse(
+      (await cli(["check", trace(PAGES), "--against", SAVED, "--output", "json"])).stdout,
+    );
+    expect(json.files[0]).toMatchObject({
+      format: "qemu-log",
+      mismatches: 0,
+      findings: [],
+      against: {
+        file: SAVED,
+        before: 1278,
+        line: 1279,
+        saves: 1,
+        windows: [
+          { liobn: "0x80000000", entries: 262_144, agreed: 260, confirmed: 28, unknown: 0, differing: 0 },
+          { liobn: "0x80000001", entries: 4, agreed: 2, confirmed: 2, unknown: 0, differing: 0 },
+        ],
+      },
+    });
+  });
+
+  it("takes either of the two from standard input", async () => {
+    const bytes = recordedStream(`${PAGES}--pgsz-256m`);
+    const piped = await cli(["check", trace(PAGES), "--against", "-"], bytes);
+    expect(piped.status).toBe(0);
+    expect(piped.stdout).toContain("against stdin: 262 entries agree");
+  });
+
+  it("is wrong with another machine, at another time, and says so", async () => {
+    const later = await cli(["check", trace(PAGES), "--against", SAVED, "--at", "100"]);
+    expect(later.status).toBe(2);
+    expect(later.stdout).toMatch(/before event 101 \(line \d+\) against .*, \d+ differ/);
+    const other = await cli(["check", trace("pgsz-4k-only-linux61"), "--against", SAVED]);
+    expect(other.status).toBe(2);
+    expect(other.stdout).toContain(
+      "the window has 131072 pages of 2^12 bytes at 0x800000000000000 by the trace",
+    );
+  });
+
+  it.each([
+    {
+      args: [trace(PAGES), trace(PAGES), "--against", SAVED],
+      status: 1,
+      reason: /one trace is compared .* here are 2/,
+    },
+    { args: [SAVED, "--against", SAVED], status: 1, reason: /are both saved machines: diff shows/ },
+    { args: [trace(PAGES), "--against", trace(PAGES)], status: 1, reason: /is no migration stream/ },
+    { args: [trace(PAGES), "--against", "nowhere.mig"], status: 1, reason: /nowhere\.mig: no such file/ },
+    { args: ["-", "--against", "-"], status: 1, reason: /but not both/ },
+    { args: ["script.jsonl", "--against", SAVED], status: 1, reason: /is an op script; it wants a trace/ },
+    {
+      args: [trace(PAGES), "--at", "7"],
+      status: 1,
+      reason: /--at says when the stream of --against was taken/,
+    },
+    {
+      args: [trace(PAGES), "--against", SAVED, "-F", "pci_put"],
+      status: 1,
+      reason: /the windows would be wrong/,
+    },
+    { args: [SAVED, "-F", "pci_put"], status: 1, reason: /a saved machine has no events to filter/ },
+    { args: [trace(PAGES), "--against", SAVED, "--at", "1.5"], status: 1, reason: /has no times/ },
+    {
+      args: [path.join(TRACES, "dma-ppc64le-linux612-planted.txt.gz"), "--against", SAVED],
+      status: 63,
+      reason: /dma events tell of mappings, not of windows/,
+    },
+  ])("is refused: $reason", async ({ args, status, reason }) => {
+    const result = await cli(["check", ...args]);
+    expect(result.status).toBe(status);
+    expect(result.stdout).toBe("");
+    expect(result.stderr).toMatch(reason);
+  });
+});
+
+it("a trace and a saved machine agree on which window is the default one", async () => {
+  for (const name of ["vio-vscsi-vlan-linux61--vio-under-load", LOADED]) {
+    const flags = async (file: string): Promise<[string, boolean][]> =>
+      JSON.parse((await cli(["map", file, "--raw", "--output", "json"])).stdout)
+        .filter(({ entries }: { entries: number }) => entries > 0)
+        .map(({ liobn, defWin }: { liobn: string; defWin: boolean }) => [liobn, defWin]);
+    expect(await flags(trace(name.split("--")[0]!))).toEqual(await flags(stream(name)));
+  }
 });

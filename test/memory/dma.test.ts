@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
-import { AddressSpace, DmaTarget, TxResult } from "../../src/memory/address-space.ts";
+import { AddressSpace, TxResult } from "../../src/memory/address-space.ts";
 import { type DmaFault, formatFault } from "../../src/memory/dma-fault.ts";
+import { DmaTarget } from "../../src/memory/dma-target.ts";
 import { GuestRam } from "../../src/memory/guest-ram.ts";
 import { IommuRegion } from "../../src/memory/iommu-region.ts";
 import { MemoryRegion } from "../../src/memory/memory-region.ts";

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { hiOf, loOf } from "../../src/base/u64.ts";
 import { AddressSpace } from "../../src/memory/address-space.ts";
 import type { FlatView } from "../../src/memory/flat-view.ts";
 import { GuestRam } from "../../src/memory/guest-ram.ts";
@@ -38,7 +37,7 @@ function answerAt(region: MemoryRegion, address: bigint, readonly = false): stri
 }
 
 const answerOf = (view: FlatView, address: bigint): string | undefined => {
-  const range = view.find(hiOf(address), loOf(address));
+  const range = view.find(address);
   if (range === undefined) return undefined;
   const offset = address - range.address + range.offsetInRegion;
   return `${range.region.name}+${offset}${range.readonly ? " ro" : ""}`;

@@ -1,17 +1,23 @@
-import { openSync, readSync, statSync } from "node:fs";
+import { mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { editMigration } from "../../src/formats/migration/edit.ts";
-import { type MigrationStream, readMigration } from "../../src/formats/migration/reader.ts";
+import { readMigration } from "../../src/formats/migration/reader.ts";
 import type { ByteFile } from "../../src/formats/migration/source.ts";
+import type { MigrationStream } from "../../src/formats/migration/stream.ts";
+import { writeMigration } from "../../src/formats/migration/stream-writer.ts";
 import { withTable } from "../../src/formats/migration/tce-section-writer.ts";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
 import type { QmpClient } from "../../src/live/qmp.ts";
 import { migrationStatus } from "../../src/live/settings.ts";
+import { Machine } from "../../src/spapr/machine.ts";
+import { Hcall, RtasToken } from "../../src/spapr/papr.ts";
+import { loadTables, type SavedTable, saveTables } from "../../src/spapr/saved-table.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import type { TceView } from "../../src/tce/tce-view.ts";
-import { Random } from "../helpers/random.ts";
+import { Random, runSeed } from "../helpers/random.ts";
 import { RunningQemu, until } from "./running-qemu.ts";
 
 const DEFAULT = 0x8000_0000;
@@ -74,22 +80,146 @@ async function roundTrip(edit: (saved: MigrationStream) => Parameters<typeof edi
     for await (const piece of editMigration(fileOf(first), saved, edit(saved))) await out.write(piece);
     await out.close();
     target = await RunningQemu.start(SCRIPT, { more: ["-incoming", `exec:cat ${edited}`] });
-    const monitor = await target.monitor();
-    await until(
-      async () =>
-        ["running", "postmigrate"].includes(
-          ((await monitor.execute("query-status")) as { status: string }).status,
-        ),
-      `the stream to be loaded (${target.stderr})`,
-    );
-    const loaded = await save(monitor, path.join(target.folder, "second"));
-    monitor.close();
-    return { saved, loaded, stderr: target.stderr };
+    return { saved, loaded: await readBack(target), stderr: target.stderr };
   } finally {
     await source.stop();
     await target?.stop();
   }
 }
+
+/** What a QEMU holds when it has loaded a stream. */
+async function readBack(target: RunningQemu): Promise<MigrationStream> {
+  const monitor = await target.monitor();
+  await until(
+    async () =>
+      ["running", "postmigrate", "paused"].includes(
+        ((await monitor.execute("query-status")) as { status: string }).status,
+      ),
+    `the stream to be loaded (${target.stderr})`,
+  );
+  const loaded = await save(monitor, path.join(target.folder, "second"));
+  monitor.close();
+  return loaded;
+}
+
+/** Loads a stream that is nothing but tables of ours; the guest does not run. */
+async function loadTablesOnly(tables: readonly SavedTable[]) {
+  const folder = mkdtempSync(path.join(tmpdir(), "spapr-iommu-test-"));
+  let target: RunningQemu | undefined;
+  try {
+    const file = path.join(folder, "ours.mig");
+    const out = await open(file, "w");
+    for (const piece of writeMigration("pseries-7.2", tables)) await out.write(piece);
+    await out.close();
+    target = await RunningQemu.start(SCRIPT, { more: ["-S", "-incoming", `exec:cat ${file}`] });
+    const loaded = await readBack(target);
+    const monitor = await target.monitor();
+    const tree = (await monitor.execute("human-monitor-command", { "command-line": "info mtree" })) as string;
+    monitor.close();
+    return { loaded, tree, stderr: target.stderr };
+  } finally {
+    await target?.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A machine of ours like that of the script, whose guest created windows and wrote entries as it liked. */
+function busyMachine(
+  profile: string,
+  random: Random,
+  calls: readonly (readonly [shift: number, size: number])[],
+): Machine {
+  const machine = new Machine({ profile, phbs: [{ index: 0 }] });
+  for (const [pageShift, windowShift] of calls) {
+    const { windows } = machine.phbs[0]!;
+    const used = windows.filter(({ enabled }) => enabled);
+    if (used.length === 2) machine.rtas(RtasToken.REMOVE_PE_DMA_WINDOW, [random.pick(used).liobn], 1);
+    machine.rtas(RtasToken.CREATE_PE_DMA_WINDOW, [0, 0x0800_0000, 0x2000_0000, pageShift, windowShift], 4);
+  }
+  for (const { liobn, busOffset, entries, pageShift } of machine.env.liobns) {
+    for (let i = 0; entries > 0 && i < 300; i++) {
+      const ioba = busOffset + (BigInt(random.below(entries)) << BigInt(pageShift));
+      machine.call(Hcall.STUFF_TCE, liobn, ioba, random.u64(), 1 + random.below(3));
+    }
+  }
+  return machine;
+}
+
+/** What a stream says of each window but for what only its framing shows. */
+const statesOf = (tables: readonly SavedTable[]) =>
+  tables.map(({ liobn, bypass, table, defWin, geometry }) => ({
+    liobn,
+    bypass,
+    defWin,
+    geometry,
+    length: table?.length ?? 0,
+    entries: entriesOf(table),
+  }));
+
+describe("what our machine saved, in real QEMU", () => {
+  const random = new Random(runSeed());
+
+  it.each([
+    { name: "both windows", calls: [[16, 30]] },
+    {
+      name: "the default window gone, another one in its place",
+      calls: [
+        [16, 30],
+        [24, 36],
+        [12, 25],
+      ],
+    },
+    { name: "no second window", calls: [] },
+  ] as const)("takes the place of a real machine's tables: $name", async ({ calls }) => {
+    const machine = busyMachine("qemu-7.2", random, calls);
+    const { loaded } = await roundTrip(() => saveTables(machine));
+    expect(statesOf(loaded.windows), `seed ${random.seed}`).toEqual(statesOf(saveTables(machine)));
+  });
+
+  it.each([
+    {
+      profile: "qemu-7.2",
+      calls: [
+        [16, 30],
+        [24, 40],
+      ],
+    },
+    { profile: "qemu-4.0", calls: [[16, 32]] },
+  ] as const)("is loaded as a stream of its own, in the version of $profile", async ({ profile, calls }) => {
+    const machine = busyMachine(profile, random, calls);
+    const tables = saveTables(machine);
+    const { loaded, stderr } = await loadTablesOnly(tables);
+    expect(stderr).toBe("");
+    // Version 2 does not carry which window is the default one: it stays what the reset made it.
+    const expected = statesOf(tables).map((state) => ({
+      ...state,
+      defWin: state.defWin ?? state.liobn === DEFAULT,
+    }));
+    expect(statesOf(loaded.windows), `seed ${random.seed}`).toEqual(expected);
+    // And a machine of ours that loads what QEMU saved then has the same again.
+    const again = new Machine({ phbs: [{ index: 0 }] });
+    loadTables(again, loaded.windows);
+    expect(statesOf(saveTables(again))).toEqual(expected);
+  });
+
+  it("keeps its region over a window of as many entries, as ours does", async () => {
+    const machine = new Machine({ phbs: [{ index: 0 }] });
+    machine.rtas(RtasToken.CREATE_PE_DMA_WINDOW, [0, 0x0800_0000, 0x2000_0000, 16, 34], 4);
+    // As many entries as the default window, and now in its place: LIOBN 0 with 64K pages, at 2^59.
+    machine.rtas(RtasToken.REMOVE_PE_DMA_WINDOW, [DEFAULT], 1);
+    machine.rtas(RtasToken.CREATE_PE_DMA_WINDOW, [0, 0x0800_0000, 0x2000_0000, 16, 34], 4);
+    const tables = saveTables(machine);
+    const ours = new Machine({ phbs: [{ index: 0 }] });
+    loadTables(ours, tables);
+    expect(ours.phbs[0]!.windows.map(({ iommu }) => iommu.size)).toEqual([1n << 30n, 1n << 34n]);
+    const { tree } = await loadTablesOnly(tables);
+    const sizeOf = (liobn: number): bigint => {
+      const found = new RegExp(`([0-9a-f]{16})-([0-9a-f]{16}) .*tce-iommu-${liobn.toString(16)}`).exec(tree)!;
+      return BigInt(`0x${found[2]}`) - BigInt(`0x${found[1]}`) + 1n;
+    };
+    expect([sizeOf(DEFAULT), sizeOf(SECOND)]).toEqual([1n << 30n, 1n << 34n]);
+  });
+});
 
 describe("a stream that was edited, in real QEMU", () => {
   it("comes back as it was when nothing was changed", async () => {

@@ -256,6 +256,43 @@ describe("a table of TCEs", () => {
     expect(sequences).toBeGreaterThan(100_000);
   });
 
+  it("is the map of what was put while a window of pages moves through it, again and again", () => {
+    const length = 2 ** 16;
+    const table = new TceTable({ length, pageShift: 12 });
+    const model = new ModelTable(length, 12);
+    const put = (index: number, value: bigint): void => {
+      table.set(index, value);
+      model.put(index, value);
+    };
+    const snapshots: { view: TceView; model: ModelTable }[] = [];
+    for (let step = 0; step < 12_000; step++) {
+      const index = (step * 16) % length;
+      put(index, BigInt(step) * 4096n + 3n);
+      put((index - 300 * 16 + length) % length, 0n);
+      if (step % 1777 === 0) snapshots.push({ view: table.snapshot(), model: model.copy() });
+    }
+    expectSame(table, model);
+    for (const { view, model: was } of snapshots) expect(storedOf(view)).toEqual(was.sorted());
+  });
+
+  it("finds in a run that was found before what was written since", () => {
+    const table = new TceTable({ length: 2 ** 20, pageShift: 12 });
+    table.putRun(1000, 5000, 0, 0x1003);
+    expect(table.get(3000)).toBe(0x1003n + 2000n * 4096n);
+    table.set(3001, 0xabc3n);
+    expect([table.get(3000), table.get(3001)]).toEqual([0x1003n + 2000n * 4096n, 0xabc3n]);
+    const snapshot = table.snapshot();
+    fill(table, 2500, 600, 0n);
+    expect([table.get(2499), table.get(3000), table.get(3100)]).toEqual([
+      0x1003n + 1499n * 4096n,
+      0n,
+      0x1003n + 2100n * 4096n,
+    ]);
+    table.clear();
+    expect(table.get(3100)).toBe(0n);
+    expect(snapshot.get(3000)).toBe(0x1003n + 2000n * 4096n);
+  });
+
   it("refuses to diff tables of different shapes", () => {
     const a = new TceTable({ length: 8, pageShift: 12 });
     expect(() => diff(a, new TceTable({ length: 9, pageShift: 12 }), () => {})).toThrow(/8 and 9 entries/);

@@ -169,14 +169,16 @@ export class ByteCursor {
   /** Characters of ASCII that can be printed; anything else is no name. */
   async text(length: number, what: string): Promise<string> {
     await this.need(length, what);
-    let text = "";
-    for (const end = this.at + length; this.at < end; this.at++) {
-      const code = this.bytes[this.at]!;
-      if (code < 0x20 || code > 0x7e) {
-        throw badStream(this.offset, `${what} contains the byte ${hex(code)}, which is not printable`);
-      }
-      text += String.fromCharCode(code);
+    const end = this.at + length;
+    for (let at = this.at; at < end; at++) {
+      const code = this.bytes[at]!;
+      if (code >= 0x20 && code <= 0x7e) continue;
+      this.at = at;
+      throw badStream(this.offset, `${what} contains the byte ${hex(code)}, which is not printable`);
     }
+    // In one go: a text that grows by characters takes 32 bytes for each.
+    const text = String.fromCharCode(...this.bytes.subarray(this.at, end));
+    this.at = end;
     return text;
   }
 }

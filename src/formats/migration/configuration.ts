@@ -3,15 +3,17 @@ import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts"
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 /** "QEVM". */
-const MAGIC = 0x5145_564d;
-const FORMAT_VERSION = 3;
+export const MAGIC = 0x5145_564d;
+/** The only version of the format that was ever in wide use. */
+export const FORMAT_VERSION = 3;
 
-const RECORD_CONFIGURATION = 0x07;
+/** Byte that begins the configuration. */
+export const RECORD_CONFIGURATION = 0x07;
 
 /** Capabilities that a configuration may list; QEMU knows about 25. */
 const MAX_CAPABILITIES = 1024;
 /** Longest name of a machine type. */
-const MAX_MACHINE_NAME = 1024;
+export const MAX_MACHINE_NAME = 1024;
 
 /** What a stream says about how the machine is configured. */
 export interface Configuration {
@@ -21,9 +23,12 @@ export interface Configuration {
   readonly capabilities: readonly string[];
 }
 
-/** Do these bytes, the first ones of a file, begin a migration stream? Four are enough. */
+/** Bytes that tell a migration stream. */
+export const MAGIC_BYTES = 4;
+
+/** Do these bytes, the first {@link MAGIC_BYTES} of a file or more, begin a migration stream? */
 export const isMigrationStream = (head: Uint8Array): boolean =>
-  head.length >= 4 && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
+  head.length >= MAGIC_BYTES && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
 
 /** Reads what every stream begins with. */
 export async function readHeader(cursor: ByteCursor): Promise<void> {

@@ -7,17 +7,23 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
-import { badStream, u32At } from "./byte-cursor.ts";
+import { hex } from "../../base/u64.ts";
+import { type ByteCursor, badStream, u32At } from "./byte-cursor.ts";
 import type { Tail } from "./source.ts";
 
 /** Byte that begins the record of the description. */
 export const RECORD_DESCRIPTION = 0x06;
 
 /**
- * Longest description that is read. One CPU and a few devices take 14 KB; the
- * largest machine with 2048 CPUs stays below this.
+ * Longest description that is read. Some devices take 14 KB, and each CPU 2 KB:
+ * the largest machine, with 2048 CPUs, stays below this.
  */
-export const MAX_DESCRIPTION: number = 16 * 1024 * 1024;
+export const MAX_DESCRIPTION: number = 8 * 1024 * 1024;
+
+/** Objects and lists in it; QEMU writes 52 for a CPU. */
+const MAX_CONTAINERS = 2 ** 17;
+/** Commas between their members; QEMU writes 109 for a CPU. */
+const MAX_COMMAS = 2 ** 18;
 
 /** Levels of subsections within subsections; QEMU's own go to three. */
 const MAX_DEPTH = 16;
@@ -75,28 +81,81 @@ export function findDescription(tail: Tail): StreamDescription | undefined {
 }
 
 /**
+ * Reads the record of the description at the position of a cursor.
+ *
+ * @param known the description, if it was found before; its text is not parsed twice
+ * @throws IommuError BAD_FILE if something else is there
+ */
+export async function readDescription(
+  cursor: ByteCursor,
+  known?: StreamDescription,
+): Promise<StreamDescription> {
+  const offset = cursor.offset;
+  const type = await cursor.u8("the description of the sections");
+  if (type !== RECORD_DESCRIPTION)
+    throw badStream(offset, `a byte ${hex(type)} after the end of the sections`);
+  const length = await cursor.u32("the length of the description");
+  if (length > MAX_DESCRIPTION) {
+    throw badStream(offset, `a description of ${length} bytes; at most ${MAX_DESCRIPTION} are read`);
+  }
+  await cursor.need(length, "the description of the sections");
+  const bytes = cursor.bytes.subarray(cursor.at, cursor.at + length);
+  cursor.at += length;
+  return known?.offset === offset && known.text === decode(offset, bytes)
+    ? known
+    : parseDescription(offset, bytes);
+}
+
+/**
  * Reads the text of a description.
  *
  * @param offset where the record begins in the stream
  * @throws IommuError BAD_FILE if it is not what QEMU writes
  */
-export function parseDescription(offset: number, bytes: Uint8Array): StreamDescription {
-  let text: string;
+function parseDescription(offset: number, bytes: Uint8Array): StreamDescription {
+  checkSize(offset, bytes);
+  const text = decode(offset, bytes);
   let json: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     json = JSON.parse(text);
   } catch (cause) {
-    throw new IommuError(
-      "BAD_FILE",
-      `migration stream, byte ${offset + 5}: the description of the sections is not JSON (${(cause as Error).message})`,
-      { offset: offset + 5 },
-      { cause },
-    );
+    throw notJson(offset, cause as Error);
   }
   const reader = new DescriptionReader(offset);
   return { offset, text, json: reader.object(json, "the description"), sections: reader.sections(json) };
 }
+
+/** Refuses a description that would take much more memory than its text. Marks within strings count, too: names have none. */
+function checkSize(offset: number, bytes: Uint8Array): void {
+  let containers = 0;
+  let commas = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === 0x7b || byte === 0x5b) containers++;
+    else if (byte === 0x2c) commas++;
+  }
+  if (containers <= MAX_CONTAINERS && commas <= MAX_COMMAS) return;
+  throw badStream(
+    offset,
+    `a description of sections with ${containers} objects and lists and ${commas} commas; at most ${MAX_CONTAINERS} and ${MAX_COMMAS} are read`,
+  );
+}
+
+function decode(offset: number, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw notJson(offset, cause as Error);
+  }
+}
+
+const notJson = (offset: number, cause: Error): IommuError =>
+  new IommuError(
+    "BAD_FILE",
+    `migration stream, byte ${offset + 5}: the description of the sections is not JSON (${cause.message})`,
+    { offset: offset + 5 },
+    { cause },
+  );
 
 /**
  * Text of a description in QEMU's spelling: `, ` and `: ` between the tokens, on one line.

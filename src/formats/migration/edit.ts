@@ -1,19 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import type { SavedTable } from "../../spapr/saved-table.ts";
 import { descriptionText, type JsonObject, type StreamDescription } from "./description.ts";
-import type { MigrationStream, SavedWindow } from "./reader.ts";
-import { type ByteFile, type ByteStream, type ByteStreamFactory, openSource } from "./source.ts";
-import type { TceSection } from "./tce-section.ts";
+import { type Patch, patched } from "./patch.ts";
+import { type ByteFile, type ByteStreamFactory, openSource } from "./source.ts";
+import type { MigrationStream, SavedWindow } from "./stream.ts";
 import { describeTceSection, tceSectionData } from "./tce-section-writer.ts";
-
-/** Bytes of a stream that are to be replaced. */
-interface Patch {
-  readonly offset: number;
-  /** Bytes taken away. */
-  readonly length: number;
-  /** Bytes put in their place, in pieces. */
-  readonly bytes: Iterable<Uint8Array>;
-}
 
 /**
  * Writes a stream with other TCE tables in place of its own. Everything else
@@ -29,7 +21,7 @@ interface Patch {
 export async function* editMigration(
   source: ByteFile | ByteStreamFactory,
   stream: MigrationStream,
-  sections: Iterable<TceSection>,
+  sections: Iterable<SavedTable>,
 ): AsyncGenerator<Uint8Array> {
   const pairs = [...sections].map((after) => ({ before: windowOf(stream, after), after }));
   pairs.sort((a, b) => a.before.tableOffset - b.before.tableOffset);
@@ -52,7 +44,7 @@ export async function* editMigration(
   yield* patched(openSource(source), patches, stream.length);
 }
 
-function windowOf(stream: MigrationStream, section: TceSection): SavedWindow {
+function windowOf(stream: MigrationStream, section: SavedTable): SavedWindow {
   const window = stream.windows.find(({ liobn }) => liobn === section.liobn);
   if (window === undefined || window.version !== section.version) {
     const which = `LIOBN ${hex(section.liobn)}, version ${section.version}`;
@@ -62,12 +54,12 @@ function windowOf(stream: MigrationStream, section: TceSection): SavedWindow {
 }
 
 /** What of a section shows in the description. */
-const shapeOf = (section: TceSection): string => descriptionText(describeTceSection(section));
+const shapeOf = (section: SavedTable): string => descriptionText(describeTceSection(section));
 
 function descriptionPatch(
   stream: MigrationStream,
   description: StreamDescription,
-  reshaped: readonly { before: SavedWindow; after: TceSection }[],
+  reshaped: readonly { before: SavedWindow; after: SavedTable }[],
 ): Patch {
   const { offset, text, json } = description;
   if (descriptionText(json) !== text) {
@@ -89,37 +81,4 @@ function descriptionPatch(
   new DataView(length.buffer).setUint32(0, bytes.length);
   // Behind the byte that begins the record: the length, then the text.
   return { offset: offset + 1, length: stream.length - offset - 1, bytes: [length, bytes] };
-}
-
-/** The bytes of a stream with patches, which are in order and do not overlap. */
-async function* patched(source: ByteStream, patches: readonly Patch[], length: number): ByteStream {
-  let next = 0;
-  let offset = 0;
-  let skip = 0;
-  for await (const chunk of source) {
-    for (let at = 0; ; ) {
-      const gone = Math.min(skip, chunk.length - at);
-      skip -= gone;
-      at += gone;
-      if (skip > 0) break;
-      const patch = patches[next];
-      const end = Math.min(chunk.length, patch === undefined ? Infinity : patch.offset - offset);
-      if (at < end) yield chunk.subarray(at, end);
-      at = end;
-      if (patch === undefined || offset + at !== patch.offset) break;
-      yield* patch.bytes;
-      skip = patch.length;
-      next++;
-    }
-    offset += chunk.length;
-  }
-  if (offset !== length) {
-    throw new IommuError(
-      "BAD_ARGUMENT",
-      `the source has ${offset} bytes, the stream that was read ${length}`,
-      {
-        offset,
-      },
-    );
-  }
 }

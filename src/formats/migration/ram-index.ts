@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { badStream, streamLimit } from "./byte-cursor.ts";
-import { RAM_PAGE, type RamBlock } from "./ram.ts";
+import { RAM_PAGE, type RamBlock, type RamSink } from "./ram.ts";
 import type { ByteFile } from "./source.ts";
 
 /** Pages of an index that are kept together. */
@@ -15,7 +15,7 @@ export const DEFAULT_INDEXED_PAGES: number = 2 ** 22;
  * A page sent several times counts as it was sent last. Groups of 512 pages
  * are allocated when the first of them is seen; their number is limited.
  */
-export class RamIndex {
+export class RamIndex implements RamSink {
   readonly #groupLimit: number;
   #groups = 0;
   /** By block, then by group. A page is 0 (never sent), offset + 1 (data) or -1 - byte (filled with that byte). */
@@ -25,12 +25,10 @@ export class RamIndex {
     this.#groupLimit = Math.ceil(pageLimit / GROUP);
   }
 
-  /** @param offset where in the stream the page's bytes are */
   setData(block: number, page: number, offset: number): void {
     this.#set(block, page, offset + 1, offset);
   }
 
-  /** @param offset where in the stream the byte is that the page is filled with */
   setFill(block: number, page: number, byte: number, offset: number): void {
     this.#set(block, page, -1 - byte, offset);
   }

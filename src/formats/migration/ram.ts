@@ -1,6 +1,5 @@
 import { hex } from "../../base/u64.ts";
 import { type ByteCursor, badStream, u32At, unsupportedStream } from "./byte-cursor.ts";
-import type { RamIndex } from "./ram-index.ts";
 
 /** Bytes of a page of guest RAM in a stream, whatever the guest's own page size. */
 export const RAM_PAGE = 4096;
@@ -14,6 +13,18 @@ export interface RamBlock {
   readonly name: string;
   /** Bytes; a multiple of {@link RAM_PAGE}. */
   readonly size: number;
+}
+
+/** Hears of each page of guest RAM, as often as it was sent. */
+export interface RamSink {
+  /**
+   * @param block number of the block in the list of blocks
+   * @param page number of the page in the block
+   * @param offset where in the stream the page's bytes are
+   */
+  setData(block: number, page: number, offset: number): void;
+  /** @param offset where in the stream the byte is that the page is filled with */
+  setFill(block: number, page: number, byte: number, offset: number): void;
 }
 
 // A word of the section is an offset in a block, a multiple of the page size, and below it flags.
@@ -41,14 +52,14 @@ const REFUSED: Readonly<Record<number, string>> = {
 export class RamReader {
   readonly blocks: RamBlock[] = [];
   readonly #names = new Map<string, number>();
-  readonly #index: RamIndex | null;
+  readonly #sink: RamSink | null;
   /** With the capability x-ignore-shared, each block of the list carries its guest address. */
   readonly #withAddresses: boolean;
   /** Number of the block named last, -1 before the first. */
   #last = -1;
 
-  constructor(index: RamIndex | null, withAddresses: boolean) {
-    this.#index = index;
+  constructor(sink: RamSink | null, withAddresses: boolean) {
+    this.#sink = sink;
     this.#withAddresses = withAddresses;
   }
 
@@ -73,13 +84,13 @@ export class RamReader {
           if ((flags & FLAG_CONTINUE) === 0) await this.#nameBlock(cursor, wordAt);
           this.#checkAddress(address, wordAt);
           if (cursor.available < 1) await cursor.need(1, "the fill byte of a RAM page");
-          this.#index?.setFill(this.#last, address / RAM_PAGE, cursor.bytes[cursor.at]!, cursor.offset);
+          this.#sink?.setFill(this.#last, address / RAM_PAGE, cursor.bytes[cursor.at]!, cursor.offset);
           cursor.at++;
           break;
         case FLAG_PAGE:
           if ((flags & FLAG_CONTINUE) === 0) await this.#nameBlock(cursor, wordAt);
           this.#checkAddress(address, wordAt);
-          this.#index?.setData(this.#last, address / RAM_PAGE, cursor.offset);
+          this.#sink?.setData(this.#last, address / RAM_PAGE, cursor.offset);
           if (cursor.available >= RAM_PAGE) cursor.at += RAM_PAGE;
           else await cursor.skip(RAM_PAGE, "a RAM page");
           break;

@@ -1,22 +1,30 @@
+import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import type { SavedTable } from "../../spapr/saved-table.ts";
 import { ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
 import { type Configuration, readConfiguration, readHeader } from "./configuration.ts";
 import {
   type DescribedSection,
   findDescription,
   MAX_DESCRIPTION,
-  parseDescription,
-  RECORD_DESCRIPTION,
+  readDescription,
   type StreamDescription,
 } from "./description.ts";
-import { skipHashTablePart, skipHashTableStart } from "./hash-table.ts";
-import { type RamBlock, RamReader } from "./ram.ts";
-import { DEFAULT_INDEXED_PAGES, RamIndex } from "./ram-index.ts";
-import { checkLength, checkName, requireVersion, type SectionHead, type SectionInfo } from "./section.ts";
+import { LiveSections } from "./live-sections.ts";
+import { RamIndex } from "./ram-index.ts";
+import { checkLength, checkName, checkSections, type SectionHead, type SectionInfo } from "./section.ts";
 import { FOOTER_BYTES, RECORD_FOOTER, skipToFooter } from "./section-scan.ts";
-import { isOnce, type MigrationSource, openSource, readTail } from "./source.ts";
-import { DEFAULT_RUN_LIMIT, RunBudget } from "./table-reader.ts";
-import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION, type TceSection } from "./tce-section.ts";
+import {
+  type ByteFile,
+  type ByteStreamFactory,
+  isOnce,
+  type MigrationSource,
+  openSource,
+  readTail,
+} from "./source.ts";
+import type { MigrationStream, PartialStream, ReadOptions, SavedWindow } from "./stream.ts";
+import { TableBudget } from "./table-budget.ts";
+import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION } from "./tce-section.ts";
 
 const RECORD_END = 0x00;
 const RECORD_START = 0x01;
@@ -30,44 +38,8 @@ const COMMAND_PACKAGED = 7;
 
 /** Sections of one stream; a machine of 2048 CPUs has some 10,000. */
 const MAX_SECTIONS = 65_536;
-
-/** What is read of a stream, and how much it may cost. */
-export interface ReadOptions {
-  /** Remember where each page of guest RAM lies, so that it can be read later. Default: no. */
-  readonly indexRam?: boolean;
-  /** Most pages of guest RAM to remember. Default: {@link DEFAULT_INDEXED_PAGES}. */
-  readonly ramPageLimit?: number;
-  /** Most runs of all TCE tables together. Default: {@link DEFAULT_RUN_LIMIT}. */
-  readonly runLimit?: number;
-}
-
-/** A TCE table of a stream, with the section that it came in. */
-export interface SavedWindow extends TceSection {
-  readonly section: SectionInfo;
-  /** Number of entries; the field mig_nb_table. */
-  readonly entries: number;
-  /** Offset in the stream of the first entry. */
-  readonly tableOffset: number;
-}
-
-/** What a migration stream says about a machine and its DMA windows. */
-export interface MigrationStream extends Configuration {
-  /** START and FULL sections, in the order of the stream. */
-  readonly sections: readonly SectionInfo[];
-  /** The TCE tables, in the order of the stream. */
-  readonly windows: readonly SavedWindow[];
-  readonly ramBlocks: readonly RamBlock[];
-  /** Where the pages of guest RAM lie, if that was asked for. */
-  readonly ram: RamIndex | null;
-  /**
-   * The description of the sections that ends the stream. All sections agree
-   * with it. Null if the stream was sent without: sections of devices were then
-   * told apart by their footers only.
-   */
-  readonly description: StreamDescription | null;
-  /** Number of bytes. */
-  readonly length: number;
-}
+/** TCE tables of one stream: a machine has at most 31 bridges with two of them, and VIO devices. */
+const MAX_TABLES = 4096;
 
 /**
  * Reads a migration stream of a pseries machine.
@@ -80,55 +52,93 @@ export async function readMigration(
   source: MigrationSource,
   options: ReadOptions = {},
 ): Promise<MigrationStream> {
-  // 6 more: the byte before the record, its own, and its length.
-  const known = isOnce(source) ? undefined : findDescription(await readTail(source, MAX_DESCRIPTION + 6));
+  const { damage, ...stream } = await readMigrationAsFar(source, options);
+  if (damage !== undefined) throw damage;
+  return stream;
+}
+
+/**
+ * Reads a migration stream as far as it goes: a damaged one up to its damage.
+ *
+ * @throws IommuError as {@link readMigration} does, but BAD_FILE only if the source itself throws that
+ */
+export async function readMigrationAsFar(
+  source: MigrationSource,
+  options: ReadOptions = {},
+): Promise<PartialStream> {
   const cursor = new ByteCursor(openSource(source));
+  const reader = new StreamReader(cursor, options);
   try {
-    return await new StreamReader(cursor, options, known).read();
+    if (!isOnce(source)) await reader.lookAtEnd(source);
+    await reader.read();
+    return reader.result(undefined);
+  } catch (error) {
+    if (!(error instanceof IommuError) || error.code !== "BAD_FILE" || !("offset" in error.details))
+      throw error;
+    return reader.result(error);
   } finally {
     await cursor.close();
   }
 }
 
+/** Does an error say where a stream is damaged? (A file that is not there has no such place.) */
+const isDamage = (error: unknown): error is IommuError =>
+  error instanceof IommuError && error.code === "BAD_FILE" && "offset" in error.details;
+
 class StreamReader {
   readonly #cursor: ByteCursor;
   readonly #options: ReadOptions;
   /** The description, if it is known before the sections are read. */
-  readonly #known: StreamDescription | undefined;
-  readonly #budget: RunBudget;
+  #known: StreamDescription | undefined;
+  readonly #budget: TableBudget;
+  readonly #ram: RamIndex | null;
   readonly #sections: SectionInfo[] = [];
   readonly #windows: SavedWindow[] = [];
-  /** Names of the live sections, by section id. */
-  readonly #live = new Map<number, string>();
-  /** Does each block of RAM carry its guest address? */
-  #sharedRam = false;
+  #configuration: Configuration = { machine: null, capabilities: [] };
+  #description: StreamDescription | null = null;
+  #live = new LiveSections(null, false);
   #fullSections = 0;
-  #ramIndex: RamIndex | null = null;
-  #ram: RamReader | null = null;
 
-  constructor(cursor: ByteCursor, options: ReadOptions, known: StreamDescription | undefined) {
+  constructor(cursor: ByteCursor, options: ReadOptions) {
     this.#cursor = cursor;
     this.#options = options;
-    this.#known = known;
-    this.#budget = new RunBudget(options.runLimit ?? DEFAULT_RUN_LIMIT);
+    this.#budget = new TableBudget(options.tableByteLimit);
+    this.#ram = options.indexRam === true ? new RamIndex(options.ramPageLimit) : null;
   }
 
-  async read(): Promise<MigrationStream> {
+  /** Looks for the description in the end of the stream, so that the length of every section is known. */
+  async lookAtEnd(source: ByteFile | ByteStreamFactory): Promise<void> {
+    try {
+      // 6 more: the byte before the record, its own, and its length.
+      this.#known = findDescription(await readTail(source, MAX_DESCRIPTION + 6));
+    } catch (error) {
+      // What is damaged at the end is told when reading gets there.
+      if (!isDamage(error)) throw error;
+    }
+  }
+
+  async read(): Promise<void> {
     const cursor = this.#cursor;
     await readHeader(cursor);
-    const configuration = await readConfiguration(cursor);
-    this.#sharedRam = configuration.capabilities.includes("x-ignore-shared");
+    this.#configuration = await readConfiguration(cursor);
+    const sharedRam = this.#configuration.capabilities.includes("x-ignore-shared");
+    this.#live = new LiveSections(this.#ram ?? this.#options.ramSink ?? null, sharedRam);
     while (await this.#readRecord());
-    const description = await this.#readDescription();
+    this.#description = await this.#readDescription();
     if (await cursor.fill(1)) throw badStream(cursor.offset, "bytes after the end of the stream");
+  }
+
+  /** What was read until now. */
+  result(damage: IommuError | undefined): PartialStream {
     return {
-      ...configuration,
+      ...this.#configuration,
       sections: this.#sections,
       windows: this.#windows,
-      ramBlocks: this.#ram?.blocks ?? [],
-      ram: this.#ramIndex,
-      description,
-      length: cursor.offset,
+      ramBlocks: this.#live.ramBlocks,
+      ram: this.#ram,
+      description: this.#description,
+      length: this.#cursor.offset,
+      damage,
     };
   }
 
@@ -193,33 +203,14 @@ class StreamReader {
 
   async #readStart(offset: number): Promise<void> {
     const head = await this.#readHead(offset);
-    if (this.#live.has(head.id) || (head.name === "ram" && this.#ram !== null)) {
-      throw badStream(offset, `live section ${JSON.stringify(head.name)} ${head.id} begins a second time`);
-    }
-    this.#live.set(head.id, head.name);
-    if (head.name === "ram") {
-      requireVersion(head, 4);
-      if (this.#options.indexRam === true) {
-        this.#ramIndex = new RamIndex(this.#options.ramPageLimit ?? DEFAULT_INDEXED_PAGES);
-      }
-      this.#ram = new RamReader(this.#ramIndex, this.#sharedRam);
-      await this.#ram.read(this.#cursor);
-    } else if (head.name === "spapr/htab") {
-      requireVersion(head, 1);
-      await skipHashTableStart(this.#cursor);
-    } else {
-      throw unsupportedStream(offset, `live section ${JSON.stringify(head.name)}: its format is not known`);
-    }
+    await this.#live.readStart(this.#cursor, head);
     this.#sections.push({ kind: "live", ...head, dataLength: this.#cursor.offset - head.dataOffset });
     await this.#readFooter(head.id);
   }
 
   async #readPart(offset: number): Promise<void> {
     const id = await this.#cursor.u32("the id of a section");
-    const name = this.#live.get(id);
-    if (name === undefined) throw badStream(offset, `a part of section ${id}, which never began`);
-    if (name === "ram") await this.#ram!.read(this.#cursor);
-    else await skipHashTablePart(this.#cursor);
+    await this.#live.readPart(this.#cursor, id, offset);
     await this.#readFooter(id);
   }
 
@@ -242,8 +233,10 @@ class StreamReader {
     await this.#readFooter(head.id);
   }
 
-  async #readTceTable(head: SectionHead): Promise<TceSection> {
+  async #readTceTable(head: SectionHead): Promise<SavedTable> {
     const { version } = head;
+    if (this.#windows.length === MAX_TABLES)
+      throw badStream(head.offset, `more than ${MAX_TABLES} TCE tables`);
     if (version !== 2 && version !== 3) {
       throw unsupportedStream(head.offset, `version ${version} of section ${TCE_SECTION}, not 2 or 3`);
     }
@@ -257,35 +250,11 @@ class StreamReader {
 
   /** Reads what follows the sections; everything that was found must agree with it. */
   async #readDescription(): Promise<StreamDescription | null> {
-    const cursor = this.#cursor;
-    if (!(await cursor.fill(1))) return null;
-    const offset = cursor.offset;
-    const type = await cursor.u8("the description of the sections");
-    if (type !== RECORD_DESCRIPTION)
-      throw badStream(offset, `a byte ${hex(type)} after the end of the sections`);
-    const length = await cursor.u32("the length of the description");
-    if (length > MAX_DESCRIPTION) {
-      throw badStream(offset, `a description of ${length} bytes; at most ${MAX_DESCRIPTION} are read`);
-    }
-    await cursor.need(length, "the description of the sections");
-    const description = parseDescription(offset, cursor.bytes.subarray(cursor.at, cursor.at + length));
-    cursor.at += length;
-    this.#checkAll(description);
-    return description;
-  }
-
-  #checkAll(description: StreamDescription): void {
+    if (!(await this.#cursor.fill(1))) return null;
+    const description = await readDescription(this.#cursor, this.#known);
     const full = this.#sections.filter((section) => section.kind === "full");
     const note = this.#known === undefined ? "; its end was searched for, in a file it would be known" : "";
-    for (const [index, section] of full.entries()) {
-      const described = description.sections[index];
-      checkName(section, described);
-      checkLength(section, described!.length, note);
-    }
-    if (full.length === description.sections.length) return;
-    throw badStream(
-      description.offset,
-      `${full.length} sections of devices, ${description.sections.length} are described`,
-    );
+    checkSections(full, description, note);
+    return description;
   }
 }

@@ -1,6 +1,6 @@
 import { hex } from "../../base/u64.ts";
 import { badStream, unsupportedStream } from "./byte-cursor.ts";
-import type { DescribedSection } from "./description.ts";
+import type { DescribedSection, StreamDescription } from "./description.ts";
 
 /** A section that begins a piece of state: of a device (FULL), or the START of a live one. */
 export interface SectionInfo {
@@ -45,5 +45,23 @@ export function checkLength(section: SectionInfo, length: number, note = ""): vo
   throw badStream(
     section.dataOffset,
     `section ${JSON.stringify(section.name)} has ${section.dataLength} bytes of data, described are ${length}${note}`,
+  );
+}
+
+/** Compares all FULL sections of a stream with its description. */
+export function checkSections(
+  full: readonly SectionInfo[],
+  description: StreamDescription,
+  note: string,
+): void {
+  for (const [index, section] of full.entries()) {
+    const described = description.sections[index];
+    checkName(section, described);
+    checkLength(section, described!.length, note);
+  }
+  if (full.length === description.sections.length) return;
+  throw badStream(
+    description.offset,
+    `${full.length} sections of devices, ${description.sections.length} are described`,
   );
 }

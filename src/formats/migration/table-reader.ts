@@ -1,39 +1,14 @@
 import { type PageStep, pageStep } from "../../base/page-step.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type ByteCursor, streamLimit, u32At } from "./byte-cursor.ts";
+import { type ByteCursor, u32At } from "./byte-cursor.ts";
+import type { TableBudget } from "./table-budget.ts";
 import { firstNonZero } from "./zero-scan.ts";
-
-/**
- * Runs that all tables of a stream may have together, by default: sixteen
- * default windows in which no two entries belong together. A run takes 8 bytes
- * where such entries stand side by side, and 270 (measured) where each is
- * alone in its node: 1.1 GiB at the worst.
- */
-export const DEFAULT_RUN_LIMIT: number = 2 ** 22;
 
 const ENTRY_BYTES = 8;
 /** Entries handed to the table at a time; a leaf of the table holds as many. */
 const BLOCK = 512;
 const MIN_SHIFT = 12;
-
-/** Counts the runs of all tables of a stream against a limit. */
-export class RunBudget {
-  readonly limit: number;
-  #used = 0;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  /** @param offset where in the stream the runs are */
-  spend(runs: number, offset: number): void {
-    this.#used += runs;
-    if (this.#used > this.limit) {
-      throw streamLimit(offset, `the TCE tables have more than ${this.limit} runs by here`);
-    }
-  }
-}
 
 /**
  * Reads the entries of one TCE table into a sparse one.
@@ -45,7 +20,7 @@ export class RunBudget {
  */
 export class TableReader {
   readonly #entries: number;
-  readonly #budget: RunBudget;
+  readonly #budget: TableBudget;
   readonly #words = new Uint32Array(2 * BLOCK);
   #table: TceTable;
   #page: PageStep;
@@ -57,9 +32,10 @@ export class TableReader {
   #hi = 0;
   #lo = 0;
 
-  constructor(entries: number, budget: RunBudget) {
+  constructor(entries: number, budget: TableBudget) {
     this.#entries = entries;
     this.#budget = budget;
+    budget.begin();
     this.#table = new TceTable({ length: entries, pageShift: MIN_SHIFT });
     this.#page = this.#table.page;
   }
@@ -92,7 +68,7 @@ export class TableReader {
       const index = first + (at - from) / ENTRY_BYTES;
       const count = this.#decode(bytes, at, end);
       if (!this.#guessed && count > 1) this.#guess(count);
-      this.#budget.spend(this.#countRuns(index, count), this.#offset + index * ENTRY_BYTES);
+      this.#bookRuns(index, count);
       this.#table.putList(index, this.#words, count);
       at += count * ENTRY_BYTES;
     }
@@ -113,25 +89,26 @@ export class TableReader {
     return word / 2;
   }
 
-  /** Runs that begin in the block; the run of the block before may go on in it. */
-  #countRuns(index: number, count: number): number {
+  /** Books the runs that begin in the block; the run of the block before may go on in it. */
+  #bookRuns(index: number, count: number): void {
     const words = this.#words;
     const page = this.#page;
     let hi = index === this.#index + 1 ? this.#hi : 0;
     let lo = index === this.#index + 1 ? this.#lo : 0;
-    let runs = 0;
     for (let word = 0; word < 2 * count; word += 2) {
       const nextHi = words[word]!;
       const nextLo = words[word + 1]!;
       const same = hi === nextHi && lo === nextLo;
-      if ((hi | lo) === 0 || (!same && !page.follows(hi, lo, 1, nextHi, nextLo))) runs++;
+      if ((hi | lo) === 0 || (!same && !page.follows(hi, lo, 1, nextHi, nextLo))) {
+        const first = index + word / 2;
+        this.#budget.spend(first, this.#offset + first * ENTRY_BYTES);
+      }
       hi = nextHi;
       lo = nextLo;
     }
     this.#index = index + count - 1;
     this.#hi = hi;
     this.#lo = lo;
-    return runs;
   }
 
   /** Takes the power of two by which most neighbours in the block differ for the page size. */
@@ -160,7 +137,7 @@ export class TableReader {
         table.fill(first, count, hi, lo);
         return;
       }
-      this.#budget.spend(count, this.#offset + first * ENTRY_BYTES);
+      for (let i = first; i < first + count; i++) this.#budget.spend(i, this.#offset + i * ENTRY_BYTES);
       for (let done = 0; done < count; done += BLOCK) {
         const part = Math.min(BLOCK, count - done);
         for (let i = 0; i < part; i++) {

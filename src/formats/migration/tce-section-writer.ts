@@ -1,16 +1,15 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, hiOf, loOf, U64_MAX } from "../../base/u64.ts";
+import { DEFAULT_PAGE_SHIFT } from "../../spapr/papr.ts";
+import { type SavedGeometry, type SavedTable, savedGeometry } from "../../spapr/saved-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import type { JsonObject } from "./description.ts";
 import {
-  DEFAULT_PAGE_SHIFT,
   RECORD_SUBSECTION,
   TCE_HEAD_BYTES,
   TCE_SECTION,
   TCE_SUBSECTION,
   TCE_SUBSECTION_VERSION,
-  type TceGeometry,
-  type TceSection,
 } from "./tce-section.ts";
 
 /** Entries that are written at a time: 64 KiB. */
@@ -24,15 +23,13 @@ const ENTRY_BYTES = 8;
  * @param busOffset where the window lies; it stays where it is by default
  */
 export function withTable(
-  window: TceSection,
+  window: SavedTable,
   table: TceView | null,
   busOffset: bigint = window.geometry?.busOffset ?? 0n,
-): TceSection {
+): SavedTable {
   const { liobn, version, bypass, defWin } = window;
-  const geometry =
-    table === null ? { busOffset: 0n, pageShift: 0 } : { busOffset, pageShift: table.pageShift };
-  const isDefault = geometry.busOffset === 0n && geometry.pageShift === DEFAULT_PAGE_SHIFT;
-  return { liobn, version, bypass, table, defWin, geometry: isDefault ? null : geometry };
+  const geometry = table === null ? savedGeometry(0n, 0) : savedGeometry(busOffset, table.pageShift);
+  return { liobn, version, bypass, table, defWin, geometry };
 }
 
 /**
@@ -41,12 +38,12 @@ export function withTable(
  *
  * @throws IommuError BAD_ARGUMENT if the section contradicts itself
  */
-export function tceSectionData(section: TceSection): Iterable<Uint8Array> {
+export function tceSectionData(section: SavedTable): Iterable<Uint8Array> {
   checkSection(section);
   return sectionPieces(section);
 }
 
-function* sectionPieces(section: TceSection): Generator<Uint8Array> {
+function* sectionPieces(section: SavedTable): Generator<Uint8Array> {
   const { liobn, bypass, table, defWin, geometry } = section;
   const head = new Uint8Array(TCE_HEAD_BYTES);
   const view = new DataView(head.buffer);
@@ -60,7 +57,7 @@ function* sectionPieces(section: TceSection): Generator<Uint8Array> {
 }
 
 /** The element of a stream's description that belongs to a section. */
-export function describeTceSection(section: TceSection): JsonObject {
+export function describeTceSection(section: SavedTable): JsonObject {
   const { liobn, version, geometry } = section;
   return {
     name: TCE_SECTION,
@@ -72,7 +69,7 @@ export function describeTceSection(section: TceSection): JsonObject {
   };
 }
 
-function describedFields({ table, defWin }: TceSection): JsonObject[] {
+function describedFields({ table, defWin }: SavedTable): JsonObject[] {
   const length = table?.length ?? 0;
   const fields: JsonObject[] = [
     { name: "liobn", type: "uint32 equal", size: 4 },
@@ -95,7 +92,7 @@ const describedSubsection = (): JsonObject => ({
   ],
 });
 
-function checkSection({ liobn, version, table, defWin, geometry }: TceSection): void {
+function checkSection({ liobn, version, table, defWin, geometry }: SavedTable): void {
   const bad = (message: string) =>
     new IommuError("BAD_ARGUMENT", `TCE table of LIOBN ${hex(liobn)}: ${message}`, { liobn });
   if (!Number.isInteger(liobn) || liobn < 0 || liobn > 0xffff_ffff) throw bad("the LIOBN has 32 bits");
@@ -132,7 +129,7 @@ function* entryBytes(table: TceView): Generator<Uint8Array> {
   }
 }
 
-function geometryBytes({ busOffset, pageShift }: TceGeometry): Uint8Array {
+function geometryBytes({ busOffset, pageShift }: SavedGeometry): Uint8Array {
   const bytes = new Uint8Array(2 + TCE_SUBSECTION.length + 4 + 8 + 4);
   const view = new DataView(bytes.buffer);
   bytes[0] = RECORD_SUBSECTION;

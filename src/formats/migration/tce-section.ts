@@ -9,9 +9,11 @@
  */
 
 import { hex } from "../../base/u64.ts";
-import type { TceView } from "../../tce/tce-view.ts";
+import { DEFAULT_PAGE_SHIFT } from "../../spapr/papr.ts";
+import type { SavedGeometry, SavedTable } from "../../spapr/saved-table.ts";
 import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
-import { type RunBudget, TableReader } from "./table-reader.ts";
+import type { TableBudget } from "./table-budget.ts";
+import { TableReader } from "./table-reader.ts";
 
 /** Name of the section; its instance id is the LIOBN. */
 export const TCE_SECTION = "spapr_iommu";
@@ -24,33 +26,6 @@ export const TCE_HEAD_BYTES: number = 4 + 4 + 1;
 /** Byte that begins a subsection. */
 export const RECORD_SUBSECTION = 0x05;
 
-/** Page shift of a window whose section has no subsection. */
-export const DEFAULT_PAGE_SHIFT = 12;
-
-/** The state of one TCE table, as a migration carries it. */
-export interface TceSection {
-  /** Logical I/O bus number. */
-  readonly liobn: number;
-  /** Version of the section: 2 until QEMU 4.1, 3 since. */
-  readonly version: 2 | 3;
-  /** Does the window (of a VIO device) let DMA pass untranslated? */
-  readonly bypass: boolean;
-  /** The entries; null for a window that is not there (no entries). */
-  readonly table: TceView | null;
-  /** Is it the default window? Null in version 2, which does not say. */
-  readonly defWin: boolean | null;
-  /** Where the window lies; null without subsection, which means at 0 with 4K pages. */
-  readonly geometry: TceGeometry | null;
-}
-
-/** Content of the subsection `spapr_iommu_ex`. */
-export interface TceGeometry {
-  /** First bus address of the window. */
-  readonly busOffset: bigint;
-  /** log2 of the I/O page size; 0 for a window that is not there. */
-  readonly pageShift: number;
-}
-
 /**
  * Reads the data of a section of a version that the caller has checked.
  *
@@ -60,8 +35,8 @@ export async function readTceSection(
   cursor: ByteCursor,
   instanceId: number,
   version: 2 | 3,
-  budget: RunBudget,
-): Promise<TceSection> {
+  budget: TableBudget,
+): Promise<SavedTable> {
   const offset = cursor.offset;
   const liobn = await cursor.u32("the LIOBN of a TCE table");
   if (liobn !== instanceId) {
@@ -83,7 +58,7 @@ async function readFlag(cursor: ByteCursor, what: string): Promise<boolean> {
   return value === 1;
 }
 
-async function readGeometry(cursor: ByteCursor): Promise<TceGeometry | null> {
+async function readGeometry(cursor: ByteCursor): Promise<SavedGeometry | null> {
   await cursor.need(1, "the end of a TCE table");
   if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION) return null;
   const offset = cursor.offset;

@@ -4,8 +4,9 @@ import type { TraceEvent } from "../../spapr/trace-events.ts";
 import type { JsonLine } from "../json-lines.ts";
 import { isListed, type KnownDifferences, sameJson } from "../known-differences.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
+import { completeHeader } from "./header.ts";
 import { type OpResult, OpRunner } from "./run.ts";
-import { completeHeader, type OpScript, parseOpScript } from "./script.ts";
+import { type OpScript, parseOpScript } from "./script.ts";
 
 /** An op script as a recording. Without a profile it runs under the one of the QEMU that its header names. */
 export function opRecording(text: string, file: string): Recording {
@@ -15,7 +16,8 @@ export function opRecording(text: string, file: string): Recording {
   return {
     file,
     operations: script.lines.length,
-    header: (engine, profile) => JSON.stringify(completeHeader(script, engine, profileOf(profile))),
+    header: (engine, profile) =>
+      JSON.stringify(completeHeader(script.header, script.config, engine, profileOf(profile))),
     run: (options) => runScript(script, profileOf(options.profile), options),
   };
 }

@@ -5,8 +5,9 @@ import { Hcall } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { DmaBench } from "./dma-bench.ts";
 import { toHexBytes } from "./fields.ts";
+import type { Operation } from "./operation.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "./rtas-block.ts";
-import type { Operation, OpScript } from "./script.ts";
+import type { OpScript } from "./script.ts";
 import { VfioUserBench } from "./vfio-user-bench.ts";
 
 /** The result of an operation, in the shape of the recordings. */

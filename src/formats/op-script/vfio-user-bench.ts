@@ -9,8 +9,8 @@ import {
   VfioUserContainer,
 } from "../../vfio/vfio-user-container.ts";
 import { toHexBytes } from "./fields.ts";
+import type { Operation } from "./operation.ts";
 import type { OpResult } from "./run.ts";
-import type { Operation } from "./script.ts";
 
 /** QEMU's answer to every DMA_READ and DMA_WRITE that it cannot carry out: ENODEV. */
 const ENODEV = 19;

@@ -1,11 +1,17 @@
 const NEWLINE = 0x0a;
 
+/** Bytes behind the stretches that {@link LineReader} hands out which can be read, whatever they are. */
+const SLACK = 64;
+
 /**
  * Cuts a stream of bytes into whole lines. Chunks may end anywhere: the piece
  * of a line at the end of one is kept until its line end comes.
  *
  * A derived class gets stretches of whole lines, each with its line end, so
- * that it can scan for a byte without looking where the array ends.
+ * that it can scan for a byte without looking where the array ends; and behind
+ * the last one there are 64 bytes more, so that it can read words of several
+ * bytes without looking, either. Lines are read where they are, but for those
+ * at the very end of a chunk.
  */
 export abstract class LineReader {
   /** Lines that were begun so far, which is the number of the current one. */
@@ -26,20 +32,16 @@ export abstract class LineReader {
 
   /** Reads more of the text. The bytes are not kept after the call. */
   push(chunk: Uint8Array): void {
-    let start = 0;
-    if (this.#heldBytes > 0 || this.#skipping) {
-      const newline = chunk.indexOf(NEWLINE);
-      start = newline < 0 ? chunk.length : newline + 1;
-      this.#hold(chunk, 0, start);
-      if (newline < 0) return;
-      this.#finishHeld();
-    }
     const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > start) {
-      this.readLines(chunk, start, end);
-      start = end;
+    let at = 0;
+    if (end > 0 && (this.#heldBytes > 0 || this.#skipping)) at = this.#readHeld(chunk, 0);
+    const inPlace = chunk.subarray(0, Math.max(chunk.length - SLACK, 0)).lastIndexOf(NEWLINE) + 1;
+    if (inPlace > at) {
+      this.readLines(chunk, at, inPlace);
+      at = inPlace;
     }
-    if (start < chunk.length) this.#hold(chunk, start, chunk.length);
+    while (at < end) at = this.#readHeld(chunk, at);
+    if (at < chunk.length) this.#hold(chunk, at, chunk.length);
   }
 
   /** Ends the text. What follows the last line end is torn: nothing tells how much of it is missing. */
@@ -60,6 +62,21 @@ export abstract class LineReader {
   /** Takes note of a last line without line end: its first `length` bytes. */
   protected abstract tornLine(bytes: Uint8Array, length: number): void;
 
+  /** Reads what is held and the line that goes on at `start`; returns the position behind its line end. */
+  #readHeld(chunk: Uint8Array, start: number): number {
+    const end = chunk.indexOf(NEWLINE, start) + 1;
+    this.#hold(chunk, start, end);
+    const bytes = this.#heldBytes;
+    const skipped = this.#skipping;
+    this.#heldBytes = 0;
+    this.#skipping = false;
+    if (skipped) {
+      this.line++;
+      this.longLine();
+    } else this.readLines(this.#held, 0, bytes);
+    return end;
+  }
+
   #hold(chunk: Uint8Array, start: number, end: number): void {
     if (this.#skipping) return;
     const bytes = this.#heldBytes + end - start;
@@ -68,26 +85,13 @@ export abstract class LineReader {
       this.#heldBytes = 0;
       return;
     }
-    if (bytes > this.#held.length) {
-      const more = new Uint8Array(Math.min(this.maxLine, Math.max(bytes, this.#held.length * 2)));
+    if (bytes + SLACK > this.#held.length) {
+      const more = new Uint8Array(Math.max(bytes + SLACK, Math.min(this.maxLine, this.#held.length * 2)));
       more.set(this.#held.subarray(0, this.#heldBytes));
       this.#held = more;
     }
     this.#held.set(chunk.subarray(start, end), this.#heldBytes);
     this.#heldBytes = bytes;
-  }
-
-  #finishHeld(): void {
-    const bytes = this.#heldBytes;
-    const skipped = this.#skipping;
-    this.#heldBytes = 0;
-    this.#skipping = false;
-    if (!skipped) {
-      this.readLines(this.#held, 0, bytes);
-      return;
-    }
-    this.line++;
-    this.longLine();
   }
 }
 

@@ -29,18 +29,21 @@ export class NumberReader {
   hex(bytes: Uint8Array, at: number): number {
     let position = at;
     let lo = 0;
-    let digit = HEX_DIGIT[bytes[position]!]!;
-    for (const end = at + 8; digit < 16 && position < end; digit = HEX_DIGIT[bytes[++position]!]!) {
+    for (let digit = HEX_DIGIT[bytes[position]!]!; digit < 16; digit = HEX_DIGIT[bytes[++position]!]!) {
       lo = (lo << 4) | digit;
     }
-    let hi = 0;
-    for (; digit < 16; digit = HEX_DIGIT[bytes[++position]!]!) {
-      hi = (hi << 4) | (lo >>> 28);
-      lo = (lo << 4) | digit;
-    }
-    this.hi = hi >>> 0;
+    // The eight digits read last are the low half. Most addresses have no more.
     this.lo = lo >>> 0;
-    return position > at && position <= at + 16 ? position : -1;
+    this.hi = 0;
+    const digits = position - at;
+    if (digits > 8) this.#highHalf(bytes, at, position - 8);
+    return digits > 0 && digits <= 16 ? position : -1;
+  }
+
+  #highHalf(bytes: Uint8Array, at: number, end: number): void {
+    let hi = 0;
+    for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[bytes[position]!]!;
+    this.hi = hi >>> 0;
   }
 
   /** Decimal digits. */

@@ -1,6 +1,6 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { compileText, TextMatcher } from "./text-program.ts";
+import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
 import { TraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
 import { encode, startsWith } from "./words.ts";
@@ -18,23 +18,21 @@ const ZERO = 0x30;
 const COLON = 0x3a;
 const AT = 0x40;
 const UNDERSCORE = 0x5f;
-const LETTER_C = 0x63;
-const LETTER_I = 0x69;
-const LETTER_P = 0x70;
 const LETTER_S = 0x73;
 
 interface Candidate {
   readonly schema: TraceSchema;
-  /** What follows the first letter of the name, `ut liobn=0x…`, as a program. */
-  readonly program: Uint8Array<ArrayBuffer>;
-  /** Length of the text from there to the first argument. */
-  readonly head: number;
+  /** The whole line. */
+  readonly stretches: readonly Stretch[];
+  /** The text up to the first argument. */
+  readonly head: Uint8Array<ArrayBuffer>;
 }
 
+/** Events by the first letter of their name, behind what all names begin with (and `pci_`). */
+type ByLetter = readonly (readonly Candidate[])[];
+
 const PREFIX = encode(TRACE_PREFIX);
-/** Events by the first letter of their name, without and with `pci_`. */
-const CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(false);
-const PCI_CANDIDATES: readonly (readonly Candidate[])[] = candidatesByLetter(true);
+const PCI = encode("pci_");
 
 /** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
 export interface LogCounts {
@@ -64,6 +62,10 @@ export class QemuLogReader extends LineReader {
   readonly damagedLines: DamagedLine[] = [];
   readonly #event = new TraceEvent();
   readonly #matcher = new TextMatcher();
+  readonly #candidates: ByLetter = candidatesByLetter(false);
+  readonly #pciCandidates: ByLetter = candidatesByLetter(true);
+  /** What the line before was: most lines are of the same event. */
+  #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
   readonly #onEvent: (event: TraceEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
@@ -73,11 +75,12 @@ export class QemuLogReader extends LineReader {
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
         this.#emit();
@@ -133,59 +136,59 @@ export class QemuLogReader extends LineReader {
   }
 
   /** Reads an event, from its name to the line end; returns the position behind that, or -1. */
-  #readEvent(bytes: Uint8Array, at: number): number {
-    if (!startsWith(bytes, at, PREFIX)) return -1;
-    let position = at + PREFIX.length;
-    const pci = startsPci(bytes, position);
-    if (pci) position += 4;
-    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
+  #readEvent(bytes: Uint8Array, view: DataView, at: number): number {
+    const next = this.#match(this.#last, bytes, view, at);
+    if (next >= 0) return next;
+    const candidates = this.#candidatesAt(bytes, at);
     for (let i = 0; i < candidates.length; i++) {
-      const { program, schema } = candidates[i]!;
-      const next = this.#matcher.match(program, bytes, position + 1, this.#event.words);
-      if (next < 0) continue;
-      this.#event.kind = schema.kind;
-      this.#event.pci = pci;
-      return next;
+      const candidate = candidates[i]!;
+      const end = candidate === this.#last ? -1 : this.#match(candidate, bytes, view, at);
+      if (end < 0) continue;
+      this.#last = candidate;
+      return end;
     }
     return -1;
+  }
+
+  #match({ schema, stretches }: Candidate, bytes: Uint8Array, view: DataView, at: number): number {
+    const event = this.#event;
+    event.kind = schema.kind;
+    event.pci = schema.pci;
+    return this.#matcher.match(stretches, bytes, view, at, event.words);
+  }
+
+  /** The events that a name may be, by its first letter that is not the same in all. */
+  #candidatesAt(bytes: Uint8Array, name: number): readonly Candidate[] {
+    const at = name + PREFIX.length;
+    return startsWith(bytes, at, PCI)
+      ? this.#pciCandidates[bytes[at + PCI.length]!]!
+      : this.#candidates[bytes[at]!]!;
   }
 
   /** Counts a line that is no event of ours, by what it is. */
   #skip(bytes: Uint8Array, start: number, name: number, newline: number): void {
     if (newline - start >= this.maxLine) this.counts.long++;
-    else if (startsWith(bytes, name, PREFIX) || namesEvent(bytes, name, newline)) {
+    else if (startsWith(bytes, name, PREFIX) || this.#namesEvent(bytes, name, newline)) {
       this.counts.damaged++;
       keepDamaged(this.damagedLines, this.line, bytes, start, newline);
     } else if (isOtherEvent(bytes, name)) this.counts.otherEvents++;
     else this.counts.text++;
   }
+
+  /**
+   * Does an event of ours stand inside of the line, with its first argument? The
+   * name alone may be text of another event, such as the command that switched it on.
+   */
+  #namesEvent(bytes: Uint8Array, start: number, newline: number): boolean {
+    for (let at = start; at < newline; at++) {
+      if (!startsWith(bytes, at, PREFIX)) continue;
+      if (this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return true;
+    }
+    return false;
+  }
 }
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
-
-const startsPci = (bytes: Uint8Array, at: number): boolean =>
-  bytes[at] === LETTER_P &&
-  bytes[at + 1] === LETTER_C &&
-  bytes[at + 2] === LETTER_I &&
-  bytes[at + 3] === UNDERSCORE;
-
-/**
- * Does an event of ours stand inside of the line, with its first argument? The
- * name alone may be text of another event, such as the command that switched it on.
- */
-function namesEvent(bytes: Uint8Array, start: number, newline: number): boolean {
-  for (let at = start; at < newline; at++) {
-    if (!startsWith(bytes, at, PREFIX)) continue;
-    let position = at + PREFIX.length;
-    const pci = startsPci(bytes, position);
-    if (pci) position += 4;
-    const candidates = (pci ? PCI_CANDIDATES : CANDIDATES)[bytes[position]!]!;
-    for (const { program, head } of candidates) {
-      if (startsWith(bytes, position + 1, program.subarray(0, head))) return true;
-    }
-  }
-  return false;
-}
 
 /** Does the line begin as trace events do: a name of lower-case letters, digits and `_`, and a blank? */
 function isOtherEvent(bytes: Uint8Array, start: number): boolean {
@@ -202,9 +205,9 @@ function candidatesByLetter(pci: boolean): Candidate[][] {
   const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
   for (const schema of SCHEMAS) {
     if (schema.pci !== pci) continue;
-    const [letter, ...rest] = encode(schema.name.slice(TRACE_PREFIX.length + (pci ? "pci_".length : 0)));
-    const program = Uint8Array.from([...rest, ...compileText(schema)]);
-    byLetter[letter!]!.push({ schema, program, head: rest.length + schema.fields[0]!.before.length });
+    const letter = schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
+    const head = encode(schema.name + schema.fields[0]!.before);
+    byLetter[letter]!.push({ schema, stretches: compileText(schema), head });
   }
   return byLetter;
 }

@@ -108,6 +108,13 @@ export class TraceEvent {
     return this.words[LIOBN]! * TWO32 + this.words[LIOBN + 1]!;
   }
 
+  get liobnHi(): number {
+    return this.words[LIOBN]!;
+  }
+  get liobnLo(): number {
+    return this.words[LIOBN + 1]!;
+  }
+
   /** Bus address. `xlate`: offset in its window. `stuff` that succeeded: the address *after* the last page. */
   get iobaHi(): number {
     return this.words[IOBA]!;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { IommuError } from "../../../src/base/errors.ts";
-import { type ReadOptions, readMigration } from "../../../src/formats/migration/reader.ts";
+import { readMigration } from "../../../src/formats/migration/reader.ts";
 import type { MigrationSource } from "../../../src/formats/migration/source.ts";
+import type { ReadOptions } from "../../../src/formats/migration/stream.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { storedOf } from "../../tce/model.ts";
 import {
@@ -86,10 +87,12 @@ describe("a small machine", () => {
     }
   });
 
-  it("ends with a stream or an IommuError after any damage", async () => {
+  it("ends with a stream or with offset and reason after any damage, 100,000 times, and takes no memory", async () => {
     const random = new Random(runSeed());
     let refused = 0;
-    for (let round = 0; round < 4000; round++) {
+    let peak = 0;
+    const before = process.memoryUsage.rss();
+    for (let round = 0; round < 100_000; round++) {
       const damaged = bytes.slice();
       for (let times = 1 + random.below(3); times > 0; times--) {
         const at = random.below(damaged.length);
@@ -102,13 +105,17 @@ describe("a small machine", () => {
       }
       const source = round % 2 === 0 ? fileOf(damaged) : chunksOf(damaged, anySize(random));
       const error = await errorOf(source, { indexRam: true, ramPageLimit: 1024 });
+      if (round % 1000 === 0) peak = Math.max(peak, process.memoryUsage.rss());
       if (error === undefined) continue;
       refused++;
+      expect(error.message, `seed ${random.seed}`).toMatch(/^migration stream, byte \d+/);
+      expect(error.details.offset, `seed ${random.seed}`).toBeLessThanOrEqual(damaged.length + 5);
       expect(["BAD_FILE", "UNSUPPORTED", "LIMIT_EXCEEDED"], `seed ${random.seed}: ${error}`).toContain(
         error.code,
       );
     }
-    expect(refused).toBeGreaterThan(1000);
+    expect(refused).toBeGreaterThan(25_000);
+    expect(peak - before, `seed ${random.seed}`).toBeLessThan(200 * 2 ** 20);
   });
 });
 

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { editMigration } from "../../../src/formats/migration/edit.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
-import type { TceSection } from "../../../src/formats/migration/tce-section.ts";
 import { withTable } from "../../../src/formats/migration/tce-section-writer.ts";
+import type { SavedTable } from "../../../src/spapr/saved-table.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { storedOf } from "../../tce/model.ts";
@@ -29,7 +29,7 @@ describe("editing a recorded stream", () => {
   const before = split(bytes);
 
   /** Edits, and reads the result back. */
-  async function edited(sections: readonly TceSection[]) {
+  async function edited(sections: readonly SavedTable[]) {
     const stream = await readMigration(fileOf(bytes));
     const out = await joined(editMigration(fileOf(bytes), stream, sections));
     return { out, stream: await readMigration(fileOf(out)) };

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
-import type { TceSection } from "../../../src/formats/migration/tce-section.ts";
 import { tceSectionData } from "../../../src/formats/migration/tce-section-writer.ts";
+import type { SavedTable } from "../../../src/spapr/saved-table.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { storedOf } from "../../tce/model.ts";
@@ -22,7 +22,7 @@ const streamOf = (data: Iterable<number>, version = 3, liobn = LIOBN): Uint8Arra
     0,
   ]);
 
-const written = (state: TceSection): number[] => [...tceSectionData(state)].flatMap((piece) => [...piece]);
+const written = (state: SavedTable): number[] => [...tceSectionData(state)].flatMap((piece) => [...piece]);
 
 const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
 
@@ -62,7 +62,7 @@ describe("a spapr_iommu section", () => {
     const random = new Random(runSeed());
     await fc.assert(
       fc.asyncProperty(anyState, async ({ entries, version, bypass, defWin, geometry }) => {
-        const state: TceSection = {
+        const state: SavedTable = {
           liobn: LIOBN,
           version,
           bypass,
@@ -91,7 +91,7 @@ describe("a spapr_iommu section", () => {
   it("reads a window of 64K pages that is mapped linearly as one run", async () => {
     const entries = Array.from({ length: 5000 }, (_, i) => BigInt(i) * 0x1_0000n + 3n);
     const stream = await readMigration(fileOf(streamOf(tceData(LIOBN, entries, false, [1n << 59n, 16]))), {
-      runLimit: 1,
+      tableByteLimit: 300,
     });
     const runs: number[][] = [];
     stream.windows[0]!.table!.forEachStoredRun(0, 5000, (...run) => runs.push(run));
@@ -118,14 +118,15 @@ describe("a spapr_iommu section", () => {
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(2 ** 20);
   });
 
-  it("refuses more runs than allowed, also those that appear when the page size turns out to be another", async () => {
+  it("refuses tables that take more memory than allowed, also if that shows only when the page size turns out to be another", async () => {
     const scattered = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 3n : 0n));
     const linear = Array.from({ length: 100 }, (_, i) => BigInt(i) * 0x1_0000n + 3n);
     for (const data of [
       tceData(LIOBN, scattered, false, null),
       tceData(LIOBN, linear, false, [1n << 59n, 24]),
     ]) {
-      await expect(readMigration(fileOf(streamOf(data)), { runLimit: 49 })).rejects.toMatchObject({
+      await readMigration(fileOf(streamOf(data)), { tableByteLimit: 4900 });
+      await expect(readMigration(fileOf(streamOf(data)), { tableByteLimit: 4500 })).rejects.toMatchObject({
         code: "LIMIT_EXCEEDED",
         message: expect.stringMatching(/byte \d+/),
       });
@@ -153,7 +154,7 @@ describe("a spapr_iommu section", () => {
     await expect(readMigration(fileOf(newer))).rejects.toMatchObject({ code: "UNSUPPORTED" });
   });
 
-  it.each<{ name: string; change: Partial<TceSection> }>([
+  it.each<{ name: string; change: Partial<SavedTable> }>([
     { name: "def_win in version 2", change: { version: 2 } },
     { name: "no def_win in version 3", change: { defWin: null } },
     { name: "a LIOBN of 33 bits", change: { liobn: 2 ** 32 } },
@@ -161,7 +162,7 @@ describe("a spapr_iommu section", () => {
     { name: "a negative bus offset", change: { geometry: { busOffset: -1n, pageShift: 12 } } },
     { name: "2^32 entries", change: { table: new TceTable({ length: 2 ** 32, pageShift: 12 }) } },
   ])("does not write $name", ({ change }) => {
-    const state: TceSection = {
+    const state: SavedTable = {
       liobn: LIOBN,
       version: 3,
       bypass: false,

@@ -60,6 +60,37 @@ class Facts {
 }
 
 describe("QEMU's log of trace events", () => {
+  const LINE = "spapr_iommu_pci_stuff liobn=0x80000000 ioba=0x200000 tcevalue=0x0 npages=512 ret=0";
+
+  it("tells of an event in the push that ends its line", () => {
+    let events = 0;
+    const reader = new QemuLogReader(() => events++);
+    for (let i = 1; i <= 3; i++) {
+      reader.push(bytesOf(LINE));
+      reader.push(bytesOf(`\n${LINE}\n`));
+      expect(events).toBe(i * 2);
+    }
+  });
+
+  it("never takes the next line for the rest of one that was cut", () => {
+    for (let cut = 1; cut < LINE.length; cut++) {
+      const { lines, reader } = linesRead(`${LINE.slice(0, cut)}\n${LINE.slice(cut)}\n${LINE}\n`);
+      expect(lines).toEqual([LINE]);
+      expect(reader.line).toBe(3);
+    }
+  });
+
+  it("reads short lines behind one that is too long to be kept", () => {
+    for (const length of [65_535, 65_536, 65_537, 200_000]) {
+      for (const end of ["", `${LINE}\n`]) {
+        const { lines, reader } = linesRead(`${"x".repeat(length)}\na\n\n${end}`);
+        expect(lines).toEqual(end === "" ? [] : [LINE]);
+        const long = length >= 65_536 ? 1 : 0;
+        expect([reader.counts.long, reader.counts.text]).toEqual([long, 3 - long]);
+      }
+    }
+  });
+
   it.each(corpusNames("traces", ".log.gz"))("%s has the sidecar's facts, and its lines come back", (name) => {
     const bytes = readCorpus("traces", `${name}.log`);
     const { facts } = readSidecar("traces", name);

@@ -1,0 +1,46 @@
+import { appendFileSync, createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip } from "node:zlib";
+import { IommuError } from "../base/errors.ts";
+import { formatCount } from "../base/units.ts";
+import { blankRam } from "../formats/migration/blank-ram.ts";
+import { displayName } from "./input.ts";
+import type { NewFile } from "./new-file.ts";
+import { openSavedMachine } from "./saved-machine.ts";
+
+/** Does the name of an output ask for a migration stream? */
+export const isStreamName = (output: string): boolean => /\.mig(?:\.gz)?$/.test(output);
+
+/**
+ * Writes a saved machine with its guest's memory as zeros.
+ *
+ * @returns what was done, as a sentence
+ * @throws IommuError BAD_ARGUMENT if the input can be read only once
+ */
+export async function writeBlankMachine(input: string, output: string, file: NewFile): Promise<string> {
+  const saved = await openSavedMachine(input);
+  try {
+    if (Symbol.asyncIterator in saved.source) {
+      throw new IommuError(
+        "BAD_ARGUMENT",
+        `${displayName(input)}: is read twice for this; write it to a file first`,
+      );
+    }
+    const { pages, chunks } = await saved.named(blankRam(saved.source));
+    file.makeFile();
+    if (output.endsWith(".gz")) {
+      const packed = createGzip({ level: constants.Z_BEST_COMPRESSION });
+      // Pieces are lent: each is copied before the next one is asked for.
+      const copies = async function* (): AsyncGenerator<Uint8Array> {
+        for await (const chunk of chunks) yield Uint8Array.from(chunk);
+      };
+      await pipeline(Readable.from(copies(), { objectMode: false }), packed, createWriteStream(file.path));
+    } else {
+      for await (const chunk of chunks) appendFileSync(file.path, chunk);
+    }
+    return `${formatCount(pages)} pages of guest memory made zero`;
+  } finally {
+    await saved.close();
+  }
+}

@@ -1,0 +1,56 @@
+import type { Permission } from "../base/permission.ts";
+import { TWO32, toBig } from "../base/u64.ts";
+import type { DmaFaultReason } from "./dma-fault.ts";
+import type { MemoryRegion } from "./memory-region.ts";
+
+/**
+ * Where an access ends up; one object is filled again and again.
+ *
+ * Halves are signed, as bitwise operators make them: V8 keeps those as small
+ * integers, but not numbers of 2^31 and more.
+ */
+export class DmaTarget {
+  /** The region that answers, or null if none does. */
+  region: MemoryRegion | null = null;
+  /** Offset in the region, high half (of the address itself where no region answers). */
+  offsetHi = 0;
+  /** Offset in the region, low half. */
+  offsetLo = 0;
+  /** How many bytes of the access lie there. */
+  length = 0;
+  /** Why the access is refused; null if it is not. */
+  reason: DmaFaultReason | null = null;
+
+  /** Offset in the region; the address itself where no region answers. */
+  get offset(): bigint {
+    return toBig(this.offsetHi, this.offsetLo);
+  }
+
+  /**
+   * Ends the access with a piece of which so many bytes lie behind the first
+   * one; exact below 2^53, and never rounded to less than that.
+   */
+  clip(behindHi: number, behindLo: number): void {
+    if (behindHi !== 0) this.#clipFar(behindHi, behindLo);
+    else if (behindLo >>> 0 < this.length) this.length = (behindLo >>> 0) + 1;
+  }
+
+  #clipFar(behindHi: number, behindLo: number): void {
+    this.length = Math.min(this.length, (behindHi >>> 0) * TWO32 + (behindLo >>> 0) + 1);
+  }
+
+  /** The access ends at an address where nothing answers; returns false. */
+  lost(hi: number, lo: number, reason: "outside" | "no-memory"): false {
+    this.region = null;
+    this.offsetHi = hi;
+    this.offsetLo = lo;
+    this.reason = reason;
+    return false;
+  }
+
+  /** The access ends at an entry of an IOMMU that does not permit it; returns false. */
+  refused(perm: Permission, write: boolean): false {
+    this.reason = perm === 0 ? "unmapped" : write ? "read-only" : "write-only";
+    return false;
+  }
+}
