@@ -1,4 +1,8 @@
 import { TWO32 } from "../base/u64.ts";
+import { ATTRIBUTE_BITS, type DmaEvent } from "../formats/trace/dma-event.ts";
+import { HalvesMultiMap } from "./halves-map.ts";
+import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
+import { PIECE, PieceIndex, pieceOf } from "./piece-index.ts";
 
 /** Families of mappings: a call of one does not undo a mapping of another. */
 export const SINGLE = 0;
@@ -23,92 +27,44 @@ export interface DmaMapping {
   readonly event: number;
   readonly line: number;
   readonly pid: number;
+  /** Did the map leave it to the driver to sync (`SKIP_CPU_SYNC`)? */
+  readonly skipsSync: boolean;
   /** Mappings of its family and direction that its device had made before. */
   readonly sequence: number;
 }
 
-/** What was undone last at an address. */
-export interface PastUnmap {
-  readonly event: number;
-  readonly line: number;
-  /** Event that had made the mapping. */
-  readonly madeEvent: number;
-  readonly madeLine: number;
-}
-
-/** 64-bit keys in halves: the high ones are few. */
-class HalvesMap<T> {
-  readonly #byHi = new Map<number, Map<number, T>>();
-
-  get(hi: number, lo: number): T | undefined {
-    return this.#byHi.get(hi)?.get(lo);
-  }
-
-  set(hi: number, lo: number, value: T): void {
-    let byLo = this.#byHi.get(hi);
-    if (byLo === undefined) {
-      byLo = new Map();
-      this.#byHi.set(hi, byLo);
-    }
-    byLo.set(lo, value);
-  }
-
-  delete(hi: number, lo: number): void {
-    this.#byHi.get(hi)?.delete(lo);
-  }
-}
-
-/** A HalvesMap of several values for a key: one device can map an address more than once. */
-class HalvesMultiMap {
-  readonly #map = new HalvesMap<DmaMapping[]>();
-
-  get(hi: number, lo: number): readonly DmaMapping[] {
-    return this.#map.get(hi, lo) ?? [];
-  }
-
-  add(hi: number, lo: number, mapping: DmaMapping): void {
-    const there = this.#map.get(hi, lo);
-    if (there === undefined) this.#map.set(hi, lo, [mapping]);
-    else there.push(mapping);
-  }
-
-  remove(hi: number, lo: number, mapping: DmaMapping): void {
-    const there = this.#map.get(hi, lo);
-    if (there === undefined) return;
-    there.splice(there.indexOf(mapping), 1);
-    if (there.length === 0) this.#map.delete(hi, lo);
-  }
-}
-
-/** Past unmaps that are remembered, in two generations of this size. */
-const MAX_PAST = 32_768;
-/** Mappings are looked for by overlap in pieces of this size, up to so many pieces. */
-const PIECE = 4096;
-const MAX_PIECES = 4096;
-
-/** What was undone last, by address; the oldest is forgotten. */
-class PastUnmaps {
-  #young = new HalvesMap<PastUnmap>();
-  #old = new HalvesMap<PastUnmap>();
-  #count = 0;
-
-  get(hi: number, lo: number): PastUnmap | undefined {
-    return this.#young.get(hi, lo) ?? this.#old.get(hi, lo);
-  }
-
-  set(hi: number, lo: number, past: PastUnmap): void {
-    if (++this.#count > MAX_PAST) {
-      this.#old = this.#young;
-      this.#young = new HalvesMap();
-      this.#count = 1;
-    }
-    this.#young.set(hi, lo, past);
-  }
-
-  delete(hi: number, lo: number): void {
-    this.#young.delete(hi, lo);
-    this.#old.delete(hi, lo);
-  }
+/**
+ * The mapping that an event makes.
+ *
+ * @param mappings of its device, before this one
+ * @param dmaHi high half of the (first) DMA address
+ * @param size bytes from there on
+ */
+export function makeMapping(
+  event: DmaEvent,
+  mappings: DeviceMappings,
+  family: number,
+  dmaHi: number,
+  dmaLo: number,
+  size: number,
+): DmaMapping {
+  const list = family === LIST;
+  const [hi, lo] = list ? event.entries.words : [event.physHi, event.physLo];
+  return {
+    device: event.device,
+    family,
+    direction: event.direction,
+    dmaHi,
+    dmaLo,
+    size,
+    entries: list ? event.totalEntries : 1,
+    physical: hi! * TWO32 + lo!,
+    event: event.number,
+    line: event.line,
+    pid: event.pid,
+    skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
+    sequence: mappings.made[family * 4 + event.direction]!,
+  };
 }
 
 /** The live mappings of one device. */
@@ -122,11 +78,13 @@ export class DeviceMappings {
   releasing = false;
   /** How many were made, by family and direction. */
   readonly made: number[] = new Array<number>(12).fill(0);
-  readonly #byAddress = new HalvesMultiMap();
+  readonly #byAddress = new HalvesMultiMap<DmaMapping>();
   /** Lists by the physical address of their first entry. */
-  readonly #byPhysical = new HalvesMultiMap();
+  readonly #byPhysical = new HalvesMultiMap<DmaMapping>();
   /** Single mappings that a device can write, by pieces of physical memory. */
-  readonly #writable = new Map<number, DmaMapping[]>();
+  readonly #writable = new PieceIndex();
+  /** All by pieces of DMA addresses; made when it is first needed. */
+  #byPiece: PieceIndex | undefined;
   readonly #past = new PastUnmaps();
   readonly #pastLists = new PastUnmaps();
 
@@ -138,17 +96,22 @@ export class DeviceMappings {
     return this.#byPhysical.get(Math.floor(physical / TWO32), physical % TWO32);
   }
 
-  /** A mapping in which an address lies; slow, for what is found nowhere else. */
+  /** A mapping in which an address lies, but does not begin. */
   around(hi: number, lo: number): DmaMapping | undefined {
-    for (const mapping of this.live) {
-      const ahead = (hi - mapping.dmaHi) * TWO32 + (lo - mapping.dmaLo);
-      if (ahead > 0 && ahead < mapping.size) return mapping;
+    if (this.#byPiece === undefined) {
+      this.#byPiece = new PieceIndex();
+      for (const mapping of this.live) this.#addPieces(mapping);
     }
-    return undefined;
+    const piece = pieceOf(hi, lo);
+    return this.#byPiece.find(piece, piece, (mapping) => {
+      const ahead = (hi - mapping.dmaHi) * TWO32 + (lo - mapping.dmaLo);
+      return ahead > 0 && ahead < mapping.size;
+    });
   }
 
   add(mapping: DmaMapping): void {
     this.live.add(mapping);
+    if (this.#byPiece !== undefined) this.#addPieces(mapping);
     this.peak = Math.max(this.peak, this.live.size);
     this.releasing = false;
     this.made[mapping.family * 4 + mapping.direction]!++;
@@ -165,6 +128,7 @@ export class DeviceMappings {
     this.live.delete(mapping);
     this.releasing = true;
     const { dmaHi, dmaLo, physical } = mapping;
+    this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
     this.#byAddress.remove(dmaHi, dmaLo, mapping);
     const past = { event, line, madeEvent: mapping.event, madeLine: mapping.line };
     this.#past.set(dmaHi, dmaLo, past);
@@ -172,7 +136,7 @@ export class DeviceMappings {
       const hi = Math.floor(physical / TWO32);
       this.#byPhysical.remove(hi, physical % TWO32, mapping);
       this.#pastLists.set(hi, physical % TWO32, past);
-    } else this.#forgetPieces(mapping);
+    } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
   }
 
   pastUnmap(hi: number, lo: number): PastUnmap | undefined {
@@ -190,35 +154,23 @@ export class DeviceMappings {
    * @returns another live mapping through which it can write some of the same bytes
    */
   addWritable(mapping: DmaMapping): DmaMapping | undefined {
-    let found: DmaMapping | undefined;
-    for (const piece of piecesOf(mapping)) {
-      const there = this.#writable.get(piece);
-      if (there === undefined) this.#writable.set(piece, [mapping]);
-      else {
-        found ??= there.find((other) => overlap(other, mapping));
-        there.push(mapping);
-      }
-    }
+    const [first, last] = [firstPhysical(mapping), lastPhysical(mapping)];
+    const found = this.#writable.find(first, last, (other) => overlap(other, mapping));
+    this.#writable.add(first, last, mapping);
     return found;
   }
 
-  #forgetPieces(mapping: DmaMapping): void {
-    for (const piece of piecesOf(mapping)) {
-      const there = this.#writable.get(piece);
-      const at = there?.indexOf(mapping) ?? -1;
-      if (at < 0) return;
-      there!.splice(at, 1);
-      if (there!.length === 0) this.#writable.delete(piece);
-    }
+  #addPieces(mapping: DmaMapping): void {
+    this.#byPiece!.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
   }
 }
 
-function* piecesOf({ physical, size }: DmaMapping): Generator<number> {
-  const first = Math.floor(physical / PIECE);
-  const last = Math.floor((physical + size - 1) / PIECE);
-  if (last - first >= MAX_PIECES) return;
-  for (let piece = first; piece <= last; piece++) yield piece;
-}
+const firstPhysical = ({ physical }: DmaMapping): number => Math.floor(physical / PIECE);
+const lastPhysical = ({ physical, size }: DmaMapping): number => Math.floor((physical + size - 1) / PIECE);
+
+/** The piece of DMA addresses in which a mapping ends. */
+const lastPieceOf = ({ dmaHi, dmaLo, size }: DmaMapping): number =>
+  pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + size - 1) / PIECE);
 
 const overlap = (a: DmaMapping, b: DmaMapping): boolean =>
   a.physical < b.physical + b.size && b.physical < a.physical + a.size;

@@ -37,12 +37,13 @@ export class FaultFindings {
 
   /** A translation outside of the table, which is a fault, too. */
   outside(event: TraceEvent, rebuilt: RebuiltWindow): void {
-    const offset = hex(toBig(event.iobaHi, event.iobaLo));
-    this.#add(event, rebuilt, 0, undefined, {
+    const offset = toBig(event.iobaHi, event.iobaLo);
+    const index = Number(offset >> BigInt(rebuilt.window.pageShift));
+    this.#add(event, rebuilt, index, undefined, {
       kind: "dma-fault",
       severity: "error",
       places: [],
-      message: `DMA at offset ${offset}, which is outside of the window`,
+      message: `DMA at offset ${hex(offset)}, which is outside of the window`,
     });
   }
 

@@ -17,6 +17,7 @@ export type FindingKind =
   | "size-mismatch"
   | "direction-mismatch"
   | "double-unmap"
+  | "missing-sync"
   | "truncated";
 
 /** `error`: something is wrong. `warning`: a leak, or something that deserves a look. */

@@ -208,7 +208,9 @@ export class Rebuild {
     const first = window.indexOf(hi >>> 0, lo >>> 0);
     this.#changing(event, rebuilt, first, pages);
     const status = this.#call(Hcall.STUFF_TCE, event, hi >>> 0, lo >>> 0, event.tceHi, event.tceLo, pages);
-    if (this.#checkStatus(event, rebuilt, status)) rebuilt.mark(first, pages, Certainty.KNOWN);
+    if (!this.#checkStatus(event, rebuilt, status)) return;
+    rebuilt.mark(first, pages, Certainty.KNOWN);
+    if (permOf(event.tceLo) !== 0) this.#verdicts.observer?.changed(event, rebuilt);
   }
 
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */

@@ -18,7 +18,7 @@ import { TraceFindings } from "./trace-findings.ts";
  */
 export function checkOpScript(text: string, file: string, options: CheckOptions): CheckReport {
   const script = parseOpScript(text, file);
-  const findings = new TraceFindings({ ram: script.config.ramSize, ...options });
+  const findings = new TraceFindings({ ...options, ram: options.ram ?? script.config.ramSize });
   const rebuild = new Rebuild(undefined, findings);
   const results = new FindingLog();
   const encoder = new TextEncoder();

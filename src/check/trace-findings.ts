@@ -5,9 +5,10 @@ import { permOf } from "../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "./check-options.ts";
 import { findHoles } from "./direct-map.ts";
 import { FaultFindings } from "./fault-findings.ts";
-import { type Finding, FindingLog, type Place, pagesText } from "./finding.ts";
+import { type Finding, FindingLog, type Place } from "./finding.ts";
 import { LeakFindings } from "./leak-findings.ts";
 import { MappingFindings } from "./mapping-findings.ts";
+import { RamFindings } from "./ram-findings.ts";
 import type { RebuildObserver, Removal } from "./rebuild-observer.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { Mismatch } from "./verdicts.ts";
@@ -26,6 +27,7 @@ export class TraceFindings implements RebuildObserver {
   readonly #faults = new FaultFindings(this.log);
   readonly #windowFindings: WindowFindings;
   readonly #leaks: LeakFindings;
+  readonly #ram: RamFindings | undefined;
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -37,6 +39,7 @@ export class TraceFindings implements RebuildObserver {
     this.#mappings = new MappingFindings(this.log, options);
     this.#windowFindings = new WindowFindings(this.log, options);
     this.#leaks = new LeakFindings(this.log, options);
+    this.#ram = options.ram === undefined ? undefined : new RamFindings(this.log, options.ram);
   }
 
   /** All windows that were there, in order of creation. */
@@ -51,7 +54,7 @@ export class TraceFindings implements RebuildObserver {
       return;
     }
     this.#leaks.mapping(event, rebuilt, count);
-    if (this.#options.ram !== undefined) this.#checkTarget(event, rebuilt, first, count);
+    this.#ram?.mapping(event, rebuilt, first, count);
   }
 
   changed(event: TraceEvent, rebuilt: RebuiltWindow): void {
@@ -135,22 +138,6 @@ export class TraceFindings implements RebuildObserver {
     this.#mappings.end();
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
     findHoles([...this.#live], this.#options, this.log);
-  }
-
-  #checkTarget(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    const { page } = rebuilt.window;
-    const last = toBig((event.tceHi & page.maskHi) >>> 0, (event.tceLo & page.maskLo) >>> 0);
-    const end = last + (1n << BigInt(page.shift));
-    if (end <= this.#options.ram!) return;
-    this.log.add({
-      kind: "beyond-ram",
-      severity: "error",
-      liobn: rebuilt.window.liobn,
-      ioba: rebuilt.iobaOf(first + count - 1),
-      pages: 1,
-      places: [placeOf(event)],
-      message: `maps ${hex(last)}, but memory ends at ${hex(this.#options.ram!)} (${pagesText(count)} in this call)`,
-    });
   }
 }
 

@@ -1,20 +1,10 @@
 import { DDW_QUERY, DDW_RESET, type TraceEvent } from "../formats/trace/trace-event.ts";
 import { findSchema } from "../formats/trace/trace-schema.ts";
 import { permOf } from "../tce/tce.ts";
+import { Histogram } from "./histogram.ts";
 import { Rebuild } from "./rebuild.ts";
 import type { RebuildObserver } from "./rebuild-observer.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
-
-/** Counts of values by powers of two: cell `i` has those from 2^i on, below 2^(i+1). */
-export class Histogram {
-  readonly cells: number[] = [];
-
-  add(value: number, times = 1): void {
-    const cell = value < 1 ? 0 : Math.floor(Math.log2(value));
-    while (this.cells.length <= cell) this.cells.push(0);
-    this.cells[cell]! += times;
-  }
-}
 
 /** What happened in one window. */
 export interface WindowStatistics {

@@ -12,18 +12,14 @@ import type { Place } from "./finding.ts";
 import type { Removal } from "./rebuild-observer.ts";
 import { Certainty, RebuiltWindow } from "./rebuilt-window.ts";
 import type { Verdicts } from "./verdicts.ts";
+import { MAX_PHB, phbOfLiobn, WindowHosts } from "./window-hosts.ts";
 
 /** Entries that a window is given whose end a trace does not tell. */
 const ASSUMED_ENTRIES = 2 ** 31;
-/** Every page size: a trace shows which ones its machine allowed. */
-const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
 /** Printed by a translation outside of the table. */
 export const NO_MASK = 0xffff_ffff;
 /** Where a saved state is loaded. */
 const BEFORE_ALL: Place = { event: 0, line: 0 };
-/** Bridges that a machine can have. */
-const MAX_PHB = 30;
-const MAX_VIO = 64;
 
 /**
  * The windows that a trace tells of: created and removed, also by what leaves
@@ -36,6 +32,7 @@ export class WindowLifecycle {
   #last: RebuiltWindow | undefined;
   readonly scale: PositionScale = new PositionScale();
   readonly #verdicts: Verdicts;
+  readonly #hosts: WindowHosts;
   /** LIOBN of a new_table whose meaning the next event tells; -1 if there is none. */
   #pendingTable = -1;
   #pendingPlace = BEFORE_ALL;
@@ -43,6 +40,7 @@ export class WindowLifecycle {
   constructor(machine: Machine, verdicts: Verdicts) {
     this.machine = machine;
     this.#verdicts = verdicts;
+    this.#hosts = new WindowHosts(machine);
   }
 
   /** Windows that are enabled now, by LIOBN. */
@@ -111,19 +109,12 @@ export class WindowLifecycle {
 
   #resetPhb(index: number, place: Place): boolean {
     if (!(index >= 0 && index <= MAX_PHB)) return false;
-    const phb = this.#phb(index);
+    const phb = this.#hosts.phb(index);
     for (const window of phb.windows) this.#forget(window.liobn, "reset", place);
     phb.resetDma();
     const [first] = phb.windows;
     this.#register(first!, Certainty.KNOWN, false, place);
     return true;
-  }
-
-  #phb(index: number) {
-    return (
-      this.machine.phbs.find((phb) => phb.index === index) ??
-      this.machine.plugPhb({ index, pgsz: ANY_PAGE_SIZE })
-    );
   }
 
   #forget(liobn: number, how: Removal, place: Place): boolean {
@@ -176,7 +167,7 @@ export class WindowLifecycle {
       this.#verdicts.mismatch(event, "a window of 1 to 2^31 pages", `2^${windowShift - pageShift} pages`);
       return;
     }
-    const phb = this.#phb(index);
+    const phb = this.#hosts.phb(index);
     const window = phb.windows[slot]!;
     if (!this.#windows.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
     // A window that is still there went without a line: with the machine's reset, or before the trace began.
@@ -227,7 +218,7 @@ export class WindowLifecycle {
       return;
     }
     this.#forget(liobn, "reset", placeOf(event));
-    const window = this.#placed(liobn, event.pageShift, busOffset, entries);
+    const window = this.#hosts.placed(liobn, event.pageShift, busOffset, entries);
     if (window === undefined) return;
     const loaded = event.kind === POST_LOAD ? placeOf(event) : undefined;
     this.#register(window, Certainty.UNKNOWN, false, loaded);
@@ -241,7 +232,7 @@ export class WindowLifecycle {
    */
   load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
     this.#forget(liobn, "reset", BEFORE_ALL);
-    const window = this.#placed(liobn, pageShift, busOffset, table?.length ?? 0);
+    const window = this.#hosts.placed(liobn, pageShift, busOffset, table?.length ?? 0);
     if (window === undefined || table === null) return;
     if (window.entries !== table.length) {
       const message = `a table of ${table.length} entries for window ${hex(liobn)}, which has ${window.entries}`;
@@ -284,46 +275,19 @@ export class WindowLifecycle {
   }
 
   #adopt(liobn: number, pageShift: number, busOffset: bigint, entries: number): RebuiltWindow | undefined {
-    const window = this.#placed(liobn, pageShift, busOffset, entries);
+    const window = this.#hosts.placed(liobn, pageShift, busOffset, entries);
     return window === undefined ? undefined : this.#register(window, Certainty.UNKNOWN, true, undefined);
   }
 
-  /** The window of a LIOBN with a new geometry; undefined if it is removed by that, or no window can be so. */
-  #placed(liobn: number, pageShift: number, busOffset: bigint, entries: number): DmaWindow | undefined {
-    if (liobn < PCI_LIOBN_FLAG) return this.#vioWindow(liobn);
-    const index = phbOfLiobn(liobn);
-    if (index > MAX_PHB || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
-    const isNew = !this.machine.phbs.some((phb) => phb.index === index);
-    const phb = this.#phb(index);
-    // A bridge that the trace begins with is not known to have its default window.
-    if (isNew) phb.windows[0]!.disable();
-    const window = phb.windows[liobn & 0xff];
-    window?.disable();
-    if (window === undefined || entries === 0) return undefined;
-    window.enable(pageShift, busOffset, entries);
-    return window;
-  }
-
   #addVio(event: TraceEvent, certainty: number): RebuiltWindow | undefined {
-    const window = this.#vioWindow(event.liobn);
+    const window = this.#hosts.vioWindow(event.liobn);
     const createdAt = certainty === Certainty.KNOWN ? placeOf(event) : undefined;
     return window === undefined ? undefined : this.#register(window, certainty, false, createdAt);
-  }
-
-  #vioWindow(liobn: number): DmaWindow | undefined {
-    const { vio } = this.machine;
-    const known = vio.devices.find(({ reg }) => reg === liobn);
-    if (known !== undefined) return known.window ?? undefined;
-    // 0 is no window's number; more devices than a machine can have are damage.
-    if (liobn === 0 || vio.devices.length >= MAX_VIO) return undefined;
-    return vio.add({ type: "spapr-vlan", reg: liobn }).window ?? undefined;
   }
 }
 
 /** Where an event stands. */
 export const placeOf = (event: TraceEvent): Place => ({ event: event.number, line: event.position });
-
-const phbOfLiobn = (liobn: number): number => Math.floor((liobn - PCI_LIOBN_FLAG) / 0x100);
 
 const phbOf = (event: TraceEvent): number =>
   Number(BigInt.asUintN(32, toBig(event.buidHi, event.buidLo))) - 0x2000_0000;

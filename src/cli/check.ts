@@ -96,17 +96,29 @@ export const isScript = (path: string): boolean => path.endsWith(".jsonl") || pa
 
 /** @throws IommuError BAD_ARGUMENT for a threshold that is none */
 export function thresholdsOf(options: CheckCommandOptions): CheckOptions {
-  const number = (text: string | undefined, otherwise: number): number =>
-    text === undefined ? otherwise : Number(parseSize(text));
-  const percent = number(options.fullAt, DEFAULT_CHECK_OPTIONS.fullAt * 100);
+  const { ram, fullAt, freePages, overtaken, pool, sweep } = DEFAULT_CHECK_OPTIONS;
   return {
-    ram: options.ram === undefined ? undefined : parseSize(options.ram),
-    fullAt: percent / 100,
-    freePages: number(options.freePages, DEFAULT_CHECK_OPTIONS.freePages),
-    overtaken: number(options.overtaken, DEFAULT_CHECK_OPTIONS.overtaken),
-    pool: number(options.pool, DEFAULT_CHECK_OPTIONS.pool),
-    sweep: number(options.sweep, DEFAULT_CHECK_OPTIONS.sweep),
+    ram: options.ram === undefined ? ram : parseSize(options.ram),
+    fullAt: count("--full-at", options.fullAt, fullAt * 100, 100) / 100,
+    freePages: count("--free-pages", options.freePages, freePages),
+    overtaken: count("--overtaken", options.overtaken, overtaken),
+    pool: count("--pool", options.pool, pool),
+    sweep: count("--sweep", options.sweep, sweep),
   };
+}
+
+/** Reads a threshold: a whole number up to `most`, with a unit as sizes have it. */
+function count(option: string, text: string | undefined, otherwise: number, most = 2 ** 40): number {
+  if (text === undefined) return otherwise;
+  const value = /^[0-9]{1,13}[KMGT]?$/.test(text) ? Number(parseSize(text)) : -1;
+  if (value >= 0 && value <= most) return value;
+  throw new IommuError(
+    "BAD_ARGUMENT",
+    `${option} ${text}: expected a whole number from 0 to ${formatCount(most)}`,
+    {
+      option,
+    },
+  );
 }
 
 /** 2 if anything is wrong, 3 if there are only leaks and warnings. */

@@ -4,6 +4,7 @@ import { DmaTimeline } from "../check/dma-timeline.ts";
 import { LifetimeTracker } from "../check/lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../check/mapping-rows.ts";
 import { Timeline } from "../check/timeline.ts";
+import type { EventFilter } from "../check/trace-check.ts";
 import { addDmaRow, DMA_COLUMNS } from "../formats/export/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../formats/export/event-rows.ts";
 import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
@@ -32,6 +33,8 @@ export interface Conversion {
   end(): void;
   /** What was read and left out; see the readers. */
   counts(): Readonly<Record<string, number>>;
+  /** Events that were taken, with those that say that others are missing. */
+  taken(): number;
 }
 
 interface Consumer<Event> {
@@ -39,22 +42,42 @@ interface Consumer<Event> {
   end(): void;
 }
 
-/** Starts to make `product` of a trace. */
-export function startConversion(format: TraceFormat, product: Product, to: Destination): Conversion {
+/**
+ * Starts to make `product` of a trace.
+ *
+ * @param filter takes events or leaves them out; without one all are taken
+ */
+export function startConversion(
+  format: TraceFormat,
+  product: Product,
+  to: Destination,
+  filter?: EventFilter,
+): Conversion {
+  let taken = 0;
+  const take = <Event>(consumer: Consumer<Event>, event: Event): void => {
+    taken++;
+    consumer.handle(event);
+  };
   if (format === "linux-dma") {
-    const reader: DmaLogReader = new DmaLogReader((event) => consumer.handle(event));
+    const reader: DmaLogReader = new DmaLogReader((event) => {
+      if (filter === undefined || filter.dma(event, reader)) take(consumer, event);
+    });
     const consumer = dmaConsumer(product, to, reader);
-    return conversionOf(reader, consumer);
+    return conversionOf(reader, consumer, () => taken);
   }
   const isBinary = format === "qemu-simple";
   const consumer = traceConsumer(product, to, isBinary);
-  const handle = (event: TraceEvent): void => consumer.handle(event);
-  return conversionOf(isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle), consumer);
+  const handle = (event: TraceEvent): void => {
+    if (filter === undefined || filter.trace(event)) take(consumer, event);
+  };
+  const reader = isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle);
+  return conversionOf(reader, consumer, () => taken);
 }
 
 function conversionOf(
   reader: DmaLogReader | QemuLogReader | SimpleTraceReader,
   consumer: Consumer<never>,
+  taken: () => number,
 ): Conversion {
   return {
     push: (chunk) => reader.push(chunk),
@@ -63,6 +86,7 @@ function conversionOf(
       consumer.end();
     },
     counts: () => ({ ...reader.counts }),
+    taken,
   };
 }
 

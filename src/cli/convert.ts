@@ -7,6 +7,7 @@ import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../formats
 import { CSV, JSON_LINES } from "../formats/export/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "./blank-machine.ts";
 import { type Destination, startConversion } from "./conversion.ts";
+import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { NewFile } from "./new-file.ts";
 import { Exit, printError } from "./output.ts";
@@ -17,6 +18,7 @@ import { openTrace } from "./trace-input.ts";
 export interface ConvertOptions {
   readonly table: "events" | "mappings";
   readonly run: string | undefined;
+  readonly filter: readonly string[];
   readonly force: boolean;
   readonly quiet: boolean;
 }
@@ -59,6 +61,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
   if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
+  const filter = filterOf(options.filter);
   const progress = new Progress(input, options.quiet);
   const trace = await openTrace(input, (bytes) => progress.read(bytes));
   const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
@@ -68,12 +71,16 @@ export async function convert(input: string, output: string, options: ConvertOpt
       trace.format,
       form === "perfetto" ? "timeline" : options.table,
       destinationOf(file, form, run),
+      filter,
     );
     for await (const chunk of trace.chunks) conversion.push(chunk);
     progress.stop();
     conversion.end();
     file.commit();
-    if (!options.quiet) printError(summary(input, output, trace.format, conversion.counts()));
+    if (!options.quiet) {
+      const taken = filter === undefined ? "" : `${formatCount(conversion.taken())} of `;
+      printError(summary(input, output, trace.format, conversion.counts(), taken));
+    }
     return Exit.OK;
   } catch (cause) {
     file.discard();
@@ -178,10 +185,11 @@ function summary(
   output: string,
   format: string,
   counts: Readonly<Record<string, number>>,
+  taken: string,
 ): string {
   const leftOut = Object.entries(LEFT_OUT)
     .filter(([name]) => (counts[name] ?? 0) > 0)
     .map(([name, what]) => `${formatCount(counts[name]!)} ${what}`);
-  const events = `${formatCount(counts.events!)} events (${format})`;
+  const events = `${taken}${formatCount(counts.events!)} events (${format})`;
   return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
 }

@@ -1,19 +1,34 @@
 import { IommuError } from "../base/errors.ts";
-import { compileFilter, type TraceFilter } from "../check/event-filter.ts";
+import { compileFilter } from "../check/event-filter.ts";
 import type { EventFilter } from "../check/trace-check.ts";
+import { DMA_LOST } from "../formats/trace/dma-event.ts";
 
 /**
  * The filters of the command line: an event is taken if one of them takes it.
+ * Events that say that others are missing are always taken.
  *
- * @throws IommuError BAD_ARGUMENT for a filter that does not read as one
+ * @throws IommuError BAD_ARGUMENT for a filter that does not read as one; the
+ * filter throws UNSUPPORTED at an event of a system of which no filter names any
  */
 export function filterOf(texts: readonly string[]): EventFilter | undefined {
   if (texts.length === 0) return undefined;
-  const filters: TraceFilter[] = texts.map((text) => compileFilter(text));
+  const compiled = texts.map(compileFilter);
+  const traces = compiled.flatMap(({ trace }) => trace ?? []);
+  const dmas = compiled.flatMap(({ dma }) => dma ?? []);
   return {
-    trace: (event) => filters.some((filter) => filter(event)),
-    dma: () => {
-      throw new IommuError("UNSUPPORTED", "filters are for QEMU's events; this is a recording of Linux");
+    trace: (event) => {
+      if (traces.length === 0) throw wrongSystem("Linux", "QEMU");
+      return traces.some((filter) => filter(event, undefined));
+    },
+    dma: (event, reader) => {
+      if (dmas.length === 0) throw wrongSystem("QEMU", "Linux");
+      return event.kind === DMA_LOST || dmas.some((filter) => filter(event, reader));
     },
   };
 }
+
+const wrongSystem = (named: string, recorded: string): IommuError =>
+  new IommuError(
+    "UNSUPPORTED",
+    `the filters name events of ${named}, and this is a recording of ${recorded}`,
+  );

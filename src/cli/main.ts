@@ -123,7 +123,10 @@ function makeProgram(finish: (status: number) => void): Command {
     );
   program
     .command("stat")
-    .argument("<file>", "trace of QEMU (log or simple); may be gzip-compressed; - for standard input")
+    .argument(
+      "<file>",
+      "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
+    )
     .description(
       "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
     )
@@ -165,6 +168,7 @@ function makeProgram(finish: (status: number) => void): Command {
         .default("events"),
     )
     .option("--run <name>", "name of the recording in the table (default: that of the file)")
+    .addOption(filterOption())
     .option("-f, --force", "overwrite what exists", false)
     .option("-q, --quiet", "print errors only", false)
     .action(async (input: string, output: string, options: ConvertOptions) =>
@@ -244,7 +248,7 @@ function withCheckOptions(command: Command): Command {
 const filterOption = (): Option =>
   new Option(
     "-F, --filter <filter>",
-    "only events that a filter takes, as in trace-cmd: 'pci_put: ioba >= 0x1000'",
+    "only events that a filter takes, as in trace-cmd: 'pci_put: ioba >= 0x1000', 'dma_*: device == 0000:00:03.0'",
   )
     .argParser((text: string, before: string[]) => [...before, text])
     .default([], "all");

@@ -1,7 +1,9 @@
 import { IommuError } from "../base/errors.ts";
-import { ShrinkInput, shrink, type Target } from "../check/shrink.ts";
+import { shrink, shrinkInput } from "../check/shrink.ts";
+import { targetOf } from "../check/shrink-target.ts";
 import { TraceInput } from "../check/trace-input.ts";
 import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
+import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { Exit, print, printError } from "./output.ts";
 import { feed } from "./trace-file.ts";
@@ -23,30 +25,21 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   if (!/^[0-9]+$/.test(options.finding) || finding === undefined) {
     throw new IommuError(
       "BAD_ARGUMENT",
-      `--finding ${options.finding}: ${name} has findings 1 to ${report.findings.length}`,
+      `--finding ${options.finding}: ${report.findings.length === 0 ? `check finds nothing in ${name}` : `${name} has findings 1 to ${report.findings.length}`}`,
     );
   }
-  const window = report.windows.findLast(
-    ({ liobn, createdAt }) => liobn === finding.liobn && (createdAt?.event ?? 0) <= finding.events[0]!,
-  );
-  const target: Target = {
-    finding,
-    pageShift: window?.pageShift ?? 12,
-    busOffset: window?.busOffset ?? 0n,
-  };
-  const input = new ShrinkInput(target);
-  const last = finding.events.at(-1) ?? Number.POSITIVE_INFINITY;
+  const target = targetOf(finding, report.windows);
+  const filter = filterOf(options.filter);
+  const input = shrinkInput(target);
   const trace = new TraceInput(name, {
     trace: (event) => {
-      if (event.number <= last) input.take(event);
+      if (event.number > input.lastEvent || (filter !== undefined && !filter.trace(event))) return;
+      input.take(event);
     },
-    dma: () => {
-      throw new IommuError(
-        "UNSUPPORTED",
-        `${name}: op scripts are calls of a pSeries guest; dma events are none`,
-      );
+    dma: () => {},
+    gap: ({ kind }) => {
+      if (kind !== "torn") input.lose();
     },
-    gap: () => {},
   });
   await feed(path, { push: (chunk) => trace.push(chunk), truncated: () => {} }, options);
   trace.end();

@@ -1,12 +1,12 @@
-import Table from "cli-table3";
-import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import { formatCount } from "../base/units.ts";
+import { DmaStatistics } from "../check/dma-statistics.ts";
 import { TraceInput } from "../check/trace-input.ts";
-import { type Histogram, TraceStatistics, type WindowStatistics } from "../check/trace-statistics.ts";
+import { TraceStatistics } from "../check/trace-statistics.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { Exit, print, printError, toJson } from "./output.ts";
+import { printDmaGroup, printWindow } from "./stat-text.ts";
 import { feed } from "./trace-file.ts";
 
 export interface StatOptions {
@@ -15,20 +15,19 @@ export interface StatOptions {
   readonly quiet: boolean;
 }
 
-/** Columns of the longest bar of a histogram. */
-const BAR = 40;
-
-/** `stat FILE`: rates, sizes of calls, runs of pages, and lifetimes of mappings. */
+/** `stat FILE`: rates, sizes of calls, runs, and lifetimes of mappings, per window or per device and direction. */
 export async function stat(path: string, options: StatOptions): Promise<number> {
   const name = displayName(path);
   const statistics = new TraceStatistics();
+  let dma: DmaStatistics | undefined;
   const filter = filterOf(options.filter);
   const input = new TraceInput(name, {
     trace: (event) => {
       if (filter === undefined || filter.trace(event)) statistics.handle(event);
     },
-    dma: () => {
-      throw new IommuError("UNSUPPORTED", `${name}: stat is about windows; dma events name none`);
+    dma: (event, reader) => {
+      dma ??= new DmaStatistics(reader);
+      if (filter === undefined || filter.dma(event, reader)) dma.handle(event);
     },
     gap: (gap) => {
       if (gap.kind !== "torn") statistics.lose();
@@ -37,70 +36,73 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
   });
   await feed(path, { push: (chunk) => input.push(chunk), truncated: printError }, options);
   input.end();
-  if (options.output === "json") print(toJson(jsonOf(name, statistics)));
-  else printStatistics(name, statistics);
+  const counted = dma ?? statistics;
+  if (options.output === "json") {
+    print(
+      toJson({ ...totalsOf(name, counted), ...(dma === undefined ? windowsOf(statistics) : devicesOf(dma)) }),
+    );
+    return Exit.OK;
+  }
+  printTotals(name, counted);
+  if (dma === undefined) for (const window of statistics.windows) printWindow(window);
+  else for (const group of dma.groups) printDmaGroup(group, durationOf(dma));
   return Exit.OK;
 }
 
-/** Seconds from the first to the last event; NaN without times. */
-const durationOf = ({ firstTime, lastTime }: TraceStatistics): number => lastTime - firstTime;
+/** What both kinds of statistics have. */
+interface Counted {
+  readonly events: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
+}
 
-function jsonOf(file: string, statistics: TraceStatistics): Record<string, unknown> {
-  const seconds = durationOf(statistics);
-  const { events } = statistics;
+/** Seconds from the first to the last event; NaN without times. */
+const durationOf = ({ firstTime, lastTime }: Counted): number => lastTime - firstTime;
+
+function totalsOf(file: string, counted: Counted): Record<string, unknown> {
+  const seconds = durationOf(counted);
   return {
     file,
-    events,
+    events: counted.events,
     seconds: Number.isNaN(seconds) ? null : seconds,
-    eventsPerSecond: seconds > 0 ? events / seconds : null,
-    windows: statistics.windows.map((window) => ({
-      liobn: hex(window.liobn),
-      events: window.events,
-      pagesMapped: window.pagesMapped,
-      pagesUnmapped: window.pagesUnmapped,
-      callPages: window.callPages.cells,
-      runPages: window.runPages.cells,
-      lifetimes: window.lifetimes.cells,
-    })),
+    eventsPerSecond: seconds > 0 ? counted.events / seconds : null,
   };
 }
 
-function printStatistics(file: string, statistics: TraceStatistics): void {
-  const seconds = durationOf(statistics);
+function printTotals(file: string, counted: Counted): void {
+  const seconds = durationOf(counted);
   const rate =
     seconds > 0
-      ? ` in ${seconds.toFixed(3)} s, ${formatCount(Math.round(statistics.events / seconds))} a second`
+      ? ` in ${seconds.toFixed(3)} s, ${formatCount(Math.round(counted.events / seconds))} a second`
       : "";
-  print(`${file}: ${formatCount(statistics.events)} events${rate}`);
-  for (const window of statistics.windows) printWindow(window);
+  print(`${file}: ${formatCount(counted.events)} events${rate}`);
 }
 
-function printWindow(window: WindowStatistics): void {
-  const { liobn, events, pagesMapped, pagesUnmapped } = window;
-  print(liobn === 0 ? "\nbridges" : `\nLIOBN ${hex(liobn)}`);
-  const table = new Table({
-    head: ["event", "number"],
-    style: { head: [], border: [] },
-    colAligns: ["left", "right"],
-  });
-  for (const [name, number] of Object.entries(events)) table.push([name, formatCount(number)]);
-  print(table.toString());
-  if (pagesMapped + pagesUnmapped === 0) return;
-  print(`${formatCount(pagesMapped)} pages mapped, ${formatCount(pagesUnmapped)} unmapped`);
-  printHistogram("pages of a call", window.callPages);
-  printHistogram("pages mapped one after another", window.runPages);
-  printHistogram("events between map and unmap of a page", window.lifetimes);
-}
+const windowsOf = ({ windows }: TraceStatistics): Record<string, unknown> => ({
+  windows: windows.map((window) => ({
+    liobn: hex(window.liobn),
+    events: window.events,
+    pagesMapped: window.pagesMapped,
+    pagesUnmapped: window.pagesUnmapped,
+    callPages: window.callPages.cells,
+    runPages: window.runPages.cells,
+    lifetimes: window.lifetimes.cells,
+  })),
+});
 
-function printHistogram(title: string, { cells }: Histogram): void {
-  const most = Math.max(...cells);
-  if (cells.length === 0) return;
-  print(title);
-  cells.forEach((number, i) => {
-    if (number === 0) return;
-    const range = i === 0 ? "1" : `${formatCount(2 ** i)}-${formatCount(2 ** (i + 1) - 1)}`;
-    print(
-      `  ${range.padStart(21)} ${"#".repeat(Math.ceil((number / most) * BAR)).padEnd(BAR)} ${formatCount(number)}`,
-    );
-  });
-}
+const devicesOf = ({ groups }: DmaStatistics): Record<string, unknown> => ({
+  devices: groups.map((group) => ({
+    device: group.device,
+    direction: group.direction,
+    events: group.events,
+    mapped: group.mapped,
+    unmapped: group.unmapped,
+    unknownUnmaps: group.unknownUnmaps,
+    bytesMapped: group.bytesMapped,
+    peakBytes: group.peakBytes,
+    sizes: group.sizes.cells,
+    runs: group.runs.cells,
+    lifetimes: group.lifetimes.cells,
+    lifetimesNs: group.lifetimesNs.cells,
+  })),
+});

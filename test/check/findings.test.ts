@@ -1,21 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { compileFilter } from "../../src/check/event-filter.ts";
 import { MadeCounter } from "../../src/check/made-counter.ts";
-import { TraceEvent } from "../../src/formats/trace/trace-event.ts";
+import { create, HIGH, highPut, NEW_TABLE as NEW, put, stuff, xlate } from "../helpers/qemu-lines.ts";
 import { checkTrace } from "./checked.ts";
-
-const NEW = "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1\n";
-const put = (ioba: string, tce: string, ret = 0, liobn = "0x80000000"): string =>
-  `spapr_iommu_pci_put liobn=${liobn} ioba=${ioba} tce=${tce} ret=${ret}\n`;
-const stuff = (end: string, pages: number): string =>
-  `spapr_iommu_pci_stuff liobn=0x80000000 ioba=${end} tcevalue=0x0 npages=${pages} ret=0\n`;
-const xlate = (ioba: string, to: string, perm: number): string =>
-  `spapr_iommu_xlate liobn=0x80000000 ${ioba} -> ${to} perm=${perm} mask=0xfff\n`;
-const create = (start: string, liobn = "0x80000001", size = "0x100000"): string =>
-  `spapr_iommu_new_table liobn=${liobn} table=0x1000 fd=-1\nspapr_iommu_ddw_create buid=0x800000020000000 addr=0x0, page size=0x10000, requested=${size}, start addr=${start}, liobn=${liobn}\n`;
-const HIGH = "0x800000000000000";
-const highPut = (page: number, tce: string): string =>
-  put(`0x${(BigInt(HIGH) + (BigInt(page) << 16n)).toString(16)}`, tce, 0, "0x80000001");
 
 /** What is found, as kind, lines and pages. */
 const found = (text: string, options = {}): unknown[] =>
@@ -111,10 +97,38 @@ describe("a finding proves itself", () => {
     expect(found(text, { ram: 0x1_0000n })).toEqual([["beyond-ram", [3], 1]]);
   });
 
+  it("tells what lies beyond memory once, for calls one after another, and of a list only what does", () => {
+    const list = (ioba: string, last: string, tce: string): string =>
+      `spapr_iommu_pci_indirect liobn=0x80000000 ioba=${ioba} tcelist=0x5000 iobaN=${last} tceN=${tce} ret=0\n`;
+    const text =
+      NEW + list("0x1000", "0x3", "0x11003") + list("0x5000", "0x1", "0x13003") + put("0x9000", "0x20003");
+    const { findings } = checkTrace(text, { ram: 0x1_0000n });
+    expect(findings.map(({ ioba, pages, lines, count }) => [ioba, pages, lines, count])).toEqual([
+      [0x3000n, 4, [2, 3], 2],
+      [0x9000n, 1, [4], 1],
+    ]);
+    expect(findings[0]!.message).toBe("maps 0x10000 (2 pages in this call), but memory ends at 0x10000");
+  });
+
   it("tells a window that is used up", () => {
     let text = NEW + create(HIGH);
     for (let page = 0; page < 16; page++) text += highPut(page, `0x${(0x90 - page).toString(16)}0003`);
     expect(found(text, { freePages: 2 }).map((one) => (one as unknown[])[0])).toEqual(["window-full"]);
+  });
+
+  it("tells a window that is filled by calls for many pages", () => {
+    expect(found(NEW + stuff("0x40000000", 262_144, "0x5003"))).toEqual([["window-full", [2], 262_144]]);
+    expect(found(NEW + stuff("0x20000000", 131_072, "0x5003"))).toEqual([]);
+  });
+
+  it("passes over calls of a VIO unit that is the NVRAM and does no DMA", () => {
+    const text = put("0x1000", "0x2003", 0, "0x71000000").replace("pci_", "");
+    expect(found(text.repeat(2))).toEqual([]);
+  });
+
+  it("says where a DMA outside of its window went", () => {
+    const text = `${NEW}spapr_iommu_xlate liobn=0x80000000 0x40003000 -> 0x0 perm=0 mask=0xffffffff\n`;
+    expect(checkTrace(text).findings).toMatchObject([{ kind: "dma-fault", ioba: 0x4000_3000n, pages: 1 }]);
   });
 
   it("tells what was there all the time while thousands of its kind came and went", () => {
@@ -132,39 +146,6 @@ describe("a finding proves itself", () => {
     const text =
       NEW + put("0x1000", "0x2003") + damaged + put("0x1000", "0x3003") + xlate("0x5000", "0x9000", 3);
     expect(found(text)).toEqual([["truncated", [3], 0]]);
-  });
-});
-
-describe("a filter", () => {
-  const event = new TraceEvent();
-  event.pci = true;
-  event.words.set([0, 0x8000_0000, 0x0800_0000, 0x1000], 0);
-
-  it.each([
-    { filter: "pci_put", takes: true },
-    { filter: "put", takes: false },
-    { filter: "pci_*", takes: true },
-    { filter: "spapr_iommu_pci_put, xlate", takes: true },
-    { filter: "pci_put: liobn == 0x80000000 && ioba >= 0x800000000000000", takes: true },
-    { filter: "pci_put: ioba < 0x800000000001000", takes: false },
-    { filter: "pci_put: ioba <= 0x800000000001000", takes: true },
-    { filter: "pci_put: ioba > 4096 && ret == 0", takes: true },
-    { filter: "pci_put: !(ret != 0) && (liobn == 1 || liobn & 0x80000000)", takes: true },
-    { filter: "pci_put: ret", takes: false },
-    { filter: "pci_put: ret == -4", takes: false },
-  ])("$filter", ({ filter, takes }) => {
-    expect(compileFilter(filter)(event)).toBe(takes);
-  });
-
-  it.each([
-    { filter: "pci_putt", message: 'no event is named "pci_putt"' },
-    { filter: "pci_put: ioba ==", message: 'column 17: expected a number, found "the end"' },
-    { filter: "pci_put: foo == 1", message: 'column 9: expected a field of the event, found "foo == 1"' },
-    { filter: "pci_put: (ret == 1", message: 'expected ")"' },
-    { filter: "pci_put: ret == 1 ret", message: "expected && or ||" },
-    { filter: "pci_put: ret == 0x10000000000000000", message: "a number of 64 bits" },
-  ])("says what is wrong: $filter", ({ filter, message }) => {
-    expect(() => compileFilter(filter)).toThrow(message);
   });
 });
 

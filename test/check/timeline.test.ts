@@ -1,4 +1,3 @@
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, it } from "vitest";
 import { DmaTimeline } from "../../src/check/dma-timeline.ts";
 import { LifetimeTracker } from "../../src/check/lifetimes.ts";
@@ -8,35 +7,15 @@ import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../src/formats/trace/simple-trace.ts";
 import { STUFF, type TraceEvent, XLATE } from "../../src/formats/trace/trace-event.ts";
 import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
-
-/** Fields of a message by number; what is inside of bytes is decoded by those who know. */
-type Fields = Map<number, (bigint | number | Uint8Array)[]>;
-
-function decode(bytes: Uint8Array): Fields {
-  const reader = new BinaryReader(bytes);
-  const fields: Fields = new Map();
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    const value =
-      type === WireType.Varint
-        ? BigInt(reader.uint64())
-        : type === WireType.LengthDelimited
-          ? reader.bytes()
-          : type === WireType.Bit64
-            ? reader.double()
-            : undefined;
-    if (value === undefined) throw new Error(`wire type ${type} of field ${field}`);
-    const values = fields.get(field);
-    if (values === undefined) fields.set(field, [value]);
-    else values.push(value);
-  }
-  return fields;
-}
-const numberOf = (fields: Fields, field: number): bigint | undefined =>
-  fields.get(field)?.[0] as bigint | undefined;
-const bytesOf = (fields: Fields, field: number): Uint8Array | undefined =>
-  fields.get(field)?.[0] as Uint8Array | undefined;
-const textOf = (fields: Fields, field: number): string => new TextDecoder().decode(bytesOf(fields, field));
+import {
+  bytesOf,
+  decode,
+  type Fields,
+  numberOf,
+  packetsOf,
+  perfettoMistakes,
+  textOf,
+} from "../helpers/perfetto.ts";
 
 interface Track {
   readonly name: string;
@@ -65,7 +44,9 @@ function check(condition: boolean, complaint: string): void {
 /** Reads a trace as Perfetto does: packets sorted by time, slices of a track as a stack. */
 function read(file: Uint8Array): Decoded {
   const result: Decoded = { tracks: new Map(), slices: [], instants: [], counters: new Map() };
-  const packets = (decode(file).get(1) as Uint8Array[]).map(decode);
+  const raw = packetsOf(file);
+  expect(perfettoMistakes(raw)).toEqual([]);
+  const packets = raw.map(decode);
   expect(numberOf(packets[0]!, 13), "the first packet clears the state").toBe(1n);
   for (const packet of packets) {
     check(numberOf(packet, 10) === 1n, "a packet is of another sequence");

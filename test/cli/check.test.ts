@@ -98,6 +98,37 @@ describe("check", () => {
       status: 1,
       message: 'no event is named "pci_putt"',
     },
+    {
+      name: "unknown field",
+      args: ["check", trace("dma-ppc64le-linux72-nvme-e1000.txt.gz"), "-F", "dma_map_phys: colour == 3"],
+      status: 1,
+      message:
+        'filter, column 15: no field "colour" in the events of this filter, which have device, dma_addr',
+    },
+    {
+      name: "filter of the other system",
+      args: ["stat", BOOT, "-F", "dma_*"],
+      status: 63,
+      message: "the filters name events of Linux, and this is a recording of QEMU",
+    },
+    {
+      name: "more than all",
+      args: ["check", BOOT, "--full-at", "200"],
+      status: 1,
+      message: "--full-at 200: expected a whole number from 0 to 100",
+    },
+    {
+      name: "no threshold",
+      args: ["check", BOOT, "--pool", "1.5"],
+      status: 1,
+      message: "--pool 1.5: expected",
+    },
+    {
+      name: "no finding of that number",
+      args: ["shrink", FAULTS, "--finding", "99"],
+      status: 1,
+      message: "has findings 1 to ",
+    },
     { name: "bad size", args: ["check", BOOT, "--ram", "much"], status: 1, message: '"much" is not a size' },
     { name: "bad moment", args: ["map", BOOT, "--at", "noon"], status: 1, message: '"noon" is no moment' },
     { name: "no times", args: ["map", BOOT, "--at", "1.5"], status: 1, message: "has no times" },
@@ -111,7 +142,7 @@ describe("check", () => {
       name: "no finding",
       args: ["shrink", BOOT, "--finding", "1"],
       status: 1,
-      message: "has findings 1 to 0",
+      message: "check finds nothing in ",
     },
     {
       name: "no windows",
@@ -167,6 +198,26 @@ describe("map, info, diff and stat", () => {
     const { status, stdout } = await cli(["diff", `${TIMES}@20000`, `${TIMES}@20010`, "--output", "json"]);
     expect(status).toBe(0);
     expect(JSON.parse(stdout).length).toBeGreaterThan(0);
+  });
+
+  it("counts what devices do in each direction, and filters that", async () => {
+    const recording = trace("dma-ppc64le-linux612-nvme-e1000.txt.gz");
+    const human = await cli(["stat", recording]);
+    expect(human.stdout).toContain("device 0000:00:04.0, FROM_DEVICE");
+    expect(human.stdout).toContain("2,341 mapped, 232 a second, 2,085 unmapped");
+    expect(human.stdout).toContain("time between map and unmap");
+    const filter = "dma: device == 0000:00:03.0 && dir == TO_DEVICE";
+    const { stdout } = await cli(["stat", recording, "-F", filter, "--output", "json"]);
+    const { events, devices } = JSON.parse(stdout);
+    expect(events).toBe(20);
+    expect(devices).toHaveLength(1);
+    expect(devices[0]).toMatchObject({
+      device: "0000:00:03.0",
+      direction: "TO_DEVICE",
+      events: { dma_map_page: 2, dma_unmap_page: 2, dma_map_sg: 8, dma_unmap_sg: 8 },
+      mapped: 10,
+      unmapped: 10,
+    });
   });
 
   it("draws the windows as a tree", async () => {

@@ -196,6 +196,35 @@ describe("convert", () => {
     expect(csvRows(inFolder("stdin.csv")).length).toBe(1285);
   });
 
+  it("takes only what a filter takes", async () => {
+    const linux = trace("dma-ppc64le-linux612-nvme-e1000.txt.gz");
+    const file = inFolder("filtered.jsonl");
+    const said = await convert(
+      linux,
+      file,
+      "-F",
+      'dma: device ~ "*:03.0" && size > 0x4000',
+      "-F",
+      "dma_free",
+    );
+    const rows = jsonRows(file);
+    expect(said).toContain(`${rows.length} of 4,743 events (linux-dma)`);
+    const all = inFolder("unfiltered.jsonl");
+    await convert(linux, all);
+    const expected = jsonRows(all).filter(
+      ({ device, size }) => device === "0000:00:03.0" && (size as number) > 0x4000,
+    );
+    expect(rows).toEqual(expected.map((row) => ({ ...row, run: "dma-ppc64le-linux612-nvme-e1000" })));
+    expect(rows.length).toBeGreaterThan(5);
+    const puts = inFolder("puts.csv");
+    await convert(trace("nvme-e1000-1g-linux61.log.gz"), puts, "-F", "pci_put: ioba < 0x200000");
+    expect(csvRows(puts).length).toBeGreaterThan(10);
+    for (const { name, ioba } of csvRows(puts)) {
+      expect(name).toBe("spapr_iommu_pci_put");
+      expect(Number(ioba)).toBeLessThan(0x200000);
+    }
+  });
+
   it("says what it left out", async () => {
     const text =
       "qemu: hello\nspapr_iommu_ddw_remove liobn=0x80000001\nspapr_iommu_pci_put liobn=0x8 ioba=zz\nspapr_iommu_ddw_remove liobn";

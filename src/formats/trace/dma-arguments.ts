@@ -1,5 +1,5 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, DIRECTION_NAMES, type DmaEvent, type HalvesList } from "./dma-event.ts";
+import { ATTRIBUTE_BITS, DIRECTION_NAMES, type DmaEvent } from "./dma-event.ts";
 import {
   KEY_ATTRIBUTES,
   KEY_DEVICE,
@@ -18,7 +18,8 @@ import {
   keyOf,
   REQUIRED_KEYS,
 } from "./dma-keys.ts";
-import { hexDigit, NumberReader } from "./number-reader.ts";
+import { DmaListReader } from "./dma-lists.ts";
+import { NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 
 /**
@@ -37,23 +38,18 @@ import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 const SPACE = 0x20;
 const OPEN_PARENTHESIS = 0x28;
 const CLOSE_PARENTHESIS = 0x29;
-const COMMA = 0x2c;
 const SLASH = 0x2f;
 const ZERO = 0x30;
 const EQUALS = 0x3d;
 const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 const LETTER_X = 0x78;
-const OPEN_BRACE = 0x7b;
 const BAR = 0x7c;
-const CLOSE_BRACE = 0x7d;
 
 const DIRECTIONS = new WordSet(DIRECTION_NAMES);
 const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
 const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
 const TRUNCATED_MARK = encode("[TRUNCATED]");
 const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
-const ARRAY = encode("ARRAY[");
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
 /** Reads arguments into an event. */
@@ -61,6 +57,7 @@ export class DmaArguments {
   readonly #event: DmaEvent;
   readonly #devices: NameTable;
   readonly #numbers = new NumberReader();
+  readonly #lists = new DmaListReader();
   #seen = 0;
 
   constructor(event: DmaEvent, devices: NameTable) {
@@ -125,12 +122,12 @@ export class DmaArguments {
     let end: number;
     switch (key) {
       case KEY_DMA_ADDRESS:
-        end = this.#address(bytes, at);
+        end = this.#numbers.address(bytes, at);
         event.dmaHi = numbers.hi;
         event.dmaLo = numbers.lo;
         return end;
       case KEY_PHYS_ADDRESS:
-        end = this.#address(bytes, at);
+        end = this.#numbers.address(bytes, at);
         event.physHi = numbers.hi;
         event.physLo = numbers.lo;
         return end;
@@ -143,11 +140,11 @@ export class DmaArguments {
       case KEY_ATTRIBUTES:
         return this.#attributes(bytes, at);
       case KEY_DMA_LIST:
-        return this.#list(event.ranges, 8, bytes, at);
+        return this.#lists.read(event.ranges, 8, bytes, at);
       case KEY_SIZE_LIST:
-        return this.#list(event.rangeSizes, 4, bytes, at);
+        return this.#lists.read(event.rangeSizes, 4, bytes, at);
       case KEY_PHYS_LIST:
-        return this.#list(event.entries, 8, bytes, at);
+        return this.#lists.read(event.entries, 8, bytes, at);
       default:
         return this.#readRareValue(key, bytes, at);
     }
@@ -189,12 +186,6 @@ export class DmaArguments {
     }
   }
 
-  /** `1f000`, with or without `0x`. */
-  #address(bytes: Uint8Array, at: number): number {
-    const prefix = bytes[at] === ZERO && bytes[at + 1] === LETTER_X ? 2 : 0;
-    return this.#numbers.hex(bytes, at + prefix);
-  }
-
   /** `1536` or `0x600`. */
   #number(bytes: Uint8Array, at: number): number {
     const hex = bytes[at] === ZERO && bytes[at + 1] === LETTER_X;
@@ -233,52 +224,6 @@ export class DmaArguments {
     }
     return end;
   }
-
-  /** `{0x1000,0x2000}`, `ARRAY[00, 10, 00, 00]` or `00,10,00,00`; bytes come lowest first, `width` to a value. */
-  #list(list: HalvesList, width: number, bytes: Uint8Array, at: number): number {
-    list.length = 0;
-    if (bytes[at] === OPEN_BRACE) return this.#bracedList(list, bytes, at + 1);
-    const array = startsWith(bytes, at, ARRAY);
-    const end = byteList(list, width, bytes, array ? at + ARRAY.length : at);
-    if (!array || end < 0) return end;
-    return bytes[end] === CLOSE_BRACKET ? end + 1 : -1;
-  }
-
-  #bracedList(list: HalvesList, bytes: Uint8Array, start: number): number {
-    if (bytes[start] === CLOSE_BRACE) return start + 1;
-    for (let at = start; ; at++) {
-      at = this.#address(bytes, at);
-      if (at < 0) return -1;
-      list.push(this.#numbers.hi, this.#numbers.lo);
-      if (bytes[at] === CLOSE_BRACE) return at + 1;
-      if (bytes[at] !== COMMA) return -1;
-    }
-  }
-}
-
-/** Reads two digits a byte, with a comma and perhaps a blank between them; returns the end, or -1. */
-function byteList(list: HalvesList, width: number, bytes: Uint8Array, start: number): number {
-  let at = start;
-  let hi = 0;
-  let lo = 0;
-  let count = 0;
-  while (hexDigit(bytes[at]!) < 16) {
-    const low = hexDigit(bytes[at + 1]!);
-    if (low > 15) return -1;
-    const value = hexDigit(bytes[at]!) * 16 + low;
-    if (count < 4) lo |= value << (count * 8);
-    else hi |= value << ((count - 4) * 8);
-    if (++count === width) {
-      list.push(hi, lo);
-      hi = 0;
-      lo = 0;
-      count = 0;
-    }
-    at += 2;
-    if (bytes[at] !== COMMA) break;
-    at += bytes[at + 1] === SPACE ? 2 : 1;
-  }
-  return count === 0 ? at : -1;
 }
 
 function skipBlanks(bytes: Uint8Array, start: number, end: number): number {

@@ -1,5 +1,6 @@
 import { TWO32 } from "../../base/u64.ts";
 
+const LETTER_X = 0x78;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
@@ -63,6 +64,12 @@ export class NumberReader {
     this.hi = hi;
     this.lo = lo;
     return position > at && position <= at + MAX_DECIMAL_DIGITS && hi < TWO32 ? position : -1;
+  }
+
+  /** Hexadecimal digits, with or without `0x` before them. */
+  address(bytes: Uint8Array, at: number): number {
+    const prefix = bytes[at] === ZERO && bytes[at + 1] === LETTER_X ? 2 : 0;
+    return this.hex(bytes, at + prefix);
   }
 
   /** Decimal digits of a signed number of 32 or 64 bits, extended to 64. Nobody writes -0. */

@@ -1,0 +1,10 @@
+/** Counts of values by powers of two: cell `i` has those from 2^i on, below 2^(i+1); the first has 0 as well. */
+export class Histogram {
+  readonly cells: number[] = [];
+
+  add(value: number, times = 1): void {
+    const cell = value < 1 ? 0 : Math.floor(Math.log2(value));
+    while (this.cells.length <= cell) this.cells.push(0);
+    this.cells[cell]! += times;
+  }
+}

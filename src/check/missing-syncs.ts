@@ -1,0 +1,225 @@
+import { toBig } from "../base/u64.ts";
+import {
+  ATTRIBUTE_BITS,
+  BIDIRECTIONAL,
+  DIRECTION_NAMES,
+  DMA_SYNC_SG_FOR_CPU,
+  DMA_SYNC_SINGLE_FOR_CPU,
+  type DmaEvent,
+  FROM_DEVICE,
+  TO_DEVICE,
+} from "../formats/trace/dma-event.ts";
+import type { DmaMapping } from "./dma-mappings.ts";
+import { pagesOf, placeOfDma } from "./dma-report.ts";
+import { type FindingLog, type Place, placeText } from "./finding.ts";
+
+/** A driver that gave back a buffer so often for each time that it did not forgot it then. */
+const GIVEN_BACK = 32;
+/** Suspects of a kind that are kept: with more than these it is how the driver works. */
+const MAX_SUSPECTS = 1024;
+
+const FOR_CPU = 0;
+const FOR_DEVICE = 1;
+const OWNER_NAMES = ["CPU", "device"] as const;
+
+/** What was synced of a live mapping. */
+interface SyncState {
+  readonly done: [forCpu: boolean, forDevice: boolean];
+  /** Its last sync: for whom, which bytes, and where. */
+  last: number;
+  first: number;
+  end: number;
+  place: Place;
+}
+
+/** Something that looks forgotten, until the rest of the recording tells. */
+interface Suspect {
+  readonly mapping: DmaMapping;
+  readonly places: readonly Place[];
+  readonly text: string;
+}
+
+/** What a device's mappings of one direction do about one kind of sync. */
+class Habit {
+  /** How often it was done. */
+  kept = 0;
+  /** Where it was not. */
+  readonly #suspects: Suspect[] = [];
+  /** Suspects one after another, with nothing but unmaps between. */
+  #row: Suspect[] = [];
+
+  suspect(suspect: Suspect): void {
+    if (this.#row.length < MAX_SUSPECTS) this.#row.push(suspect);
+  }
+
+  /** Makes a row suspects for good, but not the buffers of a whole ring. */
+  settle(ring: number): void {
+    const room = MAX_SUSPECTS - this.#suspects.length;
+    if (this.#row.length <= ring) this.#suspects.push(...this.#row.slice(0, room));
+    this.#row = [];
+  }
+
+  /** Forgets a row: its buffers had not been used. */
+  drop(): void {
+    this.#row = [];
+  }
+
+  /** @param atLeast how often it must be done for each time that it is not */
+  forgotten(atLeast: number, pool: number): readonly Suspect[] {
+    const { length } = this.#suspects;
+    return length <= pool && this.kept >= length * atLeast ? this.#suspects : [];
+  }
+}
+
+/**
+ * Finds syncs that are missing on one device, by what its driver does otherwise.
+ *
+ * A call that makes nothing to do leaves no line, so a recording can have no
+ * syncs at all: a device must have shown one before anything is said of it.
+ * Then three things can be seen:
+ * - a mapping whose unmap skips the sync (`SKIP_CPU_SYNC`) and that was never
+ *   synced for the CPU, while others of its direction were;
+ * - a mapping whose map skipped the sync and that was never synced for the
+ *   device, while others were;
+ * - a buffer that is used again and was synced twice for the same side without
+ *   one for the other between, while it went to and fro all the other times.
+ *
+ * Buffers that nobody used need no sync: a driver that goes unmaps a ring of
+ * them one after another, before it frees the ring. These are no suspects.
+ */
+export class MissingSyncs {
+  readonly #states = new Map<DmaMapping, SyncState>();
+  /** By direction: syncs for the CPU before an unmap that skips them, and for the device behind such a map. */
+  readonly #skipped: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
+    new Habit(),
+    new Habit(),
+  ]);
+  /** By direction: syncs for the one side that follow one for the other. */
+  readonly #turns: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
+    new Habit(),
+    new Habit(),
+  ]);
+  readonly #pool: number;
+  /** Mappings made by this event or later are ones whose syncs leave lines. */
+  #visibleFrom = Number.POSITIVE_INFINITY;
+  /** Was a sync skipped that left no line, before the first one that did? */
+  #skippedUnseen = false;
+  /** Is there a habit with a row of suspects? */
+  #rows = false;
+  /** Was a ring given back, and nothing mapped or synced since? */
+  #closing = false;
+
+  /** @param pool more suspects than these together are how the driver works */
+  constructor(pool: number) {
+    this.#pool = pool;
+  }
+
+  /** The device goes on working: what was unmapped before this map was no end of a ring. */
+  mapped(): void {
+    this.#closing = false;
+    if (!this.#rows) return;
+    this.#rows = false;
+    for (const habit of [...this.#skipped, ...this.#turns].flat()) habit.settle(this.#pool);
+  }
+
+  /**
+   * A ring is given back: the buffers that are unmapped just before and behind
+   * that had not been used. But what is to be sent is mapped when it is used.
+   */
+  freed(): void {
+    this.#closing = true;
+    if (!this.#rows) return;
+    this.#skipped.forEach((habits, direction) => {
+      if (direction !== TO_DEVICE) for (const habit of habits) habit.drop();
+    });
+  }
+
+  /** A sync of bytes from `offset` on, in a mapping of this device. */
+  synced(event: DmaEvent, mapping: DmaMapping, offset: number, size: number): void {
+    this.mapped();
+    if (this.#visibleFrom === Number.POSITIVE_INFINITY) {
+      // A device can begin to need syncs while it runs. If skipped ones were not seen before, it may have.
+      this.#visibleFrom = this.#skippedUnseen ? event.number : 0;
+    }
+    const forCpu = event.kind === DMA_SYNC_SINGLE_FOR_CPU || event.kind === DMA_SYNC_SG_FOR_CPU;
+    const side = forCpu ? FOR_CPU : FOR_DEVICE;
+    const place = placeOfDma(event);
+    const state = this.#states.get(mapping);
+    const now = { last: side, first: offset, end: offset + size, place };
+    if (state === undefined) {
+      this.#states.set(mapping, { done: [forCpu, !forCpu], ...now });
+      return;
+    }
+    const habit = this.#turns[mapping.direction]![1 - side]!;
+    if (state.last !== side) this.#turns[mapping.direction]![side]!.kept++;
+    else if (offset < state.end && state.first < offset + size) {
+      this.#rows = true;
+      habit.suspect({
+        mapping,
+        places: [mapping, state.place, place],
+        text: `${describe(mapping)} was synced for the ${OWNER_NAMES[side]} by ${placeText(state.place)} and again by ${placeText(place)}, and not for the ${OWNER_NAMES[1 - side]} between`,
+      });
+    }
+    state.done[side] = true;
+    Object.assign(state, now);
+  }
+
+  /** A single mapping or a list ends. */
+  unmapped(event: DmaEvent, mapping: DmaMapping): void {
+    const state = this.#states.get(mapping);
+    const [forCpu = false, forDevice = false] = state?.done ?? [];
+    this.#states.delete(mapping);
+    const { direction } = mapping;
+    const skipsSync = (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0;
+    const [habitCpu, habitDevice] = this.#skipped[direction]!;
+    if (direction === FROM_DEVICE || direction === BIDIRECTIONAL) {
+      if (forCpu) habitCpu.kept++;
+      else if (skipsSync) {
+        const text = `${describe(mapping)} was never synced for the CPU, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
+        this.#suspect(habitCpu, mapping, event, text);
+      }
+    }
+    if (direction !== TO_DEVICE && direction !== BIDIRECTIONAL) return;
+    if (forDevice) habitDevice.kept++;
+    else if (mapping.skipsSync) {
+      const text = `${describe(mapping)} left it to the driver to sync (SKIP_CPU_SYNC), and was never synced for the device before its unmap by ${placeText(placeOfDma(event))}`;
+      this.#suspect(habitDevice, mapping, event, text);
+    }
+  }
+
+  /** An allocation ends, or a mapping in a wrong way: nothing is said of its syncs. */
+  forget(mapping: DmaMapping): void {
+    this.#states.delete(mapping);
+  }
+
+  /** Says what is missing. To be called after the last event, once. */
+  report(device: string, log: FindingLog): void {
+    this.mapped();
+    const found: Suspect[] = [];
+    for (const habit of this.#skipped.flat()) found.push(...habit.forgotten(1, this.#pool));
+    for (const habit of this.#turns.flat()) found.push(...habit.forgotten(GIVEN_BACK, this.#pool));
+    found.sort((a, b) => a.places.at(-1)!.event - b.places.at(-1)!.event);
+    for (const { mapping, places, text } of found) {
+      log.add({
+        kind: "missing-sync",
+        severity: "warning",
+        device,
+        ioba: toBig(mapping.dmaHi, mapping.dmaLo),
+        pages: pagesOf(mapping.size),
+        places,
+        message: `${text}; the others of this device are`,
+      });
+    }
+  }
+
+  #suspect(habit: Habit, mapping: DmaMapping, event: DmaEvent, text: string): void {
+    if (this.#visibleFrom === Number.POSITIVE_INFINITY) this.#skippedUnseen = true;
+    const unused = this.#closing && mapping.direction !== TO_DEVICE;
+    if (unused || mapping.event < this.#visibleFrom) return;
+    this.#rows = true;
+    habit.suspect({ mapping, places: [mapping, placeOfDma(event)], text });
+  }
+}
+
+const describe = (mapping: DmaMapping): string =>
+  `the mapping of ${mapping.size} bytes ${DIRECTION_NAMES[mapping.direction]} made by ${placeText(mapping)}`;

@@ -1,0 +1,74 @@
+import Table from "cli-table3";
+import { hex } from "../base/u64.ts";
+import { formatCount, formatSize, formatTime } from "../base/units.ts";
+import type { DmaGroupStatistics } from "../check/dma-statistics.ts";
+import type { Histogram } from "../check/histogram.ts";
+import type { WindowStatistics } from "../check/trace-statistics.ts";
+import { print } from "./output.ts";
+
+/** Columns of the longest bar of a histogram. */
+const BAR = 40;
+/** Columns of the range before it. */
+const RANGE = 21;
+
+/** Prints what happened in one window. */
+export function printWindow(window: WindowStatistics): void {
+  const { liobn, events, pagesMapped, pagesUnmapped } = window;
+  print(liobn === 0 ? "\nbridges" : `\nLIOBN ${hex(liobn)}`);
+  printEvents(events);
+  if (pagesMapped + pagesUnmapped === 0) return;
+  print(`${formatCount(pagesMapped)} pages mapped, ${formatCount(pagesUnmapped)} unmapped`);
+  printHistogram("pages of a call", window.callPages);
+  printHistogram("pages mapped one after another", window.runPages);
+  printHistogram("events between map and unmap of a page", window.lifetimes);
+}
+
+/**
+ * Prints what one device did in one direction.
+ *
+ * @param seconds from the first to the last event of the recording; NaN without times
+ */
+export function printDmaGroup(group: DmaGroupStatistics, seconds: number): void {
+  const { device, direction, events, mapped, unmapped, unknownUnmaps, bytesMapped, peakBytes } = group;
+  print(`\ndevice ${device}, ${direction}`);
+  printEvents(events);
+  if (mapped + unknownUnmaps === 0) return;
+  const rate = seconds > 0 ? `, ${Number((mapped / seconds).toPrecision(3))} a second` : "";
+  print(`${formatCount(mapped)} mapped${rate}, ${formatCount(unmapped)} unmapped`);
+  if (unknownUnmaps > 0)
+    print(`${formatCount(unknownUnmaps)} unmaps of what the recording did not see mapped`);
+  print(`${formatSize(bytesMapped)} mapped, at most ${formatSize(peakBytes)} at one time`);
+  printHistogram("bytes of a map", group.sizes, sizeRange);
+  printHistogram("maps one after another at consecutive addresses", group.runs);
+  printHistogram("events between map and unmap", group.lifetimes);
+  printHistogram("time between map and unmap", group.lifetimesNs, timeRange);
+}
+
+function printEvents(events: Readonly<Record<string, number>>): void {
+  const table = new Table({
+    head: ["event", "number"],
+    style: { head: [], border: [] },
+    colAligns: ["left", "right"],
+  });
+  for (const [name, number] of Object.entries(events)) table.push([name, formatCount(number)]);
+  print(table.toString());
+}
+
+/** @param rangeOf text for the values of a cell, from 2^cell on */
+function printHistogram(title: string, { cells }: Histogram, rangeOf = countRange): void {
+  const most = Math.max(...cells);
+  if (cells.length === 0) return;
+  print(title);
+  cells.forEach((number, cell) => {
+    if (number === 0) return;
+    const bar = "#".repeat(Math.ceil((number / most) * BAR)).padEnd(BAR);
+    print(`  ${rangeOf(cell).padStart(RANGE)} ${bar} ${formatCount(number)}`);
+  });
+}
+
+const countRange = (cell: number): string =>
+  cell === 0 ? "1" : `${formatCount(2 ** cell)}-${formatCount(2 ** (cell + 1) - 1)}`;
+
+const sizeRange = (cell: number): string => `from ${formatSize(2 ** cell)}`;
+
+const timeRange = (cell: number): string => `from ${formatTime(2 ** cell / 1e9)}`;
