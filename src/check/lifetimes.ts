@@ -119,7 +119,7 @@ export class LifetimeTracker {
   }
 
   #put(event: TraceEvent): void {
-    const owned = event.ret === 0 ? this.#windowOf(event.liobn) : undefined;
+    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
     if (owned === undefined) return;
     const index = owned.rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     this.#store(owned, index, 1, event, event.tceHi, event.tceLo, false);
@@ -127,7 +127,7 @@ export class LifetimeTracker {
 
   #stuff(event: TraceEvent): void {
     // A refused call does not print where it began, nor then what it stored.
-    const owned = event.ret === 0 ? this.#windowOf(event.liobn) : undefined;
+    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
     if (owned === undefined) return;
     const { window } = owned.rebuilt;
     // The address printed lies behind the last page.
@@ -143,8 +143,8 @@ export class LifetimeTracker {
     const { window } = owned.rebuilt;
     const index = window.indexOf(event.iobaHi, event.iobaLo);
     // A refused call stored what lies before the end of the window, and printed the entry behind that.
-    const pages = event.ret === 0 ? event.lastLo + 1 : window.entries - index;
-    const back = event.ret === 0 ? pages - 1 : pages;
+    const pages = event.failed ? window.entries - index : event.lastLo + 1;
+    const back = event.failed ? pages : pages - 1;
     this.#store(owned, index, pages, event, event.tceHi, event.tceLo, permOf(event.tceLo) === 0, back);
   }
 

@@ -1,4 +1,4 @@
-import { hex, pageOf, TWO32, toBig } from "../base/u64.ts";
+import { entryOf, hex, TWO32, toBig } from "../base/u64.ts";
 import {
   DDW_CREATE,
   DDW_QUERY,
@@ -155,7 +155,7 @@ export class Rebuild {
 
   #put(event: TraceEvent): void {
     const rebuilt = this.#windowOf(event);
-    if (rebuilt === undefined && event.ret === 0) {
+    if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
       return;
     }
@@ -170,14 +170,14 @@ export class Rebuild {
 
   /** Books and tells that a successful call is going to store entries. */
   #changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    if (event.ret !== 0 || first + count > rebuilt.window.entries) return;
+    if (event.failed || first + count > rebuilt.window.entries) return;
     this.#verdicts.observer?.changing(event, rebuilt, first, count);
     rebuilt.changing(event, first, count);
   }
 
   #get(event: TraceEvent): void {
     const rebuilt = this.#windowOf(event);
-    if (rebuilt === undefined && event.ret === 0) {
+    if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
       return;
     }
@@ -192,11 +192,11 @@ export class Rebuild {
   #stuff(event: TraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
-      if (event.ret === 0) this.#verdicts.skip();
+      if (!event.failed) this.#verdicts.skip();
       return;
     }
     const { window } = rebuilt;
-    if (event.ret !== 0) {
+    if (event.failed) {
       this.#stuffFailed(event, rebuilt);
       return;
     }
@@ -238,14 +238,14 @@ export class Rebuild {
   #indirect(event: TraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
-      if (event.ret === 0) this.#verdicts.skip();
+      if (!event.failed) this.#verdicts.skip();
       return;
     }
     const { window } = rebuilt;
     const index = window.indexOf(event.iobaHi, event.iobaLo);
     // A refused call printed the entry that failed: the first one behind the window.
-    const stored = event.ret === 0 ? event.lastLo + 1 : Math.max(0, window.entries - index);
-    const count = event.ret === 0 ? stored : stored + 1;
+    const stored = event.failed ? Math.max(0, window.entries - index) : event.lastLo + 1;
+    const count = event.failed ? stored + 1 : stored;
     if (count > 512) {
       this.#verdicts.mismatch(event, "a list of at most 512 entries", `${count} entries`);
       return;
@@ -317,7 +317,7 @@ export class Rebuild {
 
   /** @returns false if the status is not the recorded one; then the entry is left alone */
   #checkStatus(event: TraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
-    if (status === event.ret) {
+    if (status === 0 ? !event.failed : status === event.ret) {
       this.counts.statuses++;
       if (status !== 0) this.#verdicts.observer?.refused(event, this.#refusal);
       return true;
@@ -341,13 +341,13 @@ export class Rebuild {
     const { window } = rebuilt;
     const entry = this.#translation;
     window.translate(event.iobaHi, event.iobaLo, entry);
-    const index = Math.min(pageOf(event.iobaHi, event.iobaLo, window.pageShift), window.entries);
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
     const same =
       entry.perm === event.perm &&
       entry.targetLo >>> 0 === event.tceLo &&
       entry.targetHi >>> 0 === event.tceHi &&
       entry.maskLo >>> 0 === event.mask;
-    if (index === window.entries) this.#translateOutside(event, rebuilt, same);
+    if (index >= window.entries) this.#translateOutside(event, rebuilt, same);
     else this.#translateEntry(event, rebuilt, index, same);
   }
 
@@ -413,7 +413,7 @@ export class Rebuild {
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
   #windowOf(event: TraceEvent): RebuiltWindow | undefined {
     const rebuilt = this.#lifecycle.find(event);
-    return rebuilt !== undefined || event.ret !== 0 ? rebuilt : this.#lifecycle.adoptCalled(event);
+    return rebuilt !== undefined || event.failed ? rebuilt : this.#lifecycle.adoptCalled(event);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { PageStep } from "../base/page-step.ts";
 
 /**
- * The run of several entries that a table found last, so that a device that
- * works in a long mapping is answered without a walk through the tree.
+ * The run of several entries that a table found last, or the gap between runs,
+ * so that a device that works in a long mapping is answered without a walk
+ * through the tree.
  *
  * It is kept by value: whatever becomes of the node that held it, it is right
  * until one of its entries is written.
@@ -34,9 +35,10 @@ export class CachedRun {
     return this.#step === 0 ? this.#lo : this.#page.addLo(this.#lo, index - this.#first);
   }
 
-  set(first: number, count: number, hi: number, lo: number, step: number): void {
+  /** Keeps the run of entries `[first, end)` that begins with a value; of a gap all values are 0. */
+  set(first: number, end: number, hi: number, lo: number, step: number): void {
     this.#first = first;
-    this.#end = first + count;
+    this.#end = end;
     this.#hi = hi;
     this.#lo = lo;
     this.#step = step;

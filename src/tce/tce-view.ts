@@ -7,7 +7,6 @@ import {
   CELLS,
   childOf,
   FAN_OUT,
-  findInRuns,
   LEAF_SIZE,
   type Leaf,
   leafRuns,
@@ -34,6 +33,8 @@ const IN_LEAF = LEAF_SIZE - 1;
  */
 export const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (CACHED_LEAVES - 1);
 
+/** The runs of a node that is not there. */
+const NO_RUNS: readonly number[] = [];
 /** Of a slot that holds no leaf: no entry has this number. */
 const EMPTY_SLOT = -1;
 
@@ -143,47 +144,47 @@ export class TceView {
     return toBig(this.hi, this.lo);
   }
 
-  /** {@link load} without the cache; returns the node that holds the entry (a leaf is cached now), or null. */
+  /** {@link load} without the caches; returns the node that holds the entry (which is cached now), or null. */
   protected loadFromTree(index: number): Leaf | Runs | null {
     let node = this.root;
-    for (let level = this.height; node !== null; level--) {
-      if (node.kind === "runs") {
-        this.#loadFromRuns(node.cells, index);
-        return node;
-      }
-      if (node.kind === "leaf") {
-        const slot = slotOf(index);
-        const at = index % LEAF_SIZE;
-        this.cachedFirst[slot] = index - at;
-        this.cachedLeaf[slot] = node;
-        this.lo = node.words[at * 2]!;
-        this.hi = node.words[at * 2 + 1]!;
-        return node;
-      }
+    let level = this.height;
+    while (node !== null && node.kind === "inner") {
       node = node.children[childOf(index, level)]!;
+      level--;
+    }
+    if (node?.kind === "leaf") {
+      const slot = slotOf(index);
+      const at = index % LEAF_SIZE;
+      this.cachedFirst[slot] = index - at;
+      this.cachedLeaf[slot] = node;
+      this.lo = node.words[at * 2]!;
+      this.hi = node.words[at * 2 + 1]!;
+    } else this.#loadFromRuns(node === null ? NO_RUNS : node.cells, index, level);
+    return node;
+  }
+
+  #loadFromRuns(cells: readonly number[], index: number, level: number): void {
+    const at = searchRuns(cells, index);
+    if (at < cells.length && cells[at]! <= index) {
+      const first = cells[at]!;
+      const count = cells[at + 1]!;
+      const hi = cells[at + 2]!;
+      const lo = cells[at + 3]!;
+      const step = cells[at + 4]!;
+      const ahead = step * (index - first);
+      this.hi = this.page.addHi(hi, lo, ahead);
+      this.lo = this.page.addLo(lo, ahead);
+      // A run of one entry may get another value in place.
+      if (count > 1) this.cachedRun.set(first, first + count, hi, lo, step);
+      return;
     }
     this.hi = 0;
     this.lo = 0;
-    return null;
-  }
-
-  #loadFromRuns(cells: readonly number[], index: number): void {
-    const at = findInRuns(cells, index);
-    if (at < 0) {
-      this.hi = 0;
-      this.lo = 0;
-      return;
-    }
-    const first = cells[at]!;
-    const count = cells[at + 1]!;
-    const hi = cells[at + 2]!;
-    const lo = cells[at + 3]!;
-    const step = cells[at + 4]!;
-    const ahead = step * (index - first);
-    this.hi = this.page.addHi(hi, lo, ahead);
-    this.lo = this.page.addLo(lo, ahead);
-    // A run of one entry may get another value in place.
-    if (count > 1) this.cachedRun.set(first, count, hi, lo, step);
+    // The gap reaches from the run before to the one behind, or to the bounds of the node.
+    const base = index - (index % SPANS[level]!);
+    const first = at === 0 ? base : cells[at - CELLS]! + cells[at - CELLS + 1]!;
+    const end = at === cells.length ? base + SPANS[level]! : cells[at]!;
+    this.cachedRun.set(first, end, 0, 0, 0);
   }
 
   /** Forgets what holds an entry; to be called before it is written. */

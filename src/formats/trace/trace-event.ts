@@ -136,6 +136,11 @@ export class TraceEvent {
     return (this.words[RET]! | 0) * TWO32 + this.words[RET + 1]!;
   }
 
+  /** Was the call refused? */
+  get failed(): boolean {
+    return (this.words[RET]! | this.words[RET + 1]!) !== 0;
+  }
+
   /** `indirect`: guest address of the list of TCEs. */
   get listHi(): number {
     return this.words[LIST]!;
