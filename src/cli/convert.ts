@@ -93,6 +93,12 @@ export async function convert(input: string, output: string, options: ConvertOpt
 
 /** A saved machine stays one, but for the memory of its guest. */
 async function convertMachine(input: string, output: string, options: ConvertOptions): Promise<number> {
+  if (options.filter.length > 0 || options.run !== undefined) {
+    const option = options.run === undefined ? "--filter" : "--run";
+    throw new IommuError("BAD_ARGUMENT", `${output}: ${option} is for events; a saved machine has none`, {
+      output,
+    });
+  }
   const file = new NewFile(output, options.force);
   const stopListening = discardOnSignal(file);
   try {

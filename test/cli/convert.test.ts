@@ -261,6 +261,11 @@ describe("convert", () => {
       message: '"a b" does not do',
     },
     {
+      name: "a filter of a saved machine",
+      args: ["-F", "pci_put", "good.log", "x.mig"],
+      message: "--filter is for events",
+    },
+    {
       name: "a table that is none",
       args: ["--table", "x", "good.log", "x.csv"],
       message: "events, mappings",
