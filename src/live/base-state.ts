@@ -58,9 +58,13 @@ export async function readBaseState(
     await chmod(folder, 0o711);
     await chmod(socketPath, 0o777);
     await client.execute("migrate", { uri: `unix:${socketPath}` });
-    const stream = receiver.stream().catch((error) => explain(error, client));
+    let damage: Error | undefined;
+    const stream = receiver.stream().catch((error: Error) => {
+      damage = error;
+      return explain(error, client);
+    });
     // The one that fails first tells why; the other one may then never end.
-    const [read] = await Promise.all([stream, waitForEnd(client, signal)]);
+    const [read] = await Promise.all([stream, waitForEnd(client, signal, () => damage)]);
     return { stream: read, wasRunning };
   } finally {
     receiver.close();
@@ -68,8 +72,16 @@ export async function readBaseState(
   }
 }
 
-/** Waits until QEMU has sent everything. */
-async function waitForEnd(client: QmpClient, signal: AbortSignal | undefined): Promise<void> {
+/**
+ * Waits until QEMU has sent everything.
+ *
+ * @param damage why what it sent could not be read on, which QEMU takes for a failure of its own
+ */
+async function waitForEnd(
+  client: QmpClient,
+  signal: AbortSignal | undefined,
+  damage: () => Error | undefined,
+): Promise<void> {
   const stopAt = performance.now() + STOP_AFTER_SECONDS * 1000;
   let stopped = false;
   for (;;) {
@@ -80,7 +92,7 @@ async function waitForEnd(client: QmpClient, signal: AbortSignal | undefined): P
       const { "error-desc": reason } = (await client.execute("query-migrate")) as { "error-desc"?: string };
       throw new IommuError(
         "PEER",
-        `QEMU could not send its state (${reason ?? status}); --no-base follows the trace without it`,
+        `QEMU could not send its state (${damage()?.message ?? reason ?? status}); --no-base follows the trace without it`,
       );
     }
     if (!stopped && performance.now() > stopAt) {
