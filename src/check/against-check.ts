@@ -3,7 +3,7 @@ import { hex } from "../base/u64.ts";
 import type { SavedWindow } from "../formats/migration/stream.ts";
 import { PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
 import { compareWithSaved } from "./against.ts";
-import type { WindowAgreement } from "./against-entries.ts";
+import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { FindingLog, type Place } from "./finding.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "./trace-check.ts";
@@ -158,16 +158,7 @@ export function againstReportToJson(report: AgainstCheckReport): Record<string, 
 
 /** The classes of all windows together. */
 export function sumOfAgreements(windows: readonly WindowAgreement[]): Omit<WindowAgreement, "liobn"> {
-  const sum = {
-    entries: 0,
-    agreed: 0,
-    confirmed: 0,
-    empty: 0,
-    unknown: 0,
-    differing: 0,
-    contradicted: 0,
-    unknownMapped: 0,
-  };
+  const sum = { ...NO_AGREEMENT };
   for (const window of windows) {
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += window[name];
   }

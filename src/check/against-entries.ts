@@ -31,6 +31,18 @@ export interface WindowAgreement {
   unknownMapped: number;
 }
 
+/** What a comparison begins with. */
+export const NO_AGREEMENT: Readonly<Omit<WindowAgreement, "liobn">> = {
+  entries: 0,
+  agreed: 0,
+  confirmed: 0,
+  empty: 0,
+  unknown: 0,
+  differing: 0,
+  contradicted: 0,
+  unknownMapped: 0,
+};
+
 /** Takes what differs; without an address it is the whole window. */
 export type MismatchSink = (
   severity: Severity,

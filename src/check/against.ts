@@ -1,7 +1,7 @@
 import { hex } from "../base/u64.ts";
 import type { SavedWindow } from "../formats/migration/stream.ts";
 import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import { EntryComparison, placesOf, type WindowAgreement } from "./against-entries.ts";
+import { EntryComparison, NO_AGREEMENT, placesOf, type WindowAgreement } from "./against-entries.ts";
 import { type FindingLog, type Place, pagesText } from "./finding.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
@@ -47,17 +47,7 @@ class WindowComparison {
     this.#rebuild = rebuild;
     this.#saved = saved;
     this.#log = log;
-    const { liobn, entries } = saved;
-    const none = {
-      agreed: 0,
-      confirmed: 0,
-      empty: 0,
-      unknown: 0,
-      differing: 0,
-      contradicted: 0,
-      unknownMapped: 0,
-    };
-    this.#agreement = { liobn, entries, ...none };
+    this.#agreement = { ...NO_AGREEMENT, liobn: saved.liobn, entries: saved.entries };
   }
 
   compare(): WindowAgreement {

@@ -51,6 +51,11 @@ function expectedWindows(script: OpScript): unknown[] {
   return describeState(rebuild, { events: 0, damaged: 0 }, true).windows as unknown[];
 }
 
+const ALL = ["--output", "json", "--large-windows", "--mappings"];
+
+const attach = (qemu: RunningQemu, ...more: string[]): CliProcess =>
+  new CliProcess(["attach", "--qmp", qemu.qmp, ...more]);
+
 describe("attach to a real QEMU", () => {
   it.each([1, 2, 3, 4, 5, 6])("has at the end the state that the engine has: seed %i", async (seed) => {
     const script = traceableScript(seed, 600);
@@ -58,15 +63,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [gate] });
     try {
       await qemu.atGate();
-      const tool = new CliProcess([
-        "attach",
-        "--qmp",
-        qemu.qmp,
-        "--output",
-        "json",
-        "--large-windows",
-        "--mappings",
-      ]);
+      const tool = attach(qemu, ...ALL);
       const attached = await tool.line("attached");
       expect(attached).toMatchObject({ log: qemu.log });
       qemu.openGate();
@@ -89,17 +86,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [100, 200] });
     try {
       await qemu.atGate();
-      const tool = new CliProcess([
-        "attach",
-        "--qmp",
-        qemu.qmp,
-        "--output",
-        "json",
-        "--large-windows",
-        "--mappings",
-        "--refresh",
-        "20",
-      ]);
+      const tool = attach(qemu, ...ALL, "--refresh", "20");
       const attached = (await tool.line("attached")) as { base?: { pausedSeconds: number } };
       expect(attached.base?.pausedSeconds).toBeGreaterThan(0);
       expect(attached.base?.pausedSeconds).toBeLessThan(10);
@@ -122,7 +109,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [200] });
     try {
       await qemu.atGate();
-      const tool = new CliProcess(["attach", "--qmp", qemu.qmp, "--no-base", "--output", "json"]);
+      const tool = attach(qemu, "--no-base", "--output", "json");
       expect(await tool.line("attached")).toMatchObject({ base: null });
       qemu.openGate();
       await qemu.atGate();
@@ -143,7 +130,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(parseOpScript(`{"header":1}\n${create}`, "script"));
     try {
       await qemu.atGate();
-      const tool = new CliProcess(["attach", "--qmp", qemu.qmp]);
+      const tool = attach(qemu);
       expect((await tool.exit).status).toBe(63);
       expect(tool.stderr).toMatch(/window 0x80000001 of 32 TiB may have more than 2\^28 entries/);
       expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
@@ -158,7 +145,7 @@ describe("attach to a real QEMU", () => {
     });
     try {
       await qemu.atGate();
-      const tool = new CliProcess(["attach", "--qmp", qemu.qmp, "--for", "1", "--quiet"]);
+      const tool = attach(qemu, "--for", "1", "--quiet");
       expect(await tool.exit, tool.stderr).toEqual({ status: 0, signal: null });
       expect((await qemu.settings()).enabled).toEqual(["spapr_iommu_pci_put"]);
     } finally {
