@@ -1,4 +1,4 @@
-import { permText } from "../base/permission.ts";
+import { type Permission, permText } from "../base/permission.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
 import type { CheckOptions } from "./check-options.ts";
@@ -59,11 +59,8 @@ export class LeakFindings {
     this.#kindsOf(rebuilt)[permOf(event.tceLo)]!.made.add(event.number, count);
   }
 
-  /** An entry is about to be unmapped: how long did it live? */
-  unmapping(event: TraceEvent, rebuilt: RebuiltWindow, index: number): void {
-    const table = rebuilt.window.table!;
-    table.load(index);
-    const perm = permOf(table.lo);
+  /** An entry of a permission is about to be unmapped: how long did it live? */
+  unmapping(event: TraceEvent, rebuilt: RebuiltWindow, index: number, perm: Permission): void {
     const made = perm === 0 ? -1 : rebuilt.history.eventAt(index);
     if (made < 0) return;
     const kind = this.#kindsOf(rebuilt)[perm]!;

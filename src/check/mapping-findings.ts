@@ -1,3 +1,4 @@
+import type { Permission } from "../base/permission.ts";
 import { hex, toBig } from "../base/u64.ts";
 import { PUT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
@@ -26,13 +27,15 @@ export class MappingFindings {
     this.#sweeps.flush();
   }
 
-  /** Looks at entries before they are stored. One entry that comes or goes as it should is nearly every call. */
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    const table = rebuilt.window.table!;
+  /**
+   * Looks at entries before they are stored. One entry that comes or goes as it should is nearly every call.
+   *
+   * @param was permission of the first of them until then
+   */
+  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void {
     const maps = permOf(event.tceLo) !== 0;
     if (count === 1) {
-      table.load(first);
-      if ((permOf(table.lo) !== 0) !== maps) {
+      if ((was !== 0) !== maps) {
         if (this.#sweeps.active && !maps) this.#sweeps.unmapped(rebuilt, first, 1, false);
         return;
       }
@@ -40,7 +43,7 @@ export class MappingFindings {
       else this.#unmapped(event, rebuilt, first, 1);
       return;
     }
-    const live = table.count(first, first + count);
+    const live = rebuilt.window.table!.count(first, first + count);
     if (maps && live > 0) this.#mappedRange(event, rebuilt, first, count);
     else if (!maps && live < count) this.#unmappedRange(event, rebuilt, first, count);
     else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, count, false);

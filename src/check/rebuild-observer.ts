@@ -1,3 +1,4 @@
+import type { Permission } from "../base/permission.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { Refusal } from "../spapr/observer.ts";
 import type { Place } from "./finding.ts";
@@ -16,8 +17,12 @@ export type Removal =
  * are made, and only if the recorded call succeeded.
  */
 export interface RebuildObserver {
-  /** Entries `[first, first + count)` are about to be stored. */
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void;
+  /**
+   * Entries `[first, first + count)` are about to be stored.
+   *
+   * @param was permission that the first of them has until then; nearly every call stores but one
+   */
+  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void;
   /** They were stored, and the engine gave the recorded status. */
   changed(event: TraceEvent, rebuilt: RebuiltWindow): void;
   /**

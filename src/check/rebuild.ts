@@ -1,4 +1,4 @@
-import { entryOf, hex, TWO32, toBig } from "../base/u64.ts";
+import { entryOf, hex, toBig } from "../base/u64.ts";
 import {
   DDW_CREATE,
   DDW_QUERY,
@@ -23,6 +23,7 @@ import type { PhbConfig } from "../spapr/phb.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
 import type { TceView } from "../tce/tce-view.ts";
+import { POSITION_SPAN } from "./entry-history.ts";
 import type { RebuildObserver } from "./rebuild-observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
@@ -109,7 +110,7 @@ export class Rebuild {
   /** Takes one event; the object may be reused afterwards. */
   handle(event: TraceEvent): void {
     const lifecycle = this.#lifecycle;
-    if (event.position >= TWO32) lifecycle.scale.note(event.number, event.position);
+    if (event.position >= POSITION_SPAN) lifecycle.scale.note(event.number, event.position);
     if (lifecycle.pending) lifecycle.settle(event);
     switch (event.kind) {
       case PUT:
@@ -171,8 +172,11 @@ export class Rebuild {
   /** Books and tells that a successful call is going to store entries. */
   #changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     if (event.failed || first + count > rebuilt.window.entries) return;
-    this.#verdicts.observer?.changing(event, rebuilt, first, count);
-    rebuilt.changing(event, first, count);
+    const table = rebuilt.window.table!;
+    table.load(first);
+    const was = permOf(table.lo);
+    this.#verdicts.observer?.changing(event, rebuilt, first, count, was);
+    rebuilt.changing(event, first, count, was);
   }
 
   #get(event: TraceEvent): void {
@@ -348,6 +352,9 @@ export class Rebuild {
       entry.targetHi >>> 0 === event.tceHi &&
       entry.maskLo >>> 0 === event.mask;
     if (index >= window.entries) this.#translateOutside(event, rebuilt, same);
+    // Nearly every translation.
+    else if (same && event.perm !== 0 && rebuilt.certainty(index) === Certainty.KNOWN)
+      this.counts.translations++;
     else this.#translateEntry(event, rebuilt, index, same);
   }
 

@@ -1,3 +1,4 @@
+import type { Permission } from "../base/permission.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import { permOf } from "../tce/tce.ts";
@@ -71,19 +72,23 @@ export class RebuiltWindow {
    * Books that a call is about to store entries. An unmap counts only where
    * something was, or may have been: a driver that clears a new window has
    * unmapped nothing.
+   *
+   * @param was permission of the first of them until then
    */
-  changing(event: TraceEvent, first: number, count: number): void {
+  changing(event: TraceEvent, first: number, count: number, was: Permission): void {
     const { history } = this;
-    const { table } = this.window;
+    const table = this.window.table!;
     if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);
     else if (count === 1) {
-      table!.load(first);
-      if (permOf(table!.lo) === 0 && this.certainty(first) === Certainty.KNOWN) return;
+      if (was === 0 && this.certainty(first) === Certainty.KNOWN) return;
       history.note(first, 1, event.number, event.position);
     } else if (count <= FEW) {
-      for (let index = first; index < first + count; index++) this.changing(event, index, 1);
+      for (let index = first; index < first + count; index++) {
+        table.load(index);
+        this.changing(event, index, 1, permOf(table.lo));
+      }
     } else {
-      table!.forEachStoredRun(first, first + count, (from, length) => {
+      table.forEachStoredRun(first, first + count, (from, length) => {
         history.note(from, length, event.number, event.position);
       });
       this.#certainty.forEachStoredRun(first, first + count, (from, length) => {

@@ -1,3 +1,4 @@
+import type { Permission } from "../base/permission.ts";
 import { hex, toBig } from "../base/u64.ts";
 import { INDIRECT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
 import type { Refusal } from "../spapr/observer.ts";
@@ -47,10 +48,10 @@ export class TraceFindings implements RebuildObserver {
     return this.#records.all(this.#live);
   }
 
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    this.#mappings.changing(event, rebuilt, first, count);
+  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void {
+    this.#mappings.changing(event, rebuilt, first, count, was);
     if (permOf(event.tceLo) === 0) {
-      this.#leaks.unmapping(event, rebuilt, first);
+      this.#leaks.unmapping(event, rebuilt, first, was);
       return;
     }
     this.#leaks.mapping(event, rebuilt, count);

@@ -73,6 +73,8 @@ export class Leaf {
   readonly kind = "leaf";
   readonly leaves = 1;
   readonly owner: Owner;
+  /** The node above, see {@link Inner.parent}. */
+  parent: Inner | null = null;
   valid: number;
   stored: number;
   readonly words: Uint32Array<ArrayBuffer>;
@@ -89,6 +91,12 @@ export class Leaf {
 export class Inner {
   readonly kind = "inner";
   readonly owner: Owner;
+  /**
+   * The node above in the tree of the owner, null for the root: the way on
+   * which a changed count goes up. Of a node that others share, which no owner
+   * writes, it means nothing.
+   */
+  parent: Inner | null = null;
   /** Dense leaves below. */
   leaves = 0;
   valid = 0;
@@ -100,6 +108,7 @@ export class Inner {
     this.children = children;
     for (const child of children) {
       if (child === null) continue;
+      if (child.kind !== "runs") child.parent = this;
       this.leaves += child.leaves;
       this.valid += child.valid;
       this.stored += child.stored;
@@ -114,6 +123,7 @@ export class Inner {
    */
   replace(child: number, node: Node | null, leaves: number, valid: number, stored: number): void {
     this.children[child] = node;
+    if (node !== null && node.kind !== "runs") node.parent = this;
     this.leaves += (node === null ? 0 : node.leaves) - leaves;
     this.valid += (node === null ? 0 : node.valid) - valid;
     this.stored += (node === null ? 0 : node.stored) - stored;

@@ -33,6 +33,9 @@ const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
  */
 export const MAX_LEAVES: number = 2 ** 20;
 
+/** Leaves that a table keeps for those to come: 32 KiB. */
+const MAX_SPARES = 8;
+
 /**
  * The TCEs of one DMA window: a sparse, persistent, counted radix tree.
  *
@@ -47,11 +50,11 @@ export const MAX_LEAVES: number = 2 ** 20;
 export class TceTable extends TceView {
   #owner: Owner = {};
   /**
-   * The words of a dense leaf that became empty, all zero. A driver's pages
-   * move on through its window, so the next leaf that is begun becomes dense
-   * with its second run, and takes these: there are never more than before.
+   * The words of dense leaves that became empty, all zero. A driver's pages
+   * move on through its window, so that the next leaf is dense from its first
+   * entry on, and takes these: there are never more leaves than there were.
    */
-  #spare: Uint32Array<ArrayBuffer> | null = null;
+  readonly #spares: Uint32Array<ArrayBuffer>[] = [];
 
   constructor(shape: TceTableShape) {
     super(shape);
@@ -71,7 +74,7 @@ export class TceTable extends TceView {
         words[at] = lo;
         words[at + 1] = hi;
         // Valid over valid changes no count. (A valid entry is never zero.)
-        if ((lo & wasLo & PERM_MASK) === 0) this.#recount(index, wasHi, wasLo, hi, lo);
+        if ((lo & wasLo & PERM_MASK) === 0) this.#recount(leaf, index, wasHi, wasLo, hi, lo);
         return;
       }
     }
@@ -83,22 +86,20 @@ export class TceTable extends TceView {
     this.put(index, hiOf(value), loOf(value));
   }
 
-  #recount(index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
+  /** Counts an entry of a leaf that was stored. A table that owns a leaf owns the nodes above it. */
+  #recount(leaf: Leaf, index: number, wasHi: number, wasLo: number, hi: number, lo: number): void {
     const valid = Number((lo & TCE_PERM_MASK) !== 0) - Number((wasLo & TCE_PERM_MASK) !== 0);
     const stored = Number((hi | lo) !== 0) - Number((wasHi | wasLo) !== 0);
     if ((valid | stored) === 0) return;
-    // A table that owns a leaf owns the nodes above it.
-    let node = this.root as Inner | Leaf;
-    for (let level = this.height; node.kind === "inner"; level--) {
+    leaf.valid += valid;
+    leaf.stored += stored;
+    for (let node = leaf.parent; node !== null; node = node.parent) {
       node.valid += valid;
       node.stored += stored;
-      node = node.children[childOf(index, level)] as Inner | Leaf;
     }
-    node.valid += valid;
-    node.stored += stored;
-    if (node.stored > 0) return;
+    if (leaf.stored > 0) return;
     this.#write(index, 1, 0, 0, 0);
-    this.#spare = node.words;
+    if (this.#spares.length < MAX_SPARES) this.#spares.push(leaf.words);
   }
 
   #putSlow(index: number, hi: number, lo: number): void {
@@ -246,7 +247,10 @@ export class TceTable extends TceView {
   ): Node | null {
     const zero = (hi | lo) === 0;
     if (node === null || count === SPANS[level]!) {
-      return zero ? null : new Runs(this.#owner, [first, count, hi, lo, count === 1 ? 0 : step]);
+      if (zero) return null;
+      const cells = [first, count, hi, lo, count === 1 ? 0 : step];
+      if (count === 1 && level === 0 && this.#spares.length > 0) return this.#denseLeaf(cells, base);
+      return new Runs(this.#owner, cells);
     }
     if (node.kind === "runs") {
       return this.#nodeOf(overwriteRuns(node.cells, this.page, first, count, hi, lo, step), level, base);
@@ -308,7 +312,7 @@ export class TceTable extends TceView {
   /** The node for a list of runs: the list itself, or what it is broken into when it is too long. */
   #nodeOf(cells: number[], level: number, base: number): Node | null {
     if (cells.length === 0) return null;
-    const most = level === 0 && this.#spare !== null ? 1 : maxRuns(level);
+    const most = level <= 1 && this.#spares.length > 0 ? 1 : maxRuns(level);
     if (cells.length <= most * CELLS) return new Runs(this.#owner, cells);
     return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
   }
@@ -323,8 +327,7 @@ export class TceTable extends TceView {
         },
       );
     }
-    const words = this.#spare ?? new Uint32Array(LEAF_SIZE * 2);
-    this.#spare = null;
+    const words = this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2);
     const { valid, stored } = new Runs(this.#owner, cells);
     for (let i = 0; i < cells.length; i += CELLS) {
       const [first, count, hi, lo, step] = cells.slice(i, i + CELLS) as [

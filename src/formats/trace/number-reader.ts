@@ -11,8 +11,25 @@ const MAX_DECIMAL_DIGITS = 20;
 const HEX_DIGIT = new Uint8Array(256).fill(255);
 for (let digit = 0; digit < 16; digit++) HEX_DIGIT["0123456789abcdef".charCodeAt(digit)] = digit;
 
+/** Two digits at once */
+const HEX_PAIR = new Uint16Array(65536).fill(0x110);
+for (let first = 0; first < 256; first++) {
+  const hi = HEX_DIGIT[first]!;
+  if (hi > 15) continue;
+  for (let second = 0; second < 256; second++) {
+    const lo = HEX_DIGIT[second]!;
+    HEX_PAIR[first | (second << 8)] = lo < 16 ? (hi << 4) | lo : 0x100 | hi;
+  }
+}
+
 /** Value of a lower-case hexadecimal digit, 255 for another byte. */
 export const hexDigit = (byte: number): number => HEX_DIGIT[byte]!;
+
+function highHalf(bytes: Uint8Array, at: number, end: number): number {
+  let hi = 0;
+  for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[bytes[position]!]!;
+  return hi;
+}
 
 /**
  * Reads numbers of 64 bits from text. Each method returns the position behind
@@ -24,26 +41,34 @@ export class NumberReader {
   hi = 0;
   /** and its low half. */
   lo = 0;
+  readonly #pair = new Uint32Array(2);
 
   /** 1 to 16 hexadecimal digits. */
   hex(bytes: Uint8Array, at: number): number {
-    let position = at;
-    let lo = 0;
-    for (let digit = HEX_DIGIT[bytes[position]!]!; digit < 16; digit = HEX_DIGIT[bytes[++position]!]!) {
-      lo = (lo << 4) | digit;
-    }
-    // The eight digits read last are the low half. Most addresses have no more.
-    this.lo = lo >>> 0;
-    this.hi = 0;
-    const digits = position - at;
-    if (digits > 8) this.#highHalf(bytes, at, position - 8);
-    return digits > 0 && digits <= 16 ? position : -1;
+    const end = this.hexInto(bytes, at, this.#pair, 0);
+    this.hi = this.#pair[0]!;
+    this.lo = this.#pair[1]!;
+    return end;
   }
 
-  #highHalf(bytes: Uint8Array, at: number, end: number): void {
-    let hi = 0;
-    for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[bytes[position]!]!;
-    this.hi = hi >>> 0;
+  /** {@link hex} that stores the number in two words, the high half first. */
+  hexInto(bytes: Uint8Array, at: number, words: Uint32Array, word: number): number {
+    let position = at;
+    let lo = 0;
+    let pair = HEX_PAIR[bytes[position]! | (bytes[position + 1]! << 8)]!;
+    for (; pair < 0x100; pair = HEX_PAIR[bytes[position]! | (bytes[position + 1]! << 8)]!) {
+      lo = (lo << 8) | pair;
+      position += 2;
+    }
+    if (pair < 0x110) {
+      lo = (lo << 4) | (pair & 15);
+      position++;
+    }
+    // The eight digits read last are the low half. Most addresses have no more.
+    const digits = position - at;
+    words[word] = digits > 8 ? highHalf(bytes, at, position - 8) : 0;
+    words[word + 1] = lo;
+    return digits > 0 && digits <= 16 ? position : -1;
   }
 
   /** Decimal digits. */

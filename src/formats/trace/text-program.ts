@@ -165,10 +165,8 @@ export class TextMatcher extends NumberReader {
       position = end >= 0 ? end : this.#read(stretch, bytes, view, position, words);
       const { word } = stretch;
       if (position < 0 || word < 0) return position;
-      position = this.hex(bytes, position);
+      position = this.hexInto(bytes, position, words, word);
       if (position < 0) return -1;
-      words[word] = this.hi;
-      words[word + 1] = this.lo;
     }
   }
 
