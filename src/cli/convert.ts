@@ -10,9 +10,10 @@ import { type Destination, startConversion } from "./conversion.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
 import { NewFile } from "./new-file.ts";
-import { Exit, printError } from "./output.ts";
+import { Exit, printError, printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { ParquetFile, ParquetParts, TextFile } from "./table-files.ts";
+import { pour } from "./trace-file.ts";
 import { openTrace } from "./trace-input.ts";
 
 export interface ConvertOptions {
@@ -37,9 +38,7 @@ const FORMS: readonly (readonly [ending: string, form: Form])[] = [
 /** Names of folders in a partitioned table that need no escaping in any of the engines. */
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
-/** Exit status of a program that a signal ended, without the signal's number. */
-const SIGNALLED = 128;
-const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** What was left out, by the names of the readers' counts. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
@@ -73,7 +72,13 @@ export async function convert(input: string, output: string, options: ConvertOpt
       destinationOf(file, form, run),
       filter,
     );
-    for await (const chunk of trace.chunks) conversion.push(chunk);
+    await pour(trace.chunks, {
+      push: (chunk) => conversion.push(chunk),
+      truncated: (message) => {
+        progress.stop();
+        printWarning(message);
+      },
+    });
     progress.stop();
     conversion.end();
     file.commit();
@@ -166,12 +171,12 @@ function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableW
   return new ParquetParts(file.path, columns);
 }
 
-/** Leaves nothing behind when the user gives up. Returns what ends that. */
+/** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
 function discardOnSignal(file: NewFile): () => void {
-  const listeners = Object.entries(SIGNALS).map(([signal, number]) => {
+  const listeners = SIGNALS.map((signal) => {
     const listener = (): void => {
       file.discard();
-      process.exit(SIGNALLED + number);
+      process.kill(process.pid, signal);
     };
     process.once(signal, listener);
     return () => process.off(signal, listener);

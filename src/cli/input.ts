@@ -52,9 +52,10 @@ export interface PeekedInput {
 }
 
 /**
- * Opens a file as {@link openInput} does, and looks at its first bytes.
+ * Opens a file as {@link openInput} does, and looks at its first bytes. What
+ * keeps it from reading more of them is thrown behind those that were read.
  *
- * @throws IommuError BAD_FILE if they cannot be read
+ * @throws IommuError BAD_FILE if nothing can be read
  */
 export async function peekInput(
   path: string,
@@ -63,13 +64,20 @@ export async function peekInput(
 ): Promise<PeekedInput> {
   const source = openInput(path, onRead);
   const pieces: Uint8Array[] = [];
+  let rest = source;
   for (let bytes = 0; bytes < headBytes; ) {
-    const next = await source.next();
-    if (next.done === true) break;
-    pieces.push(next.value);
-    bytes += next.value.length;
+    try {
+      const next = await source.next();
+      if (next.done === true) break;
+      pieces.push(next.value);
+      bytes += next.value.length;
+    } catch (error) {
+      if (pieces.length === 0) throw error;
+      rest = failing(error);
+      break;
+    }
   }
-  return { head: Buffer.concat(pieces), chunks: chain(pieces, source) };
+  return { head: Buffer.concat(pieces), chunks: chain(pieces, rest) };
 }
 
 async function* chain(
@@ -82,6 +90,11 @@ async function* chain(
   } finally {
     await rest.return(undefined);
   }
+}
+
+// biome-ignore lint/correctness/useYield: it ends before it yields anything.
+async function* failing(error: unknown): AsyncGenerator<Uint8Array> {
+  throw error;
 }
 
 /** A whole text file; see {@link openInput}. */

@@ -26,6 +26,9 @@ export const printError = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
+/** Tells what is missing from what was asked for. */
+export const printWarning = (message: string): void => printError(`warning: ${message}`);
+
 /** A value as JSON; 64-bit numbers as hexadecimal strings. */
 export const toJson = (value: unknown): string =>
   JSON.stringify(value, (_key, item: unknown) =>

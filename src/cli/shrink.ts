@@ -5,7 +5,7 @@ import { TraceInput } from "../check/trace-input.ts";
 import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
-import { Exit, print, printError } from "./output.ts";
+import { Exit, print, printError, printWarning } from "./output.ts";
 import { feed } from "./trace-file.ts";
 
 export interface ShrinkOptions extends CheckCommandOptions {
@@ -41,7 +41,7 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
       if (kind !== "torn") input.lose();
     },
   });
-  await feed(path, { push: (chunk) => trace.push(chunk), truncated: () => {} }, options);
+  await feed(path, { push: (chunk) => trace.push(chunk), truncated: printWarning }, options);
   trace.end();
   const lines = shrink(input.operations, target, thresholds);
   for (const line of lines) print(line);

@@ -5,7 +5,7 @@ import { TraceInput } from "../check/trace-input.ts";
 import { TraceStatistics } from "../check/trace-statistics.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
-import { Exit, print, printError, toJson } from "./output.ts";
+import { Exit, print, printError, printWarning, toJson } from "./output.ts";
 import { printDmaGroup, printWindow } from "./stat-text.ts";
 import { feed } from "./trace-file.ts";
 
@@ -34,7 +34,7 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
       printError(`${name}:${gap.line}: warning: ${gap.message}`);
     },
   });
-  await feed(path, { push: (chunk) => input.push(chunk), truncated: printError }, options);
+  await feed(path, { push: (chunk) => input.push(chunk), truncated: printWarning }, options);
   input.end();
   const counted = dma ?? statistics;
   if (options.output === "json") {

@@ -5,6 +5,7 @@ import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "..
 import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import { displayName, peekInput } from "./input.ts";
+import { printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { openSavedMachine } from "./saved-machine.ts";
 import { pour } from "./trace-file.ts";
@@ -74,7 +75,7 @@ async function traceStatesAt(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(chunks, { push: (chunk) => input.push(chunk), truncated: () => {} });
+  await pour(chunks, { push: (chunk) => input.push(chunk), truncated: printWarning });
   input.end();
   rebuild.end();
   return states.map((state) => state ?? take());
