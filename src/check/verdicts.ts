@@ -1,6 +1,7 @@
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { formatTraceEvent } from "../formats/trace/trace-text.ts";
 import type { RebuildObserver } from "./rebuild-observer.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
 const MAX_KEPT_MISMATCHES = 1000;
@@ -46,11 +47,24 @@ export class Verdicts {
     mismatches: 0,
   };
   readonly mismatches: Mismatch[] = [];
-  observer: RebuildObserver | null = null;
+  readonly observer: RebuildObserver | null;
+
+  constructor(observer: RebuildObserver | null) {
+    this.observer = observer;
+  }
 
   /** The trace does not determine this answer. */
   skip(): void {
     this.counts.undetermined++;
+  }
+
+  /** Books a look at an entry that is not known: it is from now on, as it was seen. */
+  learn(rebuilt: RebuiltWindow, index: number, same: boolean, tceHi: number, tceLo: number): void {
+    if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
+    else if (same) this.counts.confirmed++;
+    else this.counts.contradicted++;
+    if (!same) rebuilt.window.table!.put(index, tceHi, tceLo);
+    rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
   mismatch(event: TraceEvent, expected: string, actual: string): void {

@@ -1,0 +1,79 @@
+import { entryOf, hex, toBig } from "../base/u64.ts";
+import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { IommuTranslation } from "../memory/iommu-region.ts";
+import type { DmaWindow } from "../spapr/dma-window.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuildCounts, Verdicts } from "./verdicts.ts";
+import { NO_MASK, type WindowLifecycle } from "./window-lifecycle.ts";
+
+/** Makes the translations of a trace in our windows, and compares what comes out. */
+export class RebuiltTranslations {
+  readonly #lifecycle: WindowLifecycle;
+  readonly #verdicts: Verdicts;
+  readonly #counts: RebuildCounts;
+  readonly #translation = new IommuTranslation();
+
+  constructor(lifecycle: WindowLifecycle, verdicts: Verdicts) {
+    this.#lifecycle = lifecycle;
+    this.#verdicts = verdicts;
+    this.#counts = verdicts.counts;
+  }
+
+  translate(event: TraceEvent): void {
+    let rebuilt = this.#lifecycle.find(event);
+    if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
+      rebuilt = this.#lifecycle.adoptTranslated(event);
+      if (rebuilt === undefined) {
+        this.#verdicts.skip();
+        return;
+      }
+    }
+    const { window } = rebuilt;
+    const entry = this.#translation;
+    window.translate(event.iobaHi, event.iobaLo, entry);
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
+    const same =
+      entry.perm === event.perm &&
+      entry.targetLo >>> 0 === event.tceLo &&
+      entry.targetHi >>> 0 === event.tceHi &&
+      entry.maskLo >>> 0 === event.mask;
+    // Nearly every translation. Outside of the window there is no permission.
+    if (same && event.perm !== 0 && rebuilt.certainty(index) === Certainty.KNOWN) this.#counts.translations++;
+    else if (index < window.entries) this.#translateEntry(event, rebuilt, index, same);
+    else this.#translateOutside(event, rebuilt, same);
+  }
+
+  #translateOutside(event: TraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
+    if (!same) {
+      const { entries } = rebuilt.window;
+      this.#verdicts.mismatch(event, "a translation outside of the window", `${entries} entries`);
+      return;
+    }
+    this.#counts.translations++;
+    this.#verdicts.observer?.outside(event, rebuilt);
+  }
+
+  #translateEntry(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+    const { window } = rebuilt;
+    const { observer } = this.#verdicts;
+    if ((!same || event.perm === 0) && observer?.translated(event, rebuilt, index, same) === true) return;
+    if (!same && !window.isPci && event.perm === 0 && (event.tceHi | event.tceLo) === 0) {
+      // quiesce and a device reset clear a VIO table and leave no line.
+      this.#counts.silentClears++;
+      window.reset();
+      rebuilt.mark(0, window.entries, Certainty.KNOWN);
+      return;
+    }
+    const tceLo = (event.tceLo | event.perm) >>> 0;
+    if (rebuilt.certainty(index) !== Certainty.KNOWN) {
+      this.#verdicts.learn(rebuilt, index, same, event.tceHi, tceLo);
+    } else if (same) this.#counts.translations++;
+    else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
+  }
+}
+
+const differentPages = (window: DmaWindow, event: TraceEvent): boolean =>
+  event.mask !== NO_MASK && event.mask !== ~window.page.maskLo >>> 0;
+
+const textOf = (entry: IommuTranslation): string =>
+  `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo >>> 0)}`;
