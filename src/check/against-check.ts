@@ -5,9 +5,8 @@ import { PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
 import type { CheckOptions } from "./check-options.ts";
-import { FindingLog, type Place } from "./finding.ts";
+import { FindingLog, type Place, placeOf } from "./finding.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "./trace-check.ts";
-import { placeOf } from "./window-lifecycle.ts";
 import { isPast, type Moment } from "./window-state.ts";
 
 /** How a trace and a saved machine of the same run agree. */

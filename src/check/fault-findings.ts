@@ -1,9 +1,8 @@
 import { hex, toBig } from "../base/u64.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
-import { type Finding, type FindingLog, type NewFinding, type Place, placeText } from "./finding.ts";
+import { type Finding, type FindingLog, type NewFinding, type Place, placeOf, placeText } from "./finding.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
-import { placeOf } from "./window-lifecycle.ts";
 
 /** Finds DMA without a mapping, and names the unmap that took it away. */
 export class FaultFindings {

@@ -3,10 +3,9 @@ import { hex, toBig } from "../base/u64.ts";
 import { PUT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
 import type { CheckOptions } from "./check-options.ts";
-import { type Finding, type FindingLog, type NewFinding, type Place, placeText } from "./finding.ts";
+import { type Finding, type FindingLog, type NewFinding, type Place, placeOf, placeText } from "./finding.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import { UnmapSweeps } from "./unmap-sweeps.ts";
-import { placeOf } from "./window-lifecycle.ts";
 
 /** Finds maps of what is mapped and unmaps of what is not. */
 export class MappingFindings {

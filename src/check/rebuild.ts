@@ -21,7 +21,10 @@ import type { RebuildObserver } from "./rebuild-observer.ts";
 import { RebuiltCalls } from "./rebuilt-calls.ts";
 import { RebuiltTranslations } from "./rebuilt-translations.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
+import { RebuiltWindows } from "./rebuilt-windows.ts";
 import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
+import { WindowAdoption } from "./window-adoption.ts";
+import { WindowHosts } from "./window-hosts.ts";
 import { WindowLifecycle } from "./window-lifecycle.ts";
 
 /**
@@ -35,6 +38,9 @@ import { WindowLifecycle } from "./window-lifecycle.ts";
 export class Rebuild {
   readonly machine: Machine;
   readonly #verdicts: Verdicts;
+  readonly #windows: RebuiltWindows;
+  readonly #hosts: WindowHosts;
+  readonly #adoption: WindowAdoption;
   readonly #lifecycle: WindowLifecycle;
   readonly #calls: RebuiltCalls;
   readonly #translations: RebuiltTranslations;
@@ -43,9 +49,18 @@ export class Rebuild {
   constructor(profile?: string, observer: RebuildObserver | null = null) {
     this.machine = new Machine({ phbs: [], ...(profile === undefined ? {} : { profile }) });
     this.#verdicts = new Verdicts(observer);
-    this.#lifecycle = new WindowLifecycle(this.machine, this.#verdicts);
-    this.#calls = new RebuiltCalls(this.machine, this.#lifecycle, this.#verdicts);
-    this.#translations = new RebuiltTranslations(this.#lifecycle, this.#verdicts);
+    this.#windows = new RebuiltWindows(this.#verdicts);
+    this.#hosts = new WindowHosts(this.machine);
+    this.#adoption = new WindowAdoption(this.#windows, this.#hosts, this.#verdicts);
+    this.#lifecycle = new WindowLifecycle(
+      this.machine,
+      this.#windows,
+      this.#hosts,
+      this.#adoption,
+      this.#verdicts,
+    );
+    this.#calls = new RebuiltCalls(this.machine, this.#windows, this.#adoption, this.#verdicts);
+    this.#translations = new RebuiltTranslations(this.#windows, this.#adoption, this.#verdicts);
   }
 
   /** What was compared, and how it came out. */
@@ -60,7 +75,7 @@ export class Rebuild {
 
   /** Windows that are enabled now, by LIOBN. */
   get windows(): ReadonlyMap<number, RebuiltWindow> {
-    return this.#lifecycle.windows;
+    return this.#windows.byLiobn;
   }
 
   /**
@@ -70,12 +85,12 @@ export class Rebuild {
    * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
    */
   load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
-    this.#lifecycle.load(liobn, pageShift, busOffset, table);
+    this.#adoption.load(liobn, pageShift, busOffset, table);
   }
 
   /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
   knowBridge(config: PhbConfig): void {
-    this.#lifecycle.knowBridge(config);
+    this.#hosts.plug(config);
   }
 
   /** To be called when events are missing here: nothing is known any more but what they cannot have changed. */
@@ -96,7 +111,7 @@ export class Rebuild {
   /** Takes one event; the object may be reused afterwards. */
   handle(event: TraceEvent): void {
     const lifecycle = this.#lifecycle;
-    if (event.position >= POSITION_SPAN) lifecycle.scale.note(event.number, event.position);
+    if (event.position >= POSITION_SPAN) this.#windows.scale.note(event.number, event.position);
     if (lifecycle.pending) lifecycle.settle(event);
     switch (event.kind) {
       case PUT:
@@ -130,10 +145,10 @@ export class Rebuild {
         lifecycle.reset(event);
         break;
       case PRE_SAVE:
-        lifecycle.adoptSaved(event, event.entries);
+        this.#adoption.saved(event, event.entries);
         break;
       case POST_LOAD:
-        lifecycle.adoptSaved(event, event.newEntries);
+        this.#adoption.saved(event, event.newEntries);
         break;
     }
   }

@@ -7,8 +7,9 @@ import { Hcall } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
-import type { WindowLifecycle } from "./window-lifecycle.ts";
+import type { WindowAdoption } from "./window-adoption.ts";
 
 /** Where in the machine's memory lists are put. */
 const LIST_ADDRESS = 0x20_0000;
@@ -16,7 +17,8 @@ const LIST_ADDRESS = 0x20_0000;
 /** Makes the hypercalls of a trace on a machine of ours, and compares their results. */
 export class RebuiltCalls {
   readonly #machine: Machine;
-  readonly #lifecycle: WindowLifecycle;
+  readonly #windows: RebuiltWindows;
+  readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
   /** Why the engine refused the last call. */
   #refusal: Refusal | undefined;
@@ -24,9 +26,10 @@ export class RebuiltCalls {
   readonly #list = new Uint8Array(512 * 8);
   readonly #listView = new DataView(this.#list.buffer);
 
-  constructor(machine: Machine, lifecycle: WindowLifecycle, verdicts: Verdicts) {
+  constructor(machine: Machine, windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
     this.#machine = machine;
-    this.#lifecycle = lifecycle;
+    this.#windows = windows;
+    this.#adoption = adoption;
     this.#verdicts = verdicts;
     if (verdicts.observer === null) return;
     machine.observer.refusal = (refusal) => {
@@ -217,7 +220,7 @@ export class RebuiltCalls {
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
   #windowOf(event: TraceEvent): RebuiltWindow | undefined {
-    const rebuilt = this.#lifecycle.find(event);
-    return rebuilt !== undefined || event.failed ? rebuilt : this.#lifecycle.adoptCalled(event);
+    const rebuilt = this.#windows.find(event);
+    return rebuilt !== undefined || event.failed ? rebuilt : this.#adoption.called(event);
   }
 }

@@ -3,26 +3,29 @@ import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { IommuTranslation } from "../memory/iommu-region.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
-import { NO_MASK, type WindowLifecycle } from "./window-lifecycle.ts";
+import { NO_MASK, type WindowAdoption } from "./window-adoption.ts";
 
 /** Makes the translations of a trace in our windows, and compares what comes out. */
 export class RebuiltTranslations {
-  readonly #lifecycle: WindowLifecycle;
+  readonly #windows: RebuiltWindows;
+  readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
   readonly #counts: RebuildCounts;
   readonly #translation = new IommuTranslation();
 
-  constructor(lifecycle: WindowLifecycle, verdicts: Verdicts) {
-    this.#lifecycle = lifecycle;
+  constructor(windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
+    this.#windows = windows;
+    this.#adoption = adoption;
     this.#verdicts = verdicts;
     this.#counts = verdicts.counts;
   }
 
   translate(event: TraceEvent): void {
-    let rebuilt = this.#lifecycle.find(event);
+    let rebuilt = this.#windows.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
-      rebuilt = this.#lifecycle.adoptTranslated(event);
+      rebuilt = this.#adoption.translated(event);
       if (rebuilt === undefined) {
         this.#verdicts.skip();
         return;

@@ -6,7 +6,7 @@ import { permOf } from "../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "./check-options.ts";
 import { findHoles } from "./direct-map.ts";
 import { FaultFindings } from "./fault-findings.ts";
-import { type Finding, FindingLog, type Place } from "./finding.ts";
+import { type Finding, FindingLog, type Place, placeOf } from "./finding.ts";
 import { LeakFindings } from "./leak-findings.ts";
 import { MappingFindings } from "./mapping-findings.ts";
 import { RamFindings } from "./ram-findings.ts";
@@ -14,7 +14,6 @@ import type { RebuildObserver, Removal } from "./rebuild-observer.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { Mismatch } from "./verdicts.ts";
 import { WindowFindings } from "./window-findings.ts";
-import { placeOf } from "./window-lifecycle.ts";
 import { type WindowRecord, WindowRecords } from "./window-records.ts";
 
 /** Events between two looks at how many past unmaps are remembered. */

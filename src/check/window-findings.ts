@@ -3,10 +3,9 @@ import { hex64, U64_MAX } from "../base/u64.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { isDirectMap } from "./direct-map.ts";
-import { type FindingLog, type Place, pagesText } from "./finding.ts";
+import { type FindingLog, type Place, pagesText, placeOf } from "./finding.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { StaticWindow } from "./static-window.ts";
-import { placeOf } from "./window-lifecycle.ts";
 
 /** Finds windows that lie over one another, and windows that are used up. */
 export class WindowFindings {

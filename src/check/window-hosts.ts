@@ -1,7 +1,7 @@
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../spapr/papr.ts";
-import type { PciHostBridge } from "../spapr/phb.ts";
+import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";
 
 /** Every page size: a trace shows which ones its machine allowed. */
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
@@ -17,12 +17,19 @@ export class WindowHosts {
     this.#machine = machine;
   }
 
+  /** A bridge that is there already. */
+  known(index: number): PciHostBridge | undefined {
+    return this.#machine.phbs.find((phb) => phb.index === index);
+  }
+
+  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  plug(config: PhbConfig): void {
+    this.#machine.plugPhb(config).windows[0]!.disable();
+  }
+
   /** @param index 0 to {@link MAX_PHB}; the caller has checked that */
   phb(index: number): PciHostBridge {
-    return (
-      this.#machine.phbs.find((phb) => phb.index === index) ??
-      this.#machine.plugPhb({ index, pgsz: ANY_PAGE_SIZE })
-    );
+    return this.known(index) ?? this.#machine.plugPhb({ index, pgsz: ANY_PAGE_SIZE });
   }
 
   /** The window of a LIOBN with a new geometry; undefined if it is removed by that, or no window can be so. */
@@ -30,7 +37,7 @@ export class WindowHosts {
     if (liobn < PCI_LIOBN_FLAG) return this.vioWindow(liobn);
     const index = phbOfLiobn(liobn);
     if (index > MAX_PHB || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
-    const isNew = !this.#machine.phbs.some((phb) => phb.index === index);
+    const isNew = this.known(index) === undefined;
     const phb = this.phb(index);
     // A bridge that the trace begins with is not known to have its default window.
     if (isNew) phb.windows[0]!.disable();

@@ -256,22 +256,40 @@ describe("a table of TCEs", () => {
     expect(sequences).toBeGreaterThan(100_000);
   });
 
-  it("is the map of what was put while a window of pages moves through it, again and again", () => {
-    const length = 2 ** 16;
-    const table = new TceTable({ length, pageShift: 12 });
-    const model = new ModelTable(length, 12);
-    const put = (index: number, value: bigint): void => {
-      table.set(index, value);
-      model.put(index, value);
-    };
+  it.each([
+    { length: 2 ** 16, pageShift: 12 },
+    { length: 2 ** 31, pageShift: 16 },
+  ])("is the map of what was put while pages move through it, also through a copy: %o", (shape) => {
+    const random = new Random(runSeed());
+    const { length, pageShift } = shape;
+    // What is shared belongs to neither: each must go on as if it were alone.
+    const tables = [{ table: new TceTable(shape), model: new ModelTable(length, pageShift), behind: 300 }];
     const snapshots: { view: TceView; model: ModelTable }[] = [];
     for (let step = 0; step < 12_000; step++) {
-      const index = (step * 16) % length;
-      put(index, BigInt(step) * 4096n + 3n);
-      put((index - 300 * 16 + length) % length, 0n);
-      if (step % 1777 === 0) snapshots.push({ view: table.snapshot(), model: model.copy() });
+      for (const { table, model, behind } of tables) {
+        const put = (index: number, value: bigint): void => {
+          table.set(index, value);
+          model.put(index, value);
+        };
+        // Some entries have no permission: stored, but not valid.
+        const value = BigInt(step) * 4096n + BigInt(random.below(4));
+        put((step * 16) % length, value);
+        put(((step - behind) * 16 + length) % length, 0n);
+        if (step % 97 === 0) {
+          const first = random.below(length);
+          const end = first + random.below(Math.min(length - first, step * 16)) + 1;
+          expect(table.count(first, end)).toBe(model.pages(first, end).length);
+          expect(table.count(0, step * 16)).toBe(model.pages(0, step * 16).length);
+          expect([table.validCount, table.storedCount]).toEqual([model.pages().length, model.entries.size]);
+        }
+        if (step % 1777 === 0) snapshots.push({ view: table.snapshot(), model: model.copy() });
+      }
+      if (step === 5000) {
+        const { table, model } = tables[0]!;
+        tables.push({ table: TceTable.from(table.snapshot()), model: model.copy(), behind: 40 });
+      }
     }
-    expectSame(table, model);
+    for (const { table, model } of tables) expectSame(table, model);
     for (const { view, model: was } of snapshots) expect(storedOf(view)).toEqual(was.sorted());
   });
 
