@@ -31,7 +31,9 @@ export abstract class LineReader {
   }
 
   /** Reads more of the text. The bytes are not kept after the call. */
-  push(chunk: Uint8Array): void {
+  push(data: Uint8Array): void {
+    // Node's own Buffer is a class of its own: code that reads both kinds is slower.
+    const chunk = new Uint8Array(data.buffer, data.byteOffset, data.length);
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     let at = 0;
     if (end > 0 && (this.#heldBytes > 0 || this.#skipping)) at = this.#readHeld(chunk, 0);
