@@ -12,63 +12,20 @@ import {
 import type { DmaMapping } from "./dma-mappings.ts";
 import { pagesOf, placeOfDma } from "./dma-report.ts";
 import { type FindingLog, type Place, placeText } from "./finding.ts";
+import { Habit, type Suspect } from "./sync-habit.ts";
+import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";
 
 /** A driver that gave back a buffer so often for each time that it did not forgot it then. */
 const GIVEN_BACK = 32;
-/** Suspects of a kind that are kept: with more than these it is how the driver works. */
-const MAX_SUSPECTS = 1024;
 
-const FOR_CPU = 0;
-const FOR_DEVICE = 1;
 const OWNER_NAMES = ["CPU", "device"] as const;
 
 /** What was synced of a live mapping. */
 interface SyncState {
   readonly done: [forCpu: boolean, forDevice: boolean];
-  /** Its last sync: for whom, which bytes, and where. */
-  last: number;
-  first: number;
-  end: number;
-  place: Place;
-}
-
-/** Something that looks forgotten, until the rest of the recording tells. */
-interface Suspect {
-  readonly mapping: DmaMapping;
-  readonly places: readonly Place[];
-  readonly text: string;
-}
-
-/** What a device's mappings of one direction do about one kind of sync. */
-class Habit {
-  /** How often it was done. */
-  kept = 0;
-  /** Where it was not. */
-  readonly #suspects: Suspect[] = [];
-  /** Suspects one after another, with nothing but unmaps between. */
-  #row: Suspect[] = [];
-
-  suspect(suspect: Suspect): void {
-    if (this.#row.length < MAX_SUSPECTS) this.#row.push(suspect);
-  }
-
-  /** Makes a row suspects for good, but not the buffers of a whole ring. */
-  settle(ring: number): void {
-    const room = MAX_SUSPECTS - this.#suspects.length;
-    if (this.#row.length <= ring) this.#suspects.push(...this.#row.slice(0, room));
-    this.#row = [];
-  }
-
-  /** Forgets a row: its buffers had not been used. */
-  drop(): void {
-    this.#row = [];
-  }
-
-  /** @param atLeast how often it must be done for each time that it is not */
-  forgotten(atLeast: number, pool: number): readonly Suspect[] {
-    const { length } = this.#suspects;
-    return length <= pool && this.kept >= length * atLeast ? this.#suspects : [];
-  }
+  readonly bytes: SyncedBytes;
+  /** It was seen that a sync is missing, before more syncs for this side: they tell of the same one. */
+  suspected: Side | undefined;
 }
 
 /**
@@ -76,13 +33,16 @@ class Habit {
  *
  * A call that makes nothing to do leaves no line, so a recording can have no
  * syncs at all: a device must have shown one before anything is said of it.
- * Then three things can be seen:
+ * Then four things can be seen:
  * - a mapping whose unmap skips the sync (`SKIP_CPU_SYNC`) and that was never
  *   synced for the CPU, while others of its direction were;
  * - a mapping whose map skipped the sync and that was never synced for the
  *   device, while others were;
- * - a buffer that is used again and was synced twice for the same side without
- *   one for the other between, while it went to and fro all the other times.
+ * - a mapping whose unmap skips the sync and that was synced for the device
+ *   last, while all others of its direction were synced for the CPU then;
+ * - bytes that are used again and were synced twice for the same side without
+ *   one for the other between, while they went to and fro all the other times.
+ *   (But a driver may look at a header, and then at all of its packet.)
  *
  * Buffers that nobody used need no sync: a driver that goes unmaps a ring of
  * them one after another, before it frees the ring. These are no suspects.
@@ -94,12 +54,16 @@ export class MissingSyncs {
     new Habit(),
     new Habit(),
   ]);
+  /** By direction: syncs for the CPU behind those for the device, before an unmap that skips them. */
+  readonly #last: readonly Habit[] = DIRECTION_NAMES.map(() => new Habit());
   /** By direction: syncs for the one side that follow one for the other. */
   readonly #turns: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
     new Habit(),
     new Habit(),
   ]);
   readonly #pool: number;
+  /** The mapping that was synced last. */
+  #latest: SyncState | undefined;
   /** Mappings made by this event or later are ones whose syncs leave lines. */
   #visibleFrom = Number.POSITIVE_INFINITY;
   /** Was a sync skipped that left no line, before the first one that did? */
@@ -119,7 +83,7 @@ export class MissingSyncs {
     this.#closing = false;
     if (!this.#rows) return;
     this.#rows = false;
-    for (const habit of [...this.#skipped, ...this.#turns].flat()) habit.settle(this.#pool);
+    for (const habit of this.#habits()) habit.settle(this.#pool);
   }
 
   /**
@@ -130,7 +94,7 @@ export class MissingSyncs {
     this.#closing = true;
     if (!this.#rows) return;
     this.#skipped.forEach((habits, direction) => {
-      if (direction !== TO_DEVICE) for (const habit of habits) habit.drop();
+      if (direction !== TO_DEVICE) for (const habit of [...habits, this.#last[direction]!]) habit.drop();
     });
   }
 
@@ -143,25 +107,41 @@ export class MissingSyncs {
     }
     const forCpu = event.kind === DMA_SYNC_SINGLE_FOR_CPU || event.kind === DMA_SYNC_SG_FOR_CPU;
     const side = forCpu ? FOR_CPU : FOR_DEVICE;
-    const place = placeOfDma(event);
-    const state = this.#states.get(mapping);
-    const now = { last: side, first: offset, end: offset + size, place };
-    if (state === undefined) {
-      this.#states.set(mapping, { done: [forCpu, !forCpu], ...now });
+    const piece = { side, first: offset, end: offset + size, place: placeOfDma(event) } as const;
+    const state = this.#states.get(mapping) ?? {
+      done: [false, false],
+      bytes: new SyncedBytes(),
+      suspected: undefined,
+    };
+    this.#states.set(mapping, state);
+    if (state.suspected !== side) state.suspected = undefined;
+    this.#turn(mapping, state, piece);
+    state.done[side] = true;
+    state.bytes.sync(piece);
+    this.#latest = state;
+  }
+
+  /** Bytes are synced: were they with the other side until then? */
+  #turn(mapping: DmaMapping, state: SyncState, piece: SyncedPiece): void {
+    const { side, first, end, place } = piece;
+    const before = state.bytes.within(first, end);
+    if (before.length === 0) return;
+    // Not all that was given away comes back at once: packets differ in length.
+    const last = latestOf(before);
+    if (last.side !== side) {
+      this.#turns[mapping.direction]![side]!.kept++;
       return;
     }
-    const habit = this.#turns[mapping.direction]![1 - side]!;
-    if (state.last !== side) this.#turns[mapping.direction]![side]!.kept++;
-    else if (offset < state.end && state.first < offset + size) {
-      this.#rows = true;
-      habit.suspect({
-        mapping,
-        places: [mapping, state.place, place],
-        text: `${describe(mapping)} was synced for the ${OWNER_NAMES[side]} by ${placeText(state.place)} and again by ${placeText(place)}, and not for the ${OWNER_NAMES[1 - side]} between`,
-      });
-    }
-    state.done[side] = true;
-    Object.assign(state, now);
+    // A driver that looked at the header and takes the whole packet now does nothing between.
+    const isMore = first <= last.first && last.end <= end && last.end - last.first < end - first;
+    if ((isMore && this.#latest === state) || state.suspected === side) return;
+    state.suspected = side;
+    this.#rows = true;
+    this.#turns[mapping.direction]![1 - side]!.suspect({
+      mapping,
+      places: [mapping, last.place, place],
+      text: `${describe(mapping)} was synced for the ${OWNER_NAMES[side]} by ${placeText(last.place)} and again by ${placeText(place)}, and not for the ${OWNER_NAMES[1 - side]} between`,
+    });
   }
 
   /** A single mapping or a list ends. */
@@ -173,8 +153,10 @@ export class MissingSyncs {
     const skipsSync = (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0;
     const [habitCpu, habitDevice] = this.#skipped[direction]!;
     if (direction === FROM_DEVICE || direction === BIDIRECTIONAL) {
-      if (forCpu) habitCpu.kept++;
-      else if (skipsSync) {
+      if (forCpu) {
+        habitCpu.kept++;
+        if (skipsSync) this.#lastSync(event, mapping, state!);
+      } else if (skipsSync) {
         const text = `${describe(mapping)} was never synced for the CPU, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
         this.#suspect(habitCpu, mapping, event, text);
       }
@@ -187,6 +169,20 @@ export class MissingSyncs {
     }
   }
 
+  /** The unmap of what was synced for the CPU once skips that: was it for the CPU that it was synced last? */
+  #lastSync(event: DmaEvent, mapping: DmaMapping, { bytes }: SyncState): void {
+    const habit = this.#last[mapping.direction]!;
+    const { pieces } = bytes;
+    if (pieces.some(({ side }) => side === FOR_CPU)) {
+      habit.kept++;
+      return;
+    }
+    if (pieces.length === 0) return;
+    const { place } = latestOf(pieces);
+    const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU behind that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
+    this.#suspect(habit, mapping, event, text, [place]);
+  }
+
   /** An allocation ends, or a mapping in a wrong way: nothing is said of its syncs. */
   forget(mapping: DmaMapping): void {
     this.#states.delete(mapping);
@@ -197,7 +193,8 @@ export class MissingSyncs {
     this.mapped();
     const found: Suspect[] = [];
     for (const habit of this.#skipped.flat()) found.push(...habit.forgotten(1, this.#pool));
-    for (const habit of this.#turns.flat()) found.push(...habit.forgotten(GIVEN_BACK, this.#pool));
+    for (const habit of [...this.#turns.flat(), ...this.#last])
+      found.push(...habit.forgotten(GIVEN_BACK, this.#pool));
     found.sort((a, b) => a.places.at(-1)!.event - b.places.at(-1)!.event);
     for (const { mapping, places, text } of found) {
       log.add({
@@ -212,14 +209,27 @@ export class MissingSyncs {
     }
   }
 
-  #suspect(habit: Habit, mapping: DmaMapping, event: DmaEvent, text: string): void {
+  #habits(): Habit[] {
+    return [...this.#skipped.flat(), ...this.#turns.flat(), ...this.#last];
+  }
+
+  #suspect(
+    habit: Habit,
+    mapping: DmaMapping,
+    event: DmaEvent,
+    text: string,
+    between: readonly Place[] = [],
+  ): void {
     if (this.#visibleFrom === Number.POSITIVE_INFINITY) this.#skippedUnseen = true;
     const unused = this.#closing && mapping.direction !== TO_DEVICE;
     if (unused || mapping.event < this.#visibleFrom) return;
     this.#rows = true;
-    habit.suspect({ mapping, places: [mapping, placeOfDma(event)], text });
+    habit.suspect({ mapping, places: [mapping, ...between, placeOfDma(event)], text });
   }
 }
+
+const latestOf = (pieces: readonly SyncedPiece[]): SyncedPiece =>
+  pieces.reduce((latest, piece) => (piece.place.event > latest.place.event ? piece : latest));
 
 const describe = (mapping: DmaMapping): string =>
   `the mapping of ${mapping.size} bytes ${DIRECTION_NAMES[mapping.direction]} made by ${placeText(mapping)}`;

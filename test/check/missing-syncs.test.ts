@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FOR_CPU, FOR_DEVICE, SyncedBytes } from "../../src/check/synced-bytes.ts";
 import { readCorpus } from "../helpers/corpus.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { checkTrace } from "./checked.ts";
@@ -58,6 +59,69 @@ describe("a sync that is missing", () => {
     for (const recording of recordings) {
       const { what, text } = recording.plant(manner, new Random(1), true);
       expect(checkTrace(text).findings, what).toEqual([]);
+    }
+  });
+});
+
+/** Recordings of drivers that do sync, with bounce buffers. */
+const SYNCING = [
+  "dma-x86-linux612-swiotlb-syncs",
+  "dma-x86-linux612-swiotlb-syncs-virtio-tulip-vmxnet3",
+  "dma-x86-linux72-swiotlb-syncs-virtio",
+];
+const TAKEN = 120;
+
+describe("a sync that a real driver made", () => {
+  it(`is what is told to be missing, or nothing is, when it is taken away: ${TAKEN} times`, () => {
+    const random = new Random(runSeed());
+    let found = 0;
+    for (let i = 0; i < TAKEN; i++) {
+      const name = random.pick(SYNCING);
+      const lines = decoder.decode(readCorpus("traces", `${name}.txt`)).split("\n");
+      const syncs = lines.flatMap((line, at) => (line.includes(": dma_sync_") ? [at] : []));
+      const taken = random.pick(syncs);
+      const device = / dma_sync_\w+: (\S+) /.exec(lines[taken]!)![1];
+      const { findings } = checkTrace(lines.toSpliced(taken, 1).join("\n"));
+      const what = `${name} without line ${taken + 1}, SEED=${random.seed}`;
+      expect(findings.length, what).toBeLessThan(2);
+      for (const { kind, severity, device: told, lines: proof } of findings) {
+        found++;
+        expect([kind, severity, told], what).toEqual(["missing-sync", "warning", device]);
+        // Behind the line that was taken away, all numbers are one less.
+        expect(proof.at(-2)! <= taken && taken < proof.at(-1)!, `${what}: ${proof}`).toBe(true);
+      }
+    }
+    console.log(`${TAKEN} syncs of real drivers taken away, seed ${random.seed}: ${found} were missed`);
+    expect(found).toBeGreaterThan(0);
+  });
+});
+
+describe("for whom bytes were synced last", () => {
+  it("is known of each byte, whatever pieces were synced", () => {
+    const SIZE = 64;
+    const random = new Random(runSeed());
+    for (let round = 0; round < 200; round++) {
+      const bytes = new SyncedBytes();
+      const model: (number | undefined)[] = new Array(SIZE).fill(undefined);
+      for (let event = 0; event < 30; event++) {
+        const first = random.below(SIZE);
+        const end = first + random.below(SIZE - first + 1);
+        const side = random.below(2) === 0 ? FOR_CPU : FOR_DEVICE;
+        bytes.sync({ side, first, end, place: { event, line: event } });
+        model.fill(event * 2 + side, first, end);
+        const seen: (number | undefined)[] = new Array(SIZE).fill(undefined);
+        for (const piece of bytes.pieces) {
+          for (let at = piece.first; at < piece.end; at++) {
+            expect(seen[at]).toBeUndefined();
+            seen[at] = piece.place.event * 2 + piece.side;
+          }
+        }
+        expect(seen, `SEED=${random.seed}`).toEqual(model);
+        const from = random.below(SIZE);
+        const within = bytes.within(from, from + 8).map((piece) => piece.place.event * 2 + piece.side);
+        const expected = model.slice(from, from + 8).filter((one) => one !== undefined);
+        expect(new Set(within)).toEqual(new Set(expected));
+      }
     }
   });
 });
@@ -221,6 +285,75 @@ describe("whether a sync is missing", () => {
         unmap("1000", FROM),
       ],
       expected: [["missing-sync", 1, 42, 43]],
+    },
+    {
+      name: "a half that was not given back, between syncs of the other half",
+      lines: [
+        map("1000", FROM),
+        ...Array.from({ length: 40 }, () => [
+          sync("cpu", "1000", FROM, 600),
+          sync("device", "1000", FROM, 1024),
+          sync("cpu", "1400", FROM, 600),
+          sync("device", "1400", FROM, 1024),
+        ])
+          .flat()
+          .toSpliced(81, 1),
+        unmap("1000", FROM),
+      ],
+      expected: [["missing-sync", 1, 82, 85]],
+    },
+    {
+      name: "a look at the header before all of the packet",
+      lines: [
+        map("1000", FROM),
+        ...Array.from({ length: 40 }, (_, i) => [
+          ...(i === 30 ? [sync("cpu", "1000", FROM, 64)] : []),
+          sync("cpu", "1000", FROM, 1500),
+          sync("device", "1000", FROM),
+        ]).flat(),
+        unmap("1000", FROM),
+      ],
+      expected: [],
+    },
+    {
+      name: "a longer packet in a buffer that was not given back, while the driver did something else between",
+      lines: [
+        map("1000", FROM),
+        map("2000", FROM),
+        ...Array.from({ length: 40 }, (_, i) => [
+          sync("cpu", "1000", FROM, 64 + i),
+          ...(i === 30 ? [] : [sync("device", "1000", FROM)]),
+          sync("cpu", "2000", FROM, 64),
+          sync("device", "2000", FROM),
+        ]).flat(),
+        unmap("1000", FROM),
+        unmap("2000", FROM),
+      ],
+      expected: [["missing-sync", 1, 123, 126]],
+    },
+    {
+      name: "the last use of a buffer, which all others of the driver end with a sync for the CPU",
+      lines: [
+        ...Array.from({ length: 40 }, (_, i) => [
+          map("1000", FROM, SKIP),
+          sync("cpu", "1000", FROM),
+          sync("device", "1000", FROM),
+          ...(i === 20 ? [] : [sync("cpu", "1000", FROM)]),
+          unmap("1000", FROM, SKIP),
+        ]).flat(),
+        map("1000", FROM, SKIP),
+      ],
+      expected: [["missing-sync", 101, 103, 104]],
+    },
+    {
+      name: "unused buffers that were given back to the device, and then to the page pool",
+      lines: Array.from({ length: 40 }, (_, i) => [
+        map("1000", FROM, SKIP),
+        sync("cpu", "1000", FROM),
+        ...(i % 20 === 3 ? [sync("device", "1000", FROM)] : []),
+        unmap("1000", FROM, SKIP),
+      ]).flat(),
+      expected: [],
     },
   ])("$name", ({ lines, expected }) => {
     expect(linesFound(lines)).toEqual(expected);
