@@ -2,7 +2,7 @@ import { hex, toBig } from "../base/u64.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { permOf } from "../tce/tce.ts";
 import { type Finding, type FindingLog, type NewFinding, type Place, placeOf, placeText } from "./finding.ts";
-import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Finds DMA without a mapping, and names the unmap that took it away. */
 export class FaultFindings {
@@ -21,7 +21,7 @@ export class FaultFindings {
   translated(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {
     const table = rebuilt.window.table!;
     table.load(index);
-    const known = rebuilt.certainty(index) === Certainty.KNOWN;
+    const known = rebuilt.knows(index);
     if (event.perm === 0) {
       // An entry that is known to be mapped cannot fault, unless a VIO table was cleared without a line.
       if (!same && known && rebuilt.window.isPci) return false;

@@ -113,21 +113,22 @@ export class Rebuild {
     const lifecycle = this.#lifecycle;
     if (event.position >= POSITION_SPAN) this.#windows.scale.note(event.number, event.position);
     if (lifecycle.pending) lifecycle.settle(event);
+    // The kinds that a trace has most of come first.
     switch (event.kind) {
+      case XLATE:
+        this.#translations.translate(event);
+        break;
       case PUT:
         this.#calls.put(event);
-        break;
-      case GET:
-        this.#calls.get(event);
-        break;
-      case INDIRECT:
-        this.#calls.indirect(event);
         break;
       case STUFF:
         this.#calls.stuff(event);
         break;
-      case XLATE:
-        this.#translations.translate(event);
+      case INDIRECT:
+        this.#calls.indirect(event);
+        break;
+      case GET:
+        this.#calls.get(event);
         break;
       case NEW_TABLE:
         lifecycle.newTable(event);

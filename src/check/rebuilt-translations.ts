@@ -41,7 +41,7 @@ export class RebuiltTranslations {
       entry.targetHi >>> 0 === event.tceHi &&
       entry.maskLo >>> 0 === event.mask;
     // Nearly every translation. Outside of the window there is no permission.
-    if (same && event.perm !== 0 && rebuilt.certainty(index) === Certainty.KNOWN) this.#counts.translations++;
+    if (same && event.perm !== 0 && rebuilt.knows(index)) this.#counts.translations++;
     else if (index < window.entries) this.#translateEntry(event, rebuilt, index, same);
     else this.#translateOutside(event, rebuilt, same);
   }
@@ -68,7 +68,7 @@ export class RebuiltTranslations {
       return;
     }
     const tceLo = (event.tceLo | event.perm) >>> 0;
-    if (rebuilt.certainty(index) !== Certainty.KNOWN) {
+    if (!rebuilt.knows(index)) {
       this.#verdicts.learn(rebuilt, index, same, event.tceHi, tceLo);
     } else if (same) this.#counts.translations++;
     else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));

@@ -46,6 +46,8 @@ export class RebuiltWindow {
   /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
   #doubtFirst = 0;
   #doubtEnd = 0;
+  /** An entry in there that is known: a device reads its rings again and again. */
+  #lastKnown = -1;
 
   constructor(
     window: DmaWindow,
@@ -80,7 +82,7 @@ export class RebuiltWindow {
     const table = this.window.table!;
     if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);
     else if (count === 1) {
-      if (was === 0 && this.certainty(first) === Certainty.KNOWN) return;
+      if (was === 0 && this.knows(first)) return;
       history.note(first, 1, event.number, event.position);
     } else if (count <= FEW) {
       for (let index = first; index < first + count; index++) {
@@ -109,6 +111,7 @@ export class RebuiltWindow {
     if (certainty === Certainty.KNOWN) {
       if (!this.#mayDoubt(first, first + count)) return;
     } else if (count > 0) {
+      this.#lastKnown = -1;
       const isFirst = this.#doubtEnd === 0;
       this.#doubtFirst = isFirst ? first : Math.min(this.#doubtFirst, first);
       this.#doubtEnd = Math.max(this.#doubtEnd, first + count);
@@ -147,8 +150,15 @@ export class RebuiltWindow {
     return doubtful;
   }
 
+  /** Is an entry known? */
+  knows(index: number): boolean {
+    if (index === this.#lastKnown || !this.#mayDoubt(index, index + 1)) return true;
+    if (this.certainty(index) !== Certainty.KNOWN) return false;
+    this.#lastKnown = index;
+    return true;
+  }
+
   certainty(index: number): number {
-    if (!this.#mayDoubt(index, index + 1)) return Certainty.KNOWN;
     this.#certainty.load(index);
     return this.#certainty.lo;
   }
