@@ -67,6 +67,8 @@ export class QemuLogReader extends LineReader {
   /** What the line before was: most lines are of the same event. */
   #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
   readonly #onEvent: (event: TraceEvent) => void;
+  /** Does the event have a thread and a time? Most logs have none. */
+  #hasOrigin = false;
 
   /** @param onEvent called for each event, always with the same object */
   constructor(onEvent: (event: TraceEvent) => void) {
@@ -125,10 +127,13 @@ export class QemuLogReader extends LineReader {
     event.thread = thread;
     event.seconds = seconds;
     event.nanoseconds = microseconds * 1000;
+    this.#hasOrigin = true;
     return position + 1;
   }
 
   #noOrigin(at: number): number {
+    if (!this.#hasOrigin) return at;
+    this.#hasOrigin = false;
     this.#event.thread = Number.NaN;
     this.#event.seconds = Number.NaN;
     this.#event.nanoseconds = 0;
