@@ -93,8 +93,8 @@ export class Inner {
   readonly owner: Owner;
   /**
    * The node above in the tree of the owner, null for the root: the way on
-   * which a changed count goes up. Of a node that others share, which no owner
-   * writes, it means nothing.
+   * which a changed count goes up. Of a node that was shared it means nothing
+   * any more: nobody writes that in place.
    */
   parent: Inner | null = null;
   /** Dense leaves below. */
@@ -108,7 +108,7 @@ export class Inner {
     this.children = children;
     for (const child of children) {
       if (child === null) continue;
-      if (child.kind !== "runs") child.parent = this;
+      if (child.kind !== "runs" && child.owner === owner) child.parent = this;
       this.leaves += child.leaves;
       this.valid += child.valid;
       this.stored += child.stored;

@@ -11,7 +11,10 @@ const MAX_DECIMAL_DIGITS = 20;
 const HEX_DIGIT = new Uint8Array(256).fill(255);
 for (let digit = 0; digit < 16; digit++) HEX_DIGIT["0123456789abcdef".charCodeAt(digit)] = digit;
 
-/** Two digits at once */
+/**
+ * Value of two digits, by their bytes, the first one low; 0x100 and more where
+ * only the first is a digit (its value is in the low bits), 0x110 where it is none.
+ */
 const HEX_PAIR = new Uint16Array(65536).fill(0x110);
 for (let first = 0; first < 256; first++) {
   const hi = HEX_DIGIT[first]!;
@@ -25,6 +28,7 @@ for (let first = 0; first < 256; first++) {
 /** Value of a lower-case hexadecimal digit, 255 for another byte. */
 export const hexDigit = (byte: number): number => HEX_DIGIT[byte]!;
 
+/** Value of up to eight digits that are known to be some. */
 function highHalf(bytes: Uint8Array, at: number, end: number): number {
   let hi = 0;
   for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[bytes[position]!]!;
@@ -51,7 +55,7 @@ export class NumberReader {
     return end;
   }
 
-  /** {@link hex} that stores the number in two words, the high half first. */
+  /** {@link hex} that stores the number in two words, the high half first; what is stored of no number means nothing. */
   hexInto(bytes: Uint8Array, at: number, words: Uint32Array, word: number): number {
     let position = at;
     let lo = 0;
