@@ -64,6 +64,10 @@ export function entryOf(hi: number, lo: number, shift: number): number {
   return (((hi << (31 - shift)) << 1) | (lo >>> shift)) >>> 0;
 }
 
+/** log2 of a power of two in halves. */
+export const log2Of = (hi: number, lo: number): number =>
+  hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi);
+
 /** The larger of two values. */
 export const maxBig = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 

@@ -3,7 +3,7 @@ import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
 import type { Refusal } from "../spapr/observer.ts";
-import { Hcall } from "../spapr/papr.ts";
+import { Hcall, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
 import { permOf } from "../tce/tce.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
@@ -23,7 +23,7 @@ export class RebuiltCalls {
   /** Why the engine refused the last call. */
   #refusal: Refusal | undefined;
   readonly #registers = new HcallRegisters();
-  readonly #list = new Uint8Array(512 * 8);
+  readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #listView = new DataView(this.#list.buffer);
 
   constructor(machine: Machine, windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
@@ -137,8 +137,8 @@ export class RebuiltCalls {
     // A refused call printed the entry that failed: the first one behind the window.
     const stored = event.failed ? Math.max(0, window.entries - index) : event.lastLo + 1;
     const count = event.failed ? stored + 1 : stored;
-    if (count > 512) {
-      this.#verdicts.mismatch(event, "a list of at most 512 entries", `${count} entries`);
+    if (count > MAX_LIST_ENTRIES) {
+      this.#verdicts.mismatch(event, `a list of at most ${MAX_LIST_ENTRIES} entries`, `${count} entries`);
       return;
     }
     const linear = this.#inferList(window, count, event.tceHi, event.tceLo);

@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { hex, toBig } from "../base/u64.ts";
+import { hex, log2Of, toBig } from "../base/u64.ts";
 import {
   DDW_CREATE,
   DDW_REMOVE,
@@ -12,7 +12,7 @@ import {
   type TraceEvent,
   XLATE,
 } from "../formats/trace/trace-event.ts";
-import { PCI_LIOBN_FLAG } from "../spapr/papr.ts";
+import { MAX_LIST_ENTRIES, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import { CREATE, createCall } from "./shrink-header.ts";
 import type { Operation, Target } from "./shrink-target.ts";
@@ -73,8 +73,8 @@ export class ShrinkHistory {
         if (event.liobn === liobn) this.#whole = true;
         return createCall(
           event.liobn,
-          log2(event.pageSizeHi, event.pageSizeLo),
-          log2(event.windowSizeHi, event.windowSizeLo),
+          log2Of(event.pageSizeHi, event.pageSizeLo),
+          log2Of(event.windowSizeHi, event.windowSizeLo),
         );
       case DDW_RESET: {
         const args = [event.configAddress, event.buidHi, event.buidLo];
@@ -146,7 +146,7 @@ export class ShrinkHistory {
   #listOf(event: TraceEvent, ioba: bigint, result: Operation): Operation {
     const last = toBig(event.tceHi, event.tceLo);
     const step = 1n << BigInt(this.#target.pageShift);
-    const list = Array.from({ length: Math.min(event.lastLo + 1, 512) }, (_entry, i) =>
+    const list = Array.from({ length: Math.min(event.lastLo + 1, MAX_LIST_ENTRIES) }, (_entry, i) =>
       hex(BigInt.asUintN(64, last - (last & 3n ? step * BigInt(event.lastLo - i) : 0n))),
     );
     const op = "h_put_tce_indirect";
@@ -170,6 +170,3 @@ export class ShrinkHistory {
 }
 
 const isCreate = ({ name }: Operation): boolean => name === CREATE;
-
-/** log2 of a power of two in halves. */
-const log2 = (hi: number, lo: number): number => (hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi));

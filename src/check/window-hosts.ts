@@ -1,12 +1,10 @@
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
-import { PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../spapr/papr.ts";
+import { MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../spapr/papr.ts";
 import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";
 
 /** Every page size: a trace shows which ones its machine allowed. */
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
-/** Bridges that a machine can have. */
-export const MAX_PHB = 30;
 const MAX_VIO = 64;
 
 /** The bridges and VIO devices of a traced machine, plugged when the trace first tells of them. */
@@ -27,7 +25,7 @@ export class WindowHosts {
     this.#machine.plugPhb(config).windows[0]!.disable();
   }
 
-  /** @param index 0 to {@link MAX_PHB}; the caller has checked that */
+  /** @param index 0 to {@link MAX_PHB_INDEX}; the caller has checked that */
   phb(index: number): PciHostBridge {
     return this.known(index) ?? this.#machine.plugPhb({ index, pgsz: ANY_PAGE_SIZE });
   }
@@ -36,7 +34,7 @@ export class WindowHosts {
   placed(liobn: number, pageShift: number, busOffset: bigint, entries: number): DmaWindow | undefined {
     if (liobn < PCI_LIOBN_FLAG) return this.vioWindow(liobn);
     const index = phbOfLiobn(liobn);
-    if (index > MAX_PHB || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
+    if (index > MAX_PHB_INDEX || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
     const isNew = this.known(index) === undefined;
     const phb = this.phb(index);
     // A bridge that the trace begins with is not known to have its default window.

@@ -1,13 +1,13 @@
-import { hex, toBig } from "../base/u64.ts";
+import { hex, log2Of, toBig } from "../base/u64.ts";
 import { DDW_CREATE, DDW_RESET, POST_LOAD, type TraceEvent } from "../formats/trace/trace-event.ts";
 import type { Machine } from "../spapr/machine.ts";
-import { PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
+import { buidOf, MAX_PHB_INDEX, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
 import { type Place, placeOf } from "./finding.ts";
 import { Certainty } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
 import type { WindowAdoption } from "./window-adoption.ts";
-import { MAX_PHB, phbOfLiobn, type WindowHosts } from "./window-hosts.ts";
+import { phbOfLiobn, type WindowHosts } from "./window-hosts.ts";
 
 /** Windows as a trace creates, removes and resets them, also by what leaves no line. */
 export class WindowLifecycle {
@@ -87,7 +87,7 @@ export class WindowLifecycle {
   }
 
   #resetPhb(index: number, place: Place): boolean {
-    if (!(index >= 0 && index <= MAX_PHB)) return false;
+    if (!(index >= 0 && index <= MAX_PHB_INDEX)) return false;
     const phb = this.#hosts.phb(index);
     for (const window of phb.windows) this.#windows.remove(window.liobn, "reset", place);
     phb.resetDma();
@@ -121,9 +121,9 @@ export class WindowLifecycle {
     const { liobn } = event;
     const index = phbOfLiobn(liobn);
     const slot = liobn & 0xff;
-    const pageShift = shiftOf(event.pageSizeHi, event.pageSizeLo);
-    const windowShift = shiftOf(event.windowSizeHi, event.windowSizeLo);
-    if (!(index >= 0 && index <= MAX_PHB) || slot > 1) {
+    const pageShift = log2Of(event.pageSizeHi, event.pageSizeLo);
+    const windowShift = log2Of(event.windowSizeHi, event.windowSizeLo);
+    if (!(index >= 0 && index <= MAX_PHB_INDEX) || slot > 1) {
       this.#verdicts.mismatch(event, "a window 0 or 1 of a bridge", `LIOBN ${hex(liobn)}`);
       return;
     }
@@ -164,10 +164,6 @@ export class WindowLifecycle {
   }
 }
 
-const phbOf = (event: TraceEvent): number =>
-  Number(BigInt.asUintN(32, toBig(event.buidHi, event.buidLo))) - 0x2000_0000;
+const phbOf = (event: TraceEvent): number => Number(toBig(event.buidHi, event.buidLo) - buidOf(0));
 
 const buidCells = (event: TraceEvent): number[] => [event.buidHi, event.buidLo];
-
-/** log2 of a power of two in halves. */
-const shiftOf = (hi: number, lo: number): number => (hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi));

@@ -9,6 +9,7 @@ import { isStreamName, writeBlankMachine } from "./blank-machine.ts";
 import { type Destination, startConversion } from "./conversion.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { NewFile } from "./new-file.ts";
 import { Exit, printError, printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -37,8 +38,6 @@ const FORMS: readonly (readonly [ending: string, form: Form])[] = [
 
 /** Names of folders in a partitioned table that need no escaping in any of the engines. */
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** What was left out, by the names of the readers' counts. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
@@ -74,9 +73,9 @@ export async function convert(input: string, output: string, options: ConvertOpt
     );
     await pour(trace.chunks, {
       push: (chunk) => conversion.push(chunk),
-      truncated: (message) => {
+      truncated: (reason) => {
         progress.stop();
-        printWarning(message);
+        printWarning(displayName(input), reason);
       },
     });
     progress.stop();
@@ -173,17 +172,12 @@ function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableW
 
 /** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
 function discardOnSignal(file: NewFile): () => void {
-  const listeners = SIGNALS.map((signal) => {
-    const listener = (): void => {
-      file.discard();
-      process.kill(process.pid, signal);
-    };
-    process.once(signal, listener);
-    return () => process.off(signal, listener);
+  const stopListening = onInterrupt((signal) => {
+    stopListening();
+    file.discard();
+    process.kill(process.pid, signal);
   });
-  return () => {
-    for (const remove of listeners) remove();
-  };
+  return stopListening;
 }
 
 function asOutputError(output: string, cause: unknown): unknown {

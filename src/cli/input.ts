@@ -64,7 +64,7 @@ export async function peekInput(
 ): Promise<PeekedInput> {
   const source = openInput(path, onRead);
   const pieces: Uint8Array[] = [];
-  let rest = source;
+  let failure: { readonly error: unknown } | undefined;
   for (let bytes = 0; bytes < headBytes; ) {
     try {
       const next = await source.next();
@@ -73,28 +73,25 @@ export async function peekInput(
       bytes += next.value.length;
     } catch (error) {
       if (pieces.length === 0) throw error;
-      rest = failing(error);
+      failure = { error };
       break;
     }
   }
-  return { head: Buffer.concat(pieces), chunks: chain(pieces, rest) };
+  return { head: Buffer.concat(pieces), chunks: chain(pieces, failure, source) };
 }
 
 async function* chain(
   pieces: readonly Uint8Array[],
+  failure: { readonly error: unknown } | undefined,
   rest: AsyncGenerator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* pieces;
+    if (failure !== undefined) throw failure.error;
     yield* rest;
   } finally {
     await rest.return(undefined);
   }
-}
-
-// biome-ignore lint/correctness/useYield: it ends before it yields anything.
-async function* failing(error: unknown): AsyncGenerator<Uint8Array> {
-  throw error;
 }
 
 /** A whole text file; see {@link openInput}. */
@@ -153,6 +150,6 @@ function asInputError(path: string, cause: unknown, offset: number): Error {
   const reason = reasons[code ?? ""] ?? cause.message;
   const details: Record<string, string | number> = { path };
   if (code?.startsWith("Z_") === true) details.offset = offset;
-  if (code === "Z_BUF_ERROR") details.early = 1;
+  if (code === "Z_BUF_ERROR") details.early = reason;
   return new IommuError("BAD_FILE", `${displayName(path)}: ${reason}`, details, { cause });
 }

@@ -1,6 +1,15 @@
+import process from "node:process";
 import { IommuError } from "../base/errors.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Calls a handler at Ctrl-C, SIGTERM and SIGHUP, which do not end the process then. Returns what stops that. */
+export function onInterrupt(handle: (signal: NodeJS.Signals) => void): () => void {
+  for (const signal of SIGNALS) process.on(signal, handle);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, handle);
+  };
+}
 
 /**
  * Runs something that must clean up behind itself: Ctrl-C, SIGTERM and SIGHUP
@@ -8,14 +17,12 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  */
 export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const handlers = SIGNALS.map((name) => {
-    const handler = (): void => controller.abort(new IommuError("INTERRUPTED", `interrupted by ${name}`));
-    process.on(name, handler);
-    return () => process.off(name, handler);
+  const stopListening = onInterrupt((name) => {
+    controller.abort(new IommuError("INTERRUPTED", `interrupted by ${name}`));
   });
   try {
     return await run(controller.signal);
   } finally {
-    for (const remove of handlers) remove();
+    stopListening();
   }
 }

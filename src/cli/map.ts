@@ -11,7 +11,7 @@ import {
   type WindowState,
 } from "../check/window-state.ts";
 import { displayName } from "./input.ts";
-import { Exit, print, printError, toJson } from "./output.ts";
+import { Exit, print, printWarning, toJson } from "./output.ts";
 import { parseMoment, parsePlace, statesAt } from "./state.ts";
 
 export interface StateOptions {
@@ -94,7 +94,7 @@ function foretell(path: string, states: readonly WindowState[], options: InfoOpt
   const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
     const what = `left out, because no event tells its length: ${guessed.join(", ")}`;
-    printError(`${displayName(path)}: warning: ${what}`);
+    printWarning(displayName(path), what);
   }
   const forecasts = forecastMigration(
     sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),

@@ -26,8 +26,8 @@ export const printError = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** Tells what is missing from what was asked for. */
-export const printWarning = (message: string): void => printError(`warning: ${message}`);
+/** Tells what is missing, and where. */
+export const printWarning = (place: string, what: string): void => printError(`${place}: warning: ${what}`);
 
 /** A value as JSON; 64-bit numbers as hexadecimal strings. */
 export const toJson = (value: unknown): string =>

@@ -41,7 +41,11 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
       if (kind !== "torn") input.lose();
     },
   });
-  await feed(path, { push: (chunk) => trace.push(chunk), truncated: printWarning }, options);
+  await feed(
+    path,
+    { push: (chunk) => trace.push(chunk), truncated: (reason) => printWarning(name, reason) },
+    options,
+  );
   trace.end();
   const lines = shrink(input.operations, target, thresholds);
   for (const line of lines) print(line);

@@ -5,7 +5,7 @@ import { TraceInput } from "../check/trace-input.ts";
 import { TraceStatistics } from "../check/trace-statistics.ts";
 import { filterOf } from "./filter.ts";
 import { displayName } from "./input.ts";
-import { Exit, print, printError, printWarning, toJson } from "./output.ts";
+import { Exit, print, printWarning, toJson } from "./output.ts";
 import { printDmaGroup, printWindow } from "./stat-text.ts";
 import { feed } from "./trace-file.ts";
 
@@ -31,10 +31,14 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
     },
     gap: (gap) => {
       if (gap.kind !== "torn") statistics.lose();
-      printError(`${name}:${gap.line}: warning: ${gap.message}`);
+      printWarning(`${name}:${gap.line}`, gap.message);
     },
   });
-  await feed(path, { push: (chunk) => input.push(chunk), truncated: printWarning }, options);
+  await feed(
+    path,
+    { push: (chunk) => input.push(chunk), truncated: (reason) => printWarning(name, reason) },
+    options,
+  );
   input.end();
   const counted = dma ?? statistics;
   if (options.output === "json") {

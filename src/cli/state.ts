@@ -75,7 +75,10 @@ async function traceStatesAt(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(chunks, { push: (chunk) => input.push(chunk), truncated: printWarning });
+  await pour(chunks, {
+    push: (chunk) => input.push(chunk),
+    truncated: (reason) => printWarning(displayName(path), reason),
+  });
   input.end();
   rebuild.end();
   return states.map((state) => state ?? take());

@@ -10,7 +10,8 @@ export interface ReadOptions {
 /** What takes the bytes of a file. */
 interface Sink {
   push(chunk: Uint8Array): void;
-  truncated(message: string): void;
+  /** The file ends early, for a reason. */
+  truncated(reason: string): void;
 }
 
 /**
@@ -36,7 +37,8 @@ export async function pour(chunks: AsyncIterable<Uint8Array>, sink: Sink): Promi
   try {
     for await (const chunk of chunks) sink.push(chunk);
   } catch (error) {
-    if (!(error instanceof IommuError) || error.details.early !== 1) throw error;
-    sink.truncated(error.message);
+    const reason = error instanceof IommuError ? error.details.early : undefined;
+    if (typeof reason !== "string") throw error;
+    sink.truncated(reason);
   }
 }

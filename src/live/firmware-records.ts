@@ -27,33 +27,26 @@ export class RecordList {
 
   /** The whole list. The record that ends it has kind 0. */
   bytes(): Uint8Array {
-    const all = new Uint8Array(this.byteLength);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    new DataView(all.buffer).setBigUint64(at + 8, 2n);
-    return all;
+    const end = new Uint8Array(HEAD_BYTES);
+    end.set(words64([0n, BigInt(HEAD_BYTES / 8)]));
+    return Buffer.concat([...this.#chunks, end]);
   }
 }
 
 /** Big-endian words of 64 bits. */
-export function words64(values: readonly bigint[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 8);
-  const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => {
-    view.setBigUint64(i * 8, value);
-  });
-  return bytes;
-}
+export const words64 = (values: readonly bigint[]): Uint8Array =>
+  bigEndian(values, 8, (view, at, value) => view.setBigUint64(at, value));
 
 /** Big-endian words of 32 bits. */
-export function words32(values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => {
-    view.setUint32(i * 4, value);
-  });
-  return bytes;
+export const words32 = (values: readonly number[]): Uint8Array =>
+  bigEndian(values, 4, (view, at, value) => view.setUint32(at, value));
+
+function bigEndian<T>(
+  values: readonly T[],
+  wordBytes: number,
+  set: (view: DataView, at: number, value: T) => void,
+): Uint8Array {
+  const view = new DataView(new ArrayBuffer(values.length * wordBytes));
+  for (const [i, value] of values.entries()) set(view, i * wordBytes, value);
+  return new Uint8Array(view.buffer);
 }
