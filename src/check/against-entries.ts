@@ -133,9 +133,10 @@ export class EntryComparison {
     const is = this.#table.get(first);
     const agreement = this.#agreement;
     const places: Place[] = [];
-    rebuilt.history.forEachRun(first, first + count, (_from, _count, place) => {
+    const add = (_first: number, _count: number, place: Place): void => {
       if (places.length < MAX_PLACES) places.push(place);
-    });
+    };
+    rebuilt.history.forEachRun(first, first + count, add);
     const last = first + count - 1;
     if (
       certainty === Certainty.KNOWN &&
@@ -144,6 +145,7 @@ export class EntryComparison {
       this.#mapTheSame(last)
     )
       return;
+    if (places.length === 0) rebuilt.learned.forEachRun(first, first + count, add);
     if (certainty === Certainty.INFERRED) {
       agreement.confirmed -= count;
       agreement.contradicted += count;

@@ -74,7 +74,7 @@ export class RebuiltCalls {
     const { words } = this.#registers;
     const same = words[2] === event.tceHi && words[3] === event.tceLo;
     if (!rebuilt.knows(index)) {
-      this.#verdicts.learn(rebuilt, index, same, event.tceHi, event.tceLo);
+      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, event.tceLo);
     } else if (!same) {
       this.#verdicts.mismatch(event, "this entry", `tce ${hex(this.#registers.get(4))}`);
     }

@@ -69,7 +69,7 @@ export class RebuiltTranslations {
     }
     const tceLo = (event.tceLo | event.perm) >>> 0;
     if (!rebuilt.knows(index)) {
-      this.#verdicts.learn(rebuilt, index, same, event.tceHi, tceLo);
+      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, tceLo);
     } else if (same) this.#counts.translations++;
     else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
   }

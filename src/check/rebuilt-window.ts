@@ -42,6 +42,8 @@ export class RebuiltWindow {
   readonly createdAt: Place | undefined;
   /** Which event changed each entry last. */
   readonly history: EntryHistory;
+  /** Which event told what was in an entry that no call of the trace had made known. */
+  readonly learned: EntryHistory;
   readonly #certainty: TceTable;
   /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
   #doubtFirst = 0;
@@ -60,6 +62,7 @@ export class RebuiltWindow {
     this.assumed = assumed;
     this.createdAt = createdAt;
     this.history = new EntryHistory(window.entries, scale);
+    this.learned = new EntryHistory(window.entries, scale);
     this.#certainty = new TceTable({ length: window.entries, pageShift: 0 });
     this.mark(0, window.entries, certainty);
   }
@@ -103,6 +106,7 @@ export class RebuiltWindow {
   doubt(): void {
     this.mark(0, this.window.entries, Certainty.UNKNOWN);
     this.history.clear();
+    this.learned.clear();
     this.assumed = true;
   }
 

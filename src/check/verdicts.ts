@@ -59,7 +59,15 @@ export class Verdicts {
   }
 
   /** Books a look at an entry that is not known: it is from now on, as it was seen. */
-  learn(rebuilt: RebuiltWindow, index: number, same: boolean, tceHi: number, tceLo: number): void {
+  learn(
+    event: TraceEvent,
+    rebuilt: RebuiltWindow,
+    index: number,
+    same: boolean,
+    tceHi: number,
+    tceLo: number,
+  ): void {
+    rebuilt.learned.note(index, 1, event.number, event.position);
     if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
     else if (same) this.counts.confirmed++;
     else this.counts.contradicted++;
