@@ -1,4 +1,4 @@
-import { Random } from "../dist/live/random.js";
+import { Random } from "../dist/live/random/random.js";
 
 /**
  * Every run of a benchmark does the same work.

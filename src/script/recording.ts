@@ -1,9 +1,6 @@
+import type { KnownDifferences } from "../formats/known-differences.ts";
 import type { RecordValues, Refusal } from "../spapr/observer.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
-import { JsonLine } from "./json-lines.ts";
-import { kernelRecording } from "./kernel-script/recording.ts";
-import type { KnownDifferences } from "./known-differences.ts";
-import { opRecording } from "./op-script/recording.ts";
 
 /**
  * How a result compares with the recorded one. `known` is a reviewed
@@ -51,19 +48,4 @@ export interface Recording {
   header(engine: string, profile: string | undefined): string;
   /** Does everything again on a fresh machine. */
   run(options: RunRecordingOptions): Generator<CheckedLine>;
-}
-
-/**
- * Reads an op script (hypercalls, RTAS, DMA, vfio-user devices of a QEMU
- * machine) or a recording of a host kernel (VFIO containers, KVM tables): the
- * first line tells which.
- *
- * @throws IommuError BAD_FILE with file, line and column of the first mistake
- */
-export function parseRecording(text: string, file: string): Recording {
-  const first = text.slice(0, Math.max(text.indexOf("\n"), 0) || undefined).trim();
-  const header = first === "" ? undefined : new JsonLine(file, 1, first).value.header;
-  return typeof header === "object" && header !== null
-    ? kernelRecording(text, file)
-    : opRecording(text, file);
 }

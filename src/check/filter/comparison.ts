@@ -1,5 +1,5 @@
-import { hiOf, loOf } from "../base/u64.ts";
-import type { Filter, FilterField, ListField, NumberField, TextField } from "./filter-fields.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
+import type { Filter, FilterField, ListField, NumberField, TextField } from "./fields.ts";
 
 /** Comparisons of numbers. `&`: do they share a bit? */
 export const NUMBER_OPERATORS = ["==", "!=", "<=", ">=", "<", ">", "&"] as const;

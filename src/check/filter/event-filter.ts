@@ -1,15 +1,9 @@
-import { IommuError } from "../base/errors.ts";
-import { DMA_EVENT_NAMES } from "../formats/trace/dma-event.ts";
-import { type DmaFilter, dmaFields, findDmaKinds } from "./dma-filter.ts";
-import { compileExpression, filterError } from "./filter-expression.ts";
-import type { Filter, FilterFields } from "./filter-fields.ts";
-import {
-  findTraceEvents,
-  isOneOf,
-  TRACE_EVENT_NAMES,
-  type TraceFilter,
-  traceFields,
-} from "./trace-filter.ts";
+import { IommuError } from "../../base/errors.ts";
+import { DMA_EVENT_NAMES } from "../../formats/trace/dma-event.ts";
+import { compileExpression, filterError } from "./expression.ts";
+import type { Filter, FilterFields } from "./fields.ts";
+import { type DmaFilter, dmaFields, findDmaKinds } from "./linux-fields.ts";
+import { findTraceEvents, isOneOf, TRACE_EVENT_NAMES, type TraceFilter, traceFields } from "./qemu-fields.ts";
 
 /** What a filter takes of a trace of QEMU and of a recording of Linux; undefined if it names no event of theirs. */
 export interface CompiledFilter {

@@ -1,4 +1,4 @@
-import { IommuError } from "../base/errors.ts";
+import { IommuError } from "../../base/errors.ts";
 import {
   compareNumber,
   compareText,
@@ -6,8 +6,8 @@ import {
   NUMBER_OPERATORS,
   type NumberOperator,
   TEXT_OPERATORS,
-} from "./filter-comparison.ts";
-import type { Filter, FilterField, FilterFields } from "./filter-fields.ts";
+} from "./comparison.ts";
+import type { Filter, FilterField, FilterFields } from "./fields.ts";
 
 const BLANK = /\s*/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;

@@ -1,4 +1,4 @@
-import { hiOfNumber, loOfNumber } from "../base/u64.ts";
+import { hiOfNumber, loOfNumber } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
@@ -15,9 +15,9 @@ import {
   DMA_UNMAP_SG,
   type DmaEvent,
   type HalvesList,
-} from "../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../formats/trace/dma-log.ts";
-import type { Filter, FilterField, FilterFields } from "./filter-fields.ts";
+} from "../../formats/trace/dma-event.ts";
+import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import type { Filter, FilterField, FilterFields } from "./fields.ts";
 
 /** Takes an event of Linux, or leaves it out. The reader has the names of devices and tasks. */
 export type DmaFilter = Filter<DmaEvent, DmaLogReader>;

@@ -1,7 +1,7 @@
-import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { D32, D64, SCHEMAS, type TraceSchema } from "../formats/trace/trace-schema.ts";
-import { TRACE_PREFIX } from "../spapr/trace-events.ts";
-import type { Filter, FilterFields, NumberField } from "./filter-fields.ts";
+import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { D32, D64, SCHEMAS, type TraceSchema } from "../../formats/trace/trace-schema.ts";
+import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import type { Filter, FilterFields, NumberField } from "./fields.ts";
 
 /** Takes an event of QEMU, or leaves it out. */
 export type TraceFilter = Filter<TraceEvent, undefined>;

@@ -1,5 +1,5 @@
-import { hex } from "../base/u64.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { hex } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
 
 /** What a finding is about. The names are part of the output's format. */
 export type FindingKind =

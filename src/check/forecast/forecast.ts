@@ -1,7 +1,7 @@
-import { hex, hex64 } from "../base/u64.ts";
-import { formatCount, formatSize, formatTime } from "../base/units.ts";
-import type { TceView } from "../tce/tce-view.ts";
-import { MAX_SAVED_ENTRIES, SAVE_NS_PER_ENTRY } from "./forecast-facts.ts";
+import { hex, hex64 } from "../../base/u64.ts";
+import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { MAX_SAVED_ENTRIES, SAVE_NS_PER_ENTRY } from "./facts.ts";
 
 /** Bytes of a TCE in QEMU's migration stream, mapped or not. */
 const ENTRY_BYTES = 8;

@@ -1,4 +1,4 @@
-import { TWO32, toBig } from "../base/u64.ts";
+import { TWO32, toBig } from "../../base/u64.ts";
 import {
   DIRECTION_NAMES,
   DMA_ALLOC,
@@ -18,8 +18,8 @@ import {
   DMA_UNMAP_SG,
   type DmaEvent,
   type HalvesList,
-} from "../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../formats/trace/dma-log.ts";
+} from "../../formats/trace/dma-event.ts";
+import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 
 /** Which kinds belong together: what one of a group maps, another one of it unmaps. */
 const GROUPS: readonly { readonly maps: readonly number[]; readonly unmaps: readonly number[] }[] = [

@@ -1,6 +1,6 @@
-import { hiOf, loOf } from "../base/u64.ts";
-import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
-import type { DmaCall, DmaLifetimeSink, DmaMapping } from "./dma-lifetimes.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
+import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
+import type { DmaCall, DmaLifetimeSink, DmaMapping } from "./linux-lifetimes.ts";
 
 const MAPPING = 0;
 const DEVICE = 1;

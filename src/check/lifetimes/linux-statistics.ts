@@ -1,7 +1,7 @@
-import { DIRECTION_NAMES, DMA_EVENT_NAMES, DMA_LOST, type DmaEvent } from "../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../formats/trace/dma-log.ts";
-import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./dma-lifetimes.ts";
+import { DIRECTION_NAMES, DMA_EVENT_NAMES, DMA_LOST, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import { Histogram } from "./histogram.ts";
+import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 
 /** What one device did in one direction. */
 export interface DmaGroupStatistics {

@@ -1,7 +1,7 @@
-import { type Annotation, PerfettoWriter } from "../formats/export/perfetto-writer.ts";
-import type { DmaEvent } from "../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../formats/trace/dma-log.ts";
-import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./dma-lifetimes.ts";
+import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
+import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
 /** What is drawn of a device. */

@@ -1,9 +1,9 @@
-import { toBig } from "../base/u64.ts";
-import { INDIRECT, NEW_TABLE, PUT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { permOf } from "../tce/tce.ts";
-import { TceTable } from "../tce/tce-table.ts";
-import { Rebuild } from "./rebuild.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
+import { toBig } from "../../base/u64.ts";
+import { INDIRECT, NEW_TABLE, PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** How the life of a mapping ended. */
 export type Fate =

@@ -1,7 +1,7 @@
-import { hiOf, loOf } from "../base/u64.ts";
-import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
-import { eventWord } from "../formats/trace/trace-schema.ts";
-import type { Fate, LifetimeSink, Mapping, Moment } from "./lifetimes.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
+import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
+import { eventWord } from "../../formats/trace/trace-schema.ts";
+import type { Fate, LifetimeSink, Mapping, Moment } from "./qemu-lifetimes.ts";
 
 const MAPPING = 0;
 const LIOBN = 1;

@@ -1,10 +1,10 @@
-import { DDW_QUERY, DDW_RESET, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { findSchema } from "../formats/trace/trace-schema.ts";
-import { permOf } from "../tce/tce.ts";
+import { DDW_QUERY, DDW_RESET, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { findSchema } from "../../formats/trace/trace-schema.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { RebuildObserver } from "../rebuild/observer.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { Histogram } from "./histogram.ts";
-import { Rebuild } from "./rebuild.ts";
-import type { RebuildObserver } from "./rebuild-observer.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
 
 /** What happened in one window. */
 export interface WindowStatistics {

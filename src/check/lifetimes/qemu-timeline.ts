@@ -1,9 +1,15 @@
-import { hex, toBig } from "../base/u64.ts";
-import { formatSize } from "../base/units.ts";
-import { type Annotation, PerfettoWriter } from "../formats/export/perfetto-writer.ts";
-import { type TraceEvent, XLATE } from "../formats/trace/trace-event.ts";
-import { eventWord } from "../formats/trace/trace-schema.ts";
-import { type Fate, LifetimeTracker, type LifetimeWindow, type Mapping, type Moment } from "./lifetimes.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import { formatSize } from "../../base/units.ts";
+import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
+import { type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
+import { eventWord } from "../../formats/trace/trace-schema.ts";
+import {
+  type Fate,
+  LifetimeTracker,
+  type LifetimeWindow,
+  type Mapping,
+  type Moment,
+} from "./qemu-lifetimes.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
 /** What is drawn of a window. */

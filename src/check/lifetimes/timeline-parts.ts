@@ -1,4 +1,4 @@
-import type { PerfettoWriter } from "../formats/export/perfetto-writer.ts";
+import type { PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
 
 /** Nanoseconds between events of a trace without times. */
 const ASSUMED_STEP = 1000n;

@@ -1,4 +1,4 @@
-import { TWO32 } from "../base/u64.ts";
+import { TWO32 } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
@@ -23,9 +23,10 @@ import {
   DMA_UNMAP_SG,
   type DmaEvent,
   TO_DEVICE,
-} from "../formats/trace/dma-event.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { findDmaLeaks } from "./dma-leaks.ts";
+} from "../../formats/trace/dma-event.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
+import { findDmaLeaks } from "./leaks.ts";
 import {
   ALLOCATION,
   DeviceMappings,
@@ -34,11 +35,10 @@ import {
   LIST,
   makeMapping,
   SINGLE,
-} from "./dma-mappings.ts";
-import { DmaReport } from "./dma-report.ts";
-import { checkListSync, checkSync } from "./dma-sync-check.ts";
-import { type Finding, type FindingLog, placeText } from "./finding.ts";
+} from "./mappings.ts";
 import { MissingSyncs } from "./missing-syncs.ts";
+import { DmaReport } from "./report.ts";
+import { checkListSync, checkSync } from "./sync-check.ts";
 
 /** What is known of one device. */
 interface Device {

@@ -1,8 +1,8 @@
-import { toBig } from "../base/u64.ts";
-import { DIRECTION_NAMES, type DmaEvent } from "../formats/trace/dma-event.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { ALLOCATION, type DeviceMappings, type DmaMapping, FAMILY_NAMES, SINGLE } from "./dma-mappings.ts";
-import { type Finding, type FindingLog, placeText } from "./finding.ts";
+import { toBig } from "../../base/u64.ts";
+import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
+import { ALLOCATION, type DeviceMappings, type DmaMapping, FAMILY_NAMES, SINGLE } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;

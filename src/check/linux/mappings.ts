@@ -1,5 +1,5 @@
-import { TWO32 } from "../base/u64.ts";
-import { ATTRIBUTE_BITS, type DmaEvent } from "../formats/trace/dma-event.ts";
+import { TWO32 } from "../../base/u64.ts";
+import { ATTRIBUTE_BITS, type DmaEvent } from "../../formats/trace/dma-event.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
 import { PIECE, PieceIndex, pieceOf } from "./piece-index.ts";

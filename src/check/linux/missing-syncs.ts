@@ -1,4 +1,4 @@
-import { toBig } from "../base/u64.ts";
+import { toBig } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   BIDIRECTIONAL,
@@ -8,10 +8,10 @@ import {
   type DmaEvent,
   FROM_DEVICE,
   TO_DEVICE,
-} from "../formats/trace/dma-event.ts";
-import type { DmaMapping } from "./dma-mappings.ts";
-import { pagesOf, placeOfDma } from "./dma-report.ts";
-import { type FindingLog, type Place, placeText } from "./finding.ts";
+} from "../../formats/trace/dma-event.ts";
+import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
+import type { DmaMapping } from "./mappings.ts";
+import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
 import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";
 

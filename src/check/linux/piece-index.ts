@@ -1,5 +1,5 @@
-import { TWO32 } from "../base/u64.ts";
-import type { DmaMapping } from "./dma-mappings.ts";
+import { TWO32 } from "../../base/u64.ts";
+import type { DmaMapping } from "./mappings.ts";
 
 /** Bytes of a piece of address space. */
 export const PIECE = 4096;

@@ -1,8 +1,8 @@
-import { toBig } from "../base/u64.ts";
-import { DMA_UNMAP_SG, type DmaEvent } from "../formats/trace/dma-event.ts";
-import { GuiltyCallers } from "./dma-leaks.ts";
-import type { DmaMapping } from "./dma-mappings.ts";
-import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "./finding.ts";
+import { toBig } from "../../base/u64.ts";
+import { DMA_UNMAP_SG, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
+import { GuiltyCallers } from "./leaks.ts";
+import type { DmaMapping } from "./mappings.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */

@@ -1,9 +1,9 @@
-import { TWO32 } from "../base/u64.ts";
-import { BIDIRECTIONAL, DIRECTION_NAMES, type DmaEvent } from "../formats/trace/dma-event.ts";
-import { type DeviceMappings, type DmaMapping, LIST, SINGLE } from "./dma-mappings.ts";
-import type { DmaReport } from "./dma-report.ts";
-import { placeText } from "./finding.ts";
+import { TWO32 } from "../../base/u64.ts";
+import { BIDIRECTIONAL, DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { placeText } from "../findings/finding.ts";
+import { type DeviceMappings, type DmaMapping, LIST, SINGLE } from "./mappings.ts";
 import type { MissingSyncs } from "./missing-syncs.ts";
+import type { DmaReport } from "./report.ts";
 
 /** Checks a sync of a single mapping: it must lie in one and go in its direction. */
 export function checkSync(

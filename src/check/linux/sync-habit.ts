@@ -1,5 +1,5 @@
-import type { DmaMapping } from "./dma-mappings.ts";
-import type { Place } from "./finding.ts";
+import type { Place } from "../findings/finding.ts";
+import type { DmaMapping } from "./mappings.ts";
 
 /** Suspects of a kind that are kept: with more than these it is how the driver works. */
 const MAX_SUSPECTS = 1024;

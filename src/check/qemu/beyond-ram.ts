@@ -1,7 +1,7 @@
-import { hex, toBig } from "../base/u64.ts";
-import { INDIRECT, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { type Finding, type FindingLog, pagesText, placeOf } from "./finding.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import { INDIRECT, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { type Finding, type FindingLog, pagesText, placeOf } from "../findings/finding.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Finds entries that map what is no memory of the guest. Calls for pages one after another are one finding. */
 export class RamFindings {

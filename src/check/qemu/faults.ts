@@ -1,8 +1,15 @@
-import { hex, toBig } from "../base/u64.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { permOf } from "../tce/tce.ts";
-import { type Finding, type FindingLog, type NewFinding, type Place, placeOf, placeText } from "./finding.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
+import {
+  type Finding,
+  type FindingLog,
+  type NewFinding,
+  type Place,
+  placeOf,
+  placeText,
+} from "../findings/finding.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Finds DMA without a mapping, and names the unmap that took it away. */
 export class FaultFindings {

@@ -1,11 +1,11 @@
-import { type Permission, permText } from "../base/permission.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { permOf } from "../tce/tce.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { isDirectMap } from "./direct-map.ts";
-import { type Finding, type FindingLog, type Place, pagesText, placeText } from "./finding.ts";
+import { type Permission, permText } from "../../base/permission.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { type Finding, type FindingLog, type Place, pagesText, placeText } from "../findings/finding.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { isDirectMap } from "../windows/direct-map.ts";
 import { MadeCounter } from "./made-counter.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
 
 /** How much longer than any other of its kind that was unmapped a leaked mapping must have lived. */
 const AGE = 4;

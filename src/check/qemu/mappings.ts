@@ -1,10 +1,17 @@
-import type { Permission } from "../base/permission.ts";
-import { hex, toBig } from "../base/u64.ts";
-import { PUT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { permOf } from "../tce/tce.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { type Finding, type FindingLog, type NewFinding, type Place, placeOf, placeText } from "./finding.ts";
-import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { Permission } from "../../base/permission.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import { PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { CheckOptions } from "../check-options.ts";
+import {
+  type Finding,
+  type FindingLog,
+  type NewFinding,
+  type Place,
+  placeOf,
+  placeText,
+} from "../findings/finding.ts";
+import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { UnmapSweeps } from "./unmap-sweeps.ts";
 
 /** Finds maps of what is mapped and unmaps of what is not. */

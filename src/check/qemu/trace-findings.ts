@@ -1,20 +1,20 @@
-import type { Permission } from "../base/permission.ts";
-import { hex, toBig } from "../base/u64.ts";
-import { INDIRECT, STUFF, type TraceEvent } from "../formats/trace/trace-event.ts";
-import type { Refusal } from "../spapr/observer.ts";
-import { permOf } from "../tce/tce.ts";
-import { type CheckOptions, MAX_PAST_UNMAPS } from "./check-options.ts";
-import { findHoles } from "./direct-map.ts";
-import { FaultFindings } from "./fault-findings.ts";
-import { type Finding, FindingLog, type Place, placeOf } from "./finding.ts";
-import { LeakFindings } from "./leak-findings.ts";
-import { MappingFindings } from "./mapping-findings.ts";
-import { RamFindings } from "./ram-findings.ts";
-import type { RebuildObserver, Removal } from "./rebuild-observer.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
-import type { Mismatch } from "./verdicts.ts";
-import { WindowFindings } from "./window-findings.ts";
-import { type WindowRecord, WindowRecords } from "./window-records.ts";
+import type { Permission } from "../../base/permission.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import { INDIRECT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { permOf } from "../../tce/tce.ts";
+import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
+import { type Finding, FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import type { Mismatch } from "../rebuild/verdicts.ts";
+import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
+import { findHoles } from "../windows/direct-map.ts";
+import { RamFindings } from "./beyond-ram.ts";
+import { FaultFindings } from "./faults.ts";
+import { LeakFindings } from "./leaks.ts";
+import { MappingFindings } from "./mappings.ts";
+import { WindowFindings } from "./windows.ts";
 
 /** Events between two looks at how many past unmaps are remembered. */
 const TIDY_EVERY = 2 ** 18;

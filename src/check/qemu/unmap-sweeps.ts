@@ -1,5 +1,5 @@
-import type { FindingLog, NewFinding } from "./finding.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
+import type { FindingLog, NewFinding } from "../findings/finding.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Findings that are held until the end of a sweep is seen; a longer one is no mistake anyway. */
 const MAX_HELD = 1000;

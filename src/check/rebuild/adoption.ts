@@ -1,15 +1,15 @@
-import { IommuError } from "../base/errors.ts";
-import { hex, toBig } from "../base/u64.ts";
-import { POST_LOAD, PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import { PHB_DEFAULTS } from "../spapr/phb.ts";
-import { TceTable } from "../tce/tce-table.ts";
-import type { TceView } from "../tce/tce-view.ts";
-import { type Place, placeOf } from "./finding.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import { POST_LOAD, PRE_SAVE, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { PHB_DEFAULTS } from "../../spapr/phb.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { type Place, placeOf } from "../findings/finding.ts";
+import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
-import { phbOfLiobn, type WindowHosts } from "./window-hosts.ts";
 
 /** Entries that a window is given whose end a trace does not tell. */
 const ASSUMED_ENTRIES = 2 ** 31;

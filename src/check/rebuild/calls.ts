@@ -1,15 +1,15 @@
-import { hex } from "../base/u64.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
-import type { Machine } from "../spapr/machine.ts";
-import type { Refusal } from "../spapr/observer.ts";
-import { Hcall, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
-import { HcallRegisters } from "../spapr/registers.ts";
-import { permOf } from "../tce/tce.ts";
+import { hex } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import type { Machine } from "../../spapr/machine.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { Hcall, MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
+import { HcallRegisters } from "../../spapr/registers.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { WindowAdoption } from "./adoption.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
-import type { WindowAdoption } from "./window-adoption.ts";
 
 /** Where in the machine's memory lists are put. */
 const LIST_ADDRESS = 0x20_0000;

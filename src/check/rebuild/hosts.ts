@@ -1,7 +1,7 @@
-import type { DmaWindow } from "../spapr/dma-window.ts";
-import type { Machine } from "../spapr/machine.ts";
-import { MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../spapr/papr.ts";
-import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import type { Machine } from "../../spapr/machine.ts";
+import { MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../../spapr/papr.ts";
+import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
 
 /** Every page size: a trace shows which ones its machine allowed. */
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;

@@ -1,13 +1,13 @@
-import { hex, log2Of, toBig } from "../base/u64.ts";
-import { DDW_CREATE, DDW_RESET, POST_LOAD, type TraceEvent } from "../formats/trace/trace-event.ts";
-import type { Machine } from "../spapr/machine.ts";
-import { buidOf, MAX_PHB_INDEX, PCI_LIOBN_FLAG, RtasToken } from "../spapr/papr.ts";
-import { type Place, placeOf } from "./finding.ts";
+import { hex, log2Of, toBig } from "../../base/u64.ts";
+import { DDW_CREATE, DDW_RESET, POST_LOAD, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { Machine } from "../../spapr/machine.ts";
+import { buidOf, MAX_PHB_INDEX, PCI_LIOBN_FLAG, RtasToken } from "../../spapr/papr.ts";
+import { type Place, placeOf } from "../findings/finding.ts";
+import type { WindowAdoption } from "./adoption.ts";
+import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
 import { Certainty } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
-import type { WindowAdoption } from "./window-adoption.ts";
-import { phbOfLiobn, type WindowHosts } from "./window-hosts.ts";
 
 /** Windows as a trace creates, removes and resets them, also by what leaves no line. */
 export class WindowLifecycle {

@@ -12,20 +12,20 @@ import {
   STUFF,
   type TraceEvent,
   XLATE,
-} from "../formats/trace/trace-event.ts";
-import { Machine } from "../spapr/machine.ts";
-import type { PhbConfig } from "../spapr/phb.ts";
-import type { TceView } from "../tce/tce-view.ts";
+} from "../../formats/trace/trace-event.ts";
+import { Machine } from "../../spapr/machine.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { WindowAdoption } from "./adoption.ts";
+import { RebuiltCalls } from "./calls.ts";
 import { POSITION_SPAN } from "./entry-history.ts";
-import type { RebuildObserver } from "./rebuild-observer.ts";
-import { RebuiltCalls } from "./rebuilt-calls.ts";
-import { RebuiltTranslations } from "./rebuilt-translations.ts";
+import { WindowHosts } from "./hosts.ts";
+import { WindowLifecycle } from "./lifecycle.ts";
+import type { RebuildObserver } from "./observer.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { RebuiltWindows } from "./rebuilt-windows.ts";
+import { RebuiltTranslations } from "./translations.ts";
 import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
-import { WindowAdoption } from "./window-adoption.ts";
-import { WindowHosts } from "./window-hosts.ts";
-import { WindowLifecycle } from "./window-lifecycle.ts";
 
 /**
  * Rebuilds the DMA windows of a real machine from its trace, by doing what the

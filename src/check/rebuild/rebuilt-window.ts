@@ -1,11 +1,11 @@
-import type { Permission } from "../base/permission.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
-import { permOf } from "../tce/tce.ts";
-import { TceTable } from "../tce/tce-table.ts";
-import type { TceView } from "../tce/tce-view.ts";
+import type { Permission } from "../../base/permission.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import { permOf } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import type { Place } from "../findings/finding.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
-import type { Place } from "./finding.ts";
 
 /** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
 const FEW = 32;

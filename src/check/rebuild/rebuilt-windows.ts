@@ -1,8 +1,8 @@
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import type { Place } from "../findings/finding.ts";
 import { PositionScale } from "./entry-history.ts";
-import type { Place } from "./finding.ts";
-import type { Removal } from "./rebuild-observer.ts";
+import type { Removal } from "./observer.ts";
 import { RebuiltWindow } from "./rebuilt-window.ts";
 import type { Verdicts } from "./verdicts.ts";
 

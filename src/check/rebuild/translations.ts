@@ -1,11 +1,11 @@
-import { entryOf, hex, toBig } from "../base/u64.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { IommuTranslation } from "../memory/iommu-region.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
+import { entryOf, hex, toBig } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { IommuTranslation } from "../../memory/iommu-region.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import { NO_MASK, type WindowAdoption } from "./adoption.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
-import { NO_MASK, type WindowAdoption } from "./window-adoption.ts";
 
 /** Makes the translations of a trace in our windows, and compares what comes out. */
 export class RebuiltTranslations {

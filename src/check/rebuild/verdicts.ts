@@ -1,6 +1,6 @@
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { formatTraceEvent } from "../formats/trace/trace-text.ts";
-import type { RebuildObserver } from "./rebuild-observer.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
+import type { RebuildObserver } from "./observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */

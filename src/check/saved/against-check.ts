@@ -1,13 +1,13 @@
-import { IommuError } from "../base/errors.ts";
-import { hex } from "../base/u64.ts";
-import type { SavedWindow } from "../formats/migration/stream.ts";
-import { PRE_SAVE, type TraceEvent } from "../formats/trace/trace-event.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex } from "../../base/u64.ts";
+import type { SavedWindow } from "../../formats/migration/stream.ts";
+import { PRE_SAVE, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import { isPast, type Moment } from "../state/window-state.ts";
+import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { FindingLog, type Place, placeOf } from "./finding.ts";
-import { type CheckReport, checkReportToJson, TraceCheck } from "./trace-check.ts";
-import { isPast, type Moment } from "./window-state.ts";
 
 /** How a trace and a saved machine of the same run agree. */
 export interface AgainstReport {

@@ -1,10 +1,10 @@
-import { hex } from "../base/u64.ts";
-import { diff } from "../tce/diff.ts";
-import { permOf } from "../tce/tce.ts";
-import { TceTable } from "../tce/tce-table.ts";
-import type { TceView } from "../tce/tce-view.ts";
-import { type Place, pagesText, type Severity } from "./finding.ts";
-import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import { hex } from "../../base/u64.ts";
+import { diff } from "../../tce/diff.ts";
+import { permOf } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { type Place, pagesText, type Severity } from "../findings/finding.ts";
+import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Differing stretches of one window that are told each by itself; further ones are told together. */
 const MAX_TOLD = 100;

@@ -1,10 +1,10 @@
-import { hex } from "../base/u64.ts";
-import type { SavedWindow } from "../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
+import { hex } from "../../base/u64.ts";
+import type { SavedWindow } from "../../formats/migration/stream.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import type { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { EntryComparison, NO_AGREEMENT, placesOf, type WindowAgreement } from "./against-entries.ts";
-import { type FindingLog, type Place, pagesText } from "./finding.ts";
-import type { Rebuild } from "./rebuild.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { bridgeOf } from "./stream-headers.ts";
 
 /**

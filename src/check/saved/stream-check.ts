@@ -1,16 +1,17 @@
-import { pageStep } from "../base/page-step.ts";
-import { hex, toBig } from "../base/u64.ts";
-import type { RamBlock } from "../formats/migration/ram.ts";
-import type { SectionInfo } from "../formats/migration/section.ts";
-import type { PartialStream, SavedWindow } from "../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { findHoles } from "./direct-map.ts";
-import { FindingLog, type Place, pagesText } from "./finding.ts";
-import type { StaticWindow } from "./static-window.ts";
+import { pageStep } from "../../base/page-step.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { RamBlock } from "../../formats/migration/ram.ts";
+import type { SectionInfo } from "../../formats/migration/section.ts";
+import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import type { CheckReport } from "../trace-check.ts";
+import { findHoles } from "../windows/direct-map.ts";
+import { findFull } from "../windows/full.ts";
+import { findOverlaps } from "../windows/overlaps.ts";
+import type { StaticWindow } from "../windows/static-window.ts";
 import { bridgeOf, contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
-import type { CheckReport } from "./trace-check.ts";
-import { findFull, findOverlaps } from "./window-findings.ts";
 
 /** QEMU's name of a pseries machine's main memory, which begins at 0. */
 const MAIN_MEMORY = "ppc_spapr.ram";

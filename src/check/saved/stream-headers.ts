@@ -1,7 +1,7 @@
-import { hex, hex64 } from "../base/u64.ts";
-import { formatCount, formatSize } from "../base/units.ts";
-import type { SavedWindow } from "../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_WINDOW_BYTES } from "../spapr/papr.ts";
+import { hex, hex64 } from "../../base/u64.ts";
+import { formatCount, formatSize } from "../../base/units.ts";
+import type { SavedWindow } from "../../formats/migration/stream.ts";
+import { DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_WINDOW_BYTES } from "../../spapr/papr.ts";
 
 const TWO64 = 1n << 64n;
 /** A VIO device has one window of this many 4K pages, at 0, for ever. */

@@ -1,9 +1,9 @@
-import { hex } from "../base/u64.ts";
-import { buidOf, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import { PHB_DEFAULTS } from "../spapr/phb.ts";
-import { DEFAULT_PROFILE, PROFILES } from "../spapr/profile.ts";
-import type { Operation, Target } from "./shrink-target.ts";
-import { phbOfLiobn } from "./window-hosts.ts";
+import { hex } from "../../base/u64.ts";
+import { buidOf, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { PHB_DEFAULTS } from "../../spapr/phb.ts";
+import { DEFAULT_PROFILE, PROFILES } from "../../spapr/profile.ts";
+import { phbOfLiobn } from "../rebuild/hosts.ts";
+import type { Operation, Target } from "./target.ts";
 
 /** RAM comes in blocks of 256 MiB. */
 const RAM_BLOCK = 0x1000_0000n;

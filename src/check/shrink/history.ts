@@ -1,5 +1,5 @@
-import { IommuError } from "../base/errors.ts";
-import { hex, log2Of, toBig } from "../base/u64.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, log2Of, toBig } from "../../base/u64.ts";
 import {
   DDW_CREATE,
   DDW_REMOVE,
@@ -11,12 +11,12 @@ import {
   STUFF,
   type TraceEvent,
   XLATE,
-} from "../formats/trace/trace-event.ts";
-import { MAX_LIST_ENTRIES, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import { TCE_PERM_MASK } from "../tce/tce.ts";
-import { CREATE, createCall } from "./shrink-header.ts";
-import type { Operation, Target } from "./shrink-target.ts";
-import { phbOfLiobn } from "./window-hosts.ts";
+} from "../../formats/trace/trace-event.ts";
+import { MAX_LIST_ENTRIES, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { TCE_PERM_MASK } from "../../tce/tce.ts";
+import { phbOfLiobn } from "../rebuild/hosts.ts";
+import { CREATE, createCall } from "./header.ts";
+import type { Operation, Target } from "./target.ts";
 
 /** Operations of one window that are tried; a trace that needs more cannot be shrunk. */
 export const MAX_OPERATIONS = 20_000;

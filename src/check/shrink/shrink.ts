@@ -1,14 +1,14 @@
-import { OpRunner } from "../formats/op-script/run.ts";
-import { parseOpScript } from "../formats/op-script/script.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { Hcall } from "../spapr/papr.ts";
-import type { CheckOptions } from "./check-options.ts";
-import type { Finding } from "./finding.ts";
-import { checkOpScript } from "./script-check.ts";
-import { headerOf } from "./shrink-header.ts";
-import { ShrinkHistory } from "./shrink-history.ts";
-import { ShrinkState } from "./shrink-state.ts";
-import { type Operation, type Target, unsupported } from "./shrink-target.ts";
+import { parseOpScript } from "../../formats/op-script/script.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { OpRunner } from "../../script/op/run.ts";
+import { Hcall } from "../../spapr/papr.ts";
+import type { CheckOptions } from "../check-options.ts";
+import type { Finding } from "../findings/finding.ts";
+import { checkOpScript } from "../script-check.ts";
+import { headerOf } from "./header.ts";
+import { ShrinkHistory } from "./history.ts";
+import { ShrinkState } from "./state.ts";
+import { type Operation, type Target, unsupported } from "./target.ts";
 
 /** Operations that are run at most, in all scripts that are tried; entries of lists count. */
 const MAX_WORK = 2 ** 18;

@@ -1,12 +1,12 @@
-import { IommuError } from "../base/errors.ts";
-import { hex, toBig } from "../base/u64.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { MAX_LIST_ENTRIES } from "../spapr/papr.ts";
-import { Rebuild } from "./rebuild.ts";
-import type { RebuiltWindow } from "./rebuilt-window.ts";
-import { createCall } from "./shrink-header.ts";
-import { MAX_OPERATIONS } from "./shrink-history.ts";
-import type { Operation, Target } from "./shrink-target.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { createCall } from "./header.ts";
+import { MAX_OPERATIONS } from "./history.ts";
+import type { Operation, Target } from "./target.ts";
 
 /**
  * Makes the calls that lead to a state of the windows, for findings that are

@@ -1,7 +1,7 @@
-import { IommuError } from "../base/errors.ts";
-import { PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import type { Finding } from "./finding.ts";
-import type { WindowRecord } from "./window-records.ts";
+import { IommuError } from "../../base/errors.ts";
+import { PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { WindowRecord } from "../rebuild/window-records.ts";
 
 /** An operation of an op script. */
 export type Operation = Readonly<Record<string, unknown>>;

@@ -1,13 +1,13 @@
-import { permText } from "../base/permission.ts";
-import { hex, toBig } from "../base/u64.ts";
-import type { SavedWindow } from "../formats/migration/stream.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../spapr/papr.ts";
-import { diff } from "../tce/diff.ts";
-import { permOf, TCE_PERM_MASK } from "../tce/tce.ts";
-import { TceTable } from "../tce/tce-table.ts";
-import type { TceView } from "../tce/tce-view.ts";
-import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import { permText } from "../../base/permission.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { SavedWindow } from "../../formats/migration/stream.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { diff } from "../../tce/diff.ts";
+import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** A window and its entries as they were at some event, for ever. */
 export interface WindowState {

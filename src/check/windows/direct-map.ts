@@ -1,6 +1,6 @@
-import { toBig } from "../base/u64.ts";
-import type { CheckOptions } from "./check-options.ts";
-import { type FindingLog, pagesText } from "./finding.ts";
+import { toBig } from "../../base/u64.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { type FindingLog, pagesText } from "../findings/finding.ts";
 import type { StaticWindow } from "./static-window.ts";
 
 /** Holes of one window that are told; further ones are counted. */

@@ -1,13 +1,13 @@
 import Table from "cli-table3";
 import colors from "picocolors";
-import { formatCount, formatSize, formatTime } from "../base/units.ts";
-import { formatMismatch } from "../check/verdicts.ts";
-import { type AttachEnd, type Attached, attach as attachTo } from "../live/attach.ts";
-import { startGuard } from "../live/guard.ts";
-import type { LiveState } from "../live/live-state.ts";
-import { findProfile } from "../spapr/profile.ts";
-import { untilInterrupted } from "./interrupt.ts";
-import { Exit, print, printError, toJson } from "./output.ts";
+import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { formatMismatch } from "../../check/rebuild/verdicts.ts";
+import { type AttachEnd, type Attached, attach as attachTo } from "../../live/attach.ts";
+import { startGuard } from "../../live/guard.ts";
+import type { LiveState } from "../../live/live-state.ts";
+import { findProfile } from "../../spapr/profile.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
 
 export interface AttachVerbOptions {
   readonly qmp: string;

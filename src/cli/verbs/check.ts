@@ -1,19 +1,19 @@
 import colors from "picocolors";
-import { IommuError } from "../base/errors.ts";
-import { formatCount, parseSize } from "../base/units.ts";
-import { againstReportToJson } from "../check/against-check.ts";
-import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
-import type { Finding } from "../check/finding.ts";
-import { checkOpScript } from "../check/script-check.ts";
-import { type CheckReport, checkReportToJson, TraceCheck } from "../check/trace-check.ts";
-import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
-import { againstText, checkAgainst, checkSavedMachine } from "./check-saved.ts";
-import { filterOf } from "./filter.ts";
-import { displayName, peekInput, readText } from "./input.ts";
-import { Exit, print, toJson } from "./output.ts";
-import { Progress } from "./progress.ts";
-import { parseMoment } from "./state.ts";
-import { pour } from "./trace-file.ts";
+import { IommuError } from "../../base/errors.ts";
+import { formatCount, parseSize } from "../../base/units.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
+import type { Finding } from "../../check/findings/finding.ts";
+import { againstReportToJson } from "../../check/saved/against-check.ts";
+import { checkOpScript } from "../../check/script-check.ts";
+import { type CheckReport, checkReportToJson, TraceCheck } from "../../check/trace-check.ts";
+import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
+import { againstText, checkAgainst, checkSavedMachine } from "../check-saved.ts";
+import { filterOf } from "../filter.ts";
+import { displayName, peekInput, readText } from "../input.ts";
+import { Exit, print, toJson } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { parseMoment } from "../state.ts";
+import { pour } from "../trace-file.ts";
 
 export interface CheckCommandOptions {
   readonly output: "human" | "json";

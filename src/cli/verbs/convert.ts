@@ -1,21 +1,21 @@
 import { appendFileSync, existsSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { IommuError } from "../base/errors.ts";
-import { formatCount } from "../base/units.ts";
-import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../formats/export/row-buffer.ts";
-import { CSV, JSON_LINES } from "../formats/export/text-rows.ts";
-import { isStreamName, writeBlankMachine } from "./blank-machine.ts";
-import { type Destination, startConversion } from "./conversion.ts";
-import { filterOf } from "./filter.ts";
-import { displayName } from "./input.ts";
-import { onInterrupt } from "./interrupt.ts";
-import { NewFile } from "./new-file.ts";
-import { Exit, printError, printWarning } from "./output.ts";
-import { Progress } from "./progress.ts";
-import { ParquetFile, ParquetParts, TextFile } from "./table-files.ts";
-import { pour } from "./trace-file.ts";
-import { openTrace } from "./trace-input.ts";
+import { IommuError } from "../../base/errors.ts";
+import { formatCount } from "../../base/units.ts";
+import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../../formats/table/row-buffer.ts";
+import { CSV, JSON_LINES } from "../../formats/table/text-rows.ts";
+import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
+import { type Destination, startConversion } from "../conversion.ts";
+import { filterOf } from "../filter.ts";
+import { displayName } from "../input.ts";
+import { onInterrupt } from "../interrupt.ts";
+import { NewFile } from "../new-file.ts";
+import { Exit, printError, printWarning } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { ParquetFile, ParquetParts, TextFile } from "../table-files.ts";
+import { pour } from "../trace-file.ts";
+import { openTrace } from "../trace-input.ts";
 
 export interface ConvertOptions {
   readonly table: "events" | "mappings";

@@ -1,13 +1,14 @@
 import colors from "picocolors";
-import { IommuError } from "../base/errors.ts";
-import type { KnownDifferences } from "../formats/known-differences.ts";
-import { type CheckedLine, parseRecording, type Recording } from "../formats/recording.ts";
-import type { Refusal } from "../spapr/observer.ts";
-import { formatTraceEvent } from "../spapr/trace-events.ts";
-import { displayName, readText } from "./input.ts";
-import { readKnownDifferences } from "./known-differences.ts";
-import { Exit, print, printError, toJson } from "./output.ts";
-import { packageVersion } from "./package-files.ts";
+import { IommuError } from "../../base/errors.ts";
+import type { KnownDifferences } from "../../formats/known-differences.ts";
+import { parseRecording } from "../../script/parse-recording.ts";
+import type { CheckedLine, Recording } from "../../script/recording.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { formatTraceEvent } from "../../spapr/trace-events.ts";
+import { displayName, readText } from "../input.ts";
+import { readKnownDifferences } from "../known-differences.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
+import { packageVersion } from "../package-files.ts";
 
 export interface ExecOptions {
   readonly check: boolean;

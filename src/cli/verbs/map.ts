@@ -1,18 +1,18 @@
 import Table from "cli-table3";
-import { IommuError } from "../base/errors.ts";
-import { hex, hex64, U64_MAX } from "../base/u64.ts";
-import { formatCount, formatSize, parseSize } from "../base/units.ts";
-import { forecastMigration, formatForecast } from "../check/forecast.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, hex64, U64_MAX } from "../../base/u64.ts";
+import { formatCount, formatSize, parseSize } from "../../base/units.ts";
+import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import {
   diffStates,
   entryText,
   forEachStateRun,
   stateToJson,
   type WindowState,
-} from "../check/window-state.ts";
-import { displayName } from "./input.ts";
-import { Exit, print, printWarning, toJson } from "./output.ts";
-import { parseMoment, parsePlace, statesAt } from "./state.ts";
+} from "../../check/state/window-state.ts";
+import { displayName } from "../input.ts";
+import { Exit, print, printWarning, toJson } from "../output.ts";
+import { parseMoment, parsePlace, statesAt } from "../state.ts";
 
 export interface StateOptions {
   readonly output: "human" | "json";

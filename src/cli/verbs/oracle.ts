@@ -1,17 +1,17 @@
 import { writeFile } from "node:fs/promises";
 import colors from "picocolors";
-import { IommuError } from "../base/errors.ts";
-import { operationOf } from "../formats/op-script/recording.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
-import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../live/oracle.ts";
-import { findQemu, profileOf, type QemuProgram } from "../live/qemu-program.ts";
-import { lineWithTheirs, qemuOracle, searchDifference, withProfile } from "../live/random-search.ts";
-import type { RunLimits } from "../live/real-qemu.ts";
-import { findProfile } from "../spapr/profile.ts";
-import { displayName, readText } from "./input.ts";
-import { untilInterrupted } from "./interrupt.ts";
-import { readKnownDifferences } from "./known-differences.ts";
-import { Exit, print, printError, toJson } from "./output.ts";
+import { IommuError } from "../../base/errors.ts";
+import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../../live/oracle.ts";
+import { findQemu, profileOf, type QemuProgram } from "../../live/qemu-program.ts";
+import { lineWithTheirs, qemuOracle, searchDifference, withProfile } from "../../live/random/search.ts";
+import type { RunLimits } from "../../live/real-qemu.ts";
+import { operationOf } from "../../script/op/recording.ts";
+import { findProfile } from "../../spapr/profile.ts";
+import { displayName, readText } from "../input.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { readKnownDifferences } from "../known-differences.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
 
 export interface OracleOptions {
   readonly random: number | undefined;

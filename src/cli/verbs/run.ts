@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
-import { IommuError } from "../base/errors.ts";
-import { findScenario, SCENARIOS } from "../lab/scenarios.ts";
-import { findProfile } from "../spapr/profile.ts";
-import { displayName, openInput } from "./input.ts";
-import { Exit, formatReport, print, toJson } from "./output.ts";
-import { packageFile } from "./package-files.ts";
+import { IommuError } from "../../base/errors.ts";
+import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
+import { findProfile } from "../../spapr/profile.ts";
+import { displayName, openInput } from "../input.ts";
+import { Exit, formatReport, print, toJson } from "../output.ts";
+import { packageFile } from "../package-files.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
 const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";

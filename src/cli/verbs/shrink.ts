@@ -1,12 +1,12 @@
-import { IommuError } from "../base/errors.ts";
-import { shrink, shrinkInput } from "../check/shrink.ts";
-import { targetOf } from "../check/shrink-target.ts";
-import { TraceInput } from "../check/trace-input.ts";
+import { IommuError } from "../../base/errors.ts";
+import { shrink, shrinkInput } from "../../check/shrink/shrink.ts";
+import { targetOf } from "../../check/shrink/target.ts";
+import { TraceInput } from "../../check/trace-input.ts";
+import { filterOf } from "../filter.ts";
+import { displayName } from "../input.ts";
+import { Exit, print, printError, printWarning } from "../output.ts";
+import { feed } from "../trace-file.ts";
 import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
-import { filterOf } from "./filter.ts";
-import { displayName } from "./input.ts";
-import { Exit, print, printError, printWarning } from "./output.ts";
-import { feed } from "./trace-file.ts";
 
 export interface ShrinkOptions extends CheckCommandOptions {
   readonly finding: string;

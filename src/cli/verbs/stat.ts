@@ -1,13 +1,13 @@
-import { hex } from "../base/u64.ts";
-import { formatCount } from "../base/units.ts";
-import { DmaStatistics } from "../check/dma-statistics.ts";
-import { TraceInput } from "../check/trace-input.ts";
-import { TraceStatistics } from "../check/trace-statistics.ts";
-import { filterOf } from "./filter.ts";
-import { displayName } from "./input.ts";
-import { Exit, print, printWarning, toJson } from "./output.ts";
-import { printDmaGroup, printWindow } from "./stat-text.ts";
-import { feed } from "./trace-file.ts";
+import { hex } from "../../base/u64.ts";
+import { formatCount } from "../../base/units.ts";
+import { DmaStatistics } from "../../check/lifetimes/linux-statistics.ts";
+import { TraceStatistics } from "../../check/lifetimes/qemu-statistics.ts";
+import { TraceInput } from "../../check/trace-input.ts";
+import { filterOf } from "../filter.ts";
+import { displayName } from "../input.ts";
+import { Exit, print, printWarning, toJson } from "../output.ts";
+import { printDmaGroup, printWindow } from "../stat-text.ts";
+import { feed } from "../trace-file.ts";
 
 export interface StatOptions {
   readonly output: "human" | "json";

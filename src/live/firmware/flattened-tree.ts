@@ -1,4 +1,4 @@
-import { IommuError } from "../base/errors.ts";
+import { IommuError } from "../../base/errors.ts";
 
 const MAGIC = 0xd00d_feed;
 const BEGIN_NODE = 1;

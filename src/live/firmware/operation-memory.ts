@@ -1,4 +1,4 @@
-import type { Operation } from "../formats/op-script/operation.ts";
+import type { Operation } from "../../formats/op-script/operation.ts";
 
 /** Memory that an operation names itself: it must not be the firmware's. */
 export function memoryOf(operation: Operation): { key: string; start: bigint; length: bigint }[] {

@@ -1,18 +1,18 @@
-import { IommuError } from "../base/errors.ts";
-import { hex } from "../base/u64.ts";
-import { toHexBytes } from "../formats/op-script/fields.ts";
-import type { Operation } from "../formats/op-script/operation.ts";
-import { CELLS_BEYOND, POISON, rtasAnswer } from "../formats/op-script/rtas-block.ts";
-import type { OpResult } from "../formats/op-script/run.ts";
-import type { ScriptLine } from "../formats/op-script/script.ts";
-import { buidOf, Hcall, pciLiobn } from "../spapr/papr.ts";
-import type { PhbConfig } from "../spapr/phb.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex } from "../../base/u64.ts";
+import { toHexBytes } from "../../formats/op-script/fields.ts";
+import type { Operation } from "../../formats/op-script/operation.ts";
+import type { ScriptLine } from "../../formats/op-script/script.ts";
+import { CELLS_BEYOND, POISON, rtasAnswer } from "../../script/op/rtas-block.ts";
+import type { OpResult } from "../../script/op/run.ts";
+import { buidOf, Hcall, pciLiobn } from "../../spapr/papr.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
 import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
-import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./firmware-layout.ts";
-import { RecordList, words32, words64 } from "./firmware-records.ts";
-import { type Decoder, nothing, ResultReader, scanResult, status } from "./firmware-results.ts";
 import { findTreeProperty } from "./flattened-tree.ts";
+import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./layout.ts";
 import { memoryOf } from "./operation-memory.ts";
+import { RecordList, words32, words64 } from "./records.ts";
+import { type Decoder, nothing, ResultReader, scanResult, status } from "./results.ts";
 
 /** RTAS token of ibm,write-pci-config. */
 const WRITE_PCI_CONFIG = 0x2017;

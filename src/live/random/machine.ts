@@ -1,4 +1,4 @@
-import type { PhbConfig } from "../spapr/phb.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
 import type { Random } from "./random.ts";
 
 /** QEMU's default is the most likely one. */

@@ -1,14 +1,14 @@
-import { hex, U64_MAX } from "../base/u64.ts";
-import { JsonLine } from "../formats/json-lines.ts";
-import { parseOperation } from "../formats/op-script/operation.ts";
-import { OpRunner } from "../formats/op-script/run.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
-import { buidOf, pciLiobn } from "../spapr/papr.ts";
-import type { PciHostBridge, PhbConfig } from "../spapr/phb.ts";
+import { hex, U64_MAX } from "../../base/u64.ts";
+import { JsonLine } from "../../formats/json-lines.ts";
+import { parseOperation } from "../../formats/op-script/operation.ts";
+import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { OpRunner } from "../../script/op/run.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import { buidOf, pciLiobn } from "../../spapr/papr.ts";
+import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
+import { randomBridges } from "./machine.ts";
 import { Random } from "./random.ts";
-import { randomBridges } from "./random-machine.ts";
-import { RandomValues } from "./random-values.ts";
+import { RandomValues } from "./values.ts";
 
 /** An operation as a line of a script has it. */
 export type RawOperation = Readonly<Record<string, unknown>>;

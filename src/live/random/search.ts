@@ -1,11 +1,11 @@
-import { KnownDifferences } from "../formats/known-differences.ts";
-import { operationOf } from "../formats/op-script/recording.ts";
-import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
-import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";
-import type { QemuProgram } from "./qemu-program.ts";
-import { type RawOperation, randomScript } from "./random-script.ts";
-import type { RunLimits } from "./real-qemu.ts";
-import { shrinkList, simplifyItems } from "./shrink.ts";
+import { KnownDifferences } from "../../formats/known-differences.ts";
+import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { operationOf } from "../../script/op/recording.ts";
+import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../oracle.ts";
+import type { QemuProgram } from "../qemu-program.ts";
+import type { RunLimits } from "../real-qemu.ts";
+import { shrinkList, simplifyItems } from "../shrink.ts";
+import { type RawOperation, randomScript } from "./script.ts";
 
 /** Operations of one machine; then a fresh one is started, with other bridges. */
 const OPERATIONS_PER_MACHINE = 800;

@@ -1,5 +1,5 @@
+import type { KernelLine, KernelScript, Outcome } from "../../formats/kernel-script/script.ts";
 import { type ResultLine, type RunOptions, runKernelScript } from "./run.ts";
-import type { KernelLine, KernelScript, Outcome } from "./script.ts";
 
 /** One operation as it was recorded, and as the model answers it. */
 export interface ComparedLine {

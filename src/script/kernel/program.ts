@@ -1,4 +1,5 @@
 import type { Answer } from "../../base/errno.ts";
+import type { KernelHeader } from "../../formats/kernel-script/script.ts";
 import { GuestTable } from "../../kvm/guest-table.ts";
 import type { KvmHazard } from "../../kvm/hypercalls.ts";
 import { VirtualMachine } from "../../kvm/virtual-machine.ts";
@@ -9,7 +10,6 @@ import type { HostProcess } from "../../vfio/host/host-process.ts";
 import { OpenFile } from "../../vfio/host/open-file.ts";
 import { VfioContainer } from "../../vfio/host/vfio-container.ts";
 import { VfioGroup } from "../../vfio/host/vfio-group.ts";
-import type { KernelHeader } from "./script.ts";
 
 /** Slots of each kind; numbers count modulo this. */
 const SLOTS = 8;

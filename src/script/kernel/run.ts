@@ -1,5 +1,7 @@
 import { isErrno } from "../../base/errno.ts";
 import { hex } from "../../base/u64.ts";
+import { argument } from "../../formats/kernel-script/operations.ts";
+import type { KernelHeader, KernelLine, KernelScript, Outcome } from "../../formats/kernel-script/script.ts";
 import type { KvmHazard } from "../../kvm/hypercalls.ts";
 import type { FaultHook, Hazard } from "../../vfio/host/faults.ts";
 import { Host } from "../../vfio/host/host.ts";
@@ -7,9 +9,7 @@ import { type KernelProfile, LINUX_6_1, LINUX_6_12 } from "../../vfio/host/profi
 import { KVM_OPERATIONS } from "./kvm-operations.ts";
 import { MEMORY_OPERATIONS } from "./memory-operations.ts";
 import type { Operations } from "./operation.ts";
-import { argument } from "./operations.ts";
 import { Program } from "./program.ts";
-import type { KernelHeader, KernelLine, KernelScript, Outcome } from "./script.ts";
 import { VFIO_OPERATIONS } from "./vfio-operations.ts";
 
 const HANDLERS: Operations = { ...MEMORY_OPERATIONS, ...VFIO_OPERATIONS, ...KVM_OPERATIONS };

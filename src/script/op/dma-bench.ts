@@ -1,10 +1,10 @@
 import { hex } from "../../base/u64.ts";
+import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { DmaFault } from "../../memory/dma-fault.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { Hcall, pciLiobn } from "../../spapr/papr.ts";
 import { PciDevice } from "../../spapr/pci-device.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
-import { toHexBytes } from "./fields.ts";
 import type { OpResult } from "./run.ts";
 
 /** The page of guest memory through which the recording firmware fills and reads the device's buffer. */

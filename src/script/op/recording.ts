@@ -1,12 +1,12 @@
+import type { JsonLine } from "../../formats/json-lines.ts";
+import { isListed, type KnownDifferences, sameJson } from "../../formats/known-differences.ts";
+import { completeHeader } from "../../formats/op-script/header.ts";
+import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
-import type { JsonLine } from "../json-lines.ts";
-import { isListed, type KnownDifferences, sameJson } from "../known-differences.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
-import { completeHeader } from "./header.ts";
 import { type OpResult, OpRunner } from "./run.ts";
-import { type OpScript, parseOpScript } from "./script.ts";
 
 /** An op script as a recording. Without a profile it runs under the one of the QEMU that its header names. */
 export function opRecording(text: string, file: string): Recording {

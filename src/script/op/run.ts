@@ -1,13 +1,13 @@
 import { hex, hiOf, loOf } from "../../base/u64.ts";
+import { toHexBytes } from "../../formats/op-script/fields.ts";
+import type { Operation } from "../../formats/op-script/operation.ts";
+import type { OpScript } from "../../formats/op-script/script.ts";
 import { encodeProperty } from "../../spapr/device-tree.ts";
 import { Machine, type MachineConfig } from "../../spapr/machine.ts";
 import { Hcall } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { DmaBench } from "./dma-bench.ts";
-import { toHexBytes } from "./fields.ts";
-import type { Operation } from "./operation.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "./rtas-block.ts";
-import type { OpScript } from "./script.ts";
 import { VfioUserBench } from "./vfio-user-bench.ts";
 
 /** The result of an operation, in the shape of the recordings. */

@@ -1,3 +1,5 @@
+import { toHexBytes } from "../../formats/op-script/fields.ts";
+import type { Operation } from "../../formats/op-script/operation.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { PciDevice } from "../../spapr/pci-device.ts";
 import { VfioListener } from "../../vfio/listener.ts";
@@ -8,8 +10,6 @@ import {
   StrictServer,
   VfioUserContainer,
 } from "../../vfio/vfio-user-container.ts";
-import { toHexBytes } from "./fields.ts";
-import type { Operation } from "./operation.ts";
 import type { OpResult } from "./run.ts";
 
 /** QEMU's answer to every DMA_READ and DMA_WRITE that it cannot carry out: ENODEV. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { compileFilter } from "../../src/check/event-filter.ts";
-import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { DDW_CREATE, TraceEvent } from "../../src/formats/trace/trace-event.ts";
+import { compileFilter } from "../../../src/check/filter/event-filter.ts";
+import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { DDW_CREATE, TraceEvent } from "../../../src/formats/trace/trace-event.ts";
 
 describe("a filter of QEMU's events", () => {
   const event = new TraceEvent();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { forecastMigration, formatForecast } from "../../src/check/forecast.ts";
-import { TceTable } from "../../src/tce/tce-table.ts";
-import { Random, runSeed } from "../helpers/random.ts";
+import { forecastMigration, formatForecast } from "../../../src/check/forecast/forecast.ts";
+import { TceTable } from "../../../src/tce/tce-table.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
 
 const windowOf = (table: TceTable | null) => ({ liobn: 0x8000_0000, busOffset: 0n, pageShift: 12, table });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { DmaStatistics } from "../../src/check/dma-statistics.ts";
-import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
-import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
+import { DmaStatistics } from "../../../src/check/lifetimes/linux-statistics.ts";
+import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
 
 function statisticsOf(content: string | Uint8Array): DmaStatistics {
   const reader: DmaLogReader = new DmaLogReader((event) => statistics.handle(event));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { Timeline } from "../../src/check/timeline.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { corpusNames, readCorpus } from "../helpers/corpus.ts";
-import { decode, numberOf, packetsOf, perfettoMistakes } from "../helpers/perfetto.ts";
+import { Timeline } from "../../../src/check/lifetimes/qemu-timeline.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { decode, numberOf, packetsOf, perfettoMistakes } from "../../helpers/perfetto.ts";
 
 /** Traces with millions of events take long to decode, and show nothing that others do not. */
 const MAX_BYTES = 4 * 2 ** 20;

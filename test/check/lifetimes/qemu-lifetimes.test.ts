@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toBig } from "../../src/base/u64.ts";
-import { LifetimeTracker } from "../../src/check/lifetimes.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { INDIRECT, PUT, STUFF, type TraceEvent } from "../../src/formats/trace/trace-event.ts";
-import { readCorpus } from "../helpers/corpus.ts";
+import { toBig } from "../../../src/base/u64.ts";
+import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { INDIRECT, PUT, STUFF, type TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
 
 /** One piece as text: `put@1 0x1000+1 -> 0x2000 unmapped@3`. */
 function lifetimes(text: string | Uint8Array): string[] {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { DmaTimeline } from "../../src/check/dma-timeline.ts";
-import { LifetimeTracker } from "../../src/check/lifetimes.ts";
-import { Timeline } from "../../src/check/timeline.ts";
-import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { SimpleTraceReader } from "../../src/formats/trace/simple-trace.ts";
-import { STUFF, type TraceEvent, XLATE } from "../../src/formats/trace/trace-event.ts";
-import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
+import { DmaTimeline } from "../../../src/check/lifetimes/linux-timeline.ts";
+import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import { Timeline } from "../../../src/check/lifetimes/qemu-timeline.ts";
+import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
+import { STUFF, type TraceEvent, XLATE } from "../../../src/formats/trace/trace-event.ts";
+import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
 import {
   bytesOf,
   decode,
@@ -15,7 +15,7 @@ import {
   packetsOf,
   perfettoMistakes,
   textOf,
-} from "../helpers/perfetto.ts";
+} from "../../helpers/perfetto.ts";
 
 interface Track {
   readonly name: string;

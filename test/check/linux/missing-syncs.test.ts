@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { FOR_CPU, FOR_DEVICE, SyncedBytes } from "../../src/check/synced-bytes.ts";
-import { readCorpus } from "../helpers/corpus.ts";
-import { Random, runSeed } from "../helpers/random.ts";
-import { checkTrace } from "./checked.ts";
+import { FOR_CPU, FOR_DEVICE, SyncedBytes } from "../../../src/check/linux/synced-bytes.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+import { checkTrace } from "../checked.ts";
 import { type Manner, SyncRecording } from "./sync-planter.ts";
 
 /** Recordings in which nothing is wrong, in several forms. */

@@ -1,4 +1,4 @@
-import type { Random } from "../helpers/random.ts";
+import type { Random } from "../../helpers/random.ts";
 
 /**
  * Writes syncs into real recordings of drivers that need none, as the kernel

@@ -1,4 +1,4 @@
-import type { Random } from "../helpers/random.ts";
+import type { Random } from "../../helpers/random.ts";
 
 /**
  * Plants faults into real traces, and knows what each must look like. It reads

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { MadeCounter } from "../../src/check/made-counter.ts";
-import { create, HIGH, highPut, NEW_TABLE as NEW, put, stuff, xlate } from "../helpers/qemu-lines.ts";
-import { checkTrace } from "./checked.ts";
+import { MadeCounter } from "../../../src/check/qemu/made-counter.ts";
+import { create, HIGH, highPut, NEW_TABLE as NEW, put, stuff, xlate } from "../../helpers/qemu-lines.ts";
+import { checkTrace } from "../checked.ts";
 
 /** What is found, as kind, lines and pages. */
 const found = (text: string, options = {}): unknown[] =>

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { Finding } from "../../src/check/finding.ts";
-import { readCorpus } from "../helpers/corpus.ts";
-import { Random, runSeed } from "../helpers/random.ts";
-import { checkTrace } from "./checked.ts";
+import type { Finding } from "../../../src/check/findings/finding.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+import { checkTrace } from "../checked.ts";
 import { type Expected, PlantableTrace } from "./fault-planter.ts";
 
 /** Real traces in which nothing is wrong. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { EntryHistory, POSITION_SPAN, PositionScale } from "../../src/check/entry-history.ts";
-import { Random, runSeed } from "../helpers/random.ts";
+import { EntryHistory, POSITION_SPAN, PositionScale } from "../../../src/check/rebuild/entry-history.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
 
 const ENTRIES = 64;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Rebuild } from "../../src/check/rebuild.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
+import { Rebuild } from "../../../src/check/rebuild/rebuild.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
 
 function rebuild(text: string | Uint8Array): Rebuild {
   const result = new Rebuild();

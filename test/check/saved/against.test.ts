@@ -1,18 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { AgainstCheck, type AgainstCheckReport, sumOfAgreements } from "../../src/check/against-check.ts";
-import { DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
-import type { Moment } from "../../src/check/window-state.ts";
-import { editMigration } from "../../src/formats/migration/edit.ts";
-import { readMigration } from "../../src/formats/migration/reader.ts";
-import type { MigrationStream, SavedWindow } from "../../src/formats/migration/stream.ts";
-import { writeMigration } from "../../src/formats/migration/stream-writer.ts";
-import { withTable } from "../../src/formats/migration/tce-section-writer.ts";
-import { Machine } from "../../src/spapr/machine.ts";
-import { saveTables } from "../../src/spapr/saved-table.ts";
-import { TceTable } from "../../src/tce/tce-table.ts";
-import { fileOf, joined, recordedStream, recordedStreams } from "../formats/migration/sources.ts";
-import { readCorpus, readSidecar } from "../helpers/corpus.ts";
-import { Random, runSeed } from "../helpers/random.ts";
+import { DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
+import {
+  AgainstCheck,
+  type AgainstCheckReport,
+  sumOfAgreements,
+} from "../../../src/check/saved/against-check.ts";
+import type { Moment } from "../../../src/check/state/window-state.ts";
+import { editMigration } from "../../../src/formats/migration/edit.ts";
+import { readMigration } from "../../../src/formats/migration/reader.ts";
+import type { MigrationStream, SavedWindow } from "../../../src/formats/migration/stream.ts";
+import { writeMigration } from "../../../src/formats/migration/stream-writer.ts";
+import { withTable } from "../../../src/formats/migration/tce-section-writer.ts";
+import { Machine } from "../../../src/spapr/machine.ts";
+import { saveTables } from "../../../src/spapr/saved-table.ts";
+import { TceTable } from "../../../src/tce/tce-table.ts";
+import { fileOf, joined, recordedStream, recordedStreams } from "../../formats/migration/sources.ts";
+import { readCorpus, readSidecar } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
 
 function checkAgainst(
   trace: Uint8Array,

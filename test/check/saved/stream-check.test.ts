@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
-import { checkStream } from "../../src/check/stream-check.ts";
-import { checkReportToJson } from "../../src/check/trace-check.ts";
-import { readMigrationAsFar } from "../../src/formats/migration/reader.ts";
-import type { PartialStream } from "../../src/formats/migration/stream.ts";
-import { writeMigration } from "../../src/formats/migration/stream-writer.ts";
-import { Machine, type MachineConfig } from "../../src/spapr/machine.ts";
-import { type SavedTable, saveTables } from "../../src/spapr/saved-table.ts";
-import { TceTable } from "../../src/tce/tce-table.ts";
-import { fileOf, recordedStream, recordedStreams } from "../formats/migration/sources.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
+import { checkStream } from "../../../src/check/saved/stream-check.ts";
+import { checkReportToJson } from "../../../src/check/trace-check.ts";
+import { readMigrationAsFar } from "../../../src/formats/migration/reader.ts";
+import type { PartialStream } from "../../../src/formats/migration/stream.ts";
+import { writeMigration } from "../../../src/formats/migration/stream-writer.ts";
+import { Machine, type MachineConfig } from "../../../src/spapr/machine.ts";
+import { type SavedTable, saveTables } from "../../../src/spapr/saved-table.ts";
+import { TceTable } from "../../../src/tce/tce-table.ts";
+import { fileOf, recordedStream, recordedStreams } from "../../formats/migration/sources.ts";
 
 const DEFAULT = 0x8000_0000;
 const SECOND = 0x8000_0001;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
-import type { Finding } from "../../src/check/finding.ts";
-import { checkOpScript } from "../../src/check/script-check.ts";
-import { shrink, shrinkInput } from "../../src/check/shrink.ts";
-import { targetOf } from "../../src/check/shrink-target.ts";
-import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
-import { readCorpus } from "../helpers/corpus.ts";
-import { create, HIGH, highPut, NEW_TABLE, put, stuff, xlate } from "../helpers/qemu-lines.ts";
-import { checkTrace } from "./checked.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
+import type { Finding } from "../../../src/check/findings/finding.ts";
+import { checkOpScript } from "../../../src/check/script-check.ts";
+import { shrink, shrinkInput } from "../../../src/check/shrink/shrink.ts";
+import { targetOf } from "../../../src/check/shrink/target.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
+import { create, HIGH, highPut, NEW_TABLE, put, stuff, xlate } from "../../helpers/qemu-lines.ts";
+import { checkTrace } from "../checked.ts";
 
 /** Shrinks the first finding of a kind. */
 function shrunk(

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readSidecar } from "../helpers/corpus.ts";
-import { cli } from "./cli.ts";
+import { readSidecar } from "../../helpers/corpus.ts";
+import { cli } from "../cli.ts";
 
-const TRACES = path.resolve(import.meta.dirname, "../corpus/traces");
+const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 const trace = (name: string): string => path.join(TRACES, name);
 const FAULTS = trace("faults-stray-dma-e1000-nvme-linux61.log.gz");
 const BOOT = trace("nvme-e1000-1g-linux61.log.gz");

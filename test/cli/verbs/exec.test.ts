@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { digest } from "../../src/formats/known-differences.ts";
-import { cli } from "./cli.ts";
+import { digest } from "../../../src/formats/known-differences.ts";
+import { cli } from "../cli.ts";
 
-const HCALL = path.resolve(import.meta.dirname, "../corpus/hcall");
+const HCALL = path.resolve(import.meta.dirname, "../../corpus/hcall");
 const recordings = readdirSync(HCALL).map((name) => path.join(HCALL, name));
 const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 

@@ -1,9 +1,9 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { SCENARIOS } from "../../src/lab/scenarios.ts";
-import { cli } from "./cli.ts";
+import { SCENARIOS } from "../../../src/lab/scenarios.ts";
+import { cli } from "../cli.ts";
 
-const TRACES = path.resolve(import.meta.dirname, "../corpus/traces");
+const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 
 describe("run", () => {
   it("lists the scenarios", async () => {

@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { hex, hiOf, loOf } from "../../src/base/u64.ts";
-import { sameJson } from "../../src/formats/known-differences.ts";
-import { OpRunner } from "../../src/formats/op-script/run.ts";
-import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
-import { DmaTrace } from "../../src/live/dma-trace.ts";
-import { RecordKind, SCRIPT_ADDRESS } from "../../src/live/firmware-layout.ts";
-import { FirmwareScript } from "../../src/live/firmware-script.ts";
-import { bridgesOf } from "../../src/live/real-qemu.ts";
-import { Machine } from "../../src/spapr/machine.ts";
-import { Hcall } from "../../src/spapr/papr.ts";
-import { corpusNames } from "../helpers/corpus.ts";
+import { hex, hiOf, loOf } from "../../../src/base/u64.ts";
+import { sameJson } from "../../../src/formats/known-differences.ts";
+import { type OpScript, parseOpScript } from "../../../src/formats/op-script/script.ts";
+import { DmaTrace } from "../../../src/live/firmware/dma-trace.ts";
+import { RecordKind, SCRIPT_ADDRESS } from "../../../src/live/firmware/layout.ts";
+import { FirmwareScript } from "../../../src/live/firmware/script.ts";
+import { bridgesOf } from "../../../src/live/real-qemu.ts";
+import { OpRunner } from "../../../src/script/op/run.ts";
+import { Machine } from "../../../src/spapr/machine.ts";
+import { Hcall } from "../../../src/spapr/papr.ts";
+import { corpusNames } from "../../helpers/corpus.ts";
 
 /** The firmware, word by word, on the engine: what `firmware.c` does without its DMA and device tree. */
 function interpret(machine: Machine, records: Uint8Array): { results: Uint8Array; done: bigint } {

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KnownDifferences } from "../../src/formats/known-differences.ts";
-import type { Operation } from "../../src/formats/op-script/operation.ts";
-import { type OpResult, OpRunner } from "../../src/formats/op-script/run.ts";
-import type { OpScript } from "../../src/formats/op-script/script.ts";
-import { compareWith } from "../../src/live/oracle.ts";
-import { randomScript } from "../../src/live/random-script.ts";
-import { type Oracle, searchDifference } from "../../src/live/random-search.ts";
-import { shrinkList, simplifyItems } from "../../src/live/shrink.ts";
+import { KnownDifferences } from "../../../src/formats/known-differences.ts";
+import type { Operation } from "../../../src/formats/op-script/operation.ts";
+import type { OpScript } from "../../../src/formats/op-script/script.ts";
+import { compareWith } from "../../../src/live/oracle.ts";
+import { randomScript } from "../../../src/live/random/script.ts";
+import { type Oracle, searchDifference } from "../../../src/live/random/search.ts";
+import { shrinkList, simplifyItems } from "../../../src/live/shrink.ts";
+import { type OpResult, OpRunner } from "../../../src/script/op/run.ts";
 
 const NONE = new KnownDifferences([]);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { compareKernelScript } from "../../../src/formats/kernel-script/compare.ts";
 import { parseKernelScript } from "../../../src/formats/kernel-script/parse.ts";
-import { runKernelScript } from "../../../src/formats/kernel-script/run.ts";
+import { compareKernelScript } from "../../../src/script/kernel/compare.ts";
+import { runKernelScript } from "../../../src/script/kernel/run.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 
 const textOf = (kind: string, name: string): string => new TextDecoder().decode(readCorpus(kind, name));

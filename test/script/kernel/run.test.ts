@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseKernelScript } from "../../../src/formats/kernel-script/parse.ts";
-import { profileOf, runKernelScript } from "../../../src/formats/kernel-script/run.ts";
+import { profileOf, runKernelScript } from "../../../src/script/kernel/run.ts";
 import { readCorpus } from "../../helpers/corpus.ts";
 
 const HEADER = new TextDecoder().decode(readCorpus("vfio", "01-lifecycle.jsonl")).split("\n")[0]!;

@@ -6,9 +6,10 @@ import {
   KnownDifferences,
   sameJson,
 } from "../../../src/formats/known-differences.ts";
-import { runOpScript } from "../../../src/formats/op-script/run.ts";
 import { parseOpScript } from "../../../src/formats/op-script/script.ts";
-import { type CheckedLine, parseRecording, type Recording } from "../../../src/formats/recording.ts";
+import { runOpScript } from "../../../src/script/op/run.ts";
+import { parseRecording } from "../../../src/script/parse-recording.ts";
+import type { CheckedLine, Recording } from "../../../src/script/recording.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 
 const LIST = readFileSync(new URL("../../../known-differences/hcall.json", import.meta.url), "utf8");
