@@ -3,17 +3,17 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { IommuError } from "../base/errors.ts";
 import { PROFILES } from "../spapr/profile.ts";
 import { KERNEL_PROFILES } from "../vfio/host/profile.ts";
-import type { AttachVerbOptions } from "./attach.ts";
-import type { CheckCommandOptions } from "./check.ts";
-import type { ConvertOptions } from "./convert.ts";
-import type { ExecOptions } from "./exec.ts";
-import type { InfoOptions, StateOptions } from "./map.ts";
-import type { OracleOptions } from "./oracle.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
-import type { RunOptions } from "./run.ts";
-import type { ShrinkOptions } from "./shrink.ts";
-import type { StatOptions } from "./stat.ts";
+import type { AttachVerbOptions } from "./verbs/attach.ts";
+import type { CheckCommandOptions } from "./verbs/check.ts";
+import type { ConvertOptions } from "./verbs/convert.ts";
+import type { ExecOptions } from "./verbs/exec.ts";
+import type { InfoOptions, StateOptions } from "./verbs/map.ts";
+import type { OracleOptions } from "./verbs/oracle.ts";
+import type { RunOptions } from "./verbs/run.ts";
+import type { ShrinkOptions } from "./verbs/shrink.ts";
+import type { StatOptions } from "./verbs/stat.ts";
 
 /** Runs the command line and returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -61,7 +61,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
     .action(async (paths: string[], options: ExecOptions) =>
-      finish(await (await import("./exec.ts")).exec(paths, options)),
+      finish(await (await import("./verbs/exec.ts")).exec(paths, options)),
     );
   withCheckOptions(
     program
@@ -78,7 +78,7 @@ function makeProgram(finish: (status: number) => void): Command {
     )
     .option("-q, --quiet", "print findings only", false)
     .action(async (paths: string[], options: CheckCommandOptions) =>
-      finish(await (await import("./check.ts")).check(paths, options)),
+      finish(await (await import("./verbs/check.ts")).check(paths, options)),
     );
   withCheckOptions(
     program
@@ -89,7 +89,7 @@ function makeProgram(finish: (status: number) => void): Command {
   )
     .option("-q, --quiet", "print the script only", false)
     .action(async (path: string, options: ShrinkOptions) =>
-      finish(await (await import("./shrink.ts")).shrinkFile(path, options)),
+      finish(await (await import("./verbs/shrink.ts")).shrinkFile(path, options)),
     );
   program
     .command("info")
@@ -99,7 +99,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("--migration", "what the tables cost when QEMU migrates the machine", false)
     .addOption(outputOption())
     .action(async (path: string, options: InfoOptions) =>
-      finish(await (await import("./map.ts")).info(path, options)),
+      finish(await (await import("./verbs/map.ts")).info(path, options)),
     );
   program
     .command("map")
@@ -110,7 +110,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("--raw", "every entry that is not zero, as it is", false)
     .addOption(outputOption())
     .action(async (path: string, options: StateOptions) =>
-      finish(await (await import("./map.ts")).map(path, options)),
+      finish(await (await import("./verbs/map.ts")).map(path, options)),
     );
   program
     .command("diff")
@@ -119,7 +119,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .description("what changed between two moments of a trace, or of two traces or saved machines")
     .addOption(outputOption())
     .action(async (a: string, b: string, options: StateOptions) =>
-      finish(await (await import("./map.ts")).diffMoments(a, b, options)),
+      finish(await (await import("./verbs/map.ts")).diffMoments(a, b, options)),
     );
   program
     .command("stat")
@@ -134,7 +134,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "no progress bar", false)
     .action(async (path: string, options: StatOptions) =>
-      finish(await (await import("./stat.ts")).stat(path, options)),
+      finish(await (await import("./verbs/stat.ts")).stat(path, options)),
     );
   program
     .command("run")
@@ -147,7 +147,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (name: string | undefined, options: RunOptions) =>
-      finish(await (await import("./run.ts")).run(name, options)),
+      finish(await (await import("./verbs/run.ts")).run(name, options)),
     );
   program
     .command("convert")
@@ -172,7 +172,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .option("-f, --force", "overwrite what exists", false)
     .option("-q, --quiet", "print errors only", false)
     .action(async (input: string, output: string, options: ConvertOptions) =>
-      finish(await (await import("./convert.ts")).convert(input, output, options)),
+      finish(await (await import("./verbs/convert.ts")).convert(input, output, options)),
     );
   program
     .command("attach")
@@ -188,7 +188,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print nothing, only set the exit status", false)
     .action(async (options: AttachVerbOptions) =>
-      finish(await (await import("./attach.ts")).attach(options)),
+      finish(await (await import("./verbs/attach.ts")).attach(options)),
     );
   program
     .command("oracle")
@@ -205,7 +205,7 @@ function makeProgram(finish: (status: number) => void): Command {
     .addOption(outputOption())
     .option("-q, --quiet", "print differences only", false)
     .action(async (paths: string[], options: OracleOptions) =>
-      finish(await (await import("./oracle.ts")).oracle(paths, options)),
+      finish(await (await import("./verbs/oracle.ts")).oracle(paths, options)),
     );
   return program;
 }

@@ -1,6 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import { formatSize } from "../base/units.ts";
-import { MAX_SAVED_ENTRIES } from "../check/forecast-facts.ts";
+import { MAX_SAVED_ENTRIES } from "../check/forecast/facts.ts";
 import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
 import type { QmpClient } from "./qmp.ts";
 

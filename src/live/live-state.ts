@@ -1,7 +1,7 @@
 import { hex, hex64, toBig } from "../base/u64.ts";
-import type { Rebuild } from "../check/rebuild.ts";
-import type { EntryClasses } from "../check/rebuilt-window.ts";
-import type { Mismatch, RebuildCounts } from "../check/verdicts.ts";
+import type { Rebuild } from "../check/rebuild/rebuild.ts";
+import type { EntryClasses } from "../check/rebuild/rebuilt-window.ts";
+import type { Mismatch, RebuildCounts } from "../check/rebuild/verdicts.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 
 /** Mismatches that a state shows: the last ones. All are counted. */

@@ -1,8 +1,8 @@
 import type { KnownDifferences } from "../formats/known-differences.ts";
-import { compareResults } from "../formats/op-script/recording.ts";
-import { type OpResult, OpRunner } from "../formats/op-script/run.ts";
 import type { OpScript, ScriptLine } from "../formats/op-script/script.ts";
-import type { CheckedLine } from "../formats/recording.ts";
+import { compareResults } from "../script/op/recording.ts";
+import { type OpResult, OpRunner } from "../script/op/run.ts";
+import type { CheckedLine } from "../script/recording.ts";
 import type { Hazard } from "../spapr/observer.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 import { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { IommuError } from "../../../src/base/errors.ts";
 import { MAX_LINE_LENGTH } from "../../../src/formats/json-lines.ts";
-import { OpRunner } from "../../../src/formats/op-script/run.ts";
 import { parseOpScript } from "../../../src/formats/op-script/script.ts";
+import { OpRunner } from "../../../src/script/op/run.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 
