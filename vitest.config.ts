@@ -24,6 +24,7 @@ export default defineConfig({
           name: "package",
           include: ["test/{cli,docs,structure}/**/*.test.ts"],
           globalSetup: "test/global-setup.ts",
+          server: { deps: { external: [/\/dist\//] } },
         },
       },
     ],
