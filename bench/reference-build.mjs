@@ -15,7 +15,7 @@ export const REFERENCE = "9ffa24a";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 // Below the checkout, so that packages are found in its node_modules.
-const FOLDER = join(ROOT, ".cache", `bench-${REFERENCE}`);
+const FOLDER = join(ROOT, "node_modules/.cache", `bench-${REFERENCE}`);
 
 /** Copies the benchmarks of today into the folder, with the older build's names of files. */
 function copyBenchmarks() {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { stdin } from "node:process";
+import process from "node:process";
 import type { Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -19,7 +19,7 @@ export async function* openInput(
   path: string,
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
-  const source: Readable = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const source: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let offset = 0;
   try {
     const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
@@ -36,7 +36,7 @@ export async function* openInput(
   } catch (cause) {
     throw asInputError(path, cause, offset);
   } finally {
-    if (source !== stdin) source.destroy();
+    if (path !== "-") source.destroy();
   }
 }
 
