@@ -14,8 +14,8 @@ export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last
- * page of entries. The kernel checks the first page only and would go on into
- * foreign memory; here the call is H_PARAMETER, as PAPR has it.
+ * page of entries. The real system has no defined answer; here the call is
+ * H_PARAMETER, as PAPR has it, and changes nothing.
  */
 export interface KvmHazard {
   readonly rule: "range-past-table";

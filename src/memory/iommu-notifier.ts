@@ -34,7 +34,7 @@ export interface NotifierOptions {
   /**
    * Receives the part inside of the range of a page that its edge cuts. Without
    * it such a page is not delivered and counts as a hazard: QEMU up to 10.0
-   * fails an assertion there, 11.1 delivers the part.
+   * has no defined answer there, 11.1 delivers the part.
    *
    * @param iova offset of the part in the region
    * @param last its last offset

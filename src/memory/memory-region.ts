@@ -109,7 +109,7 @@ export class MemoryRegion {
   /**
    * Puts a region into this one; a memory transaction.
    *
-   * @throws IommuError REGION_MISUSE if it is in a container already (QEMU fails an assertion there)
+   * @throws IommuError REGION_MISUSE if it is in a container already
    */
   addSubregion(region: MemoryRegion, address: bigint, priority = 0): void {
     if (region.#container !== null) {

@@ -54,8 +54,6 @@ export class DmaWindow implements IommuHooks {
   fd = -1;
   /** What the last replay did. */
   lastReplay: ReplayReport | undefined;
-  /** QEMU would have an empty region attached now, and abort at the next enable. */
-  #emptyInQemu = false;
   // Start of the window in signed halves, and the pages after which the 64-bit bus starts again.
   #busHi = 0;
   #busLo = 0;
@@ -93,23 +91,16 @@ export class DmaWindow implements IommuHooks {
   /**
    * Gives the window its geometry and an empty table, and shows it to devices.
    *
-   * @param entries 0 to 2^32 - 1. With 0 nothing happens but a hazard: QEMU
-   *   attaches an empty region there and aborts at the next attempt (behaviour 11.9, 11.10)
+   * @param entries 0 to 2^32 - 1. With 0 the window stays disabled, which is a
+   *   hazard: the real system has no defined answer (behaviour 11.9, 11.10)
    */
   enable(pageShift: number, busOffset: bigint, entries: number): void {
     if (this.enabled) {
       this.#hazard("trying to enable already enabled TCE table; QEMU warns and changes nothing");
       return;
     }
-    if (this.#emptyInQemu) {
-      this.#hazard("QEMU aborts here: the region of the window is attached already, with no entries");
-      this.#emptyInQemu = false;
-    }
     if (entries === 0) {
-      this.#hazard(
-        "a window of no entries stays disabled; QEMU attaches it and aborts when it is enabled again",
-      );
-      this.#emptyInQemu = true;
+      this.#hazard("a window of no entries stays disabled; the real system has no defined answer");
       return;
     }
     this.#setGeometry(pageShift, busOffset, entries);

@@ -16,9 +16,9 @@ export interface Refusal {
   readonly values: RecordValues;
 }
 
-/** Something that a real system does not survive, or that is undefined there. */
+/** Something for which the real system has no defined answer: ours is the architectural one. */
 export interface Hazard {
-  /** What happened here, and what the real system does instead. */
+  /** What happened here. */
   readonly what: string;
   readonly values: RecordValues;
 }

@@ -135,7 +135,8 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
     systemMemory: machine.systemMemory,
     quirks: machine.profile,
     report: context.report,
-    fatal: (message) => machine.observer.hazard?.({ what: `QEMU: hardware error: ${message}`, values: {} }),
+    fatal: (message) =>
+      machine.observer.hazard?.({ what: `${message}; the real system has no defined answer`, values: {} }),
     lazyReplay: config.lazyReplay ?? false,
     keepTold: config.coherence ?? false,
   });
@@ -223,7 +224,10 @@ function newPrereg(context: ConnectContext, kernel: VfioContainer): PreregListen
     vaddrOf: (section) => hosted.vaddrOfSection(section),
     report: context.report,
     fatal: (message) =>
-      hosted.machine.observer.hazard?.({ what: `QEMU: hardware error: ${message}`, values: {} }),
+      hosted.machine.observer.hazard?.({
+        what: `${message}; the real system has no defined answer`,
+        values: {},
+      }),
   });
 }
 

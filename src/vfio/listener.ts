@@ -22,8 +22,8 @@ export interface ListenerOptions {
   /** Hears QEMU's error messages. */
   readonly report?: (message: string) => void;
   /**
-   * Hears of a section that cannot be served at run time, where QEMU prints
-   * `hardware error` and aborts. While the device is being plugged,
+   * Hears of a section that cannot be served at run time, where QEMU cannot go
+   * on. While the device is being plugged,
    * {@link VfioListener.error} is set instead, and the plug fails.
    */
   readonly fatal?: (message: string) => void;

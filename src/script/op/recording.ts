@@ -51,7 +51,7 @@ function* runScript(
   }
 }
 
-/** What a real system made of an operation: a result, or a crash, or neither is known. */
+/** What a real system made of an operation: a result, or it ended, or neither is known. */
 export interface RealOutcome {
   readonly result?: unknown;
   readonly crash?: unknown;

@@ -75,7 +75,6 @@ export class OpRunner {
       case "read_mem":
         return { data: toHexBytes(this.#read(operation.addr, operation.len)) };
       case "system_reset":
-        this.#vfioUser.beforeReset();
         this.machine.reset();
         this.#dma.reset();
         return {};

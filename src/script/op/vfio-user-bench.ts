@@ -90,17 +90,6 @@ export class VfioUserBench {
     return device !== undefined && transfer(device.pci) === 0 ? 0 : ENODEV;
   }
 
-  /** QEMU ends at a machine reset with a single vfio-user device on a bridge: its EEH code expects a kernel's. */
-  beforeReset(): void {
-    const perBridge = new Map<number, number>();
-    for (const { phb } of this.#devices.values()) perBridge.set(phb, (perBridge.get(phb) ?? 0) + 1);
-    for (const [phb, devices] of perBridge) {
-      if (devices !== 1) continue;
-      const what = "QEMU aborts at a machine reset with exactly one vfio-user device on a bridge";
-      this.#machine.observer.hazard?.({ what, values: { phb } });
-    }
-  }
-
   /**
    * The messages of the last operation, in the order of the recordings: those
    * of a hypercall page by page over all devices, those of all else device by device.

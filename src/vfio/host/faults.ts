@@ -38,7 +38,7 @@ export class FaultInjector {
   }
 }
 
-/** Something the real kernel would do damage with: we refuse or stop, and tell. */
+/** Something for which the real kernel has no defined answer: we refuse, and tell. */
 export interface Hazard {
   /** What rule was broken. */
   readonly rule: "range-past-table";

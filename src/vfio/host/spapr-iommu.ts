@@ -230,12 +230,9 @@ export class SpaprIommu {
     if (errno !== undefined) return errno;
 
     const done = this.#mapRange(range, vaddr, flags);
-    // A request past the end got to the end of the table: the real kernel would now write elsewhere.
-    const failure =
-      done.errno ?? (BigInt(range.pages) < size >> BigInt(table.pageShift) ? "EINVAL" : undefined);
-    if (failure === undefined) return 0;
+    if (done.errno === undefined) return 0;
     table.unmap(this.#memory!.registered, range.index, done.pages);
-    return failure;
+    return done.errno;
   }
 
   /**
@@ -291,8 +288,8 @@ export class SpaprIommu {
   }
 
   /**
-   * The entries of a request, cut off at the end of the table. The real kernel
-   * checks the first page only and goes on into foreign memory.
+   * The entries of a request. For one that goes on behind the end of the table
+   * the real kernel has no defined answer; here it is refused and changes nothing.
    */
   #rangeOf(
     table: HardwareTable,
@@ -305,9 +302,11 @@ export class SpaprIommu {
     }
     const index = table.indexOf(iova);
     const pages = Number(size >> BigInt(table.pageShift));
-    const left = table.length - index;
-    if (pages > left) this.#host.onHazard({ rule: "range-past-table", request, iova, size });
-    return { table, index, pages: Math.min(pages, left) };
+    if (pages > table.length - index) {
+      this.#host.onHazard({ rule: "range-past-table", request, iova, size });
+      return "EINVAL";
+    }
+    return { table, index, pages };
   }
 
   #mapRange({ table, index, pages }: TableRange, vaddr: bigint, flags: number): MapProgress {
