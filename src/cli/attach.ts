@@ -63,7 +63,8 @@ function describeAttached({ qemu, log, base }: Attached): string {
 
 /** Draws a state over the one before. */
 const redraw = (state: LiveState): void => {
-  process.stdout.write(`\x1b[H\x1b[2J${formatState(state)}\n`);
+  process.stdout.write("\x1b[H\x1b[2J");
+  print(formatState(state));
 };
 
 function printEnd(end: AttachEnd, live: boolean): void {

@@ -1,9 +1,11 @@
 import type { RecordValues, Refusal } from "../spapr/observer.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
-import { JsonLine } from "./json-lines.ts";
+import { parseJsonLines } from "./json-lines.ts";
+import { readKernelScript } from "./kernel-script/parse.ts";
 import { kernelRecording } from "./kernel-script/recording.ts";
 import type { KnownDifferences } from "./known-differences.ts";
 import { opRecording } from "./op-script/recording.ts";
+import { readOpScript } from "./op-script/script.ts";
 
 /**
  * How a result compares with the recorded one. `known` is a reviewed
@@ -58,12 +60,13 @@ export interface Recording {
  * machine) or a recording of a host kernel (VFIO containers, KVM tables): the
  * first line tells which.
  *
- * @throws IommuError BAD_FILE with file, line and column of the first mistake
+ * @throws IommuError BAD_FILE with file, line and column of the first mistake; LIMIT_EXCEEDED where it takes too
+ * much memory
  */
 export function parseRecording(text: string, file: string): Recording {
-  const first = text.slice(0, Math.max(text.indexOf("\n"), 0) || undefined).trim();
-  const header = first === "" ? undefined : new JsonLine(file, 1, first).value.header;
+  const lines = parseJsonLines(text, file);
+  const header = lines[0]?.value.header;
   return typeof header === "object" && header !== null
-    ? kernelRecording(text, file)
-    : opRecording(text, file);
+    ? kernelRecording(readKernelScript(lines, file))
+    : opRecording(readOpScript(lines, file));
 }

@@ -1,24 +1,23 @@
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
-import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";
+import { findProfile, type Profile } from "../../spapr/profile.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
 import type { JsonLine } from "../json-lines.ts";
 import { isListed, type KnownDifferences, sameJson } from "../known-differences.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
-import { completeHeader } from "./header.ts";
+import { completeHeader, profileOf } from "./header.ts";
 import { type OpResult, OpRunner } from "./run.ts";
-import { type OpScript, parseOpScript } from "./script.ts";
+import type { OpScript } from "./script.ts";
 
-/** An op script as a recording. Without a profile it runs under the one of the QEMU that its header names. */
-export function opRecording(text: string, file: string): Recording {
-  const script = parseOpScript(text, file);
-  const profileOf = (name: string | undefined): Profile =>
-    name === undefined ? recordedProfile(script.header.value.qemu) : findProfile(name);
+/** An op script as a recording. Without a profile it runs under the one that its header tells. */
+export function opRecording(script: OpScript): Recording {
+  const runsAs = (name: string | undefined): Profile =>
+    name === undefined ? profileOf(script.header) : findProfile(name);
   return {
-    file,
+    file: script.file,
     operations: script.lines.length,
     header: (engine, profile) =>
-      JSON.stringify(completeHeader(script.header, script.config, engine, profileOf(profile))),
-    run: (options) => runScript(script, profileOf(options.profile), options),
+      JSON.stringify(completeHeader(script.header, script.config, engine, runsAs(profile))),
+    run: (options) => runScript(script, runsAs(options.profile), options),
   };
 }
 
