@@ -11,6 +11,7 @@ import type { StaticWindow } from "./static-window.ts";
 import { bridgeOf, contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
 import type { CheckReport } from "./trace-check.ts";
 import { findFull, findOverlaps } from "./window-findings.ts";
+import { forEachEntryRun } from "./windows/entry-runs.ts";
 
 /** QEMU's name of a pseries machine's main memory, which begins at 0. */
 const MAIN_MEMORY = "ppc_spapr.ram";
@@ -137,15 +138,16 @@ function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: Findi
   let beyond = 0;
   let firstIndex = 0;
   let firstTarget = 0n;
-  window.table?.forEachRun(0, window.entries, (first, pages, hi, lo) => {
+  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
     const target = toBig(hi, lo);
     // Pages of the run that end within memory.
-    const inside = target >= end ? 0n : (end - target) >> shift;
+    const within = target >= end ? 0n : (end - target) >> shift;
+    const inside = step === 0 && within > 0n ? BigInt(pages) : within;
     const outside = pages - Number(inside < BigInt(pages) ? inside : BigInt(pages));
     if (outside === 0) return;
     if (beyond === 0) {
       firstIndex = first + pages - outside;
-      firstTarget = target + (BigInt(pages - outside) << shift);
+      firstTarget = target + (BigInt((pages - outside) * step) << shift);
     }
     beyond += outside;
   });

@@ -6,6 +6,7 @@ import { isDirectMap } from "./direct-map.ts";
 import { type FindingLog, type Place, pagesText, placeOf } from "./finding.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { StaticWindow } from "./static-window.ts";
+import { forEachEntryRun } from "./windows/entry-runs.ts";
 
 /** Finds windows that lie over one another, and windows that are used up. */
 export class WindowFindings {
@@ -93,7 +94,7 @@ function rangeOfWindow({ window }: StaticWindow): AddressRange {
 function largestGap({ window }: StaticWindow): number {
   let largest = 0;
   let at = 0;
-  window.table!.forEachRun(0, window.entries, (first, pages) => {
+  forEachEntryRun(window.table, 0, window.entries, (first, pages) => {
     largest = Math.max(largest, first - at);
     at = first + pages;
   });

@@ -80,6 +80,17 @@ export class JsonLine {
   }
 }
 
+/** Runs what a line of a file asks for; an error in it gets the place. */
+export function placed<Result>(file: string, line: number, run: () => Result): Result {
+  try {
+    return run();
+  } catch (cause) {
+    if (!(cause instanceof IommuError)) throw cause;
+    const details = { ...cause.details, file, line };
+    throw new IommuError(cause.code, `${file}:${line}: ${cause.message}`, details, { cause });
+  }
+}
+
 /** Counts the members of objects, and what all values take, down to {@link MAX_DEPTH} levels. */
 function countValues(
   value: unknown,

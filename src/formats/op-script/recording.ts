@@ -1,7 +1,7 @@
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import { findProfile, type Profile } from "../../spapr/profile.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
-import type { JsonLine } from "../json-lines.ts";
+import { type JsonLine, placed } from "../json-lines.ts";
 import { isListed, type KnownDifferences, sameJson } from "../known-differences.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
 import { completeHeader, profileOf } from "./header.ts";
@@ -35,7 +35,7 @@ function* runScript(
     observer.hazard = (hazard) => hazards.push(hazard);
     if (options.refusals) observer.refusal = (refusal) => refusals.push(refusal);
     if (options.events) observer.trace = (event) => events.push(event);
-    const result = runner.run(operation);
+    const result = placed(line.file, line.number, () => runner.run(operation));
     const plain = operationOf(line);
     yield {
       line: line.number,
