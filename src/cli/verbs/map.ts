@@ -7,11 +7,13 @@ import {
   diffStates,
   entryText,
   forEachStateRun,
+  rawEntries,
   stateToJson,
   type WindowState,
+  windowStateToJson,
 } from "../../check/state/window-state.ts";
 import { displayName } from "../input.ts";
-import { Exit, print, printWarning, toJson } from "../output.ts";
+import { Exit, print, printPieces, printWarning, toJson } from "../output.ts";
 import { parseMoment, parsePlace, statesAt } from "../state.ts";
 
 export interface StateOptions {
@@ -28,23 +30,22 @@ export interface InfoOptions extends StateOptions {
 /** `map FILE`: the mappings of the windows as runs. */
 export async function map(path: string, options: StateOptions): Promise<number> {
   const states = await selected(path, options);
+  if (options.raw) {
+    await printPieces(inPieces(options.output === "json" ? rawJson(states) : rawText(states)));
+    return Exit.OK;
+  }
   if (options.output === "json") {
-    print(toJson(states.map((state) => stateToJson(state, options.raw))));
+    print(toJson(states.map(stateToJson)));
     return Exit.OK;
   }
   for (const state of states.filter(isThere)) {
     print(titleOf(state));
-    if (options.raw) {
-      for (const [index, tce] of stateToJson(state, true).tces as [number, string][])
-        print(`  ${index} ${tce}`);
-      continue;
-    }
     const table = new Table({ head: ["bus address", "pages", "target", "perm", "certainty"], style: PLAIN });
-    forEachStateRun(state, ({ ioba, pages, target, perm, certainty }) => {
+    forEachStateRun(state, ({ ioba, pages, target, perm, certainty, sameTarget }) => {
       table.push([
         rangeText(ioba, pages, state.pageShift),
         formatCount(pages),
-        hex64(target),
+        sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
         perm,
         certainty,
       ]);
@@ -54,6 +55,42 @@ export async function map(path: string, options: StateOptions): Promise<number> 
   return Exit.OK;
 }
 
+/** Every entry that is not zero, as lines for people. */
+function* rawText(states: readonly WindowState[]): Generator<string> {
+  for (const state of states.filter(isThere)) {
+    yield `${titleOf(state)}\n`;
+    for (const [index, tce] of rawEntries(state)) yield `  ${index} ${hex(tce)}\n`;
+  }
+}
+
+/** The same as one JSON text, which is as long as there are entries and is never held as a whole. */
+function* rawJson(states: readonly WindowState[]): Generator<string> {
+  let before = "[";
+  for (const state of states) {
+    yield `${before}${toJson(windowStateToJson(state)).slice(0, -1)},"tces":[`;
+    let comma = "";
+    for (const [index, tce] of rawEntries(state)) {
+      yield `${comma}[${index},"${hex(tce)}"]`;
+      comma = ",";
+    }
+    yield "]}";
+    before = ",";
+  }
+  yield states.length === 0 ? "[]\n" : "]\n";
+}
+
+/** Joins short texts to pieces that are worth a write. */
+function* inPieces(texts: Iterable<string>): Generator<string> {
+  let piece = "";
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < PIECE_LENGTH) continue;
+    yield piece;
+    piece = "";
+  }
+  yield piece;
+}
+
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 export async function info(path: string, options: InfoOptions): Promise<number> {
   const states = await selected(path, options);
@@ -61,10 +98,11 @@ export async function info(path: string, options: InfoOptions): Promise<number> 
   if (options.output === "json") {
     print(
       toJson(
-        states.map((state) => {
-          const { tces: _tces, ...head } = stateToJson(state, true);
-          return { ...head, assumed: state.assumed, live: state.table.validCount };
-        }),
+        states.map((state) => ({
+          ...windowStateToJson(state),
+          assumed: state.assumed,
+          live: state.table.validCount,
+        })),
       ),
     );
     return Exit.OK;
@@ -156,6 +194,9 @@ export async function diffMoments(
   if (options.output === "json") print(toJson(changes));
   return Exit.OK;
 }
+
+/** Characters of one write. */
+const PIECE_LENGTH = 65_536;
 
 const PLAIN = { head: [], border: [] };
 

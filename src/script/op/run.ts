@@ -1,3 +1,4 @@
+import { IommuError } from "../../base/errors.ts";
 import { hex, hiOf, loOf } from "../../base/u64.ts";
 import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
@@ -13,6 +14,8 @@ import { VfioUserBench } from "./vfio-user-bench.ts";
 /** The result of an operation, in the shape of the recordings. */
 export type OpResult = Readonly<Record<string, unknown>>;
 
+/** Stretches of one get_tce_scan: so many changes of what it reads. */
+const MAX_SCAN_RUNS: number = 2 ** 18;
 /** Where the recording firmware puts the argument block of an RTAS call. */
 const RTAS_ADDRESS = 0x9000n;
 
@@ -32,6 +35,7 @@ export class OpRunner {
     this.#showMessages = vfioUser;
   }
 
+  /** @throws IommuError LIMIT_EXCEEDED if the result would be too long */
   run(operation: Operation): OpResult {
     const result = this.#run(operation);
     return this.#showMessages ? { ...result, vfioUser: this.#vfioUser.takeMessages(operation) } : result;
@@ -112,7 +116,11 @@ export class OpRunner {
     return { ret: this.#hcall(Hcall.PUT_TCE_INDIRECT, liobn, ioba, listAddr, npages) };
   }
 
-  /** Each change of the answer: `[index, ret, tce]`, or `[index, ret]` of a failure. */
+  /**
+   * Each change of the answer: `[index, ret, tce]`, or `[index, ret]` of a failure.
+   *
+   * @throws IommuError LIMIT_EXCEEDED if it changes too often
+   */
   #scan(liobn: bigint, ioba: bigint, step: bigint, count: number): OpResult {
     const runs: (number | string)[][] = [];
     let last = "";
@@ -120,7 +128,13 @@ export class OpRunner {
       const ret = this.#hcall(Hcall.GET_TCE, liobn, BigInt.asUintN(64, ioba + step * BigInt(i)));
       const answer = ret === 0 ? [ret, hex(this.#registers.get(4))] : [ret];
       const shown = answer.join();
-      if (shown !== last) runs.push([i, ...answer]);
+      if (shown !== last) {
+        if (runs.length >= MAX_SCAN_RUNS) {
+          const limit = MAX_SCAN_RUNS;
+          throw new IommuError("LIMIT_EXCEEDED", `the scan finds more than ${limit} stretches`, { limit });
+        }
+        runs.push([i, ...answer]);
+      }
       last = shown;
     }
     return { runs };
