@@ -7,7 +7,9 @@ import { startGuard } from "../../live/guard.ts";
 import type { LiveState } from "../../live/live-state.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { untilInterrupted } from "../interrupt.ts";
+import { flag, outputOption, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 export interface AttachVerbOptions {
   readonly qmp: string;
@@ -105,3 +107,26 @@ export function formatState(state: LiveState): string {
   }
   return [...lines, ...state.mismatches.map(formatMismatch)].join("\n");
 }
+
+export const verb: Verb = defineVerb({
+  name: "attach",
+  summary: "follow the DMA windows of a running QEMU, by its monitor and its trace",
+  arguments: [],
+  options: [
+    text(
+      "--qmp <socket>",
+      "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off",
+    ).makeOptionMandatory(),
+    text("--log <file>", "where QEMU writes its log (default: what its -D says)"),
+    text("--no-base", "do not take the machine's state first, which stops the guest for a moment"),
+    flag("--large-windows", "take it even if a window may be too large for QEMU to save"),
+    value("--for <seconds>", "end after so many seconds", wholeNumber(1, 1_000_000_000)),
+    value("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000)).default(500),
+    flag("--mappings", "show all mappings of all windows"),
+    profileOption(),
+    outputOption(),
+    quietOption("print nothing, only set the exit status"),
+  ],
+  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output json"],
+  run: attach,
+});

@@ -1,33 +1,43 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
-import { formatCount, parseSize } from "../../base/units.ts";
+import { formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
-import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
+import type { CheckOptions } from "../../check/check-options.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import { againstReportToJson } from "../../check/saved/against-check.ts";
 import { checkOpScript } from "../../check/script-check.ts";
+import type { Moment } from "../../check/state/window-state.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../../check/trace-check.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
 import { againstText, checkAgainst, checkSavedMachine } from "../check-saved.ts";
 import { filterOf } from "../filter.ts";
 import { displayName, peekInput, readText } from "../input.ts";
+import {
+  filterOption,
+  momentOption,
+  outputOption,
+  quietOption,
+  STATE_FILE,
+  text,
+  thresholdOptions,
+} from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { Progress } from "../progress.ts";
-import { parseMoment } from "../state.ts";
 import { pour } from "../trace-file.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
-export interface CheckCommandOptions {
+/** Thresholds as the command line has them. */
+export interface ThresholdOptions extends CheckOptions {
+  /** Percent, not a part. */
+  readonly fullAt: number;
+}
+
+export interface CheckCommandOptions extends ThresholdOptions {
   readonly output: "human" | "json";
   readonly quiet: boolean;
-  readonly ram: string | undefined;
-  readonly fullAt: string | undefined;
-  readonly freePages: string | undefined;
-  readonly overtaken: string | undefined;
-  readonly pool: string | undefined;
-  readonly sweep: string | undefined;
   readonly filter: readonly string[];
   readonly against?: string | undefined;
-  readonly at?: string | undefined;
+  readonly at?: Moment;
 }
 
 /** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
@@ -59,7 +69,7 @@ async function checkPair(
   if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
   if (options.filter.length > 0)
     throw bad("without the events that a filter leaves out the windows would be wrong");
-  const report = await checkAgainst(path!, stream, parseMoment(options.at), thresholds, options);
+  const report = await checkAgainst(path!, stream, options.at, thresholds, options);
   if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
   else {
     printReport(report, options.quiet);
@@ -95,32 +105,15 @@ export async function checkFile(
 /** Op scripts are told from traces by their names. */
 export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
 
-/** @throws IommuError BAD_ARGUMENT for a threshold that is none */
-export function thresholdsOf(options: CheckCommandOptions): CheckOptions {
-  const { ram, fullAt, freePages, overtaken, pool, sweep } = DEFAULT_CHECK_OPTIONS;
-  return {
-    ram: options.ram === undefined ? ram : parseSize(options.ram),
-    fullAt: count("--full-at", options.fullAt, fullAt * 100, 100) / 100,
-    freePages: count("--free-pages", options.freePages, freePages),
-    overtaken: count("--overtaken", options.overtaken, overtaken),
-    pool: count("--pool", options.pool, pool),
-    sweep: count("--sweep", options.sweep, sweep),
-  };
-}
-
-/** Reads a threshold: a whole number up to `most`, with a unit as sizes have it. */
-function count(option: string, text: string | undefined, otherwise: number, most = 2 ** 40): number {
-  if (text === undefined) return otherwise;
-  const value = /^[0-9]{1,13}[KMGT]?$/.test(text) ? Number(parseSize(text)) : -1;
-  if (value >= 0 && value <= most) return value;
-  throw new IommuError(
-    "BAD_ARGUMENT",
-    `${option} ${text}: expected a whole number from 0 to ${formatCount(most)}`,
-    {
-      option,
-    },
-  );
-}
+/** What the options of {@link thresholdOptions} say. */
+export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOptions => ({
+  ram: options.ram,
+  fullAt: fullAt / 100,
+  freePages: options.freePages,
+  overtaken: options.overtaken,
+  pool: options.pool,
+  sweep: options.sweep,
+});
 
 /** 2 if anything is wrong, 3 if there are only leaks and warnings. */
 function statusOf(reports: readonly CheckReport[]): number {
@@ -159,3 +152,24 @@ function describeFinding(file: string, finding: Finding): string {
   const about = where + address === "" ? "" : ` ${where}${address}:`;
   return `${visible(place)}: ${colour(finding.kind)}:${visible(about)} ${visible(finding.message)}${times}`;
 }
+
+export const verb: Verb = defineVerb({
+  name: "check",
+  summary: "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
+  arguments: [["<file...>", STATE_FILE]],
+  options: [
+    ...thresholdOptions(),
+    filterOption(),
+    outputOption(),
+    text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
+    momentOption("where the trace says so", "with --against: when that was saved, "),
+    quietOption("print findings only"),
+  ],
+  examples: [
+    "check qemu.log",
+    "check --ram 4G --output json qemu.log.gz",
+    "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
+    "check --against vm.mig qemu.log",
+  ],
+  run: check,
+});

@@ -11,11 +11,13 @@ import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { NewFile } from "../new-file.ts";
+import { filterOption, flag, quietOption, text } from "../options.ts";
 import { Exit, printError, printWarning } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { ParquetFile, ParquetParts, TextFile } from "../table-files.ts";
 import { pour } from "../trace-file.ts";
 import { openTrace } from "../trace-input.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions {
   readonly table: "events" | "mappings";
@@ -198,3 +200,35 @@ function summary(
   const events = `${taken}${formatCount(counts.events!)} events (${format})`;
   return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
 }
+
+export const verb: Verb = defineVerb({
+  name: "convert",
+  summary:
+    "write a trace as a table for other tools, or as a timeline for Perfetto; a saved machine without its guest's memory",
+  arguments: [
+    [
+      "<in>",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
+    ],
+    [
+      "<out>",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
+    ],
+  ],
+  options: [
+    text("--table <name>", "one row for each event, or for each mapping with its end")
+      .choices(["events", "mappings"])
+      .default("events"),
+    text("--run <name>", "name of the recording in the table (default: that of the file)"),
+    filterOption(),
+    flag("-f, --force", "overwrite what exists"),
+    quietOption("print errors only"),
+  ],
+  examples: [
+    "convert qemu.log events.parquet",
+    "convert --table mappings trace.txt mappings.csv",
+    "convert qemu.log boot.perfetto-trace",
+    "convert vm.mig blank.mig.gz",
+  ],
+  run: convert,
+});

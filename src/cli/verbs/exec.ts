@@ -4,11 +4,15 @@ import type { KnownDifferences } from "../../formats/known-differences.ts";
 import { parseRecording } from "../../script/parse-recording.ts";
 import type { CheckedLine, Recording } from "../../script/recording.ts";
 import type { Refusal } from "../../spapr/observer.ts";
+import { PROFILES } from "../../spapr/profile.ts";
 import { formatTraceEvent } from "../../spapr/trace-events.ts";
+import { KERNEL_PROFILES } from "../../vfio/host/profile.ts";
 import { displayName, readText } from "../input.ts";
 import { readKnownDifferences } from "../known-differences.ts";
+import { flag, knownOption, outputOption, quietOption, text } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ExecOptions {
   readonly check: boolean;
@@ -120,3 +124,30 @@ function summary(report: FileReport): string {
   if (report.mismatches.length > 0) parts.push(colors.red(`${report.mismatches.length} different`));
   return `${report.file}: ${parts.join(", ")}`;
 }
+
+export const verb: Verb = defineVerb({
+  name: "exec",
+  summary: "run an op script and print it with our results, or compare with the results in it",
+  arguments: [
+    ["<script...>", "op scripts or recordings (JSONL, may be gzip-compressed), - for standard input"],
+  ],
+  options: [
+    flag("--check", "compare with the recorded results; exit 2 on a difference"),
+    flag("--all", "with --check: print every difference, not only the first of a file"),
+    knownOption(),
+    flag("--explain", "tell on standard error why calls were refused"),
+    flag("--trace", "print QEMU's trace events on standard error"),
+    text(
+      "--profile <name>",
+      "which system to be (default: the one that was recorded, else qemu-7.2)",
+    ).choices([...Object.keys(PROFILES), ...KERNEL_PROFILES.map((profile) => profile.name)]),
+    outputOption(),
+    quietOption("print differences only"),
+  ],
+  examples: [
+    "exec script.jsonl",
+    "exec --check test/corpus/hcall/*.jsonl.gz",
+    "exec --explain --trace script.jsonl",
+  ],
+  run: exec,
+});

@@ -11,7 +11,18 @@ import { findProfile } from "../../spapr/profile.ts";
 import { displayName, readText } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
+import {
+  flag,
+  knownOption,
+  outputOption,
+  profileOption,
+  quietOption,
+  text,
+  value,
+  wholeNumber,
+} from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 export interface OracleOptions {
   readonly random: number | undefined;
@@ -163,3 +174,25 @@ async function searchRandom(
 function showProgress(text: string): void {
   process.stderr.write(`\r${text}\x1b[K`);
 }
+
+export const verb: Verb = defineVerb({
+  name: "oracle",
+  summary: "compare the engine with the QEMU that is installed here; exit 63 if there is none",
+  arguments: [["[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input"]],
+  options: [
+    value("--random <count>", "make up scripts of so many operations in total", wholeNumber(1, 100_000_000)),
+    value("--seed <number>", "with --random: what they are made from", wholeNumber(0, 2 ** 31 - 1)).default(
+      1,
+    ),
+    text("--write <file>", "with --random: where to write the smallest script that differs"),
+    text("--qemu <command>", "which QEMU (default: $QEMU_PPC64, then qemu-system-ppc64)"),
+    value("--timeout <seconds>", "most that one machine may take", wholeNumber(1, 86_400)).default(600),
+    flag("--all", "print every difference, not only the first of a file"),
+    knownOption(),
+    profileOption(),
+    outputOption(),
+    quietOption("print differences only"),
+  ],
+  examples: ["oracle script.jsonl", "oracle --random 10000 --seed 7 --write difference.jsonl"],
+  run: oracle,
+});

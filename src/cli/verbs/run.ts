@@ -3,8 +3,10 @@ import { IommuError } from "../../base/errors.ts";
 import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { displayName, openInput } from "../input.ts";
+import { flag, outputOption, profileOption, quietOption, text } from "../options.ts";
 import { Exit, formatReport, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
 const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";
@@ -58,3 +60,19 @@ function listScenarios(options: RunOptions): void {
   const width = Math.max(...SCENARIOS.map((scenario) => scenario.name.length));
   for (const { name, summary } of SCENARIOS) print(`${name.padEnd(width)}  ${summary}`);
 }
+
+export const verb: Verb = defineVerb({
+  name: "run",
+  summary: "run a scenario and print its report",
+  arguments: [["[scenario]", "name of the scenario"]],
+  options: [
+    flag("--list", "list the scenarios"),
+    text("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input"),
+    flag("--coherence", "compare all views of every mapping after each operation"),
+    profileOption(),
+    outputOption(),
+    quietOption("print nothing, only set the exit status"),
+  ],
+  examples: ["run --list", "run huge-window", "run hotplug --coherence"],
+  run,
+});

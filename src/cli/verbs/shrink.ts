@@ -4,12 +4,14 @@ import { targetOf } from "../../check/shrink/target.ts";
 import { TraceInput } from "../../check/trace-input.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
+import { filterOption, outputOption, quietOption, thresholdOptions, value, wholeNumber } from "../options.ts";
 import { Exit, print, printError, printWarning } from "../output.ts";
 import { feed } from "../trace-file.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
 
 export interface ShrinkOptions extends CheckCommandOptions {
-  readonly finding: string;
+  readonly finding: number;
 }
 
 /** `shrink FILE --finding K`: writes an op script of a few operations that still show the K-th finding of `check`. */
@@ -20,9 +22,8 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   }
   const thresholds = thresholdsOf(options);
   const report = await checkFile(path, thresholds, options);
-  const number = Number(options.finding);
-  const finding = report.findings[number - 1];
-  if (!/^[0-9]+$/.test(options.finding) || finding === undefined) {
+  const finding = report.findings[options.finding - 1];
+  if (finding === undefined) {
     throw new IommuError(
       "BAD_ARGUMENT",
       `--finding ${options.finding}: ${report.findings.length === 0 ? `check finds nothing in ${name}` : `${name} has findings 1 to ${report.findings.length}`}`,
@@ -54,3 +55,22 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   }
   return Exit.OK;
 }
+
+export const verb: Verb = defineVerb({
+  name: "shrink",
+  summary: "reduce a trace to a few operations that still show a finding, as an op script",
+  arguments: [["<file>", "trace of QEMU (log or simple)"]],
+  options: [
+    value(
+      "--finding <number>",
+      "which finding of check, counted from 1",
+      wholeNumber(1, 2 ** 32),
+    ).makeOptionMandatory(),
+    ...thresholdOptions(),
+    filterOption(),
+    outputOption(),
+    quietOption("print the script only"),
+  ],
+  examples: ["shrink --finding 1 qemu.log > finding.jsonl"],
+  run: shrinkFile,
+});

@@ -5,9 +5,11 @@ import { TraceStatistics } from "../../check/lifetimes/qemu-statistics.ts";
 import { TraceInput } from "../../check/trace-input.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
+import { filterOption, outputOption, quietOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { printDmaGroup, printWindow } from "../stat-text.ts";
 import { feed } from "../trace-file.ts";
+import { defineVerb, type Verb } from "../verb.ts";
 
 export interface StatOptions {
   readonly output: "human" | "json";
@@ -109,4 +111,18 @@ const devicesOf = ({ groups }: DmaStatistics): Record<string, unknown> => ({
     lifetimes: group.lifetimes.cells,
     lifetimesNs: group.lifetimesNs.cells,
   })),
+});
+
+export const verb: Verb = defineVerb({
+  name: "stat",
+  summary: "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
+  arguments: [
+    [
+      "<file>",
+      "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
+    ],
+  ],
+  options: [filterOption(), outputOption(), quietOption("no progress bar")],
+  examples: ["stat qemu.log", "stat --filter dma_map_sg --output json trace.txt"],
+  run: stat,
 });

@@ -115,13 +115,14 @@ describe("check", () => {
       name: "more than all",
       args: ["check", BOOT, "--full-at", "200"],
       status: 1,
-      message: "--full-at 200: expected a whole number from 0 to 100",
+      message:
+        "'--full-at <percent>' argument '200' is invalid. \"200\": expected a whole number from 0 to 100",
     },
     {
       name: "no threshold",
       args: ["check", BOOT, "--pool", "1.5"],
       status: 1,
-      message: "--pool 1.5: expected",
+      message: "'--pool <count>' argument '1.5' is invalid",
     },
     {
       name: "no finding of that number",
