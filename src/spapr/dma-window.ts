@@ -10,7 +10,7 @@ import {
 } from "../memory/iommu-region.ts";
 import { MappingRun } from "../memory/mapping-run.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
-import type { RawRunVisitor } from "../tce/nodes.ts";
+import type { RawRunVisitor } from "../tce/run.ts";
 import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
