@@ -26,7 +26,8 @@ export type RegionBacking =
  * A piece of an address space, in a tree of such pieces (QEMU's MemoryRegion).
  *
  * Sizes are 0 to 2^64 bytes. Where siblings overlap, the higher priority wins,
- * and of equal ones the one added last.
+ * and of equal ones the one added last (QEMU-MEMORY-1). What makes listeners run
+ * is QEMU-MEMORY-4.
  */
 export class MemoryRegion {
   readonly system: MemorySystem;

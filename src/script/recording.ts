@@ -25,7 +25,7 @@ export interface CheckedLine {
   /** The line with our result in place of the recorded one. */
   readonly text: string;
   readonly refusals: readonly Refusal[];
-  readonly hazards: readonly { readonly what: string; readonly values: RecordValues }[];
+  readonly hazards: readonly { readonly id: string; readonly what: string; readonly values: RecordValues }[];
   readonly events: readonly TraceEvent[];
 }
 

@@ -15,7 +15,7 @@ export type DeviceTreeValue = readonly number[] | readonly string[];
 /** Nodes by path, and their properties by name; the objects have these and inherit nothing. */
 export type DeviceTree = ReadonlyMap<string, Readonly<Record<string, DeviceTreeValue>>>;
 
-/** Builds the tree. It is not changed afterwards: windows that come and go do not show (behaviour 11.35). */
+/** Builds the tree. It is not changed afterwards: windows that come and go do not show (QEMU-TREE-1). */
 export function buildDeviceTree(phbs: readonly PciHostBridge[], vio: VioBus): DeviceTree {
   const tree = new Map<string, Readonly<Record<string, DeviceTreeValue>>>();
   const add = (path: string, properties: Record<string, DeviceTreeValue>): void => {
@@ -52,7 +52,7 @@ function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
   return properties;
 }
 
-/** LIOBN, start and size of a window; QEMU computes the size in 32 bits (quirk `truncatedWindowProperty`). */
+/** LIOBN, start and size of a window; QEMU computes the size in 32 bits (QEMU-TREE-2, quirk `truncatedWindowProperty`). */
 function windowProperty(window: DmaWindow): number[] {
   // Node 20's compiler crashes on a choice between two bigints that are cut to 64 bits; so the width is chosen.
   const bits = window.env.profile.truncatedWindowProperty ? 32 : 64;

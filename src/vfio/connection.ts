@@ -55,7 +55,7 @@ export class Connection {
 }
 
 /**
- * Connects a group to the address space of a bridge (behaviour 7.2): joins the
+ * Connects a group to the address space of a bridge (QEMU-CONTAINER-1): joins the
  * container that serves it, or makes one. On failure all is as before.
  *
  * @returns the connection, or QEMU's error message
@@ -107,7 +107,7 @@ export function disconnect(context: ConnectContext, connection: Connection, grou
 
 /**
  * Joins a container that exists; false if it does not take the group. QEMU does not tie its windows for the new
- * group (behaviour 11.24), so that KVM would lose the host's tables when the
+ * group (QEMU-CONTAINER-3), so that KVM would lose the host's tables when the
  * first group leaves; here they are tied.
  */
 function joinContainer(context: ConnectContext, connection: Connection, file: OpenFile<VfioGroup>): boolean {
@@ -136,7 +136,11 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
     quirks: machine.profile,
     report: context.report,
     fatal: (message) =>
-      machine.observer.hazard?.({ what: `${message}; the real system has no defined answer`, values: {} }),
+      machine.observer.hazard?.({
+        id: "QEMU-LISTENER-3",
+        what: `${message}; the real system has no defined answer`,
+        values: {},
+      }),
     lazyReplay: config.lazyReplay ?? false,
     keepTold: config.coherence ?? false,
   });
@@ -225,13 +229,14 @@ function newPrereg(context: ConnectContext, kernel: VfioContainer): PreregListen
     report: context.report,
     fatal: (message) =>
       hosted.machine.observer.hazard?.({
+        id: "QEMU-LISTENER-3",
         what: `${message}; the real system has no defined answer`,
         values: {},
       }),
   });
 }
 
-/** Ties the in-kernel table of a window to the host's table, for every group of the container (behaviour 7.5, step 4). */
+/** Ties the in-kernel table of a window to the host's table, for every group of the container (QEMU-CONTAINER-7). */
 function tieTables(
   { hosted }: ConnectContext,
   connection: Connection,
@@ -239,7 +244,7 @@ function tieTables(
   only?: number,
 ): string | undefined {
   const fd = section.region.iommu?.hooks.getAttr?.(ATTR_TCE_FD);
-  // A region may have the attribute and no in-kernel table (behaviour 11.23): there is nothing to tie then.
+  // A region may have the attribute and no in-kernel table (QEMU-WINDOW-7): there is nothing to tie then.
   if (fd === undefined || fd === -1 || hosted.kvm === null) return undefined;
   for (const [number, { kvm, file }] of connection.groups) {
     if (kvm === null || (only !== undefined && number !== only)) continue;
@@ -253,7 +258,7 @@ function tieTables(
 
 /**
  * Makes KVM let go of the table of a window that is about to be removed: it
- * would go on writing to it (invariant 10) when the guest's window is only
+ * would go on writing to it (STACK-INV-10) when the guest's window is only
  * hidden, not gone. A group can be forgotten as a whole only, so it is added
  * again, with the sections that stay.
  */

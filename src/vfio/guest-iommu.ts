@@ -35,7 +35,7 @@ export interface GuestIommuContext {
 /**
  * One visible section of a guest's IOMMU region, mirrored into a container
  * (QEMU's VFIOGuestIOMMU): hears of every change in the section and maps or
- * unmaps the pages (behaviour 7.8 to 7.10).
+ * unmaps the pages (QEMU-LISTENER-5).
  */
 export class GuestIommu {
   readonly section: FlatRange;
@@ -128,7 +128,7 @@ export class GuestIommu {
           );
         }
       } else {
-        // There is no write-only mapping: whoever may write may read (behaviour 11.15).
+        // There is no write-only mapping: whoever may write may read (QEMU-LISTENER-6).
         const readonly = (perm & 2) === 0 || memory.readonly;
         this.#check(
           "map",
@@ -144,7 +144,7 @@ export class GuestIommu {
     this.#check("unmap", this.#context.container.unmap(iova, pageSize, pages), iova);
   }
 
-  /** QEMU reports what a container refuses, and goes on (behaviour 7.8). */
+  /** QEMU reports what a container refuses, and goes on (QEMU-LISTENER-5). */
   #check(what: string, answer: Errno | 0, iova: bigint): void {
     if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
   }

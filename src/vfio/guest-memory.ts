@@ -16,7 +16,7 @@ export interface GuestMemory {
 /** How far a stretch of pages goes, and what is behind all of them. */
 export interface MemoryStretch {
   readonly pages: number;
-  /** The memory; or why the pages cannot be mapped, in QEMU's words (behaviour 7.9). */
+  /** The memory; or why the pages cannot be mapped, in QEMU's words (QEMU-LISTENER-5). */
   readonly memory: GuestMemory | string;
 }
 

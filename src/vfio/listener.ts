@@ -31,7 +31,7 @@ export interface ListenerOptions {
 
 /**
  * Mirrors an address space into a VFIO container (QEMU's vfio_memory_listener;
- * behaviour 7.4 to 7.7).
+ * QEMU-LISTENER-1 to QEMU-LISTENER-4).
  *
  * `regionAdd` runs in two cases: the listener is registered, and is shown what
  * exists; and a window appears. Both ask for a replay; the table's own hook

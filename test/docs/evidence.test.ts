@@ -37,7 +37,7 @@ describe("docs/evidence.md", () => {
     expect(EVIDENCE).toContain(`which makes ${vfioUser.length} reviewed lines`);
     const quirks = new Map<string, number>();
     for (const { reason } of vfioUser) {
-      const named = [...reason.matchAll(/\((vfio\w+)\)/g)].map(([, quirk]) => `\`${quirk}\``);
+      const named = [...reason.matchAll(/, (vfio\w+)\)/g)].map(([, quirk]) => `\`${quirk}\``);
       const key = named.length > 1 ? "both" : named[0]!;
       quirks.set(key, (quirks.get(key) ?? 0) + 1);
     }

@@ -7,9 +7,9 @@ import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /**
- * The numbered invariants of the notes on Linux (section 6), as far as they
- * are about this layer: each with a violation that is caught, and with a
- * correct sequence that passes. {@link ELSEWHERE} lists the others.
+ * The invariants between the layers (docs/behaviour.md), as far as they are
+ * about this one: each with a violation that is caught, and with a correct
+ * sequence that passes. {@link ELSEWHERE} lists the others.
  */
 
 /** Invariants that are not about the host side, and why. */
@@ -49,7 +49,7 @@ interface Invariant {
 }
 
 const INVARIANTS: Readonly<Record<number, Invariant>> = {
-  // Every bus address that is used lies in a window that exists.
+  // STACK-INV-1: every bus address that is used lies in a window that exists.
   1: {
     violated: () => {
       const guest = new HostedGuest({ container: "spapr-v1" });
@@ -70,7 +70,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The entry that is used has the permission that is needed.
+  // STACK-INV-2: the entry that is used has the permission that is needed.
   2: {
     violated: () => {
       const guest = new HostedGuest();
@@ -92,7 +92,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The guest's table equals the hardware's.
+  // STACK-INV-6: the guest's table equals the hardware's.
   6: {
     violated: () => {
       const wrong = new HostedGuest(V2_KVM);
@@ -125,7 +125,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // A window that was just created is empty in all views.
+  // STACK-INV-7: a window that was just created is empty in all views.
   7: {
     violated: () => {
       const guest = new HostedGuest();
@@ -154,7 +154,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A populated table that is attached has to be replayed; an empty one need not be.
+  // STACK-INV-8: a populated table that is attached has to be replayed; an empty one need not be.
   8: {
     violated: () => {
       // Waiting for the first change fails under KVM: the kernel handles it, and nobody hears of it.
@@ -179,7 +179,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Before a window is removed or reset, no valid entry remains (the platform clears it anyway).
+  // STACK-INV-9: before a window is removed or reset, no valid entry remains (the platform clears it anyway).
   9: {
     violated: () => {
       const guest = new HostedGuest();
@@ -208,7 +208,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(registered(guest).regions).toEqual([]);
     },
   },
-  // After a removal nothing refers to the table.
+  // STACK-INV-10: after a removal nothing refers to the table.
   10: {
     violated: () => {
       const guest = new HostedGuest(V2_KVM);
@@ -250,7 +250,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(hidden.check()).toBe(undefined);
     },
   },
-  // A window that goes takes its pages out of the regions' counters.
+  // STACK-INV-11: a window that goes takes its pages out of the regions' counters.
   11: {
     violated: () => {
       // The kernel's own leak: an entry of a list without permission bits counts, and is never uncounted.
@@ -275,7 +275,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(region(guest).mapped).toBe(2);
     },
   },
-  // Memory is unregistered only when nothing maps it.
+  // STACK-INV-12: memory is unregistered only when nothing maps it.
   12: {
     violated: () => {
       const guest = new HostedGuest();
@@ -302,7 +302,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.hosted.process.memory.lockedPages).toBe(locked - 0x1000);
     },
   },
-  // What is mapped lies in one region, in pages large enough.
+  // STACK-INV-13: what is mapped lies in one region, in pages large enough.
   13: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -328,7 +328,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // No entry points outside of memory.
+  // STACK-INV-18: no entry points outside of memory.
   18: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -359,7 +359,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A call of several pages lies in the window entirely.
+  // STACK-INV-19: a call of several pages lies in the window entirely.
   19: {
     violated: () => {
       const guest = new HostedGuest({ ...V2_KVM, phbs: [{ index: 0, dmaWinSize: 0x100_0000n }] });
@@ -382,7 +382,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Windows of a bridge do not overlap, and lie where the host puts them.
+  // STACK-INV-24: windows of a bridge do not overlap, and lie where the host puts them.
   24: {
     violated: () => {
       const guest = new HostedGuest();
@@ -402,7 +402,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect([guest.failures, guest.hazards]).toEqual([[], []]);
     },
   },
-  // After a reset there is the default window only, empty.
+  // STACK-INV-25: after a reset there is the default window only, empty.
   25: {
     violated: () => {
       const guest = new HostedGuest();
@@ -433,7 +433,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // The account of locked memory is balanced.
+  // STACK-INV-28: the account of locked memory is balanced.
   28: {
     violated: () => {
       let fails = true;
@@ -460,7 +460,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // Two groups of one container see the same.
+  // STACK-INV-29: two groups of one container see the same.
   29: {
     violated: () => {
       const guest = new HostedGuest();

@@ -20,7 +20,7 @@ export interface WindowState {
   readonly bypass: boolean;
   /**
    * Was it the default window of its bridge at the last reset? So says QEMU's def_win, which is never taken back
-   * (behaviour 4.4), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
+   * (QEMU-REMOVE-2), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
    */
   readonly defaultWindow: boolean;
   /** The geometry is a guess. */

@@ -10,7 +10,7 @@ const MAX_HOLES = 100;
 /**
  * Does a window map memory directly: the page at an offset of the window to
  * the page of that address, for most of its entries? Linux does that with a
- * window that holds all memory; its entries then live as long as the window.
+ * window that holds all memory (LINUX-DDW-1); its entries then live as long as the window.
  */
 export function isDirectMap({ window }: StaticWindow): boolean {
   const { table, page } = window;

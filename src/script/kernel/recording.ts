@@ -19,7 +19,7 @@ function* runKernel(script: KernelScript, options: RunRecordingOptions): Generat
   let hazards: CheckedLine["hazards"][number][] = [];
   const lines = compareKernelScript(script, {
     profile: options.profile === undefined ? profileOf(script.header) : findKernelProfile(options.profile),
-    onHazard: ({ rule, ...values }) => hazards.push({ what: rule, values }),
+    onHazard: ({ id, rule, ...values }) => hazards.push({ id, what: rule, values }),
   });
   for (const { line, actual, differences } of lines) {
     const { n, op, args, ...result } = actual;

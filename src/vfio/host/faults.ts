@@ -40,6 +40,7 @@ export class FaultInjector {
 
 /** Something for which the real kernel has no defined answer: we refuse, and tell. */
 export interface Hazard {
+  readonly id: "VFIO-MAP-7";
   /** What rule was broken. */
   readonly rule: "range-past-table";
   /** The request. */

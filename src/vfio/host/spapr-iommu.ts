@@ -289,7 +289,7 @@ export class SpaprIommu {
 
   /**
    * The entries of a request. For one that goes on behind the end of the table
-   * the real kernel has no defined answer; here it is refused and changes nothing.
+   * the real kernel has no defined answer; here it is refused and changes nothing (VFIO-MAP-7).
    */
   #rangeOf(
     table: HardwareTable,
@@ -303,7 +303,7 @@ export class SpaprIommu {
     const index = table.indexOf(iova);
     const pages = Number(size >> BigInt(table.pageShift));
     if (pages > table.length - index) {
-      this.#host.onHazard({ rule: "range-past-table", request, iova, size });
+      this.#host.onHazard({ id: "VFIO-MAP-7", rule: "range-past-table", request, iova, size });
       return "EINVAL";
     }
     return { table, index, pages };

@@ -100,8 +100,8 @@ describe("limits and hazards", () => {
     expect(s.iommu.unmap(s.process, { iova, size: 0x2_0000n })).toBe("EINVAL");
     expect(seenBy(s, iova)).toBe(mapped);
     expect(hazards).toEqual([
-      { rule: "range-past-table", request: "MAP", iova, size: 0x2_0000n },
-      { rule: "range-past-table", request: "UNMAP", iova, size: 0x2_0000n },
+      { id: "VFIO-MAP-7", rule: "range-past-table", request: "MAP", iova, size: 0x2_0000n },
+      { id: "VFIO-MAP-7", rule: "range-past-table", request: "UNMAP", iova, size: 0x2_0000n },
     ]);
   });
 });
