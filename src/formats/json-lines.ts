@@ -17,7 +17,7 @@ const LINE_BYTES = 300;
 const OBJECT_BYTES = 96;
 const VALUE_BYTES = 24;
 
-/** How deep values may lie in each other, so that walking over them is bounded. */
+/** How deep objects and lists may lie in that of the line, so that walking over them is bounded. */
 const MAX_DEPTH = 64;
 
 /** One line that holds a JSON object. */
@@ -37,17 +37,18 @@ export class JsonLine {
     this.text = text;
     if (text.length > MAX_LINE_LENGTH)
       throw this.#error(1, `line of ${text.length} characters: the limit is ${MAX_LINE_LENGTH}`);
+    const written = surveyOf(text);
+    if (written.depth > MAX_DEPTH) throw this.#problem();
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       throw this.#problem();
     }
-    const kept = { bytes: LINE_BYTES + text.length, members: 0, isDeep: false };
-    countValues(value, 0, kept);
-    const written = countWritten(text);
+    const kept = { bytes: LINE_BYTES + text.length, members: 0 };
+    countValues(value, kept);
     // Of two members with one name JSON keeps the last without a word.
-    if (kept.isDeep || written.members !== kept.members || written.hasFractions) {
+    if (written.members !== kept.members || written.hasFractions) {
       const problem = findProblem(text);
       if (problem !== undefined) throw this.#error(problem.at + 1, problem.message);
     }
@@ -91,49 +92,60 @@ export function placed<Result>(file: string, line: number, run: () => Result): R
   }
 }
 
-/** Counts the members of objects, and what all values take, down to {@link MAX_DEPTH} levels. */
-function countValues(
-  value: unknown,
-  depth: number,
-  counts: { bytes: number; members: number; isDeep: boolean },
-): void {
+/** Counts the members of objects, and what all values take. */
+function countValues(value: unknown, counts: { bytes: number; members: number }): void {
   const isObject = typeof value === "object" && value !== null;
   counts.bytes += isObject ? OBJECT_BYTES : VALUE_BYTES;
-  if (depth > MAX_DEPTH) counts.isDeep = true;
-  if (!isObject || counts.isDeep) return;
+  if (!isObject) return;
   const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
   if (inner !== value) counts.members += inner.length;
-  for (const item of inner) countValues(item, depth + 1, counts);
+  for (const item of inner) countValues(item, counts);
 }
 
 const QUOTE = 0x22;
 const POINT = 0x2e;
+const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
+/** Sets the bit of lower-case letters: of `[` it makes `{`, of `]` `}`. */
+const LOWER = 0x20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const LETTER_E = 0x65;
 
-/**
- * Counts the members that a valid JSON text writes, which are its colons outside
- * of strings, and tells whether it may have a number with a point or an exponent.
- */
-function countWritten(text: string): { readonly members: number; readonly hasFractions: boolean } {
+/** What a JSON text is made of, outside of its strings. */
+interface Survey {
+  /** Members that are written: its colons. */
+  readonly members: number;
+  /** Levels of objects and lists below the first one. */
+  readonly depth: number;
+  /** May it have a number with a point or an exponent? */
+  readonly hasFractions: boolean;
+}
+
+/** Looks over a text once, before anything is made of it. */
+function surveyOf(text: string): Survey {
   let members = 0;
   let hasFractions = false;
+  let open = 0;
+  let most = 0;
   let before = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
+    const lower = code | LOWER;
     if (code === QUOTE) {
-      for (let inside = 0; inside !== QUOTE; ) {
-        inside = text.charCodeAt(++at);
-        if (inside === BACKSLASH) at++;
+      for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) {
+        if (text.charCodeAt(at) === BACKSLASH) at++;
       }
     } else if (code === COLON) members++;
+    else if (lower === OPEN) most = Math.max(most, ++open);
+    else if (lower === CLOSE) open--;
     // `e` behind a digit is an exponent, others are those of true and false.
-    else if (code === POINT || ((code | 0x20) === 0x65 && before >= 0x30 && before <= NINE))
-      hasFractions = true;
+    else if (code === POINT || (lower === LETTER_E && before >= ZERO && before <= NINE)) hasFractions = true;
     before = code;
   }
-  return { members, hasFractions };
+  return { members, depth: most - 1, hasFractions };
 }
 
 /**
@@ -238,7 +250,8 @@ class Scanner {
 
   #value(depth: number): void {
     const next = this.#peek();
-    if (depth > MAX_DEPTH) throw this.#expected(`at most ${MAX_DEPTH} levels`);
+    if (depth > MAX_DEPTH && (next === "{" || next === "["))
+      throw this.#expected(`at most ${MAX_DEPTH} levels`);
     if (next === "{") this.#object(depth, () => {});
     else if (next === "[") this.#array(depth);
     else if (next === '"') this.#string();

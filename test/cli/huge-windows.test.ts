@@ -1,21 +1,17 @@
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { be, CONFIGURATION, footer, HEADER, named } from "../formats/migration/small-stream.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { cli } from "./cli.ts";
-import { measured } from "./measured.ts";
+import { type CommandRun, commandLines, measured } from "./measured.ts";
 
 /** Entries of the largest window that a guest can ask for. */
 const ENTRIES = 2 ** 31;
 /** A loop over the entries takes longer, however fast it is. */
 const CPU_SECONDS = 2;
 const LIMIT_MIB = 150;
-
-const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 
 const folder = scratchFolder();
 const inFolder = (name: string): string => path.join(folder, name);
@@ -150,23 +146,11 @@ const ROWS: readonly { readonly args: readonly string[]; readonly status: number
     { args: ["convert", saved, inFolder("blank.mig")], status: 0, says: /-> / },
   ];
 
-interface Run {
-  readonly status: number;
-  readonly output: string;
-  readonly cpuSeconds: number;
-}
-
 describe("a window of 2^31 full entries", () => {
-  let runs: readonly Run[] = [];
+  let runs: readonly CommandRun[] = [];
 
   it("takes no memory for its length, whatever is done with it", async () => {
-    const lines = JSON.stringify(ROWS.map(({ args }) => args));
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [path.join(import.meta.dirname, "command-lines.mjs"), MAIN, lines],
-      { maxBuffer: 2 ** 26, env: { ...process.env, NO_COLOR: "1" } },
-    );
-    const all = JSON.parse(stdout) as { runs: Run[]; peakMib: number };
+    const all = await commandLines(ROWS.map(({ args }) => args));
     runs = all.runs;
     expect(runs).toHaveLength(ROWS.length);
     expect(all.peakMib).toBeLessThan(2 * LIMIT_MIB);

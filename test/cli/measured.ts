@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 
 const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 /** Tells, as the last line, what the process took: memory at most in KiB, and time of processors in microseconds. */
@@ -59,4 +60,24 @@ export function measured(args: readonly string[], options: MeasuredOptions = {})
       });
     });
   });
+}
+
+/** What one of several command lines gave. */
+export interface CommandRun {
+  readonly status: number;
+  /** Standard output and standard error. */
+  readonly output: string;
+  readonly cpuSeconds: number;
+}
+
+/** Runs command lines one after the other in one process. */
+export async function commandLines(
+  lines: readonly (readonly string[])[],
+): Promise<{ readonly runs: readonly CommandRun[]; readonly peakMib: number }> {
+  const driver = path.join(import.meta.dirname, "command-lines.mjs");
+  const { stdout } = await promisify(execFile)(process.execPath, [driver, MAIN, JSON.stringify(lines)], {
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  return JSON.parse(stdout);
 }

@@ -401,7 +401,7 @@ describe("a script that takes much memory", () => {
     );
     const long = `{"op":"note","text":"","result":[${"{},".repeat(700_000)}{}]}`;
     const lines = `${long}\n`.repeat(8);
-    expect(() => parseOpScript(`${HEADER}\n${lines}`, "s")).toThrow(/^s:4:1: the lines take more than/);
+    expect(() => parseOpScript(`${HEADER}\n${lines}`, "s")).toThrow(/^s:3:1: the lines take more than/);
   });
 });
 
