@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { FlatRange } from "../../src/memory/flat-view.ts";
 import type { DmaContainer } from "../../src/vfio/container.ts";
+import type { DmaRun } from "../../src/vfio/dma-run.ts";
 import type { FaultPoint } from "../../src/vfio/host/faults.ts";
 import { LINUX_6_1, LINUX_6_12 } from "../../src/vfio/host/profile.ts";
 import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
@@ -247,10 +248,12 @@ describe("the listener", () => {
       calls.push(`${call} ${section.address.toString(16)}`);
       return undefined;
     };
-    const notePages = (call: string) => (iova: bigint) => {
-      calls.push(`${call} ${iova.toString(16)}`);
-      return 0 as const;
-    };
+    const notePages =
+      (call: string) =>
+      ({ iova }: DmaRun) => {
+        calls.push(`${call} ${iova.toString(16)}`);
+        return 0 as const;
+      };
     const container: DmaContainer = {
       name: "noting",
       hostPageSize,

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import { MAX_LEVELS } from "../../vfio/host/tce-geometry.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { type Members, refuseUnknown } from "../members.ts";
 import { suggestion } from "../suggestion.ts";
@@ -118,7 +119,18 @@ function readHeader(line: JsonLine): KernelHeader {
     devices: devices as string[],
     dma32WindowSize,
     pageSizes: hexAt(place, info, "pgsizes"),
+    levels: readLevels(place, info),
   };
+}
+
+/** The most levels of a table; a header without them is of a host with all that there are. */
+function readLevels(place: Place, info: Json): number {
+  if (info.levels === undefined) return MAX_LEVELS;
+  const levels = hexAt(place, info, "levels");
+  if (levels < 1n || levels > BigInt(MAX_LEVELS)) {
+    fail(place, `"levels" is ${levels}, not 1 to ${MAX_LEVELS}`);
+  }
+  return Number(levels);
 }
 
 function readArenas(place: Place, arenas: Json, pageSize: bigint): Record<ArenaName, Arena> {

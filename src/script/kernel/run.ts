@@ -48,7 +48,11 @@ export function* runKernelScript(script: KernelScript, options: RunOptions = {})
     profile: options.profile ?? profileOf(header),
     pageShift: Math.log2(header.pageSize),
     groups: header.devices.length,
-    bridge: { dma32WindowSize: header.dma32WindowSize, pageSizes: header.pageSizes },
+    bridge: {
+      dma32WindowSize: header.dma32WindowSize,
+      pageSizes: header.pageSizes,
+      levels: header.levels,
+    },
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.onHazard === undefined ? {} : { onHazard: options.onHazard }),
   });
