@@ -1,4 +1,4 @@
-import { hex, hiOf, loOf } from "../../base/u64.ts";
+import { hex, hiOf, loOf, toBig } from "../../base/u64.ts";
 import { encodeProperty } from "../../spapr/device-tree.ts";
 import { Machine, type MachineConfig } from "../../spapr/machine.ts";
 import { Hcall } from "../../spapr/papr.ts";
@@ -15,6 +15,10 @@ export type OpResult = Readonly<Record<string, unknown>>;
 
 /** Where the recording firmware puts the argument block of an RTAS call. */
 const RTAS_ADDRESS = 0x9000n;
+
+/** High halves of the registers of H_GET_TCE. */
+const R4 = 2;
+const R5 = 4;
 
 /** Carries out the operations of a script on one machine, as the recording firmware does. */
 export class OpRunner {
@@ -116,13 +120,28 @@ export class OpRunner {
   /** Each change of the answer: `[index, ret, tce]`, or `[index, ret]` of a failure. */
   #scan(liobn: bigint, ioba: bigint, step: bigint, count: number): OpResult {
     const runs: (number | string)[][] = [];
-    let last = "";
+    const { words } = this.#registers;
+    this.#registers.load(BigInt(Hcall.GET_TCE), [liobn, ioba]);
+    const call = words.slice();
+    const [stepHi, stepLo] = [hiOf(step), loOf(step)];
+    let last = Number.NaN;
+    let lastHi = 0;
+    let lastLo = 0;
     for (let i = 0; i < count; i++) {
-      const ret = this.#hcall(Hcall.GET_TCE, liobn, BigInt.asUintN(64, ioba + step * BigInt(i)));
-      const answer = ret === 0 ? [ret, hex(this.#registers.get(4))] : [ret];
-      const shown = answer.join();
-      if (shown !== last) runs.push([i, ...answer]);
-      last = shown;
+      words.set(call);
+      const ret = this.machine.hcall(words);
+      const hi = ret === 0 ? words[R4]! : 0;
+      const lo = ret === 0 ? words[R4 + 1]! : 0;
+      if (ret !== last || hi !== lastHi || lo !== lastLo) {
+        runs.push(ret === 0 ? [i, ret, hex(toBig(hi, lo))] : [i, ret]);
+        last = ret;
+        lastHi = hi;
+        lastLo = lo;
+      }
+      // The next address, of 64 bits: what is beyond them is cut off by the array.
+      const next = call[R5 + 1]! + stepLo;
+      call[R5 + 1] = next;
+      call[R5] = call[R5]! + stepHi + (next >= 2 ** 32 ? 1 : 0);
     }
     return { runs };
   }
