@@ -4,13 +4,13 @@ import type { DmaEvent } from "../formats/trace/dma-event.ts";
 import type { DmaLogReader } from "../formats/trace/dma-log.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
-import { DmaCheck } from "./dma-check.ts";
-import { type Finding, type FindingLog, findingToJson } from "./finding.ts";
-import { Rebuild } from "./rebuild.ts";
-import { TraceFindings } from "./trace-findings.ts";
+import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
+import { DmaCheck } from "./linux/dma-check.ts";
+import { TraceFindings } from "./qemu/trace-findings.ts";
+import { Rebuild } from "./rebuild/rebuild.ts";
+import type { RebuildCounts } from "./rebuild/verdicts.ts";
+import type { WindowRecord } from "./rebuild/window-records.ts";
 import { type Gap, TraceInput } from "./trace-input.ts";
-import type { RebuildCounts } from "./verdicts.ts";
-import type { WindowRecord } from "./window-records.ts";
 
 /**
  * Bytes of a binary trace around a record of dropped events in which these can

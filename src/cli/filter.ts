@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { compileFilter } from "../check/event-filter.ts";
+import { compileFilter } from "../check/filter/event-filter.ts";
 import type { EventFilter } from "../check/trace-check.ts";
 import { DMA_LOST } from "../formats/trace/dma-event.ts";
 

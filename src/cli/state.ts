@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
-import { Rebuild } from "../check/rebuild.ts";
+import { Rebuild } from "../check/rebuild/rebuild.ts";
+import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/state/window-state.ts";
 import { TraceInput } from "../check/trace-input.ts";
-import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/window-state.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import { displayName, peekInput } from "./input.ts";

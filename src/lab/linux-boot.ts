@@ -2,8 +2,8 @@ import { IommuError } from "../base/errors.ts";
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import { formatMismatch } from "../check/rebuild/verdicts.ts";
 import { TraceCheck } from "../check/trace-check.ts";
-import { formatMismatch } from "../check/verdicts.ts";
 import type { Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 
 /** The hypercalls of a recorded boot of Linux, done again here, and every answer compared with QEMU's. */

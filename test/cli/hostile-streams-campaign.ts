@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
@@ -13,49 +12,11 @@ import {
 } from "../formats/migration/small-stream.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
+import { measured } from "./measured.ts";
 
-const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
-/** Tells, as the last line, what the process took at most, in KiB. */
-const PEAK = "process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS))";
 const LIMIT_MIB = 200;
 
 const folder = scratchFolder();
-
-interface Outcome {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly peakMib: number;
-}
-
-/** Runs a verb of the command line; the file is its input, or is piped into it. */
-function run(verb: string, file: string, piped: boolean): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const input = piped ? openSync(file, "r") : "ignore";
-    const child = spawn(
-      process.execPath,
-      ["--import", `data:text/javascript,${encodeURIComponent(PEAK)}`, MAIN, verb, piped ? "-" : file],
-      { stdio: [input, "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } },
-    );
-    let stdout = "";
-    let stderr = "";
-    child.stdout!.on("data", (chunk) => {
-      if (stdout.length < 1e6) stdout += chunk;
-    });
-    child.stderr!.on("data", (chunk) => {
-      stderr += chunk;
-    });
-    child.on("close", (status) => {
-      if (typeof input === "number") closeSync(input);
-      resolve({
-        status: status ?? -1,
-        stdout,
-        stderr,
-        peakMib: Number(/peak (\d+)/.exec(stderr)?.[1]) / 1024,
-      });
-    });
-  });
-}
 
 function written(name: string, pieces: Iterable<readonly number[] | Uint8Array>): string {
   const file = path.join(folder, `${name}.mig`);
@@ -205,7 +166,9 @@ export function readHostileStreams(ways: "one" | "all"): void {
     async ({ name, pieces, reason, ways }) => {
       const file = written(name.replaceAll(/\W+/g, "-"), pieces());
       for (const { verb, piped } of ways) {
-        const { status, stdout, stderr, peakMib } = await run(verb, file, piped);
+        const { status, stdout, stderr, peakMib } = piped
+          ? await measured([verb, "-"], { input: file })
+          : await measured([verb, file]);
         expect([1, 2], stderr).toContain(status);
         expect(stdout + stderr, `SEED=${random.seed}`).toMatch(reason);
         expect(peakMib, `${verb}, SEED=${random.seed}, of ${statSync(file).size} bytes`).toBeLessThan(

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { DMA_MAPPING_COLUMNS } from "../../src/check/dma-mapping-rows.ts";
-import { MAPPING_COLUMNS } from "../../src/check/mapping-rows.ts";
-import { DMA_COLUMNS } from "../../src/formats/export/dma-rows.ts";
-import { EVENT_COLUMNS } from "../../src/formats/export/event-rows.ts";
-import { type Column, RUN_COLUMN } from "../../src/formats/export/row-buffer.ts";
+import { DMA_MAPPING_COLUMNS } from "../../src/check/lifetimes/linux-rows.ts";
+import { MAPPING_COLUMNS } from "../../src/check/lifetimes/qemu-rows.ts";
+import { DMA_COLUMNS } from "../../src/formats/table/dma-rows.ts";
+import { EVENT_COLUMNS } from "../../src/formats/table/event-rows.ts";
+import { type Column, RUN_COLUMN } from "../../src/formats/table/row-buffer.ts";
 import { cli } from "../cli/cli.ts";
 import { query } from "../helpers/duckdb.ts";
 import { blocksOf, readDocument } from "../helpers/markdown.ts";

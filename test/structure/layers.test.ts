@@ -12,6 +12,7 @@ const LAYERS = [
   "vfio",
   "guest",
   "formats",
+  "script",
   "check",
   "lab",
   "live",
@@ -20,11 +21,49 @@ const LAYERS = [
 /** Down to this one everything runs in a browser: no Node modules, no packages. */
 const LAST_PORTABLE = LAYERS.indexOf("lab");
 
+/**
+ * The rooms of layers that have folders, in groups that may import the ones before them and not one another. A room is
+ * a folder or a file at the layer's top; `*` is the files that are not named.
+ */
+const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  vfio: [["host"], ["*"]],
+  formats: [["*"], ["trace", "op-script", "kernel-script", "migration", "perfetto"], ["table"], ["index"]],
+  script: [["recording"], ["op", "kernel"], ["*"], ["index"]],
+  check: [
+    ["check-options"],
+    ["findings"],
+    ["windows"],
+    ["rebuild"],
+    ["state", "qemu", "linux", "filter", "forecast"],
+    ["lifetimes"],
+    ["*"],
+    ["saved"],
+    ["shrink"],
+    ["index"],
+  ],
+  live: [["firmware"], ["*"], ["random"], ["index"]],
+  cli: [["*"], ["verbs"], ["command-line"], ["main"]],
+};
+
 const SRC = path.resolve(import.meta.dirname, "../../src");
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replaceAll(path.sep, "/"));
+
+/** The room of a file and the place of its group in the order; undefined for layers without rooms. */
+function roomOf(file: string): { readonly room: string; readonly rank: number } | undefined {
+  const [layer, first] = file.split("/") as [string, string];
+  const groups = ROOMS[layer];
+  if (groups === undefined) return undefined;
+  const isFile = first.endsWith(".ts");
+  const name = first.replace(/\.ts$/, "");
+  const named = groups.findIndex((group) => group.includes(name));
+  if (named >= 0) return { room: name, rank: named };
+  return isFile
+    ? { room: "*", rank: groups.findIndex((group) => group.includes("*")) }
+    : { room: name, rank: -1 };
+}
 
 /** What a file imports or re-exports, types included. */
 function importsOf(file: string): string[] {
@@ -43,6 +82,16 @@ describe("the structure of the source", () => {
     expect(files.filter((file) => !file.includes("/"))).toEqual(["index.ts"]);
   });
 
+  it("has only the rooms of the design", () => {
+    for (const file of files) {
+      expect(roomOf(file)?.rank ?? 0, `${file} stands in a room that is not listed`).toBeGreaterThanOrEqual(
+        0,
+      );
+      const folder = /^([^/]+)\/[^/]+\//.exec(file);
+      if (folder !== null) expect(Object.keys(ROOMS)).toContain(folder[1]);
+    }
+  });
+
   it.each(files.filter((file) => file.includes("/")))("imports one way: %s", (file) => {
     const layer = LAYERS.indexOf(file.split("/")[0]!);
     for (const target of importsOf(file)) {
@@ -52,6 +101,10 @@ describe("the structure of the source", () => {
         expect(LAYERS.indexOf(resolved.split("/")[0]!), `${file} imports ${resolved}`).toBeLessThanOrEqual(
           layer,
         );
+        if (LAYERS.indexOf(resolved.split("/")[0]!) < layer) continue;
+        const [from, to] = [roomOf(file), roomOf(resolved)];
+        if (from === undefined || to === undefined || from.room === to.room) continue;
+        expect(to.rank, `${file} imports ${resolved}`).toBeLessThan(from.rank);
       } else {
         expect(layer, `${file} imports ${target}`).toBeGreaterThan(LAST_PORTABLE);
       }

@@ -1,0 +1,226 @@
+import { hex } from "../../base/u64.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import type { Machine } from "../../spapr/machine.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { Hcall, MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
+import { HcallRegisters } from "../../spapr/registers.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { WindowAdoption } from "./adoption.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** Where in the machine's memory lists are put. */
+const LIST_ADDRESS = 0x20_0000;
+
+/** Makes the hypercalls of a trace on a machine of ours, and compares their results. */
+export class RebuiltCalls {
+  readonly #machine: Machine;
+  readonly #windows: RebuiltWindows;
+  readonly #adoption: WindowAdoption;
+  readonly #verdicts: Verdicts;
+  /** Why the engine refused the last call. */
+  #refusal: Refusal | undefined;
+  readonly #registers = new HcallRegisters();
+  readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
+  readonly #listView = new DataView(this.#list.buffer);
+
+  constructor(machine: Machine, windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
+    this.#machine = machine;
+    this.#windows = windows;
+    this.#adoption = adoption;
+    this.#verdicts = verdicts;
+    if (verdicts.observer === null) return;
+    machine.observer.refusal = (refusal) => {
+      this.#refusal = refusal;
+    };
+  }
+
+  put(event: TraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined && !event.failed) {
+      this.#verdicts.skip();
+      return;
+    }
+    const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    if (rebuilt !== undefined) this.#changing(event, rebuilt, index, 1);
+    const status = this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo, event.tceHi, event.tceLo);
+    if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
+    if (status !== 0) return;
+    rebuilt.mark(index, 1, Certainty.KNOWN);
+    this.#verdicts.observer?.changed(event, rebuilt);
+  }
+
+  /** Books and tells that a successful call is going to store entries. */
+  #changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    if (event.failed || first + count > rebuilt.window.entries) return;
+    const table = rebuilt.window.table!;
+    table.load(first);
+    const was = permOf(table.lo);
+    this.#verdicts.observer?.changing(event, rebuilt, first, count, was);
+    rebuilt.changing(event, first, count, was);
+  }
+
+  get(event: TraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined && !event.failed) {
+      this.#verdicts.skip();
+      return;
+    }
+    const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo, 0, 0);
+    if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
+    const index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    const { words } = this.#registers;
+    const same = words[2] === event.tceHi && words[3] === event.tceLo;
+    if (!rebuilt.knows(index)) {
+      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, event.tceLo);
+    } else if (!same) {
+      this.#verdicts.mismatch(event, "this entry", `tce ${hex(this.#registers.get(4))}`);
+    }
+  }
+
+  stuff(event: TraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined) {
+      if (!event.failed) this.#verdicts.skip();
+      return;
+    }
+    const { window } = rebuilt;
+    if (event.failed) {
+      this.#stuffFailed(event, rebuilt);
+      return;
+    }
+    // The address printed lies behind the last page.
+    const pages = event.pagesLo;
+    const startLo = window.page.bytesLo(pages);
+    const lo = event.iobaLo - startLo;
+    const hi = event.iobaHi - window.page.bytesHi(pages) - (lo < 0 ? 1 : 0);
+    const first = window.indexOf(hi >>> 0, lo >>> 0);
+    this.#changing(event, rebuilt, first, pages);
+    const status = this.#call(Hcall.STUFF_TCE, event, hi >>> 0, lo >>> 0, event.tceHi, event.tceLo, pages);
+    if (!this.#checkStatus(event, rebuilt, status)) return;
+    rebuilt.mark(first, pages, Certainty.KNOWN);
+    if (permOf(event.tceLo) !== 0) this.#verdicts.observer?.changed(event, rebuilt);
+  }
+
+  /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
+  #stuffFailed(event: TraceEvent, rebuilt: RebuiltWindow): void {
+    const { window } = rebuilt;
+    if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
+      const pages = event.pagesLo;
+      const status = this.#call(
+        Hcall.STUFF_TCE,
+        event,
+        event.iobaHi,
+        event.iobaLo,
+        event.tceHi,
+        event.tceLo,
+        pages,
+      );
+      this.#checkStatus(event, rebuilt, status);
+      return;
+    }
+    const behind = Math.min(event.pagesLo - 1, window.entries);
+    rebuilt.mark(window.entries - behind, behind, Certainty.UNKNOWN);
+    this.#verdicts.skip();
+  }
+
+  indirect(event: TraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined) {
+      if (!event.failed) this.#verdicts.skip();
+      return;
+    }
+    const { window } = rebuilt;
+    const index = window.indexOf(event.iobaHi, event.iobaLo);
+    // A refused call printed the entry that failed: the first one behind the window.
+    const stored = event.failed ? Math.max(0, window.entries - index) : event.lastLo + 1;
+    const count = event.failed ? stored + 1 : stored;
+    if (count > MAX_LIST_ENTRIES) {
+      this.#verdicts.mismatch(event, `a list of at most ${MAX_LIST_ENTRIES} entries`, `${count} entries`);
+      return;
+    }
+    const linear = this.#inferList(window, count, event.tceHi, event.tceLo);
+    this.#machine.ram.write(LIST_ADDRESS, this.#list.subarray(0, count * 8));
+    this.#changing(event, rebuilt, index, stored);
+    const status = this.#call(
+      Hcall.PUT_TCE_INDIRECT,
+      event,
+      event.iobaHi,
+      event.iobaLo,
+      0,
+      LIST_ADDRESS,
+      count,
+    );
+    if (!this.#checkStatus(event, rebuilt, status) || stored === 0) return;
+    rebuilt.mark(index, stored, linear ? Certainty.INFERRED : Certainty.UNKNOWN);
+    if (status !== 0) return;
+    rebuilt.mark(index + stored - 1, 1, Certainty.KNOWN);
+    this.#verdicts.observer?.changed(event, rebuilt);
+  }
+
+  /**
+   * Fills the list with the linear run that ends in the value printed (with
+   * that value, if it maps nothing).
+   *
+   * @returns false if there is no such run, because it would begin below 0
+   */
+  #inferList(window: DmaWindow, count: number, lastHi: number, lastLo: number): boolean {
+    const { page } = window;
+    const mapped = permOf(lastLo) !== 0;
+    const spanHi = page.bytesHi(count - 1);
+    const spanLo = page.bytesLo(count - 1);
+    const fits = !mapped || lastHi > spanHi || (lastHi === spanHi && lastLo >= spanLo);
+    for (let i = 0; i < count; i++) {
+      const back = mapped ? count - 1 - i : 0;
+      const lo = lastLo - page.bytesLo(back);
+      const hi = lastHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+      this.#listView.setUint32(i * 8, hi);
+      this.#listView.setUint32(i * 8 + 4, lo);
+    }
+    return fits;
+  }
+
+  #call(
+    opcode: number,
+    event: TraceEvent,
+    r5Hi: number,
+    r5Lo: number,
+    r6Hi: number,
+    r6Lo: number,
+    r7 = 0,
+  ): number {
+    const { words } = this.#registers;
+    words[0] = 0;
+    words[1] = opcode;
+    words[2] = event.liobnHi;
+    words[3] = event.liobnLo;
+    words[4] = r5Hi;
+    words[5] = r5Lo;
+    words[6] = r6Hi;
+    words[7] = r6Lo;
+    words[8] = 0;
+    words[9] = r7;
+    this.#refusal = undefined;
+    return this.#machine.hcall(words);
+  }
+
+  /** @returns false if the status is not the recorded one; then the entry is left alone */
+  #checkStatus(event: TraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
+    if (status === 0 ? !event.failed : status === event.ret) {
+      this.#verdicts.counts.statuses++;
+      if (status !== 0) this.#verdicts.observer?.refused(event, this.#refusal);
+      return true;
+    }
+    if (rebuilt?.assumed === true) this.#verdicts.skip();
+    else this.#verdicts.mismatch(event, `ret ${event.ret}`, `ret ${status}`);
+    return false;
+  }
+
+  /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
+  #windowOf(event: TraceEvent): RebuiltWindow | undefined {
+    const rebuilt = this.#windows.find(event);
+    return rebuilt !== undefined || event.failed ? rebuilt : this.#adoption.called(event);
+  }
+}

@@ -1,0 +1,90 @@
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
+import type { RebuildObserver } from "./observer.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+
+/** Mismatches that are kept with their text; all are counted. */
+const MAX_KEPT_MISMATCHES = 1000;
+
+/** A recorded answer that the engine does not give. */
+export interface Mismatch {
+  readonly event: number;
+  readonly line: number;
+  readonly text: string;
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** What was compared, and how it came out. */
+export interface RebuildCounts {
+  /** Statuses and H_GET_TCE values that the trace determines, and the engine gave. */
+  statuses: number;
+  /** Translations of known entries (and of known emptiness) that the engine gave. */
+  translations: number;
+  /** Translations and reads that confirmed inferred entries, which are known from then on. */
+  confirmed: number;
+  /** Translations and reads that contradicted an inferred entry. */
+  contradicted: number;
+  /** Translations and reads of unknown entries, which are known from then on. */
+  learned: number;
+  /** Events about windows of which the trace has not told enough. */
+  undetermined: number;
+  /** VIO tables found empty that the trace left full: `quiesce` and resets leave no line. */
+  silentClears: number;
+  mismatches: number;
+}
+
+/** Keeps count of what was compared. */
+export class Verdicts {
+  readonly counts: RebuildCounts = {
+    statuses: 0,
+    translations: 0,
+    confirmed: 0,
+    contradicted: 0,
+    learned: 0,
+    undetermined: 0,
+    silentClears: 0,
+    mismatches: 0,
+  };
+  readonly mismatches: Mismatch[] = [];
+  readonly observer: RebuildObserver | null;
+
+  constructor(observer: RebuildObserver | null) {
+    this.observer = observer;
+  }
+
+  /** The trace does not determine this answer. */
+  skip(): void {
+    this.counts.undetermined++;
+  }
+
+  /** Books a look at an entry that is not known: it is from now on, as it was seen. */
+  learn(
+    event: TraceEvent,
+    rebuilt: RebuiltWindow,
+    index: number,
+    same: boolean,
+    tceHi: number,
+    tceLo: number,
+  ): void {
+    rebuilt.learned.note(index, 1, event.number, event.position);
+    if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
+    else if (same) this.counts.confirmed++;
+    else this.counts.contradicted++;
+    if (!same) rebuilt.window.table!.put(index, tceHi, tceLo);
+    rebuilt.mark(index, 1, Certainty.KNOWN);
+  }
+
+  mismatch(event: TraceEvent, expected: string, actual: string): void {
+    this.counts.mismatches++;
+    if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
+    const text = formatTraceEvent(event);
+    const mismatch = { event: event.number, line: event.position, text, expected, actual };
+    this.mismatches.push(mismatch);
+    this.observer?.mismatch(event, mismatch);
+  }
+}
+
+/** The text of a mismatch for people. */
+export const formatMismatch = (mismatch: Mismatch): string =>
+  `line ${mismatch.line}: ${mismatch.text}\n    recorded: ${mismatch.expected}, ours: ${mismatch.actual}`;
