@@ -42,7 +42,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["index"],
   ],
   live: [["firmware"], ["*"], ["random"], ["index"]],
-  cli: [["*"], ["verbs"], ["main"]],
+  cli: [["*"], ["verbs"], ["command-line"], ["main"]],
 };
 
 const SRC = path.resolve(import.meta.dirname, "../../src");
