@@ -16,11 +16,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { DEFAULT_CHECK_OPTIONS } from "../../dist/check/check-options.js";
-import { TraceCheck } from "../../dist/check/trace-check.js";
-import { DmaLogReader } from "../../dist/formats/trace/dma-log.js";
-import { QemuLogReader } from "../../dist/formats/trace/qemu-log.js";
-import { SimpleTraceReader } from "../../dist/formats/trace/simple-trace.js";
+import {
+  DEFAULT_CHECK_OPTIONS,
+  DmaLogReader,
+  QemuLogReader,
+  SimpleTraceReader,
+  TraceCheck,
+} from "../engine.mjs";
 import { check, elapsedNs } from "../harness.mjs";
 
 const CHUNK = 1 << 20;

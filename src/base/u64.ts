@@ -27,7 +27,7 @@ export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 export const hiOfNumber = (value: number): number => Math.floor(value / TWO32) >>> 0;
 
 /** Low half of a whole number from 0 to 2^53. */
-export const loOfNumber = (value: number): number => value % TWO32;
+export const loOfNumber = (value: number): number => value >>> 0;
 
 /** `0x0800000000001003`: sixteen digits, so that columns line up. */
 export const hex64 = (value: bigint): string =>
@@ -63,6 +63,10 @@ export function entryOf(hi: number, lo: number, shift: number): number {
   if (hi >>> shift !== 0) return 0xffff_ffff;
   return (((hi << (31 - shift)) << 1) | (lo >>> shift)) >>> 0;
 }
+
+/** Is a 64-bit value below another one? Halves of either sign. */
+export const isBelow = (hi: number, lo: number, otherHi: number, otherLo: number): boolean =>
+  (hi ^ otherHi) === 0 ? lo >>> 0 < otherLo >>> 0 : hi >>> 0 < otherHi >>> 0;
 
 /** log2 of a power of two in halves. */
 export const log2Of = (hi: number, lo: number): number =>

@@ -28,7 +28,7 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
   let different = 0;
   const known = new KnownDifferences([]);
   const run = { known, profile: undefined, refusals: false, events: true };
-  for (const { line, operation, verdict, events, expected, result } of opRecording(text, file).run(run)) {
+  for (const { line, operation, verdict, events, expected, result } of opRecording(script).run(run)) {
     for (const event of events) {
       // The events of one operation stand at its line.
       reader.line = line - 1;

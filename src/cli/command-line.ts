@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { IommuError } from "../base/errors.ts";
+import { visible } from "../base/visible.ts";
 import { Exit, printError } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { commandOf, type Verb } from "./verb.ts";
@@ -44,7 +45,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.OK : Exit.FAILED;
     if (!(error instanceof IommuError)) throw error;
-    printError(`spapr-iommu: ${error.message}`);
+    printError(`spapr-iommu: ${visible(error.message)}`);
     return error.code === "UNSUPPORTED" ? Exit.UNSUPPORTED : Exit.FAILED;
   }
 }

@@ -1,19 +1,8 @@
 import { isErrno } from "../base/errno.ts";
-import {
-  type Accelerator,
-  H_TOO_HARD,
-  type KernelTable,
-  type KernelTableShape,
-} from "../spapr/accelerator.ts";
-import { Hcall, HStatus } from "../spapr/papr.ts";
+import type { Accelerator, KernelTable, KernelTableShape } from "../spapr/accelerator.ts";
+import { Hcall } from "../spapr/papr.ts";
 import type { GuestTable } from "./guest-table.ts";
 import type { VirtualMachine } from "./virtual-machine.ts";
-
-// Where the arguments r4 to r7 lie: high half, the low one behind it.
-const R4 = 2;
-const R5 = 4;
-const R6 = 6;
-const R7 = 8;
 
 /** KVM behind a machine: the kernel's handlers see each hypercall first, its tables are the windows' own. */
 export class KvmAccelerator implements Accelerator {
@@ -26,36 +15,13 @@ export class KvmAccelerator implements Accelerator {
   constructor(vm: VirtualMachine, tiesTables = true) {
     this.vm = vm;
     this.tiesTables = tiesTables;
-    // QEMU enables the calls of several entries when the machine is made (behaviour section 8).
+    // QEMU enables the calls of several entries when the machine is made (KVM-TABLE-6).
     vm.enableHypercall(BigInt(Hcall.PUT_TCE_INDIRECT), 1n);
     vm.enableHypercall(BigInt(Hcall.STUFF_TCE), 1n);
   }
 
   hcall(regs: Uint32Array): number {
-    const opcode = regs[1]!;
-    if (regs[0] !== 0 || !this.vm.isEnabled(opcode)) return H_TOO_HARD;
-    const calls = this.vm.hypercalls;
-    const liobnHi = regs[R4]!;
-    const liobnLo = regs[R4 + 1]!;
-    const iobaHi = regs[R5]!;
-    const iobaLo = regs[R5 + 1]!;
-    if (opcode === Hcall.PUT_TCE) {
-      return calls.putTce(liobnHi, liobnLo, iobaHi, iobaLo, regs[R6]!, regs[R6 + 1]!);
-    }
-    if (opcode === Hcall.GET_TCE) {
-      const status = calls.getTce(liobnHi, liobnLo, iobaHi, iobaLo);
-      if (status === HStatus.SUCCESS) {
-        regs[R4] = calls.hi;
-        regs[R4 + 1] = calls.lo;
-      }
-      return status;
-    }
-    const r6Hi = regs[R6]!;
-    const r6Lo = regs[R6 + 1]!;
-    if (opcode === Hcall.PUT_TCE_INDIRECT) {
-      return calls.putTceIndirect(liobnHi, liobnLo, iobaHi, iobaLo, r6Hi, r6Lo, regs[R7]!, regs[R7 + 1]!);
-    }
-    return calls.stuffTce(liobnHi, liobnLo, iobaHi, iobaLo, r6Hi, r6Lo, regs[R7]!, regs[R7 + 1]!);
+    return this.vm.hypercall(regs);
   }
 
   createTable(shape: KernelTableShape): KernelTable | null {

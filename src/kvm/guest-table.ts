@@ -1,5 +1,6 @@
 import { toBig } from "../base/u64.ts";
 import { TceTable } from "../tce/tce-table.ts";
+import { AttachedTable } from "./attached-table.ts";
 import type { HostTable } from "./ports.ts";
 
 /** Bytes of the kernel's own description of a table; it counts as locked, too. Less than a page. */
@@ -41,12 +42,14 @@ export class GuestTable {
   readonly firstPage: number;
   /** I/O pages of the window. */
   readonly size: number;
+  /** Bytes of an I/O page. */
+  readonly pageSize: number;
   /** Pages charged to the process. */
   readonly chargedPages: number;
   /** The entries as the guest put them. */
   readonly entries: TceTable;
   /** Tables of the host that follow this one, in the order of attachment. */
-  attached: readonly HostTable[] = [];
+  attached: readonly AttachedTable[] = [];
   /** How often each of them was attached, by identity. */
   readonly #references = new Map<object, number>();
 
@@ -56,6 +59,7 @@ export class GuestTable {
     this.liobnLo = Number(shape.liobn & 0xffff_ffffn);
     this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
+    this.pageSize = 2 ** shape.pageShift;
     const pages = pagesOfTable(this.size, hostPageShift);
     this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
     this.entries = new TceTable({
@@ -79,7 +83,7 @@ export class GuestTable {
   attach(host: HostTable): void {
     const references = this.#references.get(host.identity) ?? 0;
     this.#references.set(host.identity, references + 1);
-    if (references === 0) this.attached = [...this.attached, host];
+    if (references === 0) this.attached = [...this.attached, new AttachedTable(host, this.shape.pageShift)];
   }
 
   /**
@@ -94,7 +98,7 @@ export class GuestTable {
       return;
     }
     this.#references.delete(identity);
-    this.attached = this.attached.filter((host) => host.identity !== identity);
+    this.attached = this.attached.filter((table) => table.identity !== identity);
   }
 
   /** Reads an entry as user space does through its mapping; undefined past the last page. */

@@ -1,23 +1,43 @@
+/**
+ * The handlers in the kernel, by the rules KVM-TABLE-3 to KVM-TABLE-5 (which
+ * table, which address), KVM-PUT-1 and KVM-PUT-2, KVM-GET-1, KVM-INDIRECT-1 to
+ * KVM-INDIRECT-5, KVM-STUFF-1 to KVM-STUFF-3.
+ *
+ * @module
+ */
+
 import { pageOf, TWO32 } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
-import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
+import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
+import { linearRun } from "./list-runs.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import type { HostTable, KvmProcess } from "./ports.ts";
+import { HostRun, type KvmProcess } from "./ports.ts";
 
 const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
 const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const PERM_MASK = TCE_PERM_MASK;
+
+// Where the registers r3 to r7 lie: high half, the low one behind it.
+const R3 = 0;
+const R4 = 2;
+const R5 = 4;
+const R6 = 6;
+const R7 = 8;
 
 /** What a handler answers. */
 export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO_HARD;
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last
- * page of entries. The kernel checks the first page only and would go on into
- * foreign memory; here the call is H_PARAMETER, as PAPR has it.
+ * page of entries. The real system has no defined answer; here the call is
+ * H_PARAMETER, as PAPR has it, and changes nothing (KVM-TABLE-5).
  */
 export interface KvmHazard {
+  readonly id: "KVM-TABLE-5";
   readonly rule: "range-past-table";
   readonly call: "H_PUT_TCE_INDIRECT" | "H_STUFF_TCE";
   readonly index: number;
@@ -35,174 +55,197 @@ export interface HandlerContext {
 
 /**
  * KVM's handlers of the four TCE hypercalls, in virtual mode as Linux 6.1 and
- * 6.12 have them. Arguments are 64-bit registers in halves; nothing is
+ * 6.12 have them. `regs` are the registers r3 to r12 in halves; nothing is
  * allocated per call. The order of the checks is the kernel's.
  */
 export class TceHypercalls {
-  /** R4 of the last successful {@link getTce}. */
-  hi = 0;
-  lo = 0;
   readonly #context: HandlerContext;
   readonly #list = new Uint32Array(MAX_LIST_ENTRIES * 2);
+  readonly #run = new HostRun();
 
   constructor(context: HandlerContext) {
     this.#context = context;
   }
 
-  /** H_PUT_TCE: without permission bits any value is stored; with them the address must be memory. */
-  putTce(
-    liobnHi: number,
-    liobnLo: number,
-    iobaHi: number,
-    iobaLo: number,
-    tceHi: number,
-    tceLo: number,
-  ): HandlerStatus {
-    const table = this.#context.tableOf(liobnHi, liobnLo);
+  /** The hypercall of the number in r3, which is one of the four. */
+  call(regs: Uint32Array): HandlerStatus {
+    const opcode = regs[R3 + 1]!;
+    if (opcode === Hcall.PUT_TCE) return this.#putTce(regs);
+    if (opcode === Hcall.GET_TCE) return this.#getTce(regs);
+    if (opcode === Hcall.PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
+    return this.#stuffTce(regs);
+  }
+
+  /**
+   * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE. Without permission bits
+   * any value is stored; with them the address must be memory.
+   */
+  #putTce(regs: Uint32Array): HandlerStatus {
+    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, iobaHi, iobaLo);
+    const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
-    const valid = (tceLo & TCE_PERM_MASK) !== 0;
-    if (valid && !this.#isGood(table, tceHi, tceLo)) return H_TOO_HARD;
-    for (const host of table.attached) {
-      const done = valid
-        ? this.#mapEntry(table, host, index, this.#context.slots.vaddrOf(tceHi, tceLo), tceLo)
-        : host.unmap(hostIndex(table, host, index), hostIndex(table, host, 1));
-      if (!done) return clearEntry(table, host, index);
+    const hi = regs[R6]!;
+    const lo = regs[R6 + 1]!;
+    const { attached } = table;
+    const run = this.#run;
+    run.index = index;
+    if ((lo & PERM_MASK) !== 0) {
+      run.pages = 1;
+      if (!this.#isGood(table, hi, lo)) return H_TOO_HARD;
+      for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
+    } else {
+      for (let i = 0; i < attached.length; i++) {
+        if (attached[i]!.unmap(index, 1)) continue;
+        attached[i]!.clear(index, 1);
+        return H_TOO_HARD;
+      }
     }
-    table.entries.put(index, tceHi >>> 0, tceLo >>> 0);
+    table.entries.put(index, hi, lo);
     return H_SUCCESS;
   }
 
-  /** H_GET_TCE: what the guest put, in {@link hi} and {@link lo}; they stay as they are on failure. */
-  getTce(liobnHi: number, liobnLo: number, iobaHi: number, iobaLo: number): HandlerStatus {
-    const table = this.#context.tableOf(liobnHi, liobnLo);
+  /** H_GET_TCE: r4 LIOBN, r5 I/O bus address; what the guest put, in r4, which stays as it is on failure. */
+  #getTce(regs: Uint32Array): HandlerStatus {
+    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, iobaHi, iobaLo);
+    const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
-    table.entries.load(index);
-    this.hi = table.entries.hi;
-    this.lo = table.entries.lo;
+    const { entries } = table;
+    entries.load(index);
+    regs[R4] = entries.hi;
+    regs[R4 + 1] = entries.lo;
     return H_SUCCESS;
   }
 
   /**
-   * H_PUT_TCE_INDIRECT: all entries of the list are checked, then all are
-   * stored. An entry without permission bits passes the first check whatever
-   * it holds, and is H_PARAMETER in the second one if it is no memory: the
-   * entries before it are stored then.
+   * H_PUT_TCE_INDIRECT: r4 LIOBN, r5 I/O bus address, r6 guest address of a
+   * list, r7 its entries. All entries are checked, then all are stored. An
+   * entry without permission bits passes the first check whatever it holds, and
+   * is H_PARAMETER in the second one if it is no memory: the entries before it
+   * are stored then.
    */
-  putTceIndirect(
-    liobnHi: number,
-    liobnLo: number,
-    iobaHi: number,
-    iobaLo: number,
-    listHi: number,
-    listLo: number,
-    pagesHi: number,
-    pagesLo: number,
-  ): HandlerStatus {
+  #putTceIndirect(regs: Uint32Array): HandlerStatus {
     const { slots, process } = this.#context;
-    const table = this.#context.tableOf(liobnHi, liobnLo);
+    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
-    if (pagesHi !== 0 || pagesLo > MAX_LIST_ENTRIES) return H_PARAMETER;
-    if ((listLo & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
-    const index = indexOf(table, iobaHi, iobaLo);
+    const pages = regs[R7 + 1]!;
+    if (regs[R7] !== 0 || pages > MAX_LIST_ENTRIES) return H_PARAMETER;
+    if ((regs[R6 + 1]! & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
+    const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
-    const vaddr = slots.vaddrOf(listHi, listLo);
-    if (vaddr < 0) return H_TOO_HARD;
-    if (this.#runsOut(table, "H_PUT_TCE_INDIRECT", index, pagesLo)) return H_PARAMETER;
+    if (!slots.find(regs[R6]!, regs[R6 + 1]!)) return H_TOO_HARD;
+    if (this.#runsOut(table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
 
     const list = this.#list;
-    if (process.loadBigEndian(vaddr, list, pagesLo) < pagesLo) return H_TOO_HARD;
-    for (let i = 0; i < pagesLo; i++) {
-      const lo = list[i * 2 + 1]!;
-      if ((lo & TCE_PERM_MASK) !== 0 && !this.#isGood(table, list[i * 2]!, lo)) return H_TOO_HARD;
-    }
+    if (process.loadBigEndian(slots.vaddr, list, pages) < pages) return H_TOO_HARD;
+    if (!this.#isGoodList(table, pages)) return H_TOO_HARD;
+    const run = this.#run;
     let done = 0;
     let status: HandlerStatus = H_SUCCESS;
-    for (; done < pagesLo && status === H_SUCCESS; done++) {
-      status = this.#applyListEntry(table, index + done, list[done * 2]!, list[done * 2 + 1]!);
+    while (done < pages && status === H_SUCCESS) {
+      run.index = index + done;
+      status = this.#applyListRun(table, done, pages);
+      done += run.done;
     }
-    table.entries.putList(index, list, status === H_SUCCESS ? done : done - 1);
+    table.entries.putList(index, list, done);
     return status;
   }
 
-  /** H_STUFF_TCE: one value without permission bits in any number of entries. */
-  stuffTce(
-    liobnHi: number,
-    liobnLo: number,
-    iobaHi: number,
-    iobaLo: number,
-    tceHi: number,
-    tceLo: number,
-    pagesHi: number,
-    pagesLo: number,
-  ): HandlerStatus {
-    const table = this.#context.tableOf(liobnHi, liobnLo);
+  /** H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 a value without permission bits for r7 entries. */
+  #stuffTce(regs: Uint32Array): HandlerStatus {
+    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, iobaHi, iobaLo);
+    const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
-    if ((tceLo & TCE_PERM_MASK) !== 0) return H_PARAMETER;
-    const pages = pagesHi * TWO32 + pagesLo; // above 2^53 it is too large, exact or not
+    if ((regs[R6 + 1]! & PERM_MASK) !== 0) return H_PARAMETER;
+    const pages = regs[R7]! * TWO32 + regs[R7 + 1]!; // above 2^53 it is too large, exact or not
     if (this.#runsOut(table, "H_STUFF_TCE", index, pages)) return H_PARAMETER;
-    for (const host of table.attached) {
-      if (!host.unmap(hostIndex(table, host, index), hostIndex(table, host, pages))) return H_TOO_HARD;
-    }
-    table.entries.fill(index, pages, tceHi, tceLo);
+    for (const host of table.attached) if (!host.unmap(index, pages)) return H_TOO_HARD;
+    table.entries.fill(index, pages, regs[R6]!, regs[R6 + 1]!);
     return H_SUCCESS;
   }
 
-  /** Every entry of a list takes the way of a mapping, also one without permission bits. */
-  #applyListEntry(table: GuestTable, index: number, hi: number, lo: number): HandlerStatus {
-    const vaddr = this.#context.slots.vaddrOf(hi, lo);
-    if (vaddr < 0) return H_PARAMETER;
-    for (const host of table.attached) {
-      if (!this.#mapEntry(table, host, index, vaddr, lo)) return clearEntry(table, host, index);
+  /**
+   * May the entries of the list be put? Those with permission bits must be
+   * good. A linear stretch is one question: its pages are aligned if the first
+   * one is.
+   */
+  #isGoodList(table: GuestTable, count: number): boolean {
+    const list = this.#list;
+    const { page } = table.entries;
+    const run = this.#run;
+    for (let at = 0; at < count; at += run.pages) {
+      const lo = list[at * 2 + 1]!;
+      run.pages = 1;
+      if ((lo & PERM_MASK) === 0) continue;
+      run.pages = linearRun(list, at, count, page);
+      if (!this.#isGood(table, list[at * 2]!, lo)) return false;
     }
-    return H_SUCCESS;
-  }
-
-  /** May a TCE with permission bits be put? Aligned, memory, and good for every attached table. */
-  #isGood(table: GuestTable, hi: number, lo: number): boolean {
-    const { maskHi, maskLo } = table.entries.page;
-    if ((lo & ~TCE_PERM_MASK & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return false;
-    const vaddr = this.#context.slots.vaddrOf(hi, lo);
-    if (vaddr < 0) return false;
-    const target = vaddr - (lo & TCE_PERM_MASK);
-    for (const host of table.attached) if (!host.accepts(target)) return false;
     return true;
   }
 
-  #mapEntry(table: GuestTable, host: HostTable, index: number, vaddr: number, lo: number): boolean {
-    const permission = lo & TCE_PERM_MASK;
-    const target = vaddr - permission;
-    return host.map(hostIndex(table, host, index), hostIndex(table, host, 1), target, permission);
+  /**
+   * Gives a stretch of the list to the attached tables. Every entry takes the
+   * way of a mapping, also one without permission bits. `run.done` are the
+   * entries that all tables took.
+   *
+   * A stretch is linear, lies in one slot, and is one entry where several
+   * tables are attached: an entry goes to all of them before the next one does,
+   * which shows when one fails.
+   */
+  #applyListRun(table: GuestTable, at: number, count: number): HandlerStatus {
+    const { slots } = this.#context;
+    const { attached } = table;
+    const list = this.#list;
+    const run = this.#run;
+    const lo = list[at * 2 + 1]!;
+    run.done = 0;
+    if (!slots.find(list[at * 2]!, lo)) return H_PARAMETER;
+    run.permission = lo & PERM_MASK;
+    run.vaddr = slots.vaddr - run.permission;
+    const linear = attached.length > 1 ? 1 : linearRun(list, at, count, table.entries.page);
+    run.pages = Math.min(linear, Math.ceil(slots.behind / table.pageSize));
+    run.done = run.pages;
+    for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
+    return H_SUCCESS;
+  }
+
+  /**
+   * May TCEs with permission bits be put that begin with this one and of which
+   * there are `run.pages`? Aligned, memory, and good for every attached table.
+   * Their address and permission are in the run then.
+   */
+  #isGood(table: GuestTable, hi: number, lo: number): boolean {
+    const { maskHi, maskLo } = table.entries.page;
+    if ((lo & ~PERM_MASK & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return false;
+    const { slots } = this.#context;
+    if (!slots.find(hi, lo)) return false;
+    const run = this.#run;
+    run.permission = lo & PERM_MASK;
+    run.vaddr = slots.vaddr - run.permission;
+    // What lies behind the slot may be memory as well, elsewhere: a question of its own.
+    if (run.pages > 1) run.pages = Math.min(run.pages, Math.ceil(slots.behind / table.pageSize));
+    const { attached } = table;
+    for (let i = 0; i < attached.length; i++) if (!attached[i]!.accepts(run)) return false;
+    return true;
   }
 
   #runsOut(table: GuestTable, call: KvmHazard["call"], index: number, pages: number): boolean {
     let end = table.entries.length;
     // A table of the host may end before the last page of the guest's does.
-    for (const host of table.attached) end = Math.min(end, host.length / hostIndex(table, host, 1));
+    for (const host of table.attached) end = Math.min(end, host.length);
     if (index + pages <= end) return false;
-    this.#context.onHazard({ rule: "range-past-table", call, index, pages });
+    this.#context.onHazard({ id: "KVM-TABLE-5", rule: "range-past-table", call, index, pages });
     return true;
   }
 }
 
-/** Number of the entry for an I/O address; -1 if it is not on a page or outside of the window. */
-function indexOf(table: GuestTable, iobaHi: number, iobaLo: number): number {
+/** Number of the entry for the I/O address in r5; -1 if it is not on a page or outside of the window. */
+function indexOf(table: GuestTable, regs: Uint32Array): number {
+  const hi = regs[R5]!;
+  const lo = regs[R5 + 1]!;
   const { maskHi, maskLo, shift } = table.entries.page;
-  if ((iobaLo & ~maskLo) !== 0 || (iobaHi & ~maskHi) !== 0) return -1;
-  return table.indexOf(pageOf(iobaHi, iobaLo, shift));
-}
-
-/** Entries of a host's table that `count` of the guest's take: its pages are never larger. */
-const hostIndex = (table: GuestTable, host: HostTable, count: number): number =>
-  count * 2 ** (table.entries.pageShift - host.pageShift);
-
-/** Clears an entry that could not be changed, in the failing table only. */
-function clearEntry(table: GuestTable, host: HostTable, index: number): HandlerStatus {
-  host.clear(hostIndex(table, host, index), hostIndex(table, host, 1));
-  return H_TOO_HARD;
+  if ((lo & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return -1;
+  return table.indexOf(pageOf(hi, lo, shift));
 }

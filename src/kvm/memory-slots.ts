@@ -30,8 +30,17 @@ interface Slot {
 export class MemorySlots {
   readonly #pageShift: number;
   readonly #pageSize: number;
+  /** Address in the process of what {@link find} found last. */
+  vaddr = 0;
+  /** Bytes of memory from there to the end of the slot. */
+  behind = 0;
   #slots: Slot[] = [];
-  /** The slot found last. */
+  /**
+   * The slot found last.
+   *
+   * Invariant: one of {@link #slots}, which do not overlap, or undefined;
+   * {@link #replace}, the only way in which slots come and go, forgets it.
+   */
   #last: Slot | undefined;
 
   constructor(hostPageShift: number) {
@@ -69,16 +78,23 @@ export class MemorySlots {
     return 0;
   }
 
-  /** Address in the process of a guest address, or -1 if that is no memory. */
-  vaddrOf(hi: number, lo: number): number {
+  /**
+   * Finds the slot of a guest address; then {@link vaddr} and {@link behind} are set.
+   *
+   * @returns false if the address is no memory
+   */
+  find(hi: number, lo: number): boolean {
     const page = pageOf(hi, lo, this.#pageShift);
     let slot = this.#last;
     if (slot === undefined || page < slot.firstPage || page >= slot.firstPage + slot.pages) {
       slot = this.#slots.find((s) => s.firstPage <= page && page < s.firstPage + s.pages);
-      if (slot === undefined) return -1;
+      if (slot === undefined) return false;
       this.#last = slot;
     }
-    return slot.vaddr + (page - slot.firstPage) * this.#pageSize + (lo & (this.#pageSize - 1));
+    const ahead = (page - slot.firstPage) * this.#pageSize + (lo & (this.#pageSize - 1));
+    this.vaddr = slot.vaddr + ahead;
+    this.behind = slot.pages * this.#pageSize - ahead;
+    return true;
   }
 
   #replace(number: number, made?: Slot): void {

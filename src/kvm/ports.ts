@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Errno } from "../base/errno.ts";
+
 /** The process that created a virtual machine. */
 export interface KvmProcess {
   /** Charges pages to the account of locked memory; false beyond its limit. */
@@ -21,6 +23,24 @@ export interface KvmProcess {
 }
 
 /**
+ * Consecutive entries of a table of the host and the consecutive addresses that
+ * they map. One object is filled again and again, so that an address, which is
+ * no small integer, is a field that is overwritten and not a new object.
+ */
+export class HostRun {
+  /** First entry. */
+  index = 0;
+  /** I/O pages. */
+  pages = 0;
+  /** Address in the process, a multiple of the page size; below 2^52 wherever there is memory. */
+  vaddr = 0;
+  /** TCE_READ, TCE_WRITE, both or none. */
+  permission = 0;
+  /** Set by whoever maps: pages that were mapped before one failed. */
+  done = 0;
+}
+
+/**
  * A table of the host's bridge, as the guest's hypercalls reach it. Entries
  * count from the start of the table; addresses are of the process.
  */
@@ -33,10 +53,10 @@ export interface HostTable {
   readonly start: bigint;
   /** Number of entries. */
   readonly length: number;
-  /** May a page be mapped to this address? */
-  accepts(vaddr: number): boolean;
-  /** Maps consecutive pages; false if it failed, some may be mapped then. */
-  map(index: number, pages: number, vaddr: number, permission: number): boolean;
+  /** May all pages be mapped? */
+  accepts(run: HostRun): boolean;
+  /** Maps pages; what it did before it failed stays and is told in `run.done`. */
+  map(run: HostRun): Errno | 0;
   /** Unmaps pages; false if a mapped one has no memory behind it any more, from there on nothing is done. */
   unmap(index: number, pages: number): boolean;
   /** Clears entries and nothing else. */

@@ -1,4 +1,13 @@
+/**
+ * What the kernel keeps for a virtual machine: its tables (KVM-TABLE-1,
+ * KVM-TABLE-2), which calls it handles (KVM-TABLE-6), and the tables of VFIO
+ * groups that follow them (KVM-ATTACH-1 to KVM-ATTACH-3).
+ *
+ * @module
+ */
+
 import type { Answer } from "../base/errno.ts";
+import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { Hcall } from "../spapr/papr.ts";
 import { descriptorBytes, GuestTable, type GuestTableShape, pagesOfTable } from "./guest-table.ts";
 import { type KvmHazard, TceHypercalls } from "./hypercalls.ts";
@@ -31,9 +40,10 @@ export interface VirtualMachineOptions {
 export class VirtualMachine {
   readonly process: KvmProcess;
   readonly slots: MemorySlots;
-  readonly hypercalls: TceHypercalls;
   readonly #hostPageShift: number;
-  readonly #enabled = new Set<number>(DEFAULT_CALLS);
+  readonly #hypercalls: TceHypercalls;
+  /** Is the hypercall of a number enabled? By number / 4; 1 if it is. */
+  readonly #enabled = new Uint8Array(Math.max(...TCE_CALLS) / 4 + 1);
   #tables: GuestTable[] = [];
   readonly #groups: KvmGroupFile[] = [];
 
@@ -41,7 +51,8 @@ export class VirtualMachine {
     this.process = options.process;
     this.#hostPageShift = options.hostPageShift;
     this.slots = new MemorySlots(options.hostPageShift);
-    this.hypercalls = new TceHypercalls({
+    for (const number of DEFAULT_CALLS) this.#enabled[number / 4] = 1;
+    this.#hypercalls = new TceHypercalls({
       process: options.process,
       slots: this.slots,
       tableOf: (hi, lo) => this.tableOf(hi, lo),
@@ -60,14 +71,20 @@ export class VirtualMachine {
   /** KVM_CAP_PPC_ENABLE_HCALL, for the hypercalls that we have. */
   enableHypercall(number: bigint, on: bigint): Answer {
     if (!TCE_CALLS.includes(Number(number)) || on > 1n) return "EINVAL";
-    if (on === 1n) this.#enabled.add(Number(number));
-    else this.#enabled.delete(Number(number));
+    this.#enabled[Number(number) / 4] = Number(on);
     return 0;
   }
 
-  /** Does the kernel handle a hypercall, or does it go to user space at once? */
-  isEnabled(number: number): boolean {
-    return this.#enabled.has(number);
+  /**
+   * The guest executes a hypercall: `regs` are r3 to r12 in halves, which hold
+   * the results afterwards.
+   *
+   * @returns the status; H_TOO_HARD for what the kernel leaves to user space
+   */
+  hypercall(regs: Uint32Array): number {
+    const number = regs[1]!;
+    if (regs[0] !== 0 || (number & 3) !== 0 || this.#enabled[number >>> 2] !== 1) return H_TOO_HARD;
+    return this.#hypercalls.call(regs);
   }
 
   /** KVM_CREATE_SPAPR_TCE_64. The account is checked before the bus number. */

@@ -85,7 +85,7 @@ export class AddressSpace {
 
   /**
    * DMA from memory: fills `into` from address `iova`. Bytes that cannot be
-   * read are zero; the others are transferred all the same.
+   * read are zero; the others are transferred all the same (QEMU-DMA-1 to QEMU-DMA-3).
    *
    * @param who for the fault records; null (an access of a processor, which is no DMA) makes none
    * @returns {@link TxResult}.OK, or DECODE_ERROR if any byte was refused

@@ -79,7 +79,13 @@ export class FlatRange {
 /** What an address space looks like from outside: ranges in ascending order, without overlaps. */
 export class FlatView {
   readonly ranges: readonly FlatRange[];
-  // The range found last: a device works in one window for long.
+  /**
+   * The range that {@link locate} found last: a device works in one window for long.
+   *
+   * Invariant: one of {@link ranges}, which never change and do not overlap, or
+   * undefined if there are none. So the range that contains an address is this
+   * one whenever this one contains it.
+   */
   #last: FlatRange | undefined;
 
   constructor(ranges: readonly FlatRange[]) {
@@ -98,6 +104,11 @@ export class FlatView {
     }
     const range = this.ranges[low];
     return range !== undefined && range.address <= address ? range : undefined;
+  }
+
+  /** The range of the last successful {@link locate}. */
+  get found(): FlatRange | undefined {
+    return this.#last;
   }
 
   /** {@link FlatRange.locate} in the range of an address; false where nothing answers. */

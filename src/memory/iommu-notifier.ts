@@ -26,7 +26,7 @@ export interface NotifierOptions {
   readonly index?: number;
   /**
    * Deliver replayed pages like any others: only those inside of the range.
-   * QEMU replays the whole region to every notifier (behaviour 6.6), which is the default.
+   * QEMU replays the whole region to every notifier (QEMU-REPLAY-1), which is the default.
    */
   readonly cropReplay?: boolean;
   /** Receives the pages that lie inside of the range. The run is reused afterwards. */
@@ -34,7 +34,7 @@ export interface NotifierOptions {
   /**
    * Receives the part inside of the range of a page that its edge cuts. Without
    * it such a page is not delivered and counts as a hazard: QEMU up to 10.0
-   * fails an assertion there, 11.1 delivers the part.
+   * has no defined answer there, 11.1 delivers the part (QEMU-NOTIFY-3).
    *
    * @param iova offset of the part in the region
    * @param last its last offset

@@ -99,7 +99,7 @@ export class IommuRegion extends MemoryRegion {
   }
 
   /**
-   * Adds a notifier in front of the others.
+   * Adds a notifier in front of the others (QEMU-NOTIFY-2).
    *
    * @throws IommuError NOTIFIER_REFUSED if the region cannot serve the flags; the notifier is not added then
    */
@@ -175,7 +175,7 @@ export class IommuRegion extends MemoryRegion {
    * The generic replay: translates every page of the region, from 0, and tells
    * the notifier of each that is mapped. Like QEMU it consults neither the
    * range nor the flags of the notifier, and it is the only loop over the size
-   * of a window: `steps` says how many pages it walked.
+   * of a window: `steps` says how many pages it walked (QEMU-REPLAY-1).
    *
    * @param maxSteps where to stop, for measurements
    */

@@ -8,7 +8,7 @@ import type { MemoryRegion } from "./memory-region.ts";
  *
  * Among listeners, `regionAdd`, `regionNop`, `begin` and `commit` run in
  * ascending priority, `regionDel` in descending; ranges always in ascending
- * address order, removals before additions.
+ * address order, removals before additions (QEMU-MEMORY-2, QEMU-MEMORY-3).
  */
 export interface MemoryListener {
   /** For messages. */

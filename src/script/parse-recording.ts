@@ -1,4 +1,6 @@
-import { JsonLine } from "../formats/json-lines.ts";
+import { parseJsonLines } from "../formats/json-lines.ts";
+import { readKernelScript } from "../formats/kernel-script/parse.ts";
+import { readOpScript } from "../formats/op-script/script.ts";
 import { kernelRecording } from "./kernel/recording.ts";
 import { opRecording } from "./op/recording.ts";
 import type { Recording } from "./recording.ts";
@@ -8,12 +10,13 @@ import type { Recording } from "./recording.ts";
  * machine) or a recording of a host kernel (VFIO containers, KVM tables): the
  * first line tells which.
  *
- * @throws IommuError BAD_FILE with file, line and column of the first mistake
+ * @throws IommuError BAD_FILE with file, line and column of the first mistake; LIMIT_EXCEEDED where it takes too
+ * much memory
  */
 export function parseRecording(text: string, file: string): Recording {
-  const first = text.slice(0, Math.max(text.indexOf("\n"), 0) || undefined).trim();
-  const header = first === "" ? undefined : new JsonLine(file, 1, first).value.header;
+  const lines = parseJsonLines(text, file);
+  const header = lines[0]?.value.header;
   return typeof header === "object" && header !== null
-    ? kernelRecording(text, file)
-    : opRecording(text, file);
+    ? kernelRecording(readKernelScript(lines, file))
+    : opRecording(readOpScript(lines, file));
 }

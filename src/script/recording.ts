@@ -17,7 +17,7 @@ export interface CheckedLine {
   readonly operation: unknown;
   /** What came out of it here. */
   readonly result: unknown;
-  /** The recorded result, or the crash of the real system. */
+  /** The recorded result, or how the real system ended. */
   readonly expected: unknown;
   readonly verdict: Verdict;
   /** Why a known difference is one. */
@@ -25,7 +25,7 @@ export interface CheckedLine {
   /** The line with our result in place of the recorded one. */
   readonly text: string;
   readonly refusals: readonly Refusal[];
-  readonly hazards: readonly { readonly what: string; readonly values: RecordValues }[];
+  readonly hazards: readonly { readonly id: string; readonly what: string; readonly values: RecordValues }[];
   readonly events: readonly TraceEvent[];
 }
 

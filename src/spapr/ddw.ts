@@ -1,8 +1,8 @@
 /**
- * The four RTAS calls of dynamic DMA windows (behaviour 4.2 to 4.5).
+ * The four RTAS calls of dynamic DMA windows; each check names its rule.
  *
  * The config address of the PE is not validated, only traced: all devices
- * behind a bridge share its windows.
+ * behind a bridge share its windows (QEMU-DDW-1).
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function registerDdwCalls(
   rtas.register(RtasToken.RESET_PE_DMA_WINDOW, (call) => reset(env, find, call));
 }
 
-/** The bits of a query for a bridge's page sizes. */
+/** The bits of a query for a bridge's page sizes (QEMU-QUERY-2). */
 export function queryPageMask(env: SpaprEnvironment, phb: PciHostBridge): number {
   let mask = 0;
   for (const [shift, bit] of DDW_PAGE_BITS) if (((phb.pgsz >> BigInt(shift)) & 1n) !== 0n) mask |= bit;
@@ -51,7 +51,7 @@ function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const available = 2 - phb.enabledWindows;
   const pageMask = queryPageMask(env, phb);
   const maximum = call.nret === 6 ? [DDW_MAX_TCES / 2 ** 26, 0] : [DDW_MAX_TCES];
-  // The last cell is the mask of what a migration preserves: nothing.
+  // The last cell is the mask of what a migration preserves: nothing (QEMU-QUERY-1).
   [available, ...maximum, pageMask, 0].forEach((value, i) => {
     call.ret(1 + i, value);
   });
@@ -77,29 +77,38 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   // QEMU shifts by these numbers whatever they are; at 64 and above C does not say what comes out.
   if (pageShift > 63 || ((phb.pgsz >> BigInt(pageShift)) & 1n) === 0n) {
     if (pageShift > 63) shiftHazard(env, pageShift);
-    return refuseCall(env, name, PARAM_ERROR, "the bridge does not allow this page size", "PAPR", values);
+    return refuseCall(
+      env,
+      name,
+      PARAM_ERROR,
+      "the bridge does not allow this page size",
+      "PAPR-CREATE-1",
+      values,
+    );
   }
   if (windowShift < pageShift) {
-    return refuseCall(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU", values);
+    return refuseCall(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU-CREATE-1", values);
   }
   const window = phb.findFreeWindow();
   if (window === undefined) {
     const status = env.profile.noFreeWindowStatus;
-    return refuseCall(env, name, status, "both windows are in use", "PAPR", () => ({ buid: hex(phb.buid) }));
+    return refuseCall(env, name, status, "both windows are in use", "PAPR-CREATE-2", () => ({
+      buid: hex(phb.buid),
+    }));
   }
   const busOffset = chooseAddress(env, phb);
   if (busOffset === undefined) {
     const rule = "the place of the second window is taken";
-    return refuseCall(env, name, HW_ERROR, rule, "PAPR", () => ({ buid: hex(phb.buid) }));
+    return refuseCall(env, name, HW_ERROR, rule, "PAPR-CREATE-3", () => ({ buid: hex(phb.buid) }));
   }
   if (!env.profile.createAboveMaximum && 2 ** (windowShift - pageShift) > DDW_MAX_TCES) {
-    return refuseCall(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR", values);
+    return refuseCall(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR-CREATE-4", values);
   }
   // QEMU counts TCEs in 32 bits: 2^32 and more become none (beyond 2^63, C does not say what they become).
   const sizeShift = windowShift - pageShift;
   createWindow(window, pageShift, busOffset, sizeShift < 32 ? 2 ** sizeShift : 0);
   if (!window.enabled)
-    return refuseCall(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU", values);
+    return refuseCall(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU-CREATE-4", values);
   if (!env.profile.defaultWindowSticks) window.defaultWindow = false;
   env.observer.trace?.({
     name: "spapr_iommu_ddw_create",
@@ -121,7 +130,7 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
  * to the listeners that now see it would walk up to 2^31 entries for nothing:
  * the flag lets the replay hook return at once. It brackets exactly the enable,
  * whose memory transaction calls the listeners (QEMU, "spapr_iommu: Do not
- * replay mappings from just created DMA window").
+ * replay mappings from just created DMA window"; QEMU-REPLAY-2).
  */
 function createWindow(window: DmaWindow, pageShift: number, busOffset: bigint, entries: number): void {
   window.skippingReplay = true;
@@ -132,7 +141,10 @@ function createWindow(window: DmaWindow, pageShift: number, busOffset: bigint, e
   }
 }
 
-/** Where a new window goes: the low address if the bridge has none, else the high one (quirk `createOverWindow`). */
+/**
+ * Where a new window goes: the low address if the bridge has none, else the
+ * high one (QEMU-CREATE-2, QEMU-CREATE-3; quirk `createOverWindow`).
+ */
 function chooseAddress(env: SpaprEnvironment, phb: PciHostBridge): bigint | undefined {
   const used = phb.windows.filter((window) => window.enabled).map((window) => window.busOffset);
   if (used.length === 0) return phb.dmaWinAddr;
@@ -145,7 +157,7 @@ function chooseAddress(env: SpaprEnvironment, phb: PciHostBridge): bigint | unde
 
 function shiftHazard(env: SpaprEnvironment, pageShift: number): void {
   const what = "a page shift of 64 or more is undefined in QEMU (it counts modulo 64 on x86-64)";
-  env.observer.hazard?.({ what, values: { pageShift } });
+  env.observer.hazard?.({ id: "QEMU-CREATE-5", what, values: { pageShift } });
 }
 
 function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], call: RtasCall): number {
@@ -156,7 +168,7 @@ function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], cal
   const phb = phbs().find((bridge) => window !== undefined && bridge.windows.includes(window));
   if (window === undefined || phb === undefined || !phb.ddw || !window.enabled) {
     const rule = "no enabled window of a bridge with dynamic windows has this LIOBN";
-    return refuseCall(env, name, PARAM_ERROR, rule, "PAPR", () => ({ liobn: hex(liobn) }));
+    return refuseCall(env, name, PARAM_ERROR, rule, "PAPR-REMOVE-1", () => ({ liobn: hex(liobn) }));
   }
   const wasDefault = window.defaultWindow;
   window.disable();
@@ -188,6 +200,8 @@ function findDdwPhb(
   const phb = find(buid);
   if (phb?.ddw) return phb;
   const rule = phb === undefined ? "no bridge has this BUID" : "the bridge has no dynamic windows";
-  refuseCall(env, name, PARAM_ERROR, rule, "PAPR", () => ({ buid: hex(buid) }));
+  refuseCall(env, name, PARAM_ERROR, rule, phb === undefined ? "PAPR-DDW-1" : "PAPR-DDW-2", () => ({
+    buid: hex(buid),
+  }));
   return undefined;
 }

@@ -10,10 +10,11 @@ import {
 } from "../memory/iommu-region.ts";
 import { MappingRun } from "../memory/mapping-run.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
-import type { RawRunVisitor } from "../tce/nodes.ts";
+import type { RawRunVisitor } from "../tce/run.ts";
 import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
+import type { RuleId } from "./observer.ts";
 import { PCI_LIOBN_FLAG } from "./papr.ts";
 
 /** The attribute of an IOMMU region that VFIO asks a window for. */
@@ -48,14 +49,12 @@ export class DmaWindow implements IommuHooks {
   needVfio = false;
   /** Set while ibm,create-pe-dma-window enables the window: it is empty, so a replay is useless. */
   skippingReplay = false;
-  /** Was the default window at the last reset (behaviour 4.4). */
+  /** Was the default window at the last reset (QEMU-REMOVE-2). */
   defaultWindow = false;
   /** Descriptor of the in-kernel table; -1 without one. */
   fd = -1;
   /** What the last replay did. */
   lastReplay: ReplayReport | undefined;
-  /** QEMU would have an empty region attached now, and abort at the next enable. */
-  #emptyInQemu = false;
   // Start of the window in signed halves, and the pages after which the 64-bit bus starts again.
   #busHi = 0;
   #busLo = 0;
@@ -85,7 +84,7 @@ export class DmaWindow implements IommuHooks {
     return this.liobn >= PCI_LIOBN_FLAG;
   }
 
-  /** Size in bytes, modulo 2^64 as QEMU computes it: a window of all 2^64 bytes has 0. */
+  /** Size in bytes, modulo 2^64 as QEMU computes it (QEMU-WINDOW-4): a window of all 2^64 bytes has 0. */
   get sizeBytes(): bigint {
     return BigInt.asUintN(64, BigInt(this.entries) << BigInt(this.page.shift));
   }
@@ -93,23 +92,22 @@ export class DmaWindow implements IommuHooks {
   /**
    * Gives the window its geometry and an empty table, and shows it to devices.
    *
-   * @param entries 0 to 2^32 - 1. With 0 nothing happens but a hazard: QEMU
-   *   attaches an empty region there and aborts at the next attempt (behaviour 11.9, 11.10)
+   * @param entries 0 to 2^32 - 1. With 0 the window stays disabled, which is a
+   *   hazard: the real system has no defined answer (QEMU-CREATE-4, QEMU-WINDOW-2)
    */
   enable(pageShift: number, busOffset: bigint, entries: number): void {
     if (this.enabled) {
-      this.#hazard("trying to enable already enabled TCE table; QEMU warns and changes nothing");
+      this.#hazard(
+        "QEMU-WINDOW-1",
+        "trying to enable already enabled TCE table; QEMU warns and changes nothing",
+      );
       return;
-    }
-    if (this.#emptyInQemu) {
-      this.#hazard("QEMU aborts here: the region of the window is attached already, with no entries");
-      this.#emptyInQemu = false;
     }
     if (entries === 0) {
       this.#hazard(
-        "a window of no entries stays disabled; QEMU attaches it and aborts when it is enabled again",
+        "QEMU-WINDOW-2",
+        "a window of no entries stays disabled; the real system has no defined answer",
       );
-      this.#emptyInQemu = true;
       return;
     }
     this.#setGeometry(pageShift, busOffset, entries);
@@ -119,7 +117,7 @@ export class DmaWindow implements IommuHooks {
     this.root.addSubregion(this.iommu, busOffset);
   }
 
-  /** Hides the window from devices and drops its table. No UNMAP is sent: listeners hear region_del. */
+  /** Hides the window from devices and drops its table. No UNMAP is sent: listeners hear region_del (QEMU-WINDOW-3). */
   disable(): void {
     if (!this.enabled) return;
     this.root.removeSubregion(this.iommu);
@@ -159,7 +157,7 @@ export class DmaWindow implements IommuHooks {
 
   /**
    * Gives the entries another meaning behind the back of devices: the region
-   * stays where it is, as large as it is (behaviour 9.2 b). A table in the
+   * stays where it is, as large as it is (QEMU-LOAD-2). A table in the
    * kernel, whose pages have one size for ever, is given up for one of our own.
    */
   reinterpret(pageShift: number, busOffset: bigint): void {
@@ -231,7 +229,7 @@ export class DmaWindow implements IommuHooks {
   /**
    * Cuts a range of pages at the end of the window. In a window of 2^64 bytes
    * or more, the page behind the last one of the bus is the first again
-   * (behaviour 2.1: addresses wrap).
+   * (QEMU-TCE-2: addresses wrap).
    */
   #pieces(index: number, count: number, store: (first: number, done: number, pages: number) => void): number {
     const end = Math.min(this.entries, this.#busPages);
@@ -316,6 +314,7 @@ export class DmaWindow implements IommuHooks {
     return 1n << BigInt(this.page.shift);
   }
 
+  /** Device TLBs are refused, in QEMU's words (QEMU-NOTIFY-4). */
   notifyFlagChanged(before: number, after: number): string | undefined {
     if ((after & NotifierFlag.DEVIOTLB_UNMAP) !== 0) return "spart_tce does not support dev-iotlb yet";
     if (before === NotifierFlag.NONE) this.#setNeedVfio(true);
@@ -325,7 +324,7 @@ export class DmaWindow implements IommuHooks {
 
   /**
    * Switches whether user space must see every change. QEMU copies the whole
-   * table here when there is no in-kernel one (behaviour 3.5), entry by entry;
+   * table here when there is no in-kernel one (QEMU-WINDOW-6), entry by entry;
    * the tree stays where it is, but the event is told as QEMU tells it.
    */
   #setNeedVfio(need: boolean): void {
@@ -336,7 +335,7 @@ export class DmaWindow implements IommuHooks {
     this.#traceNewTable();
   }
 
-  /** IOMMU_ATTR_SPAPR_TCE_FD: the descriptor of the in-kernel table, which may be -1 (behaviour 3.6). */
+  /** IOMMU_ATTR_SPAPR_TCE_FD: the descriptor of the in-kernel table, which may be -1 (QEMU-WINDOW-7). */
   getAttr(attribute: number): number | undefined {
     return attribute === ATTR_TCE_FD && this.env.accelerator?.tiesTables === true ? this.fd : undefined;
   }
@@ -365,7 +364,7 @@ export class DmaWindow implements IommuHooks {
     });
   }
 
-  #hazard(what: string): void {
-    this.env.observer.hazard?.({ what, values: { liobn: hex(this.liobn) } });
+  #hazard(id: RuleId, what: string): void {
+    this.env.observer.hazard?.({ id, what, values: { liobn: hex(this.liobn) } });
   }
 }

@@ -2,7 +2,7 @@
  * The four TCE hypercalls, and the dispatch of all hypercalls.
  *
  * A handler takes the registers, returns the status and writes results into
- * them. Each follows the order of checks of QEMU (behaviour section 2); the
+ * them. Each follows the order of checks of QEMU (docs/behaviour.md, Hypercalls); the
  * recordings of hypercalls hold every one of them.
  *
  * @module
@@ -34,7 +34,7 @@ const target = new DmaTarget();
 /**
  * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE.
  *
- * The low bits of the address are ignored; the entry is stored verbatim.
+ * The low bits of the address are ignored (QEMU-TCE-2); the entry is stored verbatim (QEMU-TCE-3).
  */
 export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
@@ -55,7 +55,7 @@ export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   return status;
 }
 
-/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; the TCE in r4. On failure r4 keeps the LIOBN. */
+/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; the TCE in r4. On failure r4 keeps the LIOBN (QEMU-GET-1). */
 export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const liobnHi = regs[R4]!;
   const liobnLo = regs[R4 + 1]!;
@@ -92,7 +92,7 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
  * 512 big-endian TCEs, r7 their number.
  *
  * QEMU stops at the first address outside of the window, and what was stored
- * stays (behaviour 2.4). PAPR checks everything first (quirk `partialEffects`).
+ * stays (QEMU-TCE-5). PAPR checks everything first (PAPR-TCE-4, quirk `partialEffects`).
  */
 export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): number {
   const call = "H_PUT_TCE_INDIRECT";
@@ -100,11 +100,20 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
   if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
   const count = regs[R7 + 1]!;
   if (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES) {
-    return refuse(env, call, HStatus.PARAMETER, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+    return refuse(
+      env,
+      call,
+      HStatus.PARAMETER,
+      "more than 512 entries",
+      "PAPR-INDIRECT-1",
+      "npages",
+      regs[R7]!,
+      count,
+    );
   }
   if ((regs[R6 + 1]! & LIST_ALIGN_MASK) !== 0) {
     const rule = "the list does not begin on a 4 KiB boundary";
-    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR-INDIRECT-2", "list", regs[R6]!, regs[R6 + 1]!);
   }
   let status: number;
   let stored = 0;
@@ -120,7 +129,7 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
     }
   }
   if (env.observer.trace !== null) {
-    // The trace shows the entry read last: the failing one, if there is one (behaviour 2.4, step 6).
+    // The trace shows the entry read last: the failing one, if there is one (QEMU-TRACE-2).
     const last = Math.min(stored, Math.max(count - 1, 0));
     env.observer.trace({
       name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
@@ -139,7 +148,7 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
  * H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE for all pages, r7 their number.
  *
  * The number is compared with the whole table, not with what is left behind the
- * address (behaviour 2.5).
+ * address (QEMU-STUFF-1).
  */
 export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const call = "H_STUFF_TCE";
@@ -147,7 +156,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
   const count = regs[R7 + 1]!;
   if (!env.profile.stuffWholeTable && (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES)) {
-    return refuse(env, call, HStatus.P4, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+    return refuse(env, call, HStatus.P4, "more than 512 entries", "PAPR-STUFF-1", "npages", regs[R7]!, count);
   }
   if (regs[R7]! !== 0 || count > window.entries) {
     return refuse(
@@ -155,7 +164,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
       call,
       HStatus.PARAMETER,
       "more pages than the window has",
-      "QEMU",
+      "QEMU-STUFF-1",
       "npages",
       regs[R7]!,
       count,
@@ -190,7 +199,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
 function refuseEmpty(env: SpaprEnvironment, call: string): number {
   const status = env.profile.emptyListStatus;
   if (status === SUCCESS) return status;
-  return refuse(env, call, status, "no entries", "QEMU", "npages", 0, 0);
+  return refuse(env, call, status, "no entries", "QEMU-TCE-6", "npages", 0, 0);
 }
 
 /** The checks that come before anything is stored; QEMU has none. */
@@ -209,7 +218,7 @@ function checkList(
   }
   if (!profile.unreadableListIsZero && !readable) {
     const rule = "the list is not in memory";
-    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR-INDIRECT-3", "list", regs[R6]!, regs[R6 + 1]!);
   }
   if (!profile.anyTarget) {
     for (let i = 0; i < count; i++) {
@@ -258,7 +267,7 @@ const refuseTarget = (env: SpaprEnvironment, call: string, hi: number, lo: numbe
     call,
     HStatus.PARAMETER,
     "the entry points outside of the partition's memory",
-    "PAPR",
+    "PAPR-TCE-3",
     "tce",
     hi,
     lo,

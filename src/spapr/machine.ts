@@ -11,7 +11,7 @@ import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
-import { newObserver, type RecordValues, type Refusal, type SpaprObserver } from "./observer.ts";
+import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
 import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
@@ -147,7 +147,7 @@ export class Machine {
 
   /**
    * A machine reset: bridges in reverse order of creation, then VIO devices,
-   * likewise; then the device tree is built. Guest memory stays.
+   * likewise; then the device tree is built. Guest memory stays (QEMU-MACHINE-1).
    */
   reset(): void {
     for (const phb of [...this.#phbs].reverse()) phb.reset();
@@ -163,7 +163,8 @@ export class Machine {
    * @returns the status, which belongs into r3
    */
   hcall(regs: Uint32Array, problemState = false): number {
-    if (problemState) return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR");
+    if (problemState)
+      return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
     const { accelerator } = this.env;
     if (accelerator !== null) {
       const status = accelerator.hcall(regs);
@@ -180,12 +181,12 @@ export class Machine {
         return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
       }
     }
-    return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU");
+    return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU-HCALL-1");
   }
 
-  #refuse(regs: Uint32Array, status: number, rule: string, source: Refusal["source"]): number {
+  #refuse(regs: Uint32Array, status: number, rule: string, id: RuleId): number {
     const values = (): RecordValues => ({ opcode: hex(toBig(regs[0]!, regs[OPCODE_LO]!)) });
-    return refuseCall(this.env, "hypercall", status, rule, source, values);
+    return refuseCall(this.env, "hypercall", status, rule, id, values);
   }
 
   /**

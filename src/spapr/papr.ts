@@ -84,7 +84,7 @@ export const DEFAULT_PAGE_SHIFT = 12;
 /** Set in the LIOBN of a PCI window. */
 export const PCI_LIOBN_FLAG = 0x8000_0000;
 
-/** LIOBN of a window of a PCI host bridge. */
+/** LIOBN of a window of a PCI host bridge (QEMU-PHB-1). */
 export const pciLiobn = (phbIndex: number, window: number): number =>
   PCI_LIOBN_FLAG + phbIndex * 0x100 + window;
 

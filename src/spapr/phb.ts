@@ -36,7 +36,7 @@ const MSI_HANDLER: MmioHandler = { read: () => 0n, write: () => {} };
 /**
  * A PCI host bridge: one DMA address space for all devices behind it, with one
  * or two DMA windows and the MSI window. Where they overlap, window 1 is in
- * front of window 0, and both are in front of MSI (recorded).
+ * front of window 0, and both are in front of MSI (QEMU-WINDOW-5).
  */
 export class PciHostBridge {
   readonly env: SpaprEnvironment;
@@ -103,7 +103,7 @@ export class PciHostBridge {
 
   /**
    * Removes all windows and restores the default one, empty (QEMU's
-   * `spapr_phb_dma_reset`). The replay of the new window is not skipped here:
+   * `spapr_phb_dma_reset`; QEMU-RESET-1). The replay of the new window is not skipped here:
    * the flag belongs to ibm,create-pe-dma-window alone.
    */
   resetDma(): void {

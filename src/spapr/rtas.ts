@@ -14,7 +14,7 @@ const ARGS = 3;
  * `token, nargs, nret, args..., rets...`; the first return cell is the status.
  *
  * Nothing about the block is checked: cells outside of memory read as 0, and
- * writes to them vanish (QEMU, behaviour 4.1).
+ * writes to them vanish (QEMU-RTAS-1).
  */
 export class RtasCall {
   readonly token: number;
@@ -87,6 +87,7 @@ export class RtasDispatcher {
         call: "H_RTAS",
         status: HStatus.PARAMETER,
         rule: "no RTAS call has this token",
+        id: "QEMU-RTAS-2",
         source: "QEMU",
         values: { token: call.token },
       });

@@ -27,7 +27,7 @@ export interface VioConfig {
 
 /**
  * A virtual I/O device: an address space with a window of 256 MiB at 0, 4 KiB
- * pages, and behind it all memory, for when the guest turns translation off.
+ * pages, and behind it all memory, for when the guest turns translation off (QEMU-VIO-1, QEMU-VIO-4).
  */
 export class VioDevice {
   readonly reg: number;
@@ -117,7 +117,7 @@ export class VioBus {
   }
 }
 
-/** Registers `ibm,set-tce-bypass` and `quiesce` (behaviour 4.6). */
+/** Registers `ibm,set-tce-bypass` (QEMU-VIO-2) and `quiesce` (QEMU-VIO-3). */
 export function registerVioCalls(rtas: RtasDispatcher, env: SpaprEnvironment, bus: VioBus): void {
   rtas.register(RtasToken.SET_TCE_BYPASS, (call) => {
     const name = "ibm,set-tce-bypass";
@@ -125,7 +125,9 @@ export function registerVioCalls(rtas: RtasDispatcher, env: SpaprEnvironment, bu
     const device = bus.find(call.arg(0));
     if (device === undefined || device.window === null) {
       const rule = "no virtual I/O device with a DMA window has this unit address";
-      return refuseCall(env, name, RtasStatus.PARAM_ERROR, rule, "QEMU", () => ({ unit: hex(call.arg(0)) }));
+      return refuseCall(env, name, RtasStatus.PARAM_ERROR, rule, "QEMU-VIO-2", () => ({
+        unit: hex(call.arg(0)),
+      }));
     }
     device.setBypass(call.arg(1) !== 0);
     return RtasStatus.SUCCESS;

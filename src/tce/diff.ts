@@ -1,6 +1,7 @@
 import { IommuError } from "../base/errors.ts";
-import { type PageStep, pageStep } from "../base/page-step.ts";
-import { CELLS, FAN_OUT, leafRuns, type Node, SPANS } from "./nodes.ts";
+import type { PageStep } from "../base/page-step.ts";
+import { FAN_OUT, heightOf, type Node, SPANS } from "./nodes.ts";
+import { CELLS } from "./run-list.ts";
 import type { TceView } from "./tce-view.ts";
 
 /**
@@ -34,9 +35,10 @@ export function diff(before: TceView, after: TceView, visit: ChangeVisitor): voi
       { before: before.length, after: after.length },
     );
   }
-  let height = 0;
-  while (SPANS[height]! < before.length) height++;
-  diffNodes(before.root, after.root, height, 0, pageStep(before.pageShift), visit);
+  const { root: a } = before;
+  const { root: b } = after;
+  const walk = (): void => diffNodes(a, b, heightOf(before.length), 0, before.page, visit);
+  before.hold(() => after.hold(walk));
 }
 
 function diffNodes(
@@ -71,7 +73,7 @@ function collect(node: Node, level: number, base: number, page: PageStep, cells:
   if (node.kind === "runs") {
     for (const cell of node.cells) cells.push(cell);
   } else if (node.kind === "leaf") {
-    leafRuns(node.words, base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
+    node.forEachRun(base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
       cells.push(first, count, hi, lo, step);
     });
   } else {

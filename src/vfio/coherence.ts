@@ -3,7 +3,7 @@ import type { FlatRange } from "../memory/flat-view.ts";
 import type { TceView } from "../tce/tce-view.ts";
 import type { Connection } from "./connection.ts";
 import type { GuestIommu } from "./guest-iommu.ts";
-import { resolvePages } from "./guest-memory.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import type { HostedMachine, PassedThroughDevice } from "./hosted-machine.ts";
 import { UPPER_HALF } from "./listener.ts";
 import { Type1Container } from "./type1-container.ts";
@@ -114,22 +114,24 @@ export class Coherence {
     if (window?.table == null || section.address >= UPPER_HALF) return;
     const page = 1n << BigInt(window.pageShift);
     const sectionEnd = section.offsetInRegion + section.size;
+    const memory = new GuestMemory();
     window.table.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
       const target = (BigInt(hi) << 32n) | BigInt(lo);
       for (let done = 0; done < pages; ) {
-        const stretch = resolvePages(machine.systemMemory, target + BigInt(done) * page, page, pages - done);
+        const { view } = machine.systemMemory;
+        memory.findAt(view, target + BigInt(done) * page, Number(page), pages - done);
         const start = BigInt(first + done) * page;
-        const end = minBig(start + BigInt(stretch.pages) * page, sectionEnd);
+        const end = minBig(start + BigInt(memory.pages) * page, sectionEnd);
         const skip = section.offsetInRegion > start ? section.offsetInRegion - start : 0n;
-        if (typeof stretch.memory !== "string" && start + skip < end) {
+        if (memory.ram !== null && start + skip < end) {
           into.push({
             iova: section.address - section.offsetInRegion + start + skip,
             size: end - start - skip,
-            target: stretch.memory.address + skip,
-            write: (perm & 2) !== 0 && !stretch.memory.readonly,
+            target: memory.address + skip,
+            write: (perm & 2) !== 0 && !memory.readonly,
           });
         }
-        done += stretch.pages;
+        done += memory.pages;
       }
     });
   }
@@ -140,7 +142,12 @@ export class Coherence {
     const reaches: Reach[] = [];
     if (connection.container instanceof Type1Container) {
       for (const { iova, size, vaddr, readonly } of connection.container.mappings) {
-        reaches.push({ iova, size, target: hosted.guestMemoryAt(vaddr)?.address ?? -1n, write: !readonly });
+        reaches.push({
+          iova,
+          size,
+          target: hosted.memory.guestMemoryAt(vaddr)?.address ?? -1n,
+          write: !readonly,
+        });
       }
       return joined(reaches);
     }
@@ -151,8 +158,8 @@ export class Coherence {
         const size = BigInt(pages) * page;
         // What follows each other in the host's memory need not do so in the guest's.
         for (let done = 0n; done < size; ) {
-          const vaddr = hosted.vaddrOfPhysical(hi * 2 ** 32 + lo + Number(done));
-          const memory = vaddr === undefined ? undefined : hosted.guestMemoryAt(vaddr);
+          const vaddr = hosted.host.physical.vaddrOf(hi * 2 ** 32 + lo + Number(done));
+          const memory = vaddr === undefined ? undefined : hosted.memory.guestMemoryAt(BigInt(vaddr));
           const bytes = minBig(memory?.size ?? page, size - done);
           const target = memory?.address ?? -1n;
           reaches.push({ iova: iova + done, size: bytes, target, write: (perm & 2) !== 0 });

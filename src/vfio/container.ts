@@ -1,11 +1,11 @@
 import type { Errno } from "../base/errno.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
-import type { GuestMemory } from "./guest-memory.ts";
+import type { DmaRun } from "./dma-run.ts";
 
 /**
  * What QEMU's listener needs of a container: a kernel's, or a vfio-user
- * device's. Addresses are bus addresses; pages follow each other on the bus and
- * in memory.
+ * device's. Addresses are bus addresses. A run belongs to the caller, who fills
+ * it again for the next call.
  */
 export interface DmaContainer {
   /** For messages. */
@@ -25,9 +25,9 @@ export interface DmaContainer {
    *
    * @returns the error of the first page that was refused; pages behind it may not have been tried
    */
-  map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0;
+  map(run: DmaRun): Errno | 0;
   /** Unmaps pages. Pages that are not mapped are fine. */
-  unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0;
+  unmap(run: DmaRun): Errno | 0;
   /** Unmaps those of the pages that are mapped: their entries were replaced by ones that cannot be. */
-  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0;
+  unmapStale(run: DmaRun): Errno | 0;
 }

@@ -1,5 +1,5 @@
 import type { Errno } from "../base/errno.ts";
-import { hex64 } from "../base/u64.ts";
+import { hex64, hiOf, loOf, TWO32 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
@@ -8,7 +8,7 @@ import type { MappingRun } from "../memory/mapping-run.ts";
 import { PROFILES, type Profile } from "../spapr/profile.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { DmaContainer } from "./container.ts";
-import { resolvePages } from "./guest-memory.ts";
+import { DmaRun } from "./dma-run.ts";
 
 /** The quirks of a profile that concern a listener. */
 export type VfioQuirks = Pick<
@@ -35,15 +35,19 @@ export interface GuestIommuContext {
 /**
  * One visible section of a guest's IOMMU region, mirrored into a container
  * (QEMU's VFIOGuestIOMMU): hears of every change in the section and maps or
- * unmaps the pages (behaviour 7.8 to 7.10).
+ * unmaps the pages (QEMU-LISTENER-5).
  */
 export class GuestIommu {
   readonly section: FlatRange;
   readonly region: IommuRegion;
   readonly #context: GuestIommuContext;
   readonly #notifier: IommuNotifier;
-  /** Bus address minus offset in the region. */
+  /** Bus address minus offset in the region, modulo 2^64; in unsigned halves, too. */
   readonly #busOffset: bigint;
+  readonly #busHi: number;
+  readonly #busLo: number;
+  /** What is told to the container. */
+  readonly #dma = new DmaRun();
   /** What the notifier was told, by entry, as TCEs without ignored bits; null unless that is kept. */
   readonly told: TceTable | null;
   #replayed = false;
@@ -52,7 +56,9 @@ export class GuestIommu {
     this.section = section;
     this.region = region;
     this.#context = context;
-    this.#busOffset = section.address - section.offsetInRegion;
+    this.#busOffset = BigInt.asUintN(64, section.address - section.offsetInRegion);
+    this.#busHi = hiOf(this.#busOffset);
+    this.#busLo = loOf(this.#busOffset);
     const pageShift = region.minPageSize.toString(2).length - 1;
     const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
     this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
@@ -92,60 +98,64 @@ export class GuestIommu {
     }
     if (run.perm === 0) this.told?.fill(run.firstPage, run.pages, 0, 0);
     else this.told?.putRun(run.firstPage, run.pages, run.targetHi, (run.targetLo | run.perm) >>> 0);
-    const pageSize = 1n << BigInt(run.page.shift);
-    const iova = BigInt.asUintN(64, run.iova + this.#busOffset);
-    if (run.perm === 0) this.#unmap(iova, pageSize, run.pages);
-    else this.#map(iova, run.target, pageSize, run.pages, run.perm);
+    if (run.perm !== 0) {
+      this.#map(run);
+      return;
+    }
+    const { page, firstPage } = run;
+    const busHi = page.addHi(this.#busHi, this.#busLo, firstPage);
+    this.#unmap(this.#dma.setPages(page, busHi, page.addLo(this.#busLo, firstPage), run.pages));
+  }
+
+  #map({ page, firstPage, pages, targetHi, targetLo, perm }: MappingRun): void {
+    const pageBytes = page.sizeHi * TWO32 + page.sizeLo;
+    const dma = this.#dma;
+    const { memory } = dma;
+    for (let done = 0; done < pages; done += memory.pages) {
+      const hi = page.addHi(targetHi, targetLo, done);
+      memory.find(this.#context.systemMemory.view, hi, page.addLo(targetLo, done), pageBytes, pages - done);
+      const first = firstPage + done;
+      const busHi = page.addHi(this.#busHi, this.#busLo, first);
+      dma.setPages(page, busHi, page.addLo(this.#busLo, first), memory.pages);
+      this.#mapStretch(perm);
+    }
   }
 
   /** A page of which only a part is visible. */
   #cutChanged(offset: bigint, last: bigint, target: bigint, perm: number): void {
     const size = last - offset + 1n;
-    const iova = BigInt.asUintN(64, offset + this.#busOffset);
-    const pageSize = this.region.minPageSize;
+    const dma = this.#dma.setPiece(BigInt.asUintN(64, offset + this.#busOffset), size);
+    const whole = this.#context.quirks.vfioCutsPages;
     if (perm === 0) {
-      this.#unmap(iova, size, 1);
-    } else if (!this.#context.quirks.vfioCutsPages) {
-      this.#map(iova, target + (offset % pageSize), size, 1, perm);
-    } else if ((size & (size - 1n)) === 0n) {
-      this.#map(iova, target, size, 1, perm);
+      this.#unmap(dma);
+    } else if (!whole || (size & (size - 1n)) === 0n) {
+      const address = whole ? target : target + (offset % this.region.minPageSize);
+      dma.memory.findAt(this.#context.systemMemory.view, address, Number(size), 1);
+      this.#mapStretch(perm);
     }
   }
 
-  #map(iova: bigint, target: bigint, pageSize: bigint, pages: number, perm: number): void {
-    const { systemMemory, quirks, report } = this.#context;
-    for (let done = 0; done < pages; ) {
-      const at = BigInt(done) * pageSize;
-      const stretch = resolvePages(systemMemory, target + at, pageSize, pages - done);
-      const { memory } = stretch;
-      if (typeof memory === "string") {
-        report(memory);
-        if (!quirks.vfioOutsideMemoryStays) {
-          this.#check(
-            "unmap",
-            this.#context.container.unmapStale(iova + at, pageSize, stretch.pages),
-            iova + at,
-          );
-        }
-      } else {
-        // There is no write-only mapping: whoever may write may read (behaviour 11.15).
-        const readonly = (perm & 2) === 0 || memory.readonly;
-        this.#check(
-          "map",
-          this.#context.container.map(iova + at, pageSize, stretch.pages, memory, readonly),
-          iova + at,
-        );
-      }
-      done += stretch.pages;
+  /** Maps pages that one piece of memory holds, or none. */
+  #mapStretch(perm: number): void {
+    const { container, quirks, report } = this.#context;
+    const dma = this.#dma;
+    if (dma.memory.ram !== null) {
+      // There is no write-only mapping: whoever may write may read (QEMU-LISTENER-6).
+      dma.readonly = (perm & 2) === 0 || dma.memory.readonly;
+      this.#check("map", container.map(dma));
+      return;
     }
+    report(dma.memory.refusal);
+    if (!quirks.vfioOutsideMemoryStays) this.#check("unmap", container.unmapStale(dma));
   }
 
-  #unmap(iova: bigint, pageSize: bigint, pages: number): void {
-    this.#check("unmap", this.#context.container.unmap(iova, pageSize, pages), iova);
+  #unmap(dma: DmaRun): void {
+    this.#check("unmap", this.#context.container.unmap(dma));
   }
 
-  /** QEMU reports what a container refuses, and goes on (behaviour 7.8). */
-  #check(what: string, answer: Errno | 0, iova: bigint): void {
-    if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
+  /** QEMU reports what a container refuses, and goes on (QEMU-LISTENER-5). */
+  #check(what: string, answer: Errno | 0): void {
+    if (answer !== 0)
+      this.#context.report(`vfio_container_dma_${what} at ${hex64(this.#dma.iova)} = ${answer}`);
   }
 }

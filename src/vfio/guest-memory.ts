@@ -1,52 +1,88 @@
-import { minBig } from "../base/u64.ts";
-import type { AddressSpace } from "../memory/address-space.ts";
+import { hiOf, loOf, minBig, toBig } from "../base/u64.ts";
+import { DmaTarget } from "../memory/dma-target.ts";
+import type { FlatView } from "../memory/flat-view.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
 
-/** Guest memory that pages map to, contiguous. */
-export interface GuestMemory {
-  readonly ram: GuestRam;
-  /** Offset in that memory. */
-  readonly offset: bigint;
-  /** Guest address. */
-  readonly address: bigint;
-  /** May the device write it, as far as the memory is concerned? */
-  readonly readonly: boolean;
-}
-
-/** How far a stretch of pages goes, and what is behind all of them. */
-export interface MemoryStretch {
-  readonly pages: number;
-  /** The memory; or why the pages cannot be mapped, in QEMU's words (behaviour 7.9). */
-  readonly memory: GuestMemory | string;
-}
+/** What is found where nothing is. */
+const GRANULARITY = "iommu has granularity incompatible with target AS";
 
 /**
- * The beginning of a run of pages in terms of memory: as many as lie in one
- * piece of it, or as many as do not.
- *
- * @param address guest address of the first page
- * @param pageSize bytes of a page
- * @param pages how many follow each other, at least 1
+ * What a stretch of pages maps to: guest memory, contiguous, or nothing. One
+ * object is filled again and again; halves are signed.
  */
-export function resolvePages(
-  system: AddressSpace,
-  address: bigint,
-  pageSize: bigint,
-  pages: number,
-): MemoryStretch {
-  const range = system.view.find(address);
-  if (range === undefined || range.region.ram === null) {
-    const next = system.view.ranges.find((other) => other.address > address);
-    const free = (next === undefined ? 1n << 64n : next.address) - address;
-    // A page that begins outside of memory is outside, even if it ends inside.
-    const outside = minBig((free + pageSize - 1n) / pageSize, BigInt(pages));
-    return { pages: Number(outside), memory: `iommu map to non memory area ${address.toString(16)}` };
+export class GuestMemory {
+  /** The memory; null if the pages cannot be mapped. */
+  ram: GuestRam | null = null;
+  /** Offset in that memory. */
+  offsetHi = 0;
+  offsetLo = 0;
+  /** Guest address. */
+  addressHi = 0;
+  addressLo = 0;
+  /** The device may not write it, as far as the memory is concerned. */
+  readonly = false;
+  /** Pages of the stretch. */
+  pages = 0;
+  readonly #target = new DmaTarget();
+
+  /** Offset in the memory. */
+  get offset(): bigint {
+    return toBig(this.offsetHi, this.offsetLo);
   }
-  const offset = address - range.address + range.offsetInRegion;
-  const inside = minBig((range.last + 1n - address) / pageSize, BigInt(pages));
-  if (inside === 0n) return { pages: 1, memory: "iommu has granularity incompatible with target AS" };
-  return {
-    pages: Number(inside),
-    memory: { ram: range.region.ram, offset, address, readonly: range.readonly },
-  };
+
+  /** Guest address. */
+  get address(): bigint {
+    return toBig(this.addressHi, this.addressLo);
+  }
+
+  /** Why the pages cannot be mapped, in QEMU's words (QEMU-LISTENER-5). */
+  get refusal(): string {
+    // A page that begins in memory was found to end outside of it: it alone is the stretch.
+    return this.#target.region?.ram != null
+      ? GRANULARITY
+      : `iommu map to non memory area ${this.address.toString(16)}`;
+  }
+
+  /**
+   * Finds the beginning of a run of pages: as many as lie in one piece of
+   * memory, or as many as do not.
+   *
+   * @param hi guest address of the first page, in halves of either sign
+   * @param pageBytes bytes of a page, below 2^53 or a power of two
+   * @param pages how many follow each other, at least 1
+   */
+  find(view: FlatView, hi: number, lo: number, pageBytes: number, pages: number): this {
+    const target = this.#target;
+    target.length = pageBytes * pages;
+    this.addressHi = hi | 0;
+    this.addressLo = lo | 0;
+    this.ram = null;
+    if (!view.locate(hi | 0, lo | 0, target)) target.region = null;
+    const ram = target.region === null ? null : target.region.ram;
+    if (ram === null) {
+      this.pages = pagesOutside(view, this.address, pageBytes, pages);
+      return this;
+    }
+    // Of memory, the access was cut at its end.
+    this.pages = pages === 1 ? 1 : Math.max(1, Math.floor(target.length / pageBytes));
+    if (target.length < pageBytes) return this;
+    this.ram = ram;
+    this.readonly = view.found!.readonly;
+    this.offsetHi = target.offsetHi;
+    this.offsetLo = target.offsetLo;
+    return this;
+  }
+
+  /** {@link find} for callers off the hot path. */
+  findAt(view: FlatView, address: bigint, pageBytes: number, pages: number): this {
+    return this.find(view, hiOf(address), loOf(address), pageBytes, pages);
+  }
+}
+
+/** A page that begins outside of memory is outside, even if it ends inside. */
+function pagesOutside(view: FlatView, address: bigint, pageBytes: number, pages: number): number {
+  const next = view.ranges.find((other) => other.address > address);
+  const free = (next === undefined ? 1n << 64n : next.address) - address;
+  const size = BigInt(pageBytes);
+  return Number(minBig((free + size - 1n) / size, BigInt(pages)));
 }

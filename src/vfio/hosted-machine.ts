@@ -3,16 +3,15 @@ import { IommuError } from "../base/errors.ts";
 import { KvmAccelerator } from "../kvm/accelerator.ts";
 import type { KvmProcess } from "../kvm/ports.ts";
 import { VirtualMachine } from "../kvm/virtual-machine.ts";
-import type { FlatRange } from "../memory/flat-view.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
 import { Machine, type MachineConfig } from "../spapr/machine.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
 import { type ConnectContext, type Connection, connectGroup, disconnect } from "./connection.ts";
-import type { GuestMemory } from "./guest-memory.ts";
 import type { FaultHook } from "./host/faults.ts";
 import { Host } from "./host/host.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { KernelProfile } from "./host/profile.ts";
+import { ProcessMemory, RAM_VADDR } from "./process-memory.ts";
 
 /** Kinds of containers, as QEMU prefers them. */
 export type ContainerKind = "type1v2" | "spapr-v2" | "spapr-v1";
@@ -59,18 +58,6 @@ export type PlugResult =
   | { readonly ok: true; readonly device: PassedThroughDevice }
   | { readonly ok: false; readonly error: string };
 
-/** A piece of guest memory: in QEMU's process, and in the host. */
-interface MemoryPiece {
-  readonly vaddr: number;
-  readonly physical: number;
-  readonly size: number;
-}
-
-/** Where QEMU's process has the guest's memory. */
-const RAM_VADDR = 2 ** 44;
-/** Memory of devices lies behind it, each piece on a boundary of its own. */
-const DEVICE_RAM_VADDR = 2 ** 50;
-
 /**
  * A pSeries machine in a QEMU process on a PowerNV host: TCG or KVM, devices
  * of the host passed through with VFIO, the kernel's tables behind them.
@@ -81,16 +68,17 @@ export class HostedMachine {
   readonly machine: Machine;
   readonly kvm: KvmAccelerator | null;
   readonly config: HostedMachineConfig;
+  /** The guest's memory in QEMU's process. */
+  readonly memory: ProcessMemory;
   /** QEMU's messages, newest last; at most 1000. */
   readonly messages: string[] = [];
   readonly #devices: PassedThroughDevice[] = [];
   readonly #connections: Connection[] = [];
-  readonly #pieces = new Map<GuestRam, MemoryPiece>();
   readonly #context: ConnectContext;
 
   constructor(config: HostedMachineConfig = {}) {
     this.config = config;
-    const { ramSize = 0x1000_0000n, deviceRam = [], accel = "tcg" } = config;
+    const { ramSize = 0x1000_0000n, accel = "tcg" } = config;
     this.host = new Host({
       groups: config.groups ?? 2,
       // Hosts with a type1 IOMMU are no POWER machines and have small pages.
@@ -103,7 +91,7 @@ export class HostedMachine {
     });
     this.process = this.host.startProcess();
     const pageShift = config.ramPageShift ?? this.host.pageShift;
-    const physical = this.#place(RAM_VADDR, Number(ramSize), pageShift);
+    this.process.memory.place(RAM_VADDR, Number(ramSize), { pageShift });
     let kvm: KvmAccelerator | null = null;
     this.machine = new Machine({
       ...config,
@@ -111,18 +99,15 @@ export class HostedMachine {
       ...(accel === "kvm" ? { accelerator: (ram) => (kvm = this.#startKvm(ram)) } : {}),
     });
     this.kvm = kvm;
-    this.#pieces.set(this.machine.ram, { vaddr: RAM_VADDR, physical, size: Number(ramSize) });
-    this.#placeDeviceRam(deviceRam.map(({ sizeBytes }) => sizeBytes));
+    this.memory = new ProcessMemory(this.process, this.machine.systemMemory);
+    this.memory.addRam(this.machine.ram);
+    this.#placeDeviceRam();
     // The limit holds for what comes now: a guest's own memory is not locked.
     if (config.lockLimit !== undefined) {
       this.process.lockLimit = config.lockLimit;
       this.process.mayLockAll = false;
     }
-    this.#context = {
-      hosted: this,
-      vaddrOf: (memoryPiece) => this.vaddrOf(memoryPiece),
-      report: (message) => this.report(message),
-    };
+    this.#context = { hosted: this, report: (message) => this.report(message) };
   }
 
   /** Devices that are plugged now. */
@@ -168,38 +153,7 @@ export class HostedMachine {
   /** Where a device gets in guest memory: the guest address, or undefined where the host refuses. */
   reach(device: PassedThroughDevice, iova: bigint, write: boolean): bigint | undefined {
     const vaddr = device.connection.translate(this, device.group, iova, write);
-    return vaddr === undefined ? undefined : this.guestMemoryAt(vaddr)?.address;
-  }
-
-  /** Address in the process of guest memory. */
-  vaddrOf(memory: GuestMemory): bigint {
-    return BigInt(this.#pieces.get(memory.ram)!.vaddr) + memory.offset;
-  }
-
-  /** Guest address of an address in the process, and how many bytes follow it there; undefined if it is not the guest's. */
-  guestMemoryAt(vaddr: bigint): { readonly address: bigint; readonly size: bigint } | undefined {
-    for (const range of this.machine.systemMemory.view.ranges) {
-      const piece = range.region.ram === null ? undefined : this.#pieces.get(range.region.ram);
-      if (piece === undefined) continue;
-      const offset = vaddr - BigInt(piece.vaddr) - range.offsetInRegion;
-      if (offset >= 0n && offset < range.size)
-        return { address: range.address + offset, size: range.size - offset };
-    }
-    return undefined;
-  }
-
-  /** Address in the process of an address of the host's memory, or undefined if that is not the guest's. */
-  vaddrOfPhysical(physical: number): bigint | undefined {
-    for (const piece of this.#pieces.values()) {
-      const offset = physical - piece.physical;
-      if (offset >= 0 && offset < piece.size) return BigInt(piece.vaddr + offset);
-    }
-    return undefined;
-  }
-
-  /** Address in the process of a section of guest memory. */
-  vaddrOfSection(section: FlatRange): bigint {
-    return BigInt(this.#pieces.get(section.region.ram!)!.vaddr) + section.offsetInRegion;
+    return vaddr === undefined ? undefined : this.memory.guestMemoryAt(vaddr)?.address;
   }
 
   report(message: string): void {
@@ -227,30 +181,14 @@ export class HostedMachine {
     return new KvmAccelerator(vm, ties);
   }
 
-  /**
-   * Memory of devices is the host driver's: it is mapped into the process and
-   * registered by that driver, not by QEMU's listener, which leaves it out.
-   */
-  #placeDeviceRam(sizes: readonly bigint[]): void {
+  /** Memory of devices is the host driver's, which registers it; KVM has a slot for each piece. */
+  #placeDeviceRam(): void {
     const { ranges } = this.machine.systemMemory.view;
-    const pieces = ranges.filter(({ region }) => region.backing.kind === "ram" && region.backing.device);
-    let vaddr = DEVICE_RAM_VADDR;
-    sizes.forEach((bytes, i) => {
-      const size = Number(bytes);
-      const physical = this.#place(vaddr, size, this.host.pageShift);
+    const sections = ranges.filter(({ region }) => region.backing.kind === "ram" && region.backing.device);
+    sections.forEach(({ region, address }, i) => {
+      const { vaddr, size } = this.memory.addDeviceRam(region.ram!);
       this.process.memory.registered.create(vaddr, size, this.host.profile);
-      this.#pieces.set(pieces[i]!.region.ram!, { vaddr, physical, size });
-      const { address } = pieces[i]!;
-      const slot = { slot: i + 1, address, size: bytes, vaddr: BigInt(vaddr) };
-      this.kvm?.vm.slots.set(slot);
-      vaddr += Math.ceil(size / 2 ** 40) * 2 ** 40;
+      this.kvm?.vm.slots.set({ slot: i + 1, address, size: BigInt(size), vaddr: BigInt(vaddr) });
     });
-  }
-
-  /** Maps fresh memory into the process; answers where it lies in the host. */
-  #place(vaddr: number, size: number, pageShift: number): number {
-    const { memory } = this.process;
-    memory.place(vaddr, size, { pageShift });
-    return memory.pin(vaddr, size)[0]!.physical;
   }
 }

@@ -3,8 +3,8 @@ import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import type { MemoryListener } from "../memory/memory-system.ts";
 import type { DmaContainer } from "./container.ts";
+import { DmaRun } from "./dma-run.ts";
 import { COHERENT, GuestIommu, type VfioQuirks } from "./guest-iommu.ts";
-import { resolvePages } from "./guest-memory.ts";
 
 /** Sections from here on are left out: QEMU takes them for the upper part of a 64-bit BAR. */
 export const UPPER_HALF: bigint = 1n << 63n;
@@ -22,8 +22,8 @@ export interface ListenerOptions {
   /** Hears QEMU's error messages. */
   readonly report?: (message: string) => void;
   /**
-   * Hears of a section that cannot be served at run time, where QEMU prints
-   * `hardware error` and aborts. While the device is being plugged,
+   * Hears of a section that cannot be served at run time, where QEMU cannot go
+   * on. While the device is being plugged,
    * {@link VfioListener.error} is set instead, and the plug fails.
    */
   readonly fatal?: (message: string) => void;
@@ -31,7 +31,7 @@ export interface ListenerOptions {
 
 /**
  * Mirrors an address space into a VFIO container (QEMU's vfio_memory_listener;
- * behaviour 7.4 to 7.7).
+ * QEMU-LISTENER-1 to QEMU-LISTENER-4).
  *
  * `regionAdd` runs in two cases: the listener is registered, and is shown what
  * exists; and a window appears. Both ask for a replay; the table's own hook
@@ -45,6 +45,7 @@ export class VfioListener implements MemoryListener {
   initialized = false;
   readonly #options: ListenerOptions;
   readonly #iommus: GuestIommu[] = [];
+  readonly #dma = new DmaRun();
 
   constructor(options: ListenerOptions) {
     this.name = options.container.name;
@@ -90,7 +91,7 @@ export class VfioListener implements MemoryListener {
     const { container } = this.#options;
     // A section that could not be served has nothing mapped, and no window.
     if (section.region.iommu !== null && at < 0) return;
-    const refused = container.unmap(range.first, range.size, 1);
+    const refused = container.unmap(this.#dma.setPiece(range.first, range.size));
     if (refused !== 0) this.#options.report?.(`VFIO_UNMAP_DMA failed: ${refused}`);
     const failure = container.removeWindow?.(section);
     if (failure !== undefined) this.#options.report?.(failure);
@@ -117,9 +118,11 @@ export class VfioListener implements MemoryListener {
 
   #mapRam(section: FlatRange, first: bigint, size: bigint): void {
     const { container, systemMemory } = this.#options;
-    const { memory } = resolvePages(systemMemory, first, size, 1);
-    if (typeof memory === "string") this.#options.report?.(memory);
-    else if (container.map(first, size, 1, memory, section.readonly) !== 0) {
+    const dma = this.#dma.setPiece(first, size);
+    dma.readonly = section.readonly;
+    if (dma.memory.findAt(systemMemory.view, first, Number(size), 1).ram === null) {
+      this.#options.report?.(dma.memory.refusal);
+    } else if (container.map(dma) !== 0) {
       this.#fail(`Region ${section.region.name}: vfio_container_dma_map failed`);
     }
   }

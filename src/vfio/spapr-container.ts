@@ -3,19 +3,21 @@ import { type AddressRange, rangeOf } from "../base/range.ts";
 import { hex } from "../base/u64.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import type { DmaContainer } from "./container.ts";
-import type { GuestMemory } from "./guest-memory.ts";
+import { DmaRun } from "./dma-run.ts";
+import { DmaRequest } from "./host/dma-request.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import { MAP_READ, MAP_WRITE } from "./host/requests.ts";
 import type { SpaprIommu } from "./host/spapr-iommu.ts";
 import { HostWindows } from "./host-windows.ts";
+import type { ProcessMemory } from "./process-memory.ts";
 import { createHostWindow } from "./window-levels.ts";
 
 /** What a container needs of the process it belongs to. */
 export interface SpaprContainerContext {
   readonly iommu: SpaprIommu;
   readonly process: HostProcess;
-  /** Address in the process of guest memory. */
-  readonly vaddrOf: (memory: GuestMemory) => bigint;
+  /** Where the guest's memory is in the process. */
+  readonly memory: ProcessMemory;
   /** Bytes of the smallest page behind the guest's memory. */
   readonly ramPageSize: bigint;
   /**
@@ -30,7 +32,7 @@ export interface SpaprContainerContext {
 }
 
 /**
- * A sPAPR container as QEMU uses it (behaviour 7.5 to 7.10).
+ * A sPAPR container as QEMU uses it (QEMU-CONTAINER-4 to QEMU-CONTAINER-9).
  *
  * Version 1 has the host's 32-bit window and nothing else. Version 2 makes a
  * window for each section of a guest's window, and removes it with the section.
@@ -44,6 +46,10 @@ export class SpaprContainer implements DmaContainer {
   refusedPages = 0;
   readonly #context: SpaprContainerContext;
   readonly #hostPageSizes: bigint;
+  /** What is asked of the kernel. */
+  readonly #request = new DmaRequest();
+  /** A single page of a run that was refused as a whole. */
+  readonly #page = new DmaRun();
 
   /**
    * @param window the 32-bit window of version 1
@@ -60,7 +66,7 @@ export class SpaprContainer implements DmaContainer {
     this.hostPageSize = BigInt(context.process.memory.pageSize);
     this.#context = context;
     this.#hostPageSizes = hostPageSizes;
-    if (window !== null) this.windows.add({ range: window, pageSize: 0x1000n });
+    if (window !== null) this.windows.add(window);
   }
 
   addWindow(section: FlatRange): string | undefined {
@@ -85,7 +91,7 @@ export class SpaprContainer implements DmaContainer {
       iommu.removeWindow(process, { start: created.start });
       return `Failed to create SPAPR window: Host doesn't support DMA window at ${created.start.toString(16)}, must be ${section.address.toString(16)}`;
     }
-    this.windows.add({ range, pageSize: created.pageSize });
+    this.windows.add(range);
     const untied = this.#context.tieTables?.(section);
     if (untied === undefined) return undefined;
     this.removeWindow(section);
@@ -103,51 +109,70 @@ export class SpaprContainer implements DmaContainer {
     return refused === 0 ? undefined : `Failed to remove window at ${section.address.toString(16)}`;
   }
 
-  map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0 {
-    const flags = readonly ? MAP_READ : MAP_READ | MAP_WRITE;
-    const whole = this.#mapOnce(iova, pageSize * BigInt(pages), this.#context.vaddrOf(memory), flags);
-    if (whole === 0) return 0;
-    // As QEMU does it, one page after the other: those that can be mapped are.
+  map(run: DmaRun): Errno | 0 {
+    const flags = run.readonly ? MAP_READ : MAP_READ | MAP_WRITE;
+    const request = this.#request;
+    const { vaddrHi, vaddrLo } = this.#context.memory.pieceOf(run.memory.ram!);
+    const { offsetHi, offsetLo } = run.memory;
+    request.vaddrLo = (vaddrLo + offsetLo) | 0;
+    request.vaddrHi = (vaddrHi + offsetHi + (request.vaddrLo >>> 0 < offsetLo >>> 0 ? 1 : 0)) | 0;
+    request.iovaHi = run.iovaHi;
+    request.iovaLo = run.iovaLo;
+    request.sizeHi = run.bytesHi;
+    request.sizeLo = run.bytesLo;
+    request.flags = flags;
+    return this.#mapOnce(run) === 0 ? 0 : this.#mapPages(run, flags);
+  }
+
+  unmap(run: DmaRun): Errno | 0 {
+    const { iovaHi, iovaLo, bytesHi, bytesLo } = run;
+    const window = this.windows.at(iovaHi, iovaLo);
+    if (window === undefined) return 0;
+    const request = this.#request;
+    if (window.holds(iovaHi, iovaLo, bytesHi, bytesLo)) {
+      request.iovaHi = iovaHi;
+      request.iovaLo = iovaLo;
+      request.sizeHi = bytesHi;
+      request.sizeLo = bytesLo;
+    } else {
+      // Past the end of the host's table nothing is mapped: ask for what there is.
+      request.load(run.iova, window.range.last + 1n - run.iova, 0n, 0);
+    }
+    return answerOf(this.#context.iommu.unmapDma(this.#context.process, request));
+  }
+
+  unmapStale(run: DmaRun): Errno | 0 {
+    return this.unmap(run);
+  }
+
+  /** As QEMU does it, one page after the other: those that can be mapped are. */
+  #mapPages(run: DmaRun, flags: number): Errno | 0 {
+    const { iova, pageSize, pages, memory } = run;
+    const vaddr = this.#context.memory.vaddrOf(memory);
+    const page = this.#page;
     let result: Errno | 0 = 0;
-    const vaddr = this.#context.vaddrOf(memory);
     for (let i = 0n; i < BigInt(pages); i++) {
-      const refused = this.#mapPage(iova + i * pageSize, pageSize, vaddr + i * pageSize, flags);
-      if (refused !== 0) result = refused;
+      page.setPiece(BigInt.asUintN(64, iova + i * pageSize), pageSize);
+      this.#request.load(page.iova, pageSize, vaddr + i * pageSize, flags);
+      const refused = this.#mapOnce(page);
+      if (refused === 0) continue;
+      result = refused;
+      this.refusedPages++;
+      // A page that is refused must not leave the device on the page that was there.
+      if (!this.#context.refusedMapStays) this.unmap(page);
     }
     return result;
   }
 
-  unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
-    const size = pageSize * BigInt(pages);
-    // Past the end of the host's table nothing is mapped: ask for what there is.
-    for (const { range } of this.windows.all) {
-      if (iova < range.first || iova > range.last) continue;
-      const inside = iova + size - 1n > range.last ? range.last + 1n - iova : size;
-      return answerOf(this.#context.iommu.unmap(this.#context.process, { iova, size: inside }));
-    }
-    return 0;
-  }
-
-  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
-    return this.unmap(iova, pageSize, pages);
-  }
-
-  /** A page that is refused must not leave the device on the page that was there. */
-  #mapPage(iova: bigint, size: bigint, vaddr: bigint, flags: number): Errno | 0 {
-    const refused = this.#mapOnce(iova, size, vaddr, flags);
-    if (refused === 0) return 0;
-    this.refusedPages++;
-    if (!this.#context.refusedMapStays) this.unmap(iova, size, 1);
-    return refused;
-  }
-
-  /** One MAP; on EBUSY the range is unmapped and the request repeated once. */
-  #mapOnce(iova: bigint, size: bigint, vaddr: bigint, flags: number): Errno | 0 {
+  /** One MAP, of what is in the request; on EBUSY the range is unmapped and the request repeated once. */
+  #mapOnce(run: DmaRun): Errno | 0 {
     const { iommu, process } = this.#context;
-    const answer = answerOf(iommu.map(process, { vaddr, iova, size, flags }));
+    const request = this.#request;
+    const answer = answerOf(iommu.mapDma(process, request));
     if (answer !== "EBUSY") return answer;
-    this.unmap(iova, size, 1);
-    return answerOf(iommu.map(process, { vaddr, iova, size, flags }));
+    const { iova, size, vaddr, flags } = request;
+    this.unmap(run);
+    return answerOf(iommu.mapDma(process, request.load(iova, size, vaddr, flags)));
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Errno } from "../base/errno.ts";
 import type { DmaContainer } from "./container.ts";
-import type { GuestMemory } from "./guest-memory.ts";
+import type { DmaRun } from "./dma-run.ts";
 import type { FaultInjector } from "./host/faults.ts";
 import type { HostProcess } from "./host/host-process.ts";
+import type { ProcessMemory } from "./process-memory.ts";
 
 /** `dma_entry_limit` of the kernel's type1 driver: 65535 mappings. */
 export const TYPE1_MAX_MAPPINGS = 65_535;
@@ -27,21 +28,16 @@ export class Type1Container implements DmaContainer {
   /** Pages that were refused, over all time. */
   refusedPages = 0;
   readonly #process: HostProcess;
-  readonly #vaddrOf: (memory: GuestMemory) => bigint;
+  readonly #memory: ProcessMemory;
   readonly #faults: FaultInjector;
   /** Sorted by address. */
   #mappings: Type1Mapping[] = [];
 
-  constructor(
-    name: string,
-    process: HostProcess,
-    vaddrOf: (memory: GuestMemory) => bigint,
-    faults: FaultInjector,
-  ) {
+  constructor(name: string, process: HostProcess, memory: ProcessMemory, faults: FaultInjector) {
     this.name = name;
     this.hostPageSize = BigInt(process.memory.pageSize);
     this.#process = process;
-    this.#vaddrOf = vaddrOf;
+    this.#memory = memory;
     this.#faults = faults;
   }
 
@@ -49,29 +45,29 @@ export class Type1Container implements DmaContainer {
     return this.#mappings;
   }
 
-  map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0 {
-    const size = pageSize * BigInt(pages);
-    const vaddr = this.#vaddrOf(memory);
-    let answer = this.#request(iova, size, vaddr, readonly);
+  map(run: DmaRun): Errno | 0 {
+    const { iova, bytes, pages, readonly } = run;
+    const vaddr = this.#memory.vaddrOf(run.memory);
+    let answer = this.#request(iova, bytes, vaddr, readonly);
     if (answer === "EEXIST") {
       // Where a live entry was replaced: the old mapping has to go first, all of it.
-      const lost = this.#cut(iova, size);
-      answer = this.#request(iova, size, vaddr, readonly);
+      const lost = this.#cut(iova, bytes);
+      answer = this.#request(iova, bytes, vaddr, readonly);
       if (answer === 0) return lost;
     }
     if (answer !== 0) {
       this.refusedPages += pages;
-      this.#cut(iova, size);
+      this.#cut(iova, bytes);
     }
     return answer;
   }
 
-  unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
-    return this.#cut(iova, pageSize * BigInt(pages));
+  unmap({ iova, bytes }: DmaRun): Errno | 0 {
+    return this.#cut(iova, bytes);
   }
 
-  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
-    return this.unmap(iova, pageSize, pages);
+  unmapStale(run: DmaRun): Errno | 0 {
+    return this.unmap(run);
   }
 
   /** Where a device gets at an address: the address in the process, or undefined. */

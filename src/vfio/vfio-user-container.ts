@@ -1,7 +1,7 @@
 import type { Errno } from "../base/errno.ts";
 import { hex } from "../base/u64.ts";
 import type { DmaContainer } from "./container.ts";
-import type { GuestMemory } from "./guest-memory.ts";
+import type { DmaRun } from "./dma-run.ts";
 
 /** Pages of an x86-64 host, on which the recordings were made. */
 const HOST_PAGE_SIZE = 0x1000n;
@@ -99,12 +99,14 @@ export class VfioUserContainer implements DmaContainer {
     this.#send = send;
   }
 
-  map(iova: bigint, pageSize: bigint, pages: number, memory: GuestMemory, readonly: boolean): Errno | 0 {
+  map(run: DmaRun): Errno | 0 {
+    const { iova, pageSize, pages, memory, readonly } = run;
+    const { address } = memory;
     const prot = readonly ? PROT_READ : PROT_READ | PROT_WRITE;
     let result: Errno | 0 = 0;
     for (let i = 0n; i < BigInt(pages); i++) {
       const at = BigInt.asUintN(64, iova + i * pageSize);
-      const offset = memory.address + i * pageSize;
+      const offset = address + i * pageSize;
       let errno = this.#sendMap(at, pageSize, prot, offset);
       if (errno !== 0 && !this.#refusedMapStays) {
         this.#sendUnmap(at, pageSize);
@@ -115,7 +117,7 @@ export class VfioUserContainer implements DmaContainer {
     return result;
   }
 
-  unmap(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
+  unmap({ iova, pageSize, pages }: DmaRun): Errno | 0 {
     let result: Errno | 0 = 0;
     for (let i = 0n; i < BigInt(pages); i++) {
       const errno = this.#sendUnmap(BigInt.asUintN(64, iova + i * pageSize), pageSize);
@@ -124,7 +126,7 @@ export class VfioUserContainer implements DmaContainer {
     return result;
   }
 
-  unmapStale(iova: bigint, pageSize: bigint, pages: number): Errno | 0 {
+  unmapStale({ iova, pageSize, pages }: DmaRun): Errno | 0 {
     for (let i = 0n; i < BigInt(pages); i++) {
       const at = BigInt.asUintN(64, iova + i * pageSize);
       if (this.#mapped.get(at) === pageSize) this.#sendUnmap(at, pageSize);

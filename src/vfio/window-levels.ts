@@ -26,7 +26,7 @@ export interface CreatedWindow {
 
 /**
  * The page size of a host window: the largest of the host's that is neither
- * larger than the guest's pages nor than those of its memory (behaviour 7.6).
+ * larger than the guest's pages nor than those of its memory (QEMU-CONTAINER-5).
  */
 export function choosePageSize(request: WindowRequest): bigint | undefined {
   const { guestPageSize, ramPageSize, hostPageSizes } = request;
@@ -37,7 +37,7 @@ export function choosePageSize(request: WindowRequest): bigint | undefined {
 
 /**
  * The levels of the table that QEMU tries first, and the most it tries
- * (behaviour 7.6). The number of entries is cut to 32 bits.
+ * (QEMU-CONTAINER-6). The number of entries is cut to 32 bits.
  */
 export function levelsFor(
   size: bigint,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { isErrno } from "../../src/base/errno.ts";
-import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
 import type { KvmHazard } from "../../src/kvm/hypercalls.ts";
 import { VirtualMachine } from "../../src/kvm/virtual-machine.ts";
 import { H_TOO_HARD } from "../../src/spapr/accelerator.ts";
-import { HStatus } from "../../src/spapr/papr.ts";
+import { Hcall, HStatus } from "../../src/spapr/papr.ts";
+import { HcallRegisters } from "../../src/spapr/registers.ts";
 import type { FaultHook } from "../../src/vfio/host/faults.ts";
 import { kvmGroupFile } from "../../src/vfio/host/kvm-link.ts";
 import { OpenFile } from "../../src/vfio/host/open-file.ts";
@@ -34,39 +34,23 @@ function guest(options: { faults?: FaultHook } = {}) {
   const group = kvmGroupFile(file, s.process);
   expect(machine.addGroup(group)).toBe(0);
   expect(machine.attach(group, table)).toBe(0);
-  const h = machine.hypercalls;
+  const registers = new HcallRegisters();
+  const call = (number: number, ...args: bigint[]): number => {
+    registers.load(BigInt(number), [LIOBN, ...args]);
+    return machine.hypercall(registers.words);
+  };
+  expect(machine.enableHypercall(BigInt(Hcall.PUT_TCE_INDIRECT), 1n)).toBe(0);
+  expect(machine.enableHypercall(BigInt(Hcall.STUFF_TCE), 1n)).toBe(0);
   return {
     s,
     machine,
     table,
     hazards,
     group,
-    put: (ioba: bigint, tce: bigint) =>
-      h.putTce(hiOf(LIOBN), loOf(LIOBN), hiOf(ioba), loOf(ioba), hiOf(tce), loOf(tce)),
-    get: (ioba: bigint) =>
-      h.getTce(hiOf(LIOBN), loOf(LIOBN), hiOf(ioba), loOf(ioba)) === 0 ? toBig(h.hi, h.lo) : null,
-    indirect: (ioba: bigint, list: bigint, pages: bigint) =>
-      h.putTceIndirect(
-        hiOf(LIOBN),
-        loOf(LIOBN),
-        hiOf(ioba),
-        loOf(ioba),
-        hiOf(list),
-        loOf(list),
-        hiOf(pages),
-        loOf(pages),
-      ),
-    stuff: (ioba: bigint, tce: bigint, pages: bigint) =>
-      h.stuffTce(
-        hiOf(LIOBN),
-        loOf(LIOBN),
-        hiOf(ioba),
-        loOf(ioba),
-        hiOf(tce),
-        loOf(tce),
-        hiOf(pages),
-        loOf(pages),
-      ),
+    put: (ioba: bigint, tce: bigint) => call(Hcall.PUT_TCE, ioba, tce),
+    get: (ioba: bigint) => (call(Hcall.GET_TCE, ioba) === 0 ? registers.get(4) : null),
+    indirect: (ioba: bigint, list: bigint, pages: bigint) => call(Hcall.PUT_TCE_INDIRECT, ioba, list, pages),
+    stuff: (ioba: bigint, tce: bigint, pages: bigint) => call(Hcall.STUFF_TCE, ioba, tce, pages),
     writeList: (values: readonly bigint[]) => {
       const bytes = new Uint8Array(values.length * 8);
       values.forEach((value, i) => {
@@ -139,7 +123,7 @@ describe("hypercalls on an attached table", () => {
     expect(g.put(0n, 0x4003n)).toBe(H_TOO_HARD);
     expect(g.get(0n)).toBe(0x3003n);
     expect(seenBy(g.s, 0n)).toBeNull();
-    // The kernel clears without a count: the region can never go again. Recorded in the notes, section 2.4.
+    // The kernel clears without a count: the region can never go again (KVM-PUT-2).
     expect(g.s.process.memory.registered.regions[0]!.mapped).toBe(1);
   });
 

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { FlatRange } from "../../src/memory/flat-view.ts";
 import type { DmaContainer } from "../../src/vfio/container.ts";
+import type { DmaRun } from "../../src/vfio/dma-run.ts";
 import type { FaultPoint } from "../../src/vfio/host/faults.ts";
 import { LINUX_6_1, LINUX_6_12 } from "../../src/vfio/host/profile.ts";
 import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
 import { VfioListener } from "../../src/vfio/listener.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
-const FATAL = "QEMU: hardware error: vfio: DMA mapping failed, unable to continue";
+const FATAL = "vfio: DMA mapping failed, unable to continue; the real system has no defined answer";
 
 /** Plugs, expects a refusal that leaves all as it was; answers its message. */
 function refusedPlug(guest: HostedGuest, group = 0, phb = 0): string {
@@ -247,10 +248,12 @@ describe("the listener", () => {
       calls.push(`${call} ${section.address.toString(16)}`);
       return undefined;
     };
-    const notePages = (call: string) => (iova: bigint) => {
-      calls.push(`${call} ${iova.toString(16)}`);
-      return 0 as const;
-    };
+    const notePages =
+      (call: string) =>
+      ({ iova }: DmaRun) => {
+        calls.push(`${call} ${iova.toString(16)}`);
+        return 0 as const;
+      };
     const container: DmaContainer = {
       name: "noting",
       hostPageSize,

@@ -1,15 +1,18 @@
 import { describe, expect, it } from "vitest";
-import type { HostTable } from "../../src/kvm/ports.ts";
+import type { AttachedTable } from "../../src/kvm/attached-table.ts";
+import { HostRun } from "../../src/kvm/ports.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
 import { TCE_READ, TCE_WRITE } from "../../src/tce/tce.ts";
+import type { HardwareTable } from "../../src/vfio/host/hardware-table.ts";
 import { LINUX_6_1, LINUX_6_12 } from "../../src/vfio/host/profile.ts";
 import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
+import { RAM_VADDR } from "../../src/vfio/process-memory.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /**
- * The numbered invariants of the notes on Linux (section 6), as far as they
- * are about this layer: each with a violation that is caught, and with a
- * correct sequence that passes. {@link ELSEWHERE} lists the others.
+ * The invariants between the layers (docs/behaviour.md), as far as they are
+ * about this one: each with a violation that is caught, and with a correct
+ * sequence that passes. {@link ELSEWHERE} lists the others.
  */
 
 /** Invariants that are not about the host side, and why. */
@@ -49,7 +52,7 @@ interface Invariant {
 }
 
 const INVARIANTS: Readonly<Record<number, Invariant>> = {
-  // Every bus address that is used lies in a window that exists.
+  // STACK-INV-1: every bus address that is used lies in a window that exists.
   1: {
     violated: () => {
       const guest = new HostedGuest({ container: "spapr-v1" });
@@ -70,7 +73,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The entry that is used has the permission that is needed.
+  // STACK-INV-2: the entry that is used has the permission that is needed.
   2: {
     violated: () => {
       const guest = new HostedGuest();
@@ -92,13 +95,13 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The guest's table equals the hardware's.
+  // STACK-INV-6: the guest's table equals the hardware's.
   6: {
     violated: () => {
       const wrong = new HostedGuest(V2_KVM);
       wrong.plug();
       wrong.put(WIN0, 0n, 0x40_0000n | RW);
-      table(wrong).map(registered(wrong), 0, 1, Number(wrong.hosted.vaddrOf(memoryAt(wrong, 0x50_0000n))), 3);
+      mapBehind(wrong, table(wrong), 0, 0x50_0000);
       expect(wrong.check()).toMatchObject({ kind: "wrong", iova: 0n });
 
       const missing = new HostedGuest(V2_KVM);
@@ -125,19 +128,13 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // A window that was just created is empty in all views.
+  // STACK-INV-7: a window that was just created is empty in all views.
   7: {
     violated: () => {
       const guest = new HostedGuest();
       guest.plug();
       guest.create(16, 24);
-      table(guest, 1).map(
-        registered(guest),
-        5,
-        1,
-        Number(guest.hosted.vaddrOf(memoryAt(guest, 0x40_0000n))),
-        3,
-      );
+      mapBehind(guest, table(guest, 1), 5, 0x40_0000);
       expect(guest.check()).toMatchObject({ kind: "stale", iova: HIGH + 0x5_0000n });
     },
     kept: () => {
@@ -154,7 +151,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A populated table that is attached has to be replayed; an empty one need not be.
+  // STACK-INV-8: a populated table that is attached has to be replayed; an empty one need not be.
   8: {
     violated: () => {
       // Waiting for the first change fails under KVM: the kernel handles it, and nobody hears of it.
@@ -179,7 +176,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Before a window is removed or reset, no valid entry remains (the platform clears it anyway).
+  // STACK-INV-9: before a window is removed or reset, no valid entry remains (the platform clears it anyway).
   9: {
     violated: () => {
       const guest = new HostedGuest();
@@ -208,7 +205,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(registered(guest).regions).toEqual([]);
     },
   },
-  // After a removal nothing refers to the table.
+  // STACK-INV-10: after a removal nothing refers to the table.
   10: {
     violated: () => {
       const guest = new HostedGuest(V2_KVM);
@@ -250,7 +247,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(hidden.check()).toBe(undefined);
     },
   },
-  // A window that goes takes its pages out of the regions' counters.
+  // STACK-INV-11: a window that goes takes its pages out of the regions' counters.
   11: {
     violated: () => {
       // The kernel's own leak: an entry of a list without permission bits counts, and is never uncounted.
@@ -275,7 +272,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(region(guest).mapped).toBe(2);
     },
   },
-  // Memory is unregistered only when nothing maps it.
+  // STACK-INV-12: memory is unregistered only when nothing maps it.
   12: {
     violated: () => {
       const guest = new HostedGuest();
@@ -302,7 +299,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.hosted.process.memory.lockedPages).toBe(locked - 0x1000);
     },
   },
-  // What is mapped lies in one region, in pages large enough.
+  // STACK-INV-13: what is mapped lies in one region, in pages large enough.
   13: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -328,7 +325,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // No entry points outside of memory.
+  // STACK-INV-18: no entry points outside of memory.
   18: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -359,7 +356,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A call of several pages lies in the window entirely.
+  // STACK-INV-19: a call of several pages lies in the window entirely.
   19: {
     violated: () => {
       const guest = new HostedGuest({ ...V2_KVM, phbs: [{ index: 0, dmaWinSize: 0x100_0000n }] });
@@ -382,7 +379,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Windows of a bridge do not overlap, and lie where the host puts them.
+  // STACK-INV-24: windows of a bridge do not overlap, and lie where the host puts them.
   24: {
     violated: () => {
       const guest = new HostedGuest();
@@ -402,14 +399,14 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect([guest.failures, guest.hazards]).toEqual([[], []]);
     },
   },
-  // After a reset there is the default window only, empty.
+  // STACK-INV-25: after a reset there is the default window only, empty.
   25: {
     violated: () => {
       const guest = new HostedGuest();
       guest.plug();
       guest.create(16, 24);
       guest.hosted.machine.reset();
-      table(guest).map(registered(guest), 0, 1, Number(guest.hosted.vaddrOf(memoryAt(guest, 0x40_0000n))), 3);
+      mapBehind(guest, table(guest), 0, 0x40_0000);
       expect(guest.check()).toMatchObject({ kind: "stale", iova: 0n });
     },
     kept: () => {
@@ -433,7 +430,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // The account of locked memory is balanced.
+  // STACK-INV-28: the account of locked memory is balanced.
   28: {
     violated: () => {
       let fails = true;
@@ -460,7 +457,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // Two groups of one container see the same.
+  // STACK-INV-29: two groups of one container see the same.
   29: {
     violated: () => {
       const guest = new HostedGuest();
@@ -498,14 +495,14 @@ function loOfEntry(guest: HostedGuest): number {
   return entries.lo;
 }
 
-const memoryAt = ({ hosted }: HostedGuest, address: bigint) => ({
-  ram: hosted.machine.ram,
-  offset: address,
-  address,
-  readonly: false,
-});
+/** Maps a page of guest memory in the hardware, of which nobody else hears. */
+function mapBehind(guest: HostedGuest, hardware: HardwareTable, index: number, address: number): void {
+  const run = new HostRun();
+  Object.assign(run, { index, pages: 1, vaddr: RAM_VADDR + address, permission: TCE_READ | TCE_WRITE });
+  expect(hardware.map(registered(guest), run)).toBe(0);
+}
 
-const attachedTo = (tables: readonly HostTable[]): object[] => tables.map(({ identity }) => identity);
+const attachedTo = (tables: readonly AttachedTable[]): object[] => tables.map(({ identity }) => identity);
 
 /** UNREGISTER of the guest's memory, behind QEMU's back. */
 function unregister(guest: HostedGuest) {

@@ -1,28 +1,51 @@
 import { describe, expect, it } from "vitest";
+import { AddressSpace } from "../../src/memory/address-space.ts";
 import { GuestRam } from "../../src/memory/guest-ram.ts";
-import type { GuestMemory } from "../../src/vfio/guest-memory.ts";
+import { MemoryRegion } from "../../src/memory/memory-region.ts";
+import { MemorySystem } from "../../src/memory/memory-system.ts";
+import { DmaRun } from "../../src/vfio/dma-run.ts";
 import { FaultInjector } from "../../src/vfio/host/faults.ts";
 import { Host } from "../../src/vfio/host/host.ts";
-import type { HostProcess } from "../../src/vfio/host/host-process.ts";
+import { ProcessMemory, RAM_VADDR } from "../../src/vfio/process-memory.ts";
 import { TYPE1_MAX_MAPPINGS, Type1Container } from "../../src/vfio/type1-container.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 
 const PAGE = 0x1000n;
-const VADDR = 0x1000_0000n;
+const VADDR = BigInt(RAM_VADDR);
 const ram = new GuestRam(0x100_0000n);
-const at = (offset: bigint): GuestMemory => ({ ram, offset, address: offset, readonly: false });
 
-function make(): { container: Type1Container; process: HostProcess } {
+/** A container as its caller sees it, with arguments one by one. */
+function make() {
   const process = new Host({ pageShift: 12 }).startProcess();
-  const container = new Type1Container("type1", process, ({ offset }) => VADDR + offset, new FaultInjector());
-  return { container, process };
+  const system = new MemorySystem();
+  const space = new AddressSpace(system, "memory", MemoryRegion.ram(system, "ram", ram));
+  const memory = new ProcessMemory(process, space);
+  memory.addRam(ram);
+  const container = new Type1Container("type1", process, memory, new FaultInjector());
+  const run = new DmaRun();
+  const pagesOf = (iova: bigint, pageSize: bigint, pages: number): DmaRun => {
+    run.setPiece(iova, pageSize * BigInt(pages));
+    run.pages = pages;
+    return run;
+  };
+  return {
+    container,
+    process,
+    map: (iova: bigint, pageSize: bigint, pages: number, offset: bigint, readonly = false) => {
+      pagesOf(iova, pageSize, pages).memory.findAt(space.view, offset, 1, 1);
+      run.readonly = readonly;
+      return container.map(run);
+    },
+    unmap: (iova: bigint, pages: number) => container.unmap(pagesOf(iova, PAGE, pages)),
+    unmapStale: (iova: bigint, pages: number) => container.unmapStale(pagesOf(iova, PAGE, pages)),
+  };
 }
 
 describe("a type1 container", () => {
   it("agrees with a map of pages", () => {
     const seed = runSeed();
     const random = new Random(seed);
-    const { container, process } = make();
+    const { container, process, map, unmap, unmapStale } = make();
     /** What each page of the bus maps. */
     const model = new Map<bigint, { vaddr: bigint; readonly: boolean }>();
     for (let step = 0; step < 3_000; step++) {
@@ -31,9 +54,9 @@ describe("a type1 container", () => {
       const target = BigInt(random.below(64)) * PAGE;
       const kind = random.below(4);
       const readonly = kind === 0;
-      if (kind < 2) expect(container.map(first * PAGE, PAGE, count, at(target), readonly)).toBe(0);
-      else if (kind === 2) expect(container.unmap(first * PAGE, PAGE, count)).toBe(0);
-      else expect(container.unmapStale(first * PAGE, PAGE, count)).toBe(0);
+      if (kind < 2) expect(map(first * PAGE, PAGE, count, target, readonly)).toBe(0);
+      else if (kind === 2) expect(unmap(first * PAGE, count)).toBe(0);
+      else expect(unmapStale(first * PAGE, count)).toBe(0);
       for (let i = 0n; i < BigInt(count); i++) {
         if (kind < 2) model.set(first + i, { vaddr: VADDR + target + i * PAGE, readonly });
         else model.delete(first + i);
@@ -52,39 +75,39 @@ describe("a type1 container", () => {
   });
 
   it("maps a list of 512 pages with one request", () => {
-    const { container } = make();
-    container.map(0n, PAGE, 512, at(0n), false);
+    const { container, map } = make();
+    map(0n, PAGE, 512, 0n);
     expect([container.mapCalls, container.mappings.length]).toEqual([1, 1]);
   });
 
   it("refuses addresses within a page of the host", () => {
-    const { container } = make();
-    expect(container.map(0x800n, PAGE, 1, at(0n), false)).toBe("EINVAL");
-    expect(container.map(0n, 0x800n, 1, at(0n), false)).toBe("EINVAL");
-    expect(container.map(0n, PAGE, 1, at(0x800n), false)).toBe("EINVAL");
+    const { container, map } = make();
+    expect(map(0x800n, PAGE, 1, 0n)).toBe("EINVAL");
+    expect(map(0n, 0x800n, 1, 0n)).toBe("EINVAL");
+    expect(map(0n, PAGE, 1, 0x800n)).toBe("EINVAL");
     expect(container.mappings).toEqual([]);
     expect(container.refusedPages).toBe(3);
   });
 
   it("a page that cannot be locked does not stay on its old target", () => {
-    const { container, process } = make();
-    expect(container.map(0n, PAGE, 2, at(0n), false)).toBe(0);
+    const { container, process, map } = make();
+    expect(map(0n, PAGE, 2, 0n)).toBe(0);
     process.mayLockAll = false;
     process.lockLimit = 0n;
-    expect(container.map(PAGE, PAGE, 1, at(0x8000n), false)).toBe("ENOMEM");
+    expect(map(PAGE, PAGE, 1, 0x8000n)).toBe("ENOMEM");
     expect(container.translate(PAGE, false)).toBe(undefined);
   });
 
   it("has room for 65535 mappings; a cut that would need one more tells what it lost", () => {
-    const { container } = make();
+    const { container, map, unmap } = make();
     // Every other page, so that none joins another; the last mapping has three.
     for (let i = 0; i < TYPE1_MAX_MAPPINGS - 1; i++) {
-      expect(container.map(BigInt(i) * 2n * PAGE, PAGE, 1, at(0n), false)).toBe(0);
+      expect(map(BigInt(i) * 2n * PAGE, PAGE, 1, 0n)).toBe(0);
     }
     const far = 1n << 40n;
-    expect(container.map(far, PAGE, 3, at(0n), false)).toBe(0);
-    expect(container.map(1n << 41n, PAGE, 1, at(0n), false)).toBe("ENOSPC");
-    expect(container.unmap(far + PAGE, PAGE, 1)).toBe("ENOSPC");
+    expect(map(far, PAGE, 3, 0n)).toBe(0);
+    expect(map(1n << 41n, PAGE, 1, 0n)).toBe("ENOSPC");
+    expect(unmap(far + PAGE, 1)).toBe("ENOSPC");
     expect(container.translate(far, false)).toBe(VADDR);
     expect(container.translate(far + PAGE, false)).toBe(undefined);
   });

@@ -112,10 +112,10 @@ export class FindingLog {
     return taken.filter(({ kind }) => kind === "mismatch").length;
   }
 
-  /** One more of the same. */
-  extend(finding: Finding, places: readonly Place[], pages = 0): void {
+  /** One more of the same, or more of them. */
+  extend(finding: Finding, places: readonly Place[], pages = 0, times = 1): void {
     if (this.#retracted.delete(finding)) this.findings.push(finding);
-    finding.count++;
+    finding.count += times;
     finding.pages += pages;
     for (const { event, line } of places) {
       if (finding.events.length >= MAX_PROOF) return;

@@ -8,7 +8,6 @@
  * | 2^26 | 4.9 s | |
  * | 2^27 | 6.3 s to 9.6 s | 11.9 s |
  * | 2^28 | 10.9 s to 19.5 s | 20.0 s |
- * | 2^29 | ends with SIGSEGV | |
  *
  * The guest stands still for the whole time.
  *

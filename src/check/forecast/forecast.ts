@@ -77,9 +77,7 @@ function warningsOf(entries: number): string[] {
   const count = `${formatCount(entries)} entries`;
   if (entries === MAX_SAVED_ENTRIES)
     return [`${count}: the largest table that QEMU 7.2.22 was seen to save and load`];
-  return [
-    `${count}: QEMU 7.2.22 was seen to end with a segmentation fault, guest and all, when it saved 2^29; 2^28 was the most that worked`,
-  ];
+  return [`${count}: 2^28 are the most that QEMU 7.2.22 was seen to save; do not migrate this guest with it`];
 }
 
 /** Counts maximal runs of entries that are not zero; costs what is stored. */

@@ -4,6 +4,7 @@ import { permOf } from "../../tce/tce.ts";
 import type { RebuildObserver } from "../rebuild/observer.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { Histogram } from "./histogram.ts";
 
 /** What happened in one window. */
@@ -96,7 +97,7 @@ export class TraceStatistics implements RebuildObserver {
       collector.mapped(first, count);
       return;
     }
-    rebuilt.window.table!.forEachRun(first, first + count, (from, pages) => {
+    forEachEntryRun(rebuilt.window.table, first, first + count, (from, pages) => {
       collector.pagesUnmapped += pages;
       rebuilt.history.forEachRun(from, from + pages, (_from, length, place) => {
         collector.lifetimes.add(event.number - place.event, length);

@@ -5,6 +5,7 @@ import type { CheckOptions } from "../check-options.ts";
 import { type Finding, type FindingLog, type Place, pagesText, placeText } from "../findings/finding.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { isDirectMap } from "../windows/direct-map.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { MadeCounter } from "./made-counter.ts";
 
 /** How much longer than any other of its kind that was unmapped a leaked mapping must have lived. */
@@ -141,7 +142,7 @@ export class LeakFindings {
 function survivorsOf(rebuilt: RebuiltWindow, perm: number): Survivor[] {
   const { window, history } = rebuilt;
   const survivors: Survivor[] = [];
-  window.table!.forEachRun(0, window.entries, (from, length, _hi, _lo, has) => {
+  forEachEntryRun(window.table, 0, window.entries, (from, length, _hi, _lo, has) => {
     if (has !== perm) return;
     history.forEachRun(from, from + length, (first, pages, place) => survivors.push({ first, pages, place }));
   });

@@ -12,6 +12,7 @@ import {
   placeText,
 } from "../findings/finding.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { UnmapSweeps } from "./unmap-sweeps.ts";
 
 /** Finds maps of what is mapped and unmaps of what is not. */
@@ -45,7 +46,7 @@ export class MappingFindings {
         if (this.#sweeps.active && !maps) this.#sweeps.unmapped(rebuilt, first, 1, false);
         return;
       }
-      if (maps) this.#mapped(event, rebuilt, first);
+      if (maps) this.#mappedRange(event, rebuilt, first, 1);
       else this.#unmapped(event, rebuilt, first, 1);
       return;
     }
@@ -55,31 +56,40 @@ export class MappingFindings {
     else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, count, false);
   }
 
-  /** @param same is the value that is stored the one that is there? */
-  #mapped(event: TraceEvent, rebuilt: RebuiltWindow, index: number): void {
-    if (rebuilt.certainty(index) === Certainty.UNKNOWN) return;
+  /** Pages that are mapped are mapped again; those of which nobody knows what was there are left out. */
+  #mappedRange(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const table = rebuilt.window.table!;
-    table.load(index);
-    const was = toBig(table.hi, table.lo);
     // Of a list only the last value is printed.
-    const known = event.kind === PUT || event.kind === STUFF;
-    const same = known && table.hi === event.tceHi && table.lo === event.tceLo;
-    const maker = rebuilt.history.at(index);
+    const value = event.kind === PUT || event.kind === STUFF ? toBig(event.tceHi, event.tceLo) : undefined;
+    table.forEachStoredRun(first, first + count, (from, length, hi, lo, step) => {
+      if (permOf(lo) === 0) return;
+      const run = {
+        first: from,
+        count: length,
+        was: toBig(hi, lo),
+        size: BigInt(step) << BigInt(table.pageShift),
+      };
+      forEachPiece(rebuilt, run, value, (at, pages, same, maker) => {
+        const was = run.was + run.size * BigInt(at - from);
+        this.#mapped(event, rebuilt, { first: at, pages, was, same, maker });
+      });
+    });
+  }
+
+  /** Pages that some event mapped are mapped again, all to what they map already (`same`) or none. */
+  #mapped(event: TraceEvent, rebuilt: RebuiltWindow, { first, pages, was, same, maker }: MappedAgain): void {
     const by = maker === undefined ? "before the trace began" : `by ${placeText(maker)}`;
-    const now = known ? hex(toBig(event.tceHi, event.tceLo)) : "an entry of a list";
-    this.#add(rebuilt, index, 1, event, maker, {
+    const now =
+      event.kind === PUT || event.kind === STUFF
+        ? hex(toBig(event.tceHi, event.tceLo))
+        : "an entry of a list";
+    this.#add(rebuilt, first, pages, event, maker, {
       kind: same ? "double-map" : "replaced-live",
       severity: same ? "warning" : "error",
       places: [],
       message: same
         ? `${hex(was)} is put where it is mapped already, ${by}: an unmap is missing, or the map is made twice`
         : `${hex(was)}, mapped ${by}, is replaced by ${now} while it is live: an unmap is missing`,
-    });
-  }
-
-  #mappedRange(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    rebuilt.window.table!.forEachRun(first, first + count, (from, pages) => {
-      for (let i = 0; i < pages; i++) this.#mapped(event, rebuilt, from + i);
     });
   }
 
@@ -107,7 +117,7 @@ export class MappingFindings {
     const gapTo = (to: number): void => {
       if (to > at) this.#unmapped(event, rebuilt, at, to - at);
     };
-    rebuilt.window.table!.forEachRun(first, end, (from, pages) => {
+    forEachEntryRun(rebuilt.window.table, first, end, (from, pages) => {
       gapTo(from);
       this.#sweeps.unmapped(rebuilt, from, pages, false);
       at = from + pages;
@@ -115,10 +125,10 @@ export class MappingFindings {
     gapTo(end);
   }
 
-  /** Makes a finding, or lengthens the last one when this is its next page. */
+  /** Makes a finding of pages that follow one another, or lengthens the last one when this is its next page. */
   #add(
     rebuilt: RebuiltWindow,
-    index: number,
+    first: number,
     pages: number,
     event: TraceEvent,
     cause: Place | undefined,
@@ -127,13 +137,71 @@ export class MappingFindings {
     const now = placeOf(event);
     const places = cause === undefined ? [now] : [cause, now];
     const last = this.#last;
-    const goesOn = last?.kind === finding.kind && this.#lastWindow === rebuilt && this.#lastEnd === index;
+    const goesOn = last?.kind === finding.kind && this.#lastWindow === rebuilt && this.#lastEnd === first;
     this.#lastWindow = rebuilt;
-    this.#lastEnd = index + pages;
-    if (goesOn) this.#log.extend(last, places, pages);
-    else {
-      const { liobn } = rebuilt.window;
-      this.#last = this.#log.add({ ...finding, liobn, ioba: rebuilt.iobaOf(index), pages, places });
+    this.#lastEnd = first + pages;
+    if (goesOn) {
+      this.#log.extend(last, places, pages, pages);
+      return;
     }
+    const { liobn } = rebuilt.window;
+    this.#last = this.#log.add({ ...finding, liobn, ioba: rebuilt.iobaOf(first), pages: 1, places });
+    if (pages > 1) this.#log.extend(this.#last, places, pages - 1, pages - 1);
   }
+}
+
+/** Entries that hold values which grow by `size` from one to the next. */
+interface StoredRun {
+  readonly first: number;
+  readonly count: number;
+  readonly was: bigint;
+  readonly size: bigint;
+}
+
+/** Pages that are mapped while they are mapped. */
+interface MappedAgain {
+  readonly first: number;
+  readonly pages: number;
+  /** What the first one held. */
+  readonly was: bigint;
+  /** Is the value that is stored the one that is there? */
+  readonly same: boolean;
+  /** Who mapped them; undefined if that was before the trace began. */
+  readonly maker: Place | undefined;
+}
+
+/**
+ * Cuts a run, as far as it is not unknown, into pieces of one last change, which
+ * all hold a value, or none of them does.
+ */
+function forEachPiece(
+  rebuilt: RebuiltWindow,
+  run: StoredRun,
+  value: bigint | undefined,
+  visit: (first: number, count: number, same: boolean, maker: Place | undefined) => void,
+): void {
+  const cut = (first: number, end: number, maker: Place | undefined): void => {
+    const [from, to] = value === undefined ? [end, end] : whereHeld(run, value, first, end);
+    if (from > first) visit(first, from - first, false, maker);
+    if (to > from) visit(from, to - from, true, maker);
+    if (end > to) visit(to, end - to, false, maker);
+  };
+  rebuilt.forEachCertainty(run.first, run.first + run.count, (first, count, certainty) => {
+    if (certainty === Certainty.UNKNOWN) return;
+    let at = first;
+    rebuilt.history.forEachRun(first, first + count, (from, length, place) => {
+      if (from > at) cut(at, from, undefined);
+      cut(from, from + length, place);
+      at = from + length;
+    });
+    if (first + count > at) cut(at, first + count, undefined);
+  });
+}
+
+/** The entries of `[first, end)` of a run that hold a value; from `end` to `end` if none does. */
+function whereHeld(run: StoredRun, value: bigint, first: number, end: number): [from: number, to: number] {
+  if (run.size === 0n) return value === run.was ? [first, end] : [end, end];
+  const ahead = value - run.was;
+  const at = run.first + Number(ahead / run.size);
+  return ahead >= 0n && ahead % run.size === 0n && at >= first && at < end ? [at, at + 1] : [end, end];
 }

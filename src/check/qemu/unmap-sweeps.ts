@@ -6,7 +6,7 @@ const MAX_HELD = 1000;
 
 /**
  * Tells mistaken unmaps from the clearing of tables: VFIO and Linux clear every
- * entry of a window, one after another, whether it is mapped or not. So what is
+ * entry of a window, one after another, whether it is mapped or not (LINUX-CLEAR-1). So what is
  * found is held back until unmaps stop to follow one another.
  */
 export class UnmapSweeps {

@@ -33,7 +33,7 @@ import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
  *
  * A trace may begin in the middle: windows that are used without having been
  * created are adopted with all entries unknown. A list prints only its last
- * TCE: the others are inferred until a translation or a read confirms them.
+ * TCE: the others are inferred until a translation or a read confirms them (LINUX-LIST-1).
  */
 export class Rebuild {
   readonly machine: Machine;

@@ -20,6 +20,25 @@ export const Certainty = {
   UNKNOWN: 2,
 } as const;
 
+/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+export function forEachCertainty(
+  certainties: TceView,
+  first: number,
+  end: number,
+  visit: (first: number, count: number, certainty: number) => void,
+): void {
+  let at = first;
+  const knownTo = (to: number): void => {
+    if (to > at) visit(at, to - at, Certainty.KNOWN);
+  };
+  certainties.forEachStoredRun(first, end, (from, count, _hi, certainty) => {
+    knownTo(from);
+    visit(from, count, certainty);
+    at = from + count;
+  });
+  knownTo(end);
+}
+
 /** Entries of a window by how sure we are of them. The four classes add up to the window. */
 export interface EntryClasses {
   /** Not zero, and printed by the trace or confirmed by it. */
@@ -139,6 +158,15 @@ export class RebuiltWindow {
   /** The certainties as they are now, for ever. */
   certainties(): TceView {
     return this.#certainty.snapshot();
+  }
+
+  /** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+  forEachCertainty(
+    first: number,
+    end: number,
+    visit: (first: number, count: number, certainty: number) => void,
+  ): void {
+    forEachCertainty(this.#certainty, first, end, visit);
   }
 
   /** Are all of these entries known? */

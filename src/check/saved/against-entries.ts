@@ -4,7 +4,7 @@ import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, pagesText, type Severity } from "../findings/finding.ts";
-import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Differing stretches of one window that are told each by itself; further ones are told together. */
 const MAX_TOLD = 100;
@@ -104,13 +104,9 @@ export class EntryComparison {
       }
     });
     diff(ours, theirs, (first, count) => {
-      let at = first;
-      certainties.forEachStoredRun(first, first + count, (from, some, _hi, certainty) => {
-        this.#differs(at, from - at, Certainty.KNOWN);
+      forEachCertainty(certainties, first, first + count, (from, some, certainty) => {
         this.#differs(from, some, certainty);
-        at = from + some;
       });
-      this.#differs(at, first + count - at, Certainty.KNOWN);
     });
     if (this.#untold > 0) {
       const message = `${this.#untold} more entries of this window differ`;
@@ -127,7 +123,7 @@ export class EntryComparison {
 
   /** Books a stretch of entries that differ. */
   #differs(first: number, count: number, certainty: number): void {
-    if (count === 0 || certainty === Certainty.UNKNOWN) return;
+    if (certainty === Certainty.UNKNOWN) return;
     const rebuilt = this.#rebuilt;
     const was = rebuilt.window.table!.get(first);
     const is = this.#table.get(first);

@@ -8,6 +8,7 @@ import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
 import type { CheckReport } from "../trace-check.ts";
 import { findHoles } from "../windows/direct-map.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { findFull } from "../windows/full.ts";
 import { findOverlaps } from "../windows/overlaps.ts";
 import type { StaticWindow } from "../windows/static-window.ts";
@@ -138,15 +139,16 @@ function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: Findi
   let beyond = 0;
   let firstIndex = 0;
   let firstTarget = 0n;
-  window.table?.forEachRun(0, window.entries, (first, pages, hi, lo) => {
+  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
     const target = toBig(hi, lo);
     // Pages of the run that end within memory.
-    const inside = target >= end ? 0n : (end - target) >> shift;
+    const within = target >= end ? 0n : (end - target) >> shift;
+    const inside = step === 0 && within > 0n ? BigInt(pages) : within;
     const outside = pages - Number(inside < BigInt(pages) ? inside : BigInt(pages));
     if (outside === 0) return;
     if (beyond === 0) {
       firstIndex = first + pages - outside;
-      firstTarget = target + (BigInt(pages - outside) << shift);
+      firstTarget = target + (BigInt((pages - outside) * step) << shift);
     }
     beyond += outside;
   });

@@ -4,6 +4,7 @@ import type { TraceEvent } from "../../formats/trace/trace-event.ts";
 import { MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { createCall } from "./header.ts";
 import { MAX_OPERATIONS } from "./history.ts";
 import type { Operation, Target } from "./target.ts";
@@ -64,12 +65,12 @@ export class ShrinkState {
     const behind = Number((end - busOffset) >> shift);
     const { table, entries } = direct.window;
     let last = -1;
-    table?.forEachRun(0, Math.min(page, entries), (from, pages) => {
+    forEachEntryRun(table, 0, Math.min(page, entries), (from, pages) => {
       last = from + pages - 1;
     });
     if (last >= 0) yield putOf(direct, last);
     let next = -1;
-    table?.forEachRun(Math.min(behind, entries), entries, (from) => {
+    forEachEntryRun(table, Math.min(behind, entries), entries, (from) => {
       if (next < 0) next = from;
     });
     if (next >= 0) yield putOf(direct, next);
@@ -85,7 +86,7 @@ export class ShrinkState {
 function* fill(rebuilt: RebuiltWindow): Generator<Operation> {
   const { table, entries, liobn } = rebuilt.window;
   const stretches: { first: number; end: number }[] = [];
-  table?.forEachRun(0, entries, (first, pages) => {
+  forEachEntryRun(table, 0, entries, (first, pages) => {
     const last = stretches.at(-1);
     if (last?.end === first) last.end += pages;
     else if (stretches.length <= MAX_OPERATIONS) stretches.push({ first, end: first + pages });
@@ -106,12 +107,15 @@ function mapsOf(rebuilt: RebuiltWindow, start: bigint, end: bigint): readonly Op
   const { table, entries, pageShift } = rebuilt.window;
   const size = 1n << BigInt(pageShift);
   const puts: Operation[] = [];
-  table?.forEachRun(0, entries, (from, pages, hi, lo) => {
+  forEachEntryRun(table, 0, entries, (from, pages, hi, lo, _perm, step) => {
     const target = toBig(hi, lo);
-    for (let i = 0n; i < pages && puts.length < MAX_LIST_ENTRIES; i++) {
-      const address = target + i * size;
-      if (address >= end) break;
-      if (address + size > start) puts.push(putOf(rebuilt, from + Number(i)));
+    const last = target + BigInt(step * (pages - 1)) * size;
+    if (target >= end || last + size <= start) return;
+    // The first page of the run that reaches into the memory.
+    const before = step === 0 || target >= start ? 0 : Number((start - target) / size);
+    for (let i = before; i < pages && puts.length < MAX_LIST_ENTRIES; i++) {
+      if (target + BigInt(step * i) * size >= end) break;
+      puts.push(putOf(rebuilt, from + i));
     }
   });
   return puts;

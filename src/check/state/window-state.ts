@@ -7,7 +7,8 @@ import { diff } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
 
 /** A window and its entries as they were at some event, for ever. */
 export interface WindowState {
@@ -19,7 +20,7 @@ export interface WindowState {
   readonly bypass: boolean;
   /**
    * Was it the default window of its bridge at the last reset? So says QEMU's def_win, which is never taken back
-   * (behaviour 4.4), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
+   * (QEMU-REMOVE-2), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
    */
   readonly defaultWindow: boolean;
   /** The geometry is a guess. */
@@ -28,13 +29,15 @@ export interface WindowState {
   readonly certainties: TceView;
 }
 
-/** Consecutive pages that map consecutive targets, of one permission and certainty. */
+/** Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty. */
 export interface StateRun {
   readonly ioba: bigint;
   readonly target: bigint;
   readonly pages: number;
   readonly perm: string;
   readonly certainty: "known" | "inferred" | "unknown";
+  /** There if two or more pages map one and the same target. */
+  readonly sameTarget?: true;
 }
 
 /** When: before an event of that number, at the first event of that time (seconds), or at the end. */
@@ -90,25 +93,29 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
   const { table, certainties, entries, pageShift } = state;
   const shift = BigInt(pageShift);
   const iobaOf = (index: number): bigint => BigInt.asUintN(64, state.busOffset + (BigInt(index) << shift));
-  const mapped = (from: number, end: number, certainty: StateRun["certainty"]): void => {
-    table.forEachRun(from, end, (first, pages, hi, lo, perm) => {
-      visit({ ioba: iobaOf(first), target: toBig(hi, lo), pages, perm: permText(perm), certainty });
+  forEachCertainty(certainties, 0, entries, (start, count, sure) => {
+    if (sure === Certainty.UNKNOWN) {
+      visit({ ioba: iobaOf(start), target: 0n, pages: count, perm: "??", certainty: "unknown" });
+      return;
+    }
+    const certainty = sure === Certainty.INFERRED ? "inferred" : "known";
+    forEachEntryRun(table, start, start + count, (first, pages, hi, lo, perm, step) => {
+      visit({
+        ioba: iobaOf(first),
+        target: toBig(hi, lo),
+        pages,
+        perm: permText(perm),
+        certainty,
+        ...(step === 0 ? { sameTarget: true } : {}),
+      });
     });
-  };
-  let at = 0;
-  certainties.forEachStoredRun(0, entries, (first, count, _hi, certainty) => {
-    mapped(at, first, "known");
-    if (certainty === Certainty.INFERRED) mapped(first, first + count, "inferred");
-    else visit({ ioba: iobaOf(first), target: 0n, pages: count, perm: "??", certainty: "unknown" });
-    at = first + count;
   });
-  mapped(at, entries, "known");
 }
 
-/** A window in the shape of the JSON output of `map`. */
-export function stateToJson(state: WindowState, raw: boolean): Record<string, unknown> {
+/** What a window is, in the shape of the JSON output of `info` and `map`. */
+export function windowStateToJson(state: WindowState): Record<string, unknown> {
   const { liobn, busOffset, pageShift, entries, bypass, defaultWindow } = state;
-  const head = {
+  return {
     liobn: hex(liobn),
     busOffset: hex(busOffset),
     pageShift,
@@ -116,22 +123,39 @@ export function stateToJson(state: WindowState, raw: boolean): Record<string, un
     bypass,
     defWin: defaultWindow,
   };
-  if (raw) return { ...head, tces: rawEntries(state) };
-  const runs: Record<string, unknown>[] = [];
-  forEachStateRun(state, (run) => runs.push({ ...run, ioba: hex(run.ioba), target: hex(run.target) }));
-  return { ...head, runs };
 }
 
-/** Every entry that is not zero, with its number. */
-function rawEntries({ table, entries }: WindowState): [number, string][] {
-  const found: [number, string][] = [];
-  table.forEachStoredRun(0, entries, (first, count, hi, lo, step) => {
-    for (let i = 0; i < count; i++) {
-      const ahead = step * i;
-      found.push([first + i, hex(toBig(table.page.addHi(hi, lo, ahead), table.page.addLo(lo, ahead)))]);
-    }
+/** A window with its runs, in the shape of the JSON output of `map`. */
+export function stateToJson(state: WindowState): Record<string, unknown> {
+  const runs: Record<string, unknown>[] = [];
+  forEachStateRun(state, (run) => runs.push({ ...run, ioba: hex(run.ioba), target: hex(run.target) }));
+  return { ...windowStateToJson(state), runs };
+}
+
+/** Runs that are taken out of a table at once. */
+const RUNS_AT_ONCE = 1024;
+
+/**
+ * Every entry that is not zero, with its number, in order. Takes no more memory
+ * than a few runs, however many entries there are.
+ */
+export function* rawEntries({ table, entries }: WindowState): Generator<[index: number, tce: bigint]> {
+  const size = 1n << BigInt(table.pageShift);
+  const stops: number[] = [];
+  let stored = 0;
+  table.forEachStoredRun(0, entries, (first) => {
+    if (stored++ % RUNS_AT_ONCE === 0) stops.push(first);
   });
-  return found;
+  for (const [i, stop] of stops.entries()) {
+    const runs: [first: number, count: number, value: bigint, step: bigint][] = [];
+    table.forEachStoredRun(stop, stops[i + 1] ?? entries, (first, count, hi, lo, step) => {
+      runs.push([first, count, toBig(hi, lo), size * BigInt(step)]);
+    });
+    for (const [first, count, value, step] of runs) {
+      let tce = value;
+      for (let index = first; index < first + count; index++, tce += step) yield [index, tce];
+    }
+  }
 }
 
 /** What changed of one window between two states. */

@@ -1,6 +1,7 @@
 import { toBig } from "../../base/u64.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type FindingLog, pagesText } from "../findings/finding.ts";
+import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";
 
 /** Holes of one window that are told; further ones are counted. */
@@ -9,14 +10,18 @@ const MAX_HOLES = 100;
 /**
  * Does a window map memory directly: the page at an offset of the window to
  * the page of that address, for most of its entries? Linux does that with a
- * window that holds all memory; its entries then live as long as the window.
+ * window that holds all memory (LINUX-DDW-1); its entries then live as long as the window.
  */
 export function isDirectMap({ window }: StaticWindow): boolean {
   const { table, page } = window;
   if (table === null || table.validCount === 0) return false;
   let direct = 0;
-  table.forEachRun(0, window.entries, (first, pages, hi, lo) => {
-    if (hi === page.bytesHi(first) && lo === page.bytesLo(first)) direct += pages;
+  forEachEntryRun(table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
+    if (step === 0) {
+      // Of pages that map one target, one may lie at its address.
+      const at = Number(toBig(hi, lo) >> BigInt(page.shift));
+      if (at >= first && at < first + pages) direct++;
+    } else if (hi === page.bytesHi(first) && lo === page.bytesLo(first)) direct += pages;
   });
   return direct * 2 > table.validCount;
 }
@@ -33,9 +38,9 @@ export function findHoles(windows: readonly StaticWindow[], options: CheckOption
     for (const other of windows) {
       if (other === direct || other.window.owner !== direct.window.owner) continue;
       const shift = BigInt(other.window.pageShift);
-      other.window.table?.forEachRun(0, other.window.entries, (_first, pages, hi, lo) => {
+      forEachEntryRun(other.window.table, 0, other.window.entries, (_first, pages, hi, lo, _perm, step) => {
         const start = toBig(hi, lo);
-        holes.cover(start, start + (BigInt(pages) << shift));
+        holes.cover(start, start + (BigInt(step === 0 ? 1 : pages) << shift));
       });
     }
   }
@@ -63,7 +68,7 @@ class HoleFinder {
     }
     const stop = Math.min(last, window.entries);
     let at = first;
-    window.table!.forEachRun(first, stop, (from, pages) => {
+    forEachEntryRun(window.table, first, stop, (from, pages) => {
       if (from > at) this.#hole(at, from - at);
       at = from + pages;
     });

@@ -65,7 +65,8 @@ function describeAttached({ qemu, log, base }: Attached): string {
 
 /** Draws a state over the one before. */
 const redraw = (state: LiveState): void => {
-  process.stdout.write(`\x1b[H\x1b[2J${formatState(state)}\n`);
+  process.stdout.write("\x1b[H\x1b[2J");
+  print(formatState(state));
 };
 
 function printEnd(end: AttachEnd, live: boolean): void {
@@ -97,8 +98,11 @@ export function formatState(state: LiveState): string {
   if (state.damagedLines > 0)
     lines.push(colors.yellow(`${state.damagedLines} lines of the log could not be read`));
   for (const { mappings, liobn } of state.windows) {
-    for (const { ioba, target, pages, perm } of mappings ?? []) {
-      lines.push(`${liobn} ${ioba} -> ${target} ${formatCount(pages)} pages ${["-", "r", "w", "rw"][perm]}`);
+    for (const { ioba, target, pages, perm, sameTarget } of mappings ?? []) {
+      const each = sameTarget === true ? "each of " : "";
+      lines.push(
+        `${liobn} ${ioba} -> ${target} ${each}${formatCount(pages)} pages ${["-", "r", "w", "rw"][perm]}`,
+      );
     }
   }
   return [...lines, ...state.mismatches.map(formatMismatch)].join("\n");

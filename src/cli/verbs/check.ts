@@ -1,6 +1,7 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import { againstReportToJson } from "../../check/saved/against-check.ts";
@@ -149,7 +150,7 @@ function describeFinding(file: string, finding: Finding): string {
   const times = finding.count > 1 ? ` (${formatCount(finding.count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
   const about = where + address === "" ? "" : ` ${where}${address}:`;
-  return `${place}: ${colour(finding.kind)}:${about} ${finding.message}${times}`;
+  return `${visible(place)}: ${colour(finding.kind)}:${visible(about)} ${visible(finding.message)}${times}`;
 }
 
 export const verb: Verb = defineVerb({

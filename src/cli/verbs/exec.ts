@@ -94,13 +94,13 @@ function tell(file: string, { line, refusals, hazards, events }: CheckedLine, op
   for (const event of events) printError(formatTraceEvent(event));
   for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
   if (options.output === "json" || options.quiet) return;
-  for (const { what, values } of hazards) {
-    printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} ${toJson(values)}`);
+  for (const { id, what, values } of hazards) {
+    printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} (${id}) ${toJson(values)}`);
   }
 }
 
-const describeRefusal = ({ call, status, rule, source, values }: Refusal): string =>
-  `${call} = ${status}: ${rule} (${source}) ${toJson(values)}`;
+const describeRefusal = ({ call, status, rule, id, values }: Refusal): string =>
+  `${call} = ${status}: ${rule} (${id}) ${toJson(values)}`;
 
 function describeMismatch(file: string, checked: CheckedLine): string {
   const { line, verdict, operation, expected, result, reason } = checked;

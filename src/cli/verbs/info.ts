@@ -1,7 +1,7 @@
 import { hex, hex64, U64_MAX } from "../../base/u64.ts";
 import { formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
-import { type Moment, stateToJson, type WindowState } from "../../check/state/window-state.ts";
+import { type Moment, type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { displayName } from "../input.ts";
 import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
@@ -21,10 +21,11 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   if (options.output === "json") {
     print(
       toJson(
-        states.map((state) => {
-          const { tces: _tces, ...head } = stateToJson(state, true);
-          return { ...head, assumed: state.assumed, live: state.table.validCount };
-        }),
+        states.map((state) => ({
+          ...windowStateToJson(state),
+          assumed: state.assumed,
+          live: state.table.validCount,
+        })),
       ),
     );
     return Exit.OK;

@@ -3,7 +3,8 @@ import { hex64 } from "../../base/u64.ts";
 import { formatCount, parseSize } from "../../base/units.ts";
 import { forEachStateRun, type Moment, stateToJson } from "../../check/state/window-state.ts";
 import { flag, momentOption, outputOption, STATE_FILE, value } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { Exit, print, printPieces, toJson } from "../output.ts";
+import { rawPieces } from "../raw-entries.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf, windowsOf } from "../windows.ts";
 
@@ -19,23 +20,22 @@ const PLAIN = { head: [], border: [] };
 /** `map FILE`: the mappings of the windows as runs. */
 async function map(path: string, options: MapOptions): Promise<number> {
   const states = await windowsOf(path, options.at, options.liobn);
+  if (options.raw) {
+    await printPieces(rawPieces(states, options.output));
+    return Exit.OK;
+  }
   if (options.output === "json") {
-    print(toJson(states.map((state) => stateToJson(state, options.raw))));
+    print(toJson(states.map(stateToJson)));
     return Exit.OK;
   }
   for (const state of states.filter(isThere)) {
     print(titleOf(state));
-    if (options.raw) {
-      for (const [index, tce] of stateToJson(state, true).tces as [number, string][])
-        print(`  ${index} ${tce}`);
-      continue;
-    }
     const table = new Table({ head: ["bus address", "pages", "target", "perm", "certainty"], style: PLAIN });
-    forEachStateRun(state, ({ ioba, pages, target, perm, certainty }) => {
+    forEachStateRun(state, ({ ioba, pages, target, perm, certainty, sameTarget }) => {
       table.push([
         rangeText(ioba, pages, state.pageShift),
         formatCount(pages),
-        hex64(target),
+        sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
         perm,
         certainty,
       ]);

@@ -1,5 +1,4 @@
-import type { ArgumentName, TraceEvent } from "../trace/trace-event.ts";
-import { ARGUMENTS } from "../trace/trace-event.ts";
+import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../trace/trace-event.ts";
 import { findSchema } from "../trace/trace-schema.ts";
 import type { Column, ColumnType, RowBuffer } from "./row-buffer.ts";
 

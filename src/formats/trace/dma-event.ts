@@ -92,7 +92,7 @@ export class DmaEvent {
   readonly rangeSizes: HalvesList;
   /** Physical addresses of the entries of a list. */
   readonly entries: HalvesList;
-  /** How many entries and ranges the list has; the kernel writes out at most 128 of those of a map. */
+  /** How many entries and ranges the list has; the kernel writes out at most 128 of those of a map (LINUX-TRACE-1). */
   totalEntries: number;
   totalRanges: number;
   /** Did the kernel leave entries or ranges out? */

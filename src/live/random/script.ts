@@ -36,7 +36,7 @@ export interface RandomScriptOptions {
 /**
  * Makes a random script that knows the machine's state: it is carried out on the
  * engine while it is made, so that most operations hit windows that exist, and
- * addresses that were used before. What crashes QEMU is left out.
+ * addresses that were used before. What has no defined answer is left out.
  */
 export function randomScript(options: RandomScriptOptions): OpScript {
   const random = new Random(options.seed);
@@ -203,7 +203,7 @@ class ScriptWriter {
     return rtas("ibm,query-pe-dma-window", unitOf(bridge), this.#random.chance(0.4) ? 5 : 6);
   }
 
-  /** A new window; with DMA one that the staging page lies in. Never one of 2^32 pages, which crashes QEMU later. */
+  /** A new window; with DMA one that the staging page lies in. Never one of 2^32 pages: that has no defined answer. */
   #create(): RawOperation[] {
     const random = this.#random;
     const bridge = this.#bridge();

@@ -1,11 +1,11 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
-import { hex, hiOf, loOf, toBig } from "../../base/u64.ts";
+import { hex } from "../../base/u64.ts";
 import type { GuestTable } from "../../kvm/guest-table.ts";
-import type { HandlerStatus, TceHypercalls } from "../../kvm/hypercalls.ts";
 import type { KvmGroupFile } from "../../kvm/ports.ts";
 import type { VirtualMachine } from "../../kvm/virtual-machine.ts";
 import { H_TOO_HARD } from "../../spapr/accelerator.ts";
-import { Hcall, HStatus } from "../../spapr/papr.ts";
+import { Hcall } from "../../spapr/papr.ts";
+import { HcallRegisters } from "../../spapr/registers.ts";
 import { kvmGroupFile } from "../../vfio/host/kvm-link.ts";
 import { OpenFile } from "../../vfio/host/open-file.ts";
 import type { OperationCall, Operations } from "./operation.ts";
@@ -73,51 +73,10 @@ export const KVM_OPERATIONS: Operations = {
   kvm_set_tce: (call) =>
     withGroup(call, (machine, group) => machine.attach(group, call.program.table(call.arg("t")))),
 
-  h_put_tce: (call) =>
-    hypercall(call, Hcall.PUT_TCE, ["liobn", "ioba", "tce"], (h, [liobn, ioba, tce]) =>
-      h.putTce(hiOf(liobn!), loOf(liobn!), hiOf(ioba!), loOf(ioba!), hiOf(tce!), loOf(tce!)),
-    ),
-  h_get_tce: (call) => {
-    let read: TceHypercalls | undefined;
-    const answer = hypercall(call, Hcall.GET_TCE, ["liobn", "ioba"], (h, [liobn, ioba]) => {
-      read = h;
-      return h.getTce(hiOf(liobn!), loOf(liobn!), hiOf(ioba!), loOf(ioba!));
-    });
-    // A failed call leaves r4 as it was: the bus number.
-    if (call.out.r3 === hex(HStatus.SUCCESS)) call.out.r4 = hex(toBig(read!.hi, read!.lo));
-    else if (call.out.r3 !== undefined) call.out.r4 = hex(call.arg("liobn"));
-    return answer;
-  },
-  h_put_tce_indirect: (call) =>
-    hypercall(
-      call,
-      Hcall.PUT_TCE_INDIRECT,
-      ["liobn", "ioba", "list", "npages"],
-      (h, [liobn, ioba, list, pages]) =>
-        h.putTceIndirect(
-          hiOf(liobn!),
-          loOf(liobn!),
-          hiOf(ioba!),
-          loOf(ioba!),
-          hiOf(list!),
-          loOf(list!),
-          hiOf(pages!),
-          loOf(pages!),
-        ),
-    ),
-  h_stuff_tce: (call) =>
-    hypercall(call, Hcall.STUFF_TCE, ["liobn", "ioba", "tce", "npages"], (h, [liobn, ioba, tce, pages]) =>
-      h.stuffTce(
-        hiOf(liobn!),
-        loOf(liobn!),
-        hiOf(ioba!),
-        loOf(ioba!),
-        hiOf(tce!),
-        loOf(tce!),
-        hiOf(pages!),
-        loOf(pages!),
-      ),
-    ),
+  h_put_tce: (call) => hypercall(call, Hcall.PUT_TCE, ["liobn", "ioba", "tce"]),
+  h_get_tce: (call) => hypercall(call, Hcall.GET_TCE, ["liobn", "ioba"]),
+  h_put_tce_indirect: (call) => hypercall(call, Hcall.PUT_TCE_INDIRECT, ["liobn", "ioba", "list", "npages"]),
+  h_stuff_tce: (call) => hypercall(call, Hcall.STUFF_TCE, ["liobn", "ioba", "tce", "npages"]),
 };
 
 /** A virtual machine serves the address space that created it: EIO for a child. */
@@ -157,15 +116,19 @@ function hypercall(
   { program, arg, out }: OperationCall,
   number: number,
   names: readonly string[],
-  handle: (handlers: TceHypercalls, values: readonly bigint[]) => HandlerStatus,
 ): Answer<number> {
   const { processor, process } = program;
   if (processor === undefined) return "ENODEV";
   if (processor.process !== process) return "EIO";
   const values = names.map(arg);
   program.writeMailbox([BigInt(number), ...values, 0n, 0n].slice(0, 5));
-  const status = processor.isEnabled(number) ? handle(processor.hypercalls, values) : H_TOO_HARD;
+  const registers = new HcallRegisters();
+  registers.load(BigInt(number), values);
+  const status = processor.hypercall(registers.words);
   out.user = hex(status === H_TOO_HARD ? 1 : 0);
-  if (status !== H_TOO_HARD) out.r3 = hex(status);
+  if (status === H_TOO_HARD) return 0;
+  out.r3 = hex(status);
+  // What H_GET_TCE reads; a failed call leaves r4 as it was: the bus number.
+  if (number === Hcall.GET_TCE) out.r4 = hex(registers.get(4));
   return 0;
 }

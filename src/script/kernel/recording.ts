@@ -1,5 +1,4 @@
 import { IommuError } from "../../base/errors.ts";
-import { parseKernelScript } from "../../formats/kernel-script/parse.ts";
 import type { KernelScript } from "../../formats/kernel-script/script.ts";
 import { KERNEL_PROFILES, type KernelProfile } from "../../vfio/host/profile.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
@@ -7,10 +6,9 @@ import { compareKernelScript } from "./compare.ts";
 import { profileOf } from "./run.ts";
 
 /** A recording of a host kernel. Without a profile it runs under the one of the kernel that its header names. */
-export function kernelRecording(text: string, file: string): Recording {
-  const script = parseKernelScript(text, file);
+export function kernelRecording(script: KernelScript): Recording {
   return {
-    file,
+    file: script.name,
     operations: script.lines.length,
     header: () => script.headerText,
     run: (options) => runKernel(script, options),
@@ -21,7 +19,7 @@ function* runKernel(script: KernelScript, options: RunRecordingOptions): Generat
   let hazards: CheckedLine["hazards"][number][] = [];
   const lines = compareKernelScript(script, {
     profile: options.profile === undefined ? profileOf(script.header) : findKernelProfile(options.profile),
-    onHazard: ({ rule, ...values }) => hazards.push({ what: rule, values }),
+    onHazard: ({ id, rule, ...values }) => hazards.push({ id, what: rule, values }),
   });
   for (const { line, actual, differences } of lines) {
     const { n, op, args, ...result } = actual;

@@ -1,5 +1,6 @@
 import { isErrno } from "../../base/errno.ts";
 import { hex } from "../../base/u64.ts";
+import { placed } from "../../formats/json-lines.ts";
 import { argument } from "../../formats/kernel-script/operations.ts";
 import type { KernelHeader, KernelLine, KernelScript, Outcome } from "../../formats/kernel-script/script.ts";
 import type { KvmHazard } from "../../kvm/hypercalls.ts";
@@ -36,19 +37,27 @@ export interface ResultLine extends Outcome {
 export const profileOf = ({ kernel }: KernelHeader): KernelProfile =>
   kernel.startsWith("6.1.") ? LINUX_6_1 : LINUX_6_12;
 
-/** Runs a script on a fresh model of the host, one operation per step. */
+/**
+ * Runs a script on a fresh model of the host, one operation per step.
+ *
+ * @throws IommuError with file and line for an operation that goes beyond a limit
+ */
 export function* runKernelScript(script: KernelScript, options: RunOptions = {}): Generator<ResultLine> {
   const { header } = script;
   const host = new Host({
     profile: options.profile ?? profileOf(header),
     pageShift: Math.log2(header.pageSize),
     groups: header.devices.length,
-    bridge: { dma32WindowSize: header.dma32WindowSize, pageSizes: header.pageSizes },
+    bridge: {
+      dma32WindowSize: header.dma32WindowSize,
+      pageSizes: header.pageSizes,
+      levels: header.levels,
+    },
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.onHazard === undefined ? {} : { onHazard: options.onHazard }),
   });
   const program = Program.start(host, header, options.onHazard);
-  for (const line of script.lines) yield runLine(program, line);
+  for (const line of script.lines) yield placed(script.name, line.line, () => runLine(program, line));
 }
 
 function runLine(program: Program, line: KernelLine): ResultLine {

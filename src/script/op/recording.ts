@@ -1,24 +1,23 @@
-import type { JsonLine } from "../../formats/json-lines.ts";
+import { type JsonLine, placed } from "../../formats/json-lines.ts";
 import { isListed, type KnownDifferences, sameJson } from "../../formats/known-differences.ts";
-import { completeHeader } from "../../formats/op-script/header.ts";
-import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { completeHeader, profileOf } from "../../formats/op-script/header.ts";
+import type { OpScript } from "../../formats/op-script/script.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
-import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";
+import { findProfile, type Profile } from "../../spapr/profile.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
 import { type OpResult, OpRunner } from "./run.ts";
 
-/** An op script as a recording. Without a profile it runs under the one of the QEMU that its header names. */
-export function opRecording(text: string, file: string): Recording {
-  const script = parseOpScript(text, file);
-  const profileOf = (name: string | undefined): Profile =>
-    name === undefined ? recordedProfile(script.header.value.qemu) : findProfile(name);
+/** An op script as a recording. Without a profile it runs under the one that its header tells. */
+export function opRecording(script: OpScript): Recording {
+  const runsAs = (name: string | undefined): Profile =>
+    name === undefined ? profileOf(script.header) : findProfile(name);
   return {
-    file,
+    file: script.file,
     operations: script.lines.length,
     header: (engine, profile) =>
-      JSON.stringify(completeHeader(script.header, script.config, engine, profileOf(profile))),
-    run: (options) => runScript(script, profileOf(options.profile), options),
+      JSON.stringify(completeHeader(script.header, script.config, engine, runsAs(profile))),
+    run: (options) => runScript(script, runsAs(options.profile), options),
   };
 }
 
@@ -36,7 +35,7 @@ function* runScript(
     observer.hazard = (hazard) => hazards.push(hazard);
     if (options.refusals) observer.refusal = (refusal) => refusals.push(refusal);
     if (options.events) observer.trace = (event) => events.push(event);
-    const result = runner.run(operation);
+    const result = placed(line.file, line.number, () => runner.run(operation));
     const plain = operationOf(line);
     yield {
       line: line.number,
@@ -51,7 +50,7 @@ function* runScript(
   }
 }
 
-/** What a real system made of an operation: a result, or a crash, or neither is known. */
+/** What a real system made of an operation: a result, or it ended, or neither is known. */
 export interface RealOutcome {
   readonly result?: unknown;
   readonly crash?: unknown;

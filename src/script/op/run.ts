@@ -1,4 +1,5 @@
-import { hex, hiOf, loOf } from "../../base/u64.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, hiOf, loOf, toBig } from "../../base/u64.ts";
 import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
 import type { OpScript } from "../../formats/op-script/script.ts";
@@ -13,8 +14,14 @@ import { VfioUserBench } from "./vfio-user-bench.ts";
 /** The result of an operation, in the shape of the recordings. */
 export type OpResult = Readonly<Record<string, unknown>>;
 
+/** Stretches of one get_tce_scan: so many changes of what it reads. */
+const MAX_SCAN_RUNS: number = 2 ** 18;
 /** Where the recording firmware puts the argument block of an RTAS call. */
 const RTAS_ADDRESS = 0x9000n;
+
+/** High halves of the registers of H_GET_TCE. */
+const R4 = 2;
+const R5 = 4;
 
 /** Carries out the operations of a script on one machine, as the recording firmware does. */
 export class OpRunner {
@@ -32,6 +39,7 @@ export class OpRunner {
     this.#showMessages = vfioUser;
   }
 
+  /** @throws IommuError LIMIT_EXCEEDED if the result would be too long */
   run(operation: Operation): OpResult {
     const result = this.#run(operation);
     return this.#showMessages ? { ...result, vfioUser: this.#vfioUser.takeMessages(operation) } : result;
@@ -75,7 +83,6 @@ export class OpRunner {
       case "read_mem":
         return { data: toHexBytes(this.#read(operation.addr, operation.len)) };
       case "system_reset":
-        this.#vfioUser.beforeReset();
         this.machine.reset();
         this.#dma.reset();
         return {};
@@ -113,16 +120,39 @@ export class OpRunner {
     return { ret: this.#hcall(Hcall.PUT_TCE_INDIRECT, liobn, ioba, listAddr, npages) };
   }
 
-  /** Each change of the answer: `[index, ret, tce]`, or `[index, ret]` of a failure. */
+  /**
+   * Each change of the answer: `[index, ret, tce]`, or `[index, ret]` of a failure.
+   *
+   * @throws IommuError LIMIT_EXCEEDED if it changes too often
+   */
   #scan(liobn: bigint, ioba: bigint, step: bigint, count: number): OpResult {
     const runs: (number | string)[][] = [];
-    let last = "";
+    const { words } = this.#registers;
+    this.#registers.load(BigInt(Hcall.GET_TCE), [liobn, ioba]);
+    const call = words.slice();
+    const [stepHi, stepLo] = [hiOf(step), loOf(step)];
+    let last = Number.NaN;
+    let lastHi = 0;
+    let lastLo = 0;
     for (let i = 0; i < count; i++) {
-      const ret = this.#hcall(Hcall.GET_TCE, liobn, BigInt.asUintN(64, ioba + step * BigInt(i)));
-      const answer = ret === 0 ? [ret, hex(this.#registers.get(4))] : [ret];
-      const shown = answer.join();
-      if (shown !== last) runs.push([i, ...answer]);
-      last = shown;
+      words.set(call);
+      const ret = this.machine.hcall(words);
+      const hi = ret === 0 ? words[R4]! : 0;
+      const lo = ret === 0 ? words[R4 + 1]! : 0;
+      if (ret !== last || hi !== lastHi || lo !== lastLo) {
+        if (runs.length >= MAX_SCAN_RUNS) {
+          const limit = MAX_SCAN_RUNS;
+          throw new IommuError("LIMIT_EXCEEDED", `the scan finds more than ${limit} stretches`, { limit });
+        }
+        runs.push(ret === 0 ? [i, ret, hex(toBig(hi, lo))] : [i, ret]);
+        last = ret;
+        lastHi = hi;
+        lastLo = lo;
+      }
+      // The next address, of 64 bits: what is beyond them is cut off by the array.
+      const next = call[R5 + 1]! + stepLo;
+      call[R5 + 1] = next;
+      call[R5] = call[R5]! + stepHi + (next >= 2 ** 32 ? 1 : 0);
     }
     return { runs };
   }

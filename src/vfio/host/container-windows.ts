@@ -1,10 +1,12 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
 import { HardwareTable } from "./hardware-table.ts";
 import type { Host } from "./host.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
+import { HYPERVISOR_TABLES } from "./hypervisor-tables.ts";
 import { type BridgeInfo, type IommuGroup, MAX_WINDOWS, WINDOW_STARTS } from "./iommu-group.ts";
-import { tableBytes, tableGeometry } from "./tce-geometry.ts";
+import { KERNEL_TABLES, powerOfTwo, type WindowShape } from "./tce-geometry.ts";
 
 /** Page shift of the default window. */
 const DEFAULT_PAGE_SHIFT = 12;
@@ -40,9 +42,14 @@ export class ContainerWindows {
     return this.#groups[0]!.bridge;
   }
 
-  /** The table that an address lies in. */
-  tableAt(iova: bigint): HardwareTable | undefined {
-    return this.tables.find((table) => table.indexOf(iova) >= 0);
+  /** The table that an address, in halves of either sign, lies in. */
+  tableAt(hi: number, lo: number): HardwareTable | undefined {
+    const slots = this.#slots;
+    for (let slot = 0; slot < slots.length; slot++) {
+      const table = slots[slot]!;
+      if (table !== null && table.indexOf(hi, lo) >= 0) return table;
+    }
+    return undefined;
   }
 
   /** A group joins and sees the windows that there are. */
@@ -72,30 +79,34 @@ export class ContainerWindows {
   /** Makes the default window if it is pending; it stays so if that fails. */
   createPending(caller: HostProcess): Answer {
     if (!this.#defaultPending) return 0;
-    const start = this.create(caller, DEFAULT_PAGE_SHIFT, this.bridge.dma32WindowSize, 1);
+    const shape = { pageShift: DEFAULT_PAGE_SHIFT, size: this.bridge.dma32WindowSize, levels: 1 };
+    const start = this.create(caller, shape);
     if (isErrno(start)) return start;
     this.#defaultPending = false;
     return 0;
   }
 
   /** Makes a window in the first free slot; answers where it begins. */
-  create(caller: HostProcess, pageShift: number, size: bigint, levels: number): Answer<bigint> {
+  create(caller: HostProcess, shape: WindowShape): Answer<bigint> {
     const host = this.#host;
+    const { bridge } = this;
+    const { pageShift } = shape;
     const slot = this.#slots.indexOf(null);
     if (slot < 0) return "ENOSPC";
-    if (pageShift >= 64 || ((this.bridge.pageSizes >> BigInt(pageShift)) & 1n) === 0n) return "EINVAL";
-    const bytes = tableBytes(pageShift, size, levels, host.pageShift);
+    if ((bridge.pageSizes & powerOfTwo(pageShift)) === 0n) return "EINVAL";
+    const tables = bridge.levels === 1 ? HYPERVISOR_TABLES : KERNEL_TABLES;
+    const bytes = tables.bytes(shape, host.pageShift, bridge.levels);
     if (bytes === 0n) return "EINVAL";
     const chargedPages = Number(bytes >> BigInt(host.pageShift));
     if (!caller.charge(chargedPages)) return "ENOMEM";
 
-    const geometry = host.faults.at("allocate") ?? tableGeometry(pageShift, size, levels, host.pageShift);
+    const geometry = host.faults.at("allocate") ?? tables.geometry(shape, host.pageShift);
     if (isErrno(geometry) || geometry.length > host.maxEntries) {
       if (!host.profile.failedTableStaysCharged) caller.uncharge(chargedPages);
       return isErrno(geometry) ? geometry : "ENOMEM";
     }
     const start = WINDOW_STARTS[slot]!;
-    this.#place(slot, new HardwareTable({ pageShift, start, chargedPages }, geometry, host.faults));
+    this.#place(slot, new HardwareTable({ pageShift, start, chargedPages }, geometry, host));
     return start;
   }
 
@@ -105,7 +116,7 @@ export class ContainerWindows {
       this.#defaultPending = false;
       return 0;
     }
-    const table = this.tableAt(start);
+    const table = this.tableAt(hiOf(start), loOf(start));
     if (table === undefined) return "EINVAL";
     table.unmap(memory.registered, 0, table.length);
     this.#place(this.#slots.indexOf(table), null);

@@ -1,10 +1,21 @@
 import type { Errno } from "../../base/errno.ts";
-import { hiOfNumber, loOfNumber, TWO32 } from "../../base/u64.ts";
+import { type PageStep, pageStep } from "../../base/page-step.ts";
+import { hiOfNumber, loOfNumber, pageOf, TWO32 } from "../../base/u64.ts";
+import type { HostRun } from "../../kvm/ports.ts";
 import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { FaultInjector } from "./faults.ts";
-import type { RegisteredMemory } from "./registered-memory.ts";
+import type { MemoryExtent } from "./host-memory.ts";
+import type { PhysicalMemory } from "./physical-memory.ts";
+import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
 import type { TableGeometry } from "./tce-geometry.ts";
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const PERM_MASK = TCE_PERM_MASK;
+/** A bit of an entry that the bridge ignores: the page was pinned when it was mapped, and no region counts it. */
+const PINNED = 4;
+/** All low bits that are no address: I/O pages have 4 KiB at least. */
+const FLAGS = 0xfff;
 
 /** Where a table lies on the bus. */
 export interface TablePlace {
@@ -16,22 +27,23 @@ export interface TablePlace {
   readonly chargedPages: number;
 }
 
-/** How far a MAP came. `errno` says why it stopped before the end. */
-export interface MapProgress {
-  readonly pages: number;
-  readonly errno?: Errno;
+/** What a table needs of its host. */
+export interface TableHost {
+  readonly physical: PhysicalMemory;
+  readonly faults: FaultInjector;
 }
 
 /**
- * A TCE table of the host's bridge: what the device sees, and beside it the
- * user address that each entry was made from.
+ * A TCE table of the host's bridge: what the device sees.
  *
- * Both are {@link TceTable}s, so an empty window costs nothing and a linear
- * mapping is one run. The user address says which registered region an entry
- * counts for; entries of a version 1 container have none.
+ * It is a {@link TceTable}, so an empty window costs nothing and a linear
+ * mapping is one run. The kernel keeps the user address of each entry in a
+ * second table, which says which registered region the entry counts for. Here
+ * the physical address tells it: what memory a physical address is, and where a
+ * process sees it, never changes ({@link PhysicalMemory}).
  */
 export class HardwareTable {
-  readonly pageShift: number;
+  readonly page: PageStep;
   /** Bytes of an I/O page. */
   readonly pageSize: number;
   /** First bus address. */
@@ -43,95 +55,117 @@ export class HardwareTable {
   readonly chargedPages: number;
   /** Physical address and permission of each page. */
   readonly entries: TceTable;
-  readonly #userAddresses: TceTable;
   readonly #reachable: bigint;
+  readonly #physical: PhysicalMemory;
   readonly #faults: FaultInjector;
 
-  constructor(place: TablePlace, geometry: TableGeometry, faults: FaultInjector) {
-    this.pageShift = place.pageShift;
+  constructor(place: TablePlace, geometry: TableGeometry, host: TableHost) {
+    this.page = pageStep(place.pageShift);
     this.pageSize = 2 ** place.pageShift;
     this.start = place.start;
     this.firstPage = Number(place.start >> BigInt(place.pageShift));
     this.length = geometry.length;
     this.chargedPages = place.chargedPages;
     this.entries = new TceTable({ length: geometry.length, pageShift: place.pageShift });
-    this.#userAddresses = new TceTable({ length: geometry.length, pageShift: place.pageShift });
     this.#reachable = geometry.reachable;
-    this.#faults = faults;
+    this.#physical = host.physical;
+    this.#faults = host.faults;
+  }
+
+  /** log2 of the I/O page size. */
+  get pageShift(): number {
+    return this.page.shift;
   }
 
   /** Number of the entry for a bus address, or -1 outside of the table. */
-  indexOf(iova: bigint): number {
-    const index = Number(iova >> BigInt(this.pageShift)) - this.firstPage;
+  indexOf(hi: number, lo: number): number {
+    const index = pageOf(hi >>> 0, lo >>> 0, this.page.shift) - this.firstPage;
     return index >= 0 && index < this.length ? index : -1;
   }
 
-  /** May an I/O page be mapped to this user address? It must be registered, in pages large enough. */
-  accepts(registered: RegisteredMemory, vaddr: number): boolean {
-    const region = registered.find(vaddr, this.pageSize);
-    return region !== undefined && region.pageShift >= this.pageShift;
+  /** May all pages of a run be mapped? They must be registered, in pages large enough. */
+  accepts(registered: RegisteredMemory, run: HostRun): boolean {
+    const size = this.pageSize;
+    for (let done = 0; done < run.pages; ) {
+      const at = run.vaddr + done * size;
+      const region = registered.find(at, size);
+      if (region === undefined || region.pageShift < this.page.shift) return false;
+      done += run.pages === 1 ? 1 : Math.floor((region.end - at) / size);
+    }
+    return true;
   }
 
   /**
-   * Maps consecutive pages of registered memory, replacing what was there. On
-   * failure the entries from the failing one on are as before.
+   * Maps pages of registered memory, replacing what was there. On failure the
+   * entries from the failing one on are as before; `run.done` are those before it.
    *
-   * @param index first entry; the caller has checked that all are in the table
-   * @param vaddr user address, a multiple of the page size
+   * @param run entries; the caller has checked that all are in the table
    */
-  map(
-    registered: RegisteredMemory,
-    index: number,
-    pages: number,
-    vaddr: number,
-    permission: number,
-  ): MapProgress {
+  map(registered: RegisteredMemory, run: HostRun): Errno | 0 {
     const size = this.pageSize;
-    for (let done = 0; done < pages; ) {
+    const { shift } = this.page;
+    const { index, pages, vaddr } = run;
+    run.done = 0;
+    for (let done = 0; done < pages; run.done = done) {
       const at = vaddr + done * size;
       const region = registered.find(at, size);
-      if (region === undefined || region.pageShift < this.pageShift) return { pages: done, errno: "EINVAL" };
+      if (region === undefined || region.pageShift < shift) return "EINVAL";
       const extent = region.extentOf(at);
-      if (extent.pageShift < this.pageShift) return { pages: done, errno: "EPERM" };
+      if (extent.pageShift < shift) return "EPERM";
       const errno = this.#faults.at("exchange");
-      if (errno !== undefined) return { pages: done, errno };
+      if (errno !== undefined) return errno;
 
-      const count = Math.min(pages - done, Math.floor((extent.end - at) / size));
-      region.mapped += count;
-      this.#forget(registered, index + done, count);
-      this.#store(index + done, count, extent.physical + at - extent.start, permission);
-      this.#userAddresses.putRun(index + done, count, hiOfNumber(at), loOfNumber(at));
+      const physical = extent.physical + (at - extent.start);
+      const left = pages - done;
+      const count = left === 1 ? 1 : Math.min(left, Math.floor((extent.end - at) / size));
+      const hi = hiOfNumber(physical);
+      const lo = loOfNumber(physical) + bitsOf(run.permission);
+      if (count === 1) {
+        this.#recount(registered, region, extent, index + done);
+        this.entries.put(index + done, hi, lo);
+      } else {
+        region.mapped += count;
+        this.#forget(registered, index + done, count);
+        this.entries.putRun(index + done, count, hi, lo);
+      }
       done += count;
     }
-    return { pages };
+    return 0;
   }
 
-  /** Maps consecutive pages that were pinned just now, without a region. On failure nothing is changed. */
-  mapPinned(index: number, pages: number, physical: number, permission: number): MapProgress {
+  /** Maps pages that were pinned just now, without a region. On failure nothing is changed. */
+  mapPinned(run: HostRun, physical: number): Errno | 0 {
     const errno = this.#faults.at("exchange");
-    if (errno !== undefined) return { pages: 0, errno };
-    this.#store(index, pages, physical, permission);
-    return { pages };
+    if (errno !== undefined) return errno;
+    const bits = bitsOf(run.permission) | PINNED;
+    this.entries.putRun(run.index, run.pages, hiOfNumber(physical), loOfNumber(physical) + bits);
+    return 0;
   }
 
   /** Clears entries; the regions that they pointed to count less. */
   unmap(registered: RegisteredMemory, index: number, pages: number): void {
     this.#forget(registered, index, pages);
     this.clear(index, pages);
-    clearRange(this.#userAddresses, index, pages);
   }
 
   /** Clears entries of the device's table only: no region learns of it. */
   clear(index: number, pages: number): void {
-    clearRange(this.entries, index, pages);
+    if (pages === 1) this.entries.put(index, 0, 0);
+    else this.entries.fill(index, pages, 0, 0);
   }
 
   /** The first of the mapped entries whose region is gone, or `index + pages`. */
   firstOrphan(registered: RegisteredMemory, index: number, pages: number): number {
-    let orphan = index + pages;
-    this.#forEachUserRun(index, index + pages, (first, count, vaddr) => {
+    const size = this.pageSize;
+    const end = index + pages;
+    if (pages === 1) {
+      const vaddr = this.#userAddressAt(index);
+      return vaddr < 0 || registered.find(vaddr, size) !== undefined ? end : index;
+    }
+    let orphan = end;
+    this.#forEachCounted(index, end, (first, count, vaddr) => {
       for (let done = 0; done < count && first + done < orphan; ) {
-        const stretch = registered.stretch(vaddr + done * this.pageSize, count - done, this.pageSize);
+        const stretch = registered.stretch(vaddr + done * size, count - done, size);
         if (stretch.region === undefined) orphan = first + done;
         done += stretch.pages;
       }
@@ -152,50 +186,80 @@ export class HardwareTable {
     this.entries.load(Number(index));
     const { hi, lo } = this.entries;
     const offset = Number(iova & ((1n << shift) - 1n));
-    const permission = lo & TCE_PERM_MASK;
-    return { physical: hi * TWO32 + (lo - permission) + offset, permission };
+    return { physical: addressOf(hi, lo) + offset, permission: lo & PERM_MASK };
   }
 
-  /** A device that may write may read as well: the hardware knows no write-only pages. */
-  #store(index: number, count: number, physical: number, permission: number): void {
-    const bits = (permission & TCE_WRITE) !== 0 ? permission | TCE_READ : permission;
-    this.entries.putRun(index, count, hiOfNumber(physical), loOfNumber(physical) + bits);
+  /**
+   * An entry is about to point into an extent of a region. Nearly always what
+   * was there is of the same extent, and no counter changes.
+   */
+  #recount(
+    registered: RegisteredMemory,
+    region: RegisteredRegion,
+    extent: MemoryExtent,
+    index: number,
+  ): void {
+    const { entries } = this;
+    entries.load(index);
+    const { hi, lo } = entries;
+    const counted = isCounted(lo);
+    const ahead = addressOf(hi, lo) - extent.physical;
+    if (counted && ahead >= 0 && ahead + this.pageSize <= extent.end - extent.start) return;
+    region.mapped++;
+    if (counted) this.#forget(registered, index, 1);
   }
 
+  /** Regions are about to lose entries: they count less. */
   #forget(registered: RegisteredMemory, index: number, pages: number): void {
-    this.#forEachUserRun(index, index + pages, (_first, count, vaddr) => {
-      registered.unmapped(vaddr, count, this.pageSize);
+    const size = this.pageSize;
+    if (pages === 1) {
+      // A single page, as most hypercalls have it, is not worth a walk.
+      const vaddr = this.#userAddressAt(index);
+      if (vaddr >= 0) registered.unmapped(vaddr, 1, size);
+      return;
+    }
+    this.#forEachCounted(index, index + pages, (_first, count, vaddr) => {
+      registered.unmapped(vaddr, count, size);
     });
   }
 
-  /** Visits the user addresses of the mapped entries, in runs of consecutive pages. */
-  #forEachUserRun(
+  /** The user address that an entry was made from, or -1 if no region counts the entry. */
+  #userAddressAt(index: number): number {
+    this.entries.load(index);
+    const { hi, lo } = this.entries;
+    if (!isCounted(lo)) return -1;
+    const physical = addressOf(hi, lo);
+    const { start, vaddr } = this.#physical.allocationOf(physical)!;
+    return vaddr + (physical - start);
+  }
+
+  /** Visits the entries that regions count, in runs of consecutive user addresses. */
+  #forEachCounted(
     index: number,
     end: number,
     visit: (first: number, count: number, vaddr: number) => void,
   ): void {
-    if (end - index === 1) {
-      // A single page, as most hypercalls have it, is not worth a walk.
-      const { entries } = this;
-      const addresses = this.#userAddresses;
-      entries.load(index);
-      if ((entries.lo & TCE_PERM_MASK) === 0) return;
-      addresses.load(index);
-      if ((addresses.hi | addresses.lo) !== 0) visit(index, 1, addresses.hi * TWO32 + addresses.lo);
-      return;
-    }
-    this.entries.forEachStoredRun(index, end, (first, count, _hi, entryLo) => {
-      if ((entryLo & TCE_PERM_MASK) === 0) return;
-      this.#userAddresses.forEachStoredRun(first, first + count, (at, pages, hi, lo, step) => {
-        const vaddr = hi * TWO32 + lo;
-        if (step === 1 || pages === 1) visit(at, pages, vaddr);
-        else for (let i = 0; i < pages; i++) visit(at + i, 1, vaddr);
-      });
+    const size = this.pageSize;
+    this.entries.forEachStoredRun(index, end, (first, count, hi, lo, step) => {
+      if (!isCounted(lo)) return;
+      const physical = addressOf(hi, lo);
+      for (let done = 0; done < count; ) {
+        const at = physical + step * done * size;
+        const memory = this.#physical.allocationOf(at)!;
+        const pages = step === 0 ? 1 : Math.min(count - done, Math.ceil((memory.end - at) / size));
+        visit(first + done, pages, memory.vaddr + (at - memory.start));
+        done += pages;
+      }
     });
   }
 }
 
-function clearRange(table: TceTable, index: number, pages: number): void {
-  if (pages === 1) table.put(index, 0, 0);
-  else table.fill(index, pages, 0, 0);
-}
+/** Does a region count the entry? It permits something, and was not pinned by its own MAP. */
+const isCounted = (lo: number): boolean => (lo & PERM_MASK) !== 0 && (lo & PINNED) === 0;
+
+/** The physical address in an entry. */
+const addressOf = (hi: number, lo: number): number => hi * TWO32 + ((lo & ~FLAGS) >>> 0);
+
+/** A device that may write may read as well: the hardware knows no write-only pages. */
+const bitsOf = (permission: number): number =>
+  (permission & TCE_WRITE) !== 0 ? permission | TCE_READ : permission;

@@ -85,7 +85,7 @@ export class HostMemory {
     this.#insert({
       start,
       end: start + size,
-      physical: this.physical.allocate(size),
+      physical: this.physical.allocate(size, start),
       pageShift: options.pageShift ?? this.limits.pageShift,
       prot: options.prot ?? PROT_READ | PROT_WRITE,
       shared: options.shared ?? false,
@@ -182,7 +182,7 @@ export class HostMemory {
         continue;
       }
       const size = mapping.end - mapping.start;
-      const physical = this.physical.allocate(size);
+      const physical = this.physical.allocate(size, mapping.start);
       this.physical.copy(mapping.physical, physical, size);
       child.#insert({ ...mapping, physical });
     }

@@ -18,8 +18,9 @@ export class HostProcess {
     this.memory = memory;
   }
 
-  /** Charges pages to the account of locked memory; refused beyond the limit. */
+  /** Charges pages to the account of locked memory; refused beyond the limit, unless there are none to charge. */
   charge(pages: number): boolean {
+    if (pages === 0) return true;
     const total = this.memory.lockedPages + pages;
     if (!this.mayLockAll && BigInt(total) > this.lockLimit / BigInt(this.memory.pageSize)) return false;
     this.memory.lockedPages = total;

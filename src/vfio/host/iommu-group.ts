@@ -1,4 +1,5 @@
 import type { HardwareTable } from "./hardware-table.ts";
+import { MAX_LEVELS } from "./tce-geometry.ts";
 
 /** Dynamic windows of a PowerNV bridge, told apart by bit 59 of the bus address. */
 export const MAX_WINDOWS = 2;
@@ -12,12 +13,18 @@ export interface BridgeInfo {
   readonly dma32WindowSize: bigint;
   /** Mask of I/O page sizes. */
   readonly pageSizes: bigint;
+  /**
+   * The most levels that a table may have. With 1 the host is a pseries guest
+   * itself, and the tables are its hypervisor's.
+   */
+  readonly levels: number;
 }
 
-/** The bridge of the recordings: 2 GiB default window; 4 KiB, 64 KiB, 2 MiB and 1 GiB pages. */
+/** The bridge of the recordings: 2 GiB default window; 4 KiB, 64 KiB, 2 MiB and 1 GiB pages; 5 levels. */
 export const POWERNV_BRIDGE: BridgeInfo = Object.freeze({
   dma32WindowSize: 0x8000_0000n,
   pageSizes: 0x4021_1000n,
+  levels: MAX_LEVELS,
 });
 
 /** Devices that the bridge cannot tell apart, and the windows through which they see memory. */

@@ -1,4 +1,5 @@
-import type { HostTable, KvmGroupFile } from "../../kvm/ports.ts";
+import type { Errno } from "../../base/errno.ts";
+import type { HostRun, HostTable, KvmGroupFile } from "../../kvm/ports.ts";
 import type { HardwareTable } from "./hardware-table.ts";
 import type { HostProcess } from "./host-process.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -21,12 +22,12 @@ class TableOfMachine implements HostTable {
     this.#registered = registered;
   }
 
-  accepts(vaddr: number): boolean {
-    return this.identity.accepts(this.#registered, vaddr);
+  accepts(run: HostRun): boolean {
+    return this.identity.accepts(this.#registered, run);
   }
 
-  map(index: number, pages: number, vaddr: number, permission: number): boolean {
-    return this.identity.map(this.#registered, index, pages, vaddr, permission).pages === pages;
+  map(run: HostRun): Errno | 0 {
+    return this.identity.map(this.#registered, run);
   }
 
   unmap(index: number, pages: number): boolean {

@@ -5,23 +5,77 @@ const CHUNK = 0x1_0000;
 /** Every allocation begins on a multiple of the largest page that a process may have here, 16 MiB. */
 const ALIGNMENT = 2 ** 24;
 
+/** A contiguous range that was handed out. */
+export interface Allocation {
+  readonly start: number;
+  /** Behind the last byte. */
+  readonly end: number;
+  /** Where the process that got it sees its first byte. */
+  readonly vaddr: number;
+}
+
 /**
  * The host's memory: numbers for addresses, content where something was written.
  *
  * Memory is handed out in contiguous ranges and never given out twice, so that
- * an address that a table still holds names the same memory for ever. A piece
+ * an address that a table still holds names the same memory for ever, and with
+ * it the address at which a process saw it ({@link allocationOf}): memory that
+ * processes share has the same address in all of them. A piece
  * of content is bytes, or a virtual address: then every 8 bytes hold their own
  * address, counted from there (the pattern of {@link fillWithAddresses}).
  */
 export class PhysicalMemory {
   #next = ALIGNMENT;
+  /** In the order of addresses. */
+  readonly #allocations: Allocation[] = [];
+  /**
+   * The allocation found last.
+   *
+   * Invariant: one of {@link #allocations}, which never change and of which none
+   * ever goes. So the one that contains an address is this one whenever this
+   * one contains it.
+   */
+  #last: Allocation = { start: 0, end: 0, vaddr: 0 };
   readonly #chunks = new Map<number, Uint8Array<ArrayBuffer> | number>();
 
-  /** Takes `size` bytes; they read as zero and cost nothing until written. */
-  allocate(size: number): number {
-    const at = this.#next;
+  /**
+   * Takes `size` bytes; they read as zero and cost nothing until written.
+   *
+   * @param vaddr where the process will see them
+   */
+  allocate(size: number, vaddr: number): number {
+    const start = this.#next;
     this.#next += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
-    return at;
+    this.#allocations.push({ start, end: start + size, vaddr });
+    return start;
+  }
+
+  /** The allocation that an address belongs to, or undefined if it was never given out. */
+  allocationOf(address: number): Allocation | undefined {
+    const last = this.#last;
+    if (last.start <= address && address < last.end) return last;
+    return this.#search(address);
+  }
+
+  /** Where a process sees an address, or undefined if it was never given out. */
+  vaddrOf(address: number): number | undefined {
+    const allocation = this.allocationOf(address);
+    return allocation === undefined ? undefined : allocation.vaddr + (address - allocation.start);
+  }
+
+  #search(address: number): Allocation | undefined {
+    const all = this.#allocations;
+    let low = 0;
+    let high = all.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (all[middle]!.end <= address) low = middle + 1;
+      else high = middle;
+    }
+    const found = all[low];
+    if (found === undefined || address < found.start) return undefined;
+    this.#last = found;
+    return found;
   }
 
   /** Copies `target.length` bytes from `address`. */

@@ -13,17 +13,38 @@ export class RegisteredRegion {
   uses = 1;
   /** I/O pages that point here, over all tables. */
   mapped = 0;
+  /**
+   * The extent found last.
+   *
+   * Invariant: one of {@link extents}, which never change and do not overlap.
+   */
+  #last: MemoryExtent;
 
   constructor(extents: readonly MemoryExtent[], pageShift: number) {
     this.start = extents[0]!.start;
     this.end = extents.at(-1)!.end;
     this.extents = extents;
     this.pageShift = pageShift;
+    this.#last = extents[0]!;
   }
 
   /** The extent that an address of the region lies in. */
   extentOf(vaddr: number): MemoryExtent {
-    return this.extents.find((extent) => vaddr < extent.end)!;
+    const last = this.#last;
+    return last.start <= vaddr && vaddr < last.end ? last : this.#searchExtent(vaddr);
+  }
+
+  #searchExtent(vaddr: number): MemoryExtent {
+    const { extents } = this;
+    let low = 0;
+    let high = extents.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (extents[middle]!.end <= vaddr) low = middle + 1;
+      else high = middle;
+    }
+    this.#last = extents[low]!;
+    return this.#last;
   }
 }
 
@@ -36,7 +57,13 @@ export class RegisteredRegion {
 export class RegisteredMemory {
   readonly #memory: HostMemory;
   #regions: RegisteredRegion[] = [];
-  /** The region found last: MAP requests come in the order of addresses. */
+  /**
+   * The region found last: MAP requests come in the order of addresses.
+   *
+   * Invariant: one of {@link #regions}, or undefined: {@link put}, the only way
+   * in which one goes, forgets it. Regions do not overlap, so the one that
+   * contains a range is this one whenever this one does.
+   */
   #last: RegisteredRegion | undefined;
 
   constructor(memory: HostMemory) {
@@ -57,6 +84,10 @@ export class RegisteredMemory {
   find(vaddr: number, size: number): RegisteredRegion | undefined {
     const last = this.#last;
     if (last !== undefined && last.start <= vaddr && vaddr + size <= last.end) return last;
+    return this.#search(vaddr, size);
+  }
+
+  #search(vaddr: number, size: number): RegisteredRegion | undefined {
     const region = this.#regions.find((r) => r.start <= vaddr && vaddr + size <= r.end);
     if (region !== undefined) this.#last = region;
     return region;

@@ -5,15 +5,15 @@
  * The kernel calculates with unsigned 32-bit numbers and does not refuse a
  * window smaller than one of its pages, so neither do we: `shift - pageShift`
  * wraps around, and shift amounts count modulo 128, of which 64 and more give
- * zero. Most such requests end as a table of size 0 (EINVAL) or one that is too
- * large (ENOMEM); half a page is a good window.
+ * zero. Such requests end as a table of size 0 or of too many bits (EINVAL both);
+ * half a page is a good window.
  *
  * @module
  */
 
 import type { Errno } from "../../base/errno.ts";
 
-/** The most levels that a request may name. What the other rules leave of them is less. */
+/** The most levels that a host tells of. What the other rules leave of them is less. */
 export const MAX_LEVELS = 5;
 
 /** log2 of the largest contiguous allocation of the kernel: 16 MiB, with either page size. */
@@ -21,6 +21,27 @@ export const MAX_ALLOCATION_SHIFT = 24;
 
 /** log2 of an entry's size. */
 const ENTRY_SHIFT = 3;
+
+/** The window that a table is asked for. */
+export interface WindowShape {
+  /** log2 of the I/O page size. */
+  readonly pageShift: number;
+  /** Bytes. */
+  readonly size: bigint;
+  readonly levels: number;
+}
+
+/** How a kind of host makes tables. */
+export interface TableKind {
+  /**
+   * Bytes that a table is charged for; 0 if there is no such table.
+   *
+   * @param mostLevels the most that the bridge has
+   */
+  bytes(shape: WindowShape, hostPageShift: number, mostLevels: number): bigint;
+  /** What a table looks like that was charged, or why it cannot be had. */
+  geometry(shape: WindowShape, hostPageShift: number): TableGeometry | Errno;
+}
 
 /** A table that can be made. */
 export interface TableGeometry {
@@ -31,59 +52,51 @@ export interface TableGeometry {
 }
 
 /** 1 << shift on a 64-bit POWER. */
-const powerOfTwo = (shift: number): bigint => ((shift & 127) < 64 ? 1n << BigInt(shift & 127) : 0n);
+export const powerOfTwo = (shift: number): bigint => ((shift & 127) < 64 ? 1n << BigInt(shift & 127) : 0n);
 
 const log2 = (value: bigint): number => value.toString(2).length - 1;
 
 /** log2 of the bytes of a level. */
-function levelShift(pageShift: number, windowSize: bigint, levels: number, hostPageShift: number): number {
-  const entriesShift = (log2(windowSize) - pageShift) >>> 0;
+function levelShift({ pageShift, size, levels }: WindowShape, hostPageShift: number): number {
+  const entriesShift = (log2(size) - pageShift) >>> 0;
   const perLevel = Math.floor(((entriesShift + levels - 1) >>> 0) / levels);
   return Math.max((perLevel + ENTRY_SHIFT) >>> 0, hostPageShift);
 }
 
-/**
- * Bytes that a table is charged for: all its levels as if they were full, twice
- * because of the copy with user addresses. 0 if there is no such table.
- */
-export function tableBytes(
-  pageShift: number,
-  windowSize: bigint,
-  levels: number,
-  hostPageShift: number,
-): bigint {
-  if (levels < 1 || levels > MAX_LEVELS) return 0n;
-  if (windowSize === 0n || (windowSize & (windowSize - 1n)) !== 0n) return 0n;
+/** Tables of a PowerNV host, in the kernel's memory. */
+export const KERNEL_TABLES: TableKind = {
+  /** All levels as if they were full, twice because of the copy with user addresses. */
+  bytes(shape: WindowShape, hostPageShift: number, mostLevels: number): bigint {
+    const { pageShift, size, levels } = shape;
+    if (levels < 1 || levels > mostLevels) return 0n;
+    if (size === 0n || (size & (size - 1n)) !== 0n) return 0n;
 
-  const level = powerOfTwo(levelShift(pageShift, windowSize, levels, hostPageShift));
-  if (level === 0n) return 0n;
-  const wanted = powerOfTwo((log2(windowSize) - pageShift + ENTRY_SHIFT) >>> 0);
-  let size = wanted > 4096n ? wanted : 4096n;
-  let bytes = 0n;
-  for (let at = 0; at < levels; at++) {
-    bytes += ((size + level - 1n) / level) * level;
-    const above = (size / level) << BigInt(ENTRY_SHIFT);
-    size = above > level ? above : level;
-  }
-  return bytes * 2n;
-}
+    const level = powerOfTwo(levelShift(shape, hostPageShift));
+    if (level === 0n) return 0n;
+    const wanted = powerOfTwo((log2(size) - pageShift + ENTRY_SHIFT) >>> 0);
+    let left = wanted > 4096n ? wanted : 4096n;
+    let bytes = 0n;
+    for (let at = 0; at < levels; at++) {
+      bytes += ((left + level - 1n) / level) * level;
+      const above = (left / level) << BigInt(ENTRY_SHIFT);
+      left = above > level ? above : level;
+    }
+    return bytes * 2n;
+  },
 
-/** The table of a window whose {@link tableBytes} are not 0, or why it cannot be had. */
-export function tableGeometry(
-  pageShift: number,
-  windowSize: bigint,
-  levels: number,
-  hostPageShift: number,
-): TableGeometry | Errno {
-  const level = levelShift(pageShift, windowSize, levels, hostPageShift);
-  const bits = Math.imul(level - ENTRY_SHIFT, levels) >>> 0;
-  // The bus address has 55 bits at most below the ones that tell the windows apart.
-  if ((bits + pageShift) >>> 0 >= 55) return "EINVAL";
-  // Only the first level is allocated now.
-  if (level > MAX_ALLOCATION_SHIFT) return "ENOMEM";
-  const entriesShift = (log2(windowSize) - pageShift + ENTRY_SHIFT) >>> 0;
-  return {
-    length: 2 ** (Math.max(entriesShift, hostPageShift) - ENTRY_SHIFT),
-    reachable: 1n << BigInt(bits),
-  };
-}
+  geometry(shape: WindowShape, hostPageShift: number): TableGeometry | Errno {
+    const { pageShift, size, levels } = shape;
+    const level = levelShift(shape, hostPageShift);
+    // The bus address has 55 bits at most below the ones that tell the windows apart. The kernel
+    // adds them up in 64 bits: a level that wrapped around below 0 is far too large here.
+    const bits = (level - ENTRY_SHIFT) * levels;
+    if (bits + pageShift >= 55) return "EINVAL";
+    // Only the first level is allocated now.
+    if (level > MAX_ALLOCATION_SHIFT) return "ENOMEM";
+    const entriesShift = (log2(size) - pageShift + ENTRY_SHIFT) >>> 0;
+    return {
+      length: 2 ** (Math.max(entriesShift, hostPageShift) - ENTRY_SHIFT),
+      reachable: 1n << BigInt(bits),
+    };
+  },
+};

@@ -49,13 +49,16 @@ describe("the forecast of a migration", () => {
   it.each([
     { name: "2^28 - 1", length: 2 ** 28 - 1, warning: undefined },
     { name: "2^28", length: 2 ** 28, warning: /the largest table that QEMU 7.2.22 was seen to save/ },
-    { name: "2^29", length: 2 ** 29, warning: /segmentation fault/ },
-  ])("warns of what QEMU was seen to fail with: $name entries", ({ length, warning }) => {
-    const [forecast] = forecastMigration([windowOf(new TceTable({ length, pageShift: 16 }))]);
-    expect(forecast!.warnings).toHaveLength(warning === undefined ? 0 : 1);
-    if (warning !== undefined) expect(forecast!.warnings[0]).toMatch(warning);
-    expect(forecast!.seconds).toBeGreaterThan(10);
-  });
+    { name: "2^29", length: 2 ** 29, warning: /2\^28 are the most that QEMU 7.2.22 was seen to save/ },
+  ])(
+    "warns of tables at and beyond the largest that QEMU was seen to save: $name entries",
+    ({ length, warning }) => {
+      const [forecast] = forecastMigration([windowOf(new TceTable({ length, pageShift: 16 }))]);
+      expect(forecast!.warnings).toHaveLength(warning === undefined ? 0 : 1);
+      if (warning !== undefined) expect(forecast!.warnings[0]).toMatch(warning);
+      expect(forecast!.seconds).toBeGreaterThan(10);
+    },
+  );
 
   it("takes as long as a slow connection does", () => {
     const table = new TceTable({ length: 2 ** 20, pageShift: 12 });
@@ -87,7 +90,7 @@ describe("the forecast of a migration", () => {
       [
         "0x80000000 at 0x0000000000000000, 4 KiB pages: 4 GiB, 39.2 s of standstill",
         "    0 of 536,870,912 entries are mapped; a sparse encoding of 0 runs would need 46 B",
-        "    warning: 536,870,912 entries: QEMU 7.2.22 was seen to end with a segmentation fault, guest and all, when it saved 2^29; 2^28 was the most that worked",
+        "    warning: 536,870,912 entries: 2^28 are the most that QEMU 7.2.22 was seen to save; do not migrate this guest with it",
         "0x80000000: no window, 42 B",
         "all tables: 4 GiB, 39.2 s of standstill",
       ].join("\n"),
