@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import { compileFilter } from "../check/filter/event-filter.ts";
 import type { EventFilter } from "../check/trace-check.ts";
-import { DMA_LOST } from "../formats/trace/dma-event.ts";
+import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 
 /**
  * The filters of the command line: an event is taken if one of them takes it.

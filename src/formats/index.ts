@@ -26,6 +26,7 @@ export * from "./table/row-buffer.ts";
 export * from "./table/text-rows.ts";
 export { detectTraceFormat, type TraceFormat } from "./trace/detect.ts";
 export * from "./trace/dma-event.ts";
+export * from "./trace/dma-kinds.ts";
 export { type DmaCounts, DmaLogReader } from "./trace/dma-log.ts";
 export { type LogCounts, QemuLogReader } from "./trace/qemu-log.ts";
 export { SimpleTraceReader } from "./trace/simple-trace.ts";

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import type { OpScript } from "../formats/op-script/script.ts";
-import type { OpResult } from "../script/op/run.ts";
+import type { OpResult } from "../script/op/result.ts";
 import { Machine } from "../spapr/machine.ts";
 import { DmaTrace } from "./firmware/dma-trace.ts";
 import {

@@ -1,4 +1,5 @@
-import { DIRECTION_NAMES, DMA_EVENT_NAMES, DMA_LOST, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import { Histogram } from "./histogram.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
@@ -109,6 +110,7 @@ export class DmaStatistics {
 
   /** Takes one event; the object may be reused afterwards. */
   handle(event: DmaEvent): void {
+    this.#tracker.handle(event);
     if (event.kind === DMA_LOST) return;
     this.events++;
     const time = event.seconds + event.nanoseconds / 1e9;
@@ -118,7 +120,6 @@ export class DmaStatistics {
     const { events } = this.#group(device, DIRECTION_NAMES[event.direction]!);
     const name = DMA_EVENT_NAMES[event.kind]!;
     events[name] = (events[name] ?? 0) + 1;
-    this.#tracker.handle(event);
   }
 
   /** By device and direction. To be asked for after the last event. */

@@ -2,6 +2,7 @@ import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
+import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
@@ -81,6 +82,7 @@ export class LifetimeTracker {
   readonly rebuild: Rebuild;
   readonly #sink: LifetimeSink;
   readonly #windows = new Map<number, OwnedWindow>();
+  readonly #range = new CallRange();
   #mappings = 0;
   #lastKind = PUT;
   #silentClears = 0;
@@ -101,9 +103,7 @@ export class LifetimeTracker {
       this.#silentClears = this.rebuild.counts.silentClears;
       this.#dropWindow(event.liobn, "cleared", momentOf(event));
     }
-    if (event.kind === PUT) this.#put(event);
-    else if (event.kind === INDIRECT) this.#indirect(event);
-    else if (event.kind === STUFF) this.#stuff(event);
+    if (isStore(event)) this.#store(event);
   }
 
   /** To be called after the last event: ends what is alive. */
@@ -118,71 +118,50 @@ export class LifetimeTracker {
     return this.#windowOf(liobn)?.window;
   }
 
-  #put(event: TraceEvent): void {
-    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
-    if (owned === undefined) return;
-    const index = owned.rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    this.#store(owned, index, 1, event, event.tceHi, event.tceLo, false);
-  }
-
-  #stuff(event: TraceEvent): void {
-    // A refused call does not print where it began, nor then what it stored.
-    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
-    if (owned === undefined) return;
-    const { window } = owned.rebuilt;
-    // The address printed lies behind the last page.
-    const pages = event.pagesLo;
-    const lo = event.iobaLo - window.page.bytesLo(pages);
-    const hi = event.iobaHi - window.page.bytesHi(pages) - (lo < 0 ? 1 : 0);
-    this.#store(owned, window.indexOf(hi >>> 0, lo >>> 0), pages, event, event.tceHi, event.tceLo, true);
-  }
-
-  #indirect(event: TraceEvent): void {
+  #store(event: TraceEvent): void {
     const owned = this.#windowOf(event.liobn);
     if (owned === undefined) return;
     const { window } = owned.rebuilt;
-    const index = window.indexOf(event.iobaHi, event.iobaLo);
-    // A refused call stored what lies before the end of the window, and printed the entry behind that.
-    const pages = event.failed ? window.entries - index : event.lastLo + 1;
-    const back = event.failed ? pages : pages - 1;
-    this.#store(owned, index, pages, event, event.tceHi, event.tceLo, permOf(event.tceLo) === 0, back);
-  }
-
-  /** @param back entries between the first one and the one whose TCE is given */
-  #store(
-    owned: OwnedWindow,
-    first: number,
-    pages: number,
-    event: TraceEvent,
-    tceHi: number,
-    tceLo: number,
-    constant: boolean,
-    back = 0,
-  ): void {
+    const range = this.#range;
+    range.read(event, window.page);
+    const first = window.indexOf(range.startHi, range.startLo);
+    const pages = storedPages(event, window.entries - first);
     // Of a window whose end is not known, an address may lie outside of what we assume.
     if (pages <= 0 || first + pages > owned.window.entries) return;
     const moment = momentOf(event);
-    const maps = permOf(tceLo) !== 0;
+    const maps = permOf(event.tceLo) !== 0;
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
     if (!maps) return;
-    const { page } = owned.rebuilt.window;
-    const skip = constant ? 0 : back;
-    const lo = tceLo - page.bytesLo(skip);
-    const hi = tceHi - page.bytesHi(skip) - (lo < 0 ? 1 : 0);
-    const mapping: Mapping = {
+    const mapping = this.#mappingOf(event, owned, first, pages, moment);
+    owned.add(mapping);
+    this.#sink.begin(mapping);
+  }
+
+  #mappingOf(
+    event: TraceEvent,
+    { rebuilt, window }: OwnedWindow,
+    first: number,
+    pages: number,
+    made: Moment,
+  ): Mapping {
+    const { page } = rebuilt.window;
+    // Of a list the last TCE is printed, or that of the entry after the end of the window.
+    const isList = event.kind === INDIRECT;
+    const back = !isList ? 0 : event.failed ? pages : pages - 1;
+    const lo = event.tceLo - page.bytesLo(back);
+    const hi = event.tceHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+    return {
       number: this.#mappings++,
-      window: owned.window,
+      window,
       first,
       pages,
       tce: hi < 0 ? undefined : toBig(hi, lo),
-      perm: permOf(tceLo),
-      constant,
-      inferred: skip > 0,
-      made: moment,
+      perm: permOf(event.tceLo),
+      constant: event.kind === STUFF,
+      inferred: back > 0,
+      made,
       left: pages,
     };
-    owned.add(mapping);
-    this.#sink.begin(mapping);
   }
 
   #endRange(owned: OwnedWindow, first: number, pages: number, fate: Fate, moment: Moment | undefined): void {

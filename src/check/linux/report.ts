@@ -1,8 +1,9 @@
 import { toBig } from "../../base/u64.ts";
-import { DMA_UNMAP_SG, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import { GuiltyCallers } from "./leaks.ts";
-import type { DmaMapping } from "./mappings.ts";
+import type { LiveMapping } from "./mappings.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
@@ -32,7 +33,7 @@ export class DmaReport {
   add(
     event: DmaEvent,
     kind: FindingKind,
-    mapping: DmaMapping | undefined,
+    mapping: LiveMapping | undefined,
     causes: readonly Place[],
     message: string,
   ): void {
@@ -56,7 +57,7 @@ export class DmaReport {
       kind: "double-unmap",
       severity: "error",
       device: this.names[event.device]!,
-      ...(event.kind === DMA_UNMAP_SG ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
+      ...(DMA_KINDS[event.kind]!.family === LIST ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
       pages: pagesOf(event.size),
       places: [made, past, placeOfDma(event)],
       message: `the mapping made by ${placeText(made)} was undone by ${placeText(past)}, and is undone again`,

@@ -1,10 +1,11 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import { INDIRECT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { TraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
 import { type Finding, FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import { askedPages } from "../rebuild/call-range.ts";
 import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { Mismatch } from "../rebuild/verdicts.ts";
@@ -88,7 +89,7 @@ export class TraceFindings implements RebuildObserver {
         severity: "warning",
         liobn: event.liobn,
         ioba: toBig(event.iobaHi, event.iobaLo),
-        pages: event.kind === STUFF ? event.pagesLo : event.kind === INDIRECT ? event.lastLo + 1 : 1,
+        pages: askedPages(event),
         places: [placeOf(event)],
         message: `${call} was refused with ${event.ret}: ${rule}${values}`,
       }),

@@ -7,6 +7,7 @@ import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, placeOf } from "../findings/finding.ts";
 import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
+import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -24,7 +25,7 @@ export class WindowAdoption {
   readonly #hosts: WindowHosts;
   readonly #verdicts: Verdicts;
 
-  constructor(windows: RebuiltWindows, hosts: WindowHosts, verdicts: Verdicts) {
+  constructor({ windows, hosts, verdicts }: RebuildParts) {
     this.#windows = windows;
     this.#hosts = hosts;
     this.#verdicts = verdicts;

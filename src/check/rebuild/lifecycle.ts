@@ -5,6 +5,7 @@ import { buidOf, MAX_PHB_INDEX, PCI_LIOBN_FLAG, RtasToken } from "../../spapr/pa
 import { type Place, placeOf } from "../findings/finding.ts";
 import type { WindowAdoption } from "./adoption.ts";
 import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
+import type { RebuildParts } from "./parts.ts";
 import { Certainty } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -20,13 +21,7 @@ export class WindowLifecycle {
   #pendingTable = -1;
   #pendingPlace: Place = { event: 0, line: 0 };
 
-  constructor(
-    machine: Machine,
-    windows: RebuiltWindows,
-    hosts: WindowHosts,
-    adoption: WindowAdoption,
-    verdicts: Verdicts,
-  ) {
+  constructor({ machine, windows, hosts, verdicts }: RebuildParts, adoption: WindowAdoption) {
     this.#machine = machine;
     this.#windows = windows;
     this.#hosts = hosts;

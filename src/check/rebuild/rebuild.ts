@@ -22,6 +22,7 @@ import { POSITION_SPAN } from "./entry-history.ts";
 import { WindowHosts } from "./hosts.ts";
 import { WindowLifecycle } from "./lifecycle.ts";
 import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { RebuiltWindows } from "./rebuilt-windows.ts";
 import { RebuiltTranslations } from "./translations.ts";
@@ -45,22 +46,23 @@ export class Rebuild {
   readonly #calls: RebuiltCalls;
   readonly #translations: RebuiltTranslations;
 
-  /** @param observer hears what happens; see there */
+  /** @param observer notified of what happens */
   constructor(profile?: string, observer: RebuildObserver | null = null) {
     this.machine = new Machine({ phbs: [], ...(profile === undefined ? {} : { profile }) });
-    this.#verdicts = new Verdicts(observer);
-    this.#windows = new RebuiltWindows(this.#verdicts);
+    this.#verdicts = new Verdicts((event, mismatch) => observer?.mismatch(event, mismatch));
+    this.#windows = new RebuiltWindows(observer);
     this.#hosts = new WindowHosts(this.machine);
-    this.#adoption = new WindowAdoption(this.#windows, this.#hosts, this.#verdicts);
-    this.#lifecycle = new WindowLifecycle(
-      this.machine,
-      this.#windows,
-      this.#hosts,
-      this.#adoption,
-      this.#verdicts,
-    );
-    this.#calls = new RebuiltCalls(this.machine, this.#windows, this.#adoption, this.#verdicts);
-    this.#translations = new RebuiltTranslations(this.#windows, this.#adoption, this.#verdicts);
+    const parts: RebuildParts = {
+      machine: this.machine,
+      hosts: this.#hosts,
+      windows: this.#windows,
+      verdicts: this.#verdicts,
+      observer,
+    };
+    this.#adoption = new WindowAdoption(parts);
+    this.#lifecycle = new WindowLifecycle(parts, this.#adoption);
+    this.#calls = new RebuiltCalls(parts, this.#adoption);
+    this.#translations = new RebuiltTranslations(parts, this.#adoption);
   }
 
   /** What was compared, and how it came out. */

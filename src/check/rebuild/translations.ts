@@ -3,6 +3,8 @@ import type { TraceEvent } from "../../formats/trace/trace-event.ts";
 import { IommuTranslation } from "../../memory/iommu-region.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { NO_MASK, type WindowAdoption } from "./adoption.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
@@ -13,11 +15,13 @@ export class RebuiltTranslations {
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
   readonly #counts: RebuildCounts;
+  readonly #observer: RebuildObserver | null;
   readonly #translation = new IommuTranslation();
 
-  constructor(windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
+  constructor({ windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#windows = windows;
     this.#adoption = adoption;
+    this.#observer = observer;
     this.#verdicts = verdicts;
     this.#counts = verdicts.counts;
   }
@@ -53,13 +57,15 @@ export class RebuiltTranslations {
       return;
     }
     this.#counts.translations++;
-    this.#verdicts.observer?.outside(event, rebuilt);
+    this.#observer?.outside(event, rebuilt);
   }
 
   #translateEntry(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     const { window } = rebuilt;
-    const { observer } = this.#verdicts;
-    if ((!same || event.perm === 0) && observer?.translated(event, rebuilt, index, same) === true) return;
+    if (!same || event.perm === 0) {
+      const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
+      if (isExplained) return;
+    }
     if (!same && !window.isPci && event.perm === 0 && (event.tceHi | event.tceLo) === 0) {
       // quiesce and a device reset clear a VIO table and leave no line.
       this.#counts.silentClears++;
@@ -67,10 +73,8 @@ export class RebuiltTranslations {
       rebuilt.mark(0, window.entries, Certainty.KNOWN);
       return;
     }
-    const tceLo = (event.tceLo | event.perm) >>> 0;
-    if (!rebuilt.knows(index)) {
-      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, tceLo);
-    } else if (same) this.#counts.translations++;
+    if (!rebuilt.knows(index)) this.#verdicts.learn(event, rebuilt, index, same);
+    else if (same) this.#counts.translations++;
     else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
   }
 }

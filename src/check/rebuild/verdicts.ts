@@ -1,6 +1,5 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
-import type { RebuildObserver } from "./observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
@@ -47,10 +46,10 @@ export class Verdicts {
     mismatches: 0,
   };
   readonly mismatches: Mismatch[] = [];
-  readonly observer: RebuildObserver | null;
+  readonly #onMismatch: (event: TraceEvent, mismatch: Mismatch) => void;
 
-  constructor(observer: RebuildObserver | null) {
-    this.observer = observer;
+  constructor(onMismatch: (event: TraceEvent, mismatch: Mismatch) => void) {
+    this.#onMismatch = onMismatch;
   }
 
   /** The trace does not determine this answer. */
@@ -58,20 +57,17 @@ export class Verdicts {
     this.counts.undetermined++;
   }
 
-  /** Books a look at an entry that is not known: it is from now on, as it was seen. */
-  learn(
-    event: TraceEvent,
-    rebuilt: RebuiltWindow,
-    index: number,
-    same: boolean,
-    tceHi: number,
-    tceLo: number,
-  ): void {
+  /** Books a look at an entry that is not known: it is from now on, as the event shows it. */
+  learn(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     rebuilt.learned.note(index, 1, event.number, event.position);
     if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
     else if (same) this.counts.confirmed++;
     else this.counts.contradicted++;
-    if (!same) rebuilt.window.table!.put(index, tceHi, tceLo);
+    if (!same) {
+      // A translation prints the permission apart from the target, a read the whole entry.
+      const tceLo = event.kind === XLATE ? (event.tceLo | event.perm) >>> 0 : event.tceLo;
+      rebuilt.window.table!.put(index, event.tceHi, tceLo);
+    }
     rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
@@ -81,7 +77,7 @@ export class Verdicts {
     const text = formatTraceEvent(event);
     const mismatch = { event: event.number, line: event.position, text, expected, actual };
     this.mismatches.push(mismatch);
-    this.observer?.mismatch(event, mismatch);
+    this.#onMismatch(event, mismatch);
   }
 }
 

@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { PageStep } from "../../base/page-step.ts";
 import { hex, log2Of, toBig } from "../../base/u64.ts";
 import {
   DDW_CREATE,
@@ -14,6 +15,7 @@ import {
 } from "../../formats/trace/trace-event.ts";
 import { MAX_LIST_ENTRIES, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
+import { askedPages, CallRange } from "../rebuild/call-range.ts";
 import { phbOfLiobn } from "../rebuild/hosts.ts";
 import { CREATE, createCall } from "./header.ts";
 import type { Operation, Target } from "./target.ts";
@@ -34,9 +36,12 @@ export class ShrinkHistory {
   readonly #told = new Set<bigint>();
   /** Did the trace see the window begin? */
   #whole = false;
+  readonly #page: PageStep;
+  readonly #range = new CallRange();
 
   constructor(target: Target) {
     this.#target = target;
+    this.#page = new PageStep(target.pageShift);
   }
 
   /**
@@ -105,13 +110,14 @@ export class ShrinkHistory {
         return { op: "h_get_tce", liobn, ioba: hex(ioba), result: answer };
       }
       case STUFF: {
-        const pages = event.pagesLo;
-        const start = event.ret === 0 ? ioba - (BigInt(pages) << BigInt(this.#target.pageShift)) : ioba;
+        this.#range.read(event, this.#page);
+        const start = toBig(this.#range.startHi, this.#range.startLo);
+        const pages = askedPages(event);
         if (!this.#tells(start, pages)) return undefined;
         return { op: "h_stuff_tce", liobn, ioba: hex(start), tce, npages: hex(pages), result };
       }
       case INDIRECT:
-        return this.#tells(ioba, event.lastLo + 1) ? this.#listOf(event, ioba, result) : undefined;
+        return this.#tells(ioba, askedPages(event)) ? this.#listOf(event, ioba, result) : undefined;
       case XLATE:
         return this.#dmaOf(event, ioba);
       default:
@@ -146,7 +152,7 @@ export class ShrinkHistory {
   #listOf(event: TraceEvent, ioba: bigint, result: Operation): Operation {
     const last = toBig(event.tceHi, event.tceLo);
     const step = 1n << BigInt(this.#target.pageShift);
-    const list = Array.from({ length: Math.min(event.lastLo + 1, MAX_LIST_ENTRIES) }, (_entry, i) =>
+    const list = Array.from({ length: Math.min(askedPages(event), MAX_LIST_ENTRIES) }, (_entry, i) =>
       hex(BigInt.asUintN(64, last - (last & 3n ? step * BigInt(event.lastLo - i) : 0n))),
     );
     const op = "h_put_tce_indirect";

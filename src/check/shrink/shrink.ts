@@ -1,6 +1,7 @@
 import { parseOpScript } from "../../formats/op-script/script.ts";
 import type { TraceEvent } from "../../formats/trace/trace-event.ts";
 import { OpRunner } from "../../script/op/run.ts";
+import { reduceList } from "../../script/reduce-list.ts";
 import { Hcall } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -92,23 +93,16 @@ function reduce(
   shows: (part: readonly Operation[]) => boolean,
   isNeeded: (operation: Operation) => boolean,
 ): readonly Operation[] {
-  let rest = [...operations];
+  const reduction = reduceList(operations, isNeeded);
+  let rest = operations;
   let work = 0;
-  for (let size = Math.ceil(rest.length / 2); size >= 1; ) {
-    const before = rest.length;
-    for (let at = 0; at < rest.length; ) {
-      const without = rest.filter((one, i) => i < at || i >= at + size || isNeeded(one));
-      if (without.length === rest.length) {
-        at += size;
-        continue;
-      }
-      work += without.reduce((sum, { list }) => sum + (Array.isArray(list) ? list.length : 1), 0);
-      if (work > MAX_WORK) return rest;
-      if (shows(without)) rest = without;
-      else at += size;
-    }
-    if (size === 1 && rest.length === before) break;
-    size = size === 1 ? 1 : Math.ceil(size / 2);
+  for (let next = reduction.next(); !next.done; ) {
+    const part = next.value;
+    work += part.reduce((sum, { list }) => sum + (Array.isArray(list) ? list.length : 1), 0);
+    if (work > MAX_WORK) break;
+    const still = shows(part);
+    if (still) rest = part;
+    next = reduction.next(still);
   }
   return rest;
 }

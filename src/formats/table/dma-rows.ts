@@ -2,18 +2,11 @@ import { hex, toBig } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  DMA_EVENT_NAMES,
-  DMA_LOST,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_MAP_SG_ERR,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-  DMA_UNMAP_SG,
   type DmaEvent,
   type HalvesList,
   NO_DIRECTION,
 } from "../trace/dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST, kindsPrinting } from "../trace/dma-kinds.ts";
 import type { DmaLogReader } from "../trace/dma-log.ts";
 import type { Column, RowBuffer } from "./row-buffer.ts";
 
@@ -64,14 +57,8 @@ export const DMA_COLUMNS: readonly Column[] = [
   { name: "phys_addrs", type: "text" },
 ];
 
-/** Events whose addresses are those of a list. */
-const LIST_KINDS: readonly number[] = [
-  DMA_MAP_SG,
-  DMA_MAP_SG_ERR,
-  DMA_UNMAP_SG,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-];
+const HAS_ADDRESS = kindsPrinting("dmaAddress");
+const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 
 /** Name of the rows that say that events of a CPU are missing; `size` is how many, 0 when that is not known. */
 export const LOST_NAME = "lost";
@@ -94,11 +81,11 @@ export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaLogReader
 
 function addArguments(rows: RowBuffer, event: DmaEvent): void {
   if (event.direction !== NO_DIRECTION) rows.setText(DIRECTION, DIRECTION_NAMES[event.direction]!);
-  if (!LIST_KINDS.includes(event.kind)) {
+  if (HAS_ADDRESS[event.kind]!) {
     rows.setHalves(DMA_ADDRESS, event.dmaHi, event.dmaLo);
     rows.setInteger(SIZE, event.size);
   }
-  if (event.kind <= DMA_MAP_RESOURCE) rows.setHalves(PHYS_ADDRESS, event.physHi, event.physLo);
+  if (HAS_PHYS_ADDRESS[event.kind]!) rows.setHalves(PHYS_ADDRESS, event.physHi, event.physLo);
   if (event.attributes !== 0) rows.setText(ATTRIBUTES, attributeNames(event.attributes));
   rows.setBoolean(FAILED, event.failed);
   if (event.error !== 0) rows.setInteger(ERROR, event.error);

@@ -1,5 +1,6 @@
 import { DmaArguments } from "./dma-arguments.ts";
-import { DMA_EVENT_NAMES, DMA_LOST, DmaEvent } from "./dma-event.ts";
+import { DmaEvent } from "./dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { NumberReader } from "./number-reader.ts";

@@ -1,7 +1,7 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { QemuLogReader } from "../../formats/trace/qemu-log.ts";
 import { GET, type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
-import type { OpResult } from "../../script/op/run.ts";
+import type { OpResult } from "../../script/op/result.ts";
 import { MARK_BEGIN, MARK_END } from "./layout.ts";
 
 /** A translation that QEMU made for a DMA, one for each page that it touched. */

@@ -2,11 +2,10 @@ import { describe, expect, it } from "vitest";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  DMA_EVENT_NAMES,
-  DMA_LOST,
   type DmaEvent,
   type HalvesList,
 } from "../../../src/formats/trace/dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "../../../src/formats/trace/dma-kinds.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { corpusNames, readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
 
