@@ -125,7 +125,6 @@ export class TraceCheck {
   #truncated({ line, message }: Gap): void {
     this.#log.add({
       kind: "truncated",
-      severity: "warning",
       places: [{ event: this.#input.events, line }],
       message,
     });

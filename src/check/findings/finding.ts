@@ -1,28 +1,6 @@
 import { hex } from "../../base/u64.ts";
 import type { TraceEvent } from "../../formats/trace/trace-event.ts";
-
-/** What a finding is about. The names are part of the output's format. */
-export type FindingKind =
-  | "leak"
-  | "dma-fault"
-  | "dma-after-unmap"
-  | "double-map"
-  | "unmap-unmapped"
-  | "replaced-live"
-  | "window-overlap"
-  | "window-full"
-  | "direct-map-hole"
-  | "beyond-ram"
-  | "refused-call"
-  | "mismatch"
-  | "size-mismatch"
-  | "direction-mismatch"
-  | "double-unmap"
-  | "missing-sync"
-  | "truncated";
-
-/** `error`: something is wrong. `warning`: a leak, or something that deserves a look. */
-export type Severity = "error" | "warning";
+import { FINDING_KINDS, type FindingKind, type Severity } from "./kinds.ts";
 
 /** Something wrong in a trace, with the events that prove it. */
 export interface Finding {
@@ -61,7 +39,8 @@ const MAX_PROOF = 200;
 /** What a detector says; see {@link Finding}. */
 export interface NewFinding {
   readonly kind: FindingKind;
-  readonly severity: Severity;
+  /** Where it is not that of the kind. */
+  readonly severity?: Severity;
   readonly liobn?: number;
   readonly device?: string;
   readonly ioba?: bigint;
@@ -81,7 +60,7 @@ export class FindingLog {
   add(found: NewFinding): Finding {
     const finding: Finding = {
       kind: found.kind,
-      severity: found.severity,
+      severity: found.severity ?? FINDING_KINDS[found.kind].severity,
       liobn: found.liobn,
       device: found.device,
       ioba: found.ioba,

@@ -86,7 +86,6 @@ export class TraceFindings implements RebuildObserver {
       key,
       this.log.add({
         kind: "refused-call",
-        severity: "warning",
         liobn: event.liobn,
         ioba: toBig(event.iobaHi, event.iobaLo),
         pages: askedPages(event),
@@ -113,7 +112,6 @@ export class TraceFindings implements RebuildObserver {
     const { liobn } = event;
     this.log.add({
       kind: "mismatch",
-      severity: "error",
       liobn,
       ioba: toBig(event.iobaHi, event.iobaLo),
       pages: 1,
