@@ -16,13 +16,13 @@ export function filterOf(texts: readonly string[]): EventFilter | undefined {
   const traces = compiled.flatMap(({ trace }) => trace ?? []);
   const dmas = compiled.flatMap(({ dma }) => dma ?? []);
   return {
-    trace: (event) => {
+    qemu: (event) => {
       if (traces.length === 0) throw wrongSystem("Linux", "QEMU");
       return traces.some((filter) => filter(event, undefined));
     },
-    dma: (event, reader) => {
+    linux: (event, names) => {
       if (dmas.length === 0) throw wrongSystem("QEMU", "Linux");
-      return event.kind === DMA_LOST || dmas.some((filter) => filter(event, reader));
+      return event.kind === DMA_LOST || dmas.some((filter) => filter(event, names));
     },
   };
 }

@@ -3,16 +3,16 @@ import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
   type DmaEvent,
+  type DmaNames,
   type HalvesList,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, type DmaField, kindsPrinting } from "../../formats/trace/dma-kinds.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import type { Filter, FilterField, FilterFields } from "./fields.ts";
 
 /** Takes an event of Linux, or leaves it out. The reader has the names of devices and tasks. */
-export type DmaFilter = Filter<DmaEvent, DmaLogReader>;
+export type DmaFilter = Filter<DmaEvent, DmaNames>;
 
-type Field = FilterField<DmaEvent, DmaLogReader>;
+type Field = FilterField<DmaEvent, DmaNames>;
 
 /** trace-cmd's name of the events' system, which may stand before theirs or alone. */
 const SYSTEM = "dma";
@@ -118,7 +118,7 @@ export function findDmaKinds(matches: (name: string) => boolean): readonly numbe
 }
 
 /** The fields of events of Linux. */
-export function dmaFields(kinds: readonly number[]): FilterFields<DmaEvent, DmaLogReader> {
+export function dmaFields(kinds: readonly number[]): FilterFields<DmaEvent, DmaNames> {
   const there = ({ has }: Field): boolean => kinds.some((kind) => has({ kind } as DmaEvent));
   return {
     names: Object.keys(FIELDS).filter((name) => there(FIELDS[name]!)),

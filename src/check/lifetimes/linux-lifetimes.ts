@@ -1,7 +1,11 @@
 import { TWO32, toBig } from "../../base/u64.ts";
-import { DIRECTION_NAMES, type DmaEvent, type HalvesList } from "../../formats/trace/dma-event.ts";
+import {
+  DIRECTION_NAMES,
+  type DmaEvent,
+  type DmaNames,
+  type HalvesList,
+} from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, kindsPrinting, LIST } from "../../formats/trace/dma-kinds.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import { DeviceMappings, type LiveMapping, unmapsNothing } from "../linux/mappings.ts";
 
 const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
@@ -45,14 +49,14 @@ export interface DmaLifetimeSink {
 /** Pairs the maps of a Linux trace with their unmaps, as {@link DeviceMappings} find what an unmap ends. */
 export class DmaLifetimeTracker {
   readonly #sink: DmaLifetimeSink;
-  readonly #reader: DmaLogReader;
+  readonly #reader: DmaNames;
   /** By device. */
   readonly #live = new Map<number, DeviceMappings>();
   readonly #mappings = new Map<LiveMapping, DmaMapping>();
   #count = 0;
 
   /** @param reader gives the events; it has the names of devices and tasks */
-  constructor(sink: DmaLifetimeSink, reader: DmaLogReader) {
+  constructor(sink: DmaLifetimeSink, reader: DmaNames) {
     this.#sink = sink;
     this.#reader = reader;
   }

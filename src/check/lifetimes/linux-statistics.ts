@@ -1,6 +1,5 @@
-import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type DmaEvent, type DmaNames } from "../../formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../formats/trace/dma-kinds.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import { Histogram } from "./histogram.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 
@@ -85,7 +84,7 @@ class Group implements DmaGroupStatistics {
 /** Counts what devices do in a recording of Linux: how often, how much at once, and for how long. */
 export class DmaStatistics {
   readonly #tracker: DmaLifetimeTracker;
-  readonly #reader: DmaLogReader;
+  readonly #reader: DmaNames;
   readonly #groups = new Map<string, Group>();
   events = 0;
   /** Seconds of the first and the last event that have one; NaN without times. */
@@ -93,7 +92,7 @@ export class DmaStatistics {
   lastTime: number = Number.NaN;
 
   /** @param reader gives the events; it has the names of devices */
-  constructor(reader: DmaLogReader) {
+  constructor(reader: DmaNames) {
     this.#reader = reader;
     this.#tracker = new DmaLifetimeTracker(
       {

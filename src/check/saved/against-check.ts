@@ -68,16 +68,7 @@ export class AgainstCheck {
     this.#saved = saved.windows;
     this.#savedFile = saved.file;
     this.#moment = moment;
-    const filter = {
-      trace: (event: TraceEvent): boolean => {
-        this.#look(event);
-        return true;
-      },
-      dma: (): boolean => {
-        throw new IommuError("UNSUPPORTED", `${file}: dma events tell of mappings, not of windows`);
-      },
-    };
-    this.#check = new TraceCheck(file, options, filter, profile);
+    this.#check = new TraceCheck(file, options, { profile, onEvent: (event) => this.#look(event) });
   }
 
   push(chunk: Uint8Array): void {

@@ -94,7 +94,7 @@ export async function checkFile(
       await chunks.return(undefined);
       throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
     }
-    const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
+    const trace = new TraceCheck(name, thresholds, { filter: filterOf(options.filter) });
     await pour(chunks, trace);
     return trace.end();
   } finally {

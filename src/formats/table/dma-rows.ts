@@ -3,11 +3,11 @@ import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
   type DmaEvent,
+  type DmaNames,
   type HalvesList,
   NO_DIRECTION,
 } from "../trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST, kindsPrinting } from "../trace/dma-kinds.ts";
-import type { DmaLogReader } from "../trace/dma-log.ts";
 import type { Column, RowBuffer } from "./row-buffer.ts";
 
 const EVENT = 0;
@@ -64,7 +64,7 @@ const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 export const LOST_NAME = "lost";
 
 /** Adds a row for an event of `reader`. */
-export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaLogReader): void {
+export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaNames): void {
   const { kind } = event;
   rows.setInteger(EVENT, event.number);
   rows.setInteger(LINE, event.line);

@@ -45,6 +45,15 @@ export class HalvesList {
   }
 }
 
+/** Names of which events have the numbers. */
+export interface DmaNames {
+  readonly devices: { readonly names: readonly string[] };
+  readonly tasks: { readonly names: readonly string[] };
+}
+
+/** No names. */
+export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] } };
+
 /**
  * One event of the DMA API. A reader has a single one and fills it anew for
  * each event: take what you need before you return from the callback.
