@@ -97,9 +97,13 @@ function countValues(value: unknown, counts: { bytes: number; members: number })
   const isObject = typeof value === "object" && value !== null;
   counts.bytes += isObject ? OBJECT_BYTES : VALUE_BYTES;
   if (!isObject) return;
-  const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
-  if (inner !== value) counts.members += inner.length;
-  for (const item of inner) countValues(item, counts);
+  if (Array.isArray(value)) for (const item of value) countValues(item, counts);
+  else {
+    for (const key of Object.keys(value)) {
+      counts.members++;
+      countValues((value as Record<string, unknown>)[key], counts);
+    }
+  }
 }
 
 const QUOTE = 0x22;

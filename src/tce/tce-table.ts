@@ -1,13 +1,16 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
+import type { Leaf } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, LEAF_SIZE, type Node, type Owner } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
+import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
+const PERM_MASK = TCE_PERM_MASK;
 
 /**
  * The TCEs of one DMA window: a sparse, persistent, counted radix tree.
@@ -22,25 +25,36 @@ const IN_LEAF = LEAF_SIZE - 1;
  */
 export class TceTable extends TceView {
   /** Whose nodes are written in place: no view and no other table has them. */
-  #owner: Owner = {};
+  #owner: Owner;
   readonly #writer: TreeWriter;
   readonly #listRuns: ListRuns;
 
   constructor(shape: TceTableShape) {
     super(shape);
     this.#writer = new TreeWriter(this.page, this.height);
+    this.#owner = this.#writer.owner;
     this.#listRuns = new ListRuns(this.page);
   }
 
-  /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
+  /**
+   * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is
+   * cached, and most of them a valid entry with a valid one, which changes no count.
+   *
+   * It is as short as can be: V8 makes one function of a hypercall, from its
+   * dispatch down to here, while their bytecode is below a limit.
+   */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
     if (leaf !== null && leaf.owner === this.#owner) {
-      // A leaf that became empty goes.
-      if (leaf.put(index & IN_LEAF, hi, lo)) this.#write(index, 1, 0, 0, 0);
-    } else {
-      this.#putSlow(index, hi, lo);
+      const { words } = leaf;
+      const at = (index & IN_LEAF) * 2;
+      if ((lo & words[at]! & PERM_MASK) !== 0) {
+        words[at] = lo;
+        words[at + 1] = hi;
+        return;
+      }
     }
+    this.#putCounted(leaf, index, hi, lo);
   }
 
   /** {@link put} for callers off the hot path. */
@@ -48,11 +62,18 @@ export class TceTable extends TceView {
     this.put(index, hiOf(value), loOf(value));
   }
 
+  /** {@link put} where counts change, or the entry is not in the cached leaf `leaf`. */
+  #putCounted(leaf: Leaf | null, index: number, hi: number, lo: number): void {
+    if (leaf === null || leaf.owner !== this.#owner) this.#putSlow(index, hi, lo);
+    // A leaf that became empty goes.
+    else if (leaf.put(index & IN_LEAF, hi, lo)) this.#write(index, 1, 0, 0, 0);
+  }
+
   #putSlow(index: number, hi: number, lo: number): void {
     const node = this.#find(index);
     if (node?.kind === "leaf" && node.owner === this.#owner) {
       this.cache.keepLeaf(index, node);
-      this.put(index, hi, lo);
+      this.#putCounted(node, index, hi, lo);
     } else if (node?.owner === this.#owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
       this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
     }
