@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
 import type { Permission } from "../base/permission.ts";
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, log2, loOf } from "../base/u64.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
 import { MappingRun } from "./mapping-run.ts";
@@ -211,5 +211,3 @@ export class IommuRegion extends MemoryRegion {
     return { strategy: "page-walk", steps, notifications, complete: true };
   }
 }
-
-const log2 = (power: bigint): number => power.toString(2).length - 1;

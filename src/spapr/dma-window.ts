@@ -15,7 +15,7 @@ import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import type { RuleId } from "./observer.ts";
-import { PCI_LIOBN_FLAG } from "./papr.ts";
+import { isPciLiobn } from "./papr.ts";
 
 /** The attribute of an IOMMU region that VFIO asks a window for. */
 export const ATTR_TCE_FD = 0;
@@ -81,7 +81,7 @@ export class DmaWindow implements IommuHooks {
 
   /** Belongs to a PCI bridge, not to a VIO device: decides the names of trace events. */
   get isPci(): boolean {
-    return this.liobn >= PCI_LIOBN_FLAG;
+    return isPciLiobn(this.liobn);
   }
 
   /** Size in bytes, modulo 2^64 as QEMU computes it (QEMU-WINDOW-4): a window of all 2^64 bytes has 0. */

@@ -1,3 +1,4 @@
+import { toBig } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import { DmaTarget } from "../memory/dma-target.ts";
 import { ramOffset } from "../memory/guest-ram.ts";
@@ -51,7 +52,7 @@ export function readCells(
     return true;
   }
   const piece = bytes.subarray(0, count * 4);
-  const result = env.systemMemory.read((BigInt(hi) << 32n) | BigInt(lo), piece, null);
+  const result = env.systemMemory.read(toBig(hi, lo), piece, null);
   for (let i = 0; i < count; i++) into[i] = bytesView.getUint32(i * 4);
   return result === 0;
 }

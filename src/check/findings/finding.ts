@@ -1,5 +1,5 @@
 import { hex } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { FINDING_KINDS, type FindingKind, type Severity } from "./kinds.ts";
 
 /** Something wrong in a trace, with the events that prove it. */
@@ -106,7 +106,7 @@ export class FindingLog {
 }
 
 /** Where an event stands. */
-export const placeOf = (event: TraceEvent): Place => ({ event: event.number, line: event.position });
+export const placeOf = (event: QemuTraceEvent): Place => ({ event: event.number, line: event.position });
 
 /** `event 12 (line 13)`. */
 export const placeText = ({ event, line }: Place): string => `event ${event} (line ${line})`;
