@@ -1,8 +1,8 @@
 import { hex } from "../base/u64.ts";
-import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
+import type { EventFilter } from "./filter/filters.ts";
 import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
@@ -30,12 +30,6 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
   readonly droppedFindings: number;
-}
-
-/** An event is taken if this says so. */
-export interface EventFilter {
-  qemu(event: QemuTraceEvent): boolean;
-  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
 }
 
 /** What else there is to a check. */

@@ -64,7 +64,8 @@ function namedTypes(node, checker) {
           : undefined;
     if (name !== undefined) {
       let symbol = checker.getSymbolAtLocation(name);
-      if (symbol !== undefined && symbol.flags & ts.SymbolFlags.Alias) symbol = checker.getAliasedSymbol(symbol);
+      if (symbol !== undefined && symbol.flags & ts.SymbolFlags.Alias)
+        symbol = checker.getAliasedSymbol(symbol);
       const declared = symbol?.declarations?.[0];
       if (declared?.getSourceFile().fileName.startsWith(DIST) && !ts.isTypeParameterDeclaration(declared))
         found.set(symbol, name.getText());
@@ -83,7 +84,12 @@ export function publicApi() {
   const entries = entryPoints();
   const program = ts.createProgram(
     entries.map(({ file }) => file),
-    { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2023, lib: ["lib.es2023.d.ts", "lib.webworker.d.ts"], types: [] },
+    {
+      module: ts.ModuleKind.NodeNext,
+      target: ts.ScriptTarget.ES2023,
+      lib: ["lib.es2023.d.ts", "lib.webworker.d.ts"],
+      types: [],
+    },
   );
   const checker = program.getTypeChecker();
   const exported = new Set();
@@ -94,10 +100,14 @@ export function publicApi() {
     const items = symbols.map((symbol) => {
       const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
       exported.add(target);
-      const typeOnly = symbol.declarations[0].isTypeOnly || symbol.declarations[0].parent?.parent?.isTypeOnly || false;
-      const declarations = target.declarations.filter((node) => node.getSourceFile().fileName.startsWith(DIST));
+      const typeOnly =
+        symbol.declarations[0].isTypeOnly || symbol.declarations[0].parent?.parent?.isTypeOnly || false;
+      const declarations = target.declarations.filter((node) =>
+        node.getSourceFile().fileName.startsWith(DIST),
+      );
       for (const node of declarations)
-        for (const [type, text] of namedTypes(visible(node, typeOnly), checker)) named.set(type, `${text} (in ${symbol.name})`);
+        for (const [type, text] of namedTypes(visible(node, typeOnly), checker))
+          named.set(type, `${text} (in ${symbol.name})`);
       const text = declarations
         .map((node) => {
           const shown = visible(statementOf(node), typeOnly);
@@ -106,7 +116,13 @@ export function publicApi() {
         .join("\n")
         .replace(/^export (?:declare )?/gm, "");
       const declared = declarations[0].getSourceFile().fileName;
-      return { name: symbol.name, typeOnly, text, comment: commentOf(target, checker), declared: path.relative(DIST, declared) };
+      return {
+        name: symbol.name,
+        typeOnly,
+        text,
+        comment: commentOf(target, checker),
+        declared: path.relative(DIST, declared),
+      };
     });
     items.sort((a, b) => (a.name < b.name ? -1 : 1));
     return { name, items };

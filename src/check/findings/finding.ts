@@ -1,4 +1,6 @@
-import { hex } from "../../base/u64.ts";
+import { hex, hex64 } from "../../base/u64.ts";
+import { formatCount } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { FINDING_KINDS, type FindingKind, type Severity } from "./kinds.ts";
 
@@ -113,6 +115,23 @@ export const placeText = ({ event, line }: Place): string => `event ${event} (li
 
 /** `1 page`, `4 pages`. */
 export const pagesText = (pages: number): string => `${pages} page${pages === 1 ? "" : "s"}`;
+
+/**
+ * A finding as a line for people: `FILE:LINE: KIND: WINDOW ADDRESS: MESSAGE`.
+ *
+ * @param file what the input is called
+ * @param mark puts something around the kind, such as a colour
+ */
+export function formatFinding(file: string, finding: Finding, mark = (kind: string): string => kind): string {
+  const { kind, liobn, device, ioba, lines, count, message } = finding;
+  const line = lines.at(-1);
+  const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
+  const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
+  const times = count > 1 ? ` (${formatCount(count)} times)` : "";
+  const place = line === undefined ? file : `${file}:${line}`;
+  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
+}
 
 /** The finding in the shape of the JSON output. */
 export function findingToJson(finding: Finding): Record<string, unknown> {

@@ -26,7 +26,36 @@ export interface FindingKindInfo {
   readonly advice: string;
 }
 
-const kinds = {
+/**
+ * What a finding is about. The names are part of the output's format.
+ *
+ * @public
+ */
+export type FindingKind =
+  | "leak"
+  | "dma-fault"
+  | "dma-after-unmap"
+  | "double-map"
+  | "unmap-unmapped"
+  | "replaced-live"
+  | "window-overlap"
+  | "window-full"
+  | "direct-map-hole"
+  | "beyond-ram"
+  | "refused-call"
+  | "mismatch"
+  | "size-mismatch"
+  | "direction-mismatch"
+  | "double-unmap"
+  | "missing-sync"
+  | "truncated";
+
+/**
+ * All kinds of findings.
+ *
+ * @public
+ */
+export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   leak: {
     severity: "warning",
     meaning:
@@ -169,18 +198,4 @@ const kinds = {
     limits: "What the missing part may explain is not told.",
     advice: "Record again, with a larger buffer or fewer events. Findings behind a gap can be incomplete.",
   },
-} as const satisfies Record<string, FindingKindInfo>;
-
-/**
- * What a finding is about. The names are part of the output's format.
- *
- * @public
- */
-export type FindingKind = keyof typeof kinds;
-
-/**
- * All kinds of findings.
- *
- * @public
- */
-export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = kinds;
+};

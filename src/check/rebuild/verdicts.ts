@@ -1,5 +1,5 @@
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
-import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../formats/trace/trace-text.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
@@ -74,7 +74,7 @@ export class Verdicts {
   mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
     this.counts.mismatches++;
     if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
-    const text = formatTraceEvent(event);
+    const text = formatQemuTraceEvent(event);
     const mismatch = { event: event.number, line: event.position, text, expected, actual };
     this.mismatches.push(mismatch);
     this.#onMismatch(event, mismatch);

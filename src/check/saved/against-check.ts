@@ -4,7 +4,7 @@ import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
-import { isPast, type Moment } from "../state/window-state.ts";
+import { isPast, type Moment } from "../state/moment.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";

@@ -1,7 +1,6 @@
 import { permText } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
@@ -38,16 +37,6 @@ export interface StateRun {
   readonly certainty: "known" | "inferred" | "unknown";
   /** There if two or more pages map one and the same target. */
   readonly sameTarget?: true;
-}
-
-/** When: before an event of that number, at the first event of that time (seconds), or at the end. */
-export type Moment = { readonly event: number } | { readonly seconds: number } | undefined;
-
-/** Is the event after the moment, so that the state before it is what was asked for? */
-export function isPast(moment: Moment, event: QemuTraceEvent): boolean {
-  if (moment === undefined) return false;
-  if ("event" in moment) return event.number > moment.event;
-  return event.seconds + event.nanoseconds / 1e9 > moment.seconds;
 }
 
 /** Takes the state of a window; costs nothing that grows with it. */
@@ -192,6 +181,15 @@ export function diffStates(
   for (const window of after) {
     if (!before.some((one) => isSameWindow(one, window))) visit({ what: "created", window });
   }
+}
+
+/** A change in the shape of the JSON output of `diff`. */
+export function changeToJson(change: WindowChange): Record<string, unknown> {
+  const { what, window } = change;
+  const liobn = hex(window.liobn);
+  if (what !== "entries") return { what, liobn };
+  const { ioba, pages, before, after } = change;
+  return { what, liobn, ioba: hex(ioba), pages, before: hex(before), after: hex(after) };
 }
 
 const isSameWindow = (a: WindowState, b: WindowState): boolean =>

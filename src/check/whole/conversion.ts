@@ -1,39 +1,52 @@
-import { DmaLifetimeTracker } from "../check/lifetimes/linux-lifetimes.ts";
-import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../check/lifetimes/linux-rows.ts";
-import { DmaTimeline } from "../check/lifetimes/linux-timeline.ts";
-import { LifetimeTracker } from "../check/lifetimes/qemu-lifetimes.ts";
-import { MAPPING_COLUMNS, MappingRows } from "../check/lifetimes/qemu-rows.ts";
-import { Timeline } from "../check/lifetimes/qemu-timeline.ts";
-import type { EventFilter } from "../check/trace-check.ts";
-import { addDmaRow, DMA_COLUMNS } from "../formats/table/dma-rows.ts";
-import { addEventRow, EVENT_COLUMNS } from "../formats/table/event-rows.ts";
-import type { Column, RowBuffer } from "../formats/table/row-buffer.ts";
-import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
-import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
-import { traceFormat } from "../formats/trace/trace-formats.ts";
-import type { TraceFormat } from "../formats/trace/trace-reader.ts";
+import { IommuError } from "../../base/errors.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { openInput, untilTruncated } from "../../formats/input/opened-input.ts";
+import { addDmaRow, DMA_COLUMNS } from "../../formats/table/dma-rows.ts";
+import { addEventRow, EVENT_COLUMNS } from "../../formats/table/event-rows.ts";
+import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { detectTraceFormat, HEAD_BYTES, traceReader } from "../../formats/trace/trace-formats.ts";
+import type { TraceFormat, TraceReader } from "../../formats/trace/trace-reader.ts";
+import { filterOf } from "../filter/filters.ts";
+import { DmaLifetimeTracker } from "../lifetimes/linux-lifetimes.ts";
+import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../lifetimes/linux-rows.ts";
+import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
+import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
+import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
+import { Timeline } from "../lifetimes/qemu-timeline.ts";
+import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
 
-/** What a trace becomes. */
+/**
+ * What became of a trace that was written in another form.
+ *
+ * @public
+ */
+export interface ConversionSummary {
+  readonly format: TraceFormat;
+  /** What was read (`events`) and left out, by the names of the reader of the format. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Events that the filter took, with those that say that others are missing. */
+  readonly taken: number;
+}
+
+/**
+ * What a trace becomes: a row for each event, a row for each mapping with its end, or a timeline.
+ *
+ * @public
+ */
 export type Product = "events" | "mappings" | "timeline";
 
 /** Where it goes; one of the two is asked for, once. */
-export interface Destination {
+interface Destination {
   /** Opens a table. */
   rows(columns: readonly Column[]): RowBuffer;
   /** Takes the bytes of a timeline. */
   write(bytes: Uint8Array): void;
 }
 
-/** A reader of a trace at work. */
-export interface Conversion {
-  push(chunk: Uint8Array): void;
-  /** Ends the trace and what it becomes. */
-  end(): void;
-  /** What was read and left out; see the readers. */
-  counts(): Readonly<Record<string, number>>;
-  /** Events that were taken, with those that say that others are missing. */
-  taken(): number;
-}
+/** How a trace is converted. */
+export type ConversionOptions = ReadOptions & FilterOptions;
 
 interface Consumer<Event> {
   handle(event: Event): void;
@@ -41,42 +54,67 @@ interface Consumer<Event> {
 }
 
 /**
- * Starts to make `product` of a trace.
+ * Makes `product` of a trace, piece by piece: each step has read some more of it.
  *
- * @param filter takes events or leaves them out; without one all are taken
+ * @returns what became of it
+ * @throws IommuError UNSUPPORTED if the input is no trace
  */
-export function startConversion(
-  format: TraceFormat,
+export async function* convert(
+  input: InputData,
   product: Product,
   to: Destination,
-  filter?: EventFilter,
-): Conversion {
-  let taken = 0;
-  const qemu = (event: QemuTraceEvent): void => {
-    if (filter !== undefined && !filter.qemu(event)) return;
-    taken++;
-    (consumer as Consumer<QemuTraceEvent>).handle(event);
-  };
-  const linux = (event: LinuxDmaEvent, names: DmaNames): void => {
-    if (filter !== undefined && !filter.linux(event, names)) return;
-    taken++;
-    (consumer as Consumer<LinuxDmaEvent>).handle(event);
-  };
-  // What is missing is counted by the reader.
-  const reader = traceFormat(format).read({ qemu, linux, gap: () => {} });
-  const consumer =
-    format === "linux-dma"
-      ? dmaConsumer(product, to, reader.names)
-      : traceConsumer(product, to, format === "qemu-simple");
-  return {
-    push: (chunk) => reader.push(chunk),
-    end: () => {
-      reader.end();
-      consumer.end();
-    },
-    counts: () => ({ ...reader.counts }),
-    taken: () => taken,
-  };
+  options: ConversionOptions,
+): AsyncGenerator<void, ConversionSummary> {
+  const filter = filterOf(options.filter ?? []);
+  const { format, chunks } = await openTrace(input, nameOf(options));
+  try {
+    let taken = 0;
+    const take = <Event>(consumer: Consumer<Event>, event: Event): void => {
+      taken++;
+      consumer.handle(event);
+    };
+    // What is missing is counted by the reader.
+    const reader: TraceReader = traceReader(format, {
+      qemu: (event) => {
+        if (filter === undefined || filter.qemu(event)) take(consumer as Consumer<QemuTraceEvent>, event);
+      },
+      linux: (event, names) => {
+        if (filter === undefined || filter.linux(event, names))
+          take(consumer as Consumer<LinuxDmaEvent>, event);
+      },
+      gap: () => {},
+    });
+    const consumer =
+      format === "linux-dma"
+        ? dmaConsumer(product, to, reader.names)
+        : traceConsumer(product, to, format === "qemu-simple");
+    const truncated = truncation(options);
+    for await (const chunk of untilTruncated(chunks, truncated)) {
+      reader.push(chunk);
+      yield;
+    }
+    reader.end();
+    consumer.end();
+    return { format, counts: { ...reader.counts }, taken };
+  } finally {
+    await chunks.return(undefined);
+  }
+}
+
+/** Opens a trace of any format. */
+async function openTrace(
+  input: InputData,
+  name: string,
+): Promise<{ format: TraceFormat; chunks: AsyncGenerator<Uint8Array> }> {
+  const { head, chunks } = await openInput(input, name, HEAD_BYTES);
+  const format = detectTraceFormat(head);
+  if (format !== undefined) return { format, chunks };
+  await chunks.return(undefined);
+  const why =
+    head.length === 0
+      ? "is empty"
+      : "is no trace: none of its first 64 KiB reads as QEMU's log or simple format, or as Linux' dma events";
+  throw new IommuError("UNSUPPORTED", `${name}: ${why}`, { path: name });
 }
 
 function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {

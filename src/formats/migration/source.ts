@@ -28,6 +28,8 @@ export interface ByteFile {
   readonly size: number;
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. The buffer may be reused by the next call. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** All bytes in order, for who reads a trace of it; by default it is read piece by piece. */
+  stream?(): ByteStream;
 }
 
 export type MigrationSource = ByteStream | ByteStreamFactory | ByteFile;
@@ -39,7 +41,7 @@ const FILE_CHUNK = 512 * 1024;
 export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.asyncIterator in source;
 
 /** Can the source be read anywhere? (Having `read` does not tell: Node's streams have it, too.) */
-const isFile = (source: MigrationSource): source is ByteFile =>
+export const isFile = (source: MigrationSource): source is ByteFile =>
   typeof source !== "function" && !isOnce(source);
 
 /** The bytes of a source, in order. */

@@ -1,5 +1,5 @@
 import { toBig } from "../../base/u64.ts";
-import type { ColumnType, RowBuffer } from "./row-buffer.ts";
+import type { ColumnType, RowBuffer, TableWriter } from "./row-buffer.ts";
 
 /**
  * Rows as lines of text: JSON Lines and CSV.
@@ -42,6 +42,32 @@ export const CSV: TextForm = {
     return `${line}\n`;
   },
 };
+
+/** Text is collected up to this length before it is written. */
+const FLUSH_LENGTH = 1 << 20;
+
+/**
+ * Writes a table as text.
+ *
+ * @param write takes the text of the table, in pieces of about a megabyte
+ */
+export function textWriter(form: TextForm, write: (text: string) => void): TableWriter {
+  let hasHeader = false;
+  return {
+    write(rows) {
+      let text = hasHeader ? "" : form.header(rows);
+      hasHeader = true;
+      for (let row = 0; row < rows.rows; row++) {
+        text += form.line(rows, row);
+        if (text.length < FLUSH_LENGTH) continue;
+        write(text);
+        text = "";
+      }
+      write(text);
+    },
+    finish() {},
+  };
+}
 
 function jsonCell(rows: RowBuffer, column: number, row: number, type: ColumnType): string {
   if (type === "text") return JSON.stringify(rows.text(column, row));
