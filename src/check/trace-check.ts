@@ -17,7 +17,11 @@ import { TraceSource } from "./trace-source.ts";
  */
 const DROP_SPAN = 2 ** 19;
 
-/** What the check of one file found. */
+/**
+ * What the check of one file found.
+ *
+ * @public
+ */
 export interface CheckReport {
   readonly file: string;
   readonly format: TraceFormat | "op-script" | "migration-stream";
@@ -140,7 +144,11 @@ export class TraceCheck {
 const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): number =>
   statuses + translations + confirmed;
 
-/** The report in the shape of the JSON output. */
+/**
+ * The report in the shape of the JSON output.
+ *
+ * @public
+ */
 export function checkReportToJson(report: CheckReport): Record<string, unknown> {
   const { windows, findings, droppedFindings, ...rest } = report;
   return {

@@ -13,7 +13,7 @@ export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
 export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
-export type { DescribedSection, StreamDescription } from "./migration/description.ts";
+export type { DescribedSection, JsonObject, StreamDescription } from "./migration/description.ts";
 export { editMigration } from "./migration/edit.ts";
 export type { RamBlock, RamSink } from "./migration/ram.ts";
 export { type RamIndex, SavedRam } from "./migration/ram-index.ts";
@@ -37,7 +37,7 @@ export {
 export { CSV, JSON_LINES, type TextForm, textWriter } from "./table/text-rows.ts";
 export { DIRECTION_NAMES, type DmaNames, type HalvesList, type LinuxDmaEvent } from "./trace/dma-event.ts";
 export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
-export type { ArgumentName, QemuTraceEvent } from "./trace/trace-event.ts";
+export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
 export { detectTraceFormat, traceReader } from "./trace/trace-formats.ts";
 export type { Gap, TraceFormat, TraceHandlers, TraceReader } from "./trace/trace-reader.ts";
 export { traceEventName } from "./trace/trace-schema.ts";

@@ -20,3 +20,4 @@ export {
   withProfile,
 } from "./random/search.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
+export type { ChangedSettings } from "./settings.ts";

@@ -7,7 +7,11 @@ import { IommuTranslation } from "./iommu-region.ts";
 import type { MemoryRegion } from "./memory-region.ts";
 import type { MemorySystem } from "./memory-system.ts";
 
-/** Result of a DMA; QEMU's MEMTX_* values. */
+/**
+ * Result of a DMA; QEMU's MEMTX_* values.
+ *
+ * @public
+ */
 export const TxResult = { OK: 0, ERROR: 1, DECODE_ERROR: 2 } as const;
 
 /** How many IOMMUs one access may pass, as a guard against a translation that leads back to itself. */
@@ -18,6 +22,8 @@ const DEFAULT_ACCESS_BYTES = 4;
 /**
  * What a bus master sees: a tree of regions, and access to it through the
  * IOMMUs on the way.
+ *
+ * @public
  */
 export class AddressSpace {
   readonly system: MemorySystem;
@@ -56,6 +62,7 @@ export class AddressSpace {
    *
    * @param length bytes wanted, at least 1
    * @returns false if the access is refused, with the reason in `into`
+   * @internal
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
     const need = write ? 2 : 1;

@@ -14,6 +14,8 @@ export const MAX_RAM_BYTES: bigint = 1n << 52n;
  *
  * Offsets are numbers below 2^52; the caller has checked that an access ends
  * inside of the memory.
+ *
+ * @public
  */
 export class GuestRam {
   readonly sizeBytes: bigint;

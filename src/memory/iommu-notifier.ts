@@ -2,7 +2,11 @@ import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
 import { MappingRun } from "./mapping-run.ts";
 
-/** What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags. */
+/**
+ * What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags.
+ *
+ * @public
+ */
 export const NotifierFlag = {
   NONE: 0,
   UNMAP: 1,
@@ -12,7 +16,11 @@ export const NotifierFlag = {
   IOTLB_EVENTS: 3,
 } as const;
 
-/** How to make a notifier. Offsets are relative to the IOMMU region. */
+/**
+ * How to make a notifier. Offsets are relative to the IOMMU region.
+ *
+ * @public
+ */
 export interface NotifierOptions {
   /** For messages: who asks. */
   readonly name: string;
@@ -43,7 +51,11 @@ export interface NotifierOptions {
   readonly notifyCut?: (iova: bigint, last: bigint, target: bigint, perm: number) => void;
 }
 
-/** Somebody who mirrors the mappings of an IOMMU region, such as VFIO. */
+/**
+ * Somebody who mirrors the mappings of an IOMMU region, such as VFIO.
+ *
+ * @public
+ */
 export class IommuNotifier {
   readonly name: string;
   readonly flags: number;

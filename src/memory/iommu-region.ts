@@ -16,6 +16,8 @@ const DEFAULT_PAGE_SIZE = 0x1000n;
  *
  * The halves are signed, as bitwise operators make them: a number above 2^31
  * would not be a small integer for V8.
+ *
+ * @public
  */
 export class IommuTranslation {
   /** Address of the target page, high half. */
@@ -36,7 +38,11 @@ export class IommuTranslation {
   }
 }
 
-/** What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region. */
+/**
+ * What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region.
+ *
+ * @public
+ */
 export interface IommuHooks {
   /** The address space that translations lead to. */
   readonly target: AddressSpace;
@@ -59,7 +65,11 @@ export interface IommuHooks {
   getAttr?(attribute: number): number | undefined;
 }
 
-/** What a replay did. */
+/**
+ * What a replay did.
+ *
+ * @public
+ */
 export interface ReplayReport {
   /** How it found the mappings: page by page, from the table's counts, or not at all. */
   readonly strategy: "page-walk" | "counted-walk" | "skipped";
@@ -71,7 +81,11 @@ export interface ReplayReport {
   readonly complete: boolean;
 }
 
-/** A memory region whose accesses are translated. */
+/**
+ * A memory region whose accesses are translated.
+ *
+ * @public
+ */
 export class IommuRegion extends MemoryRegion {
   override readonly iommu: IommuRegion = this;
   readonly hooks: IommuHooks;

@@ -10,6 +10,8 @@ import { toBig } from "../base/u64.ts";
  * for all its pages: the address bits of the entry that unmaps, normally 0.
  *
  * The object is reused for the next event: copy it ({@link copy}) to keep it.
+ *
+ * @public
  */
 export class MappingRun {
   /** Page size of the region. */
@@ -79,7 +81,11 @@ export class MappingRun {
   }
 }
 
-/** Calls `visit` for each page of a run, as systems that speak pages tell it: offset in the region and target. */
+/**
+ * Calls `visit` for each page of a run, as systems that speak pages tell it: offset in the region and target.
+ *
+ * @public
+ */
 export function forEachPage(run: MappingRun, visit: (iova: bigint, target: bigint) => void): void {
   const size = 1n << BigInt(run.page.shift);
   const step = run.perm === 0 ? 0n : size;

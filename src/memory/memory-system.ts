@@ -9,6 +9,8 @@ import type { MemoryRegion } from "./memory-region.ts";
  * Among listeners, `regionAdd`, `regionNop`, `begin` and `commit` run in
  * ascending priority, `regionDel` in descending; ranges always in ascending
  * address order, removals before additions (QEMU-MEMORY-2, QEMU-MEMORY-3).
+ *
+ * @public
  */
 export interface MemoryListener {
   /** For messages. */
@@ -32,6 +34,8 @@ interface Registration {
 /**
  * All memory of one machine: its address spaces, the listeners that follow
  * them, and the transactions in which the layout changes.
+ *
+ * @public
  */
 export class MemorySystem {
   /** Hears of every DMA that failed. */

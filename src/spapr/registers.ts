@@ -8,6 +8,8 @@ const COUNT = 10;
  * before the call and the status afterwards, r4.. the arguments and results.
  *
  * Register r`n` is `words[2 * (n - 3)]` (high half) and the word behind it (low half).
+ *
+ * @public
  */
 export class HcallRegisters {
   readonly words: Uint32Array<ArrayBuffer> = new Uint32Array(COUNT * 2);

@@ -22,6 +22,8 @@ const PERM_MASK = TCE_PERM_MASK;
  * - *exact*: all 64 bits of an entry come back as they were put.
  *
  * Entry numbers are checked by the caller ({@link TceView}).
+ *
+ * @public
  */
 export class TceTable extends TceView {
   /** Whose nodes are written in place: no view and no other table has them. */

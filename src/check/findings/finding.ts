@@ -4,7 +4,11 @@ import { visible } from "../../base/visible.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { FINDING_KINDS, type FindingKind, type Severity } from "./kinds.ts";
 
-/** Something wrong in a trace, with the events that prove it. */
+/**
+ * Something wrong in a trace, with the events that prove it.
+ *
+ * @public
+ */
 export interface Finding {
   readonly kind: FindingKind;
   readonly severity: Severity;
@@ -25,7 +29,11 @@ export interface Finding {
   message: string;
 }
 
-/** The place of an event in its trace. */
+/**
+ * The place of an event in its trace.
+ *
+ * @public
+ */
 export interface Place {
   /** Events before it. */
   readonly event: number;
@@ -121,6 +129,7 @@ export const pagesText = (pages: number): string => `${pages} page${pages === 1 
  *
  * @param file what the input is called
  * @param mark puts something around the kind, such as a colour
+ * @public
  */
 export function formatFinding(file: string, finding: Finding, mark = (kind: string): string => kind): string {
   const { kind, liobn, device, ioba, lines, count, message } = finding;
@@ -133,7 +142,11 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
 }
 
-/** The finding in the shape of the JSON output. */
+/**
+ * The finding in the shape of the JSON output.
+ *
+ * @public
+ */
 export function findingToJson(finding: Finding): Record<string, unknown> {
   const { kind, severity, liobn, device, ioba, pages, events, lines, count, message } = finding;
   return {

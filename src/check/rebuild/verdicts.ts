@@ -5,7 +5,11 @@ import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 /** Mismatches that are kept with their text; all are counted. */
 const MAX_KEPT_MISMATCHES = 1000;
 
-/** A recorded answer that the engine does not give. */
+/**
+ * A recorded answer that the engine does not give.
+ *
+ * @public
+ */
 export interface Mismatch {
   readonly event: number;
   readonly line: number;
@@ -14,7 +18,11 @@ export interface Mismatch {
   readonly actual: string;
 }
 
-/** What was compared, and how it came out. */
+/**
+ * What was compared, and how it came out.
+ *
+ * @public
+ */
 export interface RebuildCounts {
   /** Statuses and H_GET_TCE values that the trace determines, and the engine gave. */
   statuses: number;

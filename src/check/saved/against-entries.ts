@@ -12,7 +12,11 @@ const MAX_REPORTED = 100;
 /** Events that are named for one stretch. */
 const MAX_PLACES = 16;
 
-/** How one window of a saved machine compares with what the trace says of it. The six classes add up to `entries`. */
+/**
+ * How one window of a saved machine compares with what the trace says of it. The six classes add up to `entries`.
+ *
+ * @public
+ */
 export interface WindowAgreement {
   readonly liobn: number;
   readonly entries: number;

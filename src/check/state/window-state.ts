@@ -9,7 +9,11 @@ import type { TceView } from "../../tce/tce-view.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 
-/** A window and its entries as they were at some event, for ever. */
+/**
+ * A window and its entries as they were at some event, for ever.
+ *
+ * @public
+ */
 export interface WindowState {
   readonly liobn: number;
   readonly busOffset: bigint;
@@ -28,7 +32,11 @@ export interface WindowState {
   readonly certainties: TceView;
 }
 
-/** Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty. */
+/**
+ * Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty.
+ *
+ * @public
+ */
 export interface StateRun {
   readonly ioba: bigint;
   readonly target: bigint;
@@ -77,7 +85,11 @@ export function savedStateOf(saved: SavedWindow): WindowState {
   };
 }
 
-/** Calls `visit` for each run of a window, mapped or unknown, in order. */
+/**
+ * Calls `visit` for each run of a window, mapped or unknown, in order.
+ *
+ * @public
+ */
 export function forEachStateRun(state: WindowState, visit: (run: StateRun) => void): void {
   const { table, certainties, entries, pageShift } = state;
   const shift = BigInt(pageShift);
@@ -101,7 +113,11 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
   });
 }
 
-/** What a window is, in the shape of the JSON output of `info` and `map`. */
+/**
+ * What a window is, in the shape of the JSON output of `info` and `map`.
+ *
+ * @public
+ */
 export function windowStateToJson(state: WindowState): Record<string, unknown> {
   const { liobn, busOffset, pageShift, entries, bypass, defaultWindow } = state;
   return {
@@ -114,7 +130,11 @@ export function windowStateToJson(state: WindowState): Record<string, unknown> {
   };
 }
 
-/** A window with its runs, in the shape of the JSON output of `map`. */
+/**
+ * A window with its runs, in the shape of the JSON output of `map`.
+ *
+ * @public
+ */
 export function stateToJson(state: WindowState): Record<string, unknown> {
   const runs: Record<string, unknown>[] = [];
   forEachStateRun(state, (run) => runs.push({ ...run, ioba: hex(run.ioba), target: hex(run.target) }));
@@ -127,6 +147,8 @@ const RUNS_AT_ONCE = 1024;
 /**
  * Every entry that is not zero, with its number, in order. Takes no more memory
  * than a few runs, however many entries there are.
+ *
+ * @public
  */
 export function* rawEntries({ table, entries }: WindowState): Generator<[index: number, tce: bigint]> {
   const size = 1n << BigInt(table.pageShift);
@@ -147,7 +169,11 @@ export function* rawEntries({ table, entries }: WindowState): Generator<[index: 
   }
 }
 
-/** What changed of one window between two states. */
+/**
+ * What changed of one window between two states.
+ *
+ * @public
+ */
 export type WindowChange =
   | { readonly what: "created" | "removed"; readonly window: WindowState }
   | {
@@ -160,7 +186,11 @@ export type WindowChange =
       readonly after: bigint;
     };
 
-/** Compares two states; subtrees that both share cost nothing. */
+/**
+ * Compares two states; subtrees that both share cost nothing.
+ *
+ * @public
+ */
 export function diffStates(
   before: readonly WindowState[],
   after: readonly WindowState[],
@@ -183,7 +213,11 @@ export function diffStates(
   }
 }
 
-/** A change in the shape of the JSON output of `diff`. */
+/**
+ * A change in the shape of the JSON output of `diff`.
+ *
+ * @public
+ */
 export function changeToJson(change: WindowChange): Record<string, unknown> {
   const { what, window } = change;
   const liobn = hex(window.liobn);

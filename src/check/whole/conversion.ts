@@ -45,7 +45,11 @@ interface Destination {
   write(bytes: Uint8Array): void;
 }
 
-/** How a trace is converted. */
+/**
+ * How a trace is converted.
+ *
+ * @public
+ */
 export type ConversionOptions = ReadOptions & FilterOptions;
 
 interface Consumer<Event> {

@@ -16,13 +16,25 @@
  * @module
  */
 
-/** Bytes that can be read once, in order. */
+/**
+ * Bytes that can be read once, in order.
+ *
+ * @public
+ */
 export type ByteStream = AsyncIterable<Uint8Array>;
 
-/** Bytes that can be read again from their beginning, as often as needed. */
+/**
+ * Bytes that can be read again from their beginning, as often as needed.
+ *
+ * @public
+ */
 export type ByteStreamFactory = () => ByteStream;
 
-/** Bytes that can be read anywhere. */
+/**
+ * Bytes that can be read anywhere.
+ *
+ * @public
+ */
 export interface ByteFile {
   /** Number of bytes. */
   readonly size: number;
@@ -32,6 +44,11 @@ export interface ByteFile {
   stream?(): ByteStream;
 }
 
+/**
+ * Any of them.
+ *
+ * @public
+ */
 export type MigrationSource = ByteStream | ByteStreamFactory | ByteFile;
 
 /** Bytes that are read from a {@link ByteFile} at a time: few enough to stay in the processor's cache. */

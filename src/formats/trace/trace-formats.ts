@@ -116,6 +116,7 @@ const TRACE_FORMATS: readonly TraceFormatReader[] = [QEMU_SIMPLE, LINUX_DMA, QEM
  * A reader for a trace of a format, to which it is pushed piece by piece, cut anywhere.
  *
  * @param handlers are notified of its events and of what is missing
+ * @public
  */
 export const traceReader = (format: TraceFormat, handlers: TraceHandlers): TraceReader =>
   TRACE_FORMATS.find((one) => one.format === format)!.read(handlers);
@@ -128,6 +129,7 @@ export const HEAD_BYTES = 65_536;
  * which finds an event there. Give it {@link HEAD_BYTES}, or all there is.
  *
  * @returns undefined if it is none of them. (Packed files are to be unpacked first.)
+ * @public
  */
 export function detectTraceFormat(bytes: Uint8Array): TraceFormat | undefined {
   const head = bytes.subarray(0, HEAD_BYTES);

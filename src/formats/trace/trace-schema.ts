@@ -93,7 +93,11 @@ export function findSchema(kind: number, pci: boolean): TraceSchema {
   return schema;
 }
 
-/** The name of an event as QEMU prints it, `spapr_iommu_pci_put`. */
+/**
+ * The name of an event as QEMU prints it, `spapr_iommu_pci_put`.
+ *
+ * @public
+ */
 export const traceEventName = ({ kind, pci }: QemuTraceEvent): string => findSchema(kind, pci).name;
 
 /** `put`, `ddw_remove`: what an event is called without what all of its kin begin with. */

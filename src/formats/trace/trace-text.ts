@@ -5,6 +5,8 @@ import { D32, D64, findSchema, POINTER, U32, X32 } from "./trace-schema.ts";
 /**
  * The line that QEMU's log backend writes for an event, without the line end.
  * It begins with thread and time if the event has them.
+ *
+ * @public
  */
 export function formatQemuTraceEvent(event: QemuTraceEvent): string {
   const schema = findSchema(event.kind, event.pci);
