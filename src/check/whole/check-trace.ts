@@ -22,7 +22,7 @@ const HEAD_BYTES = 64;
 export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, FilterOptions {
   /** Name of the hypervisor that made the trace, such as `qemu-4.0`; default `qemu-7.2`. */
   readonly profile?: string | undefined;
-  /** The input is an op script. Default: if it begins with a `{`. */
+  /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
 }
 
@@ -62,5 +62,5 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
 const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
   named(name, readMigrationAsFar(await opened.source()));
 
-/** No trace begins as a JSON object does. */
-const isScriptHead = (head: Uint8Array): boolean => /^\s*\{/.test(new TextDecoder().decode(head));
+/** What the first line of a script begins with. */
+const isScriptHead = (head: Uint8Array): boolean => /^\s*\{\s*"header"/.test(new TextDecoder().decode(head));
