@@ -12,7 +12,7 @@ import { hex64, toBig } from "../base/u64.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import type { RecordValues, Refusal } from "./observer.ts";
-import { HStatus, RtasStatus } from "./papr.ts";
+import { HStatus } from "./papr.ts";
 
 /** A refused hypercall, with one value of 64 bits that explains it. */
 export function refuse(
@@ -73,14 +73,3 @@ export function refuseCall(
   env.observer.refusal?.({ call, status, rule, source, values: values() });
   return status;
 }
-
-/** Wrong counts of argument or return cells. */
-export const refuseCounts = (env: SpaprEnvironment, call: string, nargs: number, nret: number): number =>
-  refuseCall(
-    env,
-    call,
-    RtasStatus.PARAM_ERROR,
-    "the numbers of argument and return cells are wrong",
-    "QEMU",
-    () => ({ nargs, nret }),
-  );
