@@ -1,6 +1,6 @@
 import { hex } from "../base/u64.ts";
-import type { DmaEvent, DmaNames } from "../formats/trace/dma-event.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
@@ -34,8 +34,8 @@ export interface CheckReport {
 
 /** An event is taken if this says so. */
 export interface EventFilter {
-  qemu(event: TraceEvent): boolean;
-  linux(event: DmaEvent, names: DmaNames): boolean;
+  qemu(event: QemuTraceEvent): boolean;
+  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
 }
 
 /** What else there is to a check. */
@@ -44,7 +44,7 @@ export interface TraceCheckContext {
   /** Name of the hypervisor that made the trace. */
   readonly profile?: string | undefined;
   /** Notified of each event of QEMU before it happens. */
-  readonly onEvent?: (event: TraceEvent) => void;
+  readonly onEvent?: (event: QemuTraceEvent) => void;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -114,7 +114,7 @@ export class TraceCheck {
     };
   }
 
-  #trace(event: TraceEvent): void {
+  #trace(event: QemuTraceEvent): void {
     if (event.position < this.#unsureUntil) this.rebuild.lose();
     this.rebuild.handle(event);
     this.#findings.tidy(event.number);

@@ -2,7 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { detectTraceFormat, HEAD_BYTES, traceFormat } from "../formats/trace/trace-formats.ts";
 import type { TraceFormat, TraceHandlers, TraceReader } from "../formats/trace/trace-reader.ts";
 
-/** Reads a trace of any format, told by its first bytes. */
+/** Reads a trace of any format, which its first bytes determine. */
 export class TraceSource {
   readonly #name: string;
   readonly #handlers: TraceHandlers;

@@ -8,8 +8,8 @@ import type { EventFilter } from "../check/trace-check.ts";
 import { addDmaRow, DMA_COLUMNS } from "../formats/table/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../formats/table/row-buffer.ts";
-import type { DmaEvent, DmaNames } from "../formats/trace/dma-event.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import { traceFormat } from "../formats/trace/trace-formats.ts";
 import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 
@@ -52,15 +52,15 @@ export function startConversion(
   filter?: EventFilter,
 ): Conversion {
   let taken = 0;
-  const qemu = (event: TraceEvent): void => {
+  const qemu = (event: QemuTraceEvent): void => {
     if (filter !== undefined && !filter.qemu(event)) return;
     taken++;
-    (consumer as Consumer<TraceEvent>).handle(event);
+    (consumer as Consumer<QemuTraceEvent>).handle(event);
   };
-  const linux = (event: DmaEvent, names: DmaNames): void => {
+  const linux = (event: LinuxDmaEvent, names: DmaNames): void => {
     if (filter !== undefined && !filter.linux(event, names)) return;
     taken++;
-    (consumer as Consumer<DmaEvent>).handle(event);
+    (consumer as Consumer<LinuxDmaEvent>).handle(event);
   };
   // What is missing is counted by the reader.
   const reader = traceFormat(format).read({ qemu, linux, gap: () => {} });
@@ -79,7 +79,7 @@ export function startConversion(
   };
 }
 
-function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<TraceEvent> {
+function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
   if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
@@ -89,7 +89,7 @@ function traceConsumer(product: Product, to: Destination, isBinary: boolean): Co
   return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
 }
 
-function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<DmaEvent> {
+function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
   if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);

@@ -12,7 +12,7 @@ export interface OpenedTrace {
 /**
  * Opens a trace of any format, packed or not, `-` for standard input.
  *
- * @param onRead hears how many bytes of the file itself were read
+ * @param onRead notified of how many bytes of the file itself were read
  * @throws IommuError UNSUPPORTED if it is no trace
  */
 export async function openTrace(path: string, onRead: (bytes: number) => void): Promise<OpenedTrace> {

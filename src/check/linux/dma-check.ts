@@ -1,4 +1,4 @@
-import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { FindingLog } from "../findings/finding.ts";
@@ -41,7 +41,7 @@ export class DmaCheck {
     return this.#devices.reduce((sum, { mappings }) => sum + mappings.live.size, 0);
   }
 
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     this.#report.advance(event.number);
     if (event.kind === DMA_LOST) {
       this.lose();
@@ -81,7 +81,7 @@ export class DmaCheck {
     });
   }
 
-  #device(event: DmaEvent): LinuxDevice {
+  #device(event: LinuxDmaEvent): LinuxDevice {
     const device = this.#devices[event.device];
     if (device !== undefined) return device;
     while (this.#devices.length <= event.device) {

@@ -1,5 +1,5 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
@@ -63,7 +63,7 @@ export class DeviceMappings {
    *
    * @returns undefined for a list of which the kernel wrote out nothing
    */
-  map(event: DmaEvent): LiveMapping | undefined {
+  map(event: LinuxDmaEvent): LiveMapping | undefined {
     const { ranges, rangeSizes, entries } = event;
     const { family } = DMA_KINDS[event.kind]!;
     const isList = family === LIST;
@@ -98,7 +98,7 @@ export class DeviceMappings {
    * address was undone.
    * What may be gone since events were lost is ended only by a call that belongs to it, at its own address.
    */
-  undoneBy(event: DmaEvent): LiveMapping | undefined {
+  undoneBy(event: LinuxDmaEvent): LiveMapping | undefined {
     const { entries, dmaHi, dmaLo, direction } = event;
     if (DMA_KINDS[event.kind]!.family !== LIST) {
       const found = this.#bestFit(event);
@@ -118,7 +118,7 @@ export class DeviceMappings {
   }
 
   /** Which of the mappings that begin at its address an unmap means. */
-  #bestFit(event: DmaEvent): LiveMapping | undefined {
+  #bestFit(event: LinuxDmaEvent): LiveMapping | undefined {
     const { family, calls } = DMA_KINDS[event.kind]!;
     let found: LiveMapping | undefined;
     let most = -1;
@@ -138,7 +138,7 @@ export class DeviceMappings {
   }
 
   /** Can an unmap of other bytes mean this mapping? Else its own map was not seen. */
-  #isPartOf(event: DmaEvent, mapping: LiveMapping): boolean {
+  #isPartOf(event: LinuxDmaEvent, mapping: LiveMapping): boolean {
     const belongs = DMA_KINDS[mapping.kind]!.calls === DMA_KINDS[event.kind]!.calls;
     return belongs && mapping.direction === event.direction && mapping.event >= this.#sureFrom;
   }
@@ -176,7 +176,7 @@ export class DeviceMappings {
   }
 
   /** Takes a mapping away; its address is remembered. */
-  remove(mapping: LiveMapping, { kind, number, line }: DmaEvent): void {
+  remove(mapping: LiveMapping, { kind, number, line }: LinuxDmaEvent): void {
     this.live.delete(mapping);
     this.releasing = true;
     if (DMA_KINDS[kind]!.family === ALLOCATION) this.freed++;
@@ -193,7 +193,7 @@ export class DeviceMappings {
   }
 
   /** What was undone last where an event unmaps or syncs. */
-  pastUnmap(event: DmaEvent): PastUnmap | undefined {
+  pastUnmap(event: LinuxDmaEvent): PastUnmap | undefined {
     const { entries, dmaHi, dmaLo } = event;
     if (!IS_LIST_UNMAP[event.kind]!) return this.#past.get(dmaHi, dmaLo);
     return entries.length === 0 ? undefined : this.#pastLists.get(entries.words[0]!, entries.words[1]!);
@@ -227,9 +227,9 @@ const overlap = (a: LiveMapping, b: LiveMapping): boolean =>
   a.physical < b.physical + b.size && b.physical < a.physical + a.size;
 
 /** Does an event give back nothing? That is no error: nvme does so once for each removal. */
-export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: DmaEvent): boolean =>
+export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: LinuxDmaEvent): boolean =>
   DMA_KINDS[kind]!.family === ALLOCATION && size === 0 && (dmaHi | dmaLo) === 0;
 
 /** Does a mapping begin at the DMA address of an event? */
-export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: DmaEvent): boolean =>
+export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: LinuxDmaEvent): boolean =>
   mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;

@@ -1,4 +1,4 @@
-import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { placeText } from "../findings/finding.ts";
 import type { LinuxDevice } from "./device.ts";
@@ -6,7 +6,7 @@ import { FAMILY_NAMES, isAt, type LiveMapping } from "./mappings.ts";
 import type { DmaReport } from "./report.ts";
 
 /** Checks an unmap: what it ends was made by a call that belongs to it, with the same size and direction. */
-export function checkUnmap(event: DmaEvent, device: LinuxDevice, report: DmaReport): void {
+export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: DmaReport): void {
   const { mappings, syncs } = device;
   const mapping = mappings.undoneBy(event);
   if (mapping === undefined) {
@@ -28,7 +28,7 @@ export function checkUnmap(event: DmaEvent, device: LinuxDevice, report: DmaRepo
 }
 
 /** Compares an unmap with the map that it undoes. */
-function compare(event: DmaEvent, mapping: LiveMapping, report: DmaReport): void {
+function compare(event: LinuxDmaEvent, mapping: LiveMapping, report: DmaReport): void {
   const made = placeText(mapping);
   const [map, unmap] = [DMA_KINDS[mapping.kind]!, DMA_KINDS[event.kind]!];
   const say = (kind: "mismatch" | "size-mismatch" | "direction-mismatch", text: string): void =>

@@ -1,4 +1,4 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Place } from "../findings/finding.ts";
 import { PositionScale } from "./entry-history.ts";
@@ -22,7 +22,7 @@ export class RebuiltWindows {
   }
 
   /** The window of an event. */
-  find(event: TraceEvent): RebuiltWindow | undefined {
+  find(event: QemuTraceEvent): RebuiltWindow | undefined {
     const last = this.#last;
     if (last !== undefined && event.liobnHi === 0 && event.liobnLo === last.window.liobn) return last;
     this.#last = this.#byLiobn.get(event.liobn);
