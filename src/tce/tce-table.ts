@@ -103,8 +103,15 @@ export class TceTable extends TceView {
    * `(hi, lo)`, each further one a page size more, without passing 2^64.
    */
   putRun(first: number, count: number, hi: number, lo: number): void {
-    if (count === 1) this.put(first, hi, lo);
-    else this.#write(first, count, hi >>> 0, lo >>> 0, 1);
+    if (count === 1) {
+      this.put(first, hi, lo);
+    } else if ((hi | lo) === 0) {
+      // A run that is stored has no zeros.
+      this.put(first, 0, 0);
+      this.putRun(first + 1, count - 1, this.page.sizeHi, this.page.sizeLo);
+    } else {
+      this.#write(first, count, hi >>> 0, lo >>> 0, 1);
+    }
   }
 
   /**
