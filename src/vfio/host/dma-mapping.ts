@@ -1,4 +1,5 @@
 import type { Answer, Errno } from "../../base/errno.ts";
+import { Spare } from "../../base/spare.ts";
 import { pageOf, TWO32 } from "../../base/u64.ts";
 import { HostRun } from "../../kvm/ports.ts";
 import type { ContainerWindows } from "./container-windows.ts";
@@ -17,10 +18,7 @@ export class DmaMapping {
   readonly #windows: ContainerWindows;
   /** Version 1: each page is pinned when it is mapped. Version 2 takes pages of registered memory. */
   readonly #pins: boolean;
-  /** The entries of the request at work. */
-  readonly #run = new HostRun();
-  /** Pages that the request asks for; more than the run has if the table ends before. */
-  #wanted = 0;
+  readonly #runs = new Spare(() => new HostRun());
 
   constructor(host: Host, windows: ContainerWindows, version: 1 | 2) {
     this.#host = host;
@@ -41,19 +39,21 @@ export class DmaMapping {
     const { sizeHi, sizeLo, vaddrHi, vaddrLo, flags } = request;
     if (((sizeHi | vaddrHi) & ~maskHi) !== 0 || ((sizeLo | vaddrLo) & ~maskLo) !== 0) return "EINVAL";
     if (flags === 0) return "EINVAL";
-    const entries = this.#entriesOf(table, "MAP", request);
-    if (entries !== 0) return entries;
-    const errno = this.#host.faults.at("map");
-    if (errno !== undefined) return errno;
-
-    const run = this.#run;
-    // User addresses end at 2^52: whatever lies above is not registered, exact or not.
-    run.vaddr = (vaddrHi >>> 0) * TWO32 + (vaddrLo >>> 0);
+    if (!isAligned(table, request)) return this.#misaligned();
+    const { sizeHi: pageHi, sizeLo: pageLo } = table.page;
+    if (sizeLo === (pageLo | 0) && sizeHi === (pageHi | 0) && !this.#pins) {
+      // A single page, as most hypercalls have it.
+      const index = table.indexOf(request.iovaHi, request.iovaLo);
+      const errno = this.#host.faults.map.pass();
+      return errno ?? table.mapPage(memory.registered, index, vaddrHi, vaddrLo, flags);
+    }
+    const run = this.#runs.take();
+    const past = this.#setEntries(run, table, "MAP", request);
+    run.vaddrHi = vaddrHi;
+    run.vaddrLo = vaddrLo;
     run.permission = flags;
-    const refused = this.#pins ? this.#pinAndMap(memory, table) : table.map(memory.registered, run);
-    // A request past the end got to the end of the table: the real kernel would now write elsewhere.
-    const failure = refused === 0 && this.#wanted > run.pages ? "EINVAL" : refused;
-    if (failure !== 0) table.unmap(memory.registered, run.index, run.done);
+    const failure = this.#host.faults.map.pass() ?? this.#mapEntries(memory, table, run, past);
+    this.#runs.giveBack(run);
     return failure;
   }
 
@@ -67,42 +67,51 @@ export class DmaMapping {
     if (table === undefined) return "ENXIO";
     const { maskHi, maskLo } = table.page;
     if ((request.sizeHi & ~maskHi) !== 0 || (request.sizeLo & ~maskLo) !== 0) return "EINVAL";
-    const entries = this.#entriesOf(table, "UNMAP", request);
-    if (entries !== 0) return entries;
-    const errno = this.#host.faults.at("unmap");
-    if (errno !== undefined) return errno;
-    table.unmap(memory.registered, this.#run.index, this.#run.pages);
-    return 0;
+    if (!isAligned(table, request)) return this.#misaligned();
+    const run = this.#runs.take();
+    this.#setEntries(run, table, "UNMAP", request);
+    const refused = this.#host.faults.unmap.pass();
+    if (refused === undefined) table.unmap(memory.registered, run.index, run.pages);
+    this.#runs.giveBack(run);
+    return refused ?? 0;
+  }
+
+  /** Two checks are joined by a logical or, whose value is the answer. */
+  #misaligned(): 1 | Errno {
+    return this.#host.profile.misalignedIovaAnswersOne ? 1 : "EINVAL";
   }
 
   /**
    * Finds the entries of a request, cut off at the end of the table. The real
    * kernel checks the first page only and goes on into foreign memory.
+   *
+   * @returns whether they were cut off
    */
-  #entriesOf(table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): Answer<0 | 1> {
-    const { maskHi, maskLo, shift } = table.page;
-    const { iovaHi, iovaLo } = request;
-    if ((iovaHi & ~maskHi) !== 0 || (iovaLo & ~maskLo) !== 0) {
-      return this.#host.profile.misalignedIovaAnswersOne ? 1 : "EINVAL";
-    }
-    const run = this.#run;
-    run.index = table.indexOf(iovaHi, iovaLo);
-    const wanted = pageOf(request.sizeHi >>> 0, request.sizeLo >>> 0, shift);
+  #setEntries(run: HostRun, table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): boolean {
+    run.index = table.indexOf(request.iovaHi, request.iovaLo);
+    run.pages = pageOf(request.sizeHi >>> 0, request.sizeLo >>> 0, table.page.shift);
     const left = table.length - run.index;
-    this.#wanted = wanted;
-    run.pages = wanted;
-    if (wanted > left) {
-      run.pages = left;
-      const { iova, size } = request;
-      this.#host.onHazard({ rule: "range-past-table", request: kind, iova, size });
-    }
-    return 0;
+    if (run.pages <= left) return false;
+    run.pages = left;
+    const { iova, size } = request;
+    this.#host.onHazard({ rule: "range-past-table", request: kind, iova, size });
+    return true;
+  }
+
+  /** @param past the request goes on past the end of the table */
+  #mapEntries(memory: HostMemory, table: HardwareTable, run: HostRun, past: boolean): Errno | 0 {
+    const refused = this.#pins ? this.#pinAndMap(memory, table, run) : table.map(memory.registered, run);
+    // Such a request got to the end of the table: the real kernel would now write elsewhere.
+    const failure = refused === 0 && past ? "EINVAL" : refused;
+    if (failure !== 0) table.unmap(memory.registered, run.index, run.done);
+    return failure;
   }
 
   /** Version 1 pins each page when it is mapped. */
-  #pinAndMap(memory: HostMemory, table: HardwareTable): Errno | 0 {
-    const run = this.#run;
-    const { index, pages, vaddr } = run;
+  #pinAndMap(memory: HostMemory, table: HardwareTable, run: HostRun): Errno | 0 {
+    const { index, pages } = run;
+    // User addresses end at 2^52: whatever lies above is not there, exact or not.
+    const vaddr = (run.vaddrHi >>> 0) * TWO32 + (run.vaddrLo >>> 0);
     const writes = (run.permission & MAP_WRITE) !== 0 || this.#host.profile.v1PinsForWriting;
     const needed = writes ? PROT_READ | PROT_WRITE : PROT_READ;
     let done = 0;
@@ -120,3 +129,7 @@ export class DmaMapping {
     return refused === 0 && done < pages ? "EFAULT" : refused;
   }
 }
+
+/** Does a request begin on a page of the table? */
+const isAligned = ({ page }: HardwareTable, { iovaHi, iovaLo }: DmaRequest): boolean =>
+  (iovaHi & ~page.maskHi) === 0 && (iovaLo & ~page.maskLo) === 0;
