@@ -122,11 +122,15 @@ function mapMemory(
     [0n, ramBytes],
     [gpuAddress, gpuBytes],
   ] as const) {
-    const count = Number(bytes / pageBytes);
-    calls += mapDirect(lab.hosted.machine, liobn, pageShift, start + address, address, count, () =>
-      lab.after("H_PUT_TCE_INDIRECT"),
-    );
-    pages += count;
+    const range = {
+      liobn,
+      pageShift,
+      ioba: start + address,
+      target: address,
+      pages: Number(bytes / pageBytes),
+    };
+    calls += mapDirect(lab.hosted.machine, range, () => lab.after("H_PUT_TCE_INDIRECT"));
+    pages += range.pages;
   }
   return { pages, calls, seconds: context.now() - begin };
 }

@@ -3,7 +3,7 @@ import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import { GuiltyCallers } from "./leaks.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
