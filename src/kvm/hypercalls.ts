@@ -154,14 +154,17 @@ export class TceHypercalls {
     return H_SUCCESS;
   }
 
-  /** H_PUT_TCE with permission bits: all attached tables must agree, then all follow. */
+  /**
+   * H_PUT_TCE with permission bits: all attached tables must accept it, then
+   * all follow. The first one is asked as it maps, before it changes anything.
+   */
   #map(table: GuestTable, index: number, hi: number, lo: number): HandlerStatus {
     if (!isAligned(table, hi, lo)) return H_TOO_HARD;
     const { slots } = this.#context;
     if (!slots.find(hi, lo & ~PERM_MASK)) return H_TOO_HARD;
     const { vaddrHi, vaddrLo } = slots;
     const { attached } = table;
-    for (let i = 0; i < attached.length; i++) {
+    for (let i = 1; i < attached.length; i++) {
       if (!attached[i]!.acceptsPage(vaddrHi, vaddrLo)) return H_TOO_HARD;
     }
     for (let i = 0; i < attached.length; i++) {

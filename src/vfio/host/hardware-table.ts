@@ -1,7 +1,7 @@
 import type { Errno } from "../../base/errno.ts";
 import { type PageStep, pageStep } from "../../base/page-step.ts";
 import { hiOfNumber, loOfNumber, pageOf, TWO32 } from "../../base/u64.ts";
-import type { HostRun } from "../../kvm/ports.ts";
+import { type HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { FaultGate, FaultInjector } from "./faults.ts";
@@ -103,18 +103,23 @@ export class HardwareTable {
     return true;
   }
 
-  /** Maps a page of registered memory, replacing what was there. On failure nothing is changed. */
+  /**
+   * Maps a page of registered memory, replacing what was there. On failure
+   * nothing is changed.
+   *
+   * @returns NOT_ACCEPTED if {@link acceptsPage} would not have it
+   */
   mapPage(
     registered: RegisteredMemory,
     index: number,
     vaddrHi: number,
     vaddrLo: number,
     permission: number,
-  ): Errno | 0 {
+  ): Errno | 0 | typeof NOT_ACCEPTED {
     const { shift } = this.page;
     const vaddr = vaddrOf(vaddrHi, vaddrLo);
     const region = registered.find(vaddr, this.pageSize);
-    if (region === undefined || region.pageShift < shift) return "EINVAL";
+    if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
     const extent = region.extentOf(vaddr);
     if (extent.pageShift < shift) return "EPERM";
     const errno = this.#exchange.pass();
