@@ -115,7 +115,8 @@ function loadTable(machine: Machine, window: DmaWindow, saved: SavedTable): void
   if (saved.table !== null) {
     if (!window.enabled) window.enable(pageShift, busOffset, entries);
     else if (moves) window.reinterpret(pageShift, busOffset);
-    window.table!.restore(saved.table);
+    // Unless a listener took the window away meanwhile, or made it another one.
+    if (window.entries === entries) window.restore(saved.table);
   }
   if (saved.defWin !== null) window.defaultWindow = saved.defWin;
   env.observer.trace?.({

@@ -100,7 +100,7 @@ export class ContainerWindows {
     const chargedPages = Number(bytes >> BigInt(host.pageShift));
     if (!caller.charge(chargedPages)) return "ENOMEM";
 
-    const geometry = host.faults.at("allocate") ?? tables.geometry(shape, host.pageShift);
+    const geometry = host.faults.allocate.pass() ?? tables.geometry(shape, host.pageShift);
     if (isErrno(geometry) || geometry.length > host.maxEntries) {
       if (!host.profile.failedTableStaysCharged) caller.uncharge(chargedPages);
       return isErrno(geometry) ? geometry : "ENOMEM";

@@ -22,8 +22,16 @@ class TableOfMachine implements HostTable {
     this.#registered = registered;
   }
 
+  acceptsPage(vaddrHi: number, vaddrLo: number): boolean {
+    return this.identity.acceptsPage(this.#registered, vaddrHi, vaddrLo);
+  }
+
   accepts(run: HostRun): boolean {
     return this.identity.accepts(this.#registered, run);
+  }
+
+  mapPage(index: number, vaddrHi: number, vaddrLo: number, permission: number): Errno | 0 {
+    return this.identity.mapPage(this.#registered, index, vaddrHi, vaddrLo, permission);
   }
 
   map(run: HostRun): Errno | 0 {

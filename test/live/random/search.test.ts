@@ -5,8 +5,9 @@ import { type OpScript, parseOpScript } from "../../../src/formats/op-script/scr
 import { compareWith } from "../../../src/live/oracle.ts";
 import { randomScript } from "../../../src/live/random/script.ts";
 import { type Oracle, searchDifference } from "../../../src/live/random/search.ts";
-import { shrinkList, simplifyItems } from "../../../src/live/shrink.ts";
-import { type OpResult, OpRunner } from "../../../src/script/op/run.ts";
+import { shrinkList, simplifyItems } from "../../../src/live/random/simplify.ts";
+import type { OpResult } from "../../../src/script/op/result.ts";
+import { OpRunner } from "../../../src/script/op/run.ts";
 import fc from "../../helpers/fast-check.ts";
 
 const NONE = new KnownDifferences([]);
