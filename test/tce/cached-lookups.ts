@@ -11,6 +11,7 @@ import type { Node } from "../../src/tce/nodes.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import { type TceTableShape, TceView } from "../../src/tce/tce-view.ts";
 import type { Random } from "../helpers/random.ts";
+import { same } from "./model.ts";
 
 /** Entries of an island: some leaves. */
 const ISLAND = 1300;
@@ -58,10 +59,6 @@ class Flat {
     return count;
   }
 }
-
-const same = (what: string, is: unknown, should: unknown): void => {
-  if (is !== should) throw new Error(`${what} is ${is}, not ${should}`);
-};
 
 /** Counts a tree anew and compares: sums, order, and that nothing empty is kept. */
 function checkTree(node: Node | null): { leaves: number; valid: number; stored: number } {
