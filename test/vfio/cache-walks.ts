@@ -131,7 +131,7 @@ function liobns(random: Random): Step {
     }
     const liobn = random.pick([
       0x8000_0000 + index * 0x1_0000 + random.below(3),
-      0x7100_0000,
+      0x7100_0001,
       0xffff_ffff,
       0,
     ]);
