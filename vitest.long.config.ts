@@ -10,6 +10,7 @@ console.log(`SEED=${process.env.SEED}`);
 export default defineConfig({
   test: {
     include: ["test/**/*.long.test.ts"],
+    server: { deps: { external: [/\/dist\//] } },
     globalSetup: "test/global-setup.ts",
     reporters: ["verbose"],
     testTimeout: HANG,

@@ -97,9 +97,13 @@ function countValues(value: unknown, counts: { bytes: number; members: number })
   const isObject = typeof value === "object" && value !== null;
   counts.bytes += isObject ? OBJECT_BYTES : VALUE_BYTES;
   if (!isObject) return;
-  const inner: unknown[] = Array.isArray(value) ? value : Object.values(value);
-  if (inner !== value) counts.members += inner.length;
-  for (const item of inner) countValues(item, counts);
+  if (Array.isArray(value)) for (const item of value) countValues(item, counts);
+  else {
+    for (const key of Object.keys(value)) {
+      counts.members++;
+      countValues((value as Record<string, unknown>)[key], counts);
+    }
+  }
 }
 
 const QUOTE = 0x22;
@@ -141,7 +145,7 @@ function surveyOf(text: string): Survey {
     } else if (code === COLON) members++;
     else if (lower === OPEN) most = Math.max(most, ++open);
     else if (lower === CLOSE) open--;
-    // `e` behind a digit is an exponent, others are those of true and false.
+    // `e` after a digit is an exponent, others are those of true and false.
     else if (code === POINT || (lower === LETTER_E && before >= ZERO && before <= NINE)) hasFractions = true;
     before = code;
   }
@@ -335,7 +339,7 @@ function isRounded(word: string): boolean {
     /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(word) ?? [];
   if (whole === undefined || !Number.isInteger(Number(word))) return false;
   const digits = whole + fraction;
-  // So many digits stand behind the point.
+  // So many digits stand after the point.
   const behind = fraction.length - Number(exponent);
   return behind > 0 && /[^0]/.test(digits.slice(-Math.min(behind, digits.length)));
 }

@@ -18,9 +18,10 @@ export interface Members {
  * @throws IommuError BAD_FILE that names the member and those that there are
  */
 export function refuseUnknown(line: JsonLine, object: object, members: Members, at?: string): void {
-  const known = [...members.read, ...(members.informative ?? [])];
-  const unknown = Object.keys(object).find((name) => !known.includes(name));
+  const { read, informative = [] } = members;
+  const unknown = Object.keys(object).find((name) => !read.includes(name) && !informative.includes(name));
   if (unknown === undefined) return;
+  const known = [...read, ...informative];
   const name = JSON.stringify(unknown).slice(0, 60);
   const near = suggestion(unknown, known);
   throw line.error(

@@ -1,4 +1,4 @@
-import { toBig } from "../base/u64.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import { AttachedTable } from "./attached-table.ts";
 import type { HostTable } from "./ports.ts";
@@ -55,8 +55,8 @@ export class GuestTable {
 
   constructor(shape: GuestTableShape, hostPageShift: number) {
     this.shape = shape;
-    this.liobnHi = Number(shape.liobn >> 32n);
-    this.liobnLo = Number(shape.liobn & 0xffff_ffffn);
+    this.liobnHi = hiOf(shape.liobn);
+    this.liobnLo = loOf(shape.liobn);
     this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
     this.pageSize = 2 ** shape.pageShift;

@@ -15,7 +15,7 @@ export const linuxBoot: Scenario = {
 };
 
 async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
-  const check = new TraceCheck(context.trace.name, DEFAULT_CHECK_OPTIONS, undefined, context.profile);
+  const check = new TraceCheck(context.trace.name, DEFAULT_CHECK_OPTIONS, { profile: context.profile });
   for await (const chunk of context.trace.open()) check.push(chunk);
   const report = check.end();
   if (report.events === 0 || report.format === "linux-dma") {

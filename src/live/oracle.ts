@@ -1,7 +1,8 @@
 import type { KnownDifferences } from "../formats/known-differences.ts";
 import type { OpScript, ScriptLine } from "../formats/op-script/script.ts";
 import { compareResults } from "../script/op/recording.ts";
-import { type OpResult, OpRunner } from "../script/op/run.ts";
+import type { OpResult } from "../script/op/result.ts";
+import { OpRunner } from "../script/op/run.ts";
 import type { CheckedLine } from "../script/recording.ts";
 import type { Hazard } from "../spapr/observer.ts";
 import type { QemuProgram } from "./qemu-program.ts";

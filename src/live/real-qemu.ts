@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
 import type { OpScript } from "../formats/op-script/script.ts";
-import type { OpResult } from "../script/op/run.ts";
+import type { OpResult } from "../script/op/result.ts";
 import { Machine } from "../spapr/machine.ts";
 import { DmaTrace } from "./firmware/dma-trace.ts";
 import {
@@ -55,7 +55,7 @@ export interface Crash {
 export interface RealRun {
   /** One for each operation that was completed. */
   readonly results: readonly OpResult[];
-  /** Null if the script ran to its end; otherwise the operation behind the last result was running. */
+  /** Null if the script ran to its end; otherwise the operation after the last result was running. */
   readonly crash: Crash | null;
   /** Lines that QEMU printed. */
   readonly messages: readonly string[];

@@ -1,5 +1,5 @@
 import { pageStep } from "../base/page-step.ts";
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, log2, loOf } from "../base/u64.ts";
 import { IommuTranslation, type ReplayReport } from "./iommu-hooks.ts";
 import type { IommuNotifier } from "./iommu-notifier.ts";
 import type { IommuRegion } from "./iommu-region.ts";
@@ -54,5 +54,3 @@ export function replayByPages(region: IommuRegion, notifier: IommuNotifier, maxS
   }
   return report(true);
 }
-
-const log2 = (power: bigint): number => power.toString(2).length - 1;

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./op/result.ts";
 export * from "./op/run.ts";
 export * from "./parse-recording.ts";
 export * from "./recording.ts";

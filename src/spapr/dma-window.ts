@@ -12,7 +12,7 @@ import { TceTable } from "../tce/tce-table.ts";
 import type { TceView } from "../tce/tce-view.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import type { RuleId } from "./observer.ts";
-import { PCI_LIOBN_FLAG } from "./papr.ts";
+import { isPciLiobn } from "./papr.ts";
 import { WindowGeometry } from "./window-geometry.ts";
 import { replayWindow } from "./window-replay.ts";
 import { NO_FD, newTable } from "./window-table.ts";
@@ -97,7 +97,7 @@ export class DmaWindow implements IommuHooks {
 
   /** Belongs to a PCI bridge, not to a VIO device: decides the names of trace events. */
   get isPci(): boolean {
-    return this.liobn >= PCI_LIOBN_FLAG;
+    return isPciLiobn(this.liobn);
   }
 
   /** Somebody mirrors the table, so that each change must reach user space. */

@@ -1,5 +1,5 @@
 import { FirstError } from "../base/first-error.ts";
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import type { RecordValues, RuleId } from "./observer.ts";
 import { HStatus, RtasStatus } from "./papr.ts";
@@ -48,7 +48,7 @@ export class RtasCall {
 
   /** Arguments `index` and the one behind it as the high and low half of a value. */
   arg64(index: number): bigint {
-    return (BigInt(this.arg(index)) << 32n) | BigInt(this.arg(index + 1));
+    return toBig(this.arg(index), this.arg(index + 1));
   }
 
   /** Stores return cell `index`; negative values as two's complement. */

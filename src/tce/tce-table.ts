@@ -3,11 +3,13 @@ import { hiOf, loOf } from "../base/u64.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, LEAF_SIZE, type Node, type Owner } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
+import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
+const PERM_MASK = TCE_PERM_MASK;
 
 /**
  * The TCEs of one DMA window: a sparse, persistent, counted radix tree.
@@ -21,25 +23,38 @@ const IN_LEAF = LEAF_SIZE - 1;
  * Entry numbers are checked by the caller ({@link TceView}).
  */
 export class TceTable extends TceView {
+  // V8 makes one function of a hypercall, from its dispatch down to `put`, while their bytecode is below a
+  // limit. Private names make it longer: what `put` needs is protected.
+
   /** Whose nodes are written in place: no view and no other table has them. */
-  #owner: Owner = {};
+  protected owner: Owner;
   readonly #writer: TreeWriter;
   readonly #listRuns: ListRuns;
 
   constructor(shape: TceTableShape) {
     super(shape);
     this.#writer = new TreeWriter(this.page, this.height);
+    this.owner = this.#writer.owner;
     this.#listRuns = new ListRuns(this.page);
   }
 
-  /** Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached. */
+  /**
+   * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is
+   * cached, and most of them a valid entry with a valid one, which changes no count.
+   */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
-    if (leaf !== null && leaf.owner === this.#owner) {
-      // A leaf that became empty goes.
-      if (leaf.put(index & IN_LEAF, hi, lo)) this.#write(index, 1, 0, 0, 0);
-    } else {
-      this.#putSlow(index, hi, lo);
+    if (leaf === null || leaf.owner !== this.owner) {
+      this.putSlow(index, hi, lo);
+      return;
+    }
+    const { words } = leaf;
+    const at = (index & IN_LEAF) * 2;
+    if ((lo & words[at]! & PERM_MASK) !== 0) {
+      words[at] = lo;
+      words[at + 1] = hi;
+    } else if (leaf.put(at, hi, lo)) {
+      this.drop(index);
     }
   }
 
@@ -48,14 +63,20 @@ export class TceTable extends TceView {
     this.put(index, hiOf(value), loOf(value));
   }
 
-  #putSlow(index: number, hi: number, lo: number): void {
+  /** {@link put} of an entry that is in no cached leaf that is written in place. */
+  protected putSlow(index: number, hi: number, lo: number): void {
     const node = this.#find(index);
-    if (node?.kind === "leaf" && node.owner === this.#owner) {
+    if (node?.kind === "leaf" && node.owner === this.owner) {
       this.cache.keepLeaf(index, node);
       this.put(index, hi, lo);
-    } else if (node?.owner === this.#owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
+    } else if (node?.owner === this.owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
       this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
     }
+  }
+
+  /** Takes away the leaf of an entry, which became empty. */
+  protected drop(index: number): void {
+    this.#write(index, 1, 0, 0, 0);
   }
 
   /** Is a value there already? Then it copies no shared node, and makes none. */
@@ -129,10 +150,10 @@ export class TceTable extends TceView {
       at++;
       // Behind it lies the rest of the leaf, if there is one.
       const leaf = this.cache.leafOf(index);
-      if (leaf === null || leaf.owner !== this.#owner) continue;
+      if (leaf === null || leaf.owner !== this.owner) continue;
       const next = (index & IN_LEAF) + 1;
       const length = Math.min(to - at, LEAF_SIZE - next);
-      if (leaf.putList(next, words, at, length)) this.#write(index, 1, 0, 0, 0);
+      if (leaf.putList(next * 2, words, at, length)) this.drop(index);
       at += length;
     }
   }
@@ -196,13 +217,13 @@ export class TceTable extends TceView {
   /** @internal */
   override hold(look: () => void): void {
     const { root } = this;
-    const before = this.#owner;
+    const before = this.owner;
     const meanwhile = this.#share();
     try {
       look();
     } finally {
       // A write meanwhile has copied the root.
-      if (this.root === root && this.#owner === meanwhile) this.#setOwner(before);
+      if (this.root === root && this.owner === meanwhile) this.#setOwner(before);
     }
   }
 
@@ -213,7 +234,7 @@ export class TceTable extends TceView {
   }
 
   #setOwner(owner: Owner): Owner {
-    this.#owner = owner;
+    this.owner = owner;
     this.#writer.owner = owner;
     return owner;
   }

@@ -1,5 +1,5 @@
 import type { Errno } from "../base/errno.ts";
-import { hex64, hiOf, loOf, TWO32 } from "../base/u64.ts";
+import { hex64, hiOf, log2, loOf, TWO32 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
@@ -59,7 +59,7 @@ export class GuestIommu {
     this.#busOffset = BigInt.asUintN(64, section.address - section.offsetInRegion);
     this.#busHi = hiOf(this.#busOffset);
     this.#busLo = loOf(this.#busOffset);
-    const pageShift = region.minPageSize.toString(2).length - 1;
+    const pageShift = log2(region.minPageSize);
     const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
     this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
     this.#notifier = new IommuNotifier({

@@ -3,7 +3,8 @@ import { closeSync, openSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
-const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
+const DIST = path.resolve(import.meta.dirname, "../../dist/cli");
+const MAIN = path.join(DIST, "main.js");
 /** Tells, as the last line, what the process took: memory at most in KiB, and time of processors in microseconds. */
 const USAGE = `process.on("exit", () => {
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
@@ -75,9 +76,13 @@ export async function commandLines(
   lines: readonly (readonly string[])[],
 ): Promise<{ readonly runs: readonly CommandRun[]; readonly peakMib: number }> {
   const driver = path.join(import.meta.dirname, "command-lines.mjs");
-  const { stdout } = await promisify(execFile)(process.execPath, [driver, MAIN, JSON.stringify(lines)], {
-    maxBuffer: 2 ** 26,
-    env: { ...process.env, NO_COLOR: "1" },
-  });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [driver, path.join(DIST, "command-line.js"), JSON.stringify(lines)],
+    {
+      maxBuffer: 2 ** 26,
+      env: { ...process.env, NO_COLOR: "1" },
+    },
+  );
   return JSON.parse(stdout);
 }

@@ -35,7 +35,7 @@ const statement = (part: string): string => {
 describe("docs/export.md", () => {
   beforeAll(async () => {
     const dma = path.join(TRACES, "dma-ppc64le-linux612-planted.txt.gz");
-    const calls = path.join(TRACES, "nvme-e1000-1g-linux61.log.gz");
+    const calls = path.join(TRACES, "faults-stray-dma-e1000-nvme-linux61.log.gz");
     for (const args of [
       [calls, `${folder}/events.parquet`],
       ["--table", "mappings", leakTrace(folder), `${folder}/mappings.parquet`],
@@ -82,8 +82,8 @@ describe("docs/export.md", () => {
   it("reads many runs as one table", async () => {
     const rows = await run(statement("hive_partitioning"));
     expect(rows.map((row) => [row.run, Number(row.events)])).toEqual([
+      ["faults-stray-dma-e1000-nvme-linux61", 1623],
       ["leak", 44_625],
-      ["nvme-e1000-1g-linux61", 20_396],
     ]);
   });
 });

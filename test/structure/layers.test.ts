@@ -75,6 +75,34 @@ function importsOf(file: string): string[] {
   ].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
+/** Layers in which the types of two files name one another; between all others there is no circle. */
+const WITH_CIRCLES: ReadonlySet<string> = new Set(["memory", "tce", "spapr", "vfio"]);
+
+/** Groups of files each of which imports all others, over some steps (Tarjan). */
+function circlesOf(all: readonly string[]): string[][] {
+  const circles: string[][] = [];
+  const order = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (file: string): number => {
+    let lowest = order.size;
+    order.set(file, lowest);
+    const at = stack.push(file) - 1;
+    for (const target of importsOf(file)) {
+      const next = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
+      if (!target.startsWith(".") || !all.includes(next)) continue;
+      if (!order.has(next)) lowest = Math.min(lowest, visit(next));
+      else if (stack.includes(next)) lowest = Math.min(lowest, order.get(next)!);
+    }
+    if (lowest === order.get(file)) {
+      const circle = stack.splice(at).sort();
+      if (circle.length > 1) circles.push(circle);
+    }
+    return lowest;
+  };
+  for (const file of all) if (!order.has(file)) visit(file);
+  return circles;
+}
+
 describe("the structure of the source", () => {
   it("has only the layers of the design", () => {
     const folders = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]!));
@@ -120,6 +148,15 @@ describe("the structure of the source", () => {
       );
     },
   );
+
+  it("has no circle of imports, types included", () => {
+    expect(circlesOf(files.filter((file) => !WITH_CIRCLES.has(file.split("/")[0]!)))).toEqual([]);
+  });
+
+  it("lists no layer as one with circles that has none", () => {
+    const circular = circlesOf(files).flatMap((circle) => circle.map((file) => file.split("/")[0]!));
+    expect(new Set(circular)).toEqual(WITH_CIRCLES);
+  });
 
   it("names files in kebab-case", () => {
     for (const file of files) expect(path.posix.basename(file)).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/);

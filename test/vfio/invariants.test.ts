@@ -362,7 +362,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       const guest = new HostedGuest({ ...V2_KVM, phbs: [{ index: 0, dmaWinSize: 0x100_0000n }] });
       const device = guest.plug();
       const last = 0x100_0000n - 0x1000n;
-      // The kernel checks the first page only; past its table it would write foreign memory.
+      // The kernel checks the first page only; behind its table there is no defined answer (KVM-TABLE-5).
       expect(guest.stuff(WIN0, last, 0n, 0x1_0000)).toBe(-4);
       expect(guest.check()).toBe(undefined);
       expect(guest.hosted.reach(device, last, false)).toBe(undefined);

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { DMA_EVENT_NAMES } from "../../formats/trace/dma-event.ts";
+import { DMA_EVENT_NAMES } from "../../formats/trace/dma-kinds.ts";
 import { compileExpression, filterError } from "./expression.ts";
 import type { Filter, FilterFields } from "./fields.ts";
 import { type DmaFilter, dmaFields, findDmaKinds } from "./linux-fields.ts";

@@ -2,58 +2,37 @@ import { hiOfNumber, loOfNumber } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  DMA_ALLOC_SGT,
-  DMA_ALLOC_SGT_ERR,
-  DMA_EVENT_NAMES,
-  DMA_FREE_SGT,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_MAP_SG_ERR,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-  DMA_SYNC_SINGLE_FOR_CPU,
-  DMA_UNMAP_SG,
-  type DmaEvent,
+  type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
 } from "../../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import { DMA_EVENT_NAMES, type DmaField, kindsPrinting } from "../../formats/trace/dma-kinds.ts";
 import type { Filter, FilterField, FilterFields } from "./fields.ts";
 
 /** Takes an event of Linux, or leaves it out. The reader has the names of devices and tasks. */
-export type DmaFilter = Filter<DmaEvent, DmaLogReader>;
+export type DmaFilter = Filter<LinuxDmaEvent, DmaNames>;
 
-type Field = FilterField<DmaEvent, DmaLogReader>;
+type Field = FilterField<LinuxDmaEvent, DmaNames>;
 
 /** trace-cmd's name of the events' system, which may stand before theirs or alone. */
 const SYSTEM = "dma";
 
-const isList = (kind: number): boolean =>
-  kind === DMA_MAP_SG ||
-  kind === DMA_UNMAP_SG ||
-  kind === DMA_SYNC_SG_FOR_CPU ||
-  kind === DMA_SYNC_SG_FOR_DEVICE;
-const isError = (kind: number): boolean => kind === DMA_MAP_SG_ERR || kind === DMA_ALLOC_SGT_ERR;
-const hasEntries = (kind: number): boolean =>
-  kind === DMA_MAP_SG ||
-  kind === DMA_UNMAP_SG ||
-  kind === DMA_ALLOC_SGT ||
-  kind === DMA_FREE_SGT ||
-  isError(kind);
-const hasRanges = (kind: number): boolean => isList(kind) && kind !== DMA_UNMAP_SG;
-const hasSize = (kind: number): boolean => !isList(kind) && !isError(kind);
-/** Syncs have none, and `dma_free_sgt` neither. */
-const hasAttributes = (kind: number): boolean => kind < DMA_SYNC_SINGLE_FOR_CPU && kind !== DMA_FREE_SGT;
+/** Does an event print a field? */
+const printing = (field: DmaField): ((event: LinuxDmaEvent) => boolean) => {
+  const kinds = kindsPrinting(field);
+  return ({ kind }) => kinds[kind]!;
+};
 const everywhere = (): boolean => true;
 
 /** A number that is exact below 2^53, or negative. */
 function number(
-  hasKind: (kind: number) => boolean,
-  of: (event: DmaEvent) => number,
+  has: (event: LinuxDmaEvent) => boolean,
+  of: (event: LinuxDmaEvent) => number,
   words: Readonly<Record<string, number>> = {},
 ): Field {
   return {
     type: "number",
-    has: ({ kind }) => hasKind(kind),
+    has,
     hi: (event) => hiOfNumber(of(event)),
     lo: (event) => loOfNumber(of(event)) >>> 0,
     signed: true,
@@ -61,9 +40,9 @@ function number(
   };
 }
 
-const list = (hasKind: (kind: number) => boolean, of: (event: DmaEvent) => HalvesList): Field => ({
+const list = (has: (event: LinuxDmaEvent) => boolean, of: (event: LinuxDmaEvent) => HalvesList): Field => ({
   type: "list",
-  has: ({ kind }) => hasKind(kind),
+  has,
   list: of,
 });
 
@@ -84,7 +63,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   },
   dma_addr: {
     type: "number",
-    has: ({ kind }) => hasSize(kind),
+    has: printing("dmaAddress"),
     hi: ({ dmaHi }) => dmaHi,
     lo: ({ dmaLo }) => dmaLo,
     signed: false,
@@ -92,25 +71,22 @@ const FIELDS: Readonly<Record<string, Field>> = {
   },
   phys_addr: {
     type: "number",
-    has: ({ kind }) => kind <= DMA_MAP_RESOURCE,
+    has: printing("physAddress"),
     hi: ({ physHi }) => physHi,
     lo: ({ physLo }) => physLo,
     signed: false,
     words: {},
   },
-  size: number(hasSize, ({ size }) => size),
+  size: number(printing("size"), ({ size }) => size),
   dir: number(everywhere, ({ direction }) => direction, DIRECTION_WORDS),
-  attrs: number(hasAttributes, ({ attributes }) => attributes, ATTRIBUTE_BITS),
-  err: number(isError, ({ error }) => error),
-  nents: number(hasEntries, ({ totalEntries }) => totalEntries),
-  ents: number(hasRanges, ({ totalRanges }) => totalRanges),
-  truncated: number(
-    (kind) => kind === DMA_MAP_SG,
-    ({ truncated }) => (truncated ? 1 : 0),
-  ),
-  phys_addrs: list(hasEntries, ({ entries }) => entries),
-  dma_addrs: list(hasRanges, ({ ranges }) => ranges),
-  sizes: list(hasRanges, ({ rangeSizes }) => rangeSizes),
+  attrs: number(printing("attributes"), ({ attributes }) => attributes, ATTRIBUTE_BITS),
+  err: number(printing("error"), ({ error }) => error),
+  nents: number(printing("entries"), ({ totalEntries }) => totalEntries),
+  ents: number(printing("ranges"), ({ totalRanges }) => totalRanges),
+  truncated: number(printing("truncated"), ({ truncated }) => (truncated ? 1 : 0)),
+  phys_addrs: list(printing("entries"), ({ entries }) => entries),
+  dma_addrs: list(printing("ranges"), ({ ranges }) => ranges),
+  sizes: list(printing("ranges"), ({ rangeSizes }) => rangeSizes),
   cpu: number(everywhere, ({ cpu }) => cpu),
   common_pid: number(everywhere, ({ pid }) => pid),
   comm: {
@@ -142,8 +118,8 @@ export function findDmaKinds(matches: (name: string) => boolean): readonly numbe
 }
 
 /** The fields of events of Linux. */
-export function dmaFields(kinds: readonly number[]): FilterFields<DmaEvent, DmaLogReader> {
-  const there = ({ has }: Field): boolean => kinds.some((kind) => has({ kind } as DmaEvent));
+export function dmaFields(kinds: readonly number[]): FilterFields<LinuxDmaEvent, DmaNames> {
+  const there = ({ has }: Field): boolean => kinds.some((kind) => has({ kind } as LinuxDmaEvent));
   return {
     names: Object.keys(FIELDS).filter((name) => there(FIELDS[name]!)),
     find: (name) => {

@@ -1,39 +1,14 @@
 import { TWO32, toBig } from "../../base/u64.ts";
 import {
   DIRECTION_NAMES,
-  DMA_ALLOC,
-  DMA_ALLOC_PAGES,
-  DMA_ALLOC_SGT,
-  DMA_EVENT_NAMES,
-  DMA_FREE,
-  DMA_FREE_PAGES,
-  DMA_FREE_SGT,
-  DMA_MAP_PAGE,
-  DMA_MAP_PHYS,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_UNMAP_PAGE,
-  DMA_UNMAP_PHYS,
-  DMA_UNMAP_RESOURCE,
-  DMA_UNMAP_SG,
-  type DmaEvent,
+  type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
 } from "../../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import { DMA_KINDS, DMA_LOST, kindsPrinting, LIST } from "../../formats/trace/dma-kinds.ts";
+import { DeviceMappings, type LiveMapping, unmapsNothing } from "../linux/mappings.ts";
 
-/** Which kinds belong together: what one of a group maps, another one of it unmaps. */
-const GROUPS: readonly { readonly maps: readonly number[]; readonly unmaps: readonly number[] }[] = [
-  {
-    maps: [DMA_MAP_PAGE, DMA_MAP_PHYS, DMA_MAP_RESOURCE],
-    unmaps: [DMA_UNMAP_PAGE, DMA_UNMAP_PHYS, DMA_UNMAP_RESOURCE],
-  },
-  { maps: [DMA_MAP_SG], unmaps: [DMA_UNMAP_SG] },
-  { maps: [DMA_ALLOC], unmaps: [DMA_FREE] },
-  { maps: [DMA_ALLOC_PAGES], unmaps: [DMA_FREE_PAGES] },
-  { maps: [DMA_ALLOC_SGT], unmaps: [DMA_FREE_SGT] },
-];
-const MAP_GROUP = DMA_EVENT_NAMES.map((_, kind) => GROUPS.findIndex(({ maps }) => maps.includes(kind)));
-const UNMAP_GROUP = DMA_EVENT_NAMES.map((_, kind) => GROUPS.findIndex(({ unmaps }) => unmaps.includes(kind)));
+const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 
 /** One call of the DMA API; what is kept of it. */
 export interface DmaCall {
@@ -71,63 +46,73 @@ export interface DmaLifetimeSink {
   end(mapping: DmaMapping | undefined, call: DmaCall | undefined): void;
 }
 
-/**
- * Pairs the maps of a Linux trace with their unmaps: by device and DMA
- * address, lists by the physical address of their first entry. Where one
- * device has an address mapped several times, which is right without an IOMMU,
- * the oldest mapping of the same size ends.
- */
+/** Pairs the maps of a Linux trace with their unmaps, as {@link DeviceMappings} find what an unmap ends. */
 export class DmaLifetimeTracker {
   readonly #sink: DmaLifetimeSink;
-  readonly #reader: DmaLogReader;
-  readonly #alive = new Map<string, DmaMapping[]>();
-  #mappings = 0;
+  readonly #reader: DmaNames;
+  /** By device. */
+  readonly #live = new Map<number, DeviceMappings>();
+  readonly #mappings = new Map<LiveMapping, DmaMapping>();
+  #count = 0;
 
   /** @param reader gives the events; it has the names of devices and tasks */
-  constructor(sink: DmaLifetimeSink, reader: DmaLogReader) {
+  constructor(sink: DmaLifetimeSink, reader: DmaNames) {
     this.#sink = sink;
     this.#reader = reader;
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
-    const mapGroup = MAP_GROUP[event.kind] ?? -1;
-    if (mapGroup >= 0 && !event.failed) this.#map(`${mapGroup} ${keyOf(event)}`, event);
-    const unmapGroup = UNMAP_GROUP[event.kind] ?? -1;
-    // nvme frees nothing once for each removal: address 0, size 0.
-    const isNothing = (event.dmaHi | event.dmaLo | event.size) === 0 && event.kind !== DMA_UNMAP_SG;
-    if (unmapGroup >= 0 && !isNothing) this.#unmap(`${unmapGroup} ${keyOf(event)}`, event);
+  handle(event: LinuxDmaEvent): void {
+    if (event.kind === DMA_LOST) {
+      for (const live of this.#live.values()) live.lose(event.number);
+      return;
+    }
+    const { role } = DMA_KINDS[event.kind]!;
+    if (role === "map" && !event.failed) this.#map(event);
+    else if (role === "unmap" && !unmapsNothing(event)) this.#unmap(event);
   }
 
   /** To be called after the last event: ends what is alive, oldest first. */
   end(): void {
-    const left = [...this.#alive.values()].flat().sort((a, b) => a.number - b.number);
-    for (const mapping of left) this.#sink.end(mapping, undefined);
-    this.#alive.clear();
+    for (const mapping of this.#mappings.values()) this.#sink.end(mapping, undefined);
+    this.#mappings.clear();
+    this.#live.clear();
   }
 
-  #map(key: string, event: DmaEvent): void {
-    const mapping: DmaMapping = { ...this.#callOf(event), number: this.#mappings++ };
-    const same = this.#alive.get(key);
-    if (same === undefined) this.#alive.set(key, [mapping]);
-    else same.push(mapping);
+  #map(event: LinuxDmaEvent): void {
+    const live = this.#liveOf(event).map(event);
+    if (live === undefined) return;
+    const mapping: DmaMapping = { ...this.#callOf(event), number: this.#count++ };
+    this.#mappings.set(live, mapping);
     this.#sink.begin(mapping);
   }
 
-  #unmap(key: string, event: DmaEvent): void {
-    const call = this.#callOf(event);
-    const same = this.#alive.get(key) ?? [];
-    const equal = same.findIndex(({ size }) => size === call.size);
-    const [mapping] = same.splice(Math.max(0, equal), 1);
-    if (same.length === 0) this.#alive.delete(key);
-    this.#sink.end(mapping, call);
+  #unmap(event: LinuxDmaEvent): void {
+    const live = this.#liveOf(event);
+    const undone = live.undoneBy(event);
+    const mapping = undone === undefined ? undefined : this.#mappings.get(undone);
+    if (undone !== undefined) {
+      live.remove(undone, event);
+      this.#mappings.delete(undone);
+    }
+    this.#sink.end(mapping, this.#callOf(event));
   }
 
-  #callOf(event: DmaEvent): DmaCall {
+  #liveOf({ device }: LinuxDmaEvent): DeviceMappings {
+    let live = this.#live.get(device);
+    if (live === undefined) {
+      live = new DeviceMappings();
+      this.#live.set(device, live);
+    }
+    return live;
+  }
+
+  #callOf(event: LinuxDmaEvent): DmaCall {
     const { ranges, rangeSizes, entries, kind } = event;
-    const isList = kind === DMA_MAP_SG || kind === DMA_UNMAP_SG;
+    const { name, family } = DMA_KINDS[kind]!;
+    const isList = family === LIST;
     return {
-      name: DMA_EVENT_NAMES[kind]!,
+      name,
       device: this.#reader.devices.names[event.device]!,
       event: event.number,
       line: event.line,
@@ -139,17 +124,9 @@ export class DmaLifetimeTracker {
       direction: DIRECTION_NAMES[event.direction]!,
       dmaAddress: isList ? firstOf(ranges) : toBig(event.dmaHi, event.dmaLo),
       size: isList ? sumOf(rangeSizes) : event.size,
-      physAddress: kind <= DMA_MAP_RESOURCE ? toBig(event.physHi, event.physLo) : firstOf(entries),
+      physAddress: HAS_PHYS_ADDRESS[kind]! ? toBig(event.physHi, event.physLo) : firstOf(entries),
     };
   }
-}
-
-function keyOf(event: DmaEvent): string {
-  const { entries } = event;
-  const isList = event.kind === DMA_MAP_SG || event.kind === DMA_UNMAP_SG;
-  const hi = isList ? entries.words[0] : event.dmaHi;
-  const lo = isList ? entries.words[1] : event.dmaLo;
-  return `${event.device} ${hi} ${lo}`;
 }
 
 const firstOf = ({ words, length }: HalvesList): bigint | undefined =>

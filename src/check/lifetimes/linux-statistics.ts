@@ -1,5 +1,5 @@
-import { DIRECTION_NAMES, DMA_EVENT_NAMES, DMA_LOST, type DmaEvent } from "../../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import { DIRECTION_NAMES, type DmaNames, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import { Histogram } from "./histogram.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 
@@ -84,7 +84,7 @@ class Group implements DmaGroupStatistics {
 /** Counts what devices do in a recording of Linux: how often, how much at once, and for how long. */
 export class DmaStatistics {
   readonly #tracker: DmaLifetimeTracker;
-  readonly #reader: DmaLogReader;
+  readonly #reader: DmaNames;
   readonly #groups = new Map<string, Group>();
   events = 0;
   /** Seconds of the first and the last event that have one; NaN without times. */
@@ -92,7 +92,7 @@ export class DmaStatistics {
   lastTime: number = Number.NaN;
 
   /** @param reader gives the events; it has the names of devices */
-  constructor(reader: DmaLogReader) {
+  constructor(reader: DmaNames) {
     this.#reader = reader;
     this.#tracker = new DmaLifetimeTracker(
       {
@@ -108,7 +108,8 @@ export class DmaStatistics {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
+    this.#tracker.handle(event);
     if (event.kind === DMA_LOST) return;
     this.events++;
     const time = event.seconds + event.nanoseconds / 1e9;
@@ -118,7 +119,6 @@ export class DmaStatistics {
     const { events } = this.#group(device, DIRECTION_NAMES[event.direction]!);
     const name = DMA_EVENT_NAMES[event.kind]!;
     events[name] = (events[name] ?? 0) + 1;
-    this.#tracker.handle(event);
   }
 
   /** By device and direction. To be asked for after the last event. */

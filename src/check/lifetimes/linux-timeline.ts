@@ -1,6 +1,5 @@
 import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
-import type { DmaEvent } from "../../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
@@ -23,7 +22,7 @@ export class DmaTimeline {
   #now = 0n;
 
   /** @param write takes the bytes of the file */
-  constructor(write: (bytes: Uint8Array) => void, reader: DmaLogReader) {
+  constructor(write: (bytes: Uint8Array) => void, reader: DmaNames) {
     this.#perfetto = new PerfettoWriter(write);
     this.#tracker = new DmaLifetimeTracker(
       {
@@ -35,7 +34,7 @@ export class DmaTimeline {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     this.#now = this.#clock.timeOf(event.seconds, event.nanoseconds, event.number);
     this.#tracker.handle(event);
   }

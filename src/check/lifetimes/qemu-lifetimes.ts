@@ -1,7 +1,8 @@
 import { toBig } from "../../base/u64.ts";
-import { INDIRECT, NEW_TABLE, PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
+import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
@@ -27,7 +28,7 @@ export interface LifetimeWindow {
 }
 
 /** Where and when an event happened; what is kept of it. */
-export interface Moment {
+export interface EventStamp {
   /** Kind of the event. */
   readonly kind: number;
   readonly event: number;
@@ -53,7 +54,7 @@ export interface Mapping {
   readonly constant: boolean;
   /** A list prints only its last TCE; the others are concluded from that. */
   readonly inferred: boolean;
-  readonly made: Moment;
+  readonly made: EventStamp;
   /** Pages that are still mapped. */
   left: number;
 }
@@ -67,7 +68,7 @@ export interface LifetimeSink {
    *
    * @param moment undefined for what is alive at the end of the trace
    */
-  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: Moment | undefined): void;
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void;
 }
 
 /**
@@ -81,6 +82,7 @@ export class LifetimeTracker {
   readonly rebuild: Rebuild;
   readonly #sink: LifetimeSink;
   readonly #windows = new Map<number, OwnedWindow>();
+  readonly #range = new CallRange();
   #mappings = 0;
   #lastKind = PUT;
   #silentClears = 0;
@@ -91,19 +93,17 @@ export class LifetimeTracker {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     this.rebuild.handle(event);
-    // What a new table means shows with the event behind it.
+    // What a new table means shows with the event after it.
     const isKnown = this.#windows.get(event.liobn)?.rebuilt === this.rebuild.windows.get(event.liobn);
-    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(momentOf(event));
+    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(stampOf(event));
     this.#lastKind = event.kind;
     if (this.rebuild.counts.silentClears !== this.#silentClears) {
       this.#silentClears = this.rebuild.counts.silentClears;
-      this.#dropWindow(event.liobn, "cleared", momentOf(event));
+      this.#dropWindow(event.liobn, "cleared", stampOf(event));
     }
-    if (event.kind === PUT) this.#put(event);
-    else if (event.kind === INDIRECT) this.#indirect(event);
-    else if (event.kind === STUFF) this.#stuff(event);
+    if (isStore(event)) this.#store(event);
   }
 
   /** To be called after the last event: ends what is alive. */
@@ -118,74 +118,59 @@ export class LifetimeTracker {
     return this.#windowOf(liobn)?.window;
   }
 
-  #put(event: TraceEvent): void {
-    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
-    if (owned === undefined) return;
-    const index = owned.rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    this.#store(owned, index, 1, event, event.tceHi, event.tceLo, false);
-  }
-
-  #stuff(event: TraceEvent): void {
-    // A refused call does not print where it began, nor then what it stored.
-    const owned = event.failed ? undefined : this.#windowOf(event.liobn);
-    if (owned === undefined) return;
-    const { window } = owned.rebuilt;
-    // The address printed lies behind the last page.
-    const pages = event.pagesLo;
-    const lo = event.iobaLo - window.page.bytesLo(pages);
-    const hi = event.iobaHi - window.page.bytesHi(pages) - (lo < 0 ? 1 : 0);
-    this.#store(owned, window.indexOf(hi >>> 0, lo >>> 0), pages, event, event.tceHi, event.tceLo, true);
-  }
-
-  #indirect(event: TraceEvent): void {
+  #store(event: QemuTraceEvent): void {
     const owned = this.#windowOf(event.liobn);
     if (owned === undefined) return;
     const { window } = owned.rebuilt;
-    const index = window.indexOf(event.iobaHi, event.iobaLo);
-    // A refused call stored what lies before the end of the window, and printed the entry behind that.
-    const pages = event.failed ? window.entries - index : event.lastLo + 1;
-    const back = event.failed ? pages : pages - 1;
-    this.#store(owned, index, pages, event, event.tceHi, event.tceLo, permOf(event.tceLo) === 0, back);
-  }
-
-  /** @param back entries between the first one and the one whose TCE is given */
-  #store(
-    owned: OwnedWindow,
-    first: number,
-    pages: number,
-    event: TraceEvent,
-    tceHi: number,
-    tceLo: number,
-    constant: boolean,
-    back = 0,
-  ): void {
+    const range = this.#range;
+    range.read(event, window.page);
+    const first = window.indexOf(range.startHi, range.startLo);
+    const pages = storedPages(event, window.entries - first);
     // Of a window whose end is not known, an address may lie outside of what we assume.
     if (pages <= 0 || first + pages > owned.window.entries) return;
-    const moment = momentOf(event);
-    const maps = permOf(tceLo) !== 0;
+    const moment = stampOf(event);
+    const maps = permOf(event.tceLo) !== 0;
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
     if (!maps) return;
-    const { page } = owned.rebuilt.window;
-    const skip = constant ? 0 : back;
-    const lo = tceLo - page.bytesLo(skip);
-    const hi = tceHi - page.bytesHi(skip) - (lo < 0 ? 1 : 0);
-    const mapping: Mapping = {
-      number: this.#mappings++,
-      window: owned.window,
-      first,
-      pages,
-      tce: hi < 0 ? undefined : toBig(hi, lo),
-      perm: permOf(tceLo),
-      constant,
-      inferred: skip > 0,
-      made: moment,
-      left: pages,
-    };
+    const mapping = this.#mappingOf(event, owned, first, pages, moment);
     owned.add(mapping);
     this.#sink.begin(mapping);
   }
 
-  #endRange(owned: OwnedWindow, first: number, pages: number, fate: Fate, moment: Moment | undefined): void {
+  #mappingOf(
+    event: QemuTraceEvent,
+    { rebuilt, window }: OwnedWindow,
+    first: number,
+    pages: number,
+    made: EventStamp,
+  ): Mapping {
+    const { page } = rebuilt.window;
+    // Of a list the last TCE is printed, or that of the entry after the end of the window.
+    const isList = event.kind === INDIRECT;
+    const back = !isList ? 0 : event.failed ? pages : pages - 1;
+    const lo = event.tceLo - page.bytesLo(back);
+    const hi = event.tceHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+    return {
+      number: this.#mappings++,
+      window,
+      first,
+      pages,
+      tce: hi < 0 ? undefined : toBig(hi, lo),
+      perm: permOf(event.tceLo),
+      constant: event.kind === STUFF,
+      inferred: back > 0,
+      made,
+      left: pages,
+    };
+  }
+
+  #endRange(
+    owned: OwnedWindow,
+    first: number,
+    pages: number,
+    fate: Fate,
+    moment: EventStamp | undefined,
+  ): void {
     owned.take(first, pages, (mapping, from, count) => {
       mapping.left -= count;
       this.#sink.end(mapping, from, count, fate, moment);
@@ -203,13 +188,13 @@ export class LifetimeTracker {
   }
 
   /** Ends what was mapped in windows that are there no longer, or are others by now. */
-  #dropGone(moment: Moment | undefined): void {
+  #dropGone(moment: EventStamp | undefined): void {
     for (const [liobn, { rebuilt }] of [...this.#windows]) {
       if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", moment);
     }
   }
 
-  #dropWindow(liobn: number, fate: Fate, moment: Moment | undefined): void {
+  #dropWindow(liobn: number, fate: Fate, moment: EventStamp | undefined): void {
     const owned = this.#windows.get(liobn);
     if (owned === undefined) return;
     this.#endRange(owned, 0, owned.window.entries, fate, moment);
@@ -239,7 +224,7 @@ class OwnedWindow {
     this.#owners.fill(mapping.first, mapping.pages, 0, slot + 1);
   }
 
-  /** Takes entries away from their mappings; `visit` hears of each piece, in order. */
+  /** Takes entries away from their mappings; `visit` is called for each piece, in order. */
   take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
     const pieces: number[] = [];
     this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
@@ -260,7 +245,7 @@ class OwnedWindow {
   }
 }
 
-const momentOf = (event: TraceEvent): Moment => ({
+const stampOf = (event: QemuTraceEvent): EventStamp => ({
   kind: event.kind,
   event: event.number,
   position: event.position,

@@ -1,8 +1,9 @@
 import { toBig } from "../../base/u64.ts";
-import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
-import { ALLOCATION, type DeviceMappings, type DmaMapping, FAMILY_NAMES, SINGLE } from "./mappings.ts";
+import { type DeviceMappings, FAMILY_NAMES, type LiveMapping } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;
@@ -13,13 +14,13 @@ const CALLER_AFTER = 8;
 const LEFT_OVER = 16;
 const LEFT_OVER_PART = 8;
 
-/** Who made mistakes: a process on a device, or a stretch of events where processes are not told. */
+/** Who made mistakes: a process on a device, or a stretch of events where no process is printed. */
 export class GuiltyCallers {
   readonly #callers = new Set<string>();
   /** Events of errors of unknown callers, by device; in order. */
   readonly #errors = new Map<number, number[]>();
 
-  add({ device, pid, number }: DmaEvent): void {
+  add({ device, pid, number }: LinuxDmaEvent): void {
     if (this.#callers.size >= MAX_CALLERS) return;
     if (pid >= 0) this.#callers.add(`${device} ${pid}`);
     else {
@@ -34,7 +35,7 @@ export class GuiltyCallers {
     this.#errors.clear();
   }
 
-  made({ device, pid, event }: DmaMapping): boolean {
+  made({ device, pid, event }: LiveMapping): boolean {
     if (pid >= 0) return this.#callers.has(`${device} ${pid}`);
     const errors = this.#errors.get(device) ?? [];
     return errors.some((error) => event >= error - CALLER_BEFORE && event <= error + CALLER_AFTER);
@@ -60,9 +61,9 @@ export function findDmaLeaks(
 ): void {
   const alive = [...device.live].sort((a, b) => a.event - b.event);
   const gone = isGone(device);
-  const overtaken = gone ? new Set<DmaMapping>() : overtakenOf(alive, device, options);
+  const overtaken = gone ? new Set<LiveMapping>() : overtakenOf(alive, device, options);
   let last: Finding | undefined;
-  let before: DmaMapping | undefined;
+  let before: LiveMapping | undefined;
   for (const mapping of alive) {
     const why = gone
       ? "while the driver gave back everything else"
@@ -92,7 +93,7 @@ export function findDmaLeaks(
 }
 
 /** Are two mappings one call pattern? */
-const isSame = (a: DmaMapping, b: DmaMapping): boolean =>
+const isSame = (a: LiveMapping, b: LiveMapping): boolean =>
   a.family === b.family &&
   a.direction === b.direction &&
   a.size === b.size &&
@@ -106,14 +107,14 @@ function isGone({ freed, live, peak, releasing }: DeviceMappings): boolean {
 
 /** Mappings that many of their family and direction overtook; none if they are so many that they are a pool. */
 function overtakenOf(
-  alive: readonly DmaMapping[],
+  alive: readonly LiveMapping[],
   { made }: DeviceMappings,
   options: CheckOptions,
-): Set<DmaMapping> {
-  const found = new Set<DmaMapping>();
-  const kindOf = ({ family, direction }: DmaMapping): number => family * 4 + direction;
+): Set<LiveMapping> {
+  const found = new Set<LiveMapping>();
+  const kindOf = ({ family, direction }: LiveMapping): number => family * 4 + direction;
   const younger = made.map(() => 0);
-  const byKind: DmaMapping[][] = made.map(() => []);
+  const byKind: LiveMapping[][] = made.map(() => []);
   for (let i = alive.length - 1; i >= 0; i--) {
     const mapping = alive[i]!;
     const kind = kindOf(mapping);

@@ -1,19 +1,19 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
 import { PIECE, PieceIndex, pieceOf } from "./piece-index.ts";
 
-/** Families of mappings: a call of one does not undo a mapping of another. */
-export const SINGLE = 0;
-export const LIST = 1;
-export const ALLOCATION = 2;
+/** Families of mappings for people, by number. */
 export const FAMILY_NAMES = ["a single map", "a list", "an allocation"] as const;
 
 /** A live mapping of a device, and who made it. */
-export interface DmaMapping {
-  readonly device: number;
+export interface LiveMapping {
+  /** Kind of the event that made it. */
+  readonly kind: number;
   readonly family: number;
+  readonly device: number;
   readonly direction: number;
   /** First DMA address, in halves. */
   readonly dmaHi: number;
@@ -33,43 +33,11 @@ export interface DmaMapping {
   readonly sequence: number;
 }
 
-/**
- * The mapping that an event makes.
- *
- * @param mappings of its device, before this one
- * @param dmaHi high half of the (first) DMA address
- * @param size bytes from there on
- */
-export function makeMapping(
-  event: DmaEvent,
-  mappings: DeviceMappings,
-  family: number,
-  dmaHi: number,
-  dmaLo: number,
-  size: number,
-): DmaMapping {
-  const list = family === LIST;
-  const [hi, lo] = list ? event.entries.words : [event.physHi, event.physLo];
-  return {
-    device: event.device,
-    family,
-    direction: event.direction,
-    dmaHi,
-    dmaLo,
-    size,
-    entries: list ? event.totalEntries : 1,
-    physical: hi! * TWO32 + lo!,
-    event: event.number,
-    line: event.line,
-    pid: event.pid,
-    skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
-    sequence: mappings.made[family * 4 + event.direction]!,
-  };
-}
+const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
 
 /** The live mappings of one device. */
 export class DeviceMappings {
-  readonly live: Set<DmaMapping> = new Set();
+  readonly live: Set<LiveMapping> = new Set();
   /** Most that were alive at once. */
   peak = 0;
   /** Allocations that were given back. */
@@ -78,26 +46,110 @@ export class DeviceMappings {
   releasing = false;
   /** How many were made, by family and direction. */
   readonly made: number[] = new Array<number>(12).fill(0);
-  readonly #byAddress = new HalvesMultiMap<DmaMapping>();
+  readonly #byAddress = new HalvesMultiMap<LiveMapping>();
   /** Lists by the physical address of their first entry. */
-  readonly #byPhysical = new HalvesMultiMap<DmaMapping>();
+  readonly #byPhysical = new HalvesMultiMap<LiveMapping>();
   /** Single mappings that a device can write, by pieces of physical memory. */
-  readonly #writable = new PieceIndex();
+  readonly #writable = new PieceIndex<LiveMapping>();
   /** All by pieces of DMA addresses; made when it is first needed. */
-  #byPiece: PieceIndex | undefined;
+  #byPiece: PieceIndex<LiveMapping> | undefined;
   readonly #past = new PastUnmaps();
   readonly #pastLists = new PastUnmaps();
+  /** Number of the first event after the last ones that are missing. */
+  #sureFrom = 0;
 
-  at(hi: number, lo: number): readonly DmaMapping[] {
+  /**
+   * Books what a map makes, if it did not fail.
+   *
+   * @returns undefined for a list of which the kernel wrote out nothing
+   */
+  map(event: LinuxDmaEvent): LiveMapping | undefined {
+    const { ranges, rangeSizes, entries } = event;
+    const { family } = DMA_KINDS[event.kind]!;
+    const isList = family === LIST;
+    if (isList && (ranges.length === 0 || entries.length === 0)) return undefined;
+    const [dmaHi, dmaLo] = isList ? ranges.words : [event.dmaHi, event.dmaLo];
+    const [physHi, physLo] = isList ? entries.words : [event.physHi, event.physLo];
+    const mapping: LiveMapping = {
+      kind: event.kind,
+      family,
+      device: event.device,
+      direction: event.direction,
+      dmaHi: dmaHi!,
+      dmaLo: dmaLo!,
+      size: isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size,
+      entries: isList ? event.totalEntries : 1,
+      physical: physHi! * TWO32 + physLo!,
+      event: event.number,
+      line: event.line,
+      pid: event.pid,
+      skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
+      sequence: this.made[family * 4 + event.direction]!,
+    };
+    this.#add(mapping);
+    return mapping;
+  }
+
+  /**
+   * The mapping that an unmap ends. It is looked for by its DMA address, whatever the call that made it: the address is
+   * free afterwards. A list's unmap does not print that; it is looked for by the physical address of its first entry.
+   * Where several were made at one address, which is right without an IOMMU, it is the one that fits best, of equal
+   * ones the oldest. An unmap of its kind and direction in the middle of a mapping ends that one, unless something at its
+   * address was undone.
+   * What may be gone since events were lost is ended only by a call that belongs to it, at its own address.
+   */
+  undoneBy(event: LinuxDmaEvent): LiveMapping | undefined {
+    const { entries, dmaHi, dmaLo, direction } = event;
+    if (DMA_KINDS[event.kind]!.family !== LIST) {
+      const found = this.#bestFit(event);
+      if (found !== undefined || this.pastUnmap(event) !== undefined) return found;
+      const around = this.around(dmaHi, dmaLo);
+      return around !== undefined && this.#isPartOf(event, around) ? around : undefined;
+    }
+    if (entries.length === 0) return undefined;
+    const lists = this.#byPhysical.get(entries.words[0]!, entries.words[1]!);
+    const fits = (list: LiveMapping): boolean =>
+      list.entries === event.totalEntries && list.direction === direction;
+    return lists.find(fits) ?? lists[0];
+  }
+
+  at(hi: number, lo: number): readonly LiveMapping[] {
     return this.#byAddress.get(hi, lo);
   }
 
-  listsAt(physical: number): readonly DmaMapping[] {
-    return this.#byPhysical.get(Math.floor(physical / TWO32), physical % TWO32);
+  /** Which of the mappings that begin at its address an unmap means. */
+  #bestFit(event: LinuxDmaEvent): LiveMapping | undefined {
+    const { family, calls } = DMA_KINDS[event.kind]!;
+    let found: LiveMapping | undefined;
+    let most = -1;
+    for (const mapping of this.at(event.dmaHi, event.dmaLo)) {
+      const belongs = DMA_KINDS[mapping.kind]!.calls === calls;
+      if (!belongs && mapping.event < this.#sureFrom) continue;
+      const fit =
+        (belongs ? 8 : 0) +
+        (mapping.family === family ? 4 : 0) +
+        (mapping.size === event.size ? 2 : 0) +
+        (mapping.direction === event.direction ? 1 : 0);
+      if (fit <= most) continue;
+      most = fit;
+      found = mapping;
+    }
+    return found;
+  }
+
+  /** Can an unmap of other bytes mean this mapping? Else its own map was not seen. */
+  #isPartOf(event: LinuxDmaEvent, mapping: LiveMapping): boolean {
+    const belongs = DMA_KINDS[mapping.kind]!.calls === DMA_KINDS[event.kind]!.calls;
+    return belongs && mapping.direction === event.direction && mapping.event >= this.#sureFrom;
+  }
+
+  /** Events are missing before the one of this number: what was mapped may be gone. */
+  lose(next: number): void {
+    this.#sureFrom = next;
   }
 
   /** A mapping in which an address lies, but does not begin. */
-  around(hi: number, lo: number): DmaMapping | undefined {
+  around(hi: number, lo: number): LiveMapping | undefined {
     if (this.#byPiece === undefined) {
       this.#byPiece = new PieceIndex();
       for (const mapping of this.live) this.#addPieces(mapping);
@@ -109,7 +161,7 @@ export class DeviceMappings {
     });
   }
 
-  add(mapping: DmaMapping): void {
+  #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     if (this.#byPiece !== undefined) this.#addPieces(mapping);
     this.peak = Math.max(this.peak, this.live.size);
@@ -124,13 +176,14 @@ export class DeviceMappings {
   }
 
   /** Takes a mapping away; its address is remembered. */
-  remove(mapping: DmaMapping, event: number, line: number): void {
+  remove(mapping: LiveMapping, { kind, number, line }: LinuxDmaEvent): void {
     this.live.delete(mapping);
     this.releasing = true;
+    if (DMA_KINDS[kind]!.family === ALLOCATION) this.freed++;
     const { dmaHi, dmaLo, physical } = mapping;
     this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
     this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    const past = { event, line, madeEvent: mapping.event, madeLine: mapping.line };
+    const past = { event: number, line, madeEvent: mapping.event, madeLine: mapping.line };
     this.#past.set(dmaHi, dmaLo, past);
     if (mapping.family === LIST) {
       const hi = Math.floor(physical / TWO32);
@@ -139,13 +192,11 @@ export class DeviceMappings {
     } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
   }
 
-  pastUnmap(hi: number, lo: number): PastUnmap | undefined {
-    return this.#past.get(hi, lo);
-  }
-
-  /** The last undoing of a list whose first entry lies there. */
-  pastList(physical: number): PastUnmap | undefined {
-    return this.#pastLists.get(Math.floor(physical / TWO32), physical % TWO32);
+  /** What was undone last where an event unmaps or syncs. */
+  pastUnmap(event: LinuxDmaEvent): PastUnmap | undefined {
+    const { entries, dmaHi, dmaLo } = event;
+    if (!IS_LIST_UNMAP[event.kind]!) return this.#past.get(dmaHi, dmaLo);
+    return entries.length === 0 ? undefined : this.#pastLists.get(entries.words[0]!, entries.words[1]!);
   }
 
   /**
@@ -153,24 +204,32 @@ export class DeviceMappings {
    *
    * @returns another live mapping through which it can write some of the same bytes
    */
-  addWritable(mapping: DmaMapping): DmaMapping | undefined {
+  addWritable(mapping: LiveMapping): LiveMapping | undefined {
     const [first, last] = [firstPhysical(mapping), lastPhysical(mapping)];
     const found = this.#writable.find(first, last, (other) => overlap(other, mapping));
     this.#writable.add(first, last, mapping);
     return found;
   }
 
-  #addPieces(mapping: DmaMapping): void {
+  #addPieces(mapping: LiveMapping): void {
     this.#byPiece!.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
   }
 }
 
-const firstPhysical = ({ physical }: DmaMapping): number => Math.floor(physical / PIECE);
-const lastPhysical = ({ physical, size }: DmaMapping): number => Math.floor((physical + size - 1) / PIECE);
+const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical / PIECE);
+const lastPhysical = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / PIECE);
 
 /** The piece of DMA addresses in which a mapping ends. */
-const lastPieceOf = ({ dmaHi, dmaLo, size }: DmaMapping): number =>
+const lastPieceOf = ({ dmaHi, dmaLo, size }: LiveMapping): number =>
   pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + size - 1) / PIECE);
 
-const overlap = (a: DmaMapping, b: DmaMapping): boolean =>
+const overlap = (a: LiveMapping, b: LiveMapping): boolean =>
   a.physical < b.physical + b.size && b.physical < a.physical + a.size;
+
+/** Does an event give back nothing? That is no error: nvme does so once for each removal. */
+export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: LinuxDmaEvent): boolean =>
+  DMA_KINDS[kind]!.family === ALLOCATION && size === 0 && (dmaHi | dmaLo) === 0;
+
+/** Does a mapping begin at the DMA address of an event? */
+export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: LinuxDmaEvent): boolean =>
+  mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;

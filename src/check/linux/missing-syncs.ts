@@ -3,14 +3,13 @@ import {
   ATTRIBUTE_BITS,
   BIDIRECTIONAL,
   DIRECTION_NAMES,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SINGLE_FOR_CPU,
-  type DmaEvent,
   FROM_DEVICE,
+  type LinuxDmaEvent,
   TO_DEVICE,
 } from "../../formats/trace/dma-event.ts";
+import { DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
-import type { DmaMapping } from "./mappings.ts";
+import type { LiveMapping } from "./mappings.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
 import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";
@@ -48,13 +47,13 @@ interface SyncState {
  * them one after another, before it frees the ring. These are no suspects.
  */
 export class MissingSyncs {
-  readonly #states = new Map<DmaMapping, SyncState>();
-  /** By direction: syncs for the CPU before an unmap that skips them, and for the device behind such a map. */
+  readonly #states = new Map<LiveMapping, SyncState>();
+  /** By direction: syncs for the CPU before an unmap that skips them, and for the device after such a map. */
   readonly #skipped: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
     new Habit(),
     new Habit(),
   ]);
-  /** By direction: syncs for the CPU behind those for the device, before an unmap that skips them. */
+  /** By direction: syncs for the CPU after those for the device, before an unmap that skips them. */
   readonly #last: readonly Habit[] = DIRECTION_NAMES.map(() => new Habit());
   /** By direction: syncs for the one side that follow one for the other. */
   readonly #turns: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
@@ -87,7 +86,7 @@ export class MissingSyncs {
   }
 
   /**
-   * A ring is given back: the buffers that are unmapped just before and behind
+   * A ring is given back: the buffers that are unmapped just before and after
    * that had not been used. But what is to be sent is mapped when it is used.
    */
   freed(): void {
@@ -99,14 +98,13 @@ export class MissingSyncs {
   }
 
   /** A sync of bytes from `offset` on, in a mapping of this device. */
-  synced(event: DmaEvent, mapping: DmaMapping, offset: number, size: number): void {
+  synced(event: LinuxDmaEvent, mapping: LiveMapping, offset: number, size: number): void {
     this.mapped();
     if (this.#visibleFrom === Number.POSITIVE_INFINITY) {
       // A device can begin to need syncs while it runs. If skipped ones were not seen before, it may have.
       this.#visibleFrom = this.#skippedUnseen ? event.number : 0;
     }
-    const forCpu = event.kind === DMA_SYNC_SINGLE_FOR_CPU || event.kind === DMA_SYNC_SG_FOR_CPU;
-    const side = forCpu ? FOR_CPU : FOR_DEVICE;
+    const side = DMA_KINDS[event.kind]!.role === "sync-for-cpu" ? FOR_CPU : FOR_DEVICE;
     const piece = { side, first: offset, end: offset + size, place: placeOfDma(event) } as const;
     const state = this.#states.get(mapping) ?? {
       done: [false, false],
@@ -122,7 +120,7 @@ export class MissingSyncs {
   }
 
   /** Bytes are synced: were they with the other side until then? */
-  #turn(mapping: DmaMapping, state: SyncState, piece: SyncedPiece): void {
+  #turn(mapping: LiveMapping, state: SyncState, piece: SyncedPiece): void {
     const { side, first, end, place } = piece;
     const before = state.bytes.within(first, end);
     if (before.length === 0) return;
@@ -145,7 +143,7 @@ export class MissingSyncs {
   }
 
   /** A single mapping or a list ends. */
-  unmapped(event: DmaEvent, mapping: DmaMapping): void {
+  unmapped(event: LinuxDmaEvent, mapping: LiveMapping): void {
     const state = this.#states.get(mapping);
     const [forCpu = false, forDevice = false] = state?.done ?? [];
     this.#states.delete(mapping);
@@ -170,7 +168,7 @@ export class MissingSyncs {
   }
 
   /** The unmap of what was synced for the CPU once skips that: was it for the CPU that it was synced last? */
-  #lastSync(event: DmaEvent, mapping: DmaMapping, { bytes }: SyncState): void {
+  #lastSync(event: LinuxDmaEvent, mapping: LiveMapping, { bytes }: SyncState): void {
     const habit = this.#last[mapping.direction]!;
     const { pieces } = bytes;
     if (pieces.some(({ side }) => side === FOR_CPU)) {
@@ -184,7 +182,7 @@ export class MissingSyncs {
   }
 
   /** An allocation ends, or a mapping in a wrong way: nothing is said of its syncs. */
-  forget(mapping: DmaMapping): void {
+  forget(mapping: LiveMapping): void {
     this.#states.delete(mapping);
   }
 
@@ -215,8 +213,8 @@ export class MissingSyncs {
 
   #suspect(
     habit: Habit,
-    mapping: DmaMapping,
-    event: DmaEvent,
+    mapping: LiveMapping,
+    event: LinuxDmaEvent,
     text: string,
     between: readonly Place[] = [],
   ): void {
@@ -231,5 +229,5 @@ export class MissingSyncs {
 const latestOf = (pieces: readonly SyncedPiece[]): SyncedPiece =>
   pieces.reduce((latest, piece) => (piece.place.event > latest.place.event ? piece : latest));
 
-const describe = (mapping: DmaMapping): string =>
+const describe = (mapping: LiveMapping): string =>
   `the mapping of ${mapping.size} bytes ${DIRECTION_NAMES[mapping.direction]} made by ${placeText(mapping)}`;

@@ -1,5 +1,4 @@
 import { TWO32 } from "../../base/u64.ts";
-import type { DmaMapping } from "./mappings.ts";
 
 /** Bytes of a piece of address space. */
 export const PIECE = 4096;
@@ -10,12 +9,12 @@ const MAX_PIECES = 4096;
 export const pieceOf = (hi: number, lo: number): number => hi * (TWO32 / PIECE) + Math.floor(lo / PIECE);
 
 /** Finds mappings by the pieces of an address space that they lie in; the huge ones one by one. */
-export class PieceIndex {
-  readonly #byPiece = new Map<number, DmaMapping[]>();
-  readonly #huge = new Set<DmaMapping>();
+export class PieceIndex<T> {
+  readonly #byPiece = new Map<number, T[]>();
+  readonly #huge = new Set<T>();
 
   /** @param last piece in which the mapping ends */
-  add(first: number, last: number, mapping: DmaMapping): void {
+  add(first: number, last: number, mapping: T): void {
     if (last - first >= MAX_PIECES) {
       this.#huge.add(mapping);
       return;
@@ -27,8 +26,8 @@ export class PieceIndex {
     }
   }
 
-  /** Takes out what {@link add} was told; nothing if it was not. */
-  remove(first: number, last: number, mapping: DmaMapping): void {
+  /** Takes out what {@link add} put in; nothing if it did not. */
+  remove(first: number, last: number, mapping: T): void {
     if (this.#huge.delete(mapping)) return;
     if (last - first >= MAX_PIECES) return;
     for (let piece = first; piece <= last; piece++) {
@@ -41,7 +40,7 @@ export class PieceIndex {
   }
 
   /** The first mapping found in some pieces, or among the huge ones, that fits. */
-  find(first: number, last: number, fits: (mapping: DmaMapping) => boolean): DmaMapping | undefined {
+  find(first: number, last: number, fits: (mapping: T) => boolean): T | undefined {
     if (last - first < MAX_PIECES) {
       for (let piece = first; piece <= last; piece++) {
         const found = this.#byPiece.get(piece)?.find(fits);

@@ -1,8 +1,9 @@
 import { toBig } from "../../base/u64.ts";
-import { DMA_UNMAP_SG, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import { GuiltyCallers } from "./leaks.ts";
-import type { DmaMapping } from "./mappings.ts";
+import type { LiveMapping } from "./mappings.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
@@ -10,7 +11,7 @@ const BEFORE_LOST = 4096;
 
 /**
  * What is wrong in a recording of Linux. Findings are kept back until no lost
- * events can stand behind them that would explain them.
+ * events can stand after them that would explain them.
  */
 export class DmaReport {
   readonly log: FindingLog = new FindingLog();
@@ -30,9 +31,9 @@ export class DmaReport {
    * @param causes places before the event that prove it
    */
   add(
-    event: DmaEvent,
+    event: LinuxDmaEvent,
     kind: FindingKind,
-    mapping: DmaMapping | undefined,
+    mapping: LiveMapping | undefined,
     causes: readonly Place[],
     message: string,
   ): void {
@@ -49,14 +50,14 @@ export class DmaReport {
   }
 
   /** A second unmap. */
-  addDoubleUnmap(event: DmaEvent, past: PastUnmap): void {
+  addDoubleUnmap(event: LinuxDmaEvent, past: PastUnmap): void {
     const made = { event: past.madeEvent, line: past.madeLine };
     this.guilty.add(event);
     this.#hold(event, {
       kind: "double-unmap",
       severity: "error",
       device: this.names[event.device]!,
-      ...(event.kind === DMA_UNMAP_SG ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
+      ...(DMA_KINDS[event.kind]!.family === LIST ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
       pages: pagesOf(event.size),
       places: [made, past, placeOfDma(event)],
       message: `the mapping made by ${placeText(made)} was undone by ${placeText(past)}, and is undone again`,
@@ -79,7 +80,7 @@ export class DmaReport {
     this.#release(Number.POSITIVE_INFINITY);
   }
 
-  #hold(event: DmaEvent, finding: NewFinding): void {
+  #hold(event: LinuxDmaEvent, finding: NewFinding): void {
     this.#held.push({ event: event.number, finding });
   }
 
@@ -93,7 +94,7 @@ export class DmaReport {
 }
 
 /** Where an event stands. */
-export const placeOfDma = ({ number, line }: DmaEvent): Place => ({ event: number, line });
+export const placeOfDma = ({ number, line }: LinuxDmaEvent): Place => ({ event: number, line });
 
 /** Pages of 4 KiB that so many bytes take. */
 export const pagesOf = (bytes: number): number => Math.ceil(bytes / 4096);

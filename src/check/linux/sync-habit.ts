@@ -1,12 +1,12 @@
 import type { Place } from "../findings/finding.ts";
-import type { DmaMapping } from "./mappings.ts";
+import type { LiveMapping } from "./mappings.ts";
 
 /** Suspects of a kind that are kept: with more than these it is how the driver works. */
 const MAX_SUSPECTS = 1024;
 
 /** Something that looks forgotten, until the rest of the recording tells. */
 export interface Suspect {
-  readonly mapping: DmaMapping;
+  readonly mapping: LiveMapping;
   readonly places: readonly Place[];
   readonly text: string;
 }

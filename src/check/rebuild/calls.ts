@@ -1,5 +1,5 @@
 import { hex } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import type { Refusal } from "../../spapr/observer.ts";
@@ -7,6 +7,9 @@ import { Hcall, MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { WindowAdoption } from "./adoption.ts";
+import { askedPages, CallRange, storedPages } from "./call-range.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -20,24 +23,27 @@ export class RebuiltCalls {
   readonly #windows: RebuiltWindows;
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
+  readonly #observer: RebuildObserver | null;
+  readonly #range = new CallRange();
   /** Why the engine refused the last call. */
   #refusal: Refusal | undefined;
   readonly #registers = new HcallRegisters();
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #listView = new DataView(this.#list.buffer);
 
-  constructor(machine: Machine, windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
+  constructor({ machine, windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#machine = machine;
     this.#windows = windows;
     this.#adoption = adoption;
     this.#verdicts = verdicts;
-    if (verdicts.observer === null) return;
+    this.#observer = observer;
+    if (observer === null) return;
     machine.observer.refusal = (refusal) => {
       this.#refusal = refusal;
     };
   }
 
-  put(event: TraceEvent): void {
+  put(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
@@ -45,42 +51,42 @@ export class RebuiltCalls {
     }
     const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     if (rebuilt !== undefined) this.#changing(event, rebuilt, index, 1);
-    const status = this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo, event.tceHi, event.tceLo);
+    const status = this.#callPut(event);
     if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
     if (status !== 0) return;
     rebuilt.mark(index, 1, Certainty.KNOWN);
-    this.#verdicts.observer?.changed(event, rebuilt);
+    this.#observer?.changed(event, rebuilt);
   }
 
   /** Books and tells that a successful call is going to store entries. */
-  #changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  #changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     if (event.failed || first + count > rebuilt.window.entries) return;
     const table = rebuilt.window.table!;
     table.load(first);
     const was = permOf(table.lo);
-    this.#verdicts.observer?.changing(event, rebuilt, first, count, was);
+    this.#observer?.changing(event, rebuilt, first, count, was);
     rebuilt.changing(event, first, count, was);
   }
 
-  get(event: TraceEvent): void {
+  get(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
       return;
     }
-    const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo, 0, 0);
+    const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo);
     if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
     const index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     const { words } = this.#registers;
     const same = words[2] === event.tceHi && words[3] === event.tceLo;
     if (!rebuilt.knows(index)) {
-      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, event.tceLo);
+      this.#verdicts.learn(event, rebuilt, index, same);
     } else if (!same) {
       this.#verdicts.mismatch(event, "this entry", `tce ${hex(this.#registers.get(4))}`);
     }
   }
 
-  stuff(event: TraceEvent): void {
+  stuff(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
       if (!event.failed) this.#verdicts.skip();
@@ -91,34 +97,22 @@ export class RebuiltCalls {
       this.#stuffFailed(event, rebuilt);
       return;
     }
-    // The address printed lies behind the last page.
-    const pages = event.pagesLo;
-    const startLo = window.page.bytesLo(pages);
-    const lo = event.iobaLo - startLo;
-    const hi = event.iobaHi - window.page.bytesHi(pages) - (lo < 0 ? 1 : 0);
-    const first = window.indexOf(hi >>> 0, lo >>> 0);
+    const range = this.#range;
+    range.read(event, window.page);
+    const pages = askedPages(event);
+    const first = window.indexOf(range.startHi, range.startLo);
     this.#changing(event, rebuilt, first, pages);
-    const status = this.#call(Hcall.STUFF_TCE, event, hi >>> 0, lo >>> 0, event.tceHi, event.tceLo, pages);
+    const status = this.#callStuff(event, range.startHi, range.startLo);
     if (!this.#checkStatus(event, rebuilt, status)) return;
     rebuilt.mark(first, pages, Certainty.KNOWN);
-    if (permOf(event.tceLo) !== 0) this.#verdicts.observer?.changed(event, rebuilt);
+    if (permOf(event.tceLo) !== 0) this.#observer?.changed(event, rebuilt);
   }
 
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
-  #stuffFailed(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  #stuffFailed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { window } = rebuilt;
     if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
-      const pages = event.pagesLo;
-      const status = this.#call(
-        Hcall.STUFF_TCE,
-        event,
-        event.iobaHi,
-        event.iobaLo,
-        event.tceHi,
-        event.tceLo,
-        pages,
-      );
-      this.#checkStatus(event, rebuilt, status);
+      this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
       return;
     }
     const behind = Math.min(event.pagesLo - 1, window.entries);
@@ -126,7 +120,7 @@ export class RebuiltCalls {
     this.#verdicts.skip();
   }
 
-  indirect(event: TraceEvent): void {
+  indirect(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
       if (!event.failed) this.#verdicts.skip();
@@ -134,8 +128,7 @@ export class RebuiltCalls {
     }
     const { window } = rebuilt;
     const index = window.indexOf(event.iobaHi, event.iobaLo);
-    // A refused call printed the entry that failed: the first one behind the window.
-    const stored = event.failed ? Math.max(0, window.entries - index) : event.lastLo + 1;
+    const stored = storedPages(event, window.entries - index);
     const count = event.failed ? stored + 1 : stored;
     if (count > MAX_LIST_ENTRIES) {
       this.#verdicts.mismatch(event, `a list of at most ${MAX_LIST_ENTRIES} entries`, `${count} entries`);
@@ -144,20 +137,12 @@ export class RebuiltCalls {
     const linear = this.#inferList(window, count, event.tceHi, event.tceLo);
     this.#machine.ram.write(LIST_ADDRESS, this.#list.subarray(0, count * 8));
     this.#changing(event, rebuilt, index, stored);
-    const status = this.#call(
-      Hcall.PUT_TCE_INDIRECT,
-      event,
-      event.iobaHi,
-      event.iobaLo,
-      0,
-      LIST_ADDRESS,
-      count,
-    );
+    const status = this.#callList(event, count);
     if (!this.#checkStatus(event, rebuilt, status) || stored === 0) return;
     rebuilt.mark(index, stored, linear ? Certainty.INFERRED : Certainty.UNKNOWN);
     if (status !== 0) return;
     rebuilt.mark(index + stored - 1, 1, Certainty.KNOWN);
-    this.#verdicts.observer?.changed(event, rebuilt);
+    this.#observer?.changed(event, rebuilt);
   }
 
   /**
@@ -182,35 +167,47 @@ export class RebuiltCalls {
     return fits;
   }
 
-  #call(
-    opcode: number,
-    event: TraceEvent,
-    r5Hi: number,
-    r5Lo: number,
-    r6Hi: number,
-    r6Lo: number,
-    r7 = 0,
-  ): number {
+  #callPut(event: QemuTraceEvent): number {
+    this.#setArguments(event.tceHi, event.tceLo, 0);
+    return this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo);
+  }
+
+  #callStuff(event: QemuTraceEvent, startHi: number, startLo: number): number {
+    this.#setArguments(event.tceHi, event.tceLo, event.pagesLo);
+    return this.#call(Hcall.STUFF_TCE, event, startHi, startLo);
+  }
+
+  #callList(event: QemuTraceEvent, count: number): number {
+    this.#setArguments(0, LIST_ADDRESS, count);
+    return this.#call(Hcall.PUT_TCE_INDIRECT, event, event.iobaHi, event.iobaLo);
+  }
+
+  /** What the calls take after LIOBN and bus address. */
+  #setArguments(r6Hi: number, r6Lo: number, r7: number): void {
+    const { words } = this.#registers;
+    words[6] = r6Hi;
+    words[7] = r6Lo;
+    words[8] = 0;
+    words[9] = r7;
+  }
+
+  #call(opcode: number, event: QemuTraceEvent, iobaHi: number, iobaLo: number): number {
     const { words } = this.#registers;
     words[0] = 0;
     words[1] = opcode;
     words[2] = event.liobnHi;
     words[3] = event.liobnLo;
-    words[4] = r5Hi;
-    words[5] = r5Lo;
-    words[6] = r6Hi;
-    words[7] = r6Lo;
-    words[8] = 0;
-    words[9] = r7;
+    words[4] = iobaHi;
+    words[5] = iobaLo;
     this.#refusal = undefined;
     return this.#machine.hcall(words);
   }
 
   /** @returns false if the status is not the recorded one; then the entry is left alone */
-  #checkStatus(event: TraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
+  #checkStatus(event: QemuTraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
     if (status === 0 ? !event.failed : status === event.ret) {
       this.#verdicts.counts.statuses++;
-      if (status !== 0) this.#verdicts.observer?.refused(event, this.#refusal);
+      if (status !== 0) this.#observer?.refused(event, this.#refusal);
       return true;
     }
     if (rebuilt?.assumed === true) this.#verdicts.skip();
@@ -219,7 +216,7 @@ export class RebuiltCalls {
   }
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
-  #windowOf(event: TraceEvent): RebuiltWindow | undefined {
+  #windowOf(event: QemuTraceEvent): RebuiltWindow | undefined {
     const rebuilt = this.#windows.find(event);
     return rebuilt !== undefined || event.failed ? rebuilt : this.#adoption.called(event);
   }

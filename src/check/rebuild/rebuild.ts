@@ -9,8 +9,8 @@ import {
   POST_LOAD,
   PRE_SAVE,
   PUT,
+  type QemuTraceEvent,
   STUFF,
-  type TraceEvent,
   XLATE,
 } from "../../formats/trace/trace-event.ts";
 import { Machine } from "../../spapr/machine.ts";
@@ -22,6 +22,7 @@ import { POSITION_SPAN } from "./entry-history.ts";
 import { WindowHosts } from "./hosts.ts";
 import { WindowLifecycle } from "./lifecycle.ts";
 import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { RebuiltWindows } from "./rebuilt-windows.ts";
 import { RebuiltTranslations } from "./translations.ts";
@@ -45,22 +46,23 @@ export class Rebuild {
   readonly #calls: RebuiltCalls;
   readonly #translations: RebuiltTranslations;
 
-  /** @param observer hears what happens; see there */
+  /** @param observer notified of what happens */
   constructor(profile?: string, observer: RebuildObserver | null = null) {
     this.machine = new Machine({ phbs: [], ...(profile === undefined ? {} : { profile }) });
-    this.#verdicts = new Verdicts(observer);
-    this.#windows = new RebuiltWindows(this.#verdicts);
+    this.#verdicts = new Verdicts((event, mismatch) => observer?.mismatch(event, mismatch));
+    this.#windows = new RebuiltWindows(observer);
     this.#hosts = new WindowHosts(this.machine);
-    this.#adoption = new WindowAdoption(this.#windows, this.#hosts, this.#verdicts);
-    this.#lifecycle = new WindowLifecycle(
-      this.machine,
-      this.#windows,
-      this.#hosts,
-      this.#adoption,
-      this.#verdicts,
-    );
-    this.#calls = new RebuiltCalls(this.machine, this.#windows, this.#adoption, this.#verdicts);
-    this.#translations = new RebuiltTranslations(this.#windows, this.#adoption, this.#verdicts);
+    const parts: RebuildParts = {
+      machine: this.machine,
+      hosts: this.#hosts,
+      windows: this.#windows,
+      verdicts: this.#verdicts,
+      observer,
+    };
+    this.#adoption = new WindowAdoption(parts);
+    this.#lifecycle = new WindowLifecycle(parts, this.#adoption);
+    this.#calls = new RebuiltCalls(parts, this.#adoption);
+    this.#translations = new RebuiltTranslations(parts, this.#adoption);
   }
 
   /** What was compared, and how it came out. */
@@ -99,7 +101,7 @@ export class Rebuild {
   }
 
   /** Brings the windows up to date before `next` happens, for who wants to look at them there. */
-  settle(next: TraceEvent): void {
+  settle(next: QemuTraceEvent): void {
     this.#lifecycle.settle(next);
   }
 
@@ -109,7 +111,7 @@ export class Rebuild {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     const lifecycle = this.#lifecycle;
     if (event.position >= POSITION_SPAN) this.#windows.scale.note(event.number, event.position);
     if (lifecycle.pending) lifecycle.settle(event);

@@ -1,5 +1,5 @@
 import type { Permission } from "../../base/permission.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
@@ -61,7 +61,7 @@ export class RebuiltWindow {
   readonly createdAt: Place | undefined;
   /** Which event changed each entry last. */
   readonly history: EntryHistory;
-  /** Which event told what was in an entry that no call of the trace had made known. */
+  /** Which event showed what was in an entry that no call of the trace had made known. */
   readonly learned: EntryHistory;
   readonly #certainty: TceTable;
   /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
@@ -99,7 +99,7 @@ export class RebuiltWindow {
    *
    * @param was permission of the first of them until then
    */
-  changing(event: TraceEvent, first: number, count: number, was: Permission): void {
+  changing(event: QemuTraceEvent, first: number, count: number, was: Permission): void {
     const { history } = this;
     const table = this.window.table!;
     if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);

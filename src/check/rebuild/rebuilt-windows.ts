@@ -1,10 +1,9 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Place } from "../findings/finding.ts";
 import { PositionScale } from "./entry-history.ts";
-import type { Removal } from "./observer.ts";
+import type { RebuildObserver, Removal } from "./observer.ts";
 import { RebuiltWindow } from "./rebuilt-window.ts";
-import type { Verdicts } from "./verdicts.ts";
 
 /** The windows that are enabled at one moment of a trace. */
 export class RebuiltWindows {
@@ -12,10 +11,10 @@ export class RebuiltWindows {
   readonly #byLiobn = new Map<number, RebuiltWindow>();
   /** The window found last, while it is there: nearly all events are of the window of the one before. */
   #last: RebuiltWindow | undefined;
-  readonly #verdicts: Verdicts;
+  readonly #observer: RebuildObserver | null;
 
-  constructor(verdicts: Verdicts) {
-    this.#verdicts = verdicts;
+  constructor(observer: RebuildObserver | null) {
+    this.#observer = observer;
   }
 
   get byLiobn(): ReadonlyMap<number, RebuiltWindow> {
@@ -23,7 +22,7 @@ export class RebuiltWindows {
   }
 
   /** The window of an event. */
-  find(event: TraceEvent): RebuiltWindow | undefined {
+  find(event: QemuTraceEvent): RebuiltWindow | undefined {
     const last = this.#last;
     if (last !== undefined && event.liobnHi === 0 && event.liobnLo === last.window.liobn) return last;
     this.#last = this.#byLiobn.get(event.liobn);
@@ -41,7 +40,7 @@ export class RebuiltWindows {
     const rebuilt = new RebuiltWindow(window, certainty, assumed, this.scale, createdAt);
     this.#last = undefined;
     this.#byLiobn.set(window.liobn, rebuilt);
-    this.#verdicts.observer?.created(rebuilt);
+    this.#observer?.created(rebuilt);
     return rebuilt;
   }
 
@@ -49,7 +48,7 @@ export class RebuiltWindows {
   remove(liobn: number, how: Removal, place: Place): boolean {
     const rebuilt = this.#byLiobn.get(liobn);
     if (rebuilt === undefined) return false;
-    this.#verdicts.observer?.removing(rebuilt, place, how);
+    this.#observer?.removing(rebuilt, place, how);
     this.#last = undefined;
     return this.#byLiobn.delete(liobn);
   }

@@ -1,8 +1,10 @@
 import { entryOf, hex, toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { IommuTranslation } from "../../memory/iommu-hooks.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { NO_MASK, type WindowAdoption } from "./adoption.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
@@ -13,16 +15,18 @@ export class RebuiltTranslations {
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
   readonly #counts: RebuildCounts;
+  readonly #observer: RebuildObserver | null;
   readonly #translation = new IommuTranslation();
 
-  constructor(windows: RebuiltWindows, adoption: WindowAdoption, verdicts: Verdicts) {
+  constructor({ windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#windows = windows;
     this.#adoption = adoption;
+    this.#observer = observer;
     this.#verdicts = verdicts;
     this.#counts = verdicts.counts;
   }
 
-  translate(event: TraceEvent): void {
+  translate(event: QemuTraceEvent): void {
     let rebuilt = this.#windows.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
       rebuilt = this.#adoption.translated(event);
@@ -46,20 +50,22 @@ export class RebuiltTranslations {
     else this.#translateOutside(event, rebuilt, same);
   }
 
-  #translateOutside(event: TraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
+  #translateOutside(event: QemuTraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
     if (!same) {
       const { entries } = rebuilt.window;
       this.#verdicts.mismatch(event, "a translation outside of the window", `${entries} entries`);
       return;
     }
     this.#counts.translations++;
-    this.#verdicts.observer?.outside(event, rebuilt);
+    this.#observer?.outside(event, rebuilt);
   }
 
-  #translateEntry(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+  #translateEntry(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     const { window } = rebuilt;
-    const { observer } = this.#verdicts;
-    if ((!same || event.perm === 0) && observer?.translated(event, rebuilt, index, same) === true) return;
+    if (!same || event.perm === 0) {
+      const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
+      if (isExplained) return;
+    }
     if (!same && !window.isPci && event.perm === 0 && (event.tceHi | event.tceLo) === 0) {
       // quiesce and a device reset clear a VIO table and leave no line.
       this.#counts.silentClears++;
@@ -67,15 +73,13 @@ export class RebuiltTranslations {
       rebuilt.mark(0, window.entries, Certainty.KNOWN);
       return;
     }
-    const tceLo = (event.tceLo | event.perm) >>> 0;
-    if (!rebuilt.knows(index)) {
-      this.#verdicts.learn(event, rebuilt, index, same, event.tceHi, tceLo);
-    } else if (same) this.#counts.translations++;
+    if (!rebuilt.knows(index)) this.#verdicts.learn(event, rebuilt, index, same);
+    else if (same) this.#counts.translations++;
     else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
   }
 }
 
-const differentPages = (window: DmaWindow, event: TraceEvent): boolean =>
+const differentPages = (window: DmaWindow, event: QemuTraceEvent): boolean =>
   event.mask !== NO_MASK && event.mask !== ~window.page.maskLo >>> 0;
 
 const textOf = (entry: IommuTranslation): string =>

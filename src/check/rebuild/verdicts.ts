@@ -1,6 +1,5 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
-import type { RebuildObserver } from "./observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
@@ -27,7 +26,7 @@ export interface RebuildCounts {
   contradicted: number;
   /** Translations and reads of unknown entries, which are known from then on. */
   learned: number;
-  /** Events about windows of which the trace has not told enough. */
+  /** Events about windows of which the trace has not shown enough. */
   undetermined: number;
   /** VIO tables found empty that the trace left full: `quiesce` and resets leave no line. */
   silentClears: number;
@@ -47,10 +46,10 @@ export class Verdicts {
     mismatches: 0,
   };
   readonly mismatches: Mismatch[] = [];
-  readonly observer: RebuildObserver | null;
+  readonly #onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void;
 
-  constructor(observer: RebuildObserver | null) {
-    this.observer = observer;
+  constructor(onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void) {
+    this.#onMismatch = onMismatch;
   }
 
   /** The trace does not determine this answer. */
@@ -58,30 +57,27 @@ export class Verdicts {
     this.counts.undetermined++;
   }
 
-  /** Books a look at an entry that is not known: it is from now on, as it was seen. */
-  learn(
-    event: TraceEvent,
-    rebuilt: RebuiltWindow,
-    index: number,
-    same: boolean,
-    tceHi: number,
-    tceLo: number,
-  ): void {
+  /** Books a look at an entry that is not known: it is from now on, as the event shows it. */
+  learn(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     rebuilt.learned.note(index, 1, event.number, event.position);
     if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
     else if (same) this.counts.confirmed++;
     else this.counts.contradicted++;
-    if (!same) rebuilt.window.table!.put(index, tceHi, tceLo);
+    if (!same) {
+      // A translation prints the permission apart from the target, a read the whole entry.
+      const tceLo = event.kind === XLATE ? (event.tceLo | event.perm) >>> 0 : event.tceLo;
+      rebuilt.window.table!.put(index, event.tceHi, tceLo);
+    }
     rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
-  mismatch(event: TraceEvent, expected: string, actual: string): void {
+  mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
     this.counts.mismatches++;
     if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
     const text = formatTraceEvent(event);
     const mismatch = { event: event.number, line: event.position, text, expected, actual };
     this.mismatches.push(mismatch);
-    this.observer?.mismatch(event, mismatch);
+    this.#onMismatch(event, mismatch);
   }
 }
 

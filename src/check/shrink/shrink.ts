@@ -1,7 +1,8 @@
 import { parseOpScript } from "../../formats/op-script/script.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { OpRunner } from "../../script/op/run.ts";
-import { Hcall } from "../../spapr/papr.ts";
+import { reduceList } from "../../script/reduce-list.ts";
+import { Hcall, isPciLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
 import { checkOpScript } from "../script-check.ts";
@@ -19,7 +20,7 @@ export interface ShrinkInput {
   /** The last event that is to be taken. */
   readonly lastEvent: number;
   /** @throws IommuError LIMIT_EXCEEDED if they are too many */
-  take(event: TraceEvent): void;
+  take(event: QemuTraceEvent): void;
   /** Events are missing. */
   lose(): void;
   /** @throws IommuError LIMIT_EXCEEDED if they are too many */
@@ -92,32 +93,25 @@ function reduce(
   shows: (part: readonly Operation[]) => boolean,
   isNeeded: (operation: Operation) => boolean,
 ): readonly Operation[] {
-  let rest = [...operations];
+  const reduction = reduceList(operations, isNeeded);
+  let rest = operations;
   let work = 0;
-  for (let size = Math.ceil(rest.length / 2); size >= 1; ) {
-    const before = rest.length;
-    for (let at = 0; at < rest.length; ) {
-      const without = rest.filter((one, i) => i < at || i >= at + size || isNeeded(one));
-      if (without.length === rest.length) {
-        at += size;
-        continue;
-      }
-      work += without.reduce((sum, { list }) => sum + (Array.isArray(list) ? list.length : 1), 0);
-      if (work > MAX_WORK) return rest;
-      if (shows(without)) rest = without;
-      else at += size;
-    }
-    if (size === 1 && rest.length === before) break;
-    size = size === 1 ? 1 : Math.ceil(size / 2);
+  for (let next = reduction.next(); !next.done; ) {
+    const part = next.value;
+    work += part.reduce((sum, { list }) => sum + (Array.isArray(list) ? list.length : 1), 0);
+    if (work > MAX_WORK) break;
+    const still = shows(part);
+    if (still) rest = part;
+    next = reduction.next(still);
   }
   return rest;
 }
 
 function reasonOf({ finding, liobn }: Target): string {
   if (finding.kind.startsWith("dma-")) {
-    return liobn < 0x8000_0000
-      ? "no operation of a script is a DMA of a VIO device"
-      : "a DMA at this address does not reach the window of a machine that begins anew";
+    return isPciLiobn(liobn)
+      ? "a DMA at this address does not reach the window of a machine that begins anew"
+      : "no operation of a script is a DMA of a VIO device";
   }
   return "the calls on its pages do not lead to it on a machine that begins anew";
 }

@@ -94,7 +94,7 @@ export async function checkFile(
       await chunks.return(undefined);
       throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
     }
-    const trace = new TraceCheck(name, thresholds, filterOf(options.filter));
+    const trace = new TraceCheck(name, thresholds, { filter: filterOf(options.filter) });
     await pour(chunks, trace);
     return trace.end();
   } finally {
@@ -102,7 +102,7 @@ export async function checkFile(
   }
 }
 
-/** Op scripts are told from traces by their names. */
+/** Op scripts are distinguished from traces by their names. */
 export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
 
 /** What the options of {@link thresholdOptions} say. */

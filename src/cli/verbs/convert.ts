@@ -11,12 +11,12 @@ import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { NewFile } from "../new-file.ts";
+import { openTrace } from "../opened-trace.ts";
 import { filterOption, flag, quietOption, text } from "../options.ts";
 import { Exit, printError, printWarning } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { ParquetFile, ParquetParts, TextFile } from "../table-files.ts";
 import { pour } from "../trace-file.ts";
-import { openTrace } from "../trace-input.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions {

@@ -1,7 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { shrink, shrinkInput } from "../../check/shrink/shrink.ts";
 import { targetOf } from "../../check/shrink/target.ts";
-import { TraceInput } from "../../check/trace-input.ts";
+import { TraceSource } from "../../check/trace-source.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { filterOption, outputOption, quietOption, thresholdOptions, value, wholeNumber } from "../options.ts";
@@ -32,12 +32,12 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   const target = targetOf(finding, report.windows);
   const filter = filterOf(options.filter);
   const input = shrinkInput(target);
-  const trace = new TraceInput(name, {
-    trace: (event) => {
-      if (event.number > input.lastEvent || (filter !== undefined && !filter.trace(event))) return;
+  const trace = new TraceSource(name, {
+    qemu: (event) => {
+      if (event.number > input.lastEvent || (filter !== undefined && !filter.qemu(event))) return;
       input.take(event);
     },
-    dma: () => {},
+    linux: () => {},
     gap: ({ kind }) => {
       if (kind !== "torn") input.lose();
     },

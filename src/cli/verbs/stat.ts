@@ -2,7 +2,7 @@ import { hex } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
 import { DmaStatistics } from "../../check/lifetimes/linux-statistics.ts";
 import { TraceStatistics } from "../../check/lifetimes/qemu-statistics.ts";
-import { TraceInput } from "../../check/trace-input.ts";
+import { TraceSource } from "../../check/trace-source.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { filterOption, outputOption, quietOption } from "../options.ts";
@@ -23,13 +23,13 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
   const statistics = new TraceStatistics();
   let dma: DmaStatistics | undefined;
   const filter = filterOf(options.filter);
-  const input = new TraceInput(name, {
-    trace: (event) => {
-      if (filter === undefined || filter.trace(event)) statistics.handle(event);
+  const input = new TraceSource(name, {
+    qemu: (event) => {
+      if (filter === undefined || filter.qemu(event)) statistics.handle(event);
     },
-    dma: (event, reader) => {
-      dma ??= new DmaStatistics(reader);
-      if (filter === undefined || filter.dma(event, reader)) dma.handle(event);
+    linux: (event, names) => {
+      dma ??= new DmaStatistics(names);
+      if (filter === undefined || filter.linux(event, names)) dma.handle(event);
     },
     gap: (gap) => {
       if (gap.kind !== "torn") statistics.lose();

@@ -1,6 +1,6 @@
 import { RTAS_NAMES } from "../../spapr/papr.ts";
 import type { JsonLine } from "../json-lines.ts";
-import { refuseUnknown } from "../members.ts";
+import { type Members, refuseUnknown } from "../members.ts";
 import { suggestion } from "../suggestion.ts";
 import { hexBytes, list, show, text, u64, whole } from "./fields.ts";
 
@@ -222,7 +222,13 @@ export const OPERATION_MEMBERS: Readonly<Record<Operation["op"], readonly string
   note: ["text"],
 };
 /** What any operation may have: its name, and what came out of it. */
-export const COMMON_MEMBERS: readonly string[] = ["op", "result", "crash"];
+const COMMON_MEMBERS: readonly string[] = ["op", "result", "crash"];
+const MEMBERS: ReadonlyMap<string, Members> = new Map(
+  Object.entries(OPERATION_MEMBERS).map(([of, members]) => [
+    of,
+    { of, read: [...members, ...COMMON_MEMBERS] },
+  ]),
+);
 
 /** Operations that need vfio-user devices, and those that cannot be had together with them. */
 const NEEDS_VFIO_USER = ["device_add", "device_del", "vfio_dma_read", "vfio_dma_write"];
@@ -233,11 +239,7 @@ export function parseOperation(line: JsonLine, bridges: readonly number[], vfioU
   const name = text(line, "op");
   if (!isOperation(name))
     throw line.error("op", `unknown operation ${show(name)}${suggestion(name, Object.keys(READERS))}`);
-  refuseUnknown(line, line.value, {
-    of: name,
-    read: OPERATION_MEMBERS[name],
-    informative: COMMON_MEMBERS,
-  });
+  refuseUnknown(line, line.value, MEMBERS.get(name)!);
   if (!vfioUser && NEEDS_VFIO_USER.includes(name))
     throw line.error("op", `"${name}" needs "vfioUser" in the header`);
   if (vfioUser && WITHOUT_VFIO_USER.includes(name)) {

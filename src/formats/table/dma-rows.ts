@@ -2,19 +2,12 @@ import { hex, toBig } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  DMA_EVENT_NAMES,
-  DMA_LOST,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_MAP_SG_ERR,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-  DMA_UNMAP_SG,
-  type DmaEvent,
+  type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
   NO_DIRECTION,
 } from "../trace/dma-event.ts";
-import type { DmaLogReader } from "../trace/dma-log.ts";
+import { DMA_EVENT_NAMES, DMA_LOST, kindsPrinting } from "../trace/dma-kinds.ts";
 import type { Column, RowBuffer } from "./row-buffer.ts";
 
 const EVENT = 0;
@@ -64,20 +57,14 @@ export const DMA_COLUMNS: readonly Column[] = [
   { name: "phys_addrs", type: "text" },
 ];
 
-/** Events whose addresses are those of a list. */
-const LIST_KINDS: readonly number[] = [
-  DMA_MAP_SG,
-  DMA_MAP_SG_ERR,
-  DMA_UNMAP_SG,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-];
+const HAS_ADDRESS = kindsPrinting("dmaAddress");
+const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 
 /** Name of the rows that say that events of a CPU are missing; `size` is how many, 0 when that is not known. */
 export const LOST_NAME = "lost";
 
 /** Adds a row for an event of `reader`. */
-export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaLogReader): void {
+export function addDmaRow(rows: RowBuffer, event: LinuxDmaEvent, reader: DmaNames): void {
   const { kind } = event;
   rows.setInteger(EVENT, event.number);
   rows.setInteger(LINE, event.line);
@@ -92,13 +79,13 @@ export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaLogReader
   rows.endRow();
 }
 
-function addArguments(rows: RowBuffer, event: DmaEvent): void {
+function addArguments(rows: RowBuffer, event: LinuxDmaEvent): void {
   if (event.direction !== NO_DIRECTION) rows.setText(DIRECTION, DIRECTION_NAMES[event.direction]!);
-  if (!LIST_KINDS.includes(event.kind)) {
+  if (HAS_ADDRESS[event.kind]!) {
     rows.setHalves(DMA_ADDRESS, event.dmaHi, event.dmaLo);
     rows.setInteger(SIZE, event.size);
   }
-  if (event.kind <= DMA_MAP_RESOURCE) rows.setHalves(PHYS_ADDRESS, event.physHi, event.physLo);
+  if (HAS_PHYS_ADDRESS[event.kind]!) rows.setHalves(PHYS_ADDRESS, event.physHi, event.physLo);
   if (event.attributes !== 0) rows.setText(ATTRIBUTES, attributeNames(event.attributes));
   rows.setBoolean(FAILED, event.failed);
   if (event.error !== 0) rows.setInteger(ERROR, event.error);

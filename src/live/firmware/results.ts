@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import type { OpResult } from "../../script/op/run.ts";
+import type { OpResult } from "../../script/op/result.ts";
 import type { DmaTrace } from "./dma-trace.ts";
 
 /** Makes the result of one operation of what the firmware left for it. */

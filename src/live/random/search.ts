@@ -4,8 +4,8 @@ import { operationOf } from "../../script/op/recording.ts";
 import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../oracle.ts";
 import type { QemuProgram } from "../qemu-program.ts";
 import type { RunLimits } from "../real-qemu.ts";
-import { shrinkList, simplifyItems } from "../shrink.ts";
 import { type RawOperation, randomScript } from "./script.ts";
+import { shrinkList, simplifyItems } from "./simplify.ts";
 
 /** Operations of one machine; then a fresh one is started, with other bridges. */
 const OPERATIONS_PER_MACHINE = 800;

@@ -5,7 +5,7 @@ import type { Machine } from "../../spapr/machine.ts";
 import { Hcall, pciLiobn } from "../../spapr/papr.ts";
 import { PciDevice } from "../../spapr/pci-device.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
-import type { OpResult } from "./run.ts";
+import type { OpResult } from "./result.ts";
 
 /** The page of guest memory through which the recording firmware fills and reads the device's buffer. */
 const STAGE_ADDRESS = 0x8000n;
@@ -21,7 +21,7 @@ interface Traced {
 }
 
 /**
- * DMA of the test device that the recordings were made with, one behind each
+ * DMA of the test device that the recordings were made with, one after each
  * bridge.
  *
  * Its buffer can be filled and read by DMA only, so each transfer is preceded

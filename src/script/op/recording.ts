@@ -6,7 +6,8 @@ import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import { findProfile, type Profile } from "../../spapr/profile.ts";
 import type { TraceEvent } from "../../spapr/trace-events.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
-import { type OpResult, OpRunner } from "./run.ts";
+import type { OpResult } from "./result.ts";
+import { OpRunner } from "./run.ts";
 
 /** An op script as a recording. Without a profile it runs under the one that its header tells. */
 export function opRecording(script: OpScript): Recording {

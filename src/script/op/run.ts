@@ -8,11 +8,9 @@ import { Machine, type MachineConfig } from "../../spapr/machine.ts";
 import { Hcall } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { DmaBench } from "./dma-bench.ts";
+import type { OpResult } from "./result.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "./rtas-block.ts";
 import { VfioUserBench } from "./vfio-user-bench.ts";
-
-/** The result of an operation, in the shape of the recordings. */
-export type OpResult = Readonly<Record<string, unknown>>;
 
 /** Stretches of one get_tce_scan: so many changes of what it reads. */
 const MAX_SCAN_RUNS: number = 2 ** 18;

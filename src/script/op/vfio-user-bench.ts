@@ -11,7 +11,7 @@ import {
   StrictServer,
   VfioUserContainer,
 } from "../../vfio/vfio-user-container.ts";
-import type { OpResult } from "./run.ts";
+import type { OpResult } from "./result.ts";
 
 /** Messages of one operation; a list of 512 TCEs sends 1024 to a device. */
 const MAX_MESSAGES: number = 2 ** 18;

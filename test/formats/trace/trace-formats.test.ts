@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { detectTraceFormat } from "../../../src/formats/trace/detect.ts";
+import { detectTraceFormat } from "../../../src/formats/trace/trace-formats.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import { SimpleFile } from "./simple-file.ts";
 

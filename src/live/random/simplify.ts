@@ -1,6 +1,7 @@
+import { reduceList } from "../../script/reduce-list.ts";
+
 /**
- * Shrinks a list that fails to one that still fails and of which no single item
- * can be left out: parts of half the list are tried first, then ever smaller ones.
+ * Reduces a list that fails; see {@link reduceList}.
  *
  * @param fails does a list fail? The whole one does.
  */
@@ -8,20 +9,10 @@ export async function shrinkList<T>(
   items: readonly T[],
   fails: (items: readonly T[]) => Promise<boolean>,
 ): Promise<readonly T[]> {
-  let current = items;
-  let size = Math.ceil(current.length / 2);
-  while (size >= 1 && current.length > 0) {
-    const before = current.length;
-    for (let at = 0; at < current.length; ) {
-      const without = [...current.slice(0, at), ...current.slice(at + size)];
-      if (await fails(without)) current = without;
-      else at += size;
-    }
-    // Leaving out single items may make others superfluous that were needed before.
-    if (size > 1) size = Math.ceil(size / 2);
-    else if (current.length === before) break;
-  }
-  return current;
+  const reduction = reduceList(items);
+  let next = reduction.next();
+  while (!next.done) next = reduction.next(await fails(next.value));
+  return next.value;
 }
 
 /**

@@ -1,12 +1,10 @@
 import { IommuError } from "../base/errors.ts";
-import { detectTraceFormat, type TraceFormat } from "../formats/trace/detect.ts";
+import { detectTraceFormat, HEAD_BYTES } from "../formats/trace/trace-formats.ts";
+import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 import { displayName, peekInput } from "./input.ts";
 
-/** What detection looks at. */
-const HEAD_BYTES = 65_536;
-
 /** A trace whose format is known, and its bytes from the start on. */
-export interface TraceInput {
+export interface OpenedTrace {
   readonly format: TraceFormat;
   readonly chunks: AsyncIterable<Uint8Array>;
 }
@@ -14,10 +12,10 @@ export interface TraceInput {
 /**
  * Opens a trace of any format, packed or not, `-` for standard input.
  *
- * @param onRead hears how many bytes of the file itself were read
+ * @param onRead notified of how many bytes of the file itself were read
  * @throws IommuError UNSUPPORTED if it is no trace
  */
-export async function openTrace(path: string, onRead: (bytes: number) => void): Promise<TraceInput> {
+export async function openTrace(path: string, onRead: (bytes: number) => void): Promise<OpenedTrace> {
   const { head, chunks } = await peekInput(path, HEAD_BYTES, onRead);
   const format = detectTraceFormat(head);
   if (format === undefined) {
