@@ -42,8 +42,6 @@ export class GuestTable {
   readonly firstPage: number;
   /** I/O pages of the window. */
   readonly size: number;
-  /** Bytes of an I/O page. */
-  readonly pageSize: number;
   /** Pages charged to the process. */
   readonly chargedPages: number;
   /** The entries as the guest put them. */
@@ -59,7 +57,6 @@ export class GuestTable {
     this.liobnLo = loOf(shape.liobn);
     this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
-    this.pageSize = 2 ** shape.pageShift;
     const pages = pagesOfTable(this.size, hostPageShift);
     this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
     this.entries = new TceTable({

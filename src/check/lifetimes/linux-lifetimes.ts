@@ -6,7 +6,8 @@ import {
   type LinuxDmaEvent,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, kindsPrinting, LIST } from "../../formats/trace/dma-kinds.ts";
-import { DeviceMappings, type LiveMapping, unmapsNothing } from "../linux/mappings.ts";
+import { type LiveMapping, unmapsNothing } from "../linux/live-mapping.ts";
+import { DeviceMappings } from "../linux/mappings.ts";
 
 const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 

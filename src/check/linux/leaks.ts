@@ -3,7 +3,8 @@ import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-eve
 import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
-import { type DeviceMappings, FAMILY_NAMES, type LiveMapping } from "./mappings.ts";
+import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
+import type { DeviceMappings } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;

@@ -9,7 +9,7 @@ import {
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
 import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";

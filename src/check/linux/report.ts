@@ -4,7 +4,7 @@ import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import type { FindingKind } from "../findings/kinds.ts";
 import { GuiltyCallers } from "./leaks.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */

@@ -3,7 +3,7 @@ import { BIDIRECTIONAL, DIRECTION_NAMES, type LinuxDmaEvent } from "../../format
 import { LIST, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import { placeText } from "../findings/finding.ts";
 import type { LinuxDevice } from "./device.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
 
 /** Checks a sync of a single mapping: it must lie in one and go in its direction. */

@@ -2,7 +2,7 @@ import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-eve
 import { ALLOCATION, DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { placeText } from "../findings/finding.ts";
 import type { LinuxDevice } from "./device.ts";
-import { FAMILY_NAMES, isAt, type LiveMapping } from "./mappings.ts";
+import { FAMILY_NAMES, isAt, type LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
 
 /** Checks an unmap: what it ends was made by a call that belongs to it, with the same size and direction. */

@@ -93,7 +93,7 @@ export class MappingFindings {
       event.kind === PUT || event.kind === STUFF
         ? hex(toBig(event.tceHi, event.tceLo))
         : "an entry of a list";
-    this.#add(rebuilt, first, pages, event, maker, {
+    this.#add(rebuilt, { first, pages }, event, maker, {
       kind: same ? "double-map" : "replaced-live",
       places: [],
       message: same
@@ -136,8 +136,7 @@ export class MappingFindings {
   /** Makes a finding of pages that follow one another, or lengthens the last one when this is its next page. */
   #add(
     rebuilt: RebuiltWindow,
-    first: number,
-    pages: number,
+    { first, pages }: { readonly first: number; readonly pages: number },
     event: QemuTraceEvent,
     cause: Place | undefined,
     finding: NewFinding,

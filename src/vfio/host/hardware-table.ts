@@ -1,10 +1,10 @@
 import type { Errno } from "../../base/errno.ts";
 import { type PageStep, pageStep } from "../../base/page-step.ts";
 import { hiOfNumber, loOfNumber, pageOf, TWO32 } from "../../base/u64.ts";
-import type { HostRun } from "../../kvm/ports.ts";
+import { type HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
-import type { FaultInjector } from "./faults.ts";
+import type { FaultGate, FaultInjector } from "./faults.ts";
 import type { MemoryExtent } from "./host-memory.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
 import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
@@ -57,7 +57,8 @@ export class HardwareTable {
   readonly entries: TceTable;
   readonly #reachable: bigint;
   readonly #physical: PhysicalMemory;
-  readonly #faults: FaultInjector;
+  /** Asked before a stretch of entries is stored. */
+  readonly #exchange: FaultGate;
 
   constructor(place: TablePlace, geometry: TableGeometry, host: TableHost) {
     this.page = pageStep(place.pageShift);
@@ -69,7 +70,7 @@ export class HardwareTable {
     this.entries = new TceTable({ length: geometry.length, pageShift: place.pageShift });
     this.#reachable = geometry.reachable;
     this.#physical = host.physical;
-    this.#faults = host.faults;
+    this.#exchange = host.faults.exchange;
   }
 
   /** log2 of the I/O page size. */
@@ -83,16 +84,50 @@ export class HardwareTable {
     return index >= 0 && index < this.length ? index : -1;
   }
 
-  /** May all pages of a run be mapped? They must be registered, in pages large enough. */
-  accepts(registered: RegisteredMemory, run: HostRun): boolean {
+  /** May a page be mapped to this user address? It must be registered, in pages large enough. */
+  acceptsPage(registered: RegisteredMemory, vaddrHi: number, vaddrLo: number): boolean {
+    const region = registered.find(vaddrOf(vaddrHi, vaddrLo), this.pageSize);
+    return region !== undefined && region.pageShift >= this.page.shift;
+  }
+
+  /** May all pages of a run be mapped? */
+  accepts(registered: RegisteredMemory, { pages, vaddrHi, vaddrLo }: HostRun): boolean {
     const size = this.pageSize;
-    for (let done = 0; done < run.pages; ) {
-      const at = run.vaddr + done * size;
+    const vaddr = vaddrOf(vaddrHi, vaddrLo);
+    for (let done = 0; done < pages; ) {
+      const at = vaddr + done * size;
       const region = registered.find(at, size);
       if (region === undefined || region.pageShift < this.page.shift) return false;
-      done += run.pages === 1 ? 1 : Math.floor((region.end - at) / size);
+      done += Math.floor((region.end - at) / size);
     }
     return true;
+  }
+
+  /**
+   * Maps a page of registered memory, replacing what was there. On failure
+   * nothing is changed.
+   *
+   * @returns NOT_ACCEPTED if {@link acceptsPage} would not have it
+   */
+  mapPage(
+    registered: RegisteredMemory,
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED {
+    const { shift } = this.page;
+    const vaddr = vaddrOf(vaddrHi, vaddrLo);
+    const region = registered.find(vaddr, this.pageSize);
+    if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
+    const extent = region.extentOf(vaddr);
+    if (extent.pageShift < shift) return "EPERM";
+    const errno = this.#exchange.pass();
+    if (errno !== undefined) return errno;
+    const physical = extent.physical + (vaddr - extent.start);
+    this.#recount(registered, region, extent, index);
+    this.entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    return 0;
   }
 
   /**
@@ -104,7 +139,8 @@ export class HardwareTable {
   map(registered: RegisteredMemory, run: HostRun): Errno | 0 {
     const size = this.pageSize;
     const { shift } = this.page;
-    const { index, pages, vaddr } = run;
+    const { index, pages, permission } = run;
+    const vaddr = vaddrOf(run.vaddrHi, run.vaddrLo);
     run.done = 0;
     for (let done = 0; done < pages; run.done = done) {
       const at = vaddr + done * size;
@@ -112,22 +148,15 @@ export class HardwareTable {
       if (region === undefined || region.pageShift < shift) return "EINVAL";
       const extent = region.extentOf(at);
       if (extent.pageShift < shift) return "EPERM";
-      const errno = this.#faults.at("exchange");
+      const errno = this.#exchange.pass();
       if (errno !== undefined) return errno;
 
       const physical = extent.physical + (at - extent.start);
-      const left = pages - done;
-      const count = left === 1 ? 1 : Math.min(left, Math.floor((extent.end - at) / size));
-      const hi = hiOfNumber(physical);
-      const lo = loOfNumber(physical) + bitsOf(run.permission);
-      if (count === 1) {
-        this.#recount(registered, region, extent, index + done);
-        this.entries.put(index + done, hi, lo);
-      } else {
-        region.mapped += count;
-        this.#forget(registered, index + done, count);
-        this.entries.putRun(index + done, count, hi, lo);
-      }
+      const count = Math.min(pages - done, Math.floor((extent.end - at) / size));
+      region.mapped += count;
+      this.#forget(registered, index + done, count);
+      const lo = loOfNumber(physical) + bitsOf(permission);
+      this.entries.putRun(index + done, count, hiOfNumber(physical), lo);
       done += count;
     }
     return 0;
@@ -135,7 +164,7 @@ export class HardwareTable {
 
   /** Maps pages that were pinned just now, without a region. On failure nothing is changed. */
   mapPinned(run: HostRun, physical: number): Errno | 0 {
-    const errno = this.#faults.at("exchange");
+    const errno = this.#exchange.pass();
     if (errno !== undefined) return errno;
     const bits = bitsOf(run.permission) | PINNED;
     this.entries.putRun(run.index, run.pages, hiOfNumber(physical), loOfNumber(physical) + bits);
@@ -253,6 +282,9 @@ export class HardwareTable {
     });
   }
 }
+
+/** User addresses end at 2^52: whatever lies above is not registered, exact or not. */
+const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * TWO32 + (lo >>> 0);
 
 /** Does a region count the entry? It permits something, and was not pinned by its own MAP. */
 const isCounted = (lo: number): boolean => (lo & PERM_MASK) !== 0 && (lo & PINNED) === 0;
