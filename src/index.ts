@@ -17,13 +17,9 @@ export { AddressSpace, TxResult } from "./memory/address-space.ts";
 export { type DmaFault, type DmaFaultReason, formatFault } from "./memory/dma-fault.ts";
 export type { FlatRange, FlatView } from "./memory/flat-view.ts";
 export { GuestRam } from "./memory/guest-ram.ts";
+export type { IommuHooks, IommuTranslation, ReplayReport } from "./memory/iommu-hooks.ts";
 export { IommuNotifier, NotifierFlag, type NotifierOptions } from "./memory/iommu-notifier.ts";
-export {
-  type IommuHooks,
-  IommuRegion,
-  type IommuTranslation,
-  type ReplayReport,
-} from "./memory/iommu-region.ts";
+export { IommuRegion } from "./memory/iommu-region.ts";
 export { forEachPage, type MappingRun } from "./memory/mapping-run.ts";
 export { MemoryRegion, type MmioHandler, type RegionBacking } from "./memory/memory-region.ts";
 export { type MemoryListener, MemorySystem } from "./memory/memory-system.ts";
