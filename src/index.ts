@@ -43,6 +43,7 @@ export { HcallRegisters } from "./spapr/registers.ts";
 export { loadTables, type SavedGeometry, type SavedTable, saveTables } from "./spapr/saved-table.ts";
 export { formatTraceEvent, type TraceEvent } from "./spapr/trace-events.ts";
 export type { VioBus, VioConfig, VioDevice } from "./spapr/vio.ts";
+export type { WindowGeometry } from "./spapr/window-geometry.ts";
 export { type ChangeVisitor, diff } from "./tce/diff.ts";
 export type { RawRunVisitor } from "./tce/run.ts";
 export type { RunVisitor } from "./tce/run-joiner.ts";
