@@ -482,7 +482,13 @@ function check(place: Place, call: Call, alone: Ending | null): Cell {
   if (alone !== null && other.state() !== state)
     wrong.push("the other machine changed behind the inner call");
   if (!place.silent && !call.silent && refused === undefined)
-    for (const one of new Set([world, other])) wrong.push(...one.differs());
+    for (const one of new Set([world, other])) {
+      wrong.push(...one.differs());
+      // All works as before: windows go and come, and their changes are heard.
+      const after = outcome(() => [one.resetWindows(), one.create(16, 24), one.put(7, 0x7003)]);
+      if (!after.startsWith("[")) wrong.push(`calls behind it end with ${after}`);
+      wrong.push(...one.differs().map((text) => `behind it: ${text}`));
+    }
   return { wrong, refused };
 }
 
