@@ -29,8 +29,8 @@ export interface TableOptions extends ConversionOptions {
 export type Cell = bigint | number | string | boolean;
 
 /**
- * A row of a table, by the names of the columns ({@link EVENT_COLUMNS}, {@link MAPPING_COLUMNS}, {@link DMA_COLUMNS},
- * {@link DMA_MAPPING_COLUMNS}). Empty cells are not there.
+ * A row of a table, by the names of the columns (`EVENT_COLUMNS` and `DMA_COLUMNS` of
+ * `spapr-iommu/formats`, {@link MAPPING_COLUMNS}, {@link DMA_MAPPING_COLUMNS}). Empty cells are not there.
  *
  * @public
  */
@@ -65,7 +65,7 @@ export async function* readTable(
 }
 
 /**
- * Writes the rows of a trace with a writer of some form, such as {@link textWriter} makes for JSON Lines and CSV.
+ * Writes the rows of a trace with a writer of some form, such as `textWriter` of `spapr-iommu/formats` for JSON Lines and CSV.
  *
  * @param open is called once, when it is known which columns the table has
  * @throws IommuError as {@link readTable} does; what the writer throws
