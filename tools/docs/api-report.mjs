@@ -65,5 +65,6 @@ function differences(file, old, text) {
 }
 
 /** The sections of a report by their titles. */
-const sections = (text) =>
-  new Map(text.split(/^### /m).map((section) => [section.slice(0, section.indexOf("\n")), section]));
+function sections(text) {
+  return new Map(text.split(/^### /m).map((section) => [section.slice(0, section.indexOf("\n")), section]));
+}

@@ -15,7 +15,7 @@ import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
 import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
 import { Timeline } from "../lifetimes/qemu-timeline.ts";
-import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
  * What became of a trace that was written in another form.
@@ -50,7 +50,7 @@ interface Destination {
  *
  * @public
  */
-export type ConversionOptions = ReadOptions & FilterOptions;
+export type ConversionOptions = ReadInputOptions & FilterOptions;
 
 interface Consumer<Event> {
   handle(event: Event): void;
