@@ -82,19 +82,20 @@ export async function writeTable(
 /**
  * Writes the mappings of a trace as a timeline for Perfetto (ui.perfetto.dev).
  *
- * @param write takes the bytes of the file, piece by piece
- * @throws IommuError as {@link readTable} does; what `write` throws
+ * @param open is called once, when it is known that the input is a trace; what it returns takes the bytes of the file,
+ * piece by piece
+ * @throws IommuError as {@link readTable} does; what the functions throw
  * @public
  */
 export async function writeTimeline(
   input: InputData,
-  write: (bytes: Uint8Array) => void,
+  open: () => (bytes: Uint8Array) => void,
   options: ConversionOptions = {},
 ): Promise<ConversionSummary> {
   const noRows = (): never => {
     throw new Error("a timeline has no rows");
   };
-  return atEnd(convert(input, "timeline", { rows: noRows, write }, options));
+  return atEnd(convert(input, "timeline", { rows: noRows, bytes: open }, options));
 }
 
 function convertTable(
@@ -106,7 +107,10 @@ function convertTable(
   const { run, table = "events" } = options;
   const rows = (columns: readonly Column[]): RowBuffer =>
     new RowBuffer(columns, open(run === undefined ? columns : [...columns, RUN_COLUMN]), run, capacity);
-  return convert(input, table, { rows, write: () => {} }, options);
+  const noBytes = (): never => {
+    throw new Error("a table is no timeline");
+  };
+  return convert(input, table, { rows, bytes: noBytes }, options);
 }
 
 /** Runs through all steps. */
