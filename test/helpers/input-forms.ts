@@ -21,6 +21,7 @@ export const inputForms = (
 ): readonly { readonly form: string; readonly isOnce: boolean; readonly open: () => InputData }[] => [
   { form: "bytes", isOnce: false, open: () => bytes },
   { form: "a Blob", isOnce: false, open: () => new Blob([bytes]) },
+  { form: "a list", isOnce: false, open: () => [...pieces(bytes)] },
   { form: "a function", isOnce: false, open: () => () => lentPieces(bytes) },
   {
     form: "a file",
