@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     include: ["test/qemu/**/*.test.ts"],
     globalSetup: "test/global-setup.ts",
-    testTimeout: 240_000,
+    testTimeout: 10 * 60_000,
+    hookTimeout: 10 * 60_000,
     fileParallelism: false,
   },
 });

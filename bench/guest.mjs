@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Hcall } from "../dist/spapr/papr.js";
+import { Hcall } from "./engine.mjs";
 import { check } from "./harness.mjs";
 
 /** Entries of the window of 128 TiB in pages of 64 KiB. */

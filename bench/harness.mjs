@@ -1,7 +1,7 @@
 /**
- * How a benchmark is measured: a warm-up, then rounds in which the engine and
- * the C baseline take turns, so that a busy machine slows down both. Quoted is
- * the median of the rounds.
+ * How a benchmark is measured: a warm-up, then rounds in which the engine, the
+ * C baseline and the reference build (reference-build.mjs) take turns, so that
+ * a busy machine slows down all. Quoted is the median of the rounds.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { REFERENCE } from "./reference-build.mjs";
 
 /**
  * @typedef {object} Benchmark
@@ -18,12 +19,14 @@ import { fileURLToPath } from "node:url";
  * @property {string} unit one of {@link NS_PER_OPERATION} if there is a baseline
  * @property {"higher" | "lower"} better
  * @property {string} target the promise, as text
- * @property {() => unknown} [setup] makes what `run` works on; not measured
+ * @property {() => unknown} [setup] makes what `run` works on, or a promise of it; not measured
  * @property {(state: any) => number} run one round: the value in `unit`
  * @property {string} [baseline] name of the benchmark in baseline.c
  * @property {number} [baselineOperations] operations of the baseline that are one of ours; default 1
  * @property {number} [rounds] default {@link ROUNDS}
  * @property {number} [warmups] rounds that do not count; default {@link WARMUPS}
+ * @property {string} [over] how many times as fast as the reference build it must be, as text; without it they
+ *   are not compared
  */
 
 /**
@@ -33,7 +36,11 @@ import { fileURLToPath } from "node:url";
  * @property {string} unit
  * @property {number} spread (max - min) / median of the rounds
  * @property {number | null} ratio our time / the baseline's; null without a compiler or a baseline
+ * @property {string} target
  */
+
+/** {@link Benchmark.over} of what no change may slow down. */
+export const NOT_SLOWER = "at least 0.95";
 
 const ROUNDS = 7;
 const WARMUPS = 2;
@@ -79,29 +86,57 @@ export class Baseline {
 }
 
 /**
+ * What takes turns in a measurement.
+ *
+ * @typedef {object} Contenders
+ * @property {import("./rounds.mjs").Rounds} today
+ * @property {import("./rounds.mjs").Rounds | undefined} reference
+ * @property {Baseline} baseline
+ */
+
+/**
  * Measures one benchmark.
  *
+ * @param {string} group
  * @param {Benchmark} benchmark
- * @param {Baseline} baseline
- * @returns {Result}
+ * @param {Contenders} contenders
+ * @returns {Promise<Result[]>} its row, and the row over the reference build, if they are compared
  */
-export function measure(benchmark, baseline) {
-  const { name, unit, setup, run, rounds = ROUNDS, warmups = WARMUPS } = benchmark;
-  const compared = benchmark.baseline !== undefined && baseline.missing === undefined;
-  const state = setup?.();
-  for (let i = 0; i < warmups; i++) run(state);
+export async function measure(group, benchmark, { today, reference, baseline }) {
+  const { name, unit, target, better, rounds = ROUNDS, warmups = WARMUPS } = benchmark;
+  const withBaseline = benchmark.baseline !== undefined && baseline.missing === undefined;
+  const other = benchmark.over === undefined ? undefined : reference;
+  await today.prepare(group, name, warmups);
+  await other?.prepare(group, name, warmups);
   const values = [];
+  const others = [];
   const baselines = [];
   for (let i = 0; i < rounds; i++) {
-    if (compared) baselines.push(baseline.nsOf(benchmark.baseline));
-    values.push(run(state));
+    if (withBaseline) baselines.push(baseline.nsOf(benchmark.baseline));
+    values.push(await today.round());
+    if (other !== undefined) others.push(await other.round());
   }
   const value = median(values);
-  const ratio = compared
+  const ratio = withBaseline
     ? NS_PER_OPERATION[unit](value) / (median(baselines) * (benchmark.baselineOperations ?? 1))
     : null;
-  return { name, value, unit, spread: (Math.max(...values) - Math.min(...values)) / value, ratio };
+  const rows = [{ name, value, unit, better, spread: spreadOf(values), ratio, target }];
+  if (other !== undefined) {
+    const times = values.map((ours, i) => (better === "higher" ? ours / others[i] : others[i] / ours));
+    rows.push({
+      name: `${name}-over-${REFERENCE}`,
+      value: median(times),
+      unit: "times",
+      better: "higher",
+      spread: spreadOf(times),
+      ratio: null,
+      target: benchmark.over,
+    });
+  }
+  return rows;
 }
+
+const spreadOf = (values) => (Math.max(...values) - Math.min(...values)) / median(values);
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,5 +1,4 @@
-import { Random } from "../dist/live/random.js";
-
+import { Random } from "./engine.mjs";
 /**
  * Every run of a benchmark does the same work.
  *

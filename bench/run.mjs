@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--json] [--only GROUP]`: measures what the README promises.
+ * `npm run bench -- [--json] [--only GROUP,...]`: measures what the README promises.
  *
  * A group is a file in groups/ that exports `benchmarks`.
  *
@@ -8,16 +8,19 @@
 
 import { readdirSync } from "node:fs";
 import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { Baseline, measure } from "./harness.mjs";
+import { buildReference, REFERENCE } from "./reference-build.mjs";
+import { Rounds } from "./rounds.mjs";
 
 const GROUPS = readdirSync(new URL("groups/", import.meta.url))
   .filter((file) => file.endsWith(".mjs"))
   .map((file) => file.slice(0, -".mjs".length))
   .sort();
 
-const USAGE = `usage: npm run bench -- [--json] [--only GROUP]\ngroups: ${GROUPS.join(", ")}`;
+const USAGE = `usage: npm run bench -- [--json] [--only GROUP,...]\ngroups: ${GROUPS.join(", ")}`;
 
 /** @throws Error if the arguments are wrong */
 function parse(args) {
@@ -25,10 +28,20 @@ function parse(args) {
     args,
     options: { json: { type: "boolean", default: false }, only: { type: "string" } },
   });
-  if (values.only !== undefined && !GROUPS.includes(values.only)) {
-    throw new Error(`unknown group "${values.only}"`);
+  const groups = values.only?.split(",") ?? GROUPS;
+  const unknown = groups.find((group) => !GROUPS.includes(group));
+  if (unknown !== undefined) throw new Error(`unknown group "${unknown}"`);
+  return { json: values.json, groups };
+}
+
+/** The folder of the reference build, or undefined where it cannot be made. */
+function referenceFolder() {
+  try {
+    return buildReference();
+  } catch (error) {
+    console.error(`without rows over ${REFERENCE}: ${error.message}`);
+    return undefined;
   }
-  return { json: values.json, groups: values.only === undefined ? GROUPS : [values.only] };
 }
 
 /** Measures the benchmarks of some groups; progress and failures go to stderr. */
@@ -36,13 +49,20 @@ async function runGroups(groups) {
   const baseline = new Baseline();
   try {
     if (baseline.missing !== undefined) console.error(`without ratios to C: ${baseline.missing}`);
+    const here = fileURLToPath(new URL(".", import.meta.url));
+    const there = referenceFolder();
     const rows = [];
     for (const group of groups) {
       const { benchmarks } = await import(new URL(`groups/${group}.mjs`, import.meta.url));
+      const compared = benchmarks.some(({ over }) => over !== undefined);
+      const today = new Rounds(here);
+      const reference = there !== undefined && compared ? new Rounds(there) : undefined;
       for (const benchmark of benchmarks) {
         if (process.stderr.isTTY) console.error(`${group}: ${benchmark.name}`);
-        rows.push({ benchmark, result: measure(benchmark, baseline) });
+        rows.push(...(await measure(group, benchmark, { today, reference, baseline })));
       }
+      today.end();
+      reference?.end();
     }
     return rows;
   } finally {
@@ -56,14 +76,14 @@ function printTable(rows) {
     colAligns: ["left", "right", "left", "right", "right", "left"],
     style: { head: [], border: [], compact: true },
   });
-  for (const { benchmark, result } of rows) {
+  for (const { name, value, unit, better, spread, ratio, target } of rows) {
     table.push([
-      result.name,
-      formatValue(result.value),
-      `${result.unit} ${benchmark.better === "higher" ? "(more is better)" : ""}`.trim(),
-      `${(result.spread * 100).toFixed(0)} %`,
-      result.ratio === null ? "-" : Number(result.ratio.toPrecision(3)).toString(),
-      benchmark.target,
+      name,
+      formatValue(value),
+      `${unit} ${better === "higher" ? "(more is better)" : ""}`.trim(),
+      `${(spread * 100).toFixed(0)} %`,
+      ratio === null ? "-" : Number(ratio.toPrecision(3)).toString(),
+      target,
     ]);
   }
   console.log(`Node ${process.version}, ${cpus()[0]?.model.trim() ?? "unknown CPU"} x ${cpus().length}`);
@@ -82,5 +102,5 @@ try {
   process.exit(1);
 }
 const rows = await runGroups(options.groups);
-if (options.json) console.log(JSON.stringify(rows.map(({ result }) => result)));
+if (options.json) console.log(JSON.stringify(rows));
 else printTable(rows);

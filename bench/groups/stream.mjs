@@ -11,9 +11,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { writeMigration } from "../../dist/formats/migration/stream-writer.js";
-import { Machine } from "../../dist/spapr/machine.js";
-import { saveTables } from "../../dist/spapr/saved-table.js";
+import { Machine, saveTables, writeMigration } from "../engine.mjs";
 import { check, elapsedNs } from "../harness.mjs";
 import { seeded } from "../random.mjs";
 

@@ -1,4 +1,4 @@
-/* Guest-physical layout and script encoding, shared with src/live/firmware-layout.ts. */
+/* Guest-physical layout and script encoding, shared with src/live/firmware/layout.ts. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 

@@ -74,6 +74,9 @@ export const isBelow = (hi: number, lo: number, otherHi: number, otherLo: number
 export const log2Of = (hi: number, lo: number): number =>
   hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi);
 
+/** log2 of a value above 0, rounded down. */
+export const log2 = (value: bigint): number => value.toString(2).length - 1;
+
 /** The larger of two values. */
 export const maxBig = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 

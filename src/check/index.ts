@@ -4,22 +4,22 @@
  * @module
  */
 
-export * from "./against.ts";
-export * from "./against-check.ts";
-export type { WindowAgreement } from "./against-entries.ts";
 export * from "./check-options.ts";
-export * from "./dma-lifetimes.ts";
-export * from "./dma-mapping-rows.ts";
-export * from "./dma-timeline.ts";
-export * from "./finding.ts";
-export * from "./forecast.ts";
-export * from "./lifetimes.ts";
-export * from "./mapping-rows.ts";
-export * from "./rebuild.ts";
-export * from "./rebuilt-window.ts";
-export * from "./static-window.ts";
-export * from "./stream-check.ts";
-export * from "./timeline.ts";
+export * from "./findings/finding.ts";
+export * from "./forecast/forecast.ts";
+export * from "./lifetimes/linux-lifetimes.ts";
+export * from "./lifetimes/linux-rows.ts";
+export * from "./lifetimes/linux-timeline.ts";
+export * from "./lifetimes/qemu-lifetimes.ts";
+export * from "./lifetimes/qemu-rows.ts";
+export * from "./lifetimes/qemu-timeline.ts";
+export * from "./rebuild/rebuild.ts";
+export * from "./rebuild/rebuilt-window.ts";
+export { formatMismatch, type Mismatch, type RebuildCounts } from "./rebuild/verdicts.ts";
+export type { WindowRecord } from "./rebuild/window-records.ts";
+export * from "./saved/against.ts";
+export * from "./saved/against-check.ts";
+export type { WindowAgreement } from "./saved/against-entries.ts";
+export * from "./saved/stream-check.ts";
 export * from "./trace-check.ts";
-export { formatMismatch, type Mismatch, type RebuildCounts } from "./verdicts.ts";
-export type { WindowRecord } from "./window-records.ts";
+export * from "./windows/static-window.ts";

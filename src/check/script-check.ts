@@ -1,14 +1,14 @@
 import { KnownDifferences } from "../formats/known-differences.ts";
-import { opRecording } from "../formats/op-script/recording.ts";
 import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
+import { opRecording } from "../script/op/recording.ts";
 import { Machine } from "../spapr/machine.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import type { CheckOptions } from "./check-options.ts";
-import { FindingLog } from "./finding.ts";
-import { Rebuild } from "./rebuild.ts";
+import { FindingLog } from "./findings/finding.ts";
+import { TraceFindings } from "./qemu/trace-findings.ts";
+import { Rebuild } from "./rebuild/rebuild.ts";
 import type { CheckReport } from "./trace-check.ts";
-import { TraceFindings } from "./trace-findings.ts";
 
 /**
  * Checks an op script: runs it, compares the results that it has, and looks at
@@ -28,7 +28,7 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
   let different = 0;
   const known = new KnownDifferences([]);
   const run = { known, profile: undefined, refusals: false, events: true };
-  for (const { line, operation, verdict, events, expected, result } of opRecording(text, file).run(run)) {
+  for (const { line, operation, verdict, events, expected, result } of opRecording(script).run(run)) {
     for (const event of events) {
       // The events of one operation stand at its line.
       reader.line = line - 1;

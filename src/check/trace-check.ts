@@ -1,16 +1,15 @@
 import { hex } from "../base/u64.ts";
-import type { TraceFormat } from "../formats/trace/detect.ts";
-import type { DmaEvent } from "../formats/trace/dma-event.ts";
-import type { DmaLogReader } from "../formats/trace/dma-log.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
+import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
-import { DmaCheck } from "./dma-check.ts";
-import { type Finding, type FindingLog, findingToJson } from "./finding.ts";
-import { Rebuild } from "./rebuild.ts";
-import { TraceFindings } from "./trace-findings.ts";
-import { type Gap, TraceInput } from "./trace-input.ts";
-import type { RebuildCounts } from "./verdicts.ts";
-import type { WindowRecord } from "./window-records.ts";
+import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
+import { DmaCheck } from "./linux/dma-check.ts";
+import { TraceFindings } from "./qemu/trace-findings.ts";
+import { Rebuild } from "./rebuild/rebuild.ts";
+import type { RebuildCounts } from "./rebuild/verdicts.ts";
+import type { WindowRecord } from "./rebuild/window-records.ts";
+import { TraceSource } from "./trace-source.ts";
 
 /**
  * Bytes of a binary trace around a record of dropped events in which these can
@@ -35,8 +34,17 @@ export interface CheckReport {
 
 /** An event is taken if this says so. */
 export interface EventFilter {
-  trace(event: TraceEvent): boolean;
-  dma(event: DmaEvent, reader: DmaLogReader): boolean;
+  qemu(event: QemuTraceEvent): boolean;
+  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
+}
+
+/** What else there is to a check. */
+export interface TraceCheckContext {
+  readonly filter?: EventFilter | undefined;
+  /** Name of the hypervisor that made the trace. */
+  readonly profile?: string | undefined;
+  /** Notified of each event of QEMU before it happens. */
+  readonly onEvent?: (event: QemuTraceEvent) => void;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -44,40 +52,40 @@ export class TraceCheck {
   readonly rebuild: Rebuild;
   readonly #file: string;
   readonly #findings: TraceFindings;
-  readonly #input: TraceInput;
+  readonly #source: TraceSource;
   #dma: DmaCheck | undefined;
   /** Up to here in a binary trace events may be missing anywhere. */
   #unsureUntil = -1;
   #retractedMismatches = 0;
 
-  /** @param profile name of the hypervisor that made the trace */
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    filter?: EventFilter,
-    profile?: string,
+    { filter, profile, onEvent }: TraceCheckContext = {},
   ) {
     this.#file = file;
     this.#findings = new TraceFindings(options);
     this.rebuild = new Rebuild(profile, this.#findings);
-    this.#input = new TraceInput(file, {
-      trace: (event) => {
-        if (filter === undefined || filter.trace(event)) this.#trace(event);
+    this.#source = new TraceSource(file, {
+      qemu: (event) => {
+        if (filter !== undefined && !filter.qemu(event)) return;
+        onEvent?.(event);
+        this.#trace(event);
       },
-      dma: (event, reader) => {
-        this.#dma ??= new DmaCheck(reader.devices.names, options);
-        if (filter === undefined || filter.dma(event, reader)) this.#dma.handle(event);
+      linux: (event, names) => {
+        this.#dma ??= new DmaCheck(names.devices.names, options);
+        if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
       gap: (gap) => this.#gap(gap),
     });
   }
 
   get events(): number {
-    return this.#input.events;
+    return this.#source.events;
   }
 
   push(chunk: Uint8Array): void {
-    this.#input.push(chunk);
+    this.#source.push(chunk);
   }
 
   /** The file could be read only up to here. */
@@ -86,18 +94,18 @@ export class TraceCheck {
   }
 
   end(): CheckReport {
-    this.#input.end();
+    this.#source.end();
     this.rebuild.end();
-    this.#findings.end(this.#input.events);
+    this.#findings.end(this.#source.events);
     this.#dma?.end();
     const { counts } = this.rebuild;
     const { log } = this.#findings;
     const dmaFindings = this.#dma?.log.findings ?? [];
     return {
       file: this.#file,
-      format: this.#input.format!,
-      events: this.#input.events,
-      skippedLines: this.#input.skipped,
+      format: this.#source.format!,
+      events: this.#source.events,
+      skippedLines: this.#source.skipped,
       verified: verifiedOf(counts),
       mismatches: counts.mismatches - this.#retractedMismatches,
       windows: this.#findings.windows,
@@ -106,7 +114,7 @@ export class TraceCheck {
     };
   }
 
-  #trace(event: TraceEvent): void {
+  #trace(event: QemuTraceEvent): void {
     if (event.position < this.#unsureUntil) this.rebuild.lose();
     this.rebuild.handle(event);
     this.#findings.tidy(event.number);
@@ -126,7 +134,7 @@ export class TraceCheck {
     this.#log.add({
       kind: "truncated",
       severity: "warning",
-      places: [{ event: this.#input.events, line }],
+      places: [{ event: this.#source.events, line }],
       message,
     });
   }

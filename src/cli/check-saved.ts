@@ -1,10 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
-import { AgainstCheck, type AgainstCheckReport, sumOfAgreements } from "../check/against-check.ts";
 import type { CheckOptions } from "../check/check-options.ts";
-import { checkStream } from "../check/stream-check.ts";
+import { AgainstCheck, type AgainstCheckReport, sumOfAgreements } from "../check/saved/against-check.ts";
+import { checkStream } from "../check/saved/stream-check.ts";
+import type { Moment } from "../check/state/window-state.ts";
 import type { CheckReport } from "../check/trace-check.ts";
-import type { Moment } from "../check/window-state.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration, readMigrationAsFar } from "../formats/migration/reader.ts";
 import type { SavedWindow } from "../formats/migration/stream.ts";

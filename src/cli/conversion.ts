@@ -1,19 +1,17 @@
-import { DmaLifetimeTracker } from "../check/dma-lifetimes.ts";
-import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../check/dma-mapping-rows.ts";
-import { DmaTimeline } from "../check/dma-timeline.ts";
-import { LifetimeTracker } from "../check/lifetimes.ts";
-import { MAPPING_COLUMNS, MappingRows } from "../check/mapping-rows.ts";
-import { Timeline } from "../check/timeline.ts";
+import { DmaLifetimeTracker } from "../check/lifetimes/linux-lifetimes.ts";
+import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../check/lifetimes/linux-rows.ts";
+import { DmaTimeline } from "../check/lifetimes/linux-timeline.ts";
+import { LifetimeTracker } from "../check/lifetimes/qemu-lifetimes.ts";
+import { MAPPING_COLUMNS, MappingRows } from "../check/lifetimes/qemu-rows.ts";
+import { Timeline } from "../check/lifetimes/qemu-timeline.ts";
 import type { EventFilter } from "../check/trace-check.ts";
-import { addDmaRow, DMA_COLUMNS } from "../formats/export/dma-rows.ts";
-import { addEventRow, EVENT_COLUMNS } from "../formats/export/event-rows.ts";
-import type { Column, RowBuffer } from "../formats/export/row-buffer.ts";
-import type { TraceFormat } from "../formats/trace/detect.ts";
-import type { DmaEvent } from "../formats/trace/dma-event.ts";
-import { DmaLogReader } from "../formats/trace/dma-log.ts";
-import { QemuLogReader } from "../formats/trace/qemu-log.ts";
-import { SimpleTraceReader } from "../formats/trace/simple-trace.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import { addDmaRow, DMA_COLUMNS } from "../formats/table/dma-rows.ts";
+import { addEventRow, EVENT_COLUMNS } from "../formats/table/event-rows.ts";
+import type { Column, RowBuffer } from "../formats/table/row-buffer.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
+import { traceFormat } from "../formats/trace/trace-formats.ts";
+import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 
 /** What a trace becomes. */
 export type Product = "events" | "mappings" | "timeline";
@@ -54,31 +52,22 @@ export function startConversion(
   filter?: EventFilter,
 ): Conversion {
   let taken = 0;
-  const take = <Event>(consumer: Consumer<Event>, event: Event): void => {
+  const qemu = (event: QemuTraceEvent): void => {
+    if (filter !== undefined && !filter.qemu(event)) return;
     taken++;
-    consumer.handle(event);
+    (consumer as Consumer<QemuTraceEvent>).handle(event);
   };
-  if (format === "linux-dma") {
-    const reader: DmaLogReader = new DmaLogReader((event) => {
-      if (filter === undefined || filter.dma(event, reader)) take(consumer, event);
-    });
-    const consumer = dmaConsumer(product, to, reader);
-    return conversionOf(reader, consumer, () => taken);
-  }
-  const isBinary = format === "qemu-simple";
-  const consumer = traceConsumer(product, to, isBinary);
-  const handle = (event: TraceEvent): void => {
-    if (filter === undefined || filter.trace(event)) take(consumer, event);
+  const linux = (event: LinuxDmaEvent, names: DmaNames): void => {
+    if (filter !== undefined && !filter.linux(event, names)) return;
+    taken++;
+    (consumer as Consumer<LinuxDmaEvent>).handle(event);
   };
-  const reader = isBinary ? new SimpleTraceReader(handle) : new QemuLogReader(handle);
-  return conversionOf(reader, consumer, () => taken);
-}
-
-function conversionOf(
-  reader: DmaLogReader | QemuLogReader | SimpleTraceReader,
-  consumer: Consumer<never>,
-  taken: () => number,
-): Conversion {
+  // What is missing is counted by the reader.
+  const reader = traceFormat(format).read({ qemu, linux, gap: () => {} });
+  const consumer =
+    format === "linux-dma"
+      ? dmaConsumer(product, to, reader.names)
+      : traceConsumer(product, to, format === "qemu-simple");
   return {
     push: (chunk) => reader.push(chunk),
     end: () => {
@@ -86,11 +75,11 @@ function conversionOf(
       consumer.end();
     },
     counts: () => ({ ...reader.counts }),
-    taken,
+    taken: () => taken,
   };
 }
 
-function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<TraceEvent> {
+function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
   if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
@@ -100,14 +89,14 @@ function traceConsumer(product: Product, to: Destination, isBinary: boolean): Co
   return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
 }
 
-function dmaConsumer(product: Product, to: Destination, reader: DmaLogReader): Consumer<DmaEvent> {
-  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), reader);
+function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
+  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);
-    return { handle: (event) => addDmaRow(rows, event, reader), end: () => rows.finish() };
+    return { handle: (event) => addDmaRow(rows, event, names), end: () => rows.finish() };
   }
   const rows = to.rows(DMA_MAPPING_COLUMNS);
-  return thenFinish(new DmaLifetimeTracker(new DmaMappingRows(rows), reader), rows);
+  return thenFinish(new DmaLifetimeTracker(new DmaMappingRows(rows), names), rows);
 }
 
 function thenFinish<Event>(tracker: Consumer<Event>, rows: RowBuffer): Consumer<Event> {

@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
-import { compileFilter } from "../check/event-filter.ts";
+import { compileFilter } from "../check/filter/event-filter.ts";
 import type { EventFilter } from "../check/trace-check.ts";
-import { DMA_LOST } from "../formats/trace/dma-event.ts";
+import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 
 /**
  * The filters of the command line: an event is taken if one of them takes it.
@@ -16,13 +16,13 @@ export function filterOf(texts: readonly string[]): EventFilter | undefined {
   const traces = compiled.flatMap(({ trace }) => trace ?? []);
   const dmas = compiled.flatMap(({ dma }) => dma ?? []);
   return {
-    trace: (event) => {
+    qemu: (event) => {
       if (traces.length === 0) throw wrongSystem("Linux", "QEMU");
       return traces.some((filter) => filter(event, undefined));
     },
-    dma: (event, reader) => {
+    linux: (event, names) => {
       if (dmas.length === 0) throw wrongSystem("QEMU", "Linux");
-      return event.kind === DMA_LOST || dmas.some((filter) => filter(event, reader));
+      return event.kind === DMA_LOST || dmas.some((filter) => filter(event, names));
     },
   };
 }

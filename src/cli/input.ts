@@ -1,25 +1,24 @@
 import { createReadStream } from "node:fs";
-import { stdin } from "node:process";
-import type { Readable } from "node:stream";
-import { PassThrough } from "node:stream";
+import process from "node:process";
+import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { IommuError } from "../base/errors.ts";
 
-/** The largest file that is read as a whole. */
-const MAX_TEXT_BYTES = 512 * 2 ** 20;
+/** The largest text that is read as a whole, unpacked: twenty times the longest recording. */
+const MAX_TEXT_BYTES = 32 * 2 ** 20;
 
 /**
  * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
  *
- * @param onRead hears how many bytes of the file itself were read
+ * @param onRead notified of how many bytes of the file itself were read
  * @throws IommuError BAD_FILE if it cannot be read, or the compressed data is damaged or ends early
  */
 export async function* openInput(
   path: string,
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
-  const source: Readable = path === "-" ? stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const source: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let offset = 0;
   try {
     const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
@@ -36,7 +35,7 @@ export async function* openInput(
   } catch (cause) {
     throw asInputError(path, cause, offset);
   } finally {
-    if (source !== stdin) source.destroy();
+    if (path !== "-") source.destroy();
   }
 }
 
@@ -53,7 +52,7 @@ export interface PeekedInput {
 
 /**
  * Opens a file as {@link openInput} does, and looks at its first bytes. What
- * keeps it from reading more of them is thrown behind those that were read.
+ * keeps it from reading more of them is thrown after those that were read.
  *
  * @throws IommuError BAD_FILE if nothing can be read
  */
@@ -94,18 +93,49 @@ async function* chain(
   }
 }
 
-/** A whole text file; see {@link openInput}. */
+/**
+ * A whole text file; see {@link openInput}.
+ *
+ * @throws IommuError BAD_FILE also if it is no UTF-8, with the place; LIMIT_EXCEEDED if it is too large
+ */
 export async function readText(path: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of openInput(path)) {
     bytes += chunk.length;
     if (bytes > MAX_TEXT_BYTES) {
-      throw new IommuError("BAD_FILE", `${path}: larger than ${MAX_TEXT_BYTES} bytes`, { path });
+      const message = `${displayName(path)}: a text of more than ${MAX_TEXT_BYTES} bytes`;
+      throw new IommuError("LIMIT_EXCEEDED", message, { path, limit: MAX_TEXT_BYTES });
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return decodeText(Buffer.concat(chunks.splice(0)), displayName(path));
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  const text = tryDecode(bytes, false);
+  if (text !== undefined) return text;
+  // The most bytes that may begin a text end before the one that cannot go on.
+  let good = 0;
+  let bad = bytes.length;
+  while (good < bad) {
+    const middle = (good + bad + 1) >>> 1;
+    if (tryDecode(bytes.subarray(0, middle), true) === undefined) bad = middle - 1;
+    else good = middle;
+  }
+  const before = tryDecode(bytes.subarray(0, good), true)!.split("\n");
+  const found = good < bytes.length ? `byte 0x${bytes[good]!.toString(16)} is` : "the end cuts what would be";
+  const place = `${name}:${before.length}:${before.at(-1)!.length + 1}`;
+  throw new IommuError("BAD_FILE", `${place}: ${found} no UTF-8`, { file: name, line: before.length });
+}
+
+/** The text of some bytes, undefined if they are no UTF-8. */
+function tryDecode(bytes: Uint8Array, goesOn: boolean): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: goesOn });
+  } catch {
+    return undefined;
+  }
 }
 
 /** How a file is named in messages and reports. */

@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import colors from "picocolors";
+import { visible } from "../base/visible.ts";
 import type { ReportTable, ScenarioReport } from "../lab/scenario.ts";
 
 /** Exit statuses, as those of `qemu-img check`. */
@@ -18,16 +19,40 @@ export const Exit = {
 
 /** Writes a line to standard output. */
 export const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${shown(line)}\n`);
 };
 
 /** Writes a line to standard error. */
 export const printError = (line: string): void => {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${shown(line)}\n`);
 };
 
+/** Writes text to standard output piece by piece, as fast as its reader takes it. */
+export async function printPieces(pieces: Iterable<string>): Promise<void> {
+  for (const piece of pieces) {
+    // An error ends the process, as that of any other write.
+    await new Promise<void>((resolve) => {
+      process.stdout.write(shown(piece), (error) => error ?? resolve());
+    });
+  }
+}
+
+/** What {@link colors} and the tables put around a word. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
+const COLOUR = /(\u001b\[(?:1|22|3[1239])m)/;
+
+/**
+ * A text as a terminal may have it: what is not from us, but from a file, can be
+ * shown there and do nothing else. This is the one place for all that is printed.
+ */
+function shown(line: string): string {
+  const parts = line.split(COLOUR);
+  return parts.map((part, i) => (i % 2 === 0 ? visible(part) : colors.isColorSupported ? part : "")).join("");
+}
+
 /** Tells what is missing, and where. */
-export const printWarning = (place: string, what: string): void => printError(`${place}: warning: ${what}`);
+export const printWarning = (place: string, what: string): void =>
+  printError(`${visible(place)}: warning: ${visible(what)}`);
 
 /** A value as JSON; 64-bit numbers as hexadecimal strings. */
 export const toJson = (value: unknown): string =>

@@ -1,9 +1,9 @@
 import Table from "cli-table3";
 import { hex } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
-import type { DmaGroupStatistics } from "../check/dma-statistics.ts";
-import type { Histogram } from "../check/histogram.ts";
-import type { WindowStatistics } from "../check/trace-statistics.ts";
+import type { Histogram } from "../check/lifetimes/histogram.ts";
+import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
+import type { WindowStatistics } from "../check/lifetimes/qemu-statistics.ts";
 import { print } from "./output.ts";
 
 /** Columns of the longest bar of a histogram. */

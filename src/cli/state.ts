@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
-import { Rebuild } from "../check/rebuild.ts";
-import { TraceInput } from "../check/trace-input.ts";
-import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/window-state.ts";
+import { Rebuild } from "../check/rebuild/rebuild.ts";
+import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/state/window-state.ts";
+import { TraceSource } from "../check/trace-source.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import { displayName, peekInput } from "./input.ts";
@@ -50,8 +50,8 @@ async function traceStatesAt(
   const take = (): WindowState[] =>
     [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
   const byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
-  const input = new TraceInput(displayName(path), {
-    trace: (event) => {
+  const input = new TraceSource(displayName(path), {
+    qemu: (event) => {
       if (byTime && Number.isNaN(event.seconds)) {
         throw new IommuError(
           "BAD_ARGUMENT",
@@ -65,7 +65,7 @@ async function traceStatesAt(
       });
       rebuild.handle(event);
     },
-    dma: () => {
+    linux: () => {
       throw new IommuError(
         "UNSUPPORTED",
         `${displayName(path)}: dma events tell of mappings, not of windows`,

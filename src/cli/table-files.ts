@@ -2,8 +2,8 @@ import { appendFileSync } from "node:fs";
 import path from "node:path";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { toBig } from "../base/u64.ts";
-import type { Column, ColumnType, RowBuffer, TableWriter } from "../formats/export/row-buffer.ts";
-import type { TextForm } from "../formats/export/text-rows.ts";
+import type { Column, ColumnType, RowBuffer, TableWriter } from "../formats/table/row-buffer.ts";
+import type { TextForm } from "../formats/table/text-rows.ts";
 
 /** Text is collected up to this length before it is written. */
 const FLUSH_LENGTH = 1 << 20;

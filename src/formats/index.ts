@@ -4,11 +4,6 @@
  * @module
  */
 
-export * from "./export/dma-rows.ts";
-export * from "./export/event-rows.ts";
-export * from "./export/perfetto-writer.ts";
-export * from "./export/row-buffer.ts";
-export * from "./export/text-rows.ts";
 export * from "./json-lines.ts";
 export * from "./known-differences.ts";
 export * from "./migration/blank-ram.ts";
@@ -23,13 +18,18 @@ export type * from "./migration/stream.ts";
 export * from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
 export * from "./op-script/operation.ts";
-export * from "./op-script/run.ts";
 export * from "./op-script/script.ts";
-export * from "./recording.ts";
-export { detectTraceFormat, type TraceFormat } from "./trace/detect.ts";
+export * from "./perfetto/perfetto-writer.ts";
+export * from "./table/dma-rows.ts";
+export * from "./table/event-rows.ts";
+export * from "./table/row-buffer.ts";
+export * from "./table/text-rows.ts";
 export * from "./trace/dma-event.ts";
+export * from "./trace/dma-kinds.ts";
 export { type DmaCounts, DmaLogReader } from "./trace/dma-log.ts";
 export { type LogCounts, QemuLogReader } from "./trace/qemu-log.ts";
 export { SimpleTraceReader } from "./trace/simple-trace.ts";
 export * from "./trace/trace-event.ts";
+export { detectTraceFormat, traceFormat } from "./trace/trace-formats.ts";
+export type { Gap, TraceFormat, TraceHandlers, TraceReader } from "./trace/trace-reader.ts";
 export { formatTraceEvent as formatReadEvent } from "./trace/trace-text.ts";

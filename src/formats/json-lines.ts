@@ -9,7 +9,15 @@ import { IommuError } from "../base/errors.ts";
 /** The longest line that is read, in characters: a list of 512 TCEs takes 12 KiB, a page of data 8 KiB. */
 export const MAX_LINE_LENGTH: number = 4 * 2 ** 20;
 
-/** How deep values may lie in each other, so that walking over them is bounded. */
+/** Memory that the lines of one file may take, in bytes; some 150,000 hypercalls with their results. */
+export const MAX_LINES_BYTES: number = 96 * 2 ** 20;
+/** What a line takes beside its text, with the operation that is made of it. */
+const LINE_BYTES = 300;
+/** What each object and list in it takes, and each other value: measured, with what is garbage at that moment. */
+const OBJECT_BYTES = 96;
+const VALUE_BYTES = 24;
+
+/** How deep objects and lists may lie in that of the line, so that walking over them is bounded. */
 const MAX_DEPTH = 64;
 
 /** One line that holds a JSON object. */
@@ -19,21 +27,31 @@ export class JsonLine {
   readonly number: number;
   readonly text: string;
   readonly value: Readonly<Record<string, unknown>>;
+  /** Memory that it takes, in bytes, as far as one can tell. */
+  readonly bytes: number;
 
-  /** @throws IommuError BAD_FILE if the text is no JSON object */
+  /** @throws IommuError BAD_FILE if the text is no JSON object, repeats a member, or has a number that JSON rounds */
   constructor(file: string, number: number, text: string) {
     this.file = file;
     this.number = number;
     this.text = text;
     if (text.length > MAX_LINE_LENGTH)
       throw this.#error(1, `line of ${text.length} characters: the limit is ${MAX_LINE_LENGTH}`);
+    const written = surveyOf(text);
+    if (written.depth > MAX_DEPTH) throw this.#problem();
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
-      throw this.#syntaxError();
+      throw this.#problem();
     }
-    if (isDeep(value)) throw this.#syntaxError();
+    const kept = { bytes: LINE_BYTES + text.length, members: 0 };
+    countValues(value, kept);
+    // Of two members with one name JSON keeps the last without a word.
+    if (written.members !== kept.members || written.hasFractions) {
+      const problem = findProblem(text);
+      if (problem !== undefined) throw this.#error(problem.at + 1, problem.message);
+    }
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw this.#error(
         text.search(/\S/) + 1,
@@ -41,6 +59,7 @@ export class JsonLine {
       );
     }
     this.value = value as Record<string, unknown>;
+    this.bytes = kept.bytes;
   }
 
   /** An error about a member, with the column of its value; the line's first one if it is missing. */
@@ -48,11 +67,9 @@ export class JsonLine {
     return this.#error(new Scanner(this.text).columns().get(key) ?? 1, message);
   }
 
-  #syntaxError(): IommuError {
-    const { text } = this;
-    const { column, expected } = findSyntaxError(text);
-    const found = column > text.length ? "the end of the line" : JSON.stringify(text[column - 1]);
-    return this.#error(column, `expected ${expected}, found ${found}`);
+  #problem(): IommuError {
+    const { at, message } = findProblem(this.text) ?? { at: 0, message: "expected JSON" };
+    return this.#error(at + 1, message);
   }
 
   #error(column: number, message: string): IommuError {
@@ -64,42 +81,131 @@ export class JsonLine {
   }
 }
 
-/** Is there a value more than {@link MAX_DEPTH} levels below? */
-const isDeep = (value: unknown, depth = 0): boolean =>
-  depth > MAX_DEPTH ||
-  (typeof value === "object" &&
-    value !== null &&
-    Object.values(value).some((inner) => isDeep(inner, depth + 1)));
+/** Runs what a line of a file asks for; an error in it gets the place. */
+export function placed<Result>(file: string, line: number, run: () => Result): Result {
+  try {
+    return run();
+  } catch (cause) {
+    if (!(cause instanceof IommuError)) throw cause;
+    const details = { ...cause.details, file, line };
+    throw new IommuError(cause.code, `${file}:${line}: ${cause.message}`, details, { cause });
+  }
+}
 
-/** Splits a text into its lines that are not blank. */
+/** Counts the members of objects, and what all values take. */
+function countValues(value: unknown, counts: { bytes: number; members: number }): void {
+  const isObject = typeof value === "object" && value !== null;
+  counts.bytes += isObject ? OBJECT_BYTES : VALUE_BYTES;
+  if (!isObject) return;
+  if (Array.isArray(value)) for (const item of value) countValues(item, counts);
+  else {
+    for (const key of Object.keys(value)) {
+      counts.members++;
+      countValues((value as Record<string, unknown>)[key], counts);
+    }
+  }
+}
+
+const QUOTE = 0x22;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+/** Sets the bit of lower-case letters: of `[` it makes `{`, of `]` `}`. */
+const LOWER = 0x20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const LETTER_E = 0x65;
+
+/** What a JSON text is made of, outside of its strings. */
+interface Survey {
+  /** Members that are written: its colons. */
+  readonly members: number;
+  /** Levels of objects and lists below the first one. */
+  readonly depth: number;
+  /** May it have a number with a point or an exponent? */
+  readonly hasFractions: boolean;
+}
+
+/** Looks over a text once, before anything is made of it. */
+function surveyOf(text: string): Survey {
+  let members = 0;
+  let hasFractions = false;
+  let open = 0;
+  let most = 0;
+  let before = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    const lower = code | LOWER;
+    if (code === QUOTE) {
+      for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) {
+        if (text.charCodeAt(at) === BACKSLASH) at++;
+      }
+    } else if (code === COLON) members++;
+    else if (lower === OPEN) most = Math.max(most, ++open);
+    else if (lower === CLOSE) open--;
+    // `e` after a digit is an exponent, others are those of true and false.
+    else if (code === POINT || (lower === LETTER_E && before >= ZERO && before <= NINE)) hasFractions = true;
+    before = code;
+  }
+  return { members, depth: most - 1, hasFractions };
+}
+
+/**
+ * Splits a text into its lines that are not blank.
+ *
+ * @throws IommuError BAD_FILE for a line that is no JSON object; LIMIT_EXCEEDED where they take too much memory
+ */
 export function parseJsonLines(text: string, file: string): JsonLine[] {
   const lines: JsonLine[] = [];
-  text.split("\n").forEach((line, i) => {
-    if (line.trim() !== "") lines.push(new JsonLine(file, i + 1, line.replace(/\r$/, "")));
-  });
+  let bytes = 0;
+  let number = 0;
+  for (let start = 0; start <= text.length; ) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    number++;
+    const from = start;
+    start = end + 1;
+    if (end === from) continue;
+    const content = text.slice(from, text[end - 1] === "\r" ? end - 1 : end);
+    if (!/[^ \t\r]/.test(content)) continue;
+    const line = new JsonLine(file, number, content);
+    bytes += line.bytes;
+    if (bytes > MAX_LINES_BYTES) {
+      throw new IommuError(
+        "LIMIT_EXCEEDED",
+        `${file}:${number}:1: the lines take more than ${MAX_LINES_BYTES} bytes of memory by here, after ${lines.length} of them: split the file`,
+        { file, line: number, limit: MAX_LINES_BYTES },
+      );
+    }
+    lines.push(line);
+  }
   return lines;
 }
 
-/** Where a text stops being JSON, and what should stand there. Columns count from 1. */
-function findSyntaxError(text: string): { column: number; expected: string } {
-  const scanner = new Scanner(text);
-  try {
-    scanner.document();
-  } catch (error) {
-    if (error instanceof SyntaxProblem) return { column: error.at + 1, expected: error.expected };
-    throw error;
-  }
-  return { column: 1, expected: "JSON" };
+/** Where a text is not what a line may be, counted from 0, and why. */
+interface Problem {
+  readonly at: number;
+  readonly message: string;
 }
 
-class SyntaxProblem extends Error {
-  readonly at: number;
-  readonly expected: string;
+function findProblem(text: string): Problem | undefined {
+  try {
+    new Scanner(text).document();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ScanProblem) return error;
+    throw error;
+  }
+}
 
-  constructor(at: number, expected: string) {
-    super(expected);
+class ScanProblem extends Error implements Problem {
+  readonly at: number;
+
+  constructor(at: number, message: string) {
+    super(message);
     this.at = at;
-    this.expected = expected;
   }
 }
 
@@ -114,7 +220,7 @@ class Scanner {
 
   document(): void {
     this.#value(0);
-    if (this.#peek() !== "") throw new SyntaxProblem(this.#at, "the end of the line");
+    if (this.#peek() !== "") throw this.#expected("the end of the line");
   }
 
   /** Columns of the values of the outermost object's members. */
@@ -135,17 +241,25 @@ class Scanner {
   }
 
   #take(expected: string): void {
-    if (this.#peek() !== expected) throw new SyntaxProblem(this.#at, `"${expected}"`);
+    if (this.#peek() !== expected) throw this.#expected(`"${expected}"`);
     this.#at++;
+  }
+
+  /** The text goes on in another way than it should. */
+  #expected(what: string, at: number = this.#at): ScanProblem {
+    const code = this.#text.codePointAt(at);
+    const found = code === undefined ? "the end of the line" : JSON.stringify(String.fromCodePoint(code));
+    return new ScanProblem(at, `expected ${what}, found ${found}`);
   }
 
   #value(depth: number): void {
     const next = this.#peek();
-    if (depth > MAX_DEPTH) throw new SyntaxProblem(this.#at, `at most ${MAX_DEPTH} levels`);
+    if (depth > MAX_DEPTH && (next === "{" || next === "["))
+      throw this.#expected(`at most ${MAX_DEPTH} levels`);
     if (next === "{") this.#object(depth, () => {});
     else if (next === "[") this.#array(depth);
     else if (next === '"') this.#string();
-    else this.#match(/true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y, "a value");
+    else this.#word();
   }
 
   #object(depth: number, onKey: (key: string) => void): void {
@@ -154,14 +268,22 @@ class Scanner {
       this.#at++;
       return;
     }
+    const columns = new Map<string, number>();
     for (;;) {
       this.#peek();
+      const start = this.#at;
       const key = this.#string();
+      const before = columns.get(key);
+      if (before !== undefined) {
+        const name = JSON.stringify(key).slice(0, 60);
+        throw new ScanProblem(start, `member ${name} is repeated: column ${before} has it already`);
+      }
+      columns.set(key, start + 1);
       this.#take(":");
       onKey(key);
       this.#value(depth + 1);
       if (this.#peek() === "}") break;
-      if (this.#peek() !== ",") throw new SyntaxProblem(this.#at, '"," or "}"');
+      if (this.#peek() !== ",") throw this.#expected('"," or "}"');
       this.#at++;
     }
     this.#at++;
@@ -176,7 +298,7 @@ class Scanner {
     for (;;) {
       this.#value(depth + 1);
       if (this.#peek() === "]") break;
-      if (this.#peek() !== ",") throw new SyntaxProblem(this.#at, '"," or "]"');
+      if (this.#peek() !== ",") throw this.#expected('"," or "]"');
       this.#at++;
     }
     this.#at++;
@@ -196,13 +318,28 @@ class Scanner {
     } catch {
       // Below: no string, or one that is broken.
     }
-    throw new SyntaxProblem(start, "a string");
+    throw this.#expected("a string", start);
   }
 
-  #match(pattern: RegExp, expected: string): void {
+  /** A number, `true`, `false` or `null`. */
+  #word(): void {
+    const pattern = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
     pattern.lastIndex = this.#at;
-    const match = pattern.exec(this.#text);
-    if (match === null) throw new SyntaxProblem(this.#at, expected);
-    this.#at += match[0].length;
+    const word = pattern.exec(this.#text)?.[0];
+    if (word === undefined) throw this.#expected("a value");
+    if (isRounded(word))
+      throw new ScanProblem(this.#at, `${word.slice(0, 60)} is not the whole number that it is read as`);
+    this.#at += word.length;
   }
+}
+
+/** Does JSON make a whole number of one that has a fraction? */
+function isRounded(word: string): boolean {
+  const [, whole, fraction = "", exponent = "0"] =
+    /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(word) ?? [];
+  if (whole === undefined || !Number.isInteger(Number(word))) return false;
+  const digits = whole + fraction;
+  // So many digits stand after the point.
+  const behind = fraction.length - Number(exponent);
+  return behind > 0 && /[^0]/.test(digits.slice(-Math.min(behind, digits.length)));
 }

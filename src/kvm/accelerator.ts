@@ -15,7 +15,7 @@ export class KvmAccelerator implements Accelerator {
   constructor(vm: VirtualMachine, tiesTables = true) {
     this.vm = vm;
     this.tiesTables = tiesTables;
-    // QEMU enables the calls of several entries when the machine is made (behaviour section 8).
+    // QEMU enables the calls of several entries when the machine is made (KVM-TABLE-6).
     vm.enableHypercall(BigInt(Hcall.PUT_TCE_INDIRECT), 1n);
     vm.enableHypercall(BigInt(Hcall.STUFF_TCE), 1n);
   }

@@ -1,3 +1,11 @@
+/**
+ * The handlers in the kernel, by the rules KVM-TABLE-3 to KVM-TABLE-5 (which
+ * table, which address), KVM-PUT-1 and KVM-PUT-2, KVM-GET-1, KVM-INDIRECT-1 to
+ * KVM-INDIRECT-5, KVM-STUFF-1 to KVM-STUFF-3.
+ *
+ * @module
+ */
+
 import { pageOf, TWO32 } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
@@ -27,10 +35,11 @@ export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last
- * page of entries. The kernel checks the first page only and would go on into
- * foreign memory; here the call is H_PARAMETER, as PAPR has it.
+ * page of entries. The real system has no defined answer; here the call is
+ * H_PARAMETER, as PAPR has it, and changes nothing (KVM-TABLE-5).
  */
 export interface KvmHazard {
+  readonly id: "KVM-TABLE-5";
   readonly rule: "range-past-table";
   readonly call: "H_PUT_TCE_INDIRECT" | "H_STUFF_TCE";
   readonly index: number;
@@ -170,7 +179,7 @@ export class TceHypercalls {
     // A table of the host may end before the last page of the guest's does.
     for (const host of table.attached) end = Math.min(end, host.length);
     if (index + pages <= end) return false;
-    this.#context.onHazard({ rule: "range-past-table", call, index, pages });
+    this.#context.onHazard({ id: "KVM-TABLE-5", rule: "range-past-table", call, index, pages });
     return true;
   }
 }

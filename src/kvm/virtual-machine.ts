@@ -1,3 +1,11 @@
+/**
+ * What the kernel keeps for a virtual machine: its tables (KVM-TABLE-1,
+ * KVM-TABLE-2), which calls it handles (KVM-TABLE-6), and the tables of VFIO
+ * groups that follow them (KVM-ATTACH-1 to KVM-ATTACH-3).
+ *
+ * @module
+ */
+
 import type { Answer } from "../base/errno.ts";
 import { hiOf, loOf } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";

@@ -2,8 +2,8 @@ import { IommuError } from "../base/errors.ts";
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import { formatMismatch } from "../check/rebuild/verdicts.ts";
 import { TraceCheck } from "../check/trace-check.ts";
-import { formatMismatch } from "../check/verdicts.ts";
 import type { Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 
 /** The hypercalls of a recorded boot of Linux, done again here, and every answer compared with QEMU's. */
@@ -15,7 +15,7 @@ export const linuxBoot: Scenario = {
 };
 
 async function runLinuxBoot(context: ScenarioContext): Promise<ScenarioReport> {
-  const check = new TraceCheck(context.trace.name, DEFAULT_CHECK_OPTIONS, undefined, context.profile);
+  const check = new TraceCheck(context.trace.name, DEFAULT_CHECK_OPTIONS, { profile: context.profile });
   for await (const chunk of context.trace.open()) check.push(chunk);
   const report = check.end();
   if (report.events === 0 || report.format === "linux-dma") {

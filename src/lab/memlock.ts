@@ -145,7 +145,7 @@ function runMemlock(context: ScenarioContext): ScenarioReport {
     tables: [accountTable(accounts), trialTable(trials)],
     notes: [
       'With version 2 real QEMU ends the first of its messages with "Operation not permitted" instead of the reason: it passes on the -1 of the system call (errno 1) instead of errno. We name the reason.',
-      'A window that cannot be created while the guest runs stops QEMU ("hardware error"); the same at the plug only fails the plug. So a limit should have room for all windows that the guest may ask for.',
+      "QEMU has no way on when a window cannot be created while the guest runs; the same at the plug only fails the plug. So a limit should have room for all windows that the guest may ask for.",
       "Version 1 has no dynamic windows at all: a guest that creates one stops QEMU whatever the limit. Such a bridge needs ddw=off.",
     ],
     checks: [

@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { Rebuild } from "../check/rebuild.ts";
+import { Rebuild } from "../check/rebuild/rebuild.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import { readBaseState } from "./base-state.ts";
 import { findBridges } from "./bridges.ts";

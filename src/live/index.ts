@@ -16,5 +16,5 @@ export {
   type SearchOptions,
   type SearchResult,
   searchDifference,
-} from "./random-search.ts";
+} from "./random/search.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";

@@ -1,11 +1,11 @@
 import { IommuError } from "../base/errors.ts";
 import { formatSize } from "../base/units.ts";
-import { MAX_SAVED_ENTRIES } from "../check/forecast-facts.ts";
+import { MAX_SAVED_ENTRIES } from "../check/forecast/facts.ts";
 import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
 import type { QmpClient } from "./qmp.ts";
 
 /**
- * Refuses to have QEMU save a window that it may not survive. QEMU tells the
+ * Refuses to have QEMU save a window that is larger than any it was seen to save. QEMU tells the
  * size of a window in its memory tree, but not that of its pages: the smallest
  * usual ones, of 4 KiB, are assumed.
  *
@@ -17,7 +17,7 @@ export async function refuseLargeTables(client: QmpClient): Promise<void> {
     if (bytes >> BigInt(DEFAULT_PAGE_SHIFT) <= BigInt(MAX_SAVED_ENTRIES)) continue;
     throw new IommuError(
       "UNSUPPORTED",
-      `window 0x${liobn} of ${formatSize(bytes)} may have more than 2^28 entries, and QEMU 7.2 was seen to crash when it saves so many: use --no-base, or --large-windows if its pages are large`,
+      `window 0x${liobn} of ${formatSize(bytes)} may have more than 2^28 entries, the most that QEMU 7.2 was seen to save: use --no-base, or --large-windows if its pages are large`,
       { liobn, bytes },
     );
   }

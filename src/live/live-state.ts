@@ -1,19 +1,22 @@
 import { hex, hex64, toBig } from "../base/u64.ts";
-import type { Rebuild } from "../check/rebuild.ts";
-import type { EntryClasses } from "../check/rebuilt-window.ts";
-import type { Mismatch, RebuildCounts } from "../check/verdicts.ts";
+import type { Rebuild } from "../check/rebuild/rebuild.ts";
+import type { EntryClasses } from "../check/rebuild/rebuilt-window.ts";
+import type { Mismatch, RebuildCounts } from "../check/rebuild/verdicts.ts";
+import { forEachEntryRun } from "../check/windows/entry-runs.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 
 /** Mismatches that a state shows: the last ones. All are counted. */
 const SHOWN_MISMATCHES = 10;
 
-/** Consecutive pages that map consecutive targets with one permission. */
+/** Consecutive pages that map consecutive targets, or all the same one, with one permission. */
 export interface LiveMapping {
   readonly ioba: string;
   readonly target: string;
   readonly pages: number;
   /** 1 read, 2 write. */
   readonly perm: number;
+  /** There if two or more pages map one and the same target. */
+  readonly sameTarget?: true;
 }
 
 /** A DMA window as it is now. */
@@ -80,9 +83,10 @@ export function describeState(
 function mappingsOf(window: DmaWindow): LiveMapping[] {
   const mappings: LiveMapping[] = [];
   const pageBytes = 1n << BigInt(window.pageShift);
-  window.table?.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
+  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, perm, step) => {
     const ioba = hex64(window.busOffset + BigInt(first) * pageBytes);
-    mappings.push({ ioba, target: hex64(toBig(hi, lo)), pages, perm });
+    const target = hex64(toBig(hi, lo));
+    mappings.push({ ioba, target, pages, perm, ...(step === 0 ? { sameTarget: true } : {}) });
   });
   return mappings;
 }

@@ -1,13 +1,14 @@
 import type { KnownDifferences } from "../formats/known-differences.ts";
-import { compareResults } from "../formats/op-script/recording.ts";
-import { type OpResult, OpRunner } from "../formats/op-script/run.ts";
 import type { OpScript, ScriptLine } from "../formats/op-script/script.ts";
-import type { CheckedLine } from "../formats/recording.ts";
+import { compareResults } from "../script/op/recording.ts";
+import type { OpResult } from "../script/op/result.ts";
+import { OpRunner } from "../script/op/run.ts";
+import type { CheckedLine } from "../script/recording.ts";
 import type { Hazard } from "../spapr/observer.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 import { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 
-/** One operation that both sides carried out, or that QEMU did not survive. */
+/** One operation that both sides carried out, or during which QEMU ended. */
 export interface OracleOutcome extends Pick<CheckedLine, "verdict" | "reason"> {
   readonly line: ScriptLine["line"];
   readonly hazards: readonly Hazard[];
@@ -42,13 +43,14 @@ export async function askOracle(
 /**
  * Runs a script on the engine and compares with what QEMU did.
  *
- * Where QEMU ends during an operation, and the engine warned of a hazard there,
- * that is a known difference: we do not imitate crashes.
+ * Where QEMU ends after the engine warned of a hazard, there was no defined
+ * answer to compare with: that is a known difference.
  */
 export function compareWith(script: OpScript, real: RealRun, known: KnownDifferences): OracleReport {
   const { results, crash, messages } = real;
   const runner = new OpRunner(script.config);
   const outcomes: OracleOutcome[] = [];
+  const earlier: Hazard[] = [];
   const reached = Math.min(script.lines.length, results.length + (crash === null ? 0 : 1));
   for (const { line, operation } of script.lines.slice(0, reached)) {
     const hazards: Hazard[] = [];
@@ -57,9 +59,10 @@ export function compareWith(script: OpScript, real: RealRun, known: KnownDiffere
     const theirs = results[outcomes.length];
     const outcome = theirs === undefined ? { crash } : { result: theirs };
     let { verdict, reason } = compareResults(line, outcome, result, known, runner.machine.profile.name);
-    if (verdict === "different" && theirs === undefined && hazards.length > 0) {
+    earlier.push(...hazards);
+    if (verdict === "different" && theirs === undefined && earlier.length > 0) {
       verdict = "known";
-      reason = hazards.map(({ what }) => what).join("; ");
+      reason = earlier.map(({ what }) => what).join("; ");
     }
     outcomes.push({ line, result, theirs, verdict, reason, hazards });
   }

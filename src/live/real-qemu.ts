@@ -14,10 +14,10 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
-import type { OpResult } from "../formats/op-script/run.ts";
 import type { OpScript } from "../formats/op-script/script.ts";
+import type { OpResult } from "../script/op/result.ts";
 import { Machine } from "../spapr/machine.ts";
-import { DmaTrace } from "./dma-trace.ts";
+import { DmaTrace } from "./firmware/dma-trace.ts";
 import {
   MAILBOX_ADDRESS,
   MAILBOX_BYTES,
@@ -26,8 +26,8 @@ import {
   RESULT_LIMIT,
   readMailbox,
   SCRIPT_ADDRESS,
-} from "./firmware-layout.ts";
-import { type BridgeProperties, devicesOf, FirmwareScript } from "./firmware-script.ts";
+} from "./firmware/layout.ts";
+import { type BridgeProperties, devicesOf, FirmwareScript } from "./firmware/script.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 
 /** The image ships with the package; compiled files lie two folders below its root. */
@@ -55,7 +55,7 @@ export interface Crash {
 export interface RealRun {
   /** One for each operation that was completed. */
   readonly results: readonly OpResult[];
-  /** Null if the script ran to its end; otherwise the operation behind the last result was running. */
+  /** Null if the script ran to its end; otherwise the operation after the last result was running. */
   readonly crash: Crash | null;
   /** Lines that QEMU printed. */
   readonly messages: readonly string[];

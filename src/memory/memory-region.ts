@@ -26,7 +26,8 @@ export type RegionBacking =
  * A piece of an address space, in a tree of such pieces (QEMU's MemoryRegion).
  *
  * Sizes are 0 to 2^64 bytes. Where siblings overlap, the higher priority wins,
- * and of equal ones the one added last.
+ * and of equal ones the one added last (QEMU-MEMORY-1). What makes listeners run
+ * is QEMU-MEMORY-4.
  */
 export class MemoryRegion {
   readonly system: MemorySystem;
@@ -109,7 +110,7 @@ export class MemoryRegion {
   /**
    * Puts a region into this one; a memory transaction.
    *
-   * @throws IommuError REGION_MISUSE if it is in a container already (QEMU fails an assertion there)
+   * @throws IommuError REGION_MISUSE if it is in a container already
    */
   addSubregion(region: MemoryRegion, address: bigint, priority = 0): void {
     if (region.#container !== null) {

@@ -12,19 +12,22 @@ import type { VioBus } from "./vio.ts";
 /** A property: cells of 32 bits, or strings. */
 export type DeviceTreeValue = readonly number[] | readonly string[];
 
-/** Nodes by path, and their properties by name. */
+/** Nodes by path, and their properties by name; the objects have these and inherit nothing. */
 export type DeviceTree = ReadonlyMap<string, Readonly<Record<string, DeviceTreeValue>>>;
 
-/** Builds the tree. It is not changed afterwards: windows that come and go do not show (behaviour 11.35). */
+/** Builds the tree. It is not changed afterwards: windows that come and go do not show (QEMU-TREE-1). */
 export function buildDeviceTree(phbs: readonly PciHostBridge[], vio: VioBus): DeviceTree {
   const tree = new Map<string, Readonly<Record<string, DeviceTreeValue>>>();
-  tree.set("/rtas", {
+  const add = (path: string, properties: Record<string, DeviceTreeValue>): void => {
+    tree.set(path, Object.setPrototypeOf(properties, null));
+  };
+  add("/rtas", {
     ...Object.fromEntries(Object.entries(RTAS_NAMES).map(([name, token]) => [name, [token]])),
     "ibm,hypertas-functions": ["hcall-tce", "hcall-multi-tce"],
   });
-  for (const phb of phbs) tree.set(`/${phb.name}`, phbProperties(phb));
+  for (const phb of phbs) add(`/${phb.name}`, phbProperties(phb));
   for (const device of vio.devices) {
-    if (device.window !== null) tree.set(`/vdevice/${device.name}`, vioProperties(device.reg));
+    if (device.window !== null) add(`/vdevice/${device.name}`, vioProperties(device.reg));
   }
   return tree;
 }
@@ -49,7 +52,7 @@ function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
   return properties;
 }
 
-/** LIOBN, start and size of a window; QEMU computes the size in 32 bits (quirk `truncatedWindowProperty`). */
+/** LIOBN, start and size of a window; QEMU computes the size in 32 bits (QEMU-TREE-2, quirk `truncatedWindowProperty`). */
 function windowProperty(window: DmaWindow): number[] {
   // Node 20's compiler crashes on a choice between two bigints that are cut to 64 bits; so the width is chosen.
   const bits = window.env.profile.truncatedWindowProperty ? 32 : 64;

@@ -2,19 +2,21 @@
  * The four TCE hypercalls, and the dispatch of all hypercalls.
  *
  * A handler takes the registers, returns the status and writes results into
- * them. Each follows the order of checks of QEMU (behaviour section 2); the
- * recordings of hypercalls hold every one of them.
+ * them. Each follows the order of checks of QEMU (docs/behaviour.md, Hypercalls);
+ * the recordings of hypercalls hold every one of them. What a callback throws is
+ * thrown when the call is done, and its trace event is made.
  *
  * @module
  */
 
+import { FirstError } from "../base/first-error.ts";
 import { TWO32, toBig } from "../base/u64.ts";
-import { DmaTarget } from "../memory/dma-target.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
-import { readCells, type SpaprEnvironment } from "./environment.ts";
+import type { SpaprEnvironment } from "./environment.ts";
 import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
 import { refuse, refuseIoba, refuseLiobn } from "./refuse.ts";
+import { fillEntries, putEntries, putEntry } from "./window-entries.ts";
 
 /** One hypercall: `regs` are the registers r3 to r12 in halves; returns the status. */
 export type HcallHandler = (env: SpaprEnvironment, regs: Uint32Array) => number;
@@ -27,14 +29,10 @@ const R7 = 8;
 
 const { SUCCESS } = HStatus;
 
-/** The entries of one list; filled again by each H_PUT_TCE_INDIRECT. */
-const list = new Uint32Array(MAX_LIST_ENTRIES * 2);
-const target = new DmaTarget();
-
 /**
  * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE.
  *
- * The low bits of the address are ignored; the entry is stored verbatim.
+ * The low bits of the address are ignored (QEMU-TCE-2); the entry is stored verbatim (QEMU-TCE-3).
  */
 export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
@@ -42,20 +40,28 @@ export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) {
     status = refuseLiobn(env, "H_PUT_TCE", regs[R4]!, regs[R4 + 1]!);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    if (index >= window.entries) {
+    const { geometry } = window;
+    const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= geometry.entries) {
       status = refuseIoba(env, "H_PUT_TCE", window, regs[R5]!, regs[R5 + 1]!);
     } else if (!env.profile.anyTarget && !isMemory(env, window, regs[R6]!, regs[R6 + 1]!)) {
       status = refuseTarget(env, "H_PUT_TCE", regs[R6]!, regs[R6 + 1]!);
     } else {
-      window.put(index, regs[R6]!, regs[R6 + 1]!);
+      try {
+        putEntry(window, index, regs[R6]!, regs[R6 + 1]!);
+      } catch (error) {
+        const errors = new FirstError();
+        errors.keep(error);
+        errors.attempt(() => tracePut(env, window, regs, SUCCESS));
+        errors.rethrow();
+      }
     }
   }
   if (env.observer.trace !== null) tracePut(env, window, regs, status);
   return status;
 }
 
-/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; the TCE in r4. On failure r4 keeps the LIOBN. */
+/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; the TCE in r4. On failure r4 keeps the LIOBN (QEMU-GET-1). */
 export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const liobnHi = regs[R4]!;
   const liobnLo = regs[R4 + 1]!;
@@ -64,8 +70,9 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) {
     status = refuseLiobn(env, "H_GET_TCE", liobnHi, liobnLo);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    if (index >= window.entries) {
+    const { geometry } = window;
+    const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= geometry.entries) {
       status = refuseIoba(env, "H_GET_TCE", window, regs[R5]!, regs[R5 + 1]!);
     } else {
       const table = window.table!;
@@ -92,7 +99,7 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
  * 512 big-endian TCEs, r7 their number.
  *
  * QEMU stops at the first address outside of the window, and what was stored
- * stays (behaviour 2.4). PAPR checks everything first (quirk `partialEffects`).
+ * stays (QEMU-TCE-5). PAPR checks everything first (PAPR-TCE-4, quirk `partialEffects`).
  */
 export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): number {
   const call = "H_PUT_TCE_INDIRECT";
@@ -100,38 +107,57 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
   if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
   const count = regs[R7 + 1]!;
   if (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES) {
-    return refuse(env, call, HStatus.PARAMETER, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+    return refuse(
+      env,
+      call,
+      HStatus.PARAMETER,
+      "more than 512 entries",
+      "PAPR-INDIRECT-1",
+      "npages",
+      regs[R7]!,
+      count,
+    );
   }
   if ((regs[R6 + 1]! & LIST_ALIGN_MASK) !== 0) {
     const rule = "the list does not begin on a 4 KiB boundary";
-    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR-INDIRECT-2", "list", regs[R6]!, regs[R6 + 1]!);
   }
   let status: number;
   let stored = 0;
+  const errors = new FirstError();
+  const list = env.lists.take();
   if (count === 0) {
     status = refuseEmpty(env, call);
   } else {
-    const readable = readCells(env, regs[R6]!, regs[R6 + 1]!, list, count * 2);
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    status = checkList(env, window, regs, index, count, readable);
+    const readable = env.systemMemory.readCells(regs[R6]!, regs[R6 + 1]!, list, count * 2);
+    const index = window.geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    status = checkList(env, window, regs, list, index, count, readable);
     if (status === SUCCESS) {
-      stored = window.putList(index, list, count);
-      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+      stored = putEntries(window, index, list, count, errors);
+      if (stored < count) {
+        status = HStatus.PARAMETER;
+        errors.attempt(() => refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!));
+      }
     }
   }
   if (env.observer.trace !== null) {
-    // The trace shows the entry read last: the failing one, if there is one (behaviour 2.4, step 6).
+    // The trace shows the entry read last: the failing one, if there is one (QEMU-TRACE-2).
     const last = Math.min(stored, Math.max(count - 1, 0));
-    env.observer.trace({
-      name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
-      liobn: BigInt(window.liobn),
-      ioba: toBig(regs[R5]!, regs[R5 + 1]!),
-      list: toBig(regs[R6]!, regs[R6 + 1]!),
-      last: BigInt(Math.max(stored - 1, 0)),
-      tce: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
-      ret: status,
-    });
+    const tce = count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!);
+    errors.attempt(() =>
+      env.observer.trace?.({
+        name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
+        liobn: BigInt(window.liobn),
+        ioba: toBig(regs[R5]!, regs[R5 + 1]!),
+        list: toBig(regs[R6]!, regs[R6 + 1]!),
+        last: BigInt(Math.max(stored - 1, 0)),
+        tce,
+        ret: status,
+      }),
+    );
   }
+  env.lists.giveBack(list);
+  errors.rethrow();
   return status;
 }
 
@@ -139,7 +165,7 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
  * H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE for all pages, r7 their number.
  *
  * The number is compared with the whole table, not with what is left behind the
- * address (behaviour 2.5).
+ * address (QEMU-STUFF-1).
  */
 export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const call = "H_STUFF_TCE";
@@ -147,7 +173,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);
   const count = regs[R7 + 1]!;
   if (!env.profile.stuffWholeTable && (regs[R7]! !== 0 || count > MAX_LIST_ENTRIES)) {
-    return refuse(env, call, HStatus.P4, "more than 512 entries", "PAPR", "npages", regs[R7]!, count);
+    return refuse(env, call, HStatus.P4, "more than 512 entries", "PAPR-STUFF-1", "npages", regs[R7]!, count);
   }
   if (regs[R7]! !== 0 || count > window.entries) {
     return refuse(
@@ -155,7 +181,7 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
       call,
       HStatus.PARAMETER,
       "more pages than the window has",
-      "QEMU",
+      "QEMU-STUFF-1",
       "npages",
       regs[R7]!,
       count,
@@ -163,34 +189,41 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   }
   let status: number;
   let stored = 0;
+  const errors = new FirstError();
   if (count === 0) {
     status = refuseEmpty(env, call);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    const index = window.geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
     status = checkFill(env, window, regs, index, count);
     if (status === SUCCESS) {
-      stored = window.fill(index, count, regs[R6]!, regs[R6 + 1]!);
-      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+      stored = fillEntries(window, index, count, regs[R6]!, regs[R6 + 1]!, errors);
+      if (stored < count) {
+        status = HStatus.PARAMETER;
+        errors.attempt(() => refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!));
+      }
     }
   }
   if (env.observer.trace !== null) {
     const behind = pageAddress(window, regs) + (BigInt(stored) << BigInt(window.pageShift));
-    env.observer.trace({
-      name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
-      liobn: BigInt(window.liobn),
-      ioba: BigInt.asUintN(64, behind),
-      tce: toBig(regs[R6]!, regs[R6 + 1]!),
-      pages: BigInt(count),
-      ret: status,
-    });
+    errors.attempt(() =>
+      env.observer.trace?.({
+        name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
+        liobn: BigInt(window.liobn),
+        ioba: BigInt.asUintN(64, behind),
+        tce: toBig(regs[R6]!, regs[R6 + 1]!),
+        pages: BigInt(count),
+        ret: status,
+      }),
+    );
   }
+  errors.rethrow();
   return status;
 }
 
 function refuseEmpty(env: SpaprEnvironment, call: string): number {
   const status = env.profile.emptyListStatus;
   if (status === SUCCESS) return status;
-  return refuse(env, call, status, "no entries", "QEMU", "npages", 0, 0);
+  return refuse(env, call, status, "no entries", "QEMU-TCE-6", "npages", 0, 0);
 }
 
 /** The checks that come before anything is stored; QEMU has none. */
@@ -198,6 +231,7 @@ function checkList(
   env: SpaprEnvironment,
   window: DmaWindow,
   regs: Uint32Array,
+  list: Uint32Array,
   index: number,
   count: number,
   readable: boolean,
@@ -209,7 +243,7 @@ function checkList(
   }
   if (!profile.unreadableListIsZero && !readable) {
     const rule = "the list is not in memory";
-    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR", "list", regs[R6]!, regs[R6 + 1]!);
+    return refuse(env, call, HStatus.PARAMETER, rule, "PAPR-INDIRECT-3", "list", regs[R6]!, regs[R6 + 1]!);
   }
   if (!profile.anyTarget) {
     for (let i = 0; i < count; i++) {
@@ -243,13 +277,7 @@ function isMemory(env: SpaprEnvironment, window: DmaWindow, hi: number, lo: numb
   if ((lo & TCE_PERM_MASK) === 0) return true;
   const { page } = window;
   const bytes = page.sizeHi * TWO32 + page.sizeLo;
-  const pageHi = (hi & page.maskHi) >>> 0;
-  const pageLo = (lo & page.maskLo) >>> 0;
-  return (
-    env.systemMemory.translate(pageHi, pageLo, bytes, false, target) &&
-    target.region!.ram !== null &&
-    target.length === bytes
-  );
+  return env.systemMemory.isMemory(hi & page.maskHi, lo & page.maskLo, bytes);
 }
 
 const refuseTarget = (env: SpaprEnvironment, call: string, hi: number, lo: number): number =>
@@ -258,7 +286,7 @@ const refuseTarget = (env: SpaprEnvironment, call: string, hi: number, lo: numbe
     call,
     HStatus.PARAMETER,
     "the entry points outside of the partition's memory",
-    "PAPR",
+    "PAPR-TCE-3",
     "tce",
     hi,
     lo,

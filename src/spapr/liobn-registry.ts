@@ -12,7 +12,7 @@ export class LiobnRegistry {
 
   /**
    * The window of a LIOBN. A LIOBN has 32 bits: any of the upper ones set
-   * matches nothing (QEMU logs "Request for out-of-bounds LIOBN").
+   * matches nothing (QEMU-TCE-1; QEMU logs "Request for out-of-bounds LIOBN").
    */
   find(hi: number, lo: number): DmaWindow | undefined {
     if (hi !== 0) return undefined;

@@ -3,6 +3,12 @@ import type { TraceEvent } from "./trace-events.ts";
 /** Values that belong to a record, by name; those of 64 bits as hexadecimal text. */
 export type RecordValues = Readonly<Record<string, bigint | number | string>>;
 
+/** Whose rule something is. */
+export type RuleSource = "QEMU" | "PAPR" | "KVM" | "VFIO";
+
+/** The name of a rule in docs/behaviour.md, such as `QEMU-STUFF-1`; the first word is its source. */
+export type RuleId = `${RuleSource}-${string}-${number}`;
+
 /** Why a guest's call was refused. */
 export interface Refusal {
   /** `H_PUT_TCE`, `ibm,create-pe-dma-window`, ... */
@@ -11,14 +17,18 @@ export interface Refusal {
   readonly status: number;
   /** The rule that failed, as a sentence. */
   readonly rule: string;
+  /** Which rule of docs/behaviour.md it is. */
+  readonly id: RuleId;
   /** Whose rule it is. */
-  readonly source: "QEMU" | "PAPR" | "KVM" | "VFIO";
+  readonly source: RuleSource;
   readonly values: RecordValues;
 }
 
-/** Something that a real system does not survive, or that is undefined there. */
+/** Something for which the real system has no defined answer: ours is the architectural one. */
 export interface Hazard {
-  /** What happened here, and what the real system does instead. */
+  /** The rule of docs/behaviour.md that tells what is done here instead. */
+  readonly id: RuleId;
+  /** What happened here. */
   readonly what: string;
   readonly values: RecordValues;
 }

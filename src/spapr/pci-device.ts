@@ -4,7 +4,7 @@ import type { PciHostBridge } from "./phb.ts";
 
 /**
  * A PCI device as far as DMA goes: its own address space, which shows the
- * bridge's one while the bus-master bit of the COMMAND register is set.
+ * bridge's one while the bus-master bit of the COMMAND register is set (QEMU-DMA-4).
  */
 export class PciDevice {
   readonly name: string;

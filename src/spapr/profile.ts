@@ -10,51 +10,51 @@ export interface Profile {
 
   /**
    * Status of H_PUT_TCE_INDIRECT and H_STUFF_TCE with a count of 0. QEMU's
-   * initial value, H_PARAMETER, stands when the loop does not run (recorded,
-   * hcall-indirect and hcall-stuff); PAPR leaves it undefined, KVM answers H_SUCCESS.
+   * initial value, H_PARAMETER, stands when the loop does not run (QEMU-TCE-6);
+   * PAPR leaves it undefined, KVM answers H_SUCCESS.
    */
   readonly emptyListStatus: number;
   /**
    * Calls of several entries stop at the first bad one and keep what was stored
-   * (QEMU, recorded). PAPR validates the range and all entries first.
+   * (QEMU-TCE-5). PAPR validates the range and all entries first (PAPR-TCE-4).
    */
   readonly partialEffects: boolean;
-  /** H_STUFF_TCE may fill the whole table (QEMU, recorded); PAPR answers H_P4 above 512. */
+  /** H_STUFF_TCE may fill the whole table (QEMU-STUFF-2); PAPR answers H_P4 above 512 (PAPR-STUFF-1). */
   readonly stuffWholeTable: boolean;
-  /** A TCE may point anywhere (QEMU, recorded); PAPR refuses an address that is not the partition's. */
+  /** A TCE may point anywhere (QEMU-TCE-4); PAPR refuses an address that is not the partition's (PAPR-TCE-3). */
   readonly anyTarget: boolean;
-  /** A list outside of memory reads as zeros (QEMU, recorded); PAPR refuses it. */
+  /** A list outside of memory reads as zeros (QEMU-INDIRECT-1); PAPR refuses it (PAPR-INDIRECT-3). */
   readonly unreadableListIsZero: boolean;
 
-  /** Counts of return cells that ibm,query-pe-dma-window accepts: 5, and since QEMU 5.1 also 6. */
+  /** Counts of return cells that ibm,query-pe-dma-window accepts: 5, and since QEMU 5.1 also 6 (QEMU-QUERY-1). */
   readonly queryReturnCounts: readonly number[];
-  /** The page-size bits a query can give; 2 MiB (0x100) is newer than QEMU 4.0 and LoPAR 2.9. */
+  /** The page-size bits a query can give; 2 MiB (0x100) is newer than QEMU 4.0 and LoPAR 2.9 (QEMU-QUERY-2). */
   readonly queryPageMask: number;
-  /** Status of a create with both windows in use: -1 in QEMU (recorded), -3 in PAPR. */
+  /** Status of a create with both windows in use: -1 in QEMU, -3 in PAPR (PAPR-CREATE-2). */
   readonly noFreeWindowStatus: number;
-  /** A create may ask for more TCEs than the query advertised (QEMU, recorded). */
+  /** A create may ask for more TCEs than the query advertised (QEMU); PAPR refuses it (PAPR-CREATE-4). */
   readonly createAboveMaximum: boolean;
   /**
    * With one window active a new one is put at `dma64_win_addr`, even on top of
-   * the other one (QEMU, recorded in ddw-remove; behaviour 11.4). Otherwise the
-   * free one of the two addresses is taken.
+   * the other one (QEMU-CREATE-3). Otherwise the free one of the two addresses
+   * is taken (PAPR-CREATE-3).
    */
   readonly createOverWindow: boolean;
-  /** The default window comes back when the last other window is removed (PAPR, QEMU since 5.1). */
+  /** The default window comes back when the last other window is removed (PAPR, QEMU since 5.1; QEMU-REMOVE-1). */
   readonly restoreDefaultWindow: boolean;
   /**
    * Window 0 counts as the default one for ever after a reset, even when it was
-   * created anew (QEMU, recorded; behaviour 4.4).
+   * created anew (QEMU-REMOVE-2).
    */
   readonly defaultWindowSticks: boolean;
   /**
    * Bridges on which window 1 is handed out before window 0 when both are free:
-   * the order of a hash table in QEMU (recorded for bridge 28; behaviour 4.7).
+   * the order of a hash table in QEMU (QEMU-CREATE-6).
    */
   readonly secondWindowFirst: readonly number[];
-  /** `ibm,dma-window` shows the size modulo 2^32 (QEMU, recorded in winsize-4g and winsize-6g). */
+  /** `ibm,dma-window` shows the size modulo 2^32 (QEMU-TREE-2). */
   readonly truncatedWindowProperty: boolean;
-  /** Cells of `ibm,ddw-extensions`: how many follow, reset token, and whether a query has 6 outputs. */
+  /** Cells of `ibm,ddw-extensions`: how many follow, reset token, and whether a query has 6 outputs (QEMU-TREE-3). */
   readonly ddwExtensions: readonly number[];
   /** Page sizes of a bridge that says nothing: a mask of sizes in bytes. */
   readonly defaultPageSizes: bigint;
@@ -63,28 +63,28 @@ export interface Profile {
   /**
    * A window that is loaded over one of as many entries keeps its region, where
    * and as large as it was, also if its pages or its start are others now
-   * (QEMU, seen; behaviour 9.2 b). Otherwise the region follows.
+   * (QEMU-LOAD-2). Otherwise the region follows.
    */
   readonly loadKeepsRegion: boolean;
   /**
    * Tokens of RTAS calls that have nothing to do with DMA and answer -3 to what op scripts pass them;
-   * 0x202d is unknown to QEMU 7.2 and ibm,configure-kernel-dump in 11.1 (recorded in rtas-call).
+   * 0x202d is unknown to QEMU 7.2 and ibm,configure-kernel-dump in 11.1 (QEMU-RTAS-4).
    */
   readonly otherRtasTokens: readonly number[];
 
   // The next four leave a device on a wrong page. They are on only in the profile that imitates them.
-  /** VFIO: a MAP that the device refuses leaves the old mapping (recorded in strict-server). */
+  /** VFIO: a MAP that the device refuses leaves the old mapping (QEMU-LISTENER-8). */
   readonly vfioRefusedMapStays: boolean;
-  /** VFIO: an entry that points outside of memory leaves the old mapping (behaviour 11.33; outside-memory). */
+  /** VFIO: an entry that points outside of memory leaves the old mapping (QEMU-LISTENER-7). */
   readonly vfioOutsideMemoryStays: boolean;
   /**
    * VFIO: every section of a window is replayed with all of its table, the hidden part included
-   * (behaviour 11.12; recorded in overlap-*).
+   * (QEMU-LISTENER-9).
    */
   readonly vfioReplaysHidden: boolean;
   /**
    * VFIO: of a page that the edge of a section cuts, the visible part maps the beginning of the page's
-   * memory, and nothing if its size is no power of two (recorded in overlap-inside-a-page, overlap-odd-cut).
+   * memory, and nothing if its size is no power of two (QEMU-LISTENER-10).
    */
   readonly vfioCutsPages: boolean;
 }
@@ -140,7 +140,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     defaultPageSizes: 0x1_1000n,
     migrationVersion: 2,
   },
-  // What LoPAR 2.9 says, where it says something (linux-behaviour 5.1, 5.2).
+  // What LoPAR 2.9 says, where it says something (the rules PAPR-... of docs/behaviour.md).
   papr: {
     ...QEMU_7_2,
     name: "papr",

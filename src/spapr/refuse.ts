@@ -11,8 +11,11 @@
 import { hex64, toBig } from "../base/u64.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
-import type { RecordValues, Refusal } from "./observer.ts";
-import { HStatus, RtasStatus } from "./papr.ts";
+import type { RecordValues, RuleId, RuleSource } from "./observer.ts";
+import { HStatus } from "./papr.ts";
+
+/** Whose rule it is: the first word of its name. */
+export const sourceOf = (id: RuleId): RuleSource => id.slice(0, id.indexOf("-")) as RuleSource;
 
 /** A refused hypercall, with one value of 64 bits that explains it. */
 export function refuse(
@@ -20,20 +23,21 @@ export function refuse(
   call: string,
   status: number,
   rule: string,
-  source: Refusal["source"],
+  id: RuleId,
   name: string,
   hi: number,
   lo: number,
 ): number {
   if (env.observer.refusal !== null) {
-    env.observer.refusal({ call, status, rule, source, values: { [name]: hex64(toBig(hi, lo)) } });
+    const values = { [name]: hex64(toBig(hi, lo)) };
+    env.observer.refusal({ call, status, rule, id, source: sourceOf(id), values });
   }
   return status;
 }
 
 /** No table has this LIOBN. */
 export const refuseLiobn = (env: SpaprEnvironment, call: string, hi: number, lo: number): number =>
-  refuse(env, call, HStatus.PARAMETER, "no DMA window has this LIOBN", "PAPR", "liobn", hi, lo);
+  refuse(env, call, HStatus.PARAMETER, "no DMA window has this LIOBN", "PAPR-TCE-1", "liobn", hi, lo);
 
 /** The address is not in the window. */
 export function refuseIoba(
@@ -48,6 +52,7 @@ export function refuseIoba(
       call,
       status: HStatus.PARAMETER,
       rule: window.enabled ? "the address is outside of the window" : "the window is disabled",
+      id: "PAPR-TCE-2",
       source: "PAPR",
       values: {
         ioba: hex64(toBig(hi, lo)),
@@ -67,20 +72,9 @@ export function refuseCall(
   call: string,
   status: number,
   rule: string,
-  source: Refusal["source"],
+  id: RuleId,
   values: () => RecordValues,
 ): number {
-  env.observer.refusal?.({ call, status, rule, source, values: values() });
+  env.observer.refusal?.({ call, status, rule, id, source: sourceOf(id), values: values() });
   return status;
 }
-
-/** Wrong counts of argument or return cells. */
-export const refuseCounts = (env: SpaprEnvironment, call: string, nargs: number, nret: number): number =>
-  refuseCall(
-    env,
-    call,
-    RtasStatus.PARAM_ERROR,
-    "the numbers of argument and return cells are wrong",
-    "QEMU",
-    () => ({ nargs, nret }),
-  );

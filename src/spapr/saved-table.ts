@@ -9,7 +9,7 @@ import { DEFAULT_PAGE_SHIFT } from "./papr.ts";
 /** The oldest version of the state that is loaded. */
 const OLDEST_VERSION = 2;
 
-/** The state of one DMA window, as a migration carries it (behaviour 9.1). */
+/** The state of one DMA window, as a migration carries it (QEMU-SAVE-1). */
 export interface SavedTable {
   /** Logical I/O bus number. */
   readonly liobn: number;
@@ -41,17 +41,17 @@ export const savedGeometry = (busOffset: bigint, pageShift: number): SavedGeomet
 
 /**
  * Saves the DMA windows of a machine, also those that are disabled, in QEMU's
- * order (its pre_save). Each table is an O(1) snapshot: the guest may go on
+ * order (its pre_save; QEMU-SAVE-2). Each table is an O(1) snapshot: the guest may go on
  * while it is written, and none of its later writes is in it.
  */
 export const saveTables = (machine: Machine): SavedTable[] =>
   [...machine.env.liobns].map((window) => saveTable(window));
 
+/** All of it is taken before anybody hears of it: a callback may change the window. */
 function saveTable(window: DmaWindow): SavedTable {
   const { env, liobn, entries, busOffset, pageShift, bypass, defaultWindow } = window;
-  env.observer.trace?.({ name: "spapr_iommu_pre_save", liobn: BigInt(liobn), entries, busOffset, pageShift });
   const version = env.profile.migrationVersion;
-  return {
+  const saved: SavedTable = {
     liobn,
     version,
     bypass,
@@ -59,6 +59,8 @@ function saveTable(window: DmaWindow): SavedTable {
     defWin: version === 2 ? null : defaultWindow,
     geometry: savedGeometry(busOffset, pageShift),
   };
+  env.observer.trace?.({ name: "spapr_iommu_pre_save", liobn: BigInt(liobn), entries, busOffset, pageShift });
+  return saved;
 }
 
 /** A table of the kernel's is made of whole pages: what lies behind the window is not saved. */
@@ -69,7 +71,7 @@ function entriesOf({ table, entries }: DmaWindow): TceView | null {
 
 /**
  * Loads the DMA windows of a saved machine into one that is made alike, by
- * QEMU's rules (its post_load, behaviour 9.2): a window of another number of
+ * QEMU's rules (its post_load; QEMU-LOAD-1, QEMU-LOAD-2): a window of another number of
  * entries is taken away and made anew, so that listeners hear of it and replay
  * it while it is empty; the entries come afterwards, and nobody is told of them.
  * Windows that are not among the saved ones stay as they are.
@@ -115,7 +117,8 @@ function loadTable(machine: Machine, window: DmaWindow, saved: SavedTable): void
   if (saved.table !== null) {
     if (!window.enabled) window.enable(pageShift, busOffset, entries);
     else if (moves) window.reinterpret(pageShift, busOffset);
-    window.table!.restore(saved.table);
+    // Unless a listener took the window away meanwhile, or made it another one.
+    if (window.entries === entries) window.restore(saved.table);
   }
   if (saved.defWin !== null) window.defaultWindow = saved.defWin;
   env.observer.trace?.({

@@ -1,6 +1,8 @@
 import { IommuError } from "../base/errors.ts";
-import { type PageStep, pageStep } from "../base/page-step.ts";
-import { CELLS, FAN_OUT, leafRuns, type Node, SPANS } from "./nodes.ts";
+import type { PageStep } from "../base/page-step.ts";
+import { toBig } from "../base/u64.ts";
+import { FAN_OUT, heightOf, type Node, SPANS } from "./nodes.ts";
+import { CELLS } from "./run-list.ts";
 import type { TceView } from "./tce-view.ts";
 
 /**
@@ -34,9 +36,10 @@ export function diff(before: TceView, after: TceView, visit: ChangeVisitor): voi
       { before: before.length, after: after.length },
     );
   }
-  let height = 0;
-  while (SPANS[height]! < before.length) height++;
-  diffNodes(before.root, after.root, height, 0, pageStep(before.pageShift), visit);
+  const { root: a } = before;
+  const { root: b } = after;
+  const walk = (): void => diffNodes(a, b, heightOf(before.length), 0, before.page, visit);
+  before.hold(() => after.hold(walk));
 }
 
 function diffNodes(
@@ -71,7 +74,7 @@ function collect(node: Node, level: number, base: number, page: PageStep, cells:
   if (node.kind === "runs") {
     for (const cell of node.cells) cells.push(cell);
   } else if (node.kind === "leaf") {
-    leafRuns(node.words, base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
+    node.forEachRun(base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
       cells.push(first, count, hi, lo, step);
     });
   } else {
@@ -153,8 +156,8 @@ function sweep(a: readonly number[], b: readonly number[], page: PageStep, visit
 /** The entry in `(index, end)` where a constant and a growing pattern hold the same value, or Infinity. */
 function meetingPoint(before: Cursor, after: Cursor, index: number, end: number, page: PageStep): number {
   const [flat, rising] = before.step === 0 ? [before, after] : [after, before];
-  const value = (BigInt(flat.hi) << 32n) | BigInt(flat.lo);
-  const start = (BigInt(rising.hi) << 32n) | BigInt(rising.lo);
+  const value = toBig(flat.hi, flat.lo);
+  const start = toBig(rising.hi, rising.lo);
   const size = 1n << BigInt(page.shift);
   if (value <= start || (value - start) % size !== 0n) return Infinity;
   const pages = (value - start) / size;

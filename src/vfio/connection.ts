@@ -50,7 +50,7 @@ export class Connection {
 }
 
 /**
- * Connects a group to the address space of a bridge (behaviour 7.2): joins the
+ * Connects a group to the address space of a bridge (QEMU-CONTAINER-1): joins the
  * container that serves it, or makes one. On failure all is as before.
  *
  * @returns the connection, or QEMU's error message
@@ -104,7 +104,7 @@ export function disconnect(context: ConnectContext, connection: Connection, grou
 
 /**
  * Joins a container that exists; false if it does not take the group. QEMU does not tie its windows for the new
- * group (behaviour 11.24), so that KVM would lose the host's tables when the
+ * group (QEMU-CONTAINER-3), so that KVM would lose the host's tables when the
  * first group leaves; here they are tied.
  */
 function joinContainer(context: ConnectContext, connection: Connection, file: OpenFile<VfioGroup>): boolean {

@@ -1,6 +1,6 @@
 /**
  * How QEMU makes a container and prepares it for the listener of a bridge
- * (behaviour 7.2 and 7.3).
+ * (QEMU-CONTAINER-1, QEMU-CONTAINER-2).
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import { isErrno } from "../base/errno.ts";
 import { rangeOf } from "../base/range.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
+import type { Machine } from "../spapr/machine.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
 import { type ConnectContext, Connection } from "./connection.ts";
 import type { DmaContainer } from "./container.ts";
@@ -27,7 +28,7 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
     systemMemory: machine.systemMemory,
     quirks: machine.profile,
     report: context.report,
-    fatal: (message) => machine.observer.hazard?.({ what: `QEMU: hardware error: ${message}`, values: {} }),
+    fatal: (message) => reportFatal(machine, message),
     lazyReplay: config.lazyReplay ?? false,
     keepTold: config.coherence ?? false,
   });
@@ -113,6 +114,14 @@ export function newSpaprConnection(
   return connection;
 }
 
+/** What QEMU's listener has no way on after (QEMU-LISTENER-3). */
+const reportFatal = (machine: Machine, message: string): void =>
+  machine.observer.hazard?.({
+    id: "QEMU-LISTENER-3",
+    what: `${message}; the real system has no defined answer`,
+    values: {},
+  });
+
 function newPrereg(context: ConnectContext, kernel: VfioContainer): PreregListener {
   const { hosted } = context;
   return new PreregListener({
@@ -120,7 +129,6 @@ function newPrereg(context: ConnectContext, kernel: VfioContainer): PreregListen
     process: hosted.process,
     vaddrOf: (section) => hosted.memory.vaddrOfSection(section),
     report: context.report,
-    fatal: (message) =>
-      hosted.machine.observer.hazard?.({ what: `QEMU: hardware error: ${message}`, values: {} }),
+    fatal: (message) => reportFatal(hosted.machine, message),
   });
 }

@@ -1,6 +1,6 @@
 import type { Errno } from "../base/errno.ts";
 import { Spare } from "../base/spare.ts";
-import { hex64, hiOf, loOf, TWO32 } from "../base/u64.ts";
+import { hex64, hiOf, log2, loOf, TWO32 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
@@ -36,7 +36,7 @@ export interface GuestIommuContext {
 /**
  * One visible section of a guest's IOMMU region, mirrored into a container
  * (QEMU's VFIOGuestIOMMU): hears of every change in the section and maps or
- * unmaps the pages (behaviour 7.8 to 7.10).
+ * unmaps the pages (QEMU-LISTENER-5).
  */
 export class GuestIommu {
   readonly section: FlatRange;
@@ -60,7 +60,7 @@ export class GuestIommu {
     this.#busOffset = BigInt.asUintN(64, section.address - section.offsetInRegion);
     this.#busHi = hiOf(this.#busOffset);
     this.#busLo = loOf(this.#busOffset);
-    const pageShift = region.minPageSize.toString(2).length - 1;
+    const pageShift = log2(region.minPageSize);
     const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
     this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
     this.#notifier = new IommuNotifier({
@@ -144,7 +144,7 @@ export class GuestIommu {
   #mapStretch(dma: DmaRun, perm: number): void {
     const { container, quirks, report } = this.#context;
     if (dma.memory.ram !== null) {
-      // There is no write-only mapping: whoever may write may read (behaviour 11.15).
+      // There is no write-only mapping: whoever may write may read (QEMU-LISTENER-6).
       dma.readonly = (perm & 2) === 0 || dma.memory.readonly;
       this.#check("map", container.map(dma), dma);
       return;
@@ -153,7 +153,7 @@ export class GuestIommu {
     if (!quirks.vfioOutsideMemoryStays) this.#check("unmap", container.unmapStale(dma), dma);
   }
 
-  /** QEMU reports what a container refuses, and goes on (behaviour 7.8). */
+  /** QEMU reports what a container refuses, and goes on (QEMU-LISTENER-5). */
   #check(what: string, answer: Errno | 0, { iova }: DmaRun): void {
     if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
   }

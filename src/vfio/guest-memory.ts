@@ -35,7 +35,7 @@ export class GuestMemory {
     return toBig(this.addressHi, this.addressLo);
   }
 
-  /** Why the pages cannot be mapped, in QEMU's words (behaviour 7.9). */
+  /** Why the pages cannot be mapped, in QEMU's words (QEMU-LISTENER-5). */
   get refusal(): string {
     // A page that begins in memory was found to end outside of it: it alone is the stretch.
     return this.#target.region?.ram != null

@@ -21,7 +21,7 @@ export function addToKvm({ hosted }: ConnectContext, file: OpenFile<VfioGroup>):
   return group;
 }
 
-/** Ties the in-kernel table of a window to the host's table, for every group of the container (behaviour 7.5, step 4). */
+/** Ties the in-kernel table of a window to the host's table, for every group of the container (QEMU-CONTAINER-7). */
 export function tieTables(
   { hosted }: ConnectContext,
   connection: Connection,
@@ -29,7 +29,7 @@ export function tieTables(
   only?: number,
 ): string | undefined {
   const fd = section.region.iommu?.hooks.getAttr?.(ATTR_TCE_FD);
-  // A region may have the attribute and no in-kernel table (behaviour 11.23): there is nothing to tie then.
+  // A region may have the attribute and no in-kernel table (QEMU-WINDOW-7): there is nothing to tie then.
   if (fd === undefined || fd === -1 || hosted.kvm === null) return undefined;
   for (const [number, { kvm, file }] of connection.groups) {
     if (kvm === null || (only !== undefined && number !== only)) continue;
@@ -43,7 +43,7 @@ export function tieTables(
 
 /**
  * Makes KVM let go of the table of a window that is about to be removed: it
- * would go on writing to it (invariant 10) when the guest's window is only
+ * would go on writing to it (STACK-INV-10) when the guest's window is only
  * hidden, not gone. A group can be forgotten as a whole only, so it is added
  * again, with the sections that stay.
  */

@@ -22,8 +22,8 @@ export interface ListenerOptions {
   /** Hears QEMU's error messages. */
   readonly report?: (message: string) => void;
   /**
-   * Hears of a section that cannot be served at run time, where QEMU prints
-   * `hardware error` and aborts. While the device is being plugged,
+   * Hears of a section that cannot be served at run time, where QEMU cannot go
+   * on. While the device is being plugged,
    * {@link VfioListener.error} is set instead, and the plug fails.
    */
   readonly fatal?: (message: string) => void;
@@ -31,7 +31,7 @@ export interface ListenerOptions {
 
 /**
  * Mirrors an address space into a VFIO container (QEMU's vfio_memory_listener;
- * behaviour 7.4 to 7.7).
+ * QEMU-LISTENER-1 to QEMU-LISTENER-4).
  *
  * `regionAdd` runs in two cases: the listener is registered, and is shown what
  * exists; and a window appears. Both ask for a replay; the table's own hook

@@ -17,7 +17,7 @@ export interface PreregOptions {
 
 /**
  * Registers guest memory with a version 2 container, so that it can be mapped
- * (QEMU's "vfio-pre-reg", behaviour 7.3). Memory of devices is left to their drivers.
+ * (QEMU's "vfio-pre-reg"; QEMU-CONTAINER-2). Memory of devices is left to their drivers.
  */
 export class PreregListener implements MemoryListener {
   readonly name = "vfio-pre-reg";

@@ -33,7 +33,7 @@ export interface SpaprContainerContext {
 }
 
 /**
- * A sPAPR container as QEMU uses it (behaviour 7.5 to 7.10).
+ * A sPAPR container as QEMU uses it (QEMU-CONTAINER-4 to QEMU-CONTAINER-9).
  *
  * Version 1 has the host's 32-bit window and nothing else. Version 2 makes a
  * window for each section of a guest's window, and removes it with the section.

@@ -1,5 +1,5 @@
 import { type Errno, isErrno } from "../base/errno.ts";
-import { minBig } from "../base/u64.ts";
+import { log2, minBig } from "../base/u64.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { SpaprIommu } from "./host/spapr-iommu.ts";
 
@@ -26,7 +26,7 @@ export interface CreatedWindow {
 
 /**
  * The page size of a host window: the largest of the host's that is neither
- * larger than the guest's pages nor than those of its memory (behaviour 7.6).
+ * larger than the guest's pages nor than those of its memory (QEMU-CONTAINER-5).
  */
 export function choosePageSize(request: WindowRequest): bigint | undefined {
   const { guestPageSize, ramPageSize, hostPageSizes } = request;
@@ -37,7 +37,7 @@ export function choosePageSize(request: WindowRequest): bigint | undefined {
 
 /**
  * The levels of the table that QEMU tries first, and the most it tries
- * (behaviour 7.6). The number of entries is cut to 32 bits.
+ * (QEMU-CONTAINER-6). The number of entries is cut to 32 bits.
  */
 export function levelsFor(
   size: bigint,
@@ -72,7 +72,6 @@ export function createHostWindow(
 }
 
 /** log2 of the highest bit. */
-const log2 = (value: bigint): number => value.toString(2).length - 1;
 
 /** Zero bits below the lowest one; 64 for 0. */
 function trailingZeros(value: bigint): number {

@@ -6,8 +6,8 @@
  */
 
 import { KnownDifferences } from "../../src/formats/known-differences.ts";
-import { parseRecording } from "../../src/formats/recording.ts";
 import { hugeWindow } from "../../src/lab/huge-window.ts";
+import { parseRecording } from "../../src/script/parse-recording.ts";
 
 /** Runs the recordings and the scenario of the huge window. */
 export async function checkEngine(

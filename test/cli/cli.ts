@@ -1,7 +1,11 @@
-import { execFile } from "node:child_process";
 import path from "node:path";
+import { Readable } from "node:stream";
+import type * as CommandLine from "../../src/cli/command-line.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
+// Colours are decided where the modules of the command line are loaded.
+process.env.NO_COLOR = "1";
+const DIST = path.resolve(import.meta.dirname, "../../dist/cli/command-line.js");
+const { runCommandLine } = (await import(DIST)) as typeof CommandLine;
 
 /** What a run of the command line gave. */
 export interface CliResult {
@@ -10,19 +14,54 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the compiled command line; `globalSetup` of the tests compiles it. */
-export function cli(args: readonly string[], input?: string | Uint8Array): Promise<CliResult> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [path.join(ROOT, "dist/cli/main.js"), ...args],
-      { encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, NO_COLOR: "1" } },
-      (error, stdout, stderr) => {
-        const status = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-        resolve({ status, stdout, stderr });
-      },
-    );
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(input ?? "");
-  });
+/**
+ * Runs the compiled command line in this process, one call after the other: a process for each would take most of the
+ * time. Tests of what a process does (signals, pipes, memory) start `dist/cli/main.js`.
+ */
+export function cli(args: readonly string[], input: string | Uint8Array = ""): Promise<CliResult> {
+  const result = running.then(() => run(args, input));
+  running = result.catch(() => {});
+  return result;
+}
+
+let running: Promise<unknown> = Promise.resolve();
+
+async function run(args: readonly string[], input: string | Uint8Array): Promise<CliResult> {
+  const [stdout, stderr] = [new Captured(process.stdout), new Captured(process.stderr)];
+  const stdin = Object.getOwnPropertyDescriptor(process, "stdin")!;
+  Object.defineProperty(process, "stdin", { ...stdin, get: () => Readable.from([Buffer.from(input)]) });
+  try {
+    const status = await runCommandLine(args);
+    return { status, stdout: stdout.text, stderr: stderr.text };
+  } finally {
+    Object.defineProperty(process, "stdin", stdin);
+    stdout.release();
+    stderr.release();
+  }
+}
+
+/** Takes what is written to a stream, until it is released. */
+class Captured {
+  readonly #chunks: string[] = [];
+  readonly #stream: NodeJS.WriteStream;
+  readonly #write: NodeJS.WriteStream["write"];
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    this.#write = stream.write;
+    stream.write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
+      this.#chunks.push(typeof chunk === "string" ? chunk : Buffer.from(chunk).toString());
+      const done = rest.at(-1);
+      if (typeof done === "function") done();
+      return true;
+    };
+  }
+
+  get text(): string {
+    return this.#chunks.join("");
+  }
+
+  release(): void {
+    this.#stream.write = this.#write;
+  }
 }

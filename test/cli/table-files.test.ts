@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { ParquetParts } from "../../src/cli/table-files.ts";
-import { RowBuffer } from "../../src/formats/export/row-buffer.ts";
+import { RowBuffer } from "../../src/formats/table/row-buffer.ts";
 import { query } from "../helpers/duckdb.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 
 const FOLDER = new URL("../corpus/", import.meta.url);
@@ -10,6 +10,15 @@ export function corpusNames(kind: string, ending: string): string[] {
     .map((name) => name.slice(0, -ending.length))
     .sort();
 }
+
+/**
+ * Those of up to so many packed bytes. Every recording is checked once by `npm test` (test/check/corpus.test.ts, and the command
+ * line's `exec --check`); tests of one part of the way read the small ones, and campaigns read all.
+ */
+export const smallCorpusNames = (kind: string, ending: string, limit = 110_000): string[] =>
+  corpusNames(kind, ending).filter(
+    (name) => statSync(new URL(`${kind}/${name}${ending}`, FOLDER)).size < limit,
+  );
 
 /** A recording, unpacked. */
 export const readCorpus = (kind: string, name: string): Uint8Array<ArrayBuffer> =>

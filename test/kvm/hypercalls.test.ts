@@ -125,7 +125,7 @@ describe("hypercalls on an attached table", () => {
     expect(g.put(0n, 0x4003n)).toBe(H_TOO_HARD);
     expect(g.get(0n)).toBe(0x3003n);
     expect(seenBy(g.s, 0n)).toBeNull();
-    // The kernel clears without a count: the region can never go again. Recorded in the notes, section 2.4.
+    // The kernel clears without a count: the region can never go again (KVM-PUT-2).
     expect(g.s.process.memory.registered.regions[0]!.mapped).toBe(1);
   });
 

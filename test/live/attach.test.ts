@@ -136,7 +136,7 @@ describe("attach", () => {
     },
   );
 
-  it("does not ask QEMU to save what it may not survive", async () => {
+  it("does not ask QEMU to save more than it was seen to save", async () => {
     const line = (last: string): string => `0800000000000000-${last} (prio 0, i/o): tce-iommu-80000001`;
     qemu.memoryTree = line("0800010000000fff");
     await expect(start({ base: true })).rejects.toThrow(

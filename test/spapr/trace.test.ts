@@ -138,7 +138,7 @@ describe("the trace of a call is the line that QEMU logs", () => {
           .windows[1]!.iommu.registerNotifier(new IommuNotifier({ name: "n", flags: 3, notify: () => {} })),
       "new_table liobn=0x80000001 table=(nil) fd=-1",
     ],
-    // No event at all (behaviour 2.4, 2.5, 4.1).
+    // No event at all (QEMU-TRACE-1).
     ["indirect, unknown", (g: Guest) => g.indirect(5n, 0n, [3n]), []],
     ["indirect of 513", (g: Guest) => g.indirectAt(WIN0, 0n, LIST_AT, 513), []],
     ["indirect, misaligned", (g: Guest) => g.indirectAt(WIN0, 0n, LIST_AT + 4n, 1), []],
@@ -156,7 +156,7 @@ describe("the trace of a call is the line that QEMU logs", () => {
     expect(guest.log).toEqual([lines].flat().map((line) => `spapr_iommu_${line}`));
   });
 
-  it("shows a translation by the offset in the window, the page and a mask of 32 bits", () => {
+  it("shows a translation by the offset in the window, the page and a mask of 32 bits (QEMU-TRACE-3)", () => {
     const guest = new Guest({ phbs: [{ index: 0, pgsz: 1n << 34n }] });
     guest.create(34, 40);
     guest.put(WIN1, HIGH, (5n << 34n) | 0x1_2341n);

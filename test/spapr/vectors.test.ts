@@ -1,7 +1,4 @@
-/**
- * The test vectors and the summary table of the behaviour reference, which were
- * observed on QEMU 7.2 with its defaults.
- */
+/** Calls and what QEMU 7.2 with its defaults was seen to answer (docs/behaviour.md, Hypercalls and RTAS). */
 import { describe, expect, it } from "vitest";
 import { hex } from "../../src/base/u64.ts";
 import { Guest, HIGH, LIST_AT, WIN0, WIN1 } from "./guest.ts";

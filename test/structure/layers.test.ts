@@ -12,6 +12,7 @@ const LAYERS = [
   "vfio",
   "guest",
   "formats",
+  "script",
   "check",
   "lab",
   "live",
@@ -20,11 +21,49 @@ const LAYERS = [
 /** Down to this one everything runs in a browser: no Node modules, no packages. */
 const LAST_PORTABLE = LAYERS.indexOf("lab");
 
+/**
+ * The rooms of layers that have folders, in groups that may import the ones before them and not one another. A room is
+ * a folder or a file at the layer's top; `*` is the files that are not named.
+ */
+const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  vfio: [["host"], ["*"]],
+  formats: [["*"], ["trace", "op-script", "kernel-script", "migration", "perfetto"], ["table"], ["index"]],
+  script: [["recording"], ["op", "kernel"], ["*"], ["index"]],
+  check: [
+    ["check-options"],
+    ["findings"],
+    ["windows"],
+    ["rebuild"],
+    ["state", "qemu", "linux", "filter", "forecast"],
+    ["lifetimes"],
+    ["*"],
+    ["saved"],
+    ["shrink"],
+    ["index"],
+  ],
+  live: [["firmware"], ["*"], ["random"], ["index"]],
+  cli: [["*"], ["verbs"], ["command-line"], ["main"]],
+};
+
 const SRC = path.resolve(import.meta.dirname, "../../src");
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replaceAll(path.sep, "/"));
+
+/** The room of a file and the place of its group in the order; undefined for layers without rooms. */
+function roomOf(file: string): { readonly room: string; readonly rank: number } | undefined {
+  const [layer, first] = file.split("/") as [string, string];
+  const groups = ROOMS[layer];
+  if (groups === undefined) return undefined;
+  const isFile = first.endsWith(".ts");
+  const name = first.replace(/\.ts$/, "");
+  const named = groups.findIndex((group) => group.includes(name));
+  if (named >= 0) return { room: name, rank: named };
+  return isFile
+    ? { room: "*", rank: groups.findIndex((group) => group.includes("*")) }
+    : { room: name, rank: -1 };
+}
 
 /** What a file imports or re-exports, types included. */
 function importsOf(file: string): string[] {
@@ -36,11 +75,49 @@ function importsOf(file: string): string[] {
   ].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
+/** Layers in which the types of two files name one another; between all others there is no circle. */
+const WITH_CIRCLES: ReadonlySet<string> = new Set(["memory", "tce", "spapr", "vfio"]);
+
+/** Groups of files each of which imports all others, over some steps (Tarjan). */
+function circlesOf(all: readonly string[]): string[][] {
+  const circles: string[][] = [];
+  const order = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (file: string): number => {
+    let lowest = order.size;
+    order.set(file, lowest);
+    const at = stack.push(file) - 1;
+    for (const target of importsOf(file)) {
+      const next = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
+      if (!target.startsWith(".") || !all.includes(next)) continue;
+      if (!order.has(next)) lowest = Math.min(lowest, visit(next));
+      else if (stack.includes(next)) lowest = Math.min(lowest, order.get(next)!);
+    }
+    if (lowest === order.get(file)) {
+      const circle = stack.splice(at).sort();
+      if (circle.length > 1) circles.push(circle);
+    }
+    return lowest;
+  };
+  for (const file of all) if (!order.has(file)) visit(file);
+  return circles;
+}
+
 describe("the structure of the source", () => {
   it("has only the layers of the design", () => {
     const folders = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]!));
     expect([...folders].filter((folder) => !LAYERS.includes(folder))).toEqual([]);
     expect(files.filter((file) => !file.includes("/"))).toEqual(["index.ts"]);
+  });
+
+  it("has only the rooms of the design", () => {
+    for (const file of files) {
+      expect(roomOf(file)?.rank ?? 0, `${file} stands in a room that is not listed`).toBeGreaterThanOrEqual(
+        0,
+      );
+      const folder = /^([^/]+)\/[^/]+\//.exec(file);
+      if (folder !== null) expect(Object.keys(ROOMS)).toContain(folder[1]);
+    }
   });
 
   it.each(files.filter((file) => file.includes("/")))("imports one way: %s", (file) => {
@@ -52,6 +129,10 @@ describe("the structure of the source", () => {
         expect(LAYERS.indexOf(resolved.split("/")[0]!), `${file} imports ${resolved}`).toBeLessThanOrEqual(
           layer,
         );
+        if (LAYERS.indexOf(resolved.split("/")[0]!) < layer) continue;
+        const [from, to] = [roomOf(file), roomOf(resolved)];
+        if (from === undefined || to === undefined || from.room === to.room) continue;
+        expect(to.rank, `${file} imports ${resolved}`).toBeLessThan(from.rank);
       } else {
         expect(layer, `${file} imports ${target}`).toBeGreaterThan(LAST_PORTABLE);
       }
@@ -67,6 +148,15 @@ describe("the structure of the source", () => {
       );
     },
   );
+
+  it("has no circle of imports, types included", () => {
+    expect(circlesOf(files.filter((file) => !WITH_CIRCLES.has(file.split("/")[0]!)))).toEqual([]);
+  });
+
+  it("lists no layer as one with circles that has none", () => {
+    const circular = circlesOf(files).flatMap((circle) => circle.map((file) => file.split("/")[0]!));
+    expect(new Set(circular)).toEqual(WITH_CIRCLES);
+  });
 
   it("names files in kebab-case", () => {
     for (const file of files) expect(path.posix.basename(file)).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/);

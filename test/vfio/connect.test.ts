@@ -8,7 +8,7 @@ import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
 import { VfioListener } from "../../src/vfio/listener.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
-const FATAL = "QEMU: hardware error: vfio: DMA mapping failed, unable to continue";
+const FATAL = "vfio: DMA mapping failed, unable to continue; the real system has no defined answer";
 
 /** Plugs, expects a refusal that leaves all as it was; answers its message. */
 function refusedPlug(guest: HostedGuest, group = 0, phb = 0): string {

@@ -10,9 +10,9 @@ import { RAM_VADDR } from "../../src/vfio/process-memory.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /**
- * The numbered invariants of the notes on Linux (section 6), as far as they
- * are about this layer: each with a violation that is caught, and with a
- * correct sequence that passes. {@link ELSEWHERE} lists the others.
+ * The invariants between the layers (docs/behaviour.md), as far as they are
+ * about this one: each with a violation that is caught, and with a correct
+ * sequence that passes. {@link ELSEWHERE} lists the others.
  */
 
 /** Invariants that are not about the host side, and why. */
@@ -52,7 +52,7 @@ interface Invariant {
 }
 
 const INVARIANTS: Readonly<Record<number, Invariant>> = {
-  // Every bus address that is used lies in a window that exists.
+  // STACK-INV-1: every bus address that is used lies in a window that exists.
   1: {
     violated: () => {
       const guest = new HostedGuest({ container: "spapr-v1" });
@@ -73,7 +73,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The entry that is used has the permission that is needed.
+  // STACK-INV-2: the entry that is used has the permission that is needed.
   2: {
     violated: () => {
       const guest = new HostedGuest();
@@ -95,7 +95,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // The guest's table equals the hardware's.
+  // STACK-INV-6: the guest's table equals the hardware's.
   6: {
     violated: () => {
       const wrong = new HostedGuest(V2_KVM);
@@ -128,7 +128,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // A window that was just created is empty in all views.
+  // STACK-INV-7: a window that was just created is empty in all views.
   7: {
     violated: () => {
       const guest = new HostedGuest();
@@ -151,7 +151,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A populated table that is attached has to be replayed; an empty one need not be.
+  // STACK-INV-8: a populated table that is attached has to be replayed; an empty one need not be.
   8: {
     violated: () => {
       // Waiting for the first change fails under KVM: the kernel handles it, and nobody hears of it.
@@ -176,7 +176,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Before a window is removed or reset, no valid entry remains (the platform clears it anyway).
+  // STACK-INV-9: before a window is removed or reset, no valid entry remains (the platform clears it anyway).
   9: {
     violated: () => {
       const guest = new HostedGuest();
@@ -205,7 +205,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(registered(guest).regions).toEqual([]);
     },
   },
-  // After a removal nothing refers to the table.
+  // STACK-INV-10: after a removal nothing refers to the table.
   10: {
     violated: () => {
       const guest = new HostedGuest(V2_KVM);
@@ -247,7 +247,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(hidden.check()).toBe(undefined);
     },
   },
-  // A window that goes takes its pages out of the regions' counters.
+  // STACK-INV-11: a window that goes takes its pages out of the regions' counters.
   11: {
     violated: () => {
       // The kernel's own leak: an entry of a list without permission bits counts, and is never uncounted.
@@ -272,7 +272,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(region(guest).mapped).toBe(2);
     },
   },
-  // Memory is unregistered only when nothing maps it.
+  // STACK-INV-12: memory is unregistered only when nothing maps it.
   12: {
     violated: () => {
       const guest = new HostedGuest();
@@ -299,7 +299,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.hosted.process.memory.lockedPages).toBe(locked - 0x1000);
     },
   },
-  // What is mapped lies in one region, in pages large enough.
+  // STACK-INV-13: what is mapped lies in one region, in pages large enough.
   13: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -325,7 +325,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // No entry points outside of memory.
+  // STACK-INV-18: no entry points outside of memory.
   18: {
     violated: () => {
       for (const accel of ["tcg", "kvm"] as const) {
@@ -356,13 +356,13 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // A call of several pages lies in the window entirely.
+  // STACK-INV-19: a call of several pages lies in the window entirely.
   19: {
     violated: () => {
       const guest = new HostedGuest({ ...V2_KVM, phbs: [{ index: 0, dmaWinSize: 0x100_0000n }] });
       const device = guest.plug();
       const last = 0x100_0000n - 0x1000n;
-      // The kernel checks the first page only; past its table it would write foreign memory.
+      // The kernel checks the first page only; behind its table there is no defined answer (KVM-TABLE-5).
       expect(guest.stuff(WIN0, last, 0n, 0x1_0000)).toBe(-4);
       expect(guest.check()).toBe(undefined);
       expect(guest.hosted.reach(device, last, false)).toBe(undefined);
@@ -379,7 +379,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect(guest.check()).toBe(undefined);
     },
   },
-  // Windows of a bridge do not overlap, and lie where the host puts them.
+  // STACK-INV-24: windows of a bridge do not overlap, and lie where the host puts them.
   24: {
     violated: () => {
       const guest = new HostedGuest();
@@ -399,7 +399,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       expect([guest.failures, guest.hazards]).toEqual([[], []]);
     },
   },
-  // After a reset there is the default window only, empty.
+  // STACK-INV-25: after a reset there is the default window only, empty.
   25: {
     violated: () => {
       const guest = new HostedGuest();
@@ -430,7 +430,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // The account of locked memory is balanced.
+  // STACK-INV-28: the account of locked memory is balanced.
   28: {
     violated: () => {
       let fails = true;
@@ -457,7 +457,7 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
       }
     },
   },
-  // Two groups of one container see the same.
+  // STACK-INV-29: two groups of one container see the same.
   29: {
     violated: () => {
       const guest = new HostedGuest();

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/vfio/host/host.ts";
 import type { SpaprIommu } from "../../src/vfio/host/spapr-iommu.ts";
 import { choosePageSize, createHostWindow, levelsFor } from "../../src/vfio/window-levels.ts";
+import fc from "../helpers/fast-check.ts";
 
 const K4 = 0x1000n;
 const K64 = 0x1_0000n;

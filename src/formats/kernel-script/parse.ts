@@ -2,6 +2,8 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { MAX_LEVELS } from "../../vfio/host/tce-geometry.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
+import { type Members, refuseUnknown } from "../members.ts";
+import { suggestion } from "../suggestion.ts";
 import { OPERATIONS } from "./operations.ts";
 import {
   ARENA_NAMES,
@@ -13,8 +15,6 @@ import {
   type Outcome,
 } from "./script.ts";
 
-/** Operations of one file. */
-export const MAX_LINES = 1_000_000;
 /** Devices of one file: the recorder has so many slots. */
 const MAX_DEVICES = 8;
 /** Bytes of one arena. */
@@ -22,7 +22,27 @@ const MAX_ARENA: bigint = 1n << 40n;
 /** Bytes of the default window: the kernel tells it in 32 bits. */
 const MAX_WINDOW: bigint = 1n << 32n;
 
-const LINE_KEYS = ["n", "op", "args", "ret", "errno", "out", "lck"];
+/** The header of a recording, and the objects in it. */
+export const KERNEL_HEADER_MEMBERS: Readonly<
+  Record<"line" | "header" | "arenas" | "arena" | "hole" | "get_info_v2", Members>
+> = {
+  line: { of: "the first line", read: ["header"] },
+  header: {
+    of: "the header",
+    read: ["kernel", "page_size", "arenas", "hole", "devices", "get_info_v2"],
+    informative: ["version", "comment", "machine", "cmdline", "get_info_v1", "emulator", "operations"],
+  },
+  arenas: { of: "arenas", read: ARENA_NAMES },
+  arena: { of: "an arena", read: ["base", "size", "present"] },
+  hole: { of: "hole", read: ["base", "size"] },
+  get_info_v2: {
+    of: "get_info_v2",
+    read: ["dma32_window_size", "pgsizes", "levels"],
+    informative: ["flags", "dma32_window_start", "max_dynamic_windows_supported"],
+  },
+};
+/** One operation with what came out of it. */
+const LINE_MEMBERS: Members = { of: "an operation", read: ["n", "op", "args", "ret", "errno", "out", "lck"] };
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -30,17 +50,16 @@ type Json = Readonly<Record<string, unknown>>;
  * Reads a recording: a header, then one operation a line.
  *
  * @param name the file's name, for messages
- * @throws IommuError BAD_FILE with line and column for anything that is not as it should be
+ * @throws IommuError BAD_FILE with line and column for anything that is not as it should be; LIMIT_EXCEEDED for a
+ * recording that takes too much memory
  */
-export function parseKernelScript(text: string, name: string): KernelScript {
-  const [first, ...rest] = parseJsonLines(text, name);
+export const parseKernelScript = (text: string, name: string): KernelScript =>
+  readKernelScript(parseJsonLines(text, name), name);
+
+/** Reads a recording from its lines; see {@link parseKernelScript}. */
+export function readKernelScript([first, ...rest]: readonly JsonLine[], name: string): KernelScript {
   if (first === undefined)
     throw new IommuError("BAD_FILE", `${name}:1:1: expected a header, found an empty file`);
-  if (rest.length > MAX_LINES) {
-    throw new IommuError("LIMIT_EXCEEDED", `${name}: ${rest.length} operations, more than ${MAX_LINES}`, {
-      limit: MAX_LINES,
-    });
-  }
   const header = readHeader(first);
   return { name, header, headerText: first.text, lines: rest.map((line, at) => readLine(line, at + 1)) };
 }
@@ -75,6 +94,9 @@ function hexAt(place: Place, parent: Json, key: string): bigint {
 function readHeader(line: JsonLine): KernelHeader {
   const place = { line, member: "header" };
   const header = objectAt(place, line.value, "header");
+  const known = KERNEL_HEADER_MEMBERS;
+  refuseUnknown(line, line.value, known.line);
+  refuseUnknown(line, header, known.header, "header");
   const { kernel, page_size: pageSize, devices } = header;
   if (typeof kernel !== "string") fail(place, `"kernel" is not a string`);
   if (pageSize !== 4096 && pageSize !== 65536) {
@@ -84,13 +106,16 @@ function readHeader(line: JsonLine): KernelHeader {
     fail(place, `"devices" is not a list of at most ${MAX_DEVICES} names`);
   }
   const info = objectAt(place, header, "get_info_v2");
+  refuseUnknown(line, info, known.get_info_v2, "header");
+  const hole = objectAt(place, header, "hole");
+  refuseUnknown(line, hole, known.hole, "header");
   const dma32WindowSize = hexAt(place, info, "dma32_window_size");
   if (dma32WindowSize > MAX_WINDOW) fail(place, `a default window of ${dma32WindowSize} bytes`);
   return {
     kernel,
     pageSize,
     arenas: readArenas(place, objectAt(place, header, "arenas"), BigInt(pageSize)),
-    hole: readRange(place, objectAt(place, header, "hole"), BigInt(pageSize), "hole"),
+    hole: readRange(place, hole, BigInt(pageSize), "hole"),
     devices: devices as string[],
     dma32WindowSize,
     pageSizes: hexAt(place, info, "pgsizes"),
@@ -109,11 +134,10 @@ function readLevels(place: Place, info: Json): number {
 }
 
 function readArenas(place: Place, arenas: Json, pageSize: bigint): Record<ArenaName, Arena> {
-  for (const key of Object.keys(arenas)) {
-    if (!(ARENA_NAMES as readonly string[]).includes(key)) fail(place, `unknown arena "${key}"`);
-  }
+  refuseUnknown(place.line, arenas, KERNEL_HEADER_MEMBERS.arenas, place.member);
   const entries = ARENA_NAMES.map((key) => {
     const arena = objectAt(place, arenas, key);
+    refuseUnknown(place.line, arena, KERNEL_HEADER_MEMBERS.arena, place.member);
     if (typeof arena.present !== "boolean") fail(place, `"present" of "${key}" is not a boolean`);
     return [key, { ...readRange(place, arena, pageSize, key), present: arena.present }] as const;
   });
@@ -133,11 +157,13 @@ function readRange(place: Place, range: Json, pageSize: bigint, key: string): { 
 function readLine(line: JsonLine, number: number): KernelLine {
   const at = (member: string): Place => ({ line, member });
   const { op, n = number, args = {} } = line.value;
-  for (const key of Object.keys(line.value)) {
-    if (!LINE_KEYS.includes(key)) fail(at(key), `unknown key "${key}"`);
-  }
+  refuseUnknown(line, line.value, LINE_MEMBERS);
   if (typeof op !== "string") fail(at("op"), `"op" is not a string`);
-  if (!Object.hasOwn(OPERATIONS, op)) fail(at("op"), `unknown operation "${op}"`);
+  if (!Object.hasOwn(OPERATIONS, op))
+    fail(
+      at("op"),
+      `unknown operation ${JSON.stringify(op).slice(0, 60)}${suggestion(op, Object.keys(OPERATIONS))}`,
+    );
   if (n !== number) fail(at("n"), `"n" is ${JSON.stringify(n)}, but this is operation ${number}`);
   if (!isObject(args)) fail(at("args"), `"args" is not an object`);
   const expected = readOutcome(line);
@@ -152,10 +178,8 @@ function readLine(line: JsonLine, number: number): KernelLine {
 
 function readArguments(place: Place, op: string, args: Json): Record<string, bigint> {
   const { required, optional = [] } = OPERATIONS[op]!;
-  const known = [...required, ...optional, "child"];
-  for (const key of Object.keys(args)) {
-    if (!known.includes(key)) fail(place, `"${op}" has no argument "${key}"`);
-  }
+  const of = `the arguments of ${op}`;
+  refuseUnknown(place.line, args, { of, read: [...required, ...optional, "child"] }, place.member);
   for (const key of required) {
     if (!Object.hasOwn(args, key)) fail(place, `"${op}" needs an argument "${key}"`);
   }
@@ -171,9 +195,10 @@ function readOutcome(line: JsonLine): Outcome | undefined {
     }
     return undefined;
   }
-  if (!Number.isInteger(ret)) fail(at("ret"), `"ret" is ${JSON.stringify(ret)}, not a whole number`);
+  if (!Number.isSafeInteger(ret)) fail(at("ret"), `"ret" is ${JSON.stringify(ret)}, not a whole number`);
   if (errno !== undefined && typeof errno !== "string") fail(at("errno"), `"errno" is not a name`);
-  if (lck !== undefined && !Number.isInteger(lck)) fail(at("lck"), `"lck" is not a whole number`);
+  if (lck !== undefined && !Number.isSafeInteger(lck))
+    fail(at("lck"), `"lck" is ${JSON.stringify(lck)}, not a whole number`);
   if (out !== undefined) {
     const values = objectAt(at("out"), line.value, "out");
     for (const key of Object.keys(values)) hexAt(at("out"), values, key);

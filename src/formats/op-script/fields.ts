@@ -8,7 +8,8 @@
 
 import type { JsonLine } from "../json-lines.ts";
 
-const show = (value: unknown): string =>
+/** A value as a message shows it: as JSON, and not all of a long one. */
+export const show = (value: unknown): string =>
   value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing").slice(0, 60);
 
 /** A 64-bit value: a hexadecimal string, or a whole number below 2^53. */
@@ -68,12 +69,4 @@ export function list<T>(line: JsonLine, key: string, max: number, item: (value: 
     throw line.error(key, `"${key}" is ${show(value)}: expected a list of at most ${max}`);
   }
   return value.map(item);
-}
-
-/** The names that look like the ones a user may have meant. */
-export function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find(
-    (other) => other.startsWith(name.slice(0, 4)) || name.startsWith(other.slice(0, 4)),
-  );
-  return near === undefined ? "" : `, did you mean "${near}"?`;
 }

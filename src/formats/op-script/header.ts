@@ -2,27 +2,33 @@ import { hex } from "../../base/u64.ts";
 import { Machine, type MachineConfig } from "../../spapr/machine.ts";
 import { buidOf, MAX_PHB_INDEX, pciLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
-import type { Profile } from "../../spapr/profile.ts";
+import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";
 import type { VioConfig } from "../../spapr/vio.ts";
 import type { JsonLine } from "../json-lines.ts";
-import { list, suggestion, u64, whole } from "./fields.ts";
+import { type Members, refuseUnknown } from "../members.ts";
+import { list, show, text, u64, whole } from "./fields.ts";
 
 /** Machine memory comes in blocks of 256 MiB (QEMU refuses others). */
 const RAM_BLOCK = 0x1000_0000n;
 
-const HEADER_FIELDS = [
-  "header",
-  "qemu",
-  "engine",
-  "profile",
-  "machine",
-  "ramSize",
-  "phbs",
-  "vio",
-  "title",
-  "vfioUser",
-];
-const PHB_FIELDS = ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"];
+/** The header of an op script. */
+export const HEADER_MEMBERS: Members = {
+  of: "the header",
+  // `machine` is what the oracle starts its QEMU as.
+  read: ["header", "qemu", "profile", "machine", "ramSize", "phbs", "vio", "vfioUser"],
+  informative: ["title", "engine"],
+};
+/** A host bridge of the header; `buid` and `liobns` follow from `index` and are compared with it. */
+export const PHB_MEMBERS: Members = {
+  of: "a host bridge",
+  read: ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"],
+};
+/** That it is there tells that devices are plugged. */
+export const VFIO_USER_MEMBERS: Members = {
+  of: "vfioUser",
+  read: [],
+  informative: ["driver", "slot", "memory", "capabilities"],
+};
 
 /**
  * The machine that a header tells of.
@@ -32,7 +38,13 @@ const PHB_FIELDS = ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dma
 export function parseHeader(line: JsonLine): MachineConfig {
   if (line.value.header !== 1)
     throw line.error("header", 'the first line must be a header: {"header":1,...}');
-  refuseUnknown(line, line.value, HEADER_FIELDS, "header field");
+  refuseUnknown(line, line.value, HEADER_MEMBERS);
+  const { vfioUser } = line.value;
+  if (vfioUser !== undefined)
+    refuseUnknown(line, objectOf(line, "vfioUser", vfioUser), VFIO_USER_MEMBERS, "vfioUser");
+  for (const key of ["qemu", "machine", "title", "engine"])
+    if (line.value[key] !== undefined) text(line, key);
+  profileOf(line);
   const ramSize = line.value.ramSize === undefined ? RAM_BLOCK : u64(line, "ramSize");
   if (ramSize === 0n || ramSize % RAM_BLOCK !== 0n) {
     throw line.error("ramSize", `"ramSize" is ${hex(ramSize)}: memory comes in blocks of 256 MiB`);
@@ -53,39 +65,49 @@ export function parseHeader(line: JsonLine): MachineConfig {
   return config;
 }
 
-/** @param at member of the line that an error points at; by default the unknown one */
-function refuseUnknown(
-  line: JsonLine,
-  fields: Readonly<Record<string, unknown>>,
-  known: readonly string[],
-  what: string,
-  at?: string,
-): void {
-  const unknown = Object.keys(fields).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw line.error(at ?? unknown, `unknown ${what} "${unknown}"${suggestion(unknown, known)}`);
+/**
+ * The profile under which a script runs: the one that made its results, or that of the QEMU that was recorded.
+ *
+ * @throws IommuError BAD_FILE if there is no such profile
+ */
+export function profileOf(line: JsonLine): Profile {
+  if (line.value.profile === undefined) return recordedProfile(line.value.qemu);
+  try {
+    return findProfile(text(line, "profile"));
+  } catch (cause) {
+    throw line.error("profile", (cause as Error).message);
+  }
+}
+
+function objectOf(line: JsonLine, key: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw line.error(key, `"${key}" is ${show(value)}: expected an object`);
 }
 
 function parsePhb(line: JsonLine, value: unknown): PhbConfig {
-  if (typeof value !== "object" || value === null)
+  if (typeof value !== "object" || value === null || Array.isArray(value))
     throw line.error("phbs", "a host bridge must be an object");
   const phb = value as Record<string, unknown>;
-  refuseUnknown(line, phb, PHB_FIELDS, "field of a host bridge:", "phbs");
+  refuseUnknown(line, phb, PHB_MEMBERS, "phbs");
   if (phb.index === undefined) throw line.error("phbs", 'a host bridge must have an "index"');
   const field = (key: string): { [key: string]: bigint } | undefined =>
     phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key], key) };
   const index = whole(line, "phbs", 0, MAX_PHB_INDEX, phb.index, "index");
   const { ddw } = phb;
   if (ddw !== undefined && typeof ddw !== "boolean")
-    throw line.error("phbs", `"ddw" is ${ddw}: expected true or false`);
+    throw line.error("phbs", `"ddw" is ${show(ddw)}: expected true or false`);
   if (phb.buid !== undefined && u64(line, "phbs", phb.buid, "buid") !== buidOf(index)) {
-    throw line.error("phbs", `"buid" of bridge ${index} is ${phb.buid}: it is always ${hex(buidOf(index))}`);
+    throw line.error(
+      "phbs",
+      `"buid" of bridge ${index} is ${show(phb.buid)}: it is always ${hex(buidOf(index))}`,
+    );
   }
   const liobns = JSON.stringify([hex(pciLiobn(index, 0)), hex(pciLiobn(index, 1))]);
   if (phb.liobns !== undefined && JSON.stringify(phb.liobns) !== liobns) {
     throw line.error(
       "phbs",
-      `"liobns" of bridge ${index} are ${JSON.stringify(phb.liobns)}: they are always ${liobns}`,
+      `"liobns" of bridge ${index} are ${show(phb.liobns)}: they are always ${liobns}`,
     );
   }
   return {
@@ -104,7 +126,7 @@ function parseVio(line: JsonLine, value: unknown): VioConfig {
   if (match === null) {
     throw line.error(
       "vio",
-      `VIO device ${JSON.stringify(value)}: expected a string such as "spapr-vlan,reg=0x71000003"`,
+      `VIO device ${show(value)}: expected a string such as "spapr-vlan,reg=0x71000003"`,
     );
   }
   return match[2] === undefined ? { type: match[1]! } : { type: match[1]!, reg: Number(match[2]) };

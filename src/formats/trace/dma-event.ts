@@ -1,56 +1,4 @@
-/**
- * Events of Linux' `dma:*` trace system, as numbers. The order is that of
- * {@link DMA_EVENT_NAMES}.
- *
- * @module
- */
-
-/** Names of the events by kind. Kernels up to 6.17 say page and resource where later ones say phys. */
-export const DMA_EVENT_NAMES = [
-  "dma_map_page",
-  "dma_map_phys",
-  "dma_map_resource",
-  "dma_map_sg",
-  "dma_map_sg_err",
-  "dma_unmap_page",
-  "dma_unmap_phys",
-  "dma_unmap_resource",
-  "dma_unmap_sg",
-  "dma_alloc",
-  "dma_alloc_pages",
-  "dma_alloc_sgt",
-  "dma_alloc_sgt_err",
-  "dma_free",
-  "dma_free_pages",
-  "dma_free_sgt",
-  "dma_sync_single_for_cpu",
-  "dma_sync_single_for_device",
-  "dma_sync_sg_for_cpu",
-  "dma_sync_sg_for_device",
-] as const;
-
-export const DMA_MAP_PAGE = 0;
-export const DMA_MAP_PHYS = 1;
-export const DMA_MAP_RESOURCE = 2;
-export const DMA_MAP_SG = 3;
-export const DMA_MAP_SG_ERR = 4;
-export const DMA_UNMAP_PAGE = 5;
-export const DMA_UNMAP_PHYS = 6;
-export const DMA_UNMAP_RESOURCE = 7;
-export const DMA_UNMAP_SG = 8;
-export const DMA_ALLOC = 9;
-export const DMA_ALLOC_PAGES = 10;
-export const DMA_ALLOC_SGT = 11;
-export const DMA_ALLOC_SGT_ERR = 12;
-export const DMA_FREE = 13;
-export const DMA_FREE_PAGES = 14;
-export const DMA_FREE_SGT = 15;
-export const DMA_SYNC_SINGLE_FOR_CPU = 16;
-export const DMA_SYNC_SINGLE_FOR_DEVICE = 17;
-export const DMA_SYNC_SG_FOR_CPU = 18;
-export const DMA_SYNC_SG_FOR_DEVICE = 19;
-/** Not an event of the kernel: here events of one CPU are missing. */
-export const DMA_LOST = 20;
+import { ALLOCATION, DMA_MAP_PAGE, kindsWith, SINGLE } from "./dma-kinds.ts";
 
 /** Directions, as in the kernel. */
 export const BIDIRECTIONAL = 0;
@@ -72,6 +20,13 @@ export const ATTRIBUTE_BITS: Readonly<Record<string, number>> = {
   MMIO: 1 << 10,
 };
 
+const IS_ERROR = kindsWith(({ isError }) => isError);
+const IS_SINGLE_MAP = kindsWith(({ role, family }) => role === "map" && family === SINGLE);
+/** Kinds of allocations that print a pointer, which is NULL if they failed. */
+const IS_ALLOCATION = kindsWith(
+  ({ role, family, needs }) => role === "map" && family === ALLOCATION && !needs.includes("entries"),
+);
+
 /** A list of 64-bit values in halves that grows and is used again. */
 export class HalvesList {
   /** High, then low half of each value. */
@@ -90,16 +45,25 @@ export class HalvesList {
   }
 }
 
+/** Names of which events have the numbers. */
+export interface DmaNames {
+  readonly devices: { readonly names: readonly string[] };
+  readonly tasks: { readonly names: readonly string[] };
+}
+
+/** No names. */
+export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] } };
+
 /**
  * One event of the DMA API. A reader has a single one and fills it anew for
  * each event: take what you need before you return from the callback.
  *
  * What a line does not have is 0, an empty list, or what the field says.
  */
-export class DmaEvent {
-  /** {@link DMA_MAP_PAGE} to {@link DMA_LOST}. */
+export class LinuxDmaEvent {
+  /** A number of `DMA_KINDS`, or `DMA_LOST`. */
   kind: number;
-  /** Events before this one in the same text, {@link DMA_LOST} not counted. */
+  /** Events before this one in the same text, `DMA_LOST` not counted. */
   number: number;
   /** Line, from 1. */
   line: number;
@@ -123,7 +87,7 @@ export class DmaEvent {
   /** Physical address of what was mapped. */
   physHi: number;
   physLo: number;
-  /** Bytes, exact below 2^53. {@link DMA_LOST}: how many events, 0 when that is not known. */
+  /** Bytes, exact below 2^53. `DMA_LOST`: how many events, 0 when that is not known. */
   size: number;
   /** Was the pointer of an allocation NULL? */
   nullPointer: boolean;
@@ -137,7 +101,7 @@ export class DmaEvent {
   readonly rangeSizes: HalvesList;
   /** Physical addresses of the entries of a list. */
   readonly entries: HalvesList;
-  /** How many entries and ranges the list has; the kernel writes out at most 128 of those of a map. */
+  /** How many entries and ranges the list has; the kernel writes out at most 128 of those of a map (LINUX-TRACE-1). */
   totalEntries: number;
   totalRanges: number;
   /** Did the kernel leave entries or ranges out? */
@@ -173,10 +137,9 @@ export class DmaEvent {
   /** Did the call that this event reports fail? */
   get failed(): boolean {
     const { kind } = this;
-    if (kind === DMA_MAP_SG_ERR || kind === DMA_ALLOC_SGT_ERR) return true;
-    if (kind <= DMA_MAP_RESOURCE) return this.dmaHi === 0xffff_ffff && this.dmaLo === 0xffff_ffff;
-    const allocates = kind === DMA_ALLOC || kind === DMA_ALLOC_PAGES;
-    return allocates && this.nullPointer && (this.dmaHi | this.dmaLo) === 0;
+    if (IS_SINGLE_MAP[kind]!) return this.dmaHi === 0xffff_ffff && this.dmaLo === 0xffff_ffff;
+    if (IS_ALLOCATION[kind]!) return this.nullPointer && (this.dmaHi | this.dmaLo) === 0;
+    return IS_ERROR[kind]!;
   }
 
   /** Forgets the arguments of the event before. */

@@ -1,24 +1,4 @@
-import {
-  DMA_ALLOC,
-  DMA_ALLOC_PAGES,
-  DMA_ALLOC_SGT,
-  DMA_EVENT_NAMES,
-  DMA_FREE,
-  DMA_FREE_PAGES,
-  DMA_FREE_SGT,
-  DMA_MAP_PAGE,
-  DMA_MAP_PHYS,
-  DMA_MAP_RESOURCE,
-  DMA_MAP_SG,
-  DMA_SYNC_SG_FOR_CPU,
-  DMA_SYNC_SG_FOR_DEVICE,
-  DMA_SYNC_SINGLE_FOR_CPU,
-  DMA_SYNC_SINGLE_FOR_DEVICE,
-  DMA_UNMAP_PAGE,
-  DMA_UNMAP_PHYS,
-  DMA_UNMAP_RESOURCE,
-  DMA_UNMAP_SG,
-} from "./dma-event.ts";
+import { DMA_KINDS, type DmaField } from "./dma-kinds.ts";
 import { WordSet } from "./words.ts";
 
 /**
@@ -74,26 +54,20 @@ export function keyOf(bytes: Uint8Array, start: number, end: number): number {
   return word < 0 ? KEY_IGNORED : KEY_OF_WORD[word]!;
 }
 
-/** What each kind must have, a bit for each key. */
-export const REQUIRED_KEYS: readonly number[] = requirements();
+/** The keys of each field. */
+const KEYS_OF_FIELD: Readonly<Record<DmaField, readonly number[]>> = {
+  direction: [KEY_DIRECTION],
+  dmaAddress: [KEY_DMA_ADDRESS],
+  size: [KEY_SIZE],
+  physAddress: [KEY_PHYS_ADDRESS],
+  attributes: [KEY_ATTRIBUTES],
+  error: [KEY_ERROR],
+  entries: [KEY_PHYS_LIST],
+  ranges: [KEY_DMA_LIST, KEY_SIZE_LIST],
+  truncated: [KEY_TRUNCATED],
+};
 
-function requirements(): number[] {
-  const bits = (...keys: number[]): number => keys.reduce((sum, key) => sum | (1 << key), 0);
-  const required = DMA_EVENT_NAMES.map(() => 0);
-  for (const kind of [DMA_MAP_PAGE, DMA_MAP_PHYS, DMA_MAP_RESOURCE]) {
-    required[kind] = bits(KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_SIZE, KEY_PHYS_ADDRESS);
-  }
-  for (const kind of [DMA_UNMAP_PAGE, DMA_UNMAP_PHYS, DMA_UNMAP_RESOURCE]) {
-    required[kind] = bits(KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_SIZE);
-  }
-  const single = [DMA_SYNC_SINGLE_FOR_CPU, DMA_SYNC_SINGLE_FOR_DEVICE];
-  for (const kind of [DMA_ALLOC, DMA_ALLOC_PAGES, DMA_FREE, DMA_FREE_PAGES, DMA_FREE_SGT, ...single]) {
-    required[kind] = bits(KEY_DMA_ADDRESS, KEY_SIZE);
-  }
-  required[DMA_ALLOC_SGT] = bits(KEY_DMA_ADDRESS, KEY_SIZE, KEY_PHYS_LIST);
-  required[DMA_MAP_SG] = bits(KEY_DIRECTION, KEY_DMA_LIST, KEY_SIZE_LIST, KEY_PHYS_LIST);
-  required[DMA_UNMAP_SG] = bits(KEY_DIRECTION, KEY_PHYS_LIST);
-  required[DMA_SYNC_SG_FOR_CPU] = bits(KEY_DMA_LIST, KEY_SIZE_LIST);
-  required[DMA_SYNC_SG_FOR_DEVICE] = bits(KEY_DMA_LIST, KEY_SIZE_LIST);
-  return required;
-}
+/** What each kind must have, a bit for each key. */
+export const REQUIRED_KEYS: readonly number[] = DMA_KINDS.map(({ needs }) =>
+  needs.flatMap((field) => KEYS_OF_FIELD[field]).reduce((bits, key) => bits | (1 << key), 0),
+);

@@ -1,5 +1,6 @@
 import { DmaArguments } from "./dma-arguments.ts";
-import { DMA_EVENT_NAMES, DMA_LOST, DmaEvent } from "./dma-event.ts";
+import { LinuxDmaEvent } from "./dma-event.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { NumberReader } from "./number-reader.ts";
@@ -76,14 +77,14 @@ export class DmaLogReader extends LineReader {
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
-  readonly #event = new DmaEvent();
+  readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
   readonly #numbers = new NumberReader();
-  readonly #onEvent: (event: DmaEvent) => void;
+  readonly #onEvent: (event: LinuxDmaEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: DmaEvent) => void) {
+  constructor(onEvent: (event: LinuxDmaEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
   }

@@ -49,14 +49,19 @@ export class DmaMapping {
       const answer = table.mapPage(memory.registered, index, vaddrHi, vaddrLo, flags);
       return answer === NOT_ACCEPTED ? "EINVAL" : answer;
     }
+    if (!this.#isInside(table, "MAP", request)) return "EINVAL";
+    const errno = this.#host.faults.map.pass();
+    if (errno !== undefined) return errno;
     const run = this.#runs.take();
-    const past = this.#setEntries(run, table, "MAP", request);
+    run.index = table.indexOf(request.iovaHi, request.iovaLo);
+    run.pages = pagesOf(table, request);
     run.vaddrHi = vaddrHi;
     run.vaddrLo = vaddrLo;
     run.permission = flags;
-    const failure = this.#host.faults.map.pass() ?? this.#mapEntries(memory, table, run, past);
+    const refused = this.#pins ? this.#pinAndMap(memory, table, run) : table.map(memory.registered, run);
+    if (refused !== 0) table.unmap(memory.registered, run.index, run.done);
     this.#runs.giveBack(run);
-    return failure;
+    return refused;
   }
 
   /**
@@ -70,12 +75,11 @@ export class DmaMapping {
     const { maskHi, maskLo } = table.page;
     if ((request.sizeHi & ~maskHi) !== 0 || (request.sizeLo & ~maskLo) !== 0) return "EINVAL";
     if (!isAligned(table, request)) return this.#misaligned();
-    const run = this.#runs.take();
-    this.#setEntries(run, table, "UNMAP", request);
-    const refused = this.#host.faults.unmap.pass();
-    if (refused === undefined) table.unmap(memory.registered, run.index, run.pages);
-    this.#runs.giveBack(run);
-    return refused ?? 0;
+    if (!this.#isInside(table, "UNMAP", request)) return "EINVAL";
+    const errno = this.#host.faults.unmap.pass();
+    if (errno !== undefined) return errno;
+    table.unmap(memory.registered, table.indexOf(request.iovaHi, request.iovaLo), pagesOf(table, request));
+    return 0;
   }
 
   /** Two checks are joined by a logical or, whose value is the answer. */
@@ -84,29 +88,15 @@ export class DmaMapping {
   }
 
   /**
-   * Finds the entries of a request, cut off at the end of the table. The real
-   * kernel checks the first page only and goes on into foreign memory.
-   *
-   * @returns whether they were cut off
+   * Do all entries of a request lie in the table that its address is in? For one that goes on past
+   * the end the real kernel has no defined answer; here it is refused and changes nothing (VFIO-MAP-7).
    */
-  #setEntries(run: HostRun, table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): boolean {
-    run.index = table.indexOf(request.iovaHi, request.iovaLo);
-    run.pages = pageOf(request.sizeHi >>> 0, request.sizeLo >>> 0, table.page.shift);
-    const left = table.length - run.index;
-    if (run.pages <= left) return false;
-    run.pages = left;
+  #isInside(table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): boolean {
+    const left = table.length - table.indexOf(request.iovaHi, request.iovaLo);
+    if (pagesOf(table, request) <= left) return true;
     const { iova, size } = request;
-    this.#host.onHazard({ rule: "range-past-table", request: kind, iova, size });
-    return true;
-  }
-
-  /** @param past the request goes on past the end of the table */
-  #mapEntries(memory: HostMemory, table: HardwareTable, run: HostRun, past: boolean): Errno | 0 {
-    const refused = this.#pins ? this.#pinAndMap(memory, table, run) : table.map(memory.registered, run);
-    // Such a request got to the end of the table: the real kernel would now write elsewhere.
-    const failure = refused === 0 && past ? "EINVAL" : refused;
-    if (failure !== 0) table.unmap(memory.registered, run.index, run.done);
-    return failure;
+    this.#host.onHazard({ id: "VFIO-MAP-7", rule: "range-past-table", request: kind, iova, size });
+    return false;
   }
 
   /** Version 1 pins each page when it is mapped. */
@@ -135,3 +125,7 @@ export class DmaMapping {
 /** Does a request begin on a page of the table? */
 const isAligned = ({ page }: HardwareTable, { iovaHi, iovaLo }: DmaRequest): boolean =>
   (iovaHi & ~page.maskHi) === 0 && (iovaLo & ~page.maskLo) === 0;
+
+/** Pages of a request. */
+const pagesOf = (table: HardwareTable, { sizeHi, sizeLo }: DmaRequest): number =>
+  pageOf(sizeHi >>> 0, sizeLo >>> 0, table.page.shift);

@@ -53,8 +53,9 @@ export class FaultInjector {
   }
 }
 
-/** Something the real kernel would do damage with: we refuse or stop, and tell. */
+/** Something for which the real kernel has no defined answer: we refuse, and tell. */
 export interface Hazard {
+  readonly id: "VFIO-MAP-7";
   /** What rule was broken. */
   readonly rule: "range-past-table";
   /** The request. */

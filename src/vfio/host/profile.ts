@@ -1,9 +1,8 @@
 /**
  * What Linux versions do differently, and what they do against expectation.
  *
- * Each oddity has a name; the code asks for it by that name. References are to
- * the project's notes on Linux (sections) and to recordings of a real kernel
- * (test/corpus/vfio, by file number).
+ * Each oddity has a name; the code asks for it by that name, and its rule in
+ * docs/behaviour.md names the recordings of a real kernel that show it.
  *
  * @module
  */
@@ -13,42 +12,42 @@ export interface KernelProfile {
   readonly name: string;
   /**
    * Version 1 containers take a PowerNV group (one only). 6.1 refuses with
-   * EPERM: there v1 is for platforms without windows of their own (section 3.3).
+   * EPERM: there v1 is for platforms without windows of their own (VFIO-GROUP-4).
    */
   readonly v1TakesPowerNvGroups: boolean;
   /**
    * A group that leaves clears every entry of the container's tables, also for
-   * the groups that stay. Recording 08. In 6.1 the entries stay (section 7).
+   * the groups that stay (VFIO-GROUP-3). In 6.1 the entries stay.
    */
   readonly detachClearsMappings: boolean;
   /**
    * A misaligned I/O address in MAP or UNMAP is answered by 1, a success, and
-   * nothing is done: two checks are joined by a logical or. Recording 05.
+   * nothing is done: two checks are joined by a logical or (VFIO-MAP-2).
    */
   readonly misalignedIovaAnswersOne: boolean;
   /**
    * UNREGISTER of a region with mappings answers 0. The container forgets the
-   * region; the process keeps it and its locked pages. Recording 03.
+   * region; the process keeps it and its locked pages (VFIO-REGISTER-3).
    */
   readonly unregisterIgnoresMappings: boolean;
   /**
-   * A table that could not be allocated stays in the account of locked memory.
-   * Recordings 04 and 06.
+   * A table that could not be allocated stays in the account of locked memory
+   * (VFIO-LOCK-3).
    */
   readonly failedTableStaysCharged: boolean;
   /**
    * REGISTER of memory that ends in a hole answers the number of pages pinned
-   * before it, as if it were a success, and registers nothing. Recording 03.
+   * before it, as if it were a success, and registers nothing (VFIO-REGISTER-2).
    */
   readonly partialPinAnswersCount: boolean;
   /**
    * A region whose first page is huge counts as huge all over, whatever
-   * follows; MAP finds out page by page (section 4.5).
+   * follows; MAP finds out page by page (VFIO-REGISTER-4).
    */
   readonly firstHugePageDecides: boolean;
   /**
    * MAP of a version 1 container pins for writing even if the device may only
-   * read, so read-only memory is EFAULT. Recording 07; section 3.7 has it otherwise.
+   * read, so read-only memory is EFAULT (VFIO-MAP-5).
    */
   readonly v1PinsForWriting: boolean;
 }
@@ -66,7 +65,7 @@ export const LINUX_6_12: KernelProfile = Object.freeze({
   v1PinsForWriting: true,
 });
 
-/** As section 7 of the notes describes 6.1.176; there is no recording of it. */
+/** As 6.1.176 is documented; there is no recording of it. */
 export const LINUX_6_1: KernelProfile = Object.freeze({
   ...LINUX_6_12,
   name: "linux-6.1",

@@ -3,7 +3,8 @@
  * structures, with their sizes.
  *
  * A request that is `undefined` stands for a pointer that cannot be read. The
- * 32-bit fields are numbers, the 64-bit ones bigints.
+ * 32-bit fields are numbers, the 64-bit ones bigints. ENABLE and DISABLE have
+ * no structure (VFIO-LOCK-1). What a process may lock is VFIO-LOCK-2.
  *
  * @module
  */
@@ -15,25 +16,25 @@ interface Header {
   readonly flags?: number;
 }
 
-/** VFIO_IOMMU_SPAPR_(UN)REGISTER_MEMORY. */
+/** VFIO_IOMMU_SPAPR_(UN)REGISTER_MEMORY (VFIO-REGISTER-1 to VFIO-REGISTER-3). */
 export interface MemoryRequest extends Header {
   readonly vaddr: bigint;
   readonly size: bigint;
 }
 
-/** VFIO_IOMMU_SPAPR_TCE_CREATE. */
+/** VFIO_IOMMU_SPAPR_TCE_CREATE (VFIO-CREATE-1 to VFIO-CREATE-4). */
 export interface CreateRequest extends Header {
   readonly pageShift: number;
   readonly size: bigint;
   readonly levels: number;
 }
 
-/** VFIO_IOMMU_SPAPR_TCE_REMOVE. */
+/** VFIO_IOMMU_SPAPR_TCE_REMOVE (VFIO-REMOVE-1). */
 export interface RemoveRequest extends Header {
   readonly start: bigint;
 }
 
-/** VFIO_IOMMU_MAP_DMA; `flags` are {@link MAP_READ} and {@link MAP_WRITE}. */
+/** VFIO_IOMMU_MAP_DMA (VFIO-MAP-1 to VFIO-MAP-7); `flags` are {@link MAP_READ} and {@link MAP_WRITE}. */
 export interface MapRequest extends Header {
   readonly vaddr: bigint;
   readonly iova: bigint;
@@ -41,7 +42,7 @@ export interface MapRequest extends Header {
   readonly flags: number;
 }
 
-/** VFIO_IOMMU_UNMAP_DMA. */
+/** VFIO_IOMMU_UNMAP_DMA (VFIO-UNMAP-1). */
 export interface UnmapRequest extends Header {
   readonly iova: bigint;
   readonly size: bigint;
@@ -52,7 +53,7 @@ export interface EehRequest extends Header {
   readonly op: number;
 }
 
-/** VFIO_IOMMU_SPAPR_TCE_GET_INFO: only the size is read. */
+/** VFIO_IOMMU_SPAPR_TCE_GET_INFO (VFIO-GROUP-6): only the size is read. */
 export type InfoRequest = Header;
 
 /** What GET_INFO writes. */

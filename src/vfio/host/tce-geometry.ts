@@ -1,3 +1,4 @@
+import { log2 } from "../../base/u64.ts";
 /**
  * The shape of a PowerNV (IODA2) table: how large a window makes it, how it is
  * divided into levels, and what it costs.
@@ -41,8 +42,6 @@ export interface TableGeometry {
 
 /** 1 << shift on a 64-bit POWER. */
 export const powerOfTwo = (shift: number): bigint => ((shift & 127) < 64 ? 1n << BigInt(shift & 127) : 0n);
-
-const log2 = (value: bigint): number => value.toString(2).length - 1;
 
 /** log2 of the bytes of a level. */
 function levelShift({ pageShift, size, levels }: WindowShape, hostPageShift: number): number {

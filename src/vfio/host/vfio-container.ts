@@ -11,7 +11,7 @@ export const VFIO_SPAPR_TCE_V2_IOMMU = 7;
 
 /**
  * `/dev/vfio/vfio`: groups that share an IOMMU context. What the context is,
- * {@link iommu}, comes with SET_IOMMU and goes with the last group.
+ * {@link iommu}, comes with SET_IOMMU and goes with the last group (VFIO-GROUP-1).
  */
 export class VfioContainer {
   readonly host: Host;
@@ -34,7 +34,7 @@ export class VfioContainer {
     return [VFIO_SPAPR_TCE_IOMMU, VFIO_EEH, VFIO_SPAPR_TCE_V2_IOMMU].includes(Number(extension)) ? 1 : 0;
   }
 
-  /** SET_IOMMU: needs a group, and no driver yet. */
+  /** SET_IOMMU: needs a group, and no driver yet. The version decides what it answers from then on (VFIO-GROUP-5). */
   setIommu(type: bigint): Answer {
     if (this.#groups.length === 0 || this.iommu !== null) return "EINVAL";
     if (this.checkExtension(type) === 0) return "ENODEV";
@@ -53,7 +53,7 @@ export class VfioContainer {
     return 0;
   }
 
-  /** Takes a group in; called by {@link VfioGroup.setContainer}. */
+  /** Takes a group in (VFIO-GROUP-2); called by {@link VfioGroup.setContainer}. */
   attach(group: VfioGroup): Answer {
     const answer = this.iommu?.attach(group.iommu) ?? 0;
     if (isErrno(answer)) return answer;

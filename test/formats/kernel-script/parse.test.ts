@@ -33,7 +33,7 @@ describe("parseKernelScript", () => {
       name: "an unknown argument",
       line: '{"op":"peek","args":{"vaddr":"0x0","x":"0x1"}}',
       at: "2:21",
-      message: /"peek" has no argument "x"/,
+      message: /unknown member "x" of the arguments of peek: there are vaddr, child/,
     },
     {
       name: "a missing argument",
@@ -48,8 +48,37 @@ describe("parseKernelScript", () => {
       at: "2:21",
       message: /0x1000/,
     },
-    { name: "an unknown key", line: '{"op":"nop","foo":1}', at: "2:19", message: /unknown key "foo"/ },
+    {
+      name: "an unknown key",
+      line: '{"op":"nop","foo":1}',
+      at: "2:19",
+      message: /unknown member "foo" of an operation: there are n, op, args, /,
+    },
     { name: "a wrong number", line: '{"n":2,"op":"nop"}', at: "2:6", message: /this is operation 1/ },
+    {
+      name: "a misspelt argument",
+      line: '{"op":"peek","args":{"vadr":"0x0"}}',
+      at: "2:21",
+      message: /unknown member "vadr" of the arguments of peek, did you mean "vaddr"\?/,
+    },
+    {
+      name: "a repeated argument",
+      line: '{"op":"peek","args":{"vaddr":"0x0","vaddr":"0x8"}}',
+      at: "2:36",
+      message: /member "vaddr" is repeated: column 22 has it already/,
+    },
+    {
+      name: "a fraction",
+      line: '{"op":"nop","ret":0.5}',
+      at: "2:19",
+      message: /"ret" is 0\.5, not a whole number/,
+    },
+    {
+      name: "a number that is not exact",
+      line: '{"op":"nop","ret":0,"lck":9007199254740993}',
+      at: "2:27",
+      message: /"lck" is 9007199254740992, not a whole number/,
+    },
     { name: "a broken outcome", line: '{"op":"nop","ret":"0"}', at: "2:19", message: /"ret" is "0"/ },
     {
       name: "an outcome without ret",
@@ -65,8 +94,28 @@ describe("parseKernelScript", () => {
   it.each([
     { name: "an empty file", header: "", message: /1:1: expected a header/ },
     { name: "no header", header: '{"op":"nop"}', message: /"header" is not an object/ },
+    {
+      name: "a misspelt member",
+      header: HEADER.replace('"devices"', '"device"'),
+      message:
+        /1:11: unknown member "device" of the header, did you mean "devices"\? There are kernel, page_size, /,
+    },
+    {
+      name: "a misspelt member of an object in it",
+      header: HEADER.replace(/"levels":"0x5"/, '"level":"0x5"'),
+      message: /unknown member "level" of get_info_v2, did you mean "levels"\?/,
+    },
+    {
+      name: "a misspelt member of an arena",
+      header: HEADER.replace('"present"', '"presnt"'),
+      message: /unknown member "presnt" of an arena/,
+    },
     { name: "a page size", header: HEADER.replace("65536", "8192"), message: /"page_size" is 8192/ },
-    { name: "an arena", header: HEADER.replace('"shm"', '"shx"'), message: /unknown arena "shx"/ },
+    {
+      name: "an arena",
+      header: HEADER.replace('"shm"', '"shx"'),
+      message: /unknown member "shx" of arenas, did you mean "shm"\? There are anon, shm, ro, huge/,
+    },
     {
       name: "a huge arena",
       header: HEADER.replace('"size":"0x4000000"', '"size":"0x40000000000"'),

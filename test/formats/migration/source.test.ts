@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { openSource, readTail } from "../../../src/formats/migration/source.ts";
+import fc from "../../helpers/fast-check.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { anySize, chunksOf, fileOf, joined } from "./sources.ts";
 

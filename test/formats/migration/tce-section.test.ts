@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import { tceSectionData } from "../../../src/formats/migration/tce-section-writer.ts";
 import type { SavedTable } from "../../../src/spapr/saved-table.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
+import fc from "../../helpers/fast-check.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { storedOf } from "../../tce/model.ts";
 import { be, CONFIGURATION, footer, HEADER, section, tceData } from "./small-stream.ts";
@@ -84,7 +84,7 @@ describe("a spapr_iommu section", () => {
         const model = [...entries.entries()].filter(([, value]) => value !== 0n);
         expect(table === null ? [] : storedOf(table), `chunks of seed ${random.seed}`).toEqual(model);
       }),
-      { seed: random.seed, numRuns: 300 },
+      { seed: random.seed, numRuns: 100 },
     );
   });
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { IommuError } from "../../../src/base/errors.ts";
-import { MAX_LINE_LENGTH } from "../../../src/formats/json-lines.ts";
-import { OpRunner } from "../../../src/formats/op-script/run.ts";
+import { MAX_LINE_LENGTH, MAX_LINES_BYTES } from "../../../src/formats/json-lines.ts";
+import { HEADER_MEMBERS } from "../../../src/formats/op-script/header.ts";
+import { OPERATION_MEMBERS, type Operation } from "../../../src/formats/op-script/operation.ts";
 import { parseOpScript } from "../../../src/formats/op-script/script.ts";
+import { OpRunner, runOpScript } from "../../../src/script/op/run.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 
@@ -43,7 +45,11 @@ describe("a broken script", () => {
     // The header.
     ["no header", '{"op":"note","text":"x"}', 's:1:1: the first line must be a header: {"header":1,...}'],
     ["another header", '{"header":2}', 's:1:11: the first line must be a header: {"header":1,...}'],
-    ["an unknown field", '{"header":1,"ramsize":1}', 's:1:23: unknown header field "ramsize"'],
+    [
+      "an unknown field",
+      '{"header":1,"ramsize":1}',
+      's:1:23: unknown member "ramsize" of the header, did you mean "ramSize"? There are header, qemu, profile, ',
+    ],
     [
       "odd memory",
       '{"header":1,"ramSize":"0x1000"}',
@@ -65,7 +71,7 @@ describe("a broken script", () => {
     [
       "an unknown field of a bridge",
       '{"header":1,"phbs":[{"index":0,"pgsize":1}]}',
-      's:1:20: unknown field of a host bridge: "pgsize"',
+      's:1:20: unknown member "pgsize" of a host bridge, did you mean "pgsz"? There are index, buid, ',
     ],
     [
       "a bridge index too large",
@@ -90,7 +96,7 @@ describe("a broken script", () => {
     [
       "a wrong BUID",
       '{"header":1,"phbs":[{"index":0,"buid":"0x1"}]}',
-      's:1:20: "buid" of bridge 0 is 0x1: it is always 0x800000020000000',
+      's:1:20: "buid" of bridge 0 is "0x1": it is always 0x800000020000000',
     ],
     [
       "wrong LIOBNs",
@@ -117,6 +123,27 @@ describe("a broken script", () => {
       '{"header":1,"vio":["spapr-vlan,reg=0x80000000"]}',
       "s:1:11: VIO unit address 2147483648 is not 0 to 0x7fffffff",
     ],
+    [
+      "a profile that there is not",
+      '{"header":1,"profile":"qemu-0.9"}',
+      's:1:23: profile "qemu-0.9": must be one of qemu-7.2, ',
+    ],
+    ["a QEMU that is no text", '{"header":1,"qemu":7.2}', 's:1:20: "qemu" is 7.2: expected a string'],
+    [
+      "devices that are no object",
+      '{"header":1,"vfioUser":[]}',
+      's:1:24: "vfioUser" is []: expected an object',
+    ],
+    [
+      "an unknown member of vfioUser",
+      '{"header":1,"vfioUser":{"slots":3}}',
+      's:1:24: unknown member "slots" of vfioUser, did you mean "slot"? There are driver, slot, memory, capabilities',
+    ],
+    [
+      "a member of a bridge twice",
+      '{"header":1,"phbs":[{"index":0,"pgsz":"0x1000","pgsz":"0x10000"}]}',
+      's:1:48: member "pgsz" is repeated: column 32 has it already',
+    ],
     // Operations.
     ["no operation", second("{}"), 's:2:1: "op" is nothing: expected a string'],
     [
@@ -142,26 +169,66 @@ describe("a broken script", () => {
       second(`{${PUT},"tce":9007199254740992}`),
       's:2:59: "tce" is 9007199254740992: expected a 64-bit value',
     ],
+    [
+      "a fraction that JSON rounds away",
+      second(`{${PUT},"tce":3.0000000000000000001}`),
+      "s:2:59: 3.0000000000000000001 is not the whole number that it is read as",
+    ],
+    [
+      "a fraction that JSON rounds to nothing",
+      second(`{${PUT},"tce":1e-400}`),
+      "s:2:59: 1e-400 is not the whole number that it is read as",
+    ],
+    [
+      "a fraction beside 2^53",
+      second(`{${PUT},"tce":9007199254740991.2}`),
+      "s:2:59: 9007199254740991.2 is not the whole number that it is read as",
+    ],
+    [
+      "a misspelt member",
+      second('{"op":"h_put_tce_indirect","liobn":0,"ioba":0,"listaddr":"0x300000","npages":1}'),
+      's:2:58: unknown member "listaddr" of h_put_tce_indirect, did you mean "listAddr"? There are liobn, ioba, listAddr, list, npages, op, result, crash',
+    ],
+    [
+      "a member that is spelt in two ways",
+      second('{"op":"h_put_tce","liobn":0,"liob\\u006e":1,"ioba":0,"tce":3}'),
+      's:2:29: member "liobn" is repeated: column 19 has it already',
+    ],
+    [
+      "a member of all objects",
+      second('{"op":"note","text":"","__proto__":{"op":1}}'),
+      's:2:36: unknown member "__proto__" of note: there are text, op, result, crash',
+    ],
+    [
+      "a member twice within a result",
+      second('{"op":"note","text":"","result":[{"a":{"b":1,"b":1}}]}'),
+      's:2:46: member "b" is repeated: column 40 has it already',
+    ],
+    [
+      "both names of an RTAS call",
+      second('{"op":"rtas","token":1,"name":"quiesce","args":[],"nret":1}'),
+      's:2:31: "name" beside "token": one of them names the call',
+    ],
     ["a decimal string", second(`{${PUT},"tce":"12"}`), 's:2:59: "tce" is "12": expected a 64-bit value'],
     [
       "the last of two of a name",
       second(`{${PUT},"tce":"0x1","tce":"x"}`),
-      's:2:71: "tce" is "x": expected a 64-bit value',
+      's:2:65: member "tce" is repeated: column 53 has it already',
     ],
     [
       "a field behind a nested one",
-      second('{"op":"note","x":{"text":1},"text":5}'),
-      's:2:36: "text" is 5: expected a string',
+      second('{"op":"note","result":{"text":1},"text":5}'),
+      's:2:41: "text" is 5: expected a string',
     ],
     [
       "a field behind characters above ASCII",
-      second('{"op":"note","x":"\u007f\u0080\u009f\ud800é","text":5}'),
-      's:2:33: "text" is 5: expected a string',
+      second('{"op":"note","result":"\u007f\u0080\u009f\ud800é","text":5}'),
+      's:2:38: "text" is 5: expected a string',
     ],
     [
       "a field behind a long string",
-      second(`{"op":"note","x":"${"y\\n".repeat(1_300_000)}","text":5}`),
-      's:2:3900028: "text" is 5: expected a string',
+      second(`{"op":"note","result":"${"y\\n".repeat(1_300_000)}","text":5}`),
+      's:2:3900033: "text" is 5: expected a string',
     ],
     [
       "a list with a bad entry",
@@ -181,7 +248,7 @@ describe("a broken script", () => {
     [
       "an unknown RTAS call",
       second('{"op":"rtas","name":"ibm,query","args":[],"nret":1}'),
-      's:2:21: unknown RTAS call "ibm,query", did you mean "ibm,set-tce-bypass"?',
+      's:2:21: unknown RTAS call "ibm,query", did you mean "ibm,query-pe-dma-window"?',
     ],
     [
       "no RTAS call",
@@ -246,9 +313,95 @@ describe("a broken script", () => {
     );
   });
 
-  it("may have fields of its own, and exactly 64 levels", () => {
-    const script = parseOpScript(second(`{"op":"note","text":"","mine":${nested(64)}}`), "s");
+  it("may have a result of exactly 64 levels", () => {
+    const script = parseOpScript(second(`{"op":"note","text":"","result":${nested(64)}}`), "s");
     expect(script.lines).toHaveLength(1);
+  });
+});
+
+/** A right line for each operation. */
+const RIGHT: Readonly<Record<Operation["op"], Readonly<Record<string, unknown>>>> = {
+  h_put_tce: { liobn: "0x80000000", ioba: 0, tce: 3 },
+  h_get_tce: { liobn: "0x80000000", ioba: 0 },
+  h_put_tce_indirect: { liobn: "0x80000000", ioba: 0, listAddr: "0x200000", list: [3], npages: 1 },
+  h_stuff_tce: { liobn: "0x80000000", ioba: 0, tce: 0, npages: 1 },
+  get_tce_scan: { liobn: "0x80000000", ioba: 0, step: 4096, count: 1 },
+  hcall: { opcode: 4, args: [1], nout: 1 },
+  rtas: { name: "quiesce", args: [], nargs: 0, nret: 1 },
+  write_mem: { addr: 0, data: "00" },
+  fill_mem: { addr: 0, len: 8, value: 1 },
+  read_mem: { addr: 0, len: 1 },
+  system_reset: {},
+  fdt_prop: { path: "/rtas", prop: "x" },
+  dma_read: { phb: 0, iova: 0, len: 1 },
+  dma_write: { phb: 0, iova: 0, data: "00" },
+  bench: { opcode: 4, args: [1], count: 1, step: 1, wrap: 1, step2: 1 },
+  device_add: { id: "d", phb: 0, slot: 3, server: "strict" },
+  device_del: { id: "d" },
+  vfio_dma_read: { dev: "d", iova: 0, len: 1 },
+  vfio_dma_write: { dev: "d", iova: 0, data: "00" },
+  note: { text: "" },
+};
+
+describe("a member of an operation", () => {
+  const script = (op: string, members: Readonly<Record<string, unknown>>): string => {
+    const vfioUser = op.startsWith("vfio") || op.startsWith("device");
+    return [
+      { header: 1, ...(vfioUser ? { vfioUser: {} } : {}) },
+      { op, ...members },
+    ]
+      .map((line) => JSON.stringify(line))
+      .join("\n");
+  };
+
+  it.each(Object.entries(RIGHT))("is read, whichever it is: %s", (op, right) => {
+    expect(parseOpScript(script(op, right), "s").lines).toHaveLength(1);
+    for (const member of OPERATION_MEMBERS[op as Operation["op"]]) {
+      // "token" stands in the place of "name".
+      const { [member === "token" ? "name" : ""]: _, ...rest } = right;
+      expect(() => parseOpScript(script(op, { ...rest, [member]: { no: 1 } }), "s"), member).toThrow(
+        `"${member}" is {"no":1}: expected`,
+      );
+      expect(() => parseOpScript(script(op, { ...right, [`${member}x`]: 1 }), "s"), member).toThrow(
+        `unknown member "${member}x" of ${op}, did you mean `,
+      );
+    }
+  });
+
+  it("may be written as any number that is whole", () => {
+    const text = second(`{${PUT},"tce":4.096e3}\n{${PUT},"tce":4099.000}\n{${PUT},"tce":0.00e-9}`);
+    const tces = parseOpScript(text, "s").lines.map(({ operation }) => (operation as { tce: bigint }).tce);
+    expect(tces).toEqual([4096n, 4099n, 0n]);
+  });
+});
+
+it.each(HEADER_MEMBERS.read)("a member of the header is read: %s", (member) => {
+  const header = JSON.stringify({ header: 1, [member]: [{ no: 1 }] });
+  expect(() => parseOpScript(header, "s")).toThrow(/^s:1:\d+: /);
+});
+
+describe("a property of the device tree", () => {
+  it.each(["__proto__", "constructor", "toString"])("is none if all objects have it: %s", (prop) => {
+    const script = parseOpScript(
+      second(`{"op":"fdt_prop","path":"/pci@800000020000000","prop":"${prop}"}`),
+      "s",
+    );
+    expect(runOpScript(script)).toEqual([{ value: null }]);
+  });
+});
+
+describe("a script that takes much memory", () => {
+  it("is refused where the limit is, whatever takes it", () => {
+    const many = (line: string): (() => unknown) => {
+      const times = Math.ceil(MAX_LINES_BYTES / 300);
+      return () => parseOpScript(`${HEADER}\n${`${line}\n`.repeat(times)}`, "s");
+    };
+    expect(many('{"op":"note","text":""}')).toThrow(
+      /^s:\d+:1: the lines take more than 100663296 bytes of memory by here, after \d{6} of them: split the file$/,
+    );
+    const long = `{"op":"note","text":"","result":[${"{},".repeat(700_000)}{}]}`;
+    const lines = `${long}\n`.repeat(8);
+    expect(() => parseOpScript(`${HEADER}\n${lines}`, "s")).toThrow(/^s:3:1: the lines take more than/);
   });
 });
 

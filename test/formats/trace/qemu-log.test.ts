@@ -1,17 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toBig } from "../../../src/base/u64.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
-import {
-  DDW_CREATE,
-  DDW_QUERY,
-  NEW_TABLE,
-  POST_LOAD,
-  PRE_SAVE,
-  type TraceEvent,
-} from "../../../src/formats/trace/trace-event.ts";
-import { findSchema, SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
+import { SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
 import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
-import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
+import { smallCorpusNames } from "../../helpers/corpus.ts";
+import { readLog } from "./recorded-logs.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -22,41 +14,6 @@ function linesRead(text: string): { lines: string[]; reader: QemuLogReader } {
   reader.push(bytesOf(text));
   reader.end();
   return { lines, reader };
-}
-
-const hex = (value: bigint): string => `0x${value.toString(16)}`;
-
-/** The facts of a sidecar that single events tell. */
-class Facts {
-  readonly event_counts: Record<string, number> = {};
-  readonly tables_allocated: unknown[] = [];
-  readonly ddw_queries: unknown[] = [];
-  readonly windows_created: unknown[] = [];
-  readonly pre_save: unknown[] = [];
-  readonly post_load: unknown[] = [];
-  readonly xlate_by_perm: Record<string, number> = {};
-
-  add(event: TraceEvent): void {
-    const { name } = findSchema(event.kind, event.pci);
-    this.event_counts[name] = (this.event_counts[name] ?? 0) + 1;
-    const line = event.position;
-    const liobn = hex(BigInt(event.liobn));
-    const buid = hex(toBig(event.buidHi, event.buidLo));
-    const addr = hex(BigInt(event.configAddress));
-    const start = hex(toBig(event.busOffsetHi, event.busOffsetLo));
-    if (name === "spapr_iommu_xlate") {
-      this.xlate_by_perm[event.perm] = (this.xlate_by_perm[event.perm] ?? 0) + 1;
-    } else if (event.kind === NEW_TABLE) this.tables_allocated.push({ line, liobn });
-    else if (event.kind === DDW_QUERY) {
-      const mask = hex(BigInt(event.pageSizes));
-      this.ddw_queries.push({ line, buid, addr, windows_available: event.available, mask });
-    } else if (event.kind === DDW_CREATE) {
-      const page_size = hex(toBig(event.pageSizeHi, event.pageSizeLo));
-      const window_size = hex(toBig(event.windowSizeHi, event.windowSizeLo));
-      this.windows_created.push({ line, buid, addr, page_size, window_size, start, liobn });
-    } else if (event.kind === PRE_SAVE) this.pre_save.push(line);
-    else if (event.kind === POST_LOAD) this.post_load.push(line);
-  }
 }
 
 describe("QEMU's log of trace events", () => {
@@ -91,38 +48,10 @@ describe("QEMU's log of trace events", () => {
     }
   });
 
-  it.each(corpusNames("traces", ".log.gz"))("%s has the sidecar's facts, and its lines come back", (name) => {
-    const bytes = readCorpus("traces", `${name}.log`);
-    const { facts } = readSidecar("traces", name);
-    const lines = new TextDecoder("latin1").decode(bytes).split("\n");
-    const found = new Facts();
-    let different = 0;
-    const reader = new QemuLogReader((event) => {
-      found.add(event);
-      if (formatTraceEvent(event) !== lines[event.position - 1]) different++;
-    });
-    for (let at = 0; at < bytes.length; at += 65_536) reader.push(bytes.subarray(at, at + 65_536));
-    reader.end();
-
-    expect(different).toBe(0);
-    const counts = facts.event_counts as Record<string, number>;
-    const ours = Object.entries(counts).filter(([event]) => event.startsWith("spapr_iommu_"));
-    expect(found.event_counts).toEqual(Object.fromEntries(ours));
-    expect(found.tables_allocated.slice(0, 200)).toEqual(facts.tables_allocated);
-    expect(found.ddw_queries.slice(0, 200)).toEqual(facts.ddw_queries);
-    expect(found.windows_created.slice(0, 200)).toEqual(facts.windows_created);
-    const lineOf = (fact: { line: number }): number => fact.line;
-    expect(found.pre_save.slice(0, 200)).toEqual(facts.pre_save.map(lineOf));
-    expect(found.post_load.slice(0, 200)).toEqual(facts.post_load.map(lineOf));
-    expect(found.xlate_by_perm).toEqual(facts.xlate_by_perm);
-
-    const { events, otherEvents, text, damaged, long, torn } = reader.counts;
-    // "(not a trace line)" has no "_", and neither has the tail of a string with a line end in it.
-    const named = Object.entries(counts).filter(([event]) => event.includes("_"));
-    expect(events + otherEvents).toBe(named.reduce((sum, [, count]) => sum + count, 0));
-    expect(events + otherEvents + text).toBe(lines.length - 1);
-    expect({ damaged, long, torn }).toEqual({ damaged: 0, long: 0, torn: 0 });
-  });
+  it.each(smallCorpusNames("traces", ".log.gz"))(
+    "%s has the sidecar's facts, and its lines come back",
+    readLog,
+  );
 
   it.each([
     "spapr_iommu_put liobn=0xffffffffffffffff ioba=0xffffffffffffffff tce=0xffffffffffffffff ret=-9223372036854775808",

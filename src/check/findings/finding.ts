@@ -1,0 +1,153 @@
+import { hex } from "../../base/u64.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+
+/** What a finding is about. The names are part of the output's format. */
+export type FindingKind =
+  | "leak"
+  | "dma-fault"
+  | "dma-after-unmap"
+  | "double-map"
+  | "unmap-unmapped"
+  | "replaced-live"
+  | "window-overlap"
+  | "window-full"
+  | "direct-map-hole"
+  | "beyond-ram"
+  | "refused-call"
+  | "mismatch"
+  | "size-mismatch"
+  | "direction-mismatch"
+  | "double-unmap"
+  | "missing-sync"
+  | "truncated";
+
+/** `error`: something is wrong. `warning`: a leak, or something that deserves a look. */
+export type Severity = "error" | "warning";
+
+/** Something wrong in a trace, with the events that prove it. */
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly severity: Severity;
+  /** Window, as a number; undefined where the trace has none (`dma:*` events). */
+  readonly liobn: number | undefined;
+  /** Device, where the trace names devices instead of windows. */
+  readonly device: string | undefined;
+  /** First bus address, undefined when no address is concerned. */
+  readonly ioba: bigint | undefined;
+  /** Pages from there on (of the window, or of 4 KiB), 0 when no address is concerned. */
+  pages: number;
+  /** Numbers of the events that prove it, in the order of the sentence in {@link message}; the first few of a group. */
+  readonly events: number[];
+  /** Their lines (byte offsets in binary traces). */
+  readonly lines: number[];
+  /** How often it happened. */
+  count: number;
+  message: string;
+}
+
+/** The place of an event in its trace. */
+export interface Place {
+  /** Events before it. */
+  readonly event: number;
+  /** Line from 1, or byte offset of the record. */
+  readonly line: number;
+}
+
+/** Findings that are kept; further ones are only counted. */
+const MAX_FINDINGS = 10_000;
+/** Events that prove one finding; a group of more says how many it has. */
+const MAX_PROOF = 200;
+
+/** What a detector says; see {@link Finding}. */
+export interface NewFinding {
+  readonly kind: FindingKind;
+  readonly severity: Severity;
+  readonly liobn?: number;
+  readonly device?: string;
+  readonly ioba?: bigint;
+  readonly pages?: number;
+  readonly places: readonly Place[];
+  readonly message: string;
+}
+
+/** Collects findings of one trace, in the order in which they were made. */
+export class FindingLog {
+  readonly findings: Finding[] = [];
+  /** Findings that were left out because there were too many. */
+  dropped = 0;
+  readonly #retracted = new WeakSet<Finding>();
+
+  /** @returns the finding as it is kept, so that a detector can {@link extend} it */
+  add(found: NewFinding): Finding {
+    const finding: Finding = {
+      kind: found.kind,
+      severity: found.severity,
+      liobn: found.liobn,
+      device: found.device,
+      ioba: found.ioba,
+      pages: found.pages ?? 0,
+      events: found.places.map(({ event }) => event),
+      lines: found.places.map(({ line }) => line),
+      count: 1,
+      message: found.message,
+    };
+    if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
+    else this.dropped++;
+    return finding;
+  }
+
+  /**
+   * Takes back the findings of which a place lies in `[first, end)`, since
+   * events that are missing there may explain them.
+   *
+   * @returns how many mismatches were among them
+   */
+  retract(first: number, end: number): number {
+    const inside = ({ kind, lines }: Finding): boolean =>
+      kind !== "truncated" && lines.some((line) => line >= first && line < end);
+    const taken = this.findings.filter(inside);
+    for (const finding of taken) this.#retracted.add(finding);
+    const kept = this.findings.filter((finding) => !inside(finding));
+    this.findings.splice(0, this.findings.length, ...kept);
+    return taken.filter(({ kind }) => kind === "mismatch").length;
+  }
+
+  /** One more of the same, or more of them. */
+  extend(finding: Finding, places: readonly Place[], pages = 0, times = 1): void {
+    if (this.#retracted.delete(finding)) this.findings.push(finding);
+    finding.count += times;
+    finding.pages += pages;
+    for (const { event, line } of places) {
+      if (finding.events.length >= MAX_PROOF) return;
+      if (finding.events.includes(event)) continue;
+      finding.events.push(event);
+      finding.lines.push(line);
+    }
+  }
+}
+
+/** Where an event stands. */
+export const placeOf = (event: QemuTraceEvent): Place => ({ event: event.number, line: event.position });
+
+/** `event 12 (line 13)`. */
+export const placeText = ({ event, line }: Place): string => `event ${event} (line ${line})`;
+
+/** `1 page`, `4 pages`. */
+export const pagesText = (pages: number): string => `${pages} page${pages === 1 ? "" : "s"}`;
+
+/** The finding in the shape of the JSON output. */
+export function findingToJson(finding: Finding): Record<string, unknown> {
+  const { kind, severity, liobn, device, ioba, pages, events, lines, count, message } = finding;
+  return {
+    kind,
+    severity,
+    liobn: liobn === undefined ? null : hex(liobn),
+    ...(device === undefined ? {} : { device }),
+    ioba: ioba === undefined ? null : hex(ioba),
+    pages,
+    events,
+    lines,
+    count,
+    message,
+  };
+}

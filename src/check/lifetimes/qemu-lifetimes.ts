@@ -1,0 +1,255 @@
+import { toBig } from "../../base/u64.ts";
+import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+
+/** How the life of a mapping ended. */
+export type Fate =
+  /** A call stored an entry that maps nothing. */
+  | "unmapped"
+  /** A call stored another mapping. */
+  | "replaced"
+  /** Its window went: removed, reset, or with its bridge. */
+  | "window-gone"
+  /** The entries were found empty, and no line says why: VIO devices clear their table so. */
+  | "cleared"
+  /** It has not ended: it is alive at the end of the trace. */
+  | "alive";
+
+/** A window as the mappings in it see it. */
+export interface LifetimeWindow {
+  readonly liobn: number;
+  readonly busOffset: bigint;
+  readonly pageShift: number;
+  readonly entries: number;
+}
+
+/** Where and when an event happened; what is kept of it. */
+export interface EventStamp {
+  /** Kind of the event. */
+  readonly kind: number;
+  readonly event: number;
+  /** Line or byte offset. */
+  readonly position: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly thread: number;
+}
+
+/** What one call mapped. */
+export interface Mapping {
+  /** Mappings before this one. */
+  readonly number: number;
+  readonly window: LifetimeWindow;
+  /** Index of its first entry in the window. */
+  readonly first: number;
+  readonly pages: number;
+  /** TCE of the first page; undefined when the trace does not tell it. */
+  readonly tce: bigint | undefined;
+  readonly perm: number;
+  /** Does every page map the same target, as `stuff` makes it? Otherwise consecutive ones. */
+  readonly constant: boolean;
+  /** A list prints only its last TCE; the others are concluded from that. */
+  readonly inferred: boolean;
+  readonly made: EventStamp;
+  /** Pages that are still mapped. */
+  left: number;
+}
+
+/** Hears of mappings as they begin and end. */
+export interface LifetimeSink {
+  begin(mapping: Mapping): void;
+  /**
+   * The pages `[first, first + pages)` of a mapping (counted from the
+   * window's first entry) ended; `mapping.left` no longer counts them.
+   *
+   * @param moment undefined for what is alive at the end of the trace
+   */
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void;
+}
+
+/**
+ * Follows each mapping of a trace from the call that made it to the one that
+ * ended it. Calls may unmap other pieces than they mapped.
+ *
+ * Memory follows what is alive: one object for a live call, and a second
+ * sparse table for each window that says whose an entry is.
+ */
+export class LifetimeTracker {
+  readonly rebuild: Rebuild;
+  readonly #sink: LifetimeSink;
+  readonly #windows = new Map<number, OwnedWindow>();
+  readonly #range = new CallRange();
+  #mappings = 0;
+  #lastKind = PUT;
+  #silentClears = 0;
+
+  constructor(sink: LifetimeSink, rebuild: Rebuild = new Rebuild()) {
+    this.#sink = sink;
+    this.rebuild = rebuild;
+  }
+
+  /** Takes one event; the object may be reused afterwards. */
+  handle(event: QemuTraceEvent): void {
+    this.rebuild.handle(event);
+    // What a new table means shows with the event after it.
+    const isKnown = this.#windows.get(event.liobn)?.rebuilt === this.rebuild.windows.get(event.liobn);
+    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(stampOf(event));
+    this.#lastKind = event.kind;
+    if (this.rebuild.counts.silentClears !== this.#silentClears) {
+      this.#silentClears = this.rebuild.counts.silentClears;
+      this.#dropWindow(event.liobn, "cleared", stampOf(event));
+    }
+    if (isStore(event)) this.#store(event);
+  }
+
+  /** To be called after the last event: ends what is alive. */
+  end(): void {
+    this.rebuild.end();
+    this.#dropGone(undefined);
+    for (const liobn of [...this.#windows.keys()]) this.#dropWindow(liobn, "alive", undefined);
+  }
+
+  /** The window that has this number now. */
+  window(liobn: number): LifetimeWindow | undefined {
+    return this.#windowOf(liobn)?.window;
+  }
+
+  #store(event: QemuTraceEvent): void {
+    const owned = this.#windowOf(event.liobn);
+    if (owned === undefined) return;
+    const { window } = owned.rebuilt;
+    const range = this.#range;
+    range.read(event, window.page);
+    const first = window.indexOf(range.startHi, range.startLo);
+    const pages = storedPages(event, window.entries - first);
+    // Of a window whose end is not known, an address may lie outside of what we assume.
+    if (pages <= 0 || first + pages > owned.window.entries) return;
+    const moment = stampOf(event);
+    const maps = permOf(event.tceLo) !== 0;
+    this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
+    if (!maps) return;
+    const mapping = this.#mappingOf(event, owned, first, pages, moment);
+    owned.add(mapping);
+    this.#sink.begin(mapping);
+  }
+
+  #mappingOf(
+    event: QemuTraceEvent,
+    { rebuilt, window }: OwnedWindow,
+    first: number,
+    pages: number,
+    made: EventStamp,
+  ): Mapping {
+    const { page } = rebuilt.window;
+    // Of a list the last TCE is printed, or that of the entry after the end of the window.
+    const isList = event.kind === INDIRECT;
+    const back = !isList ? 0 : event.failed ? pages : pages - 1;
+    const lo = event.tceLo - page.bytesLo(back);
+    const hi = event.tceHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+    return {
+      number: this.#mappings++,
+      window,
+      first,
+      pages,
+      tce: hi < 0 ? undefined : toBig(hi, lo),
+      perm: permOf(event.tceLo),
+      constant: event.kind === STUFF,
+      inferred: back > 0,
+      made,
+      left: pages,
+    };
+  }
+
+  #endRange(
+    owned: OwnedWindow,
+    first: number,
+    pages: number,
+    fate: Fate,
+    moment: EventStamp | undefined,
+  ): void {
+    owned.take(first, pages, (mapping, from, count) => {
+      mapping.left -= count;
+      this.#sink.end(mapping, from, count, fate, moment);
+    });
+  }
+
+  #windowOf(liobn: number): OwnedWindow | undefined {
+    const rebuilt = this.rebuild.windows.get(liobn);
+    const owned = this.#windows.get(liobn);
+    if (rebuilt === undefined) return undefined;
+    if (owned?.rebuilt === rebuilt) return owned;
+    const fresh = new OwnedWindow(rebuilt);
+    this.#windows.set(liobn, fresh);
+    return fresh;
+  }
+
+  /** Ends what was mapped in windows that are there no longer, or are others by now. */
+  #dropGone(moment: EventStamp | undefined): void {
+    for (const [liobn, { rebuilt }] of [...this.#windows]) {
+      if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", moment);
+    }
+  }
+
+  #dropWindow(liobn: number, fate: Fate, moment: EventStamp | undefined): void {
+    const owned = this.#windows.get(liobn);
+    if (owned === undefined) return;
+    this.#endRange(owned, 0, owned.window.entries, fate, moment);
+    this.#windows.delete(liobn);
+  }
+}
+
+/** A window with the owner of each entry. */
+class OwnedWindow {
+  readonly rebuilt: RebuiltWindow;
+  readonly window: LifetimeWindow;
+  /** By entry: 1 and the slot of its mapping in {@link #slots}; 0 if nothing is known to be mapped there. */
+  readonly #owners: TceTable;
+  readonly #slots: (Mapping | undefined)[] = [];
+  readonly #free: number[] = [];
+
+  constructor(rebuilt: RebuiltWindow) {
+    const { liobn, busOffset, pageShift, entries } = rebuilt.window;
+    this.rebuilt = rebuilt;
+    this.window = { liobn, busOffset, pageShift, entries };
+    this.#owners = new TceTable({ length: entries, pageShift: 0 });
+  }
+
+  add(mapping: Mapping): void {
+    const slot = this.#free.pop() ?? this.#slots.length;
+    this.#slots[slot] = mapping;
+    this.#owners.fill(mapping.first, mapping.pages, 0, slot + 1);
+  }
+
+  /** Takes entries away from their mappings; `visit` is called for each piece, in order. */
+  take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
+    const pieces: number[] = [];
+    this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
+      const last = pieces.length - 3;
+      if (last >= 0 && pieces[last] === lo && pieces[last + 1]! + pieces[last + 2]! === from) {
+        pieces[last + 2]! += count;
+      } else pieces.push(lo, from, count);
+    });
+    if (pieces.length > 0) this.#owners.fill(first, pages, 0, 0);
+    for (let i = 0; i < pieces.length; i += 3) {
+      const slot = pieces[i]! - 1;
+      const mapping = this.#slots[slot]!;
+      visit(mapping, pieces[i + 1]!, pieces[i + 2]!);
+      if (mapping.left > 0) continue;
+      this.#slots[slot] = undefined;
+      this.#free.push(slot);
+    }
+  }
+}
+
+const stampOf = (event: QemuTraceEvent): EventStamp => ({
+  kind: event.kind,
+  event: event.number,
+  position: event.position,
+  seconds: event.seconds,
+  nanoseconds: event.nanoseconds,
+  thread: event.thread,
+});

@@ -1,0 +1,8 @@
+import type { DeviceMappings } from "./mappings.ts";
+import type { MissingSyncs } from "./missing-syncs.ts";
+
+/** What is known of one device. */
+export interface LinuxDevice {
+  readonly mappings: DeviceMappings;
+  readonly syncs: MissingSyncs;
+}

@@ -1,0 +1,100 @@
+import { toBig } from "../../base/u64.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
+import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
+import { GuiltyCallers } from "./leaks.ts";
+import type { LiveMapping } from "./live-mapping.ts";
+import type { PastUnmap } from "./past-unmaps.ts";
+
+/** Events of other CPUs that can stand before the line which says that some are missing. */
+const BEFORE_LOST = 4096;
+
+/**
+ * What is wrong in a recording of Linux. Findings are kept back until no lost
+ * events can stand after them that would explain them.
+ */
+export class DmaReport {
+  readonly log: FindingLog = new FindingLog();
+  readonly guilty: GuiltyCallers = new GuiltyCallers();
+  /** Names of devices, by number; may grow while events come. */
+  readonly names: readonly string[];
+  #held: { readonly event: number; readonly finding: NewFinding }[] = [];
+
+  constructor(names: readonly string[]) {
+    this.names = names;
+  }
+
+  /**
+   * An error that an event shows.
+   *
+   * @param mapping what it is about, if that is known
+   * @param causes places before the event that prove it
+   */
+  add(
+    event: LinuxDmaEvent,
+    kind: FindingKind,
+    mapping: LiveMapping | undefined,
+    causes: readonly Place[],
+    message: string,
+  ): void {
+    this.guilty.add(event);
+    this.#hold(event, {
+      kind,
+      severity: "error",
+      device: this.names[event.device]!,
+      ioba: mapping === undefined ? toBig(event.dmaHi, event.dmaLo) : toBig(mapping.dmaHi, mapping.dmaLo),
+      pages: pagesOf(mapping?.size ?? event.size),
+      places: [...causes, placeOfDma(event)],
+      message,
+    });
+  }
+
+  /** A second unmap. */
+  addDoubleUnmap(event: LinuxDmaEvent, past: PastUnmap): void {
+    const made = { event: past.madeEvent, line: past.madeLine };
+    this.guilty.add(event);
+    this.#hold(event, {
+      kind: "double-unmap",
+      severity: "error",
+      device: this.names[event.device]!,
+      ...(DMA_KINDS[event.kind]!.family === LIST ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
+      pages: pagesOf(event.size),
+      places: [made, past, placeOfDma(event)],
+      message: `the mapping made by ${placeText(made)} was undone by ${placeText(past)}, and is undone again`,
+    });
+  }
+
+  /** Lets go of findings for which the event of this number comes too late to explain them. */
+  advance(event: number): void {
+    if (this.#held.length > 0) this.#release(event - BEFORE_LOST);
+  }
+
+  /** Events are missing: what looked wrong shortly before may be explained. */
+  lose(): void {
+    this.#held = [];
+    this.guilty.clear();
+  }
+
+  /** No event comes any more. */
+  end(): void {
+    this.#release(Number.POSITIVE_INFINITY);
+  }
+
+  #hold(event: LinuxDmaEvent, finding: NewFinding): void {
+    this.#held.push({ event: event.number, finding });
+  }
+
+  #release(before: number): void {
+    let count = 0;
+    while (count < this.#held.length && this.#held[count]!.event < before) {
+      this.log.add(this.#held[count++]!.finding);
+    }
+    if (count > 0) this.#held = this.#held.slice(count);
+  }
+}
+
+/** Where an event stands. */
+export const placeOfDma = ({ number, line }: LinuxDmaEvent): Place => ({ event: number, line });
+
+/** Pages of 4 KiB that so many bytes take. */
+export const pagesOf = (bytes: number): number => Math.ceil(bytes / 4096);

@@ -1,0 +1,223 @@
+import { hex } from "../../base/u64.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import type { Machine } from "../../spapr/machine.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { Hcall, MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
+import { HcallRegisters } from "../../spapr/registers.ts";
+import { permOf } from "../../tce/tce.ts";
+import type { WindowAdoption } from "./adoption.ts";
+import { askedPages, CallRange, storedPages } from "./call-range.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** Where in the machine's memory lists are put. */
+const LIST_ADDRESS = 0x20_0000;
+
+/** Makes the hypercalls of a trace on a machine of ours, and compares their results. */
+export class RebuiltCalls {
+  readonly #machine: Machine;
+  readonly #windows: RebuiltWindows;
+  readonly #adoption: WindowAdoption;
+  readonly #verdicts: Verdicts;
+  readonly #observer: RebuildObserver | null;
+  readonly #range = new CallRange();
+  /** Why the engine refused the last call. */
+  #refusal: Refusal | undefined;
+  readonly #registers = new HcallRegisters();
+  readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
+  readonly #listView = new DataView(this.#list.buffer);
+
+  constructor({ machine, windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
+    this.#machine = machine;
+    this.#windows = windows;
+    this.#adoption = adoption;
+    this.#verdicts = verdicts;
+    this.#observer = observer;
+    if (observer === null) return;
+    machine.observer.refusal = (refusal) => {
+      this.#refusal = refusal;
+    };
+  }
+
+  put(event: QemuTraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined && !event.failed) {
+      this.#verdicts.skip();
+      return;
+    }
+    const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    if (rebuilt !== undefined) this.#changing(event, rebuilt, index, 1);
+    const status = this.#callPut(event);
+    if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
+    if (status !== 0) return;
+    rebuilt.mark(index, 1, Certainty.KNOWN);
+    this.#observer?.changed(event, rebuilt);
+  }
+
+  /** Books and tells that a successful call is going to store entries. */
+  #changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    if (event.failed || first + count > rebuilt.window.entries) return;
+    const table = rebuilt.window.table!;
+    table.load(first);
+    const was = permOf(table.lo);
+    this.#observer?.changing(event, rebuilt, first, count, was);
+    rebuilt.changing(event, first, count, was);
+  }
+
+  get(event: QemuTraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined && !event.failed) {
+      this.#verdicts.skip();
+      return;
+    }
+    const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo);
+    if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
+    const index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    const { words } = this.#registers;
+    const same = words[2] === event.tceHi && words[3] === event.tceLo;
+    if (!rebuilt.knows(index)) {
+      this.#verdicts.learn(event, rebuilt, index, same);
+    } else if (!same) {
+      this.#verdicts.mismatch(event, "this entry", `tce ${hex(this.#registers.get(4))}`);
+    }
+  }
+
+  stuff(event: QemuTraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined) {
+      if (!event.failed) this.#verdicts.skip();
+      return;
+    }
+    const { window } = rebuilt;
+    if (event.failed) {
+      this.#stuffFailed(event, rebuilt);
+      return;
+    }
+    const range = this.#range;
+    range.read(event, window.page);
+    const pages = askedPages(event);
+    const first = window.indexOf(range.startHi, range.startLo);
+    this.#changing(event, rebuilt, first, pages);
+    const status = this.#callStuff(event, range.startHi, range.startLo);
+    if (!this.#checkStatus(event, rebuilt, status)) return;
+    rebuilt.mark(first, pages, Certainty.KNOWN);
+    if (permOf(event.tceLo) !== 0) this.#observer?.changed(event, rebuilt);
+  }
+
+  /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
+  #stuffFailed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
+    const { window } = rebuilt;
+    if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
+      this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
+      return;
+    }
+    const behind = Math.min(event.pagesLo - 1, window.entries);
+    rebuilt.mark(window.entries - behind, behind, Certainty.UNKNOWN);
+    this.#verdicts.skip();
+  }
+
+  indirect(event: QemuTraceEvent): void {
+    const rebuilt = this.#windowOf(event);
+    if (rebuilt === undefined) {
+      if (!event.failed) this.#verdicts.skip();
+      return;
+    }
+    const { window } = rebuilt;
+    const index = window.indexOf(event.iobaHi, event.iobaLo);
+    const stored = storedPages(event, window.entries - index);
+    const count = event.failed ? stored + 1 : stored;
+    if (count > MAX_LIST_ENTRIES) {
+      this.#verdicts.mismatch(event, `a list of at most ${MAX_LIST_ENTRIES} entries`, `${count} entries`);
+      return;
+    }
+    const linear = this.#inferList(window, count, event.tceHi, event.tceLo);
+    this.#machine.ram.write(LIST_ADDRESS, this.#list.subarray(0, count * 8));
+    this.#changing(event, rebuilt, index, stored);
+    const status = this.#callList(event, count);
+    if (!this.#checkStatus(event, rebuilt, status) || stored === 0) return;
+    rebuilt.mark(index, stored, linear ? Certainty.INFERRED : Certainty.UNKNOWN);
+    if (status !== 0) return;
+    rebuilt.mark(index + stored - 1, 1, Certainty.KNOWN);
+    this.#observer?.changed(event, rebuilt);
+  }
+
+  /**
+   * Fills the list with the linear run that ends in the value printed (with
+   * that value, if it maps nothing).
+   *
+   * @returns false if there is no such run, because it would begin below 0
+   */
+  #inferList(window: DmaWindow, count: number, lastHi: number, lastLo: number): boolean {
+    const { page } = window;
+    const mapped = permOf(lastLo) !== 0;
+    const spanHi = page.bytesHi(count - 1);
+    const spanLo = page.bytesLo(count - 1);
+    const fits = !mapped || lastHi > spanHi || (lastHi === spanHi && lastLo >= spanLo);
+    for (let i = 0; i < count; i++) {
+      const back = mapped ? count - 1 - i : 0;
+      const lo = lastLo - page.bytesLo(back);
+      const hi = lastHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+      this.#listView.setUint32(i * 8, hi);
+      this.#listView.setUint32(i * 8 + 4, lo);
+    }
+    return fits;
+  }
+
+  #callPut(event: QemuTraceEvent): number {
+    this.#setArguments(event.tceHi, event.tceLo, 0);
+    return this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo);
+  }
+
+  #callStuff(event: QemuTraceEvent, startHi: number, startLo: number): number {
+    this.#setArguments(event.tceHi, event.tceLo, event.pagesLo);
+    return this.#call(Hcall.STUFF_TCE, event, startHi, startLo);
+  }
+
+  #callList(event: QemuTraceEvent, count: number): number {
+    this.#setArguments(0, LIST_ADDRESS, count);
+    return this.#call(Hcall.PUT_TCE_INDIRECT, event, event.iobaHi, event.iobaLo);
+  }
+
+  /** What the calls take after LIOBN and bus address. */
+  #setArguments(r6Hi: number, r6Lo: number, r7: number): void {
+    const { words } = this.#registers;
+    words[6] = r6Hi;
+    words[7] = r6Lo;
+    words[8] = 0;
+    words[9] = r7;
+  }
+
+  #call(opcode: number, event: QemuTraceEvent, iobaHi: number, iobaLo: number): number {
+    const { words } = this.#registers;
+    words[0] = 0;
+    words[1] = opcode;
+    words[2] = event.liobnHi;
+    words[3] = event.liobnLo;
+    words[4] = iobaHi;
+    words[5] = iobaLo;
+    this.#refusal = undefined;
+    return this.#machine.hcall(words);
+  }
+
+  /** @returns false if the status is not the recorded one; then the entry is left alone */
+  #checkStatus(event: QemuTraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
+    if (status === 0 ? !event.failed : status === event.ret) {
+      this.#verdicts.counts.statuses++;
+      if (status !== 0) this.#observer?.refused(event, this.#refusal);
+      return true;
+    }
+    if (rebuilt?.assumed === true) this.#verdicts.skip();
+    else this.#verdicts.mismatch(event, `ret ${event.ret}`, `ret ${status}`);
+    return false;
+  }
+
+  /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
+  #windowOf(event: QemuTraceEvent): RebuiltWindow | undefined {
+    const rebuilt = this.#windows.find(event);
+    return rebuilt !== undefined || event.failed ? rebuilt : this.#adoption.called(event);
+  }
+}

@@ -1,0 +1,15 @@
+import type { Machine } from "../../spapr/machine.ts";
+import type { WindowHosts } from "./hosts.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** What those who rebuild a trace together share. */
+export interface RebuildParts {
+  readonly machine: Machine;
+  readonly hosts: WindowHosts;
+  readonly windows: RebuiltWindows;
+  readonly verdicts: Verdicts;
+  /** Notified of what happens; null if nobody listens. */
+  readonly observer: RebuildObserver | null;
+}

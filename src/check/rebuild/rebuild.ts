@@ -1,0 +1,158 @@
+import {
+  DDW_CREATE,
+  DDW_QUERY,
+  DDW_REMOVE,
+  DDW_RESET,
+  GET,
+  INDIRECT,
+  NEW_TABLE,
+  POST_LOAD,
+  PRE_SAVE,
+  PUT,
+  type QemuTraceEvent,
+  STUFF,
+  XLATE,
+} from "../../formats/trace/trace-event.ts";
+import { Machine } from "../../spapr/machine.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { WindowAdoption } from "./adoption.ts";
+import { RebuiltCalls } from "./calls.ts";
+import { POSITION_SPAN } from "./entry-history.ts";
+import { WindowHosts } from "./hosts.ts";
+import { WindowLifecycle } from "./lifecycle.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
+import type { RebuiltWindow } from "./rebuilt-window.ts";
+import { RebuiltWindows } from "./rebuilt-windows.ts";
+import { RebuiltTranslations } from "./translations.ts";
+import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
+
+/**
+ * Rebuilds the DMA windows of a real machine from its trace, by doing what the
+ * guest did on a machine of ours, and compares every answer.
+ *
+ * A trace may begin in the middle: windows that are used without having been
+ * created are adopted with all entries unknown. A list prints only its last
+ * TCE: the others are inferred until a translation or a read confirms them (LINUX-LIST-1).
+ */
+export class Rebuild {
+  readonly machine: Machine;
+  readonly #verdicts: Verdicts;
+  readonly #windows: RebuiltWindows;
+  readonly #hosts: WindowHosts;
+  readonly #adoption: WindowAdoption;
+  readonly #lifecycle: WindowLifecycle;
+  readonly #calls: RebuiltCalls;
+  readonly #translations: RebuiltTranslations;
+
+  /** @param observer notified of what happens */
+  constructor(profile?: string, observer: RebuildObserver | null = null) {
+    this.machine = new Machine({ phbs: [], ...(profile === undefined ? {} : { profile }) });
+    this.#verdicts = new Verdicts((event, mismatch) => observer?.mismatch(event, mismatch));
+    this.#windows = new RebuiltWindows(observer);
+    this.#hosts = new WindowHosts(this.machine);
+    const parts: RebuildParts = {
+      machine: this.machine,
+      hosts: this.#hosts,
+      windows: this.#windows,
+      verdicts: this.#verdicts,
+      observer,
+    };
+    this.#adoption = new WindowAdoption(parts);
+    this.#lifecycle = new WindowLifecycle(parts, this.#adoption);
+    this.#calls = new RebuiltCalls(parts, this.#adoption);
+    this.#translations = new RebuiltTranslations(parts, this.#adoption);
+  }
+
+  /** What was compared, and how it came out. */
+  get counts(): RebuildCounts {
+    return this.#verdicts.counts;
+  }
+
+  /** The first recorded answers that the engine does not give. */
+  get mismatches(): readonly Mismatch[] {
+    return this.#verdicts.mismatches;
+  }
+
+  /** Windows that are enabled now, by LIOBN. */
+  get windows(): ReadonlyMap<number, RebuiltWindow> {
+    return this.#windows.byLiobn;
+  }
+
+  /**
+   * Takes over a window with entries that are all known, as a saved machine has
+   * it; without a table the window is not there.
+   *
+   * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
+   */
+  load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
+    this.#adoption.load(liobn, pageShift, busOffset, table);
+  }
+
+  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  knowBridge(config: PhbConfig): void {
+    this.#hosts.plug(config);
+  }
+
+  /** To be called when events are missing here: nothing is known any more but what they cannot have changed. */
+  lose(): void {
+    this.#lifecycle.lose();
+  }
+
+  /** Brings the windows up to date before `next` happens, for who wants to look at them there. */
+  settle(next: QemuTraceEvent): void {
+    this.#lifecycle.settle(next);
+  }
+
+  /** To be called after the last event. */
+  end(): void {
+    this.#lifecycle.settle(undefined);
+  }
+
+  /** Takes one event; the object may be reused afterwards. */
+  handle(event: QemuTraceEvent): void {
+    const lifecycle = this.#lifecycle;
+    if (event.position >= POSITION_SPAN) this.#windows.scale.note(event.number, event.position);
+    if (lifecycle.pending) lifecycle.settle(event);
+    // The kinds that a trace has most of come first.
+    switch (event.kind) {
+      case XLATE:
+        this.#translations.translate(event);
+        break;
+      case PUT:
+        this.#calls.put(event);
+        break;
+      case STUFF:
+        this.#calls.stuff(event);
+        break;
+      case INDIRECT:
+        this.#calls.indirect(event);
+        break;
+      case GET:
+        this.#calls.get(event);
+        break;
+      case NEW_TABLE:
+        lifecycle.newTable(event);
+        break;
+      case DDW_QUERY:
+        lifecycle.query(event);
+        break;
+      case DDW_CREATE:
+        lifecycle.create(event);
+        break;
+      case DDW_REMOVE:
+        lifecycle.remove(event);
+        break;
+      case DDW_RESET:
+        lifecycle.reset(event);
+        break;
+      case PRE_SAVE:
+        this.#adoption.saved(event, event.entries);
+        break;
+      case POST_LOAD:
+        this.#adoption.saved(event, event.newEntries);
+        break;
+    }
+  }
+}

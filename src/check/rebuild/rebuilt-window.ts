@@ -1,0 +1,221 @@
+import type { Permission } from "../../base/permission.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import { permOf } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import type { Place } from "../findings/finding.ts";
+import { EntryHistory, type PositionScale } from "./entry-history.ts";
+
+/** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
+const FEW = 32;
+
+/** How sure we are of an entry. */
+export const Certainty = {
+  /** Printed by the trace, or known to be empty. */
+  KNOWN: 0,
+  /** Concluded from the last entry of a list, on the assumption that the list is linear. */
+  INFERRED: 1,
+  /** May hold anything. */
+  UNKNOWN: 2,
+} as const;
+
+/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+export function forEachCertainty(
+  certainties: TceView,
+  first: number,
+  end: number,
+  visit: (first: number, count: number, certainty: number) => void,
+): void {
+  let at = first;
+  const knownTo = (to: number): void => {
+    if (to > at) visit(at, to - at, Certainty.KNOWN);
+  };
+  certainties.forEachStoredRun(first, end, (from, count, _hi, certainty) => {
+    knownTo(from);
+    visit(from, count, certainty);
+    at = from + count;
+  });
+  knownTo(end);
+}
+
+/** Entries of a window by how sure we are of them. The four classes add up to the window. */
+export interface EntryClasses {
+  /** Not zero, and printed by the trace or confirmed by it. */
+  known: number;
+  inferred: number;
+  unknown: number;
+  /** Known to be zero. */
+  empty: number;
+}
+
+/**
+ * A DMA window that a trace tells of, with a second table that says how sure we
+ * are of each entry. That one is sparse, too: an unknown window is one run.
+ */
+export class RebuiltWindow {
+  readonly window: DmaWindow;
+  /** The trace did not tell the geometry: QEMU's defaults are assumed, and an end that is far enough. */
+  assumed: boolean;
+  /** Where the trace says that it came; undefined if it was there before. */
+  readonly createdAt: Place | undefined;
+  /** Which event changed each entry last. */
+  readonly history: EntryHistory;
+  /** Which event showed what was in an entry that no call of the trace had made known. */
+  readonly learned: EntryHistory;
+  readonly #certainty: TceTable;
+  /**
+   * Nearly every look ends at these two.
+   *
+   * Invariant *doubt*: all entries that are not known lie in `[#doubtFirst, #doubtEnd)`, which is empty only if there
+   * are none; {@link mark}, the only way in which certainties change, widens it.
+   */
+  #doubtFirst = 0;
+  #doubtEnd = 0;
+  /**
+   * An entry found in there: a device reads its rings again and again.
+   *
+   * Invariant *last known*: it is known, or -1; {@link mark} forgets it where an entry may become doubtful.
+   */
+  #lastKnown = -1;
+
+  constructor(
+    window: DmaWindow,
+    certainty: number,
+    assumed: boolean,
+    scale: PositionScale,
+    createdAt: Place | undefined,
+  ) {
+    this.window = window;
+    this.assumed = assumed;
+    this.createdAt = createdAt;
+    this.history = new EntryHistory(window.entries, scale);
+    this.learned = new EntryHistory(window.entries, scale);
+    this.#certainty = new TceTable({ length: window.entries, pageShift: 0 });
+    this.mark(0, window.entries, certainty);
+  }
+
+  /** Bus address of an entry. */
+  iobaOf(index: number): bigint {
+    const { busOffset, pageShift } = this.window;
+    return BigInt.asUintN(64, busOffset + (BigInt(index) << BigInt(pageShift)));
+  }
+
+  /**
+   * Books that a call is about to store entries. An unmap counts only where
+   * something was, or may have been: a driver that clears a new window has
+   * unmapped nothing.
+   *
+   * @param was permission of the first of them until then
+   */
+  changing(event: QemuTraceEvent, first: number, count: number, was: Permission): void {
+    const { history } = this;
+    const table = this.window.table!;
+    if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);
+    else if (count === 1) {
+      if (was === 0 && this.knows(first)) return;
+      history.note(first, 1, event.number, event.position);
+    } else if (count <= FEW) {
+      for (let index = first; index < first + count; index++) {
+        table.load(index);
+        this.changing(event, index, 1, permOf(table.lo));
+      }
+    } else {
+      table.forEachStoredRun(first, first + count, (from, length) => {
+        history.note(from, length, event.number, event.position);
+      });
+      this.#certainty.forEachStoredRun(first, first + count, (from, length) => {
+        history.note(from, length, event.number, event.position);
+      });
+    }
+  }
+
+  /** Events are missing: anything may have happened to the window, also that it is another one now. */
+  doubt(): void {
+    this.mark(0, this.window.entries, Certainty.UNKNOWN);
+    this.history.clear();
+    this.learned.clear();
+    this.assumed = true;
+  }
+
+  /** Says how sure we are of entries from now on. */
+  mark(first: number, count: number, certainty: number): void {
+    if (certainty === Certainty.KNOWN) {
+      if (!this.#mayDoubt(first, first + count)) return;
+    } else if (count > 0) {
+      this.#lastKnown = -1;
+      const isFirst = this.#doubtEnd === 0;
+      this.#doubtFirst = isFirst ? first : Math.min(this.#doubtFirst, first);
+      this.#doubtEnd = Math.max(this.#doubtEnd, first + count);
+    }
+    if (count === 1) this.#certainty.put(first, 0, certainty);
+    else this.#certainty.fill(first, count, 0, certainty);
+    if (this.#certainty.storedCount === 0) this.#doubtFirst = this.#doubtEnd = 0;
+  }
+
+  #mayDoubt(first: number, end: number): boolean {
+    return first < this.#doubtEnd && end > this.#doubtFirst;
+  }
+
+  /** Marks all entries that are not known to be empty as unknown. */
+  doubtStored(): void {
+    this.window.table?.forEachStoredRun(0, this.window.entries, (first, count) => {
+      this.mark(first, count, Certainty.UNKNOWN);
+    });
+  }
+
+  /** The certainties as they are now, for ever. */
+  certainties(): TceView {
+    return this.#certainty.snapshot();
+  }
+
+  /** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+  forEachCertainty(
+    first: number,
+    end: number,
+    visit: (first: number, count: number, certainty: number) => void,
+  ): void {
+    forEachCertainty(this.#certainty, first, end, visit);
+  }
+
+  /** Are all of these entries known? */
+  isKnown(first: number, count: number): boolean {
+    return !this.#mayDoubt(first, first + count) || this.#countDoubtful(first, first + count) === 0;
+  }
+
+  #countDoubtful(first: number, end: number): number {
+    let doubtful = 0;
+    this.#certainty.forEachStoredRun(first, end, (_first, count) => {
+      doubtful += count;
+    });
+    return doubtful;
+  }
+
+  /** Is an entry known? */
+  knows(index: number): boolean {
+    if (index === this.#lastKnown || !this.#mayDoubt(index, index + 1)) return true;
+    if (this.certainty(index) !== Certainty.KNOWN) return false;
+    this.#lastKnown = index;
+    return true;
+  }
+
+  certainty(index: number): number {
+    this.#certainty.load(index);
+    return this.#certainty.lo;
+  }
+
+  /** Counts the entries of each class; costs what is mapped or in doubt. */
+  classes(): EntryClasses {
+    const { table, entries } = this.window;
+    const classes: EntryClasses = { known: table?.storedCount ?? 0, inferred: 0, unknown: 0, empty: 0 };
+    this.#certainty.forEachStoredRun(0, entries, (first, count, _hi, certainty) => {
+      if (certainty === Certainty.INFERRED) classes.inferred += count;
+      else classes.unknown += count;
+      table?.forEachStoredRun(first, first + count, (_first, stored) => {
+        classes.known -= stored;
+      });
+    });
+    classes.empty = entries - classes.known - classes.inferred - classes.unknown;
+    return classes;
+  }
+}

@@ -1,0 +1,86 @@
+import { entryOf, hex, toBig } from "../../base/u64.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { IommuTranslation } from "../../memory/iommu-hooks.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
+import { NO_MASK, type WindowAdoption } from "./adoption.ts";
+import type { RebuildObserver } from "./observer.ts";
+import type { RebuildParts } from "./parts.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindows } from "./rebuilt-windows.ts";
+import type { RebuildCounts, Verdicts } from "./verdicts.ts";
+
+/** Makes the translations of a trace in our windows, and compares what comes out. */
+export class RebuiltTranslations {
+  readonly #windows: RebuiltWindows;
+  readonly #adoption: WindowAdoption;
+  readonly #verdicts: Verdicts;
+  readonly #counts: RebuildCounts;
+  readonly #observer: RebuildObserver | null;
+  readonly #translation = new IommuTranslation();
+
+  constructor({ windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
+    this.#windows = windows;
+    this.#adoption = adoption;
+    this.#observer = observer;
+    this.#verdicts = verdicts;
+    this.#counts = verdicts.counts;
+  }
+
+  translate(event: QemuTraceEvent): void {
+    let rebuilt = this.#windows.find(event);
+    if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
+      rebuilt = this.#adoption.translated(event);
+      if (rebuilt === undefined) {
+        this.#verdicts.skip();
+        return;
+      }
+    }
+    const { window } = rebuilt;
+    const entry = this.#translation;
+    window.translate(event.iobaHi, event.iobaLo, entry);
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
+    const same =
+      entry.perm === event.perm &&
+      entry.targetLo >>> 0 === event.tceLo &&
+      entry.targetHi >>> 0 === event.tceHi &&
+      entry.maskLo >>> 0 === event.mask;
+    // Nearly every translation. Outside of the window there is no permission.
+    if (same && event.perm !== 0 && rebuilt.knows(index)) this.#counts.translations++;
+    else if (index < window.entries) this.#translateEntry(event, rebuilt, index, same);
+    else this.#translateOutside(event, rebuilt, same);
+  }
+
+  #translateOutside(event: QemuTraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
+    if (!same) {
+      const { entries } = rebuilt.window;
+      this.#verdicts.mismatch(event, "a translation outside of the window", `${entries} entries`);
+      return;
+    }
+    this.#counts.translations++;
+    this.#observer?.outside(event, rebuilt);
+  }
+
+  #translateEntry(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+    const { window } = rebuilt;
+    if (!same || event.perm === 0) {
+      const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
+      if (isExplained) return;
+    }
+    if (!same && !window.isPci && event.perm === 0 && (event.tceHi | event.tceLo) === 0) {
+      // quiesce and a device reset clear a VIO table and leave no line.
+      this.#counts.silentClears++;
+      window.reset();
+      rebuilt.mark(0, window.entries, Certainty.KNOWN);
+      return;
+    }
+    if (!rebuilt.knows(index)) this.#verdicts.learn(event, rebuilt, index, same);
+    else if (same) this.#counts.translations++;
+    else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
+  }
+}
+
+const differentPages = (window: DmaWindow, event: QemuTraceEvent): boolean =>
+  event.mask !== NO_MASK && event.mask !== ~window.page.maskLo >>> 0;
+
+const textOf = (entry: IommuTranslation): string =>
+  `-> ${hex(toBig(entry.targetHi, entry.targetLo))} perm=${entry.perm} mask=${hex(entry.maskLo >>> 0)}`;

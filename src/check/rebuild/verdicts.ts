@@ -1,0 +1,86 @@
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
+import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
+import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+
+/** Mismatches that are kept with their text; all are counted. */
+const MAX_KEPT_MISMATCHES = 1000;
+
+/** A recorded answer that the engine does not give. */
+export interface Mismatch {
+  readonly event: number;
+  readonly line: number;
+  readonly text: string;
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** What was compared, and how it came out. */
+export interface RebuildCounts {
+  /** Statuses and H_GET_TCE values that the trace determines, and the engine gave. */
+  statuses: number;
+  /** Translations of known entries (and of known emptiness) that the engine gave. */
+  translations: number;
+  /** Translations and reads that confirmed inferred entries, which are known from then on. */
+  confirmed: number;
+  /** Translations and reads that contradicted an inferred entry. */
+  contradicted: number;
+  /** Translations and reads of unknown entries, which are known from then on. */
+  learned: number;
+  /** Events about windows of which the trace has not shown enough. */
+  undetermined: number;
+  /** VIO tables found empty that the trace left full: `quiesce` and resets leave no line. */
+  silentClears: number;
+  mismatches: number;
+}
+
+/** Keeps count of what was compared. */
+export class Verdicts {
+  readonly counts: RebuildCounts = {
+    statuses: 0,
+    translations: 0,
+    confirmed: 0,
+    contradicted: 0,
+    learned: 0,
+    undetermined: 0,
+    silentClears: 0,
+    mismatches: 0,
+  };
+  readonly mismatches: Mismatch[] = [];
+  readonly #onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void;
+
+  constructor(onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void) {
+    this.#onMismatch = onMismatch;
+  }
+
+  /** The trace does not determine this answer. */
+  skip(): void {
+    this.counts.undetermined++;
+  }
+
+  /** Books a look at an entry that is not known: it is from now on, as the event shows it. */
+  learn(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+    rebuilt.learned.note(index, 1, event.number, event.position);
+    if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
+    else if (same) this.counts.confirmed++;
+    else this.counts.contradicted++;
+    if (!same) {
+      // A translation prints the permission apart from the target, a read the whole entry.
+      const tceLo = event.kind === XLATE ? (event.tceLo | event.perm) >>> 0 : event.tceLo;
+      rebuilt.window.table!.put(index, event.tceHi, tceLo);
+    }
+    rebuilt.mark(index, 1, Certainty.KNOWN);
+  }
+
+  mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
+    this.counts.mismatches++;
+    if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
+    const text = formatTraceEvent(event);
+    const mismatch = { event: event.number, line: event.position, text, expected, actual };
+    this.mismatches.push(mismatch);
+    this.#onMismatch(event, mismatch);
+  }
+}
+
+/** The text of a mismatch for people. */
+export const formatMismatch = (mismatch: Mismatch): string =>
+  `line ${mismatch.line}: ${mismatch.text}\n    recorded: ${mismatch.expected}, ours: ${mismatch.actual}`;

@@ -1,0 +1,165 @@
+import { pageStep } from "../../base/page-step.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { RamBlock } from "../../formats/migration/ram.ts";
+import type { SectionInfo } from "../../formats/migration/section.ts";
+import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import type { CheckReport } from "../trace-check.ts";
+import { findHoles } from "../windows/direct-map.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
+import { findFull } from "../windows/full.ts";
+import { findOverlaps } from "../windows/overlaps.ts";
+import type { StaticWindow } from "../windows/static-window.ts";
+import { contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
+
+/** QEMU's name of a pseries machine's main memory, which begins at 0. */
+const MAIN_MEMORY = "ppc_spapr.ram";
+/** Sizes of memory that can be plugged are multiples of this (256 MiB); ROMs of devices are smaller. */
+const PLUGGABLE = 0x1000_0000;
+
+/**
+ * Checks a saved machine: what one state shows, without a history. In the
+ * report an event is a section of the stream, and a line is the offset of its
+ * first byte; what is verified are sections that are as long as described.
+ */
+export function checkStream(stream: PartialStream, file: string, options: CheckOptions): CheckReport {
+  const log = new FindingLog();
+  const places = placesOf(stream);
+  const windows = stream.windows
+    .filter(({ entries }) => entries > 0)
+    .map((saved) => staticWindow(saved, places));
+  findContradictions(stream.windows, places, log);
+  const { main, end } = memoryOf(stream.ramBlocks, options);
+  for (const group of byOwner(windows)) {
+    group.forEach((window, i) => {
+      findOverlaps(window, group.slice(0, i), log);
+      findFull(window, window.createdAt, options, log);
+      if (end !== undefined) findBeyond(window, end, log);
+    });
+    findHoles(group, { ...options, ram: main }, log);
+  }
+  const { damage, sections, description } = stream;
+  if (damage !== undefined) {
+    log.add({
+      kind: "truncated",
+      severity: "error",
+      places: [{ event: sections.length, line: Number(damage.details.offset) }],
+      message: `no QEMU loads this: ${damage.message}`,
+    });
+  }
+  return {
+    file,
+    format: "migration-stream",
+    events: sections.length,
+    skippedLines: 0,
+    verified: description === null ? 0 : description.sections.length,
+    mismatches: log.findings.filter(({ kind }) => kind === "mismatch").length,
+    windows: windows.map(({ window }) => ({
+      liobn: window.liobn,
+      busOffset: window.busOffset,
+      pageShift: window.pageShift,
+      entries: window.entries,
+      assumed: false,
+      createdAt: undefined,
+      removedAt: undefined,
+      live: window.table?.validCount ?? 0,
+      inferred: 0,
+      unknown: 0,
+    })),
+    findings: log.findings,
+    droppedFindings: log.dropped,
+  };
+}
+
+/** Sections by number, as places of findings. */
+const placesOf = ({ sections }: PartialStream): Map<SectionInfo, Place> =>
+  new Map(sections.map((section, event) => [section, { event, line: section.offset }]));
+
+/** Windows that share a bus, each number once: only damage has one twice. */
+function byOwner(windows: readonly StaticWindow[]): StaticWindow[][] {
+  const owners = new Map<string, Map<number, StaticWindow>>();
+  for (const found of windows) {
+    const { owner, liobn } = found.window;
+    const group = owners.get(owner) ?? new Map<number, StaticWindow>();
+    owners.set(owner, group);
+    if (!group.has(liobn)) group.set(liobn, found);
+  }
+  return [...owners.values()].map((group) => [...group.values()]);
+}
+
+function staticWindow(saved: SavedWindow, places: Map<SectionInfo, Place>): StaticWindow {
+  const { liobn, entries, table } = saved;
+  const { busOffset, pageShift } = saved.geometry ?? { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT };
+  const isPci = isPciLiobn(liobn);
+  const owner = isPci ? `pci@${phbOfLiobn(liobn)}` : `vio@${hex(liobn)}`;
+  return {
+    window: { liobn, busOffset, pageShift, page: pageStep(pageShift), entries, isPci, owner, table },
+    assumed: false,
+    createdAt: places.get(saved.section),
+    isKnown: () => true,
+  };
+}
+
+function findContradictions(
+  windows: readonly SavedWindow[],
+  places: Map<SectionInfo, Place>,
+  log: FindingLog,
+): void {
+  const found = windows.flatMap((saved) => contradictionsOf(saved).map((text) => [saved, text] as const));
+  for (const [saved, text] of [...found, ...contradictionsBetween(windows)]) {
+    log.add({
+      kind: "mismatch",
+      severity: "error",
+      liobn: saved.liobn,
+      places: [places.get(saved.section)!],
+      message: `the section of this window contradicts itself or the others: ${text}`,
+    });
+  }
+}
+
+/** How far main memory reaches, and where all memory ends; undefined for what the stream does not tell. */
+function memoryOf(
+  blocks: readonly RamBlock[],
+  { ram }: CheckOptions,
+): { readonly main: bigint | undefined; readonly end: bigint | undefined } {
+  if (ram !== undefined) return { main: ram, end: ram };
+  const main = blocks.find(({ name }) => name === MAIN_MEMORY);
+  if (main === undefined) return { main: undefined, end: undefined };
+  const size = BigInt(main.size);
+  // Where plugged memory lies is not in the list of blocks.
+  const more = blocks.some((block) => block !== main && block.size > 0 && block.size % PLUGGABLE === 0);
+  return { main: size, end: more ? undefined : size };
+}
+
+/** Finds entries that map what is no memory. */
+function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: FindingLog): void {
+  const shift = BigInt(window.pageShift);
+  let beyond = 0;
+  let firstIndex = 0;
+  let firstTarget = 0n;
+  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
+    const target = toBig(hi, lo);
+    // Pages of the run that end within memory.
+    const within = target >= end ? 0n : (end - target) >> shift;
+    const inside = step === 0 && within > 0n ? BigInt(pages) : within;
+    const outside = pages - Number(inside < BigInt(pages) ? inside : BigInt(pages));
+    if (outside === 0) return;
+    if (beyond === 0) {
+      firstIndex = first + pages - outside;
+      firstTarget = target + (BigInt((pages - outside) * step) << shift);
+    }
+    beyond += outside;
+  });
+  if (beyond === 0) return;
+  log.add({
+    kind: "beyond-ram",
+    severity: "error",
+    liobn: window.liobn,
+    ioba: BigInt.asUintN(64, window.busOffset + (BigInt(firstIndex) << shift)),
+    pages: beyond,
+    places: createdAt === undefined ? [] : [createdAt],
+    message: `maps ${hex(firstTarget)}, but memory ends at ${hex(end)} (${pagesText(beyond)} of this window in all)`,
+  });
+}

@@ -1,0 +1,207 @@
+import { permText } from "../../base/permission.ts";
+import { hex, toBig } from "../../base/u64.ts";
+import type { SavedWindow } from "../../formats/migration/stream.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
+import { diff } from "../../tce/diff.ts";
+import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
+import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
+import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { forEachEntryRun } from "../windows/entry-runs.ts";
+
+/** A window and its entries as they were at some event, for ever. */
+export interface WindowState {
+  readonly liobn: number;
+  readonly busOffset: bigint;
+  readonly pageShift: number;
+  /** 0 if a saved machine says that the window is not there. */
+  readonly entries: number;
+  readonly bypass: boolean;
+  /**
+   * Was it the default window of its bridge at the last reset? So says QEMU's def_win, which is never taken back
+   * (QEMU-REMOVE-2), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
+   */
+  readonly defaultWindow: boolean;
+  /** The geometry is a guess. */
+  readonly assumed: boolean;
+  readonly table: TceView;
+  readonly certainties: TceView;
+}
+
+/** Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty. */
+export interface StateRun {
+  readonly ioba: bigint;
+  readonly target: bigint;
+  readonly pages: number;
+  readonly perm: string;
+  readonly certainty: "known" | "inferred" | "unknown";
+  /** There if two or more pages map one and the same target. */
+  readonly sameTarget?: true;
+}
+
+/** When: before an event of that number, at the first event of that time (seconds), or at the end. */
+export type Moment = { readonly event: number } | { readonly seconds: number } | undefined;
+
+/** Is the event after the moment, so that the state before it is what was asked for? */
+export function isPast(moment: Moment, event: QemuTraceEvent): boolean {
+  if (moment === undefined) return false;
+  if ("event" in moment) return event.number > moment.event;
+  return event.seconds + event.nanoseconds / 1e9 > moment.seconds;
+}
+
+/** Takes the state of a window; costs nothing that grows with it. */
+export function stateOf(rebuilt: RebuiltWindow): WindowState {
+  const { window, assumed } = rebuilt;
+  const { liobn, busOffset, pageShift, entries, bypass } = window;
+  const table = window.table ?? new TceTable({ length: 1, pageShift });
+  return {
+    liobn,
+    busOffset,
+    pageShift,
+    entries,
+    bypass,
+    defaultWindow: window.defaultWindow,
+    assumed,
+    table: table.snapshot(),
+    certainties: rebuilt.certainties(),
+  };
+}
+
+/** Window 0 of a bridge is what a reset makes the default window. */
+const isFirstOfBridge = (liobn: number): boolean => isPciLiobn(liobn) && (liobn & 0xff) === 0;
+
+/** The state of a window of a saved machine; one that is not there has no entries. */
+export function savedStateOf(saved: SavedWindow): WindowState {
+  const { liobn, entries, bypass, defWin, geometry } = saved;
+  const { busOffset, pageShift } = geometry ?? { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT };
+  return {
+    liobn,
+    busOffset,
+    pageShift,
+    entries,
+    bypass,
+    defaultWindow: defWin ?? isFirstOfBridge(liobn),
+    assumed: false,
+    table: saved.table ?? new TceTable({ length: 1, pageShift }),
+    certainties: new TceTable({ length: Math.max(entries, 1), pageShift: 0 }),
+  };
+}
+
+/** Calls `visit` for each run of a window, mapped or unknown, in order. */
+export function forEachStateRun(state: WindowState, visit: (run: StateRun) => void): void {
+  const { table, certainties, entries, pageShift } = state;
+  const shift = BigInt(pageShift);
+  const iobaOf = (index: number): bigint => BigInt.asUintN(64, state.busOffset + (BigInt(index) << shift));
+  forEachCertainty(certainties, 0, entries, (start, count, sure) => {
+    if (sure === Certainty.UNKNOWN) {
+      visit({ ioba: iobaOf(start), target: 0n, pages: count, perm: "??", certainty: "unknown" });
+      return;
+    }
+    const certainty = sure === Certainty.INFERRED ? "inferred" : "known";
+    forEachEntryRun(table, start, start + count, (first, pages, hi, lo, perm, step) => {
+      visit({
+        ioba: iobaOf(first),
+        target: toBig(hi, lo),
+        pages,
+        perm: permText(perm),
+        certainty,
+        ...(step === 0 ? { sameTarget: true } : {}),
+      });
+    });
+  });
+}
+
+/** What a window is, in the shape of the JSON output of `info` and `map`. */
+export function windowStateToJson(state: WindowState): Record<string, unknown> {
+  const { liobn, busOffset, pageShift, entries, bypass, defaultWindow } = state;
+  return {
+    liobn: hex(liobn),
+    busOffset: hex(busOffset),
+    pageShift,
+    entries,
+    bypass,
+    defWin: defaultWindow,
+  };
+}
+
+/** A window with its runs, in the shape of the JSON output of `map`. */
+export function stateToJson(state: WindowState): Record<string, unknown> {
+  const runs: Record<string, unknown>[] = [];
+  forEachStateRun(state, (run) => runs.push({ ...run, ioba: hex(run.ioba), target: hex(run.target) }));
+  return { ...windowStateToJson(state), runs };
+}
+
+/** Runs that are taken out of a table at once. */
+const RUNS_AT_ONCE = 1024;
+
+/**
+ * Every entry that is not zero, with its number, in order. Takes no more memory
+ * than a few runs, however many entries there are.
+ */
+export function* rawEntries({ table, entries }: WindowState): Generator<[index: number, tce: bigint]> {
+  const size = 1n << BigInt(table.pageShift);
+  const stops: number[] = [];
+  let stored = 0;
+  table.forEachStoredRun(0, entries, (first) => {
+    if (stored++ % RUNS_AT_ONCE === 0) stops.push(first);
+  });
+  for (const [i, stop] of stops.entries()) {
+    const runs: [first: number, count: number, value: bigint, step: bigint][] = [];
+    table.forEachStoredRun(stop, stops[i + 1] ?? entries, (first, count, hi, lo, step) => {
+      runs.push([first, count, toBig(hi, lo), size * BigInt(step)]);
+    });
+    for (const [first, count, value, step] of runs) {
+      let tce = value;
+      for (let index = first; index < first + count; index++, tce += step) yield [index, tce];
+    }
+  }
+}
+
+/** What changed of one window between two states. */
+export type WindowChange =
+  | { readonly what: "created" | "removed"; readonly window: WindowState }
+  | {
+      readonly what: "entries";
+      readonly window: WindowState;
+      readonly ioba: bigint;
+      readonly pages: number;
+      /** First entry of the run before and after. */
+      readonly before: bigint;
+      readonly after: bigint;
+    };
+
+/** Compares two states; subtrees that both share cost nothing. */
+export function diffStates(
+  before: readonly WindowState[],
+  after: readonly WindowState[],
+  visit: (change: WindowChange) => void,
+): void {
+  for (const old of before) {
+    const window = after.find((one) => isSameWindow(one, old));
+    if (window === undefined) {
+      visit({ what: "removed", window: old });
+      continue;
+    }
+    const shift = BigInt(window.pageShift);
+    diff(old.table, window.table, (first, pages, wasHi, wasLo, _wasStep, isHi, isLo) => {
+      const ioba = BigInt.asUintN(64, window.busOffset + (BigInt(first) << shift));
+      visit({ what: "entries", window, ioba, pages, before: toBig(wasHi, wasLo), after: toBig(isHi, isLo) });
+    });
+  }
+  for (const window of after) {
+    if (!before.some((one) => isSameWindow(one, window))) visit({ what: "created", window });
+  }
+}
+
+const isSameWindow = (a: WindowState, b: WindowState): boolean =>
+  a.liobn === b.liobn &&
+  a.busOffset === b.busOffset &&
+  a.pageShift === b.pageShift &&
+  a.entries === b.entries;
+
+/** `0x2000 rw`, or `-` for an entry without permission. */
+export const entryText = (entry: bigint): string =>
+  (entry & BigInt(TCE_PERM_MASK)) === 0n
+    ? "-"
+    : `${hex(entry & ~0xfffn)} ${permText(permOf(Number(entry & 3n)))}`;

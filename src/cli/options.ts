@@ -1,0 +1,86 @@
+import { InvalidArgumentError, Option } from "commander";
+import { IommuError } from "../base/errors.ts";
+import { formatCount, parseSize } from "../base/units.ts";
+import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import { PROFILES } from "../spapr/profile.ts";
+import { parseMoment } from "./state.ts";
+
+/** Files that some verbs read. */
+export const TRACE_FILE =
+  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
+export const STATE_FILE: string = `${TRACE_FILE}; or migration stream of a saved machine`;
+
+const MOMENT = "after the event of this number, or at a time in seconds (12.5, 12s); by default";
+
+/** An option that is there or not. */
+export const flag = (flags: string, what: string): Option => new Option(flags, what).default(false);
+
+/** An option with a text as its value. */
+export const text = (flags: string, what: string): Option => new Option(flags, what);
+
+/** An option with a value; an error of its parser is reported with the option's name. */
+export const value = (flags: string, what: string, parse: (text: string) => unknown): Option =>
+  new Option(flags, what).argParser((given) => {
+    try {
+      return parse(given);
+    } catch (error) {
+      if (error instanceof IommuError) throw new InvalidArgumentError(`${error.message}.`);
+      throw error;
+    }
+  });
+
+/** Reads a whole number within limits, with a unit as sizes have it. */
+export const wholeNumber =
+  (min: number, max: number) =>
+  (given: string): number => {
+    const number = /^[0-9]{1,15}[KMGT]?$/.test(given) ? Number(parseSize(given)) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      `"${given}": expected a whole number from ${formatCount(min)} to ${formatCount(max)}`,
+    );
+  };
+
+export const outputOption = (): Option =>
+  text("--output <form>", "form of the output").choices(["human", "json"]).default("human");
+
+export const quietOption = (what: string): Option => flag("-q, --quiet", what);
+
+export const profileOption = (): Option =>
+  text("--profile <name>", "which hypervisor to be").choices(Object.keys(PROFILES));
+
+export const knownOption = (): Option =>
+  text("--known <file>", "reviewed differences (default: those that ship with the package)");
+
+export const filterOption = (): Option =>
+  text(
+    "-F, --filter <filter>",
+    "only events that a filter takes, as in trace-cmd: 'pci_put: ioba >= 0x1000', 'dma_*: device == 0000:00:03.0'",
+  )
+    .argParser((given: string, before: string[]) => [...before, given])
+    .default([], "all");
+
+/** `--at`: when to look at the windows. */
+export const momentOption = (otherwise = "at the end", before = ""): Option =>
+  value("--at <moment>", `${before}${MOMENT} ${otherwise}`, parseMoment);
+
+const THRESHOLD_LIMIT = 2 ** 40;
+
+/** Options of the verbs that look for what is wrong; {@link CheckOptions} are made of them. */
+export const thresholdOptions = (): Option[] => {
+  const { fullAt, freePages, overtaken, pool, sweep } = DEFAULT_CHECK_OPTIONS;
+  const count = (flags: string, what: string, otherwise: number, most = THRESHOLD_LIMIT): Option =>
+    value(flags, what, wholeNumber(0, most)).default(otherwise);
+  return [
+    value(
+      "--ram <size>",
+      "memory of the guest, from address 0 (for beyond-ram and direct-map-hole)",
+      parseSize,
+    ),
+    count("--full-at <percent>", "a window is nearly full from here on", fullAt * 100, 100),
+    count("--free-pages <count>", "... and fragmented if so many pages are not free in one piece", freePages),
+    count("--overtaken <count>", "a mapping leaked if so many later ones of its kind are gone", overtaken),
+    count("--pool <count>", "more than so many of these are a pool, and no leak", pool),
+    count("--sweep <pages>", "unmaps in a row that find so many pages unmapped clear a table", sweep),
+  ];
+};

@@ -1,0 +1,41 @@
+import { Command, type Option } from "commander";
+
+/**
+ * A verb of the command line: how it is called, and what it does. A module of its own each, which is loaded when it is
+ * called: all of them take longer than many a verb does.
+ */
+export interface Verb {
+  readonly name: string;
+  /** One sentence for the list of verbs. */
+  readonly summary: string;
+  /** Names as `<file>`, `[file]` or `<file...>`, with what they are. */
+  readonly arguments: readonly (readonly [name: string, what: string])[];
+  readonly options: readonly Option[];
+  /** Whole calls, without the name of the program; all of them are tried by a test. */
+  readonly examples: readonly string[];
+  /**
+   * Does it.
+   *
+   * @param parameters one for each of {@link arguments}, then an object of the options
+   * @returns the exit status
+   */
+  run(...parameters: readonly unknown[]): Promise<number>;
+}
+
+/** What a module `verbs/VERB.ts` writes: as {@link Verb}, with the types of its arguments and options. */
+export function defineVerb<Parameters extends readonly unknown[]>(
+  verb: Omit<Verb, "run"> & { run(...parameters: Parameters): Promise<number> },
+): Verb {
+  return verb as unknown as Verb;
+}
+
+/** The verb as a command of the program. */
+export function commandOf(verb: Verb, finish: (status: number) => void): Command {
+  const command = new Command(verb.name).description(verb.summary);
+  for (const [name, what] of verb.arguments) command.argument(name, what);
+  for (const option of verb.options) command.addOption(option);
+  const examples = verb.examples.map((example) => `  spapr-iommu ${example}`);
+  command.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+  // Commander passes itself last.
+  return command.action(async (...parameters) => finish(await verb.run(...parameters.slice(0, -1))));
+}

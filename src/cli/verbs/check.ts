@@ -1,0 +1,175 @@
+import colors from "picocolors";
+import { IommuError } from "../../base/errors.ts";
+import { formatCount } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
+import type { CheckOptions } from "../../check/check-options.ts";
+import type { Finding } from "../../check/findings/finding.ts";
+import { againstReportToJson } from "../../check/saved/against-check.ts";
+import { checkOpScript } from "../../check/script-check.ts";
+import type { Moment } from "../../check/state/window-state.ts";
+import { type CheckReport, checkReportToJson, TraceCheck } from "../../check/trace-check.ts";
+import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
+import { againstText, checkAgainst, checkSavedMachine } from "../check-saved.ts";
+import { filterOf } from "../filter.ts";
+import { displayName, peekInput, readText } from "../input.ts";
+import {
+  filterOption,
+  momentOption,
+  outputOption,
+  quietOption,
+  STATE_FILE,
+  text,
+  thresholdOptions,
+} from "../options.ts";
+import { Exit, print, toJson } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { pour } from "../trace-file.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+/** Thresholds as the command line has them. */
+export interface ThresholdOptions extends CheckOptions {
+  /** Percent, not a part. */
+  readonly fullAt: number;
+}
+
+export interface CheckCommandOptions extends ThresholdOptions {
+  readonly output: "human" | "json";
+  readonly quiet: boolean;
+  readonly filter: readonly string[];
+  readonly against?: string | undefined;
+  readonly at?: Moment;
+}
+
+/** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
+export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
+  const thresholds = thresholdsOf(options);
+  if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
+  if (options.at !== undefined)
+    throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
+  const reports: CheckReport[] = [];
+  for (const path of paths) {
+    const report = await checkFile(path, thresholds, options);
+    reports.push(report);
+    if (options.output === "human") printReport(report, options.quiet);
+  }
+  if (options.output === "json") print(toJson({ files: reports.map(checkReportToJson) }));
+  return statusOf(reports);
+}
+
+/** `check TRACE --against STREAM`: also compares the two. */
+async function checkPair(
+  paths: readonly string[],
+  stream: string,
+  thresholds: CheckOptions,
+  options: CheckCommandOptions,
+): Promise<number> {
+  const [path, ...more] = paths;
+  const bad = (message: string): IommuError => new IommuError("BAD_ARGUMENT", `--against: ${message}`);
+  if (more.length > 0) throw bad(`one trace is compared with ${stream}, and here are ${paths.length}`);
+  if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
+  if (options.filter.length > 0)
+    throw bad("without the events that a filter leaves out the windows would be wrong");
+  const report = await checkAgainst(path!, stream, options.at, thresholds, options);
+  if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
+  else {
+    printReport(report, options.quiet);
+    if (!options.quiet) print(againstText(report));
+  }
+  return statusOf([report]);
+}
+
+/** Checks one file: a trace or a saved machine, or an op script by the end of its name. */
+export async function checkFile(
+  path: string,
+  thresholds: CheckOptions,
+  options: { readonly quiet: boolean; readonly filter: readonly string[] },
+): Promise<CheckReport> {
+  const name = displayName(path);
+  if (isScript(path)) return checkOpScript(await readText(path), name, thresholds);
+  const progress = new Progress(path, options.quiet);
+  try {
+    const { head, chunks } = await peekInput(path, MAGIC_BYTES, (bytes) => progress.read(bytes));
+    if (isMigrationStream(head)) {
+      if (options.filter.length === 0) return await checkSavedMachine(path, chunks, thresholds);
+      await chunks.return(undefined);
+      throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
+    }
+    const trace = new TraceCheck(name, thresholds, { filter: filterOf(options.filter) });
+    await pour(chunks, trace);
+    return trace.end();
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Op scripts are distinguished from traces by their names. */
+export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
+
+/** What the options of {@link thresholdOptions} say. */
+export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOptions => ({
+  ram: options.ram,
+  fullAt: fullAt / 100,
+  freePages: options.freePages,
+  overtaken: options.overtaken,
+  pool: options.pool,
+  sweep: options.sweep,
+});
+
+/** 2 if anything is wrong, 3 if there are only leaks and warnings. */
+function statusOf(reports: readonly CheckReport[]): number {
+  const findings = reports.flatMap((report) => report.findings);
+  if (findings.some(({ severity }) => severity === "error")) return Exit.WRONG;
+  return findings.length > 0 ? Exit.LEAKS : Exit.OK;
+}
+
+function printReport(report: CheckReport, quiet: boolean): void {
+  for (const finding of report.findings) print(describeFinding(report.file, finding));
+  if (quiet) return;
+  const parts = [
+    report.format,
+    ...(report.format === "migration-stream"
+      ? [`${formatCount(report.events)} sections`, `${formatCount(report.verified)} as described`]
+      : [`${formatCount(report.events)} events`, `${formatCount(report.verified)} answers verified`]),
+    `${report.windows.length} windows`,
+  ];
+  if (report.skippedLines > 0) parts.push(`${formatCount(report.skippedLines)} other lines`);
+  if (report.mismatches > 0) parts.push(colors.red(`${formatCount(report.mismatches)} mismatches`));
+  parts.push(
+    report.findings.length === 0 ? colors.green("nothing found") : `${report.findings.length} findings`,
+  );
+  if (report.droppedFindings > 0) parts.push(`${formatCount(report.droppedFindings)} more left out`);
+  print(`${report.file}: ${parts.join(", ")}`);
+}
+
+function describeFinding(file: string, finding: Finding): string {
+  const colour = finding.severity === "error" ? colors.red : colors.yellow;
+  const line = finding.lines.at(-1);
+  const where =
+    finding.liobn === undefined ? (finding.device ?? "") : `liobn 0x${finding.liobn.toString(16)}`;
+  const address = finding.ioba === undefined ? "" : ` 0x${finding.ioba.toString(16).padStart(16, "0")}`;
+  const times = finding.count > 1 ? ` (${formatCount(finding.count)} times)` : "";
+  const place = line === undefined ? file : `${file}:${line}`;
+  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  return `${visible(place)}: ${colour(finding.kind)}:${visible(about)} ${visible(finding.message)}${times}`;
+}
+
+export const verb: Verb = defineVerb({
+  name: "check",
+  summary: "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
+  arguments: [["<file...>", STATE_FILE]],
+  options: [
+    ...thresholdOptions(),
+    filterOption(),
+    outputOption(),
+    text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
+    momentOption("where the trace says so", "with --against: when that was saved, "),
+    quietOption("print findings only"),
+  ],
+  examples: [
+    "check qemu.log",
+    "check --ram 4G --output json qemu.log.gz",
+    "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
+    "check --against vm.mig qemu.log",
+  ],
+  run: check,
+});

@@ -1,0 +1,234 @@
+import { appendFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { IommuError } from "../../base/errors.ts";
+import { formatCount } from "../../base/units.ts";
+import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../../formats/table/row-buffer.ts";
+import { CSV, JSON_LINES } from "../../formats/table/text-rows.ts";
+import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
+import { type Destination, startConversion } from "../conversion.ts";
+import { filterOf } from "../filter.ts";
+import { displayName } from "../input.ts";
+import { onInterrupt } from "../interrupt.ts";
+import { NewFile } from "../new-file.ts";
+import { openTrace } from "../opened-trace.ts";
+import { filterOption, flag, quietOption, text } from "../options.ts";
+import { Exit, printError, printWarning } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { ParquetFile, ParquetParts, TextFile } from "../table-files.ts";
+import { pour } from "../trace-file.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+export interface ConvertOptions {
+  readonly table: "events" | "mappings";
+  readonly run: string | undefined;
+  readonly filter: readonly string[];
+  readonly force: boolean;
+  readonly quiet: boolean;
+}
+
+type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folder";
+
+/** Forms by the end of the file's name. */
+const FORMS: readonly (readonly [ending: string, form: Form])[] = [
+  [".jsonl", "jsonl"],
+  [".csv", "csv"],
+  [".parquet", "parquet"],
+  [".perfetto-trace", "perfetto"],
+  [".pftrace", "perfetto"],
+];
+
+/** Names of folders in a partitioned table that need no escaping in any of the engines. */
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** What was left out, by the names of the readers' counts. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  otherEvents: "other events",
+  other: "other lines",
+  text: "other lines",
+  dropped: "events that QEMU lost",
+  lost: "events that the kernel lost",
+  overwritten: "events overwritten before they were read",
+  damaged: "damaged lines",
+  long: "overlong lines",
+  torn: "torn last line",
+  breaks: "broken stretches",
+  tornBytes: "bytes of a torn record",
+};
+
+/** `convert IN OUT`: writes a trace in another form. */
+export async function convert(input: string, output: string, options: ConvertOptions): Promise<number> {
+  if (isStreamName(output)) return convertMachine(input, output, options);
+  const form = formOf(output);
+  const run = options.run ?? runName(input);
+  const filter = filterOf(options.filter);
+  const progress = new Progress(input, options.quiet);
+  const trace = await openTrace(input, (bytes) => progress.read(bytes));
+  const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
+  const stopListening = discardOnSignal(file);
+  try {
+    const conversion = startConversion(
+      trace.format,
+      form === "perfetto" ? "timeline" : options.table,
+      destinationOf(file, form, run),
+      filter,
+    );
+    await pour(trace.chunks, {
+      push: (chunk) => conversion.push(chunk),
+      truncated: (reason) => {
+        progress.stop();
+        printWarning(displayName(input), reason);
+      },
+    });
+    progress.stop();
+    conversion.end();
+    file.commit();
+    if (!options.quiet) {
+      const taken = filter === undefined ? "" : `${formatCount(conversion.taken())} of `;
+      printError(summary(input, output, trace.format, conversion.counts(), taken));
+    }
+    return Exit.OK;
+  } catch (cause) {
+    file.discard();
+    throw asOutputError(output, cause);
+  } finally {
+    progress.stop();
+    stopListening();
+  }
+}
+
+/** A saved machine stays one, but for the memory of its guest. */
+async function convertMachine(input: string, output: string, options: ConvertOptions): Promise<number> {
+  if (options.filter.length > 0 || options.run !== undefined) {
+    const option = options.run === undefined ? "--filter" : "--run";
+    throw new IommuError("BAD_ARGUMENT", `${output}: ${option} is for events; a saved machine has none`, {
+      output,
+    });
+  }
+  const file = new NewFile(output, options.force);
+  const stopListening = discardOnSignal(file);
+  try {
+    const done = await writeBlankMachine(input, output, file);
+    file.commit();
+    if (!options.quiet) printError(`${displayName(input)} -> ${output}: ${done}`);
+    return Exit.OK;
+  } catch (cause) {
+    file.discard();
+    throw asOutputError(output, cause);
+  } finally {
+    stopListening();
+  }
+}
+
+function formOf(output: string): Form {
+  const form = FORMS.find(([ending]) => output.endsWith(ending))?.[1];
+  if (form !== undefined) return form;
+  const isFolder = /[/\\]$/.test(output) || (existsSync(output) && statSync(output).isDirectory());
+  if (isFolder) return "folder";
+  const endings = [...FORMS.map(([ending]) => ending), ".mig", ".mig.gz"].join(", ");
+  throw new IommuError(
+    "BAD_ARGUMENT",
+    `${output}: the name tells no form; it ends in ${endings}, or in / for a folder of Parquet files`,
+    { output },
+  );
+}
+
+/** `boot` of `logs/boot.log.gz`. */
+const runName = (input: string): string =>
+  displayName(path.basename(input))
+    .replace(/\.gz$/, "")
+    .replace(/\.(log|txt|simple|trace)$/, "");
+
+/** The folder of a run in a partitioned table; makes that of the table. */
+function partitionOf(folder: string, run: string): string {
+  if (!PLAIN_NAME.test(run)) {
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      `"${run}" does not do as the name of a folder: pass --run with letters, digits, ".", "_" and "-"`,
+      { run },
+    );
+  }
+  mkdirSync(folder, { recursive: true });
+  return path.join(folder, `run=${run}`);
+}
+
+function destinationOf(file: NewFile, form: Form, run: string): Destination {
+  if (form === "folder") file.makeFolder();
+  else file.makeFile();
+  return {
+    // In a partitioned table the folder's name is the column.
+    rows: (columns) =>
+      form === "folder"
+        ? new RowBuffer(columns, writerOf(file, form, columns))
+        : new RowBuffer(columns, writerOf(file, form, [...columns, RUN_COLUMN]), run),
+    write: (bytes) => appendFileSync(file.path, bytes),
+  };
+}
+
+function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableWriter {
+  if (form === "jsonl") return new TextFile(file.path, JSON_LINES);
+  if (form === "csv") return new TextFile(file.path, CSV);
+  if (form === "parquet") return new ParquetFile(file.path, columns);
+  return new ParquetParts(file.path, columns);
+}
+
+/** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
+function discardOnSignal(file: NewFile): () => void {
+  const stopListening = onInterrupt((signal) => {
+    stopListening();
+    file.discard();
+    process.kill(process.pid, signal);
+  });
+  return stopListening;
+}
+
+function asOutputError(output: string, cause: unknown): unknown {
+  if (cause instanceof IommuError || !(cause instanceof Error) || !("syscall" in cause)) return cause;
+  return new IommuError("BAD_FILE", `${output}: ${cause.message}`, { output }, { cause });
+}
+
+function summary(
+  input: string,
+  output: string,
+  format: string,
+  counts: Readonly<Record<string, number>>,
+  taken: string,
+): string {
+  const leftOut = Object.entries(LEFT_OUT)
+    .filter(([name]) => (counts[name] ?? 0) > 0)
+    .map(([name, what]) => `${formatCount(counts[name]!)} ${what}`);
+  const events = `${taken}${formatCount(counts.events!)} events (${format})`;
+  return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
+}
+
+export const verb: Verb = defineVerb({
+  name: "convert",
+  summary:
+    "write a trace as a table for other tools, or as a timeline for Perfetto; a saved machine without its guest's memory",
+  arguments: [
+    [
+      "<in>",
+      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
+    ],
+    [
+      "<out>",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
+    ],
+  ],
+  options: [
+    text("--table <name>", "one row for each event, or for each mapping with its end")
+      .choices(["events", "mappings"])
+      .default("events"),
+    text("--run <name>", "name of the recording in the table (default: that of the file)"),
+    filterOption(),
+    flag("-f, --force", "overwrite what exists"),
+    quietOption("print errors only"),
+  ],
+  examples: [
+    "convert qemu.log events.parquet",
+    "convert --table mappings trace.txt mappings.csv",
+    "convert qemu.log boot.perfetto-trace",
+    "convert vm.mig blank.mig.gz",
+  ],
+  run: convert,
+});

@@ -1,0 +1,153 @@
+import colors from "picocolors";
+import { IommuError } from "../../base/errors.ts";
+import type { KnownDifferences } from "../../formats/known-differences.ts";
+import { parseRecording } from "../../script/parse-recording.ts";
+import type { CheckedLine, Recording } from "../../script/recording.ts";
+import type { Refusal } from "../../spapr/observer.ts";
+import { PROFILES } from "../../spapr/profile.ts";
+import { formatTraceEvent } from "../../spapr/trace-events.ts";
+import { KERNEL_PROFILES } from "../../vfio/host/profile.ts";
+import { displayName, readText } from "../input.ts";
+import { readKnownDifferences } from "../known-differences.ts";
+import { flag, knownOption, outputOption, quietOption, text } from "../options.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
+import { packageVersion } from "../package-files.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+export interface ExecOptions {
+  readonly check: boolean;
+  readonly profile: string | undefined;
+  readonly output: "human" | "json";
+  readonly explain: boolean;
+  readonly trace: boolean;
+  readonly all: boolean;
+  readonly known: string | undefined;
+  readonly quiet: boolean;
+}
+
+/** `exec SCRIPT...`: runs scripts and recordings, prints them with our results, or compares with theirs. */
+export async function exec(paths: readonly string[], options: ExecOptions): Promise<number> {
+  if (paths.length > 1 && !options.check) {
+    throw new IommuError("BAD_ARGUMENT", "several scripts at once can only be checked: add --check");
+  }
+  const known = await readKnownDifferences(options.known);
+  // Read and check every file before anything runs.
+  const recordings: Recording[] = [];
+  for (const path of paths) recordings.push(parseRecording(await readText(path), displayName(path)));
+  if (!options.check) return printResults(recordings[0]!, known, options);
+  const reports = recordings.map((recording) => checkRecording(recording, known, options));
+  if (options.output === "json") print(toJson({ files: reports }));
+  return reports.some((report) => report.mismatches.length > 0) ? Exit.WRONG : Exit.OK;
+}
+
+function printResults(recording: Recording, known: KnownDifferences, options: ExecOptions): number {
+  print(recording.header(`spapr-iommu ${packageVersion()}`, options.profile));
+  for (const line of execute(recording, known, options)) {
+    print(line.text);
+    tell(recording.file, line, options);
+  }
+  return Exit.OK;
+}
+
+interface FileReport {
+  readonly file: string;
+  readonly operations: number;
+  readonly same: number;
+  readonly unrecorded: number;
+  readonly known: readonly Pick<CheckedLine, "line" | "reason">[];
+  readonly hazards: readonly Record<string, unknown>[];
+  readonly mismatches: readonly Record<string, unknown>[];
+}
+
+function checkRecording(recording: Recording, known: KnownDifferences, options: ExecOptions): FileReport {
+  const { file, operations } = recording;
+  const counts = { same: 0, unrecorded: 0 };
+  const knownLines: FileReport["known"][number][] = [];
+  const hazards: Record<string, unknown>[] = [];
+  const mismatches: Record<string, unknown>[] = [];
+  const human = options.output === "human";
+  for (const checked of execute(recording, known, options)) {
+    const { line, verdict, operation, expected, result, reason } = checked;
+    for (const hazard of checked.hazards) hazards.push({ line, ...hazard });
+    if (verdict === "same" || verdict === "unrecorded") counts[verdict]++;
+    else if (verdict === "known") knownLines.push({ line, reason });
+    else {
+      mismatches.push({ line, verdict, operation, expected, actual: result });
+      if (human && (options.all || mismatches.length === 1)) print(describeMismatch(file, checked));
+    }
+    tell(file, checked, options);
+  }
+  const report = { file, operations, ...counts, known: knownLines, hazards, mismatches };
+  if (human && !options.quiet) print(summary(report));
+  return report;
+}
+
+const execute = (
+  recording: Recording,
+  known: KnownDifferences,
+  options: ExecOptions,
+): Generator<CheckedLine> =>
+  recording.run({ known, profile: options.profile, refusals: options.explain, events: options.trace });
+
+/** What was observed during an operation, on standard error. */
+function tell(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
+  for (const event of events) printError(formatTraceEvent(event));
+  for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
+  if (options.output === "json" || options.quiet) return;
+  for (const { id, what, values } of hazards) {
+    printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} (${id}) ${toJson(values)}`);
+  }
+}
+
+const describeRefusal = ({ call, status, rule, id, values }: Refusal): string =>
+  `${call} = ${status}: ${rule} (${id}) ${toJson(values)}`;
+
+function describeMismatch(file: string, checked: CheckedLine): string {
+  const { line, verdict, operation, expected, result, reason } = checked;
+  const what =
+    verdict === "vanished"
+      ? `listed as a known difference, but it is none any more: ${reason}`
+      : "differs from the recording";
+  return [
+    `${file}:${line}: ${colors.red(what)}`,
+    `  operation ${toJson(operation)}`,
+    `  expected  ${toJson(expected)}`,
+    `  actual    ${toJson(result)}`,
+  ].join("\n");
+}
+
+function summary(report: FileReport): string {
+  const parts = [`${report.operations} operations`, `${report.same} as recorded`];
+  if (report.known.length > 0) parts.push(`${report.known.length} known differences`);
+  if (report.unrecorded > 0) parts.push(`${report.unrecorded} without a recorded result`);
+  if (report.hazards.length > 0) parts.push(`${report.hazards.length} hazards`);
+  if (report.mismatches.length > 0) parts.push(colors.red(`${report.mismatches.length} different`));
+  return `${report.file}: ${parts.join(", ")}`;
+}
+
+export const verb: Verb = defineVerb({
+  name: "exec",
+  summary: "run an op script and print it with our results, or compare with the results in it",
+  arguments: [
+    ["<script...>", "op scripts or recordings (JSONL, may be gzip-compressed), - for standard input"],
+  ],
+  options: [
+    flag("--check", "compare with the recorded results; exit 2 on a difference"),
+    flag("--all", "with --check: print every difference, not only the first of a file"),
+    knownOption(),
+    flag("--explain", "tell on standard error why calls were refused"),
+    flag("--trace", "print QEMU's trace events on standard error"),
+    text(
+      "--profile <name>",
+      "which system to be (default: the one that was recorded, else qemu-7.2)",
+    ).choices([...Object.keys(PROFILES), ...KERNEL_PROFILES.map((profile) => profile.name)]),
+    outputOption(),
+    quietOption("print differences only"),
+  ],
+  examples: [
+    "exec script.jsonl",
+    "exec --check test/corpus/hcall/*.jsonl.gz",
+    "exec --explain --trace script.jsonl",
+  ],
+  run: exec,
+});

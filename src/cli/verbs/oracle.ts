@@ -1,0 +1,198 @@
+import { writeFile } from "node:fs/promises";
+import colors from "picocolors";
+import { IommuError } from "../../base/errors.ts";
+import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../../live/oracle.ts";
+import { findQemu, profileOf, type QemuProgram } from "../../live/qemu-program.ts";
+import { lineWithTheirs, qemuOracle, searchDifference, withProfile } from "../../live/random/search.ts";
+import type { RunLimits } from "../../live/real-qemu.ts";
+import { operationOf } from "../../script/op/recording.ts";
+import { findProfile } from "../../spapr/profile.ts";
+import { displayName, readText } from "../input.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { readKnownDifferences } from "../known-differences.ts";
+import {
+  flag,
+  knownOption,
+  outputOption,
+  profileOption,
+  quietOption,
+  text,
+  value,
+  wholeNumber,
+} from "../options.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+export interface OracleOptions {
+  readonly random: number | undefined;
+  readonly seed: number;
+  readonly qemu: string | undefined;
+  readonly timeout: number;
+  readonly profile: string | undefined;
+  readonly write: string | undefined;
+  readonly known: string | undefined;
+  readonly all: boolean;
+  readonly output: "human" | "json";
+  readonly quiet: boolean;
+}
+
+/** `oracle SCRIPT...` and `oracle --random N`: compares the engine with the QEMU that is installed. */
+export async function oracle(paths: readonly string[], options: OracleOptions): Promise<number> {
+  if ((options.random === undefined) === (paths.length === 0)) {
+    throw new IommuError("BAD_ARGUMENT", "name op scripts, or give --random N (and not both)");
+  }
+  if (options.profile !== undefined) findProfile(options.profile);
+  const scripts: OpScript[] = [];
+  for (const path of paths) scripts.push(parseOpScript(await readText(path), displayName(path)));
+  const qemu = await findQemu(options.qemu);
+  const profile = options.profile ?? profileOf(qemu);
+  if (!options.quiet) printError(`QEMU ${qemu.version}, profile ${profile}`);
+  return untilInterrupted((signal) => {
+    const limits = { timeoutSeconds: options.timeout, signal };
+    return options.random === undefined
+      ? compareScripts(scripts, qemu, profile, limits, options)
+      : searchRandom(options.random, qemu, profile, limits, options);
+  });
+}
+
+async function compareScripts(
+  scripts: readonly OpScript[],
+  qemu: QemuProgram,
+  profile: string,
+  limits: RunLimits,
+  options: OracleOptions,
+): Promise<number> {
+  const known = await readKnownDifferences(options.known);
+  const reports: OracleReport[] = [];
+  for (const script of scripts) {
+    const report = await askOracle(withProfile(script, profile), qemu, known, limits);
+    reports.push(report);
+    if (options.output === "human") printReport(report, options);
+  }
+  if (options.output === "json")
+    print(toJson({ qemu: qemu.version, profile, files: reports.map(showReport) }));
+  return reports.some((report) => report.outcomes.some(isMismatch)) ? Exit.WRONG : Exit.OK;
+}
+
+function printReport(report: OracleReport, options: OracleOptions): void {
+  const bad = report.outcomes.filter(isMismatch);
+  for (const outcome of options.all ? bad : bad.slice(0, 1)) print(describe(outcome, report));
+  if (!options.quiet) print(summary(report));
+}
+
+function describe({ line, verdict, reason, result, theirs }: OracleOutcome, report: OracleReport): string {
+  const what =
+    verdict === "vanished" ? `listed as a known difference, but it is none: ${reason}` : "the engine differs";
+  return [
+    `${line.file}:${line.number}: ${colors.red(what)}`,
+    `  operation ${toJson(operationOf(line))}`,
+    `  QEMU      ${theirs === undefined ? describeCrash(report) : toJson(theirs)}`,
+    `  engine    ${toJson(result)}`,
+  ].join("\n");
+}
+
+const describeCrash = ({ crash }: OracleReport): string =>
+  `ended (${crash?.signal ?? `status ${crash?.code}`})${crash?.message ? `: ${crash.message}` : ""}`;
+
+function summary(report: OracleReport): string {
+  const { outcomes, notReached, crash, script } = report;
+  const count = (verdict: string): number => outcomes.filter((outcome) => outcome.verdict === verdict).length;
+  const parts = [`${script.lines.length} operations`, `${count("same")} as real QEMU`];
+  if (count("known") > 0) parts.push(`${count("known")} known differences`);
+  if (crash !== null) parts.push(`QEMU ${describeCrash(report)}`);
+  if (notReached > 0) parts.push(`${notReached} not reached`);
+  const bad = outcomes.filter(isMismatch).length;
+  if (bad > 0) parts.push(colors.red(`${bad} different`));
+  return `${script.file}: ${parts.join(", ")}`;
+}
+
+const showReport = (report: OracleReport): object => ({
+  file: report.script.file,
+  operations: report.script.lines.length,
+  same: report.outcomes.filter(({ verdict }) => verdict === "same").length,
+  known: report.outcomes
+    .filter(({ verdict }) => verdict === "known")
+    .map(({ line, reason }) => ({ line: line.number, reason })),
+  crash: report.crash,
+  notReached: report.notReached,
+  mismatches: report.outcomes.filter(isMismatch).map(({ line, verdict, theirs, result }) => ({
+    line: line.number,
+    verdict,
+    operation: operationOf(line),
+    qemu: theirs ?? null,
+    engine: result,
+  })),
+});
+
+async function searchRandom(
+  operations: number,
+  qemu: QemuProgram,
+  profile: string,
+  limits: RunLimits,
+  options: OracleOptions,
+): Promise<number> {
+  const { seed } = options;
+  const progress = options.quiet || !process.stderr.isTTY ? () => {} : showProgress;
+  const found = await searchDifference(qemuOracle(qemu, limits), {
+    operations,
+    seed,
+    profile,
+    onProgress: (done) => progress(`${done} of ${operations} operations`),
+    onShrink: (length) => progress(`difference found, shrinking: ${length} operations`),
+  });
+  progress("");
+  const { difference, machines } = found;
+  if (options.output === "json") {
+    const shown = difference === undefined ? null : showReport(difference);
+    print(
+      toJson({
+        qemu: qemu.version,
+        profile,
+        seed,
+        operations: found.operations,
+        machines,
+        difference: shown,
+      }),
+    );
+  } else if (!options.quiet || difference !== undefined) {
+    const what = `${found.operations} random operations on ${machines} machines, seed ${seed}`;
+    print(difference === undefined ? `${what}: all as real QEMU` : `${what}: ${colors.red("a difference")}`);
+    for (const outcome of difference?.outcomes.filter(isMismatch) ?? [])
+      print(describe(outcome, difference!));
+  }
+  if (difference === undefined) return Exit.OK;
+  const { header } = difference.script;
+  const lines = [header.text, ...difference.outcomes.map(lineWithTheirs)];
+  const text = `${lines.join("\n")}\n`;
+  if (options.write !== undefined) await writeFile(options.write, text);
+  else if (options.output === "human") print(`\nThe smallest script, with QEMU's results:\n${text}`);
+  return Exit.WRONG;
+}
+
+/** One line on the terminal that is written over and over. */
+function showProgress(text: string): void {
+  process.stderr.write(`\r${text}\x1b[K`);
+}
+
+export const verb: Verb = defineVerb({
+  name: "oracle",
+  summary: "compare the engine with the QEMU that is installed here; exit 63 if there is none",
+  arguments: [["[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input"]],
+  options: [
+    value("--random <count>", "make up scripts of so many operations in total", wholeNumber(1, 100_000_000)),
+    value("--seed <number>", "with --random: what they are made from", wholeNumber(0, 2 ** 31 - 1)).default(
+      1,
+    ),
+    text("--write <file>", "with --random: where to write the smallest script that differs"),
+    text("--qemu <command>", "which QEMU (default: $QEMU_PPC64, then qemu-system-ppc64)"),
+    value("--timeout <seconds>", "most that one machine may take", wholeNumber(1, 86_400)).default(600),
+    flag("--all", "print every difference, not only the first of a file"),
+    knownOption(),
+    profileOption(),
+    outputOption(),
+    quietOption("print differences only"),
+  ],
+  examples: ["oracle script.jsonl", "oracle --random 10000 --seed 7 --write difference.jsonl"],
+  run: oracle,
+});

@@ -1,0 +1,33 @@
+import { IommuError } from "../base/errors.ts";
+import { hex, hex64 } from "../base/u64.ts";
+import { formatCount, formatSize } from "../base/units.ts";
+import type { Moment, WindowState } from "../check/state/window-state.ts";
+import { statesAt } from "./state.ts";
+
+/**
+ * The windows of a file at a moment.
+ *
+ * @param liobn only this one
+ * @throws IommuError BAD_ARGUMENT if there is no such window; see {@link statesAt}
+ */
+export async function windowsOf(path: string, at: Moment, liobn?: bigint): Promise<WindowState[]> {
+  const [states] = (await statesAt(path, [at])) as [WindowState[]];
+  if (liobn === undefined) return states;
+  const found = states.filter((state) => BigInt(state.liobn) === liobn);
+  if (found.length > 0) return found;
+  const there = states.map((state) => hex(state.liobn)).join(", ") || "none";
+  throw new IommuError("BAD_ARGUMENT", `${path}: no window has LIOBN ${hex(liobn)}; there are ${there}`);
+}
+
+/** A saved machine also tells of windows that are not there. */
+export const isThere = (state: WindowState): boolean => state.entries > 0;
+
+/** `LIOBN 0x80000000 at 0x0000000000000000, 65,536 pages of 4 KiB`. */
+export const titleOf = (state: WindowState): string =>
+  `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${formatCount(state.entries)} pages of ${formatSize(2 ** state.pageShift)}${state.assumed ? " (geometry assumed)" : ""}`;
+
+/** First and last bus address of pages. */
+export function rangeText(ioba: bigint, pages: number, shift: number): string {
+  const last = ioba + (BigInt(pages) << BigInt(shift)) - 1n;
+  return `${hex64(ioba)}-${hex64(last)}`;
+}

@@ -1,0 +1,204 @@
+import { IommuError } from "../base/errors.ts";
+import type { PageStep } from "../base/page-step.ts";
+import { Leaf } from "./leaf.ts";
+import { childOf, FAN_OUT, Inner, LEAF_SIZE, type Node, type Owner, Runs, SPANS } from "./nodes.ts";
+import { Run } from "./run.ts";
+import { CELLS, loadRun, pushRun } from "./run-list.ts";
+
+/**
+ * Dense leaves one table may hold: 2^20 leaves are 4 GiB. Runs need no leaves,
+ * so only a window with half a billion unrelated entries gets here.
+ */
+export const MAX_LEAVES: number = 2 ** 20;
+
+/** Leaves that a table keeps for those to come: 32 KiB. */
+const MAX_SPARES = 8;
+
+/**
+ * Runs for which a node is divided. A run takes 40 bytes and a dense leaf
+ * 4 KiB: in a leaf's 512 entries eight runs are company enough to expect more,
+ * and puts into a dense leaf are ten times faster.
+ */
+const CROWD = 8;
+/** Runs that a list above leaves may hold wherever they lie. */
+const FEW_RUNS = 32;
+/**
+ * Runs that such a list may hold while they lie apart, without a
+ * {@link CROWD} in any child: a node of its own for each of them would take
+ * four times the memory of the run.
+ */
+const MANY_RUNS = 128;
+
+/** Runs that one that is written can change: itself, what is left of one on each side, and the neighbours it joins. */
+const MOST_CHANGED = 5;
+
+/** What an empty subtree counts. */
+const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
+
+/**
+ * Writes runs into a tree: changes nodes of its owner in place, and copies
+ * those that are shared.
+ */
+export class TreeWriter {
+  /** Whose nodes are changed in place. */
+  owner: Owner = {};
+  readonly #height: number;
+  readonly #maxLeaves: number;
+  /**
+   * The words of leaves that became empty. A driver's pages move on through its
+   * window, so that the next leaf is dense from its first entry on, and takes
+   * these: there are never more leaves than there were.
+   *
+   * Invariant: all words are zero, and no leaf of any tree has them.
+   */
+  readonly #spares: Uint32Array<ArrayBuffer>[] = [];
+  #root: Node | null = null;
+  /** What is written. */
+  readonly #run: Run;
+  /** What of it goes into one node. */
+  readonly #part: Run;
+  /** A run of a list, and what is left of one. */
+  readonly #listed: Run;
+  readonly #rest: Run;
+
+  constructor(page: PageStep, height: number, maxLeaves: number = MAX_LEAVES) {
+    this.#height = height;
+    this.#maxLeaves = maxLeaves;
+    this.#run = new Run(page);
+    this.#part = new Run(page);
+    this.#listed = new Run(page);
+    this.#rest = new Run(page);
+  }
+
+  /** The run to be written next. */
+  run(first: number, end: number, hi: number, lo: number, step: number): Run {
+    return this.#run.set(first, end, hi, lo, step);
+  }
+
+  /**
+   * The tree after {@link run} was written; the value zero erases.
+   *
+   * @throws IommuError LIMIT_EXCEEDED if that needs too many leaves; the
+   *   beginning of the run is written then
+   */
+  write(root: Node | null): Node | null {
+    const { first, end } = this.#run;
+    this.#root = root;
+    const written = first < end ? this.#writeNode(root, this.#height, 0, first, end) : root;
+    this.#root = null;
+    return written;
+  }
+
+  /** The subtree `node` after the part `[first, end)` of the run, which lies inside of it, was written. */
+  #writeNode(node: Node | null, level: number, base: number, first: number, end: number): Node | null {
+    if (node === null || end - first === SPANS[level]!) return this.#newNode(level, base, first, end);
+    if (node.kind === "runs") return this.#writeRuns(node, level, base, first, end);
+    if (node.kind === "leaf") return this.#writeLeaf(node, base, first, end);
+    return this.#writeInner(node, level, base, first, end);
+  }
+
+  #newNode(level: number, base: number, first: number, end: number): Node | null {
+    const run = this.#part.setPart(this.#run, first, end);
+    if ((this.#run.hi | this.#run.lo) === 0) return null;
+    const count = end - first;
+    const cells = [first, count, run.hi, run.lo, count === 1 ? 0 : run.step];
+    return count === 1 && level === 0 && this.#spares.length > 0
+      ? this.#denseLeaf(cells, base)
+      : new Runs(this.owner, cells);
+  }
+
+  #writeRuns(node: Runs, level: number, base: number, first: number, end: number): Node | null {
+    const list = node.owner === this.owner ? node : new Runs(this.owner, node.cells.slice());
+    const part = this.#part.setPart(this.#run, first, end);
+    const changed = list.write(part, this.#listed, this.#rest) / CELLS;
+    if (list.stored === 0) return null;
+    return this.#isShort(list.cells, level, changed, changed + MOST_CHANGED)
+      ? list
+      : this.#divide(list.cells, level, base);
+  }
+
+  #writeLeaf(node: Leaf, base: number, first: number, end: number): Leaf | null {
+    const leaf = node.owner === this.owner ? node : node.copy(this.owner);
+    leaf.write(base, this.#part.setPart(this.#run, first, end));
+    leaf.summed();
+    if (leaf.stored > 0) return leaf;
+    if (this.#spares.length < MAX_SPARES) this.#spares.push(leaf.words);
+    return null;
+  }
+
+  #writeInner(node: Inner, level: number, base: number, first: number, end: number): Inner | null {
+    const inner = node.owner === this.owner ? node : new Inner(this.owner, node.children.slice());
+    const span = SPANS[level - 1]!;
+    for (let at = first; at < end; ) {
+      const child = childOf(at, level);
+      const childBase = base + child * span;
+      const to = Math.min(end, childBase + span);
+      const was = inner.children[child]!;
+      const { leaves, valid, stored } = was ?? NO_COUNTS;
+      let is: Node | null = was;
+      try {
+        is = this.#writeNode(was, level - 1, childBase, at, to);
+      } finally {
+        // Also what was written before a limit was hit.
+        inner.replace(child, is, leaves, valid, stored);
+      }
+      at = to;
+    }
+    return inner.stored === 0 ? null : inner;
+  }
+
+  /** May a list stay one? All but its runs `[from, to)` were in a list that might. */
+  #isShort(cells: readonly number[], level: number, from: number, to: number): boolean {
+    const count = cells.length / CELLS;
+    if (level <= 1 && this.#spares.length > 0) return count <= 1;
+    if (level === 0) return count <= CROWD;
+    if (count <= FEW_RUNS) return true;
+    if (count > MANY_RUNS) return false;
+    const last = Math.min(to, count - CROWD);
+    for (let run = Math.max(from - CROWD, 0); run < last; run++) {
+      if (cells[(run + CROWD) * CELLS]! - cells[run * CELLS]! < SPANS[level - 1]!) return false;
+    }
+    return true;
+  }
+
+  /** What a list that is too long becomes. */
+  #divide(cells: readonly number[], level: number, base: number): Node {
+    return level === 0 ? this.#denseLeaf(cells, base) : this.#innerOf(cells, level, base);
+  }
+
+  #denseLeaf(cells: readonly number[], base: number): Leaf {
+    if (this.#root !== null && this.#root.leaves >= this.#maxLeaves) {
+      const limit = this.#maxLeaves;
+      throw new IommuError("LIMIT_EXCEEDED", `more than ${limit} dense leaves of 4 KiB in one TCE table`, {
+        limit,
+      });
+    }
+    const leaf = new Leaf(this.owner, this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2));
+    for (let at = 0; at < cells.length; at += CELLS) leaf.write(base, loadRun(cells, at, this.#listed));
+    leaf.summed();
+    return leaf;
+  }
+
+  #innerOf(cells: readonly number[], level: number, base: number): Inner {
+    const span = SPANS[level - 1]!;
+    const parts: number[][] = Array.from({ length: FAN_OUT }, () => []);
+    for (let i = 0; i < cells.length; i += CELLS) {
+      const run = loadRun(cells, i, this.#listed);
+      for (let at = run.first; at < run.end; ) {
+        const child = childOf(at, level);
+        const to = Math.min(run.end, base + (child + 1) * span);
+        pushRun(parts[child]!, this.#part.setPart(run, at, to));
+        at = to;
+      }
+    }
+    const children = parts.map((part, child): Node | null => {
+      if (part.length === 0) return null;
+      // A copy, as one that grew has room for more than it holds.
+      const list = part.slice();
+      return this.#isShort(list, level - 1, 0, list.length / CELLS)
+        ? new Runs(this.owner, list)
+        : this.#divide(list, level - 1, base + child * span);
+    });
+    return new Inner(this.owner, children);
+  }
+}

@@ -1,0 +1,7 @@
+import { it } from "vitest";
+import { runSeed } from "../helpers/random.ts";
+import { fuzzChecks } from "./fuzz-campaign.ts";
+
+it(`checks survive 100,000 damaged traces of all formats, SEED=${runSeed()}`, () => {
+  fuzzChecks(runSeed(), 100_000);
+});

@@ -1,0 +1,7 @@
+import { it } from "vitest";
+import { runSeed } from "../../helpers/random.ts";
+import { plantFaults } from "./planted-faults-campaign.ts";
+
+it(`finds each of 1000 faults planted into real traces, and nothing else, SEED=${runSeed()}`, () => {
+  plantFaults(runSeed(), 1000);
+});

@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { cli } from "./cli.ts";
+import { type CommandRun, commandLines, measured } from "./measured.ts";
+import { HEADER, LIMIT_MIB, NOTE, readBombs, written } from "./script-bombs.ts";
+
+const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x1000003","result":{"ret":0}}\n';
+
+describe("a script that is small when packed", () => {
+  readBombs("quick");
+
+  it("runs below 300 MiB where it is as large as it may be", async () => {
+    const file = written("large.jsonl", `${HEADER}\n${PUT.repeat(130_000)}`);
+    const { status, stdout, peakMib } = await measured(["exec", "--check", file]);
+    expect(stdout).toContain("130000 operations, 130000 as recorded");
+    expect(status).toBe(0);
+    expect(peakMib).toBeLessThan(LIMIT_MIB);
+  });
+
+  it("is stopped where a result grows without end", async () => {
+    const create =
+      '{"op":"rtas","name":"ibm,create-pe-dma-window","args":[0,134217728,536870912,12,43],"nret":4}';
+    // Every other entry of a list is 0: each one that is read is a stretch of its own.
+    const list = `{"op":"fill_mem","addr":"0x200000","len":4096,"value":0}\n${Array.from(
+      { length: 256 },
+      (_, i) => `{"op":"write_mem","addr":${0x20_0000 + 16 * i},"data":"0000000000005003"}\n`,
+    ).join("")}`;
+    const put = '"opcode":"0x13c","args":["0x80000001","0x800000000000000","0x200000",512]';
+    const bench = `{"op":"bench",${put},"count":1000,"step":"0x200000","wrap":"0x80000000000"}`;
+    const scan =
+      '{"op":"get_tce_scan","liobn":"0x80000001","ioba":"0x800000000000000","step":4096,"count":67108864}';
+    const file = written("scan.jsonl", [HEADER, create, `${list}${bench}`, scan].join("\n"));
+    const { status, stderr, peakMib } = await measured(["exec", file, "--check"]);
+    expect(stderr).toContain("scan.jsonl:261: the scan finds more than 262144 stretches");
+    expect(status).toBe(1);
+    expect(peakMib).toBeLessThan(LIMIT_MIB);
+  });
+});
+
+/** Texts that are no script, and what is said of them. */
+const BROKEN: readonly { name: string; bytes: string | Uint8Array; says: string }[] = [
+  {
+    name: "a member that is misspelt",
+    bytes: `${HEADER}\n{"op":"h_put_tce_indirect","liobn":"0x80000000","ioba":0,"listaddr":"0x300000","npages":1}`,
+    says: ':2:69: unknown member "listaddr" of h_put_tce_indirect, did you mean "listAddr"? There are liobn, ioba, listAddr, list, npages, op, result, crash',
+  },
+  {
+    name: "a member that is repeated",
+    bytes: `${HEADER}\r\n{"op":"h_put_tce","liobn":"0x80000000","liobn":"0x80000001","ioba":4096,"tce":3}\r\n`,
+    says: ':2:40: member "liobn" is repeated: column 19 has it already',
+  },
+  {
+    name: "what a terminal obeys, in a name",
+    bytes: `${HEADER}\n{"op":"no\\u001b]0;title\\u0007\\u001b[31mte"}`,
+    says: ':2:7: unknown operation "no\\u001b]0;title\\u0007\\u001b[31mte"',
+  },
+  {
+    name: "what a terminal obeys, written as it is",
+    bytes: `${HEADER}\n{"op":"\u009b31m\u202e\u2028\u{e0001}"}`,
+    says: ':2:7: unknown operation "\\u009b31m\\u202e\\u2028\\udb40\\udc01"',
+  },
+  {
+    name: "a byte order mark",
+    bytes: `\ufeff${HEADER}\n`,
+    says: ':1:1: expected a value, found "\\ufeff"',
+  },
+  {
+    name: "a byte that is no UTF-8",
+    bytes: Buffer.concat([
+      Buffer.from(`${HEADER}\n{"op":"note","text":"é\ufffd`),
+      Uint8Array.of(0xff, 0x22, 0x7d),
+    ]),
+    says: ":2:24: byte 0xff is no UTF-8",
+  },
+  {
+    name: "a character that is cut by the end",
+    bytes: Buffer.from(`${HEADER}\n{"op":"note","text":"é`).subarray(0, -1),
+    says: ":2:22: the end cuts what would be no UTF-8",
+  },
+  { name: "UTF-16", bytes: Buffer.from(`\ufeff${HEADER}`, "utf16le"), says: ":1:1: byte 0xff is no UTF-8" },
+  { name: "nothing", bytes: "", says: ":1:1: the script is empty" },
+  {
+    name: "lines that end in CR",
+    bytes: `${HEADER}\r${NOTE}`,
+    says: ':1:14: expected the end of the line, found "{"',
+  },
+];
+
+describe("a broken script", () => {
+  const files = BROKEN.map(({ bytes }, i) => written(`broken-${i}.jsonl`, bytes));
+  let runs: readonly CommandRun[] = [];
+  beforeAll(async () => {
+    ({ runs } = await commandLines(files.map((file) => ["exec", file])));
+  });
+
+  it.each(BROKEN.map((row, i) => ({ ...row, i })))(
+    "is refused with place and value: $name",
+    ({ says, i }) => {
+      expect(runs[i]?.output).toBe(`spapr-iommu: ${files[i]}${says}\n`);
+      expect(runs[i]?.status).toBe(1);
+    },
+  );
+
+  it("is named as standard input where it came from there", async () => {
+    const { stderr } = await cli(["exec", "-"], Uint8Array.of(0xff));
+    expect(stderr).toBe("spapr-iommu: stdin:1:1: byte 0xff is no UTF-8\n");
+  });
+
+  it("may end its lines as DOS does", async () => {
+    const { status, stdout } = await cli(["exec", "--check", "-"], `${HEADER}\r\n${NOTE.trim()}\r\n\r\n`);
+    expect(stdout).toBe("stdin: 1 operations, 0 as recorded, 1 without a recorded result\n");
+    expect(status).toBe(0);
+  });
+});
+
+describe("what a terminal obeys", () => {
+  it("is shown where it comes from a trace, too", async () => {
+    const task = "a\u001b[32mb\u0007";
+    const line = (name: string, at: number): string =>
+      `${task}-77 [000] ..... ${at}.000000: ${name}: e1000 0000:00:02.0 dma_addr=1000 size=64 dir=TO_DEVICE attrs=\n`;
+    const file = written("task.txt", line("dma_unmap_page", 1) + line("dma_unmap_page", 2));
+    const { stdout, stderr } = await cli(["check", file]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+
+  it("is shown in a name of a file", async () => {
+    const { stderr } = await cli(["exec", "no\u001b[31mfile.jsonl"]);
+    expect(stderr).toBe("spapr-iommu: no\\u001b[31mfile.jsonl: no such file\n");
+  });
+});

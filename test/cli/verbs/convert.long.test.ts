@@ -1,0 +1,10 @@
+import { describe, it } from "vitest";
+import { compareForms, convertBack, LOGS, TABLES } from "./converted.ts";
+
+describe("convert, of whole recordings", () => {
+  it.each(LOGS)("to text and back to QEMU's own lines: %s", (name) => convertBack(name, Infinity));
+
+  it.each(TABLES)("writes Parquet that DuckDB and hyparquet read alike, and as JSON: $name $table", (table) =>
+    compareForms(table, Infinity),
+  );
+});

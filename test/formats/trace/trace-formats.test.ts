@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { detectTraceFormat } from "../../../src/formats/trace/trace-formats.ts";
+import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { SimpleFile } from "./simple-file.ts";
+
+const HEAD = 65_536;
+const FORMATS = { ".log.gz": "qemu-log", ".simple.gz": "qemu-simple", ".txt.gz": "linux-dma" } as const;
+
+describe("detectTraceFormat", () => {
+  for (const [ending, format] of Object.entries(FORMATS)) {
+    it.each(corpusNames("traces", ending))(`knows %s${ending.replace(".gz", "")} as ${format}`, (name) => {
+      const bytes = readCorpus("traces", name + ending.replace(".gz", ""));
+      expect(detectTraceFormat(bytes.subarray(0, HEAD))).toBe(format);
+      // Behind another file in one buffer, as a view.
+      const shifted = new Uint8Array(HEAD + 3);
+      shifted.set(bytes.subarray(0, HEAD), 3);
+      expect(detectTraceFormat(shifted.subarray(3))).toBe(format);
+    });
+  }
+
+  it.each([
+    { name: "nothing", text: "", format: undefined },
+    { name: "JSON", text: '{"format":"x"}\n', format: undefined },
+    { name: "prose", text: "this is no trace\nspapr_iommu\n", format: undefined },
+    { name: "a line without end", text: "spapr_iommu_ddw_remove liobn=0x1", format: undefined },
+    { name: "a trace file without events", text: "# tracer: nop\n#\n", format: "linux-dma" },
+    {
+      name: "other events of QEMU",
+      text: "Some text\n1@2.000000:spapr_drc_reset drc: 0x1\n",
+      format: "qemu-log",
+    },
+    { name: "lost events", text: "CPU:1 [LOST 619 EVENTS]\n", format: "linux-dma" },
+    { name: "gzip", text: "\u001f\u008b\b\n", format: undefined },
+  ])("takes $name for $format", ({ text, format }) => {
+    expect(detectTraceFormat(new TextEncoder().encode(text))).toBe(format);
+  });
+
+  it.each([true, false])("knows a simple trace of either byte order, little-endian: %s", (little) => {
+    const bytes = Uint8Array.from(new SimpleFile(4, little).bytes);
+    expect(detectTraceFormat(bytes.subarray(0, 16))).toBe("qemu-simple");
+    expect(detectTraceFormat(bytes.subarray(0, 15))).toBeUndefined();
+  });
+});

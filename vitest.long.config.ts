@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+const HANG = 60 * 60_000;
+
+/** Workers inherit it; `runSeed` of test/helpers/random.ts reads it. */
+process.env.SEED ??= String((Math.random() * 2 ** 32) >>> 0);
+console.log(`SEED=${process.env.SEED}`);
+
+/** Campaigns: `npm run test:long`, with a new seed each time, or `SEED=123 npm run test:long` for one of the past. */
+export default defineConfig({
+  test: {
+    include: ["test/**/*.long.test.ts"],
+    server: { deps: { external: [/\/dist\//] } },
+    globalSetup: "test/global-setup.ts",
+    reporters: ["verbose"],
+    testTimeout: HANG,
+    hookTimeout: HANG,
+  },
+});
