@@ -1,4 +1,4 @@
-import { HostRun, type HostTable } from "./ports.ts";
+import { HostRun, type HostTable, NOT_ACCEPTED } from "./ports.ts";
 
 /** A table of the host that follows a guest's. Entries are the guest's: each is one or more of the host's. */
 export class AttachedTable {
@@ -28,16 +28,19 @@ export class AttachedTable {
     return this.#host.accepts(this.#runOf(0, pages, vaddrHi, vaddrLo));
   }
 
-  /** Maps a page; if it cannot be, nothing is left of it. */
+  /** Maps a page. If it is not accepted all is as before; if it cannot be mapped nothing is left of it. */
   mapPage(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
-    if (this.#each === 1) {
-      if (this.#host.mapPage(index, vaddrHi, vaddrLo, permission) === 0) return true;
-      this.clear(index, 1);
-      return false;
-    }
+    if (this.#each !== 1) return this.#mapSmaller(index, vaddrHi, vaddrLo, permission);
+    const answer = this.#host.mapPage(index, vaddrHi, vaddrLo, permission);
+    if (answer === 0) return true;
+    if (answer !== NOT_ACCEPTED) this.clear(index, 1);
+    return false;
+  }
+
+  #mapSmaller(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
     const run = this.#runOf(index, 1, vaddrHi, vaddrLo);
     run.permission = permission;
-    return this.#map(run);
+    return this.#host.accepts(run) && this.#map(run);
   }
 
   /**

@@ -40,6 +40,9 @@ export class HostRun {
   done = 0;
 }
 
+/** Where a page is not accepted: nothing was tried. */
+export const NOT_ACCEPTED = 1;
+
 /**
  * A table of the host's bridge, as the guest's hypercalls reach it. Entries
  * count from the start of the table; addresses are of the process.
@@ -57,8 +60,13 @@ export interface HostTable {
   acceptsPage(vaddrHi: number, vaddrLo: number): boolean;
   /** May all pages be mapped? */
   accepts(run: HostRun): boolean;
-  /** Maps a page. */
-  mapPage(index: number, vaddrHi: number, vaddrLo: number, permission: number): Errno | 0;
+  /** Maps a page, if it is accepted. */
+  mapPage(
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED;
   /** Maps pages; what it did before it failed stays and is told in `run.done`. */
   map(run: HostRun): Errno | 0;
   /** Unmaps pages; false if a mapped one has no memory behind it any more, from there on nothing is done. */

@@ -14,7 +14,7 @@ import { MappingRun } from "./mapping-run.ts";
  * @param maxSteps where to stop, for measurements
  */
 export function replayByPages(region: IommuRegion, notifier: IommuNotifier, maxSteps: number): ReplayReport {
-  const { size, minPageSize } = region;
+  const { size, minPageSize, generation } = region;
   const page = pageStep(log2(minPageSize));
   const entry = new IommuTranslation();
   const run = new MappingRun();
@@ -43,7 +43,9 @@ export function replayByPages(region: IommuRegion, notifier: IommuNotifier, maxS
       notifier.tellReplayed(run, steps - 1, steps);
       // The callback may have taken the notifier away, or made another region of this one.
       if (wasRegistered && !region.isRegistered(notifier)) return report(false);
-      if (region.size !== size || region.minPageSize !== minPageSize) return report(false);
+      if (region.size !== size || region.minPageSize !== minPageSize || region.generation !== generation) {
+        return report(false);
+      }
     }
     const nextLo = page.addLo(lo, 1);
     const nextHi = page.addHi(hi, lo, 1);

@@ -55,7 +55,7 @@ export class Leaf {
   }
 
   /** {@link put} for `count` entries of a list, high half first, from number `from` of the list on. */
-  putList(at: number, list: Uint32Array, from: number, count: number): boolean {
+  putList(at: number, list: Uint32Array, from: number, count: number): void {
     const { words } = this;
     let valid = 0;
     let stored = 0;
@@ -75,7 +75,6 @@ export class Leaf {
     }
     this.valid += valid;
     this.stored += stored;
-    return this.stored === 0;
   }
 
   /** Stores a run; `base` is the number of the leaf's first entry. */

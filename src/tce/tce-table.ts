@@ -149,7 +149,7 @@ export class TceTable extends TceView {
     }
   }
 
-  /** Stores entries `[from, to)` of a list whose first goes to entry `first`. */
+  /** Stores entries `[from, to)` of a list whose first goes to entry `first`; no two neighbours are zero, or a run. */
   #putSingles(first: number, words: Uint32Array, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const index = first + at;
@@ -160,7 +160,8 @@ export class TceTable extends TceView {
       if (leaf === null || leaf.owner !== this.owner) continue;
       const next = (index & IN_LEAF) + 1;
       const length = Math.min(to - at, LEAF_SIZE - next);
-      if (leaf.putList(next * 2, words, at, length)) this.drop(index);
+      // It does not become empty: of two neighbours one is not zero.
+      leaf.putList(next * 2, words, at, length);
       at += length;
     }
   }

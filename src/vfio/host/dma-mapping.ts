@@ -1,7 +1,7 @@
 import type { Answer, Errno } from "../../base/errno.ts";
 import { Spare } from "../../base/spare.ts";
 import { pageOf, TWO32 } from "../../base/u64.ts";
-import { HostRun } from "../../kvm/ports.ts";
+import { HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import type { ContainerWindows } from "./container-windows.ts";
 import type { DmaRequest } from "./dma-request.ts";
 import type { HardwareTable } from "./hardware-table.ts";
@@ -45,7 +45,9 @@ export class DmaMapping {
       // A single page, as most hypercalls have it.
       const index = table.indexOf(request.iovaHi, request.iovaLo);
       const errno = this.#host.faults.map.pass();
-      return errno ?? table.mapPage(memory.registered, index, vaddrHi, vaddrLo, flags);
+      if (errno !== undefined) return errno;
+      const answer = table.mapPage(memory.registered, index, vaddrHi, vaddrLo, flags);
+      return answer === NOT_ACCEPTED ? "EINVAL" : answer;
     }
     if (!this.#isInside(table, "MAP", request)) return "EINVAL";
     const errno = this.#host.faults.map.pass();
