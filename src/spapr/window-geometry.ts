@@ -5,6 +5,8 @@ import { entryOf, hiOf, loOf } from "../base/u64.ts";
  * Where a DMA window lies on the bus and how it is divided. It never changes:
  * a window that moves gets another one, so that a call can tell by comparing
  * whether its window is still the one it began with.
+ *
+ * @public
  */
 export class WindowGeometry {
   /** Of a window that is disabled. */
