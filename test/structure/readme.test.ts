@@ -13,8 +13,9 @@ const CORPUS = path.join(ROOT, "test/corpus");
 const readme = readFileSync(path.join(ROOT, "README.md"), "utf8");
 const folder = scratchFolder();
 
-const block = (language: string): string =>
-  new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(readme)![1]!;
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, text]) => text!);
+const block = (language: string): string => blocks(language)[0]!;
 
 /** The calls of the program in the README, without what stands behind a `#`. */
 const commands = [...readme.matchAll(/^ {4}npx spapr-iommu (.*?)(?: +#.*)?$/gm)].map(([, words]) => words!);
@@ -42,12 +43,12 @@ describe("the README", () => {
     writeFileSync(path.join(folder, "saved.mig"), gunzipSync(readFileSync(saved)));
   });
 
-  it("has an example that runs and prints what it says", () => {
+  it.each(blocks("ts"))("has an example that runs and prints what it says", (example) => {
     // Inside of the package, so that its own name resolves to it.
     const file = path.join(ROOT, "dist/readme-example.mjs");
-    writeFileSync(file, block("ts"));
+    writeFileSync(file, example);
     try {
-      const printed = execFileSync(process.execPath, [file], { encoding: "utf8" }).trim();
+      const printed = execFileSync(process.execPath, [file], { cwd: ROOT, encoding: "utf8" }).trim();
       expect(readme).toContain(`prints \`${printed}\``);
     } finally {
       rmSync(file);

@@ -14,7 +14,7 @@ const app = await Application.bootstrap({
   basePath: path.join(ROOT, "dist"),
   name: "spapr-iommu",
   readme: path.join(ROOT, "README.md"),
-  projectDocuments: [],
+  projectDocuments: ["recipes", "findings"].map((name) => path.join(ROOT, `docs/${name}.md`)),
   highlightLanguages: ["ts", "typescript", "jsonl", "json", "sh", "text"],
   disableSources: true,
   excludeExternals: true,
