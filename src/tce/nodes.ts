@@ -38,7 +38,7 @@ export class Runs {
   readonly leaves = 0;
   valid = 0;
   stored = 0;
-  readonly cells: number[];
+  cells: number[];
 
   constructor(owner: Owner, cells: number[]) {
     this.owner = owner;
@@ -47,7 +47,7 @@ export class Runs {
   }
 
   /**
-   * Writes a run over the list, in place; returns the position of the first cell that may have changed.
+   * Writes a run over the list; returns the position of the first cell that may have changed.
    *
    * @param was scratch, so is `part`
    */
@@ -63,7 +63,7 @@ export class Runs {
     const replacement = overwrite(this.cells, run, was, part);
     this.#count(this.cells, replacement.from, replacement.to, -1);
     this.#count(replacement.cells, 0, replacement.cells.length, 1);
-    replaceCells(this.cells, replacement);
+    this.cells = replaceCells(this.cells, replacement);
     return replacement.from;
   }
 
