@@ -5,9 +5,8 @@ import { type HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { FaultGate, FaultInjector } from "./faults.ts";
-import type { MemoryExtent } from "./host-memory.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
-import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
+import type { MemoryExtent, RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
 import type { TableGeometry } from "./tce-geometry.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
