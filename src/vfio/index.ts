@@ -6,6 +6,7 @@
  */
 
 export * from "./coherence.ts";
+export type { ContainerConfig, ContainerKind } from "./connect-context.ts";
 export * from "./container.ts";
 export { Host, type HostOptions } from "./host/host.ts";
 export * from "./host/profile.ts";
