@@ -1,8 +1,8 @@
 import { hex } from "../base/u64.ts";
-import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
+import type { EventFilter } from "./filter/filters.ts";
 import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
@@ -17,7 +17,11 @@ import { TraceSource } from "./trace-source.ts";
  */
 const DROP_SPAN = 2 ** 19;
 
-/** What the check of one file found. */
+/**
+ * What the check of one file found.
+ *
+ * @public
+ */
 export interface CheckReport {
   readonly file: string;
   readonly format: TraceFormat | "op-script" | "migration-stream";
@@ -30,12 +34,6 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
   readonly droppedFindings: number;
-}
-
-/** An event is taken if this says so. */
-export interface EventFilter {
-  qemu(event: QemuTraceEvent): boolean;
-  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
 }
 
 /** What else there is to a check. */
@@ -133,7 +131,6 @@ export class TraceCheck {
   #truncated({ line, message }: Gap): void {
     this.#log.add({
       kind: "truncated",
-      severity: "warning",
       places: [{ event: this.#source.events, line }],
       message,
     });
@@ -147,7 +144,11 @@ export class TraceCheck {
 const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): number =>
   statuses + translations + confirmed;
 
-/** The report in the shape of the JSON output. */
+/**
+ * The report in the shape of the JSON output.
+ *
+ * @public
+ */
 export function checkReportToJson(report: CheckReport): Record<string, unknown> {
   const { windows, findings, droppedFindings, ...rest } = report;
   return {

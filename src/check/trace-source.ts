@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { detectTraceFormat, HEAD_BYTES, traceFormat } from "../formats/trace/trace-formats.ts";
+import { detectTraceFormat, HEAD_BYTES, traceReader } from "../formats/trace/trace-formats.ts";
 import type { TraceFormat, TraceHandlers, TraceReader } from "../formats/trace/trace-reader.ts";
 
 /** Reads a trace of any format, which its first bytes determine. */
@@ -66,7 +66,7 @@ export class TraceSource {
         `${this.#name}: no trace that is known here: no spapr_iommu events of QEMU (log or simple), no dma events of Linux`,
       );
     }
-    const reader = traceFormat(this.#format).read(this.#handlers);
+    const reader = traceReader(this.#format, this.#handlers);
     this.#reader = reader;
     reader.push(head);
     return reader;

@@ -36,6 +36,7 @@ export const descriptorBytes = (tablePages: number): number => DESCRIPTOR_BYTES 
  */
 export class GuestTable {
   readonly shape: GuestTableShape;
+  /** The bus number in signed halves, as V8 keeps those as small integers. */
   readonly liobnHi: number;
   readonly liobnLo: number;
   /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
@@ -53,8 +54,8 @@ export class GuestTable {
 
   constructor(shape: GuestTableShape, hostPageShift: number) {
     this.shape = shape;
-    this.liobnHi = hiOf(shape.liobn);
-    this.liobnLo = loOf(shape.liobn);
+    this.liobnHi = hiOf(shape.liobn) | 0;
+    this.liobnLo = loOf(shape.liobn) | 0;
     this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
     const pages = pagesOfTable(this.size, hostPageShift);

@@ -15,11 +15,12 @@ export class GuestTables {
     return this.#all;
   }
 
-  /** The table of a logical bus: all 64 bits count. */
+  /** The table of a logical bus, in halves of either sign: all 64 bits count. */
   find(liobnHi: number, liobnLo: number): GuestTable | undefined {
     const last = this.#last;
-    if (last !== undefined && last.liobnLo === liobnLo && last.liobnHi === liobnHi) return last;
-    return this.#search(liobnHi, liobnLo);
+    const hi = liobnHi | 0;
+    const lo = liobnLo | 0;
+    return last !== undefined && last.liobnLo === lo && last.liobnHi === hi ? last : this.#search(hi, lo);
   }
 
   add(table: GuestTable): void {

@@ -6,22 +6,20 @@
  * @module
  */
 
-import { Spare } from "../base/spare.ts";
 import { pageOf, TWO32 } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
-import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
+import { Hcall, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
 import type { GuestTables } from "./guest-tables.ts";
-import { linearRun } from "./list-runs.ts";
+import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import { HostRun, type KvmProcess } from "./ports.ts";
-
-const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
-const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
+import type { KvmProcess } from "./ports.ts";
+import { isAligned, TceLists } from "./tce-lists.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
+const { PUT_TCE, GET_TCE, PUT_TCE_INDIRECT } = Hcall;
 
 // Where the registers r3 to r7 lie: high half, the low one behind it.
 const R3 = 0;
@@ -29,9 +27,6 @@ const R4 = 2;
 const R5 = 4;
 const R6 = 6;
 const R7 = 8;
-
-/** What a handler answers. */
-export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO_HARD;
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last
@@ -54,14 +49,6 @@ export interface HandlerContext {
   onHazard(hazard: KvmHazard): void;
 }
 
-/** What one call works with. */
-class Work {
-  /** The list of H_PUT_TCE_INDIRECT: high and low half of each entry. */
-  readonly list = new Uint32Array(MAX_LIST_ENTRIES * 2);
-  /** Entries of the guest's table, and what they map. */
-  readonly run = new HostRun();
-}
-
 /**
  * KVM's handlers of the four TCE hypercalls, in virtual mode as Linux 6.1 and
  * 6.12 have them. `regs` are the registers r3 to r12 in halves; nothing is
@@ -69,18 +56,19 @@ class Work {
  */
 export class TceHypercalls {
   readonly #context: HandlerContext;
-  readonly #works = new Spare(() => new Work());
+  readonly #lists: TceLists;
 
   constructor(context: HandlerContext) {
     this.#context = context;
+    this.#lists = new TceLists(context.process, context.slots);
   }
 
   /** The hypercall of the number in r3, which is one of the four. */
   call(regs: Uint32Array): HandlerStatus {
     const opcode = regs[R3 + 1]!;
-    if (opcode === Hcall.PUT_TCE) return this.#putTce(regs);
-    if (opcode === Hcall.GET_TCE) return this.#getTce(regs);
-    if (opcode === Hcall.PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
+    if (opcode === PUT_TCE) return this.#putTce(regs);
+    if (opcode === GET_TCE) return this.#getTce(regs);
+    if (opcode === PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
     return this.#stuffTce(regs);
   }
 
@@ -134,10 +122,7 @@ export class TceHypercalls {
     if (this.#runsOut(table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
 
     const vaddr = (slots.vaddrHi >>> 0) * TWO32 + (slots.vaddrLo >>> 0); // user addresses end at 2^52
-    const work = this.#works.take();
-    const status = this.#putList(table, index, vaddr, pages, work);
-    this.#works.giveBack(work);
-    return status;
+    return this.#lists.put(table, index, vaddr, pages);
   }
 
   /** H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 a value without permission bits for r7 entries. */
@@ -184,77 +169,6 @@ export class TceHypercalls {
     return H_SUCCESS;
   }
 
-  /** H_PUT_TCE_INDIRECT from where the list is read, at an address of the process, on. */
-  #putList(table: GuestTable, index: number, vaddr: number, pages: number, work: Work): HandlerStatus {
-    const { list, run } = work;
-    if (this.#context.process.loadBigEndian(vaddr, list, pages) < pages) return H_TOO_HARD;
-    if (!this.#isGoodList(table, pages, work)) return H_TOO_HARD;
-    let done = 0;
-    let status: HandlerStatus = H_SUCCESS;
-    while (done < pages && status === H_SUCCESS) {
-      run.index = index + done;
-      status = this.#applyListRun(table, done, pages, work);
-      done += run.done;
-    }
-    table.entries.putList(index, list, done);
-    return status;
-  }
-
-  /**
-   * May the entries of the list be put? Those with permission bits must be
-   * aligned, memory, and good for every attached table. A linear stretch in one
-   * slot is one question: its pages are aligned if the first one is.
-   */
-  #isGoodList(table: GuestTable, count: number, { list, run }: Work): boolean {
-    const { attached } = table;
-    for (let at = 0; at < count; at += run.pages) {
-      const hi = list[at * 2]!;
-      const lo = list[at * 2 + 1]!;
-      run.pages = 1;
-      if ((lo & PERM_MASK) === 0) continue;
-      if (!isAligned(table, hi, lo)) return false;
-      if (!this.#setRun(table, run, list, at, count)) return false;
-      for (let i = 0; i < attached.length; i++) if (!attached[i]!.accepts(run)) return false;
-    }
-    return true;
-  }
-
-  /**
-   * Gives a stretch of the list to the attached tables. Every entry takes the
-   * way of a mapping, also one without permission bits. `run.done` are the
-   * entries that all tables took.
-   */
-  #applyListRun(table: GuestTable, at: number, count: number, { list, run }: Work): HandlerStatus {
-    const { attached } = table;
-    run.done = 0;
-    // Where several tables are attached an entry goes to all of them before the next one does: it shows when one fails.
-    if (!this.#setRun(table, run, list, at, attached.length > 1 ? at + 1 : count)) return H_PARAMETER;
-    run.done = run.pages;
-    for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
-    return H_SUCCESS;
-  }
-
-  /**
-   * Sets a run to what an entry of the list, and those before `end` that follow
-   * it in one slot, map.
-   *
-   * @returns false if that is no memory
-   */
-  #setRun(table: GuestTable, run: HostRun, list: Uint32Array, at: number, end: number): boolean {
-    const { slots } = this.#context;
-    const { page } = table.entries;
-    const lo = list[at * 2 + 1]!;
-    if (!slots.find(list[at * 2]!, lo & ~PERM_MASK)) return false;
-    run.permission = lo & PERM_MASK;
-    run.vaddrHi = slots.vaddrHi;
-    run.vaddrLo = slots.vaddrLo;
-    run.pages = Math.min(
-      linearRun(list, at, end, page),
-      pageOf(slots.behindHi >>> 0, slots.behindLo >>> 0, page.shift) + 1,
-    );
-    return true;
-  }
-
   #runsOut(table: GuestTable, call: KvmHazard["call"], index: number, pages: number): boolean {
     let end = table.entries.length;
     // A table of the host may end before the last page of the guest's does.
@@ -272,10 +186,4 @@ function indexOf(table: GuestTable, regs: Uint32Array): number {
   const { maskHi, maskLo, shift } = table.entries.page;
   if ((lo & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return -1;
   return table.indexOf(pageOf(hi, lo, shift));
-}
-
-/** Is the address of a TCE with permission bits one of a page? */
-function isAligned({ entries }: GuestTable, hi: number, lo: number): boolean {
-  const { maskHi, maskLo } = entries.page;
-  return (lo & ~PERM_MASK & ~maskLo) === 0 && (hi & ~maskHi) === 0;
 }

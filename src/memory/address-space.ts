@@ -9,7 +9,11 @@ import { MAX_RAM_BYTES, ramOffset } from "./guest-ram.ts";
 import { IommuTranslation } from "./iommu-translation.ts";
 import type { MemoryRegion } from "./memory-region.ts";
 
-/** Result of a DMA; QEMU's MEMTX_* values. */
+/**
+ * Result of a DMA; QEMU's MEMTX_* values.
+ *
+ * @public
+ */
 export const TxResult = { OK: 0, ERROR: 1, DECODE_ERROR: 2 } as const;
 
 /** How many IOMMUs one access may pass, as a guard against a translation that leads back to itself. */
@@ -17,7 +21,11 @@ const MAX_TRANSLATIONS = 8;
 /** Largest access to what is not memory: 4 bytes, unless a device says otherwise. */
 const DEFAULT_ACCESS_BYTES = 4;
 
-/** What an address space needs of the memory system that it belongs to. */
+/**
+ * What an address space needs of the memory system that it belongs to.
+ *
+ * @public
+ */
 export interface AddressSpaces {
   /** Hears of every DMA that failed. */
   readonly onDmaFault: ((fault: DmaFault) => void) | null;
@@ -30,6 +38,8 @@ export interface AddressSpaces {
 /**
  * What a bus master sees: a tree of regions, and access to it through the
  * IOMMUs on the way.
+ *
+ * @public
  */
 export class AddressSpace {
   readonly system: AddressSpaces;
@@ -70,6 +80,7 @@ export class AddressSpace {
    * @param length bytes wanted, at least 1
    * @returns false if the access is refused, with the reason in `into`
    * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for halves or a length that are none
+   * @internal
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
     if (hi !== (hi | 0) || lo !== (lo | 0) || length !== (length | 0) || length < 1)

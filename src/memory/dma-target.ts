@@ -5,21 +5,41 @@ import type { GuestRam } from "./guest-ram.ts";
 import type { IommuTranslation } from "./iommu-translation.ts";
 import type { MmioHandler } from "./mmio-handler.ts";
 
-/** The layout of an address space, as an access needs it. */
+/**
+ * The layout of an address space, as an access needs it.
+ *
+ * @public
+ */
 export interface TargetView {
   /**
    * Finds what answers at an address, in signed halves: `into` gets the region
-   * and the offset in it, and is clipped where that ends.
+   * and the offset in it, and is clipped at the end of memory.
    *
+   * @internal
    * @returns false where nothing answers
    */
   locate(hi: number, lo: number, into: DmaTarget): boolean;
 }
 
-/** An IOMMU on the way of an access. Offsets are relative to its region. */
+/**
+ * What translations lead to: an address space.
+ *
+ * @public
+ */
+export interface TargetSpace {
+  readonly name: string;
+  /** The layout as of the last finished transaction. */
+  readonly view: TargetView;
+}
+
+/**
+ * An IOMMU on the way of an access. Offsets are relative to its region.
+ *
+ * @public
+ */
 export interface DmaTranslator {
   /** The address space that translations lead to. */
-  readonly target: { readonly view: TargetView };
+  readonly target: TargetSpace;
   /**
    * Looks up one address, given in halves of either sign. It does not
    * filter by direction: the caller checks `perm`.

@@ -1,7 +1,11 @@
 import type { DmaTranslator } from "./dma-target.ts";
 import type { IommuNotifier } from "./iommu-notifier.ts";
 
-/** What a kind of IOMMU does, besides to translate accesses; QEMU's IOMMUMemoryRegionClass. */
+/**
+ * What a kind of IOMMU does, besides to translate accesses; QEMU's IOMMUMemoryRegionClass.
+ *
+ * @public
+ */
 export interface IommuHooks extends DmaTranslator {
   /** Tells one notifier what is mapped, instead of the generic page walk. */
   replay?(notifier: IommuNotifier): ReplayReport;
@@ -17,7 +21,11 @@ export interface IommuHooks extends DmaTranslator {
   getAttr?(attribute: number): number | undefined;
 }
 
-/** What a replay did. */
+/**
+ * What a replay did.
+ *
+ * @public
+ */
 export interface ReplayReport {
   /** How it found the mappings: page by page, from the table's counts, or not at all. */
   readonly strategy: "page-walk" | "counted-walk" | "skipped";

@@ -5,6 +5,8 @@ import type { Permission } from "../base/permission.ts";
  *
  * The halves are signed, as bitwise operators make them: a number above 2^31
  * would not be a small integer for V8.
+ *
+ * @public
  */
 export class IommuTranslation {
   /** Address of the target page, high half. */

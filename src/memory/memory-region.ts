@@ -1,5 +1,4 @@
 import { IommuError } from "../base/errors.ts";
-import type { TargetRegion } from "./dma-target.ts";
 import type { GuestRam } from "./guest-ram.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import type { IommuNotifier } from "./iommu-notifier.ts";
@@ -8,7 +7,11 @@ import type { MmioHandler } from "./mmio-handler.ts";
 /** Size of a region that spans the whole 64-bit space. */
 export const WHOLE_SPACE: bigint = 1n << 64n;
 
-/** What a region needs of the memory system that it belongs to. */
+/**
+ * What a region needs of the memory system that it belongs to.
+ *
+ * @public
+ */
 export interface LayoutTransactions {
   /** Runs changes of the layout; listeners hear of them when the outermost transaction ends. */
   transaction(change: () => void): void;
@@ -16,7 +19,11 @@ export interface LayoutTransactions {
   setPending(): void;
 }
 
-/** An IOMMU region, for those who find it in an address space and follow its mappings; {@link IommuRegion}. */
+/**
+ * An IOMMU region, for those who find it in an address space and follow its mappings; {@link IommuRegion}.
+ *
+ * @public
+ */
 export interface MappedIommu {
   readonly name: string;
   /** Bytes, 0 to 2^64. */
@@ -34,7 +41,11 @@ export interface MappedIommu {
   replay(notifier: IommuNotifier): ReplayReport;
 }
 
-/** What stands behind a region. A `container` holds others and never answers itself. */
+/**
+ * What stands behind a region. A `container` holds others and never answers itself.
+ *
+ * @public
+ */
 export type RegionBacking =
   | { readonly kind: "container" }
   | { readonly kind: "ram"; readonly ram: GuestRam; readonly device: boolean }
@@ -48,8 +59,10 @@ export type RegionBacking =
  * Sizes are 0 to 2^64 bytes. Where siblings overlap, the higher priority wins,
  * and of equal ones the one added last (QEMU-MEMORY-1). What makes listeners run
  * is QEMU-MEMORY-4.
+ *
+ * @public
  */
-export class MemoryRegion implements TargetRegion {
+export class MemoryRegion {
   readonly system: LayoutTransactions;
   readonly name: string;
   readonly backing: RegionBacking;

@@ -45,8 +45,11 @@ export interface WindowEnvironment {
  * the window; `root` is what the owner puts into its DMA address space.
  *
  * Invariant: `table` is not null exactly while `entries` is not 0.
+ *
+ * @public
  */
 export class DmaWindow implements IommuHooks {
+  /** @internal */
   readonly env: WindowEnvironment;
   readonly liobn: number;
   /** For messages and device-tree look-ups: the bridge or device that owns the window. */

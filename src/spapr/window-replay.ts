@@ -6,7 +6,11 @@ import type { RunVisitor } from "../tce/run-joiner.ts";
 import type { TceTable } from "../tce/tce-table.ts";
 import type { WindowGeometry } from "./window-geometry.ts";
 
-/** How a window tells a new notifier what is mapped. */
+/**
+ * How a window tells a new notifier what is mapped.
+ *
+ * @public
+ */
 export type ReplayStrategy =
   /** From the counts of the table: costs what is mapped. */
   | "counted-walk"

@@ -4,10 +4,18 @@ import type { Host } from "./host/host.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 
-/** Kinds of containers, as QEMU prefers them. */
+/**
+ * Kinds of containers, as QEMU prefers them.
+ *
+ * @public
+ */
 export type ContainerKind = "type1v2" | "spapr-v2" | "spapr-v1";
 
-/** How containers are made, and how they follow the guest's IOMMUs. */
+/**
+ * How containers are made, and how they follow the guest's IOMMUs.
+ *
+ * @public
+ */
 export interface ContainerConfig {
   /** What the host offers; default `spapr-v2`. */
   readonly container?: ContainerKind;

@@ -6,7 +6,7 @@ import { VirtualMachine } from "../kvm/virtual-machine.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
 import { Machine, type MachineConfig } from "../spapr/machine.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
-import type { ConnectContext, ContainerConfig } from "./connect-context.ts";
+import type { ContainerConfig } from "./connect-context.ts";
 import { connectGroup, disconnect } from "./connect-group.ts";
 import type { Connection } from "./connection.ts";
 import type { FaultHook } from "./host/faults.ts";
@@ -15,7 +15,11 @@ import type { HostProcess } from "./host/host-process.ts";
 import type { KernelProfile } from "./host/profile.ts";
 import { ProcessMemory, RAM_VADDR } from "./process-memory.ts";
 
-/** A machine and the host it runs on. */
+/**
+ * A machine and the host it runs on.
+ *
+ * @public
+ */
 export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator">, ContainerConfig {
   /** Who runs the guest's processors; default `tcg`. */
   readonly accel?: "tcg" | "kvm";
@@ -32,16 +36,25 @@ export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator">,
   readonly faults?: FaultHook;
 }
 
-/** A device of the host that the guest has. */
+/**
+ * A device of the host that the guest has.
+ *
+ * @public
+ */
 export interface PassedThroughDevice {
   readonly name: string;
   /** Number of its IOMMU group. */
   readonly group: number;
   readonly phb: PciHostBridge;
+  /** @internal */
   readonly connection: Connection;
 }
 
-/** What came of plugging a device. */
+/**
+ * What came of plugging a device.
+ *
+ * @public
+ */
 export type PlugResult =
   | { readonly ok: true; readonly device: PassedThroughDevice }
   | { readonly ok: false; readonly error: string };
@@ -49,14 +62,19 @@ export type PlugResult =
 /**
  * A pSeries machine in a QEMU process on a PowerNV host: TCG or KVM, devices
  * of the host passed through with VFIO, the kernel's tables behind them.
+ *
+ * @public
  */
-export class HostedMachine implements ConnectContext {
+export class HostedMachine {
+  /** @internal */
   readonly host: Host;
+  /** @internal */
   readonly process: HostProcess;
   readonly machine: Machine;
+  /** @internal */
   readonly kvm: KvmAccelerator | null;
   readonly config: HostedMachineConfig;
-  /** The guest's memory in QEMU's process. */
+  /** @internal The guest's memory in QEMU's process. */
   readonly memory: ProcessMemory;
   /** QEMU's messages, newest last; at most 1000. */
   readonly messages: string[] = [];
@@ -101,7 +119,7 @@ export class HostedMachine implements ConnectContext {
     return this.#devices;
   }
 
-  /** Containers in use, one for each address space. */
+  /** @internal Containers in use, one for each address space. */
   get connections(): readonly Connection[] {
     return this.#connections;
   }

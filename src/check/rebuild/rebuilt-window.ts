@@ -39,7 +39,11 @@ export function forEachCertainty(
   knownTo(end);
 }
 
-/** Entries of a window by how sure we are of them. The four classes add up to the window. */
+/**
+ * Entries of a window by how sure we are of them. The four classes add up to the window.
+ *
+ * @public
+ */
 export interface EntryClasses {
   /** Not zero, and printed by the trace or confirmed by it. */
   known: number;
@@ -64,10 +68,19 @@ export class RebuiltWindow {
   /** Which event showed what was in an entry that no call of the trace had made known. */
   readonly learned: EntryHistory;
   readonly #certainty: TceTable;
-  /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
+  /**
+   * Nearly every look ends at these two.
+   *
+   * Invariant *doubt*: all entries that are not known lie in `[#doubtFirst, #doubtEnd)`, which is empty only if there
+   * are none; {@link mark}, the only way in which certainties change, widens it.
+   */
   #doubtFirst = 0;
   #doubtEnd = 0;
-  /** An entry in there that is known: a device reads its rings again and again. */
+  /**
+   * An entry found in there: a device reads its rings again and again.
+   *
+   * Invariant *last known*: it is known, or -1; {@link mark} forgets it where an entry may become doubtful.
+   */
   #lastKnown = -1;
 
   constructor(

@@ -9,7 +9,12 @@ import { RebuiltWindow } from "./rebuilt-window.ts";
 export class RebuiltWindows {
   readonly scale: PositionScale = new PositionScale();
   readonly #byLiobn = new Map<number, RebuiltWindow>();
-  /** The window found last, while it is there: nearly all events are of the window of the one before. */
+  /**
+   * The window found last: nearly all events are of the window of the one before.
+   *
+   * Invariant *there*: one of {@link #byLiobn} under its own LIOBN, or undefined; {@link add} and {@link remove}, the
+   * only ways in which windows come and go, forget it.
+   */
   #last: RebuiltWindow | undefined;
   readonly #observer: RebuildObserver | null;
 

@@ -64,10 +64,19 @@ export class QemuLogReader extends LineReader {
   readonly #matcher = new TextMatcher();
   readonly #candidates: ByLetter = candidatesByLetter(false);
   readonly #pciCandidates: ByLetter = candidatesByLetter(true);
-  /** What the line before was: most lines are of the same event. */
+  /**
+   * What the line before was: most lines are of the same event.
+   *
+   * Invariant *alone*: no line is two events, since what stands before an argument differs or the name does, so that
+   * it does not matter which event is tried first.
+   */
   #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
   readonly #onEvent: (event: QemuTraceEvent) => void;
-  /** Does the event have a thread and a time? Most logs have none. */
+  /**
+   * Does the event have a thread and a time? Most logs have none.
+   *
+   * Invariant *origin*: if not, the event's thread and time are NaN.
+   */
   #hasOrigin = false;
 
   /** @param onEvent called for each event, always with the same object */

@@ -33,7 +33,12 @@ const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
 /** The most words of a stretch that is remembered; others are read each time. */
 const MAX_WORDS = 16;
 
-/** A piece of a line, as it was when it was read last. */
+/**
+ * A piece of a line, as it was when it was read last.
+ *
+ * Invariant *kept*: the numbers are those that reading the kept text gives,
+ * which depend on nothing but the text; {@link keep} changes both or neither.
+ */
 export class Stretch {
   /**
    * For each text: its length, where its whole words end in the program, these,

@@ -5,7 +5,13 @@ import { QemuLogReader } from "./qemu-log.ts";
 import { isSimpleTrace } from "./simple-frames.ts";
 import { SimpleGaps } from "./simple-gaps.ts";
 import { SimpleTraceReader } from "./simple-trace.ts";
-import { Likeness, type TraceFormat, type TraceFormatReader } from "./trace-reader.ts";
+import {
+  Likeness,
+  type TraceFormat,
+  type TraceFormatReader,
+  type TraceHandlers,
+  type TraceReader,
+} from "./trace-reader.ts";
 import { encode, startsWith } from "./words.ts";
 
 /** First words of the kernel's trace files. */
@@ -106,9 +112,14 @@ const QEMU_LOG: TraceFormatReader = {
 /** All formats; of two that are equally sure of a trace it is the first. */
 const TRACE_FORMATS: readonly TraceFormatReader[] = [QEMU_SIMPLE, LINUX_DMA, QEMU_LOG];
 
-/** The formats by name. */
-export const traceFormat = (format: TraceFormat): TraceFormatReader =>
-  TRACE_FORMATS.find((one) => one.format === format)!;
+/**
+ * A reader for a trace of a format, to which it is pushed piece by piece, cut anywhere.
+ *
+ * @param handlers are notified of its events and of what is missing
+ * @public
+ */
+export const traceReader = (format: TraceFormat, handlers: TraceHandlers): TraceReader =>
+  TRACE_FORMATS.find((one) => one.format === format)!.read(handlers);
 
 /** Bytes that are looked at to tell the format. A log with other events may begin with thousands of them. */
 export const HEAD_BYTES = 65_536;
@@ -118,6 +129,7 @@ export const HEAD_BYTES = 65_536;
  * which finds an event there. Give it {@link HEAD_BYTES}, or all there is.
  *
  * @returns undefined if it is none of them. (Packed files are to be unpacked first.)
+ * @public
  */
 export function detectTraceFormat(bytes: Uint8Array): TraceFormat | undefined {
   const head = bytes.subarray(0, HEAD_BYTES);

@@ -1,7 +1,11 @@
 import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
-/** Something that is missing from a trace, or cannot be read. */
+/**
+ * Something that is missing from a trace, or cannot be read.
+ *
+ * @public
+ */
 export interface Gap {
   /** `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. */
   readonly kind: "torn" | "damaged" | "dropped";
@@ -10,7 +14,11 @@ export interface Gap {
   readonly message: string;
 }
 
-/** Who is notified of the events of a trace. */
+/**
+ * Who is notified of the events of a trace.
+ *
+ * @public
+ */
 export interface TraceHandlers {
   /** An event of QEMU. The object is used again. */
   qemu(event: QemuTraceEvent): void;
@@ -20,7 +28,11 @@ export interface TraceHandlers {
   gap(gap: Gap): void;
 }
 
-/** Reads a trace of one format, piece by piece. */
+/**
+ * Reads a trace of one format, piece by piece.
+ *
+ * @public
+ */
 export interface TraceReader {
   /** What was read and left out; each reader has more of them. */
   readonly counts: { readonly events: number };
@@ -42,7 +54,11 @@ export const Likeness = {
   SURE: 2,
 } as const;
 
-/** Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events. */
+/**
+ * Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events.
+ *
+ * @public
+ */
 export type TraceFormat = "qemu-log" | "qemu-simple" | "linux-dma";
 
 /** Tells a format of traces, and reads it. */

@@ -44,7 +44,7 @@ class TableOfMachine implements HostTable {
   }
 
   unmap(index: number, pages: number): boolean {
-    const orphan = this.identity.firstOrphan(this.#registered, index, pages);
+    const orphan = this.identity.counts.firstOrphan(this.#registered, index, pages);
     this.identity.unmap(this.#registered, index, orphan - index);
     return orphan === index + pages;
   }
