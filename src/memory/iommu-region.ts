@@ -5,8 +5,7 @@ import type { Permission } from "../base/permission.ts";
 import { Delivery } from "./delivery.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
-import { MemoryRegion } from "./memory-region.ts";
-import type { MemorySystem } from "./memory-system.ts";
+import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
 import { replayByPages } from "./page-walk.ts";
 
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
@@ -23,7 +22,7 @@ interface Registration {
  *
  * @public
  */
-export class IommuRegion extends MemoryRegion {
+export class IommuRegion extends MemoryRegion implements MappedIommu {
   override readonly iommu: IommuRegion = this;
   readonly hooks: IommuHooks;
   /** Newest first, which is the order they are called in. Replaced, never changed: a delivery goes on with its own. */
@@ -43,7 +42,7 @@ export class IommuRegion extends MemoryRegion {
   /** The only notifier, while nothing is delivered that another change could overtake; else null. */
   #sole: IommuNotifier | null = null;
 
-  constructor(system: MemorySystem, name: string, size: bigint, hooks: IommuHooks) {
+  constructor(system: LayoutTransactions, name: string, size: bigint, hooks: IommuHooks) {
     super(system, name, size, { kind: "iommu" });
     this.hooks = hooks;
   }

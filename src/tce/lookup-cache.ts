@@ -1,6 +1,5 @@
 import type { PageStep } from "../base/page-step.ts";
-import type { Leaf } from "./leaf.ts";
-import { LEAF_SIZE } from "./nodes.ts";
+import { LEAF_SIZE, type Leaf } from "./leaf.ts";
 import { Run } from "./run.ts";
 
 /** Leaves that a table finds without a walk through the tree. */

@@ -15,18 +15,13 @@
  * @module
  */
 
-import type { Leaf } from "./leaf.ts";
+import { LEAF_SIZE, type Leaf, type Owner } from "./leaf.ts";
 import type { Run } from "./run.ts";
 import { CELLS, overwrite, pushRun, replaceCells } from "./run-list.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
-/** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
-export const LEAF_SIZE: number = 512;
 /** Children of an inner node. */
 export const FAN_OUT = 64;
-
-/** Who may change a node in place: only the table that has the same owner; replaced when a snapshot is taken. */
-export type Owner = object;
 
 export type Node = Runs | Leaf | Inner;
 

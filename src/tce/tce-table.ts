@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
+import { LEAF_SIZE, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
-import { childOf, type Inner, LEAF_SIZE, type Node, type Owner } from "./nodes.ts";
+import { childOf, type Inner, type Node } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";

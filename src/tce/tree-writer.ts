@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
-import { Leaf } from "./leaf.ts";
-import { childOf, FAN_OUT, Inner, LEAF_SIZE, type Node, type Owner, Runs, SPANS } from "./nodes.ts";
+import { LEAF_SIZE, Leaf, type Owner } from "./leaf.ts";
+import { childOf, FAN_OUT, Inner, type Node, Runs, SPANS } from "./nodes.ts";
 import { Run } from "./run.ts";
 import { CELLS, loadRun, pushRun } from "./run-list.ts";
 
