@@ -40,7 +40,8 @@ describe("map of a saved machine", () => {
   it.each(LINUX)("gives exactly the tables of the reference: %s", async (name) => {
     const { status, stdout } = await cli(["map", stream(name), "--raw", "--output", "json"]);
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toEqual(tablesOf(name));
+    // As text: many thousands of entries.
+    expect(stdout === `${JSON.stringify(tablesOf(name))}\n`).toBe(true);
   });
 
   it("reads a plain file and a pipe as it reads a packed file", async () => {
@@ -261,10 +262,10 @@ describe("check of a trace against a saved machine", () => {
       status: 1,
       reason: /one trace is compared .* here are 2/,
     },
-    { args: [SAVED, "--against", SAVED], status: 1, reason: /are both saved machines: diff shows/ },
+    { args: [SAVED, "--against", SAVED], status: 1, reason: /are both saved machines: compare their windows/ },
     { args: [trace(PAGES), "--against", trace(PAGES)], status: 1, reason: /is no migration stream/ },
     { args: [trace(PAGES), "--against", "nowhere.mig"], status: 1, reason: /nowhere\.mig: no such file/ },
-    { args: ["-", "--against", "-"], status: 1, reason: /but not both/ },
+    { args: ["-", "--against", "-"], status: 1, reason: /the saved machine, not both/ },
     { args: ["script.jsonl", "--against", SAVED], status: 1, reason: /is an op script; it wants a trace/ },
     {
       args: [trace(PAGES), "--at", "7"],
