@@ -15,7 +15,7 @@ import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
 import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
 import { Timeline } from "../lifetimes/qemu-timeline.ts";
-import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
  * What became of a trace that was written in another form.
@@ -41,8 +41,8 @@ export type Product = "events" | "mappings" | "timeline";
 interface Destination {
   /** Opens a table. */
   rows(columns: readonly Column[]): RowBuffer;
-  /** Takes the bytes of a timeline. */
-  write(bytes: Uint8Array): void;
+  /** Opens a timeline; what it returns takes the bytes. */
+  bytes(): (bytes: Uint8Array) => void;
 }
 
 /**
@@ -50,7 +50,7 @@ interface Destination {
  *
  * @public
  */
-export type ConversionOptions = ReadOptions & FilterOptions;
+export type ConversionOptions = ReadInputOptions & FilterOptions;
 
 interface Consumer<Event> {
   handle(event: Event): void;
@@ -122,7 +122,7 @@ async function openTrace(
 }
 
 function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
-  if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
+  if (product === "timeline") return new Timeline(to.bytes());
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
     return { handle: (event) => addEventRow(rows, event, isBinary), end: () => rows.finish() };
@@ -132,7 +132,7 @@ function traceConsumer(product: Product, to: Destination, isBinary: boolean): Co
 }
 
 function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
-  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
+  if (product === "timeline") return new DmaTimeline(to.bytes(), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);
     return { handle: (event) => addDmaRow(rows, event, names), end: () => rows.finish() };

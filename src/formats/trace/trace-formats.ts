@@ -126,7 +126,7 @@ export const HEAD_BYTES = 65_536;
 
 /**
  * The format of a trace, from the bytes it begins with: that of the reader
- * which finds an event there. Give it {@link HEAD_BYTES}, or all there is.
+ * which finds an event there. Give it 64 KiB, or all there is.
  *
  * @returns undefined if it is none of them. (Packed files are to be unpacked first.)
  * @public
