@@ -3,7 +3,6 @@ import { cli } from "./cli.ts";
 import { type CommandRun, commandLines } from "./measured.ts";
 import { HEADER, NOTE, readBombs, written } from "./script-bombs.ts";
 
-
 describe("a script that is small when packed", () => {
   readBombs("quick");
 });

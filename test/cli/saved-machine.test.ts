@@ -262,7 +262,11 @@ describe("check of a trace against a saved machine", () => {
       status: 1,
       reason: /one trace is compared .* here are 2/,
     },
-    { args: [SAVED, "--against", SAVED], status: 1, reason: /are both saved machines: compare their windows/ },
+    {
+      args: [SAVED, "--against", SAVED],
+      status: 1,
+      reason: /are both saved machines: compare their windows/,
+    },
     { args: [trace(PAGES), "--against", trace(PAGES)], status: 1, reason: /is no migration stream/ },
     { args: [trace(PAGES), "--against", "nowhere.mig"], status: 1, reason: /nowhere\.mig: no such file/ },
     { args: ["-", "--against", "-"], status: 1, reason: /the saved machine, not both/ },
