@@ -55,7 +55,7 @@ describe.each(PAIRS)("$name", ({ name, trace }) => {
   });
 });
 
-it.each(PAIRS.filter((_, i) => i % 4 === 0))(
+it.each(PAIRS.filter((_, i) => i % 6 === 0))(
   `$name differs in exactly the entry that was changed, SEED=${runSeed()}`,
   ({ name }) => changeEntries(runSeed(), name, 1),
 );
