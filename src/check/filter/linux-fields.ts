@@ -24,7 +24,7 @@ const printing = (field: DmaField): ((event: LinuxDmaEvent) => boolean) => {
 };
 const everywhere = (): boolean => true;
 
-/** A number that is exact below 2^53, or negative. */
+/** A number that is exact below 2^53, or negative and of 32 bits. */
 function number(
   has: (event: LinuxDmaEvent) => boolean,
   of: (event: LinuxDmaEvent) => number,
@@ -33,8 +33,11 @@ function number(
   return {
     type: "number",
     has,
-    hi: (event) => hiOfNumber(of(event)),
-    lo: (event) => loOfNumber(of(event)) >>> 0,
+    hi: (event) => {
+      const value = of(event);
+      return value < 0 ? 0xffff_ffff : hiOfNumber(value);
+    },
+    lo: (event) => loOfNumber(of(event)),
     signed: true,
     words,
   };
