@@ -232,7 +232,8 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     const hi = targetHi >>> 0;
     const lo = targetLo >>> 0;
     try {
-      for (let at = firstPage; at < end; at += together) {
+      // When the last notifier has gone in a callback, nobody is left to be told.
+      for (let at = firstPage; at < end && this.#registrations.length > 0; at += together) {
         const ahead = step * (at - firstPage);
         delivery.run.set(page, at, together, page.addHi(hi, lo, ahead), page.addLo(lo, ahead), perm);
         for (let i = 0; i < registrations.length; i++) deliver(registrations[i]!, delivery, errors);
