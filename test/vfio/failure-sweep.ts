@@ -1,11 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { ContainerKind } from "../../src/vfio/connect-context.ts";
 import type { FaultPoint } from "../../src/vfio/host/faults.ts";
 import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
-import {
-  type ContainerKind,
-  HostedMachine,
-  type HostedMachineConfig,
-} from "../../src/vfio/hosted-machine.ts";
+import { HostedMachine, type HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /**

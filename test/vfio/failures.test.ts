@@ -1,16 +1,8 @@
 import { describe, expect, it } from "vitest";
-<<<<<<< HEAD
 import type { ContainerKind } from "../../src/vfio/connect-context.ts";
-import type { FaultPoint } from "../../src/vfio/host/faults.ts";
 import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
-import { HostedMachine, type HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
-import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
-=======
-import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
-import type { ContainerKind } from "../../src/vfio/hosted-machine.ts";
 import { KERNEL, sweepFailures } from "./failure-sweep.ts";
 import { HostedGuest, WIN0 } from "./hosted-guest.ts";
->>>>>>> refs/heads/tests
 
 // The long run sweeps all with both.
 sweepFailures((accel, lasting) => lasting === (accel === "kvm"));
