@@ -38,7 +38,7 @@ describe("convert", () => {
   });
 
   it.each(TABLES)("writes Parquet that DuckDB and hyparquet read alike, and as JSON: $name $table", (table) =>
-    compareForms(table, 120_000),
+    compareForms(table, 240_000),
   );
 
   it("keeps every bit of 64", async () => {
