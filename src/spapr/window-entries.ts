@@ -47,16 +47,33 @@ export function fillEntries(
   lo: number,
   errors: FirstError,
 ): number {
+  // Drivers that unmap single pages do so with this call: it costs what a put costs.
+  if (count === 1 && index < window.geometry.entries) {
+    try {
+      putEntry(window, index, hi, lo);
+    } catch (error) {
+      errors.keep(error);
+    }
+    return 1;
+  }
   const { geometry, table, iommu } = window;
   let stored = 0;
-  geometry.pieces(index, count, (first, _done, pages) => {
+  let first = index;
+  for (;;) {
+    const pages = geometry.piece(first, count - stored);
+    if (pages === 0) return stored;
     table!.fill(first, pages, hi, lo);
     stored += pages;
-    if (!iommu.isHeard) return true;
-    errors.attempt(() => notifyRun(iommu, geometry, first, pages, hi, lo, 0));
-    return window.geometry === geometry && window.table === table;
-  });
-  return stored;
+    if (iommu.isHeard) {
+      try {
+        notifyRun(iommu, geometry, first, pages, hi, lo, 0);
+      } catch (error) {
+        errors.keep(error);
+      }
+      if (window.geometry !== geometry || window.table !== table) return stored;
+    }
+    first = geometry.wrapped(first + pages);
+  }
 }
 
 /**
@@ -90,11 +107,13 @@ export function putEntries(
   };
   for (;;) {
     try {
-      geometry.pieces(next, count - stored, (first, _done, pages) => {
+      let first = next;
+      for (;;) {
+        const pages = geometry.piece(first, count - stored);
+        if (pages === 0) return stored;
         table!.putList(first, stored === 0 ? words : words.subarray(stored * 2), pages, tell);
-        return true;
-      });
-      return stored;
+        first = geometry.wrapped(first + pages);
+      }
     } catch (error) {
       if (error !== INTERRUPTED) throw error;
     }

@@ -58,22 +58,12 @@ export class WindowGeometry {
   }
 
   /**
-   * Cuts a range of pages at the end of the window. In a window of 2^64 bytes
-   * or more, the page behind the last one of the bus is the first again
-   * (QEMU-TCE-2: addresses wrap).
-   *
-   * @param store does one piece, of which `done` pages were done before; false if no more is to be done
+   * How many of `count` pages from `first` lie before the end of the window, and of the bus. In a
+   * window of 2^64 bytes or more, the page after the last one of the bus is the first again
+   * (QEMU-TCE-2: addresses wrap; {@link wrapped}).
    */
-  pieces(index: number, count: number, store: (first: number, done: number, pages: number) => boolean): void {
-    const end = Math.min(this.entries, this.#busPages);
-    let first = index;
-    let done = 0;
-    while (done < count && first < end) {
-      const pages = Math.min(count - done, end - first);
-      if (!store(first, done, pages)) return;
-      done += pages;
-      first = this.wrapped(first + pages);
-    }
+  piece(first: number, count: number): number {
+    return Math.max(0, Math.min(count, this.entries - first, this.#busPages - first));
   }
 
   /** The number of a page behind one of the bus: behind the last one comes the first. */
