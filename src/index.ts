@@ -13,19 +13,26 @@ export type { PageStep } from "./base/page-step.ts";
 export { type Permission, permText } from "./base/permission.ts";
 export { hex, hex64, hiOf, loOf, toBig } from "./base/u64.ts";
 export { formatCount, formatSize, formatTime, parseSize } from "./base/units.ts";
-export { AddressSpace, TxResult } from "./memory/address-space.ts";
+export { AddressSpace, type AddressSpaces, TxResult } from "./memory/address-space.ts";
 export { type DmaFault, type DmaFaultReason, formatFault } from "./memory/dma-fault.ts";
+export type { DmaTranslator, TargetSpace, TargetView } from "./memory/dma-target.ts";
 export type { FlatRange, FlatView } from "./memory/flat-view.ts";
 export { GuestRam, MAX_RAM_BYTES, MAX_RESIDENT_BYTES } from "./memory/guest-ram.ts";
-export type { IommuHooks, IommuTranslation, ReplayReport } from "./memory/iommu-hooks.ts";
+export type { IommuHooks, ReplayReport } from "./memory/iommu-hooks.ts";
 export { IommuNotifier, NotifierFlag, type NotifierOptions } from "./memory/iommu-notifier.ts";
 export { IommuRegion } from "./memory/iommu-region.ts";
+export type { IommuTranslation } from "./memory/iommu-translation.ts";
 export { forEachPage, type MappingRun } from "./memory/mapping-run.ts";
-export { MemoryRegion, type MmioHandler, type RegionBacking } from "./memory/memory-region.ts";
+export {
+  type LayoutTransactions,
+  type MappedIommu,
+  MemoryRegion,
+  type RegionBacking,
+} from "./memory/memory-region.ts";
 export { type MemoryListener, MemorySystem } from "./memory/memory-system.ts";
+export type { MmioHandler } from "./memory/mmio-handler.ts";
 export type { DeviceTree, DeviceTreeValue } from "./spapr/device-tree.ts";
 export type { DmaWindow } from "./spapr/dma-window.ts";
-export type { ReplayStrategy } from "./spapr/environment.ts";
 export { type DeviceRamConfig, MAX_RTAS_CELLS, Machine, type MachineConfig } from "./spapr/machine.ts";
 export type {
   Hazard,
@@ -44,6 +51,7 @@ export { loadTables, type SavedGeometry, type SavedTable, saveTables } from "./s
 export { formatTraceEvent, type TraceEvent } from "./spapr/trace-events.ts";
 export type { VioBus, VioConfig, VioDevice } from "./spapr/vio.ts";
 export type { WindowGeometry } from "./spapr/window-geometry.ts";
+export type { ReplayStrategy } from "./spapr/window-replay.ts";
 export { type ChangeVisitor, diff } from "./tce/diff.ts";
 export type { RawRunVisitor } from "./tce/run.ts";
 export type { RunVisitor } from "./tce/run-joiner.ts";

@@ -3,12 +3,11 @@ import { FirstError } from "../base/first-error.ts";
 import { Spare } from "../base/spare.ts";
 import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
 import type { DmaFault } from "./dma-fault.ts";
-import { DmaTarget } from "./dma-target.ts";
+import { DmaTarget, type TargetView } from "./dma-target.ts";
 import { type FlatView, renderView } from "./flat-view.ts";
 import { MAX_RAM_BYTES, ramOffset } from "./guest-ram.ts";
-import { IommuTranslation } from "./iommu-hooks.ts";
+import { IommuTranslation } from "./iommu-translation.ts";
 import type { MemoryRegion } from "./memory-region.ts";
-import type { MemorySystem } from "./memory-system.ts";
 
 /**
  * Result of a DMA; QEMU's MEMTX_* values.
@@ -23,13 +22,27 @@ const MAX_TRANSLATIONS = 8;
 const DEFAULT_ACCESS_BYTES = 4;
 
 /**
+ * What an address space needs of the memory system that it belongs to.
+ *
+ * @public
+ */
+export interface AddressSpaces {
+  /** Hears of every DMA that failed. */
+  readonly onDmaFault: ((fault: DmaFault) => void) | null;
+  /** @internal Called by a new address space. */
+  addSpace(space: AddressSpace): void;
+  /** @internal Called by an address space that goes away, after its listeners. */
+  removeSpace(space: AddressSpace): void;
+}
+
+/**
  * What a bus master sees: a tree of regions, and access to it through the
  * IOMMUs on the way.
  *
  * @public
  */
 export class AddressSpace {
-  readonly system: MemorySystem;
+  readonly system: AddressSpaces;
   readonly name: string;
   readonly root: MemoryRegion;
   #view: FlatView;
@@ -37,7 +50,7 @@ export class AddressSpace {
   readonly #entry = new IommuTranslation();
   readonly #targets = new Spare(() => new DmaTarget());
 
-  constructor(system: MemorySystem, name: string, root: MemoryRegion) {
+  constructor(system: AddressSpaces, name: string, root: MemoryRegion) {
     this.system = system;
     this.name = name;
     this.root = root;
@@ -74,7 +87,7 @@ export class AddressSpace {
       checkAccess(hi, lo, length);
     const need = write ? 2 : 1;
     const entry = this.#entry;
-    let view = this.#view;
+    let view: TargetView = this.#view;
     let atHi = hi | 0;
     let atLo = lo | 0;
     into.length = length;

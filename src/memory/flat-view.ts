@@ -15,7 +15,7 @@ export class FlatRange {
   /** Bytes, 1 to 2^64. */
   readonly size: bigint;
   readonly readonly: boolean;
-  /** {@link IommuRegion.generation} of the region when the view was made; 0 for others. */
+  /** {@link MappedIommu.generation} of the region when the view was made; 0 for others. */
   readonly generation: number;
   // The same in signed halves, for the hot path; the span is the size minus 1. They
   // are numbers from the start, as V8 knows no integer field that was undefined once.

@@ -6,6 +6,8 @@ export * from "./guest-ram.ts";
 export * from "./iommu-hooks.ts";
 export * from "./iommu-notifier.ts";
 export * from "./iommu-region.ts";
+export * from "./iommu-translation.ts";
 export * from "./mapping-run.ts";
 export * from "./memory-region.ts";
 export * from "./memory-system.ts";
+export * from "./mmio-handler.ts";

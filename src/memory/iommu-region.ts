@@ -5,8 +5,7 @@ import type { Permission } from "../base/permission.ts";
 import { Delivery } from "./delivery.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
-import { MemoryRegion } from "./memory-region.ts";
-import type { MemorySystem } from "./memory-system.ts";
+import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
 import { replayByPages } from "./page-walk.ts";
 
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
@@ -23,7 +22,7 @@ interface Registration {
  *
  * @public
  */
-export class IommuRegion extends MemoryRegion {
+export class IommuRegion extends MemoryRegion implements MappedIommu {
   override readonly iommu: IommuRegion = this;
   readonly hooks: IommuHooks;
   /** Newest first, which is the order they are called in. Replaced, never changed: a delivery goes on with its own. */
@@ -43,7 +42,7 @@ export class IommuRegion extends MemoryRegion {
   /** The only notifier, while nothing is delivered that another change could overtake; else null. */
   #sole: IommuNotifier | null = null;
 
-  constructor(system: MemorySystem, name: string, size: bigint, hooks: IommuHooks) {
+  constructor(system: LayoutTransactions, name: string, size: bigint, hooks: IommuHooks) {
     super(system, name, size, { kind: "iommu" });
     this.hooks = hooks;
   }
@@ -233,7 +232,8 @@ export class IommuRegion extends MemoryRegion {
     const hi = targetHi >>> 0;
     const lo = targetLo >>> 0;
     try {
-      for (let at = firstPage; at < end; at += together) {
+      // When the last notifier has gone in a callback, nobody is left to be told.
+      for (let at = firstPage; at < end && this.#registrations.length > 0; at += together) {
         const ahead = step * (at - firstPage);
         delivery.run.set(page, at, together, page.addHi(hi, lo, ahead), page.addLo(lo, ahead), perm);
         for (let i = 0; i < registrations.length; i++) deliver(registrations[i]!, delivery, errors);

@@ -1,21 +1,44 @@
 import { IommuError } from "../base/errors.ts";
 import type { GuestRam } from "./guest-ram.ts";
-import type { IommuRegion } from "./iommu-region.ts";
-import type { MemorySystem } from "./memory-system.ts";
+import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
+import type { IommuNotifier } from "./iommu-notifier.ts";
+import type { MmioHandler } from "./mmio-handler.ts";
 
 /** Size of a region that spans the whole 64-bit space. */
 export const WHOLE_SPACE: bigint = 1n << 64n;
 
 /**
- * A device's registers: accesses of 1, 2, 4 or 8 bytes at a natural boundary.
+ * What a region needs of the memory system that it belongs to.
  *
  * @public
  */
-export interface MmioHandler {
-  /** Largest access, default 4 as in QEMU. */
-  readonly maxAccessBytes?: number;
-  read(offset: bigint, bytes: number): bigint;
-  write(offset: bigint, bytes: number, value: bigint): void;
+export interface LayoutTransactions {
+  /** Runs changes of the layout; listeners hear of them when the outermost transaction ends. */
+  transaction(change: () => void): void;
+  /** @internal A region reports that views may have changed. */
+  setPending(): void;
+}
+
+/**
+ * An IOMMU region, for those who find it in an address space and follow its mappings; {@link IommuRegion}.
+ *
+ * @public
+ */
+export interface MappedIommu {
+  readonly name: string;
+  /** Bytes, 0 to 2^64. */
+  readonly size: bigint;
+  readonly hooks: IommuHooks;
+  /** Smallest page in bytes. */
+  readonly minPageSize: bigint;
+  /** Counts up when other mappings begin: a range of the region is then another one, wherever it lies. */
+  readonly generation: number;
+  /** Adds a notifier in front of the others (QEMU-NOTIFY-2). */
+  registerNotifier(notifier: IommuNotifier): void;
+  /** Takes a notifier away. */
+  unregisterNotifier(notifier: IommuNotifier): void;
+  /** Tells one notifier all that is mapped. */
+  replay(notifier: IommuNotifier): ReplayReport;
 }
 
 /**
@@ -40,11 +63,11 @@ export type RegionBacking =
  * @public
  */
 export class MemoryRegion {
-  readonly system: MemorySystem;
+  readonly system: LayoutTransactions;
   readonly name: string;
   readonly backing: RegionBacking;
   /** The region as an IOMMU region, which is what the hot path asks for. */
-  readonly iommu: IommuRegion | null = null;
+  readonly iommu: MappedIommu | null = null;
   /** The memory behind a RAM region, likewise. */
   readonly ram: GuestRam | null;
   readonly readonly: boolean;
@@ -55,7 +78,13 @@ export class MemoryRegion {
   #priority = 0;
   #subregions: MemoryRegion[] = [];
 
-  constructor(system: MemorySystem, name: string, size: bigint, backing: RegionBacking, readonly = false) {
+  constructor(
+    system: LayoutTransactions,
+    name: string,
+    size: bigint,
+    backing: RegionBacking,
+    readonly = false,
+  ) {
     if (size < 0n || size > WHOLE_SPACE) {
       throw new IommuError("OUT_OF_RANGE", `region ${name}: size ${size} is not 0 to 2^64`, { size });
     }
@@ -67,22 +96,22 @@ export class MemoryRegion {
     this.#size = size;
   }
 
-  static container(system: MemorySystem, name: string, size: bigint = WHOLE_SPACE): MemoryRegion {
+  static container(system: LayoutTransactions, name: string, size: bigint = WHOLE_SPACE): MemoryRegion {
     return new MemoryRegion(system, name, size, { kind: "container" });
   }
 
   /** @param device memory of a device (such as GPU RAM), which VFIO does not register */
-  static ram(system: MemorySystem, name: string, ram: GuestRam, device = false): MemoryRegion {
+  static ram(system: LayoutTransactions, name: string, ram: GuestRam, device = false): MemoryRegion {
     return new MemoryRegion(system, name, ram.sizeBytes, { kind: "ram", ram, device });
   }
 
-  static mmio(system: MemorySystem, name: string, size: bigint, handler: MmioHandler): MemoryRegion {
+  static mmio(system: LayoutTransactions, name: string, size: bigint, handler: MmioHandler): MemoryRegion {
     return new MemoryRegion(system, name, size, { kind: "mmio", handler });
   }
 
   /** A window onto `target`, beginning at `offset` in it. */
   static alias(
-    system: MemorySystem,
+    system: LayoutTransactions,
     name: string,
     target: MemoryRegion,
     offset: bigint,

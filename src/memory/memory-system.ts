@@ -1,8 +1,8 @@
 import { FirstError } from "../base/first-error.ts";
-import type { AddressSpace } from "./address-space.ts";
+import type { AddressSpace, AddressSpaces } from "./address-space.ts";
 import type { DmaFault } from "./dma-fault.ts";
 import { type FlatRange, type FlatView, renderView } from "./flat-view.ts";
-import type { MemoryRegion } from "./memory-region.ts";
+import type { LayoutTransactions, MemoryRegion } from "./memory-region.ts";
 
 /**
  * Somebody who follows the layout of an address space (QEMU's MemoryListener).
@@ -81,7 +81,7 @@ class Registration {
  *
  * @public
  */
-export class MemorySystem {
+export class MemorySystem implements AddressSpaces, LayoutTransactions {
   /** Hears of every DMA that failed. */
   onDmaFault: ((fault: DmaFault) => void) | null = null;
   readonly #spaces: AddressSpace[] = [];

@@ -1,9 +1,21 @@
 import { pageStep } from "../base/page-step.ts";
 import { hiOf, log2, loOf } from "../base/u64.ts";
-import { IommuTranslation, type ReplayReport } from "./iommu-hooks.ts";
+import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import type { IommuNotifier } from "./iommu-notifier.ts";
-import type { IommuRegion } from "./iommu-region.ts";
+import { IommuTranslation } from "./iommu-translation.ts";
 import { MappingRun } from "./mapping-run.ts";
+
+/** What a walk needs of the region: all but the hooks may change under it. */
+export interface WalkedRegion {
+  readonly hooks: IommuHooks;
+  /** Bytes, 0 to 2^64. */
+  readonly size: bigint;
+  /** Bytes of the pages that it goes by. */
+  readonly minPageSize: bigint;
+  /** Counts up when other mappings begin. */
+  readonly generation: number;
+  isRegistered(notifier: IommuNotifier): boolean;
+}
 
 /**
  * The generic replay: translates every page of the region, from 0, and tells
@@ -13,7 +25,7 @@ import { MappingRun } from "./mapping-run.ts";
  *
  * @param maxSteps where to stop, for measurements
  */
-export function replayByPages(region: IommuRegion, notifier: IommuNotifier, maxSteps: number): ReplayReport {
+export function replayByPages(region: WalkedRegion, notifier: IommuNotifier, maxSteps: number): ReplayReport {
   const { size, minPageSize, generation } = region;
   const page = pageStep(log2(minPageSize));
   const entry = new IommuTranslation();

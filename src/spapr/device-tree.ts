@@ -7,6 +7,7 @@
 import type { DmaWindow } from "./dma-window.ts";
 import { RTAS_NAMES, RtasToken, VIO_WINDOW_BYTES } from "./papr.ts";
 import type { PciHostBridge } from "./phb.ts";
+import type { Profile } from "./profile.ts";
 import type { VioBus } from "./vio.ts";
 
 /**
@@ -45,7 +46,7 @@ function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
     device_type: ["pci"],
     compatible: ["IBM,Logical_PHB"],
     reg: [...cells64(phb.buid), 0, 0],
-    "ibm,dma-window": windowProperty(phb.windows[0]!),
+    "ibm,dma-window": windowProperty(phb.windows[0]!, phb.env.profile),
     "ibm,#dma-address-cells": [2],
     "ibm,#dma-size-cells": [2],
   };
@@ -61,9 +62,9 @@ function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
 }
 
 /** LIOBN, start and size of a window; QEMU computes the size in 32 bits (QEMU-TREE-2, quirk `truncatedWindowProperty`). */
-function windowProperty(window: DmaWindow): number[] {
+function windowProperty(window: DmaWindow, profile: Profile): number[] {
   // Node 20's compiler crashes on a choice between two bigints that are cut to 64 bits; so the width is chosen.
-  const bits = window.env.profile.truncatedWindowProperty ? 32 : 64;
+  const bits = profile.truncatedWindowProperty ? 32 : 64;
   const size = BigInt.asUintN(bits, window.sizeBytes);
   return [window.liobn, ...cells64(window.busOffset), ...cells64(size)];
 }

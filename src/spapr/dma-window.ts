@@ -3,23 +3,39 @@ import type { PageStep } from "../base/page-step.ts";
 import type { Permission } from "../base/permission.ts";
 import { entryOf, hex } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
-import type { IommuHooks, IommuTranslation, ReplayReport } from "../memory/iommu-hooks.ts";
+import type { IommuHooks, ReplayReport } from "../memory/iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import { IommuRegion } from "../memory/iommu-region.ts";
+import type { IommuTranslation } from "../memory/iommu-translation.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
+import type { MemorySystem } from "../memory/memory-system.ts";
 import { permOf } from "../tce/tce.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { TceView } from "../tce/tce-view.ts";
-import type { SpaprEnvironment } from "./environment.ts";
-import type { RuleId } from "./observer.ts";
+import type { Accelerator } from "./accelerator.ts";
+import type { LiobnRegistry } from "./liobn-registry.ts";
+import type { RuleId, SpaprObserver } from "./observer.ts";
 import { isPciLiobn } from "./papr.ts";
 import { WindowGeometry } from "./window-geometry.ts";
-import { replayWindow } from "./window-replay.ts";
+import { type ReplayStrategy, replayWindow } from "./window-replay.ts";
 import { NO_FD, newTable } from "./window-table.ts";
 import { traceNewTable, traceTranslation } from "./window-trace.ts";
 
 /** The attribute of an IOMMU region that VFIO asks a window for. */
 export const ATTR_TCE_FD = 0;
+
+/** What a window needs of the machine that it is in. */
+export interface WindowEnvironment {
+  readonly memory: MemorySystem;
+  /** What processors see, and where TCEs point. */
+  readonly systemMemory: AddressSpace;
+  readonly observer: SpaprObserver;
+  /** All windows of the machine, this one among them. */
+  readonly liobns: LiobnRegistry<DmaWindow>;
+  readonly replayStrategy: ReplayStrategy;
+  /** Null: QEMU handles all itself (TCG). */
+  readonly accelerator: Accelerator | null;
+}
 
 /**
  * One DMA window and the TCE table behind it; QEMU's `spapr-tce-table`.
@@ -34,7 +50,7 @@ export const ATTR_TCE_FD = 0;
  */
 export class DmaWindow implements IommuHooks {
   /** @internal */
-  readonly env: SpaprEnvironment;
+  readonly env: WindowEnvironment;
   readonly liobn: number;
   /** For messages and device-tree look-ups: the bridge or device that owns the window. */
   readonly owner: string;
@@ -56,7 +72,7 @@ export class DmaWindow implements IommuHooks {
   lastReplay: ReplayReport | undefined;
 
   /** @throws IommuError LIOBN_IN_USE if the machine has a window of that number */
-  constructor(env: SpaprEnvironment, owner: string, liobn: number) {
+  constructor(env: WindowEnvironment, owner: string, liobn: number) {
     this.env = env;
     this.owner = owner;
     this.liobn = liobn;

@@ -1,6 +1,6 @@
 export * from "./device-tree.ts";
 export * from "./dma-window.ts";
-export type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
+export type { SpaprEnvironment } from "./environment.ts";
 export * from "./machine.ts";
 export * from "./observer.ts";
 export * from "./papr.ts";
@@ -11,3 +11,4 @@ export * from "./registers.ts";
 export * from "./saved-table.ts";
 export * from "./trace-events.ts";
 export type { VioConfig, VioDevice } from "./vio.ts";
+export type { ReplayStrategy } from "./window-replay.ts";

@@ -1,20 +1,25 @@
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
-import type { DmaWindow } from "./dma-window.ts";
+
+/** What a registry needs of a window. */
+export interface NumberedWindow {
+  /** Unique in the machine. */
+  readonly liobn: number;
+}
 
 /** All DMA windows of a machine by LIOBN. */
-export class LiobnRegistry {
-  readonly #windows = new Map<number, DmaWindow>();
+export class LiobnRegistry<Window extends NumberedWindow> {
+  readonly #windows = new Map<number, Window>();
   // The window found last. A guest works on one window for many calls.
   // Its LIOBN as a signed number; -1 (0xffffffff) is none that a bridge or a device can have.
   #lastLiobn = -1;
-  #last: DmaWindow | undefined;
+  #last: Window | undefined;
 
   /**
    * The window of a LIOBN. A LIOBN has 32 bits: any of the upper ones set
    * matches nothing (QEMU-TCE-1; QEMU logs "Request for out-of-bounds LIOBN").
    */
-  find(hi: number, lo: number): DmaWindow | undefined {
+  find(hi: number, lo: number): Window | undefined {
     if (hi !== 0) return undefined;
     // As signed numbers: those of PCI windows would not be small integers for V8.
     if ((lo | 0) === this.#lastLiobn) return this.#last;
@@ -27,7 +32,7 @@ export class LiobnRegistry {
   }
 
   /** @throws IommuError LIOBN_IN_USE if there is a window of that number already */
-  add(window: DmaWindow): void {
+  add(window: Window): void {
     if (this.#windows.has(window.liobn)) {
       throw new IommuError(
         "LIOBN_IN_USE",
@@ -40,14 +45,14 @@ export class LiobnRegistry {
     this.#windows.set(window.liobn, window);
   }
 
-  remove(window: DmaWindow): void {
+  remove(window: Window): void {
     this.#windows.delete(window.liobn);
     this.#lastLiobn = -1;
     this.#last = undefined;
   }
 
   /** Windows in order of creation, which is the order of migration. */
-  [Symbol.iterator](): IterableIterator<DmaWindow> {
+  [Symbol.iterator](): IterableIterator<Window> {
     return this.#windows.values();
   }
 }

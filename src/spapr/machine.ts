@@ -11,7 +11,7 @@ import { MemorySystem } from "../memory/memory-system.ts";
 import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
-import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
+import type { SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
 import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
@@ -22,6 +22,7 @@ import { refuseCall } from "./refuse.ts";
 import { HcallRegisters } from "./registers.ts";
 import { RtasDispatcher } from "./rtas.ts";
 import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
+import type { ReplayStrategy } from "./window-replay.ts";
 
 /**
  * Memory of a device at an address of its own, such as NVLink2 GPU RAM at 64 TiB.

@@ -55,11 +55,11 @@ export const savedGeometry = (busOffset: bigint, pageShift: number): SavedGeomet
  * @public
  */
 export const saveTables = (machine: Machine): SavedTable[] =>
-  [...machine.env.liobns].map((window) => saveTable(window));
+  [...machine.env.liobns].map((window) => saveTable(machine, window));
 
 /** All of it is taken before anybody hears of it: a callback may change the window. */
-function saveTable(window: DmaWindow): SavedTable {
-  const { env, liobn, entries, busOffset, pageShift, bypass, defaultWindow } = window;
+function saveTable({ env }: Machine, window: DmaWindow): SavedTable {
+  const { liobn, entries, busOffset, pageShift, bypass, defaultWindow } = window;
   const version = env.profile.migrationVersion;
   const saved: SavedTable = {
     liobn,
@@ -118,7 +118,8 @@ const refusal = (code: "BAD_ARGUMENT" | "UNSUPPORTED", { liobn }: SavedTable, wh
   new IommuError(code, `the DMA window of LIOBN ${hex(liobn)} ${what}`, { liobn });
 
 function loadTable(machine: Machine, window: DmaWindow, saved: SavedTable): void {
-  const { env, liobn, entries: entriesBefore } = window;
+  const { env } = machine;
+  const { liobn, entries: entriesBefore } = window;
   // Without the subsection the window keeps its own values; those of a machine that was just reset are the default ones.
   const { busOffset, pageShift } = saved.geometry ?? (window.enabled ? window : DEFAULT_GEOMETRY);
   const entries = saved.table?.length ?? 0;

@@ -1,14 +1,39 @@
 import type { ReplayReport } from "../memory/iommu-hooks.ts";
 import type { IommuNotifier } from "../memory/iommu-notifier.ts";
+import type { IommuRegion } from "../memory/iommu-region.ts";
 import { MappingRun } from "../memory/mapping-run.ts";
 import type { RunVisitor } from "../tce/run-joiner.ts";
-import type { DmaWindow } from "./dma-window.ts";
+import type { TceTable } from "../tce/tce-table.ts";
+import type { WindowGeometry } from "./window-geometry.ts";
+
+/**
+ * How a window tells a new notifier what is mapped.
+ *
+ * @public
+ */
+export type ReplayStrategy =
+  /** From the counts of the table: costs what is mapped. */
+  | "counted-walk"
+  /** Translates every page of the window, as QEMU does. */
+  | "page-walk";
+
+/** What a replay needs of a window. */
+export interface ReplayedWindow {
+  readonly env: { readonly replayStrategy: ReplayStrategy };
+  readonly iommu: IommuRegion;
+  /** Replaced when the window is made anew, which ends a walk. */
+  readonly geometry: WindowGeometry;
+  /** The entries; null while the window is disabled. */
+  readonly table: TceTable | null;
+  /** The window is being enabled: it is empty, unless a listener has put something in. */
+  readonly skippingReplay: boolean;
+}
 
 /** Thrown to leave a walk through a table that changed under it. */
 const CHANGED = new Error("the table changed during a walk");
 
 /** Tells a notifier what a window maps, in the way of its machine. */
-export function replayWindow(window: DmaWindow, notifier: IommuNotifier): ReplayReport {
+export function replayWindow(window: ReplayedWindow, notifier: IommuNotifier): ReplayReport {
   // A listener that was called before may have put something in already.
   if (window.skippingReplay && (window.table?.validCount ?? 0) === 0) {
     return { strategy: "skipped", steps: 0, notifications: 0, complete: true };
@@ -25,7 +50,7 @@ export function replayWindow(window: DmaWindow, notifier: IommuNotifier): Replay
  *
  * @throws what the notifier throws; the replay ends there
  */
-export function replayByRuns(window: DmaWindow, notifier: IommuNotifier): ReplayReport {
+export function replayByRuns(window: ReplayedWindow, notifier: IommuNotifier): ReplayReport {
   const { iommu, geometry, table } = window;
   const { page, entries } = geometry;
   const run = new MappingRun();

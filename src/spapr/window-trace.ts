@@ -6,11 +6,20 @@
  */
 
 import { toBig } from "../base/u64.ts";
-import type { DmaWindow } from "./dma-window.ts";
+import type { SpaprObserver } from "./observer.ts";
+
+/** What a trace event tells of a window. */
+export interface TracedWindow {
+  readonly env: { readonly observer: SpaprObserver };
+  readonly liobn: number;
+  readonly enabled: boolean;
+  /** Descriptor of the in-kernel table; -1 without one. */
+  readonly fd: number;
+}
 
 /** A translation: the answer in halves of either sign. */
 export function traceTranslation(
-  window: DmaWindow,
+  window: TracedWindow,
   hi: number,
   lo: number,
   targetHi: number,
@@ -29,7 +38,7 @@ export function traceTranslation(
 }
 
 /** Instead of an address, which would differ from run to run, a number made from the LIOBN. */
-export function traceNewTable({ env, liobn, enabled, fd }: DmaWindow): void {
+export function traceNewTable({ env, liobn, enabled, fd }: TracedWindow): void {
   const table = enabled ? BigInt(liobn) << 12n : 0n;
   env.observer.trace?.({ name: "spapr_iommu_new_table", liobn: BigInt(liobn), table, fd });
 }

@@ -1,10 +1,23 @@
 import type { PageStep } from "../base/page-step.ts";
-import { type Inner, LEAF_SIZE, type Owner } from "./nodes.ts";
 import type { RawRunVisitor, Run } from "./run.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
+
+/** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
+export const LEAF_SIZE: number = 512;
+
+/** Who may change a node in place: only the table that has the same owner; replaced when a snapshot is taken. */
+export type Owner = object;
+
+/** What a leaf needs of the nodes above it: their sums, up to the root. */
+export interface Summing {
+  /** The node above; null for the root. */
+  readonly parent: Summing | null;
+  valid: number;
+  stored: number;
+}
 
 /** 1 for an entry with a permission bit, else 0. */
 const isValid = (lo: number): number => (lo | (lo >>> 1)) & 1;
@@ -14,8 +27,8 @@ export class Leaf {
   readonly kind = "leaf";
   readonly leaves = 1;
   readonly owner: Owner;
-  /** The node above; see {@link Inner.parent}. */
-  parent: Inner | null = null;
+  /** The node above; the invariant is that of inner nodes (nodes.ts). */
+  parent: Summing | null = null;
   valid = 0;
   stored = 0;
   /** What of {@link valid} and {@link stored} the nodes above have in their sums. */

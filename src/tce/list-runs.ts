@@ -20,31 +20,48 @@ export class ListRuns {
     this.#sizeLo = page.sizeLo | 0;
   }
 
-  /** The run that begins with entry `at` of a list of `count`; sets {@link count} and {@link step}. */
-  find(words: Uint32Array, at: number, count: number): void {
+  /**
+   * The first entry from `at` on that begins a run of several entries, which
+   * {@link count} and {@link step} tell of then; `length` if there is none.
+   */
+  find(words: Uint32Array, at: number, length: number): number {
+    const sizeLo = this.#sizeLo;
+    let lo = words[at * 2 + 1]! | 0;
+    for (let next = at + 1; next < length; next++) {
+      const nextLo = words[next * 2 + 1]! | 0;
+      const more = (nextLo - lo) | 0;
+      // Most entries of a scattered list are known by their low halves to be no run.
+      if ((more === 0 || more === sizeLo) && this.#measure(words, next - 1, length)) return next - 1;
+      lo = nextLo;
+    }
+    return length;
+  }
+
+  /** Measures the run that begins with an entry; returns whether it has several. */
+  #measure(words: Uint32Array, at: number, length: number): boolean {
     const hi = words[at * 2]!;
     const lo = words[at * 2 + 1]!;
     let next = at + 1;
-    let step = 0;
-    if (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo) {
+    this.step = 0;
+    if (words[next * 2] === hi && words[next * 2 + 1] === lo) {
       do next++;
-      while (next < count && words[next * 2] === hi && words[next * 2 + 1] === lo);
+      while (next < length && words[next * 2] === hi && words[next * 2 + 1] === lo);
     } else if (this.#shift >= 2 && (hi | lo) !== 0) {
       const sizeHi = this.#sizeHi;
       const sizeLo = this.#sizeLo;
       let nextHi = hi | 0;
       let nextLo = lo | 0;
-      for (; next < count; next++) {
+      for (; next < length; next++) {
         const lastHi = nextHi;
         nextLo = (nextLo + sizeLo) | 0;
         nextHi = (nextHi + sizeHi + (nextLo >>> 0 < sizeLo >>> 0 ? 1 : 0)) | 0;
         if ((words[next * 2 + 1]! | 0) !== nextLo || (words[next * 2]! | 0) !== nextHi) break;
         // Behind 2^64 a run does not go on.
         if (nextHi >>> 0 < lastHi >>> 0) break;
-        step = 1;
       }
+      this.step = 1;
     }
     this.count = next - at;
-    this.step = step;
+    return this.count > 1;
   }
 }

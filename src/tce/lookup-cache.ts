@@ -1,6 +1,5 @@
 import type { PageStep } from "../base/page-step.ts";
-import type { Leaf } from "./leaf.ts";
-import { LEAF_SIZE } from "./nodes.ts";
+import { LEAF_SIZE, type Leaf } from "./leaf.ts";
 import { Run } from "./run.ts";
 
 /** Leaves that a table finds without a walk through the tree. */
@@ -35,6 +34,8 @@ export class LookupCache {
   // Slot n holds entries [firsts[n], firsts[n] + 512). Of one type, however large the table.
   readonly #firsts: Float64Array = new Float64Array(LEAVES).fill(NOTHING);
   readonly #leaves: (Leaf | null)[] = Array.from({ length: LEAVES }, () => null);
+  /** Slots that hold a leaf. A table of runs has none, and nothing to look through. */
+  #held = 0;
   /** The run; a gap has the value 0. */
   readonly run: Run;
 
@@ -52,7 +53,9 @@ export class LookupCache {
   keepLeaf(index: number, leaf: Leaf): void {
     const first = index - (index % SIZE);
     const slot = slotOf(index);
-    this.#leaves[slot]?.addUp();
+    const was = this.#leaves[slot] ?? null;
+    if (was === null) this.#held++;
+    else was.addUp();
     this.#forgetRun(first, first + SIZE);
     this.#firsts[slot] = first;
     this.#leaves[slot] = leaf;
@@ -72,6 +75,7 @@ export class LookupCache {
 
   /** Makes the sums of the tree right. */
   addUp(): void {
+    if (this.#held === 0) return;
     for (let slot = 0; slot < LEAVES; slot++) this.#leaves[slot]?.addUp();
   }
 
@@ -80,12 +84,14 @@ export class LookupCache {
   }
 
   #forgetLeaves(first: number, end: number): void {
+    if (this.#held === 0) return;
     for (let slot = 0; slot < LEAVES; slot++) {
       const at = this.#firsts[slot]!;
       if (at >= end || at + SIZE <= first || at === NOTHING) continue;
       this.#leaves[slot]!.addUp();
       this.#firsts[slot] = NOTHING;
       this.#leaves[slot] = null;
+      this.#held--;
     }
   }
 }

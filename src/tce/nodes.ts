@@ -15,18 +15,13 @@
  * @module
  */
 
-import type { Leaf } from "./leaf.ts";
+import { LEAF_SIZE, type Leaf, type Owner } from "./leaf.ts";
 import type { Run } from "./run.ts";
 import { CELLS, overwrite, pushRun, replaceCells } from "./run-list.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
-/** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
-export const LEAF_SIZE: number = 512;
 /** Children of an inner node. */
 export const FAN_OUT = 64;
-
-/** Who may change a node in place: only the table that has the same owner; replaced when a snapshot is taken. */
-export type Owner = object;
 
 export type Node = Runs | Leaf | Inner;
 
@@ -38,7 +33,7 @@ export class Runs {
   readonly leaves = 0;
   valid = 0;
   stored = 0;
-  readonly cells: number[];
+  cells: number[];
 
   constructor(owner: Owner, cells: number[]) {
     this.owner = owner;
@@ -47,7 +42,7 @@ export class Runs {
   }
 
   /**
-   * Writes a run over the list, in place; returns the position of the first cell that may have changed.
+   * Writes a run over the list; returns the position of the first cell that may have changed.
    *
    * @param was scratch, so is `part`
    */
@@ -63,7 +58,7 @@ export class Runs {
     const replacement = overwrite(this.cells, run, was, part);
     this.#count(this.cells, replacement.from, replacement.to, -1);
     this.#count(replacement.cells, 0, replacement.cells.length, 1);
-    replaceCells(this.cells, replacement);
+    this.cells = replaceCells(this.cells, replacement);
     return replacement.from;
   }
 

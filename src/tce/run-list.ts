@@ -104,16 +104,17 @@ export function overwrite(cells: readonly number[], run: Run, was: Run, part: Ru
   return { from, to: behind, cells: out };
 }
 
-/** Makes a replacement in a list, in place. */
-export function replaceCells(cells: number[], { from, to, cells: by }: Replacement): void {
+/**
+ * A list after a replacement: the same array, or, where it grows, a new one of
+ * exactly that size. (An array that grows in place takes room for more.)
+ */
+export function replaceCells(cells: number[], { from, to, cells: by }: Replacement): number[] {
   const more = by.length - (to - from);
   const was = cells.length;
-  if (more > 0) {
-    for (let i = 0; i < more; i++) cells.push(0);
-    for (let i = was - 1; i >= to; i--) cells[i + more] = cells[i]!;
-  } else if (more < 0) {
-    for (let i = to; i < was; i++) cells[i + more] = cells[i]!;
-    cells.length = was + more;
-  }
-  for (let i = 0; i < by.length; i++) cells[from + i] = by[i]!;
+  const out = more > 0 ? cells.concat(by.slice(0, more)) : cells;
+  if (more > 0) for (let i = was - 1; i >= to; i--) out[i + more] = out[i]!;
+  else if (more < 0) for (let i = to; i < was; i++) out[i + more] = out[i]!;
+  out.length = was + more;
+  for (let i = 0; i < by.length; i++) out[from + i] = by[i]!;
+  return out;
 }

@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
+import { LEAF_SIZE, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
-import { childOf, type Inner, LEAF_SIZE, type Node, type Owner } from "./nodes.ts";
+import { childOf, type Inner, type Node } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";
@@ -126,23 +127,16 @@ export class TceTable extends TceView {
   putList(first: number, words: Uint32Array, count: number, visit?: RawRunVisitor): void {
     const runs = this.#listRuns;
     for (let at = 0; at < count; ) {
-      let single = at;
-      let length = 1;
-      let step = 0;
-      while (single < count) {
-        runs.find(words, single, count);
-        ({ count: length, step } = runs);
-        if (length > 1) break;
-        single++;
-      }
+      const single = runs.find(words, at, count);
       if (single > at) {
         this.#putSingles(first, words, at, single);
         if (visit !== undefined) {
-          for (; at < single; at++) visit(first + at, 1, words[at * 2]!, words[at * 2 + 1]!, 0);
+          for (let i = at; i < single; i++) visit(first + i, 1, words[i * 2]!, words[i * 2 + 1]!, 0);
         }
         at = single;
       }
       if (at === count) return;
+      const { count: length, step } = runs;
       const hi = words[at * 2]!;
       const lo = words[at * 2 + 1]!;
       this.#write(first + at, length, hi, lo, step);

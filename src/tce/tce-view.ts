@@ -1,8 +1,9 @@
 import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
 import { toBig } from "../base/u64.ts";
+import { LEAF_SIZE } from "./leaf.ts";
 import { LookupCache } from "./lookup-cache.ts";
-import { childOf, heightOf, LEAF_SIZE, type Node, SPANS } from "./nodes.ts";
+import { childOf, heightOf, type Node, SPANS } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
 import { RunJoiner, type RunVisitor } from "./run-joiner.ts";
 import { CELLS, searchRuns } from "./run-list.ts";

@@ -1,7 +1,7 @@
 import type { PageStep } from "../base/page-step.ts";
 import { FAN_OUT, type Node, type Runs, SPANS } from "./nodes.ts";
-import { type RawRunVisitor, Run } from "./run.ts";
-import { CELLS, loadRun, searchRuns } from "./run-list.ts";
+import type { RawRunVisitor } from "./run.ts";
+import { CELLS, searchRuns } from "./run-list.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
 /** A walk over the runs of a tree in `[first, end)`, in order. */
@@ -10,8 +10,6 @@ export class TreeWalk {
   readonly #end: number;
   readonly #page: PageStep;
   readonly #visit: RawRunVisitor;
-  readonly #run: Run;
-  readonly #part: Run;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
   protected touched = 0;
 
@@ -20,8 +18,6 @@ export class TreeWalk {
     this.#end = end;
     this.#page = page;
     this.#visit = visit;
-    this.#run = new Run(page);
-    this.#part = new Run(page);
   }
 
   /** Visits the runs of a node whose first entry is `base`. */
@@ -47,17 +43,21 @@ export class TreeWalk {
   #walkRuns({ cells }: Runs): void {
     const first = this.#first;
     const end = this.#end;
+    const page = this.#page;
+    const visit = this.#visit;
     for (let at = searchRuns(cells, first); at < cells.length; at += CELLS) {
       const runFirst = cells[at]!;
       if (runFirst >= end) return;
-      const count = cells[at + 1]!;
-      if (runFirst >= first && runFirst + count <= end) {
-        this.#visit(runFirst, count, cells[at + 2]!, cells[at + 3]!, cells[at + 4]!);
-        continue;
+      const from = Math.max(runFirst, first);
+      const to = Math.min(runFirst + cells[at + 1]!, end);
+      const step = cells[at + 4]!;
+      let hi = cells[at + 2]!;
+      let lo = cells[at + 3]!;
+      if (step === 1 && from !== runFirst) {
+        hi = page.addHi(hi, lo, from - runFirst);
+        lo = page.addLo(lo, from - runFirst);
       }
-      const run = loadRun(cells, at, this.#run);
-      const part = this.#part.setPart(run, Math.max(runFirst, first), Math.min(run.end, end));
-      this.#visit(part.first, part.end - part.first, part.hi, part.lo, part.step);
+      visit(from, to - from, hi, lo, step);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
-import { Leaf } from "./leaf.ts";
-import { childOf, FAN_OUT, Inner, LEAF_SIZE, type Node, type Owner, Runs, SPANS } from "./nodes.ts";
+import { LEAF_SIZE, Leaf, type Owner } from "./leaf.ts";
+import { childOf, FAN_OUT, Inner, type Node, Runs, SPANS } from "./nodes.ts";
 import { Run } from "./run.ts";
 import { CELLS, loadRun, pushRun } from "./run-list.ts";
 
@@ -23,12 +23,11 @@ const CROWD = 8;
 /** Runs that a list above leaves may hold wherever they lie. */
 const FEW_RUNS = 32;
 /**
- * Runs that such a list may hold while they lie apart, without a
- * {@link CROWD} in any child: a node of its own for each of them would take
- * four times the memory of the run.
+ * Runs that such a list may hold while they are single entries that lie apart,
+ * without a {@link CROWD} in any child: a node of its own for each of them
+ * would take four times the memory of the entry.
  */
 const MANY_RUNS = 128;
-
 /** Runs that one that is written can change: itself, what is left of one on each side, and the neighbours it joins. */
 const MOST_CHANGED = 5;
 
@@ -112,7 +111,7 @@ export class TreeWriter {
     const part = this.#part.setPart(this.#run, first, end);
     const changed = list.write(part, this.#listed, this.#rest) / CELLS;
     if (list.stored === 0) return null;
-    return this.#isShort(list.cells, level, changed, changed + MOST_CHANGED)
+    return this.#isShort(list, level, changed, changed + MOST_CHANGED)
       ? list
       : this.#divide(list.cells, level, base);
   }
@@ -148,12 +147,12 @@ export class TreeWriter {
   }
 
   /** May a list stay one? All but its runs `[from, to)` were in a list that might. */
-  #isShort(cells: readonly number[], level: number, from: number, to: number): boolean {
+  #isShort({ cells, stored }: Runs, level: number, from: number, to: number): boolean {
     const count = cells.length / CELLS;
     if (level <= 1 && this.#spares.length > 0) return count <= 1;
     if (level === 0) return count <= CROWD;
     if (count <= FEW_RUNS) return true;
-    if (count > MANY_RUNS) return false;
+    if (count > MANY_RUNS || stored >= 2 * count) return false;
     const last = Math.min(to, count - CROWD);
     for (let run = Math.max(from - CROWD, 0); run < last; run++) {
       if (cells[(run + CROWD) * CELLS]! - cells[run * CELLS]! < SPANS[level - 1]!) return false;
@@ -194,10 +193,10 @@ export class TreeWriter {
     const children = parts.map((part, child): Node | null => {
       if (part.length === 0) return null;
       // A copy, as one that grew has room for more than it holds.
-      const list = part.slice();
-      return this.#isShort(list, level - 1, 0, list.length / CELLS)
-        ? new Runs(this.owner, list)
-        : this.#divide(list, level - 1, base + child * span);
+      const list = new Runs(this.owner, part.slice());
+      return this.#isShort(list, level - 1, 0, part.length / CELLS)
+        ? list
+        : this.#divide(part, level - 1, base + child * span);
     });
     return new Inner(this.owner, children);
   }

@@ -10,7 +10,8 @@ import { rangeOf } from "../base/range.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import type { Machine } from "../spapr/machine.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
-import { type ConnectContext, Connection } from "./connection.ts";
+import type { ConnectContext } from "./connect-context.ts";
+import { Connection } from "./connection.ts";
 import type { DmaContainer } from "./container.ts";
 import type { OpenFile } from "./host/open-file.ts";
 import { VFIO_SPAPR_TCE_IOMMU, VFIO_SPAPR_TCE_V2_IOMMU, VfioContainer } from "./host/vfio-container.ts";
@@ -22,12 +23,12 @@ import { SpaprContainer } from "./spapr-container.ts";
 import { Type1Container } from "./type1-container.ts";
 
 function newListener(context: ConnectContext, container: DmaContainer): VfioListener {
-  const { machine, config } = context.hosted;
+  const { machine, config } = context;
   return new VfioListener({
     container,
     systemMemory: machine.systemMemory,
     quirks: machine.profile,
-    report: context.report,
+    report: (message) => context.report(message),
     fatal: (message) => reportFatal(machine, message),
     lazyReplay: config.lazyReplay ?? false,
     keepTold: config.coherence ?? false,
@@ -36,8 +37,8 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
 
 /** A type1 container, and a listener for it. */
 export function newType1Connection(context: ConnectContext, phb: PciHostBridge): Connection {
-  const { process, host } = context.hosted;
-  const container = new Type1Container(`type1 of ${phb.name}`, process, context.hosted.memory, host.faults);
+  const { process, host } = context;
+  const container = new Type1Container(`type1 of ${phb.name}`, process, context.memory, host.faults);
   return new Connection(phb, container, newListener(context, container), null);
 }
 
@@ -52,10 +53,9 @@ export function newSpaprConnection(
   phb: PciHostBridge,
   file: OpenFile<VfioGroup>,
 ): Connection | string {
-  const { hosted } = context;
-  const { host, process, machine } = hosted;
+  const { host, process, machine, config, kvm } = context;
   const kernel = VfioContainer.open(host);
-  const type = hosted.config.container === "spapr-v1" ? VFIO_SPAPR_TCE_IOMMU : VFIO_SPAPR_TCE_V2_IOMMU;
+  const type = config.container === "spapr-v1" ? VFIO_SPAPR_TCE_IOMMU : VFIO_SPAPR_TCE_V2_IOMMU;
   const fail = (message: string): string => {
     file.object.unsetContainer();
     kernel.release();
@@ -96,10 +96,10 @@ export function newSpaprConnection(
     {
       iommu,
       process,
-      memory: hosted.memory,
-      ramPageSize: 1n << BigInt(hosted.config.ramPageShift ?? host.pageShift),
+      memory: context.memory,
+      ramPageSize: 1n << BigInt(config.ramPageShift ?? host.pageShift),
       refusedMapStays: machine.profile.vfioRefusedMapStays,
-      ...(hosted.kvm === null
+      ...(kvm === null
         ? {}
         : {
             tieTables: (section: FlatRange) => tieTables(context, connection, section),
@@ -123,12 +123,11 @@ const reportFatal = (machine: Machine, message: string): void =>
   });
 
 function newPrereg(context: ConnectContext, kernel: VfioContainer): PreregListener {
-  const { hosted } = context;
   return new PreregListener({
     iommu: kernel.iommu!,
-    process: hosted.process,
-    vaddrOf: (section) => hosted.memory.vaddrOfSection(section),
-    report: context.report,
-    fatal: (message) => reportFatal(hosted.machine, message),
+    process: context.process,
+    vaddrOf: (section) => context.memory.vaddrOfSection(section),
+    report: (message) => context.report(message),
+    fatal: (message) => reportFatal(context.machine, message),
   });
 }

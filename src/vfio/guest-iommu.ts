@@ -4,8 +4,8 @@ import { hex64, hiOf, log2, loOf, TWO32 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
-import type { IommuRegion } from "../memory/iommu-region.ts";
 import type { MappingRun } from "../memory/mapping-run.ts";
+import type { MappedIommu } from "../memory/memory-region.ts";
 import { PROFILES, type Profile } from "../spapr/profile.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import type { DmaContainer } from "./container.ts";
@@ -40,7 +40,7 @@ export interface GuestIommuContext {
  */
 export class GuestIommu {
   readonly section: FlatRange;
-  readonly region: IommuRegion;
+  readonly region: MappedIommu;
   readonly #context: GuestIommuContext;
   readonly #notifier: IommuNotifier;
   /** Bus address minus offset in the region, modulo 2^64; in unsigned halves, too. */
@@ -53,7 +53,7 @@ export class GuestIommu {
   readonly told: TceTable | null;
   #replayed = false;
 
-  constructor(section: FlatRange, region: IommuRegion, context: GuestIommuContext) {
+  constructor(section: FlatRange, region: MappedIommu, context: GuestIommuContext) {
     this.section = section;
     this.region = region;
     this.#context = context;

@@ -6,7 +6,9 @@ import { VirtualMachine } from "../kvm/virtual-machine.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
 import { Machine, type MachineConfig } from "../spapr/machine.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
-import { type ConnectContext, type Connection, connectGroup, disconnect } from "./connection.ts";
+import type { ContainerConfig } from "./connect-context.ts";
+import { connectGroup, disconnect } from "./connect-group.ts";
+import type { Connection } from "./connection.ts";
 import type { FaultHook } from "./host/faults.ts";
 import { Host } from "./host/host.ts";
 import type { HostProcess } from "./host/host-process.ts";
@@ -14,42 +16,24 @@ import type { KernelProfile } from "./host/profile.ts";
 import { ProcessMemory, RAM_VADDR } from "./process-memory.ts";
 
 /**
- * Kinds of containers, as QEMU prefers them.
- *
- * @public
- */
-export type ContainerKind = "type1v2" | "spapr-v2" | "spapr-v1";
-
-/**
  * A machine and the host it runs on.
  *
  * @public
  */
-export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator"> {
+export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator">, ContainerConfig {
   /** Who runs the guest's processors; default `tcg`. */
   readonly accel?: "tcg" | "kvm";
   /** The host has KVM_CAP_SPAPR_TCE_VFIO; default true. */
   readonly kvmTiesTables?: boolean;
-  /** What the host offers; default `spapr-v2`. */
-  readonly container?: ContainerKind;
   readonly kernel?: KernelProfile;
   /** IOMMU groups with a device each; default 2. */
   readonly groups?: number;
   /** RLIMIT_MEMLOCK of QEMU's process in bytes; default: no limit (CAP_IPC_LOCK). */
   readonly lockLimit?: bigint;
-  /** log2 of the pages behind the guest's memory: 16 (default), or 24 for huge pages. */
-  readonly ramPageShift?: number;
   /** The most entries a table of the host may have. */
   readonly maxHostEntries?: number;
-  /** Keep what a check of coherence needs ({@link Coherence}); off by default, and free then. */
-  readonly coherence?: boolean;
   /** Makes operations of the host's kernel fail. */
   readonly faults?: FaultHook;
-  /**
-   * Replays a window when the first change of it is heard, instead of at once:
-   * the idea that the seed change had to discard.
-   */
-  readonly lazyReplay?: boolean;
 }
 
 /**
@@ -96,7 +80,6 @@ export class HostedMachine {
   readonly messages: string[] = [];
   readonly #devices: PassedThroughDevice[] = [];
   readonly #connections: Connection[] = [];
-  readonly #context: ConnectContext;
 
   constructor(config: HostedMachineConfig = {}) {
     this.config = config;
@@ -129,7 +112,6 @@ export class HostedMachine {
       this.process.lockLimit = config.lockLimit;
       this.process.mayLockAll = false;
     }
-    this.#context = { hosted: this, report: (message) => this.report(message) };
   }
 
   /** Devices that are plugged now. */
@@ -151,7 +133,7 @@ export class HostedMachine {
     const phb = this.machine.phb(phbIndex);
     const file = vfioGroup.open();
     if (isErrno(file)) return { ok: false, error: `group ${group}: ${file}` };
-    const connection = connectGroup(this.#context, phb, file, this.#connections);
+    const connection = connectGroup(this, phb, file, this.#connections);
     if (typeof connection === "string") {
       file.release();
       return { ok: false, error: connection };
@@ -167,14 +149,14 @@ export class HostedMachine {
     const at = this.#devices.indexOf(device);
     if (at < 0) throw new IommuError("BAD_ARGUMENT", `${device.name} is not plugged`, { name: device.name });
     this.#devices.splice(at, 1);
-    if (disconnect(this.#context, device.connection, device.group)) {
+    if (disconnect(this, device.connection, device.group)) {
       this.#connections.splice(this.#connections.indexOf(device.connection), 1);
     }
   }
 
   /** Where a device gets in guest memory: the guest address, or undefined where the host refuses. */
   reach(device: PassedThroughDevice, iova: bigint, write: boolean): bigint | undefined {
-    const vaddr = device.connection.translate(this, device.group, iova, write);
+    const vaddr = device.connection.translate(this.host, device.group, iova, write);
     return vaddr === undefined ? undefined : this.memory.guestMemoryAt(vaddr)?.address;
   }
 

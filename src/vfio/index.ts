@@ -7,13 +7,13 @@
 
 export type { Errno } from "../base/errno.ts";
 export { Coherence, type Incoherence } from "./coherence.ts";
+export type { ContainerConfig, ContainerKind } from "./connect-context.ts";
 export type { DmaContainer } from "./container.ts";
 export type { DmaRun } from "./dma-run.ts";
 export type { GuestMemory } from "./guest-memory.ts";
 export type { FaultHook, FaultPoint } from "./host/faults.ts";
 export { KERNEL_PROFILES, type KernelProfile, LINUX_6_1, LINUX_6_12 } from "./host/profile.ts";
 export {
-  type ContainerKind,
   HostedMachine,
   type HostedMachineConfig,
   type PassedThroughDevice,

@@ -8,32 +8,33 @@
 import type { KvmGroupFile } from "../kvm/ports.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { ATTR_TCE_FD } from "../spapr/dma-window.ts";
-import type { ConnectContext, Connection } from "./connection.ts";
+import type { ConnectContext } from "./connect-context.ts";
+import type { Connection } from "./connection.ts";
 import { kvmGroupFile } from "./host/kvm-link.ts";
 import type { OpenFile } from "./host/open-file.ts";
 import type { VfioGroup } from "./host/vfio-group.ts";
 
 /** Makes a group known to KVM; null without KVM. */
-export function addToKvm({ hosted }: ConnectContext, file: OpenFile<VfioGroup>): KvmGroupFile | null {
-  if (hosted.kvm === null) return null;
-  const group = kvmGroupFile(file, hosted.process);
-  hosted.kvm.vm.addGroup(group);
+export function addToKvm({ kvm, process }: ConnectContext, file: OpenFile<VfioGroup>): KvmGroupFile | null {
+  if (kvm === null) return null;
+  const group = kvmGroupFile(file, process);
+  kvm.vm.addGroup(group);
   return group;
 }
 
 /** Ties the in-kernel table of a window to the host's table, for every group of the container (QEMU-CONTAINER-7). */
 export function tieTables(
-  { hosted }: ConnectContext,
+  context: ConnectContext,
   connection: Connection,
   section: FlatRange,
   only?: number,
 ): string | undefined {
   const fd = section.region.iommu?.hooks.getAttr?.(ATTR_TCE_FD);
   // A region may have the attribute and no in-kernel table (QEMU-WINDOW-7): there is nothing to tie then.
-  if (fd === undefined || fd === -1 || hosted.kvm === null) return undefined;
+  if (fd === undefined || fd === -1 || context.kvm === null) return undefined;
   for (const [number, { kvm, file }] of connection.groups) {
     if (kvm === null || (only !== undefined && number !== only)) continue;
-    const answer = hosted.kvm.vm.attach(kvm, hosted.kvm.table(fd));
+    const answer = context.kvm.vm.attach(kvm, context.kvm.table(fd));
     if (answer !== 0) {
       return `vfio: failed to setup fd ${fd} for a group with fd ${file.object.iommu.number}: ${answer}`;
     }
@@ -50,8 +51,8 @@ export function tieTables(
 export function untieTables(context: ConnectContext, connection: Connection): void {
   for (const { kvm } of connection.groups.values()) {
     if (kvm === null) continue;
-    context.hosted.kvm?.vm.deleteGroup(kvm);
-    context.hosted.kvm?.vm.addGroup(kvm);
+    context.kvm?.vm.deleteGroup(kvm);
+    context.kvm?.vm.addGroup(kvm);
   }
   for (const { section } of connection.listener.guestIommus) {
     const untied = tieTables(context, connection, section);

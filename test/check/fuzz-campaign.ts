@@ -98,7 +98,7 @@ function faultOfCut(whole: Uint8Array, random: Random): string | undefined {
 /** Checks damaged traces of all formats: none ends the check, and what it counts is what it tells. */
 export function fuzzChecks(seed: number, inputs: number): void {
   const random = new Random(seed);
-  const pieces = makePieces(Math.min(PIECES, inputs / 20), random);
+  const pieces = makePieces(Math.min(PIECES, inputs / 30), random);
   const others = pieces.map(({ bytes }) => bytes);
   const read: Record<string, number> = {};
   const wrong: string[] = [];

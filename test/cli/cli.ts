@@ -24,6 +24,21 @@ export function cli(args: readonly string[], input: string | Uint8Array = ""): P
   return result;
 }
 
+/** {@link cli} in another folder, for names of files that are printed. */
+export function cliIn(folder: string, args: readonly string[]): Promise<CliResult> {
+  const result = running.then(async () => {
+    const here = process.cwd();
+    process.chdir(folder);
+    try {
+      return await run(args, "");
+    } finally {
+      process.chdir(here);
+    }
+  });
+  running = result.catch(() => {});
+  return result;
+}
+
 let running: Promise<unknown> = Promise.resolve();
 
 async function run(args: readonly string[], input: string | Uint8Array): Promise<CliResult> {

@@ -6,9 +6,15 @@ import { promisify } from "node:util";
 const DIST = path.resolve(import.meta.dirname, "../../dist/cli");
 const MAIN = path.join(DIST, "main.js");
 /** Tells, as the last line, what the process took: memory at most in KiB, and time of processors in microseconds. */
-const USAGE = `process.on("exit", () => {
+const USAGE = `import { readFileSync } from "node:fs";
+process.on("exit", () => {
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-  console.error("usage", maxRSS, userCPUTime + systemCPUTime);
+  // Linux counts in maxRSS what the process had that started this one.
+  let peak = maxRSS;
+  try {
+    peak = Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
+  } catch {}
+  console.error("usage", peak, userCPUTime + systemCPUTime);
 })`;
 /** Output that is kept. */
 const KEPT = 1_000_000;

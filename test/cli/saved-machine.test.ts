@@ -3,14 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import { recordedReference, recordedStream, recordedStreams } from "../formats/migration/sources.ts";
+import { recordedReference, recordedStream } from "../formats/migration/sources.ts";
 import { cli } from "./cli.ts";
 
 const STREAMS = path.resolve(import.meta.dirname, "../corpus/migration");
 const stream = (name: string): string => path.join(STREAMS, `${name}.mig.gz`);
 const IDLE = "two-phbs-virtio-e1000-linux61--two-phbs-idle";
 const LOADED = "two-phbs-virtio-e1000-linux61--two-phbs-under-load";
-const LINUX = recordedStreams().filter((name) => name.includes("linux"));
+/** All of them are read by test/formats/migration. */
+const SOME = [IDLE, "vio-vscsi-vlan-linux61--vio-under-load", "pgsz-256m-linux61--pgsz-256m"];
 
 const folder = mkdtempSync(path.join(tmpdir(), "saved-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -37,10 +38,11 @@ const tablesOf = (name: string) =>
     .sort((a, b) => Number(a.liobn) - Number(b.liobn));
 
 describe("map of a saved machine", () => {
-  it.each(LINUX)("gives exactly the tables of the reference: %s", async (name) => {
+  it.each(SOME)("gives exactly the tables of the reference: %s", async (name) => {
     const { status, stdout } = await cli(["map", stream(name), "--raw", "--output", "json"]);
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toEqual(tablesOf(name));
+    // As text: many thousands of entries.
+    expect(stdout === `${JSON.stringify(tablesOf(name))}\n`).toBe(true);
   });
 
   it("reads a plain file and a pipe as it reads a packed file", async () => {
@@ -261,10 +263,14 @@ describe("check of a trace against a saved machine", () => {
       status: 1,
       reason: /one trace is compared .* here are 2/,
     },
-    { args: [SAVED, "--against", SAVED], status: 1, reason: /are both saved machines: diff shows/ },
+    {
+      args: [SAVED, "--against", SAVED],
+      status: 1,
+      reason: /are both saved machines: diff shows/,
+    },
     { args: [trace(PAGES), "--against", trace(PAGES)], status: 1, reason: /is no migration stream/ },
     { args: [trace(PAGES), "--against", "nowhere.mig"], status: 1, reason: /nowhere\.mig: no such file/ },
-    { args: ["-", "--against", "-"], status: 1, reason: /but not both/ },
+    { args: ["-", "--against", "-"], status: 1, reason: /not both/ },
     { args: ["script.jsonl", "--against", SAVED], status: 1, reason: /is an op script; it wants a trace/ },
     {
       args: [trace(PAGES), "--at", "7"],

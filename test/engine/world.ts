@@ -2,6 +2,7 @@ import type { FlatRange } from "../../src/memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag, type NotifierOptions } from "../../src/memory/iommu-notifier.ts";
 import { IommuRegion } from "../../src/memory/iommu-region.ts";
 import type { MappingRun } from "../../src/memory/mapping-run.ts";
+import type { MappedIommu } from "../../src/memory/memory-region.ts";
 import type { MemoryListener } from "../../src/memory/memory-system.ts";
 import type { DmaWindow } from "../../src/spapr/dma-window.ts";
 import { Machine, type MachineConfig } from "../../src/spapr/machine.ts";
@@ -78,7 +79,7 @@ export class Mirror {
 export class Follower implements MemoryListener {
   readonly name: string;
   readonly priority: number;
-  readonly mirrors = new Map<IommuRegion, Mirror>();
+  readonly mirrors = new Map<MappedIommu, Mirror>();
   readonly gone: Mirror[] = [];
   /** It is registered; a listener that was taken away follows nothing. */
   following = false;

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+import { constants, gunzipSync } from "node:zlib";
 
 const FOLDER = new URL("../corpus/", import.meta.url);
 
@@ -12,8 +12,8 @@ export function corpusNames(kind: string, ending: string): string[] {
 }
 
 /**
- * Those of up to so many packed bytes. Every recording is checked once by `npm test` (test/check/corpus.test.ts, and the command
- * line's `exec --check`); tests of one part of the way read the small ones, and campaigns read all.
+ * Those of up to so many packed bytes. Every recording is checked once by `npm test` (test/check/corpus.test.ts, and
+ * the command line's `exec --check`); tests of one part of the way read the small ones, and campaigns read all.
  */
 export const smallCorpusNames = (kind: string, ending: string, limit = 110_000): string[] =>
   corpusNames(kind, ending).filter(
@@ -23,6 +23,12 @@ export const smallCorpusNames = (kind: string, ending: string, limit = 110_000):
 /** A recording, unpacked. */
 export const readCorpus = (kind: string, name: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(gunzipSync(readFileSync(new URL(`${kind}/${name}.gz`, FOLDER))));
+
+/** The first bytes of a recording; of a long one no more is unpacked than that takes. */
+export function readCorpusHead(kind: string, name: string, bytes: number): Uint8Array<ArrayBuffer> {
+  const packed = readFileSync(new URL(`${kind}/${name}.gz`, FOLDER)).subarray(0, bytes);
+  return new Uint8Array(gunzipSync(packed, { finishFlush: constants.Z_SYNC_FLUSH })).subarray(0, bytes);
+}
 
 /** The sidecar of a recording: what another program counted in it. */
 // biome-ignore lint/suspicious/noExplicitAny: sidecars have many shapes; a test reads the few keys it names

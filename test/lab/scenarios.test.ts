@@ -3,7 +3,7 @@ import type { Scenario } from "../../src/lab/scenario.ts";
 import { findScenario } from "../../src/lab/scenarios.ts";
 import { context, failed, failing, reportOf, run, scenarioTests } from "./scenario-tests.ts";
 
-/** Scenarios that take no time; huge-window is run below, and in all ways in huge-window.long.test.ts. */
+/** Scenarios that take no time; huge-window is run by test/cli, and in all ways in huge-window.long.test.ts. */
 const QUICK = ["hotplug", "lazy-replay", "remap", "memlock", "two-groups"];
 
 describe.each(QUICK)("%s", scenarioTests);
@@ -86,15 +86,6 @@ describe("what the scenarios tell", () => {
 
   it("remap: a call that the profile refuses leaves the device where it was", async () => {
     expect(failed(await run("remap", { profile: "papr" }))).toEqual([]);
-  });
-
-  it("huge-window: one map call a list under TCG, none under KVM", async () => {
-    const report = await reportOf("huge-window");
-    expect(failed(report)).toEqual([]);
-    expect(report.data.runs).toMatchObject([
-      { mapCalls: 1152, mapCallsAtCreate: 0, newReplay: "skipped" },
-      { mapCalls: 0, mapCallsAtCreate: 0, newReplay: "skipped" },
-    ]);
   });
 });
 

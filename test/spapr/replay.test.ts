@@ -6,7 +6,7 @@ import { IommuNotifier, NotifierFlag } from "../../src/memory/iommu-notifier.ts"
 import { forEachPage, type MappingRun } from "../../src/memory/mapping-run.ts";
 import type { MemoryListener } from "../../src/memory/memory-system.ts";
 import type { DmaWindow } from "../../src/spapr/dma-window.ts";
-import type { ReplayStrategy } from "../../src/spapr/environment.ts";
+import type { ReplayStrategy } from "../../src/spapr/window-replay.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { Guest, HIGH, WIN0, WIN1 } from "./guest.ts";
 

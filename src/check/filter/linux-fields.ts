@@ -24,7 +24,7 @@ const printing = (field: DmaField): ((event: LinuxDmaEvent) => boolean) => {
 };
 const everywhere = (): boolean => true;
 
-/** A number that is exact below 2^53, or a negative one of 32 bits. */
+/** A number that is exact below 2^53, or negative and of 32 bits. */
 function number(
   has: (event: LinuxDmaEvent) => boolean,
   of: (event: LinuxDmaEvent) => number,
@@ -37,7 +37,7 @@ function number(
       const value = of(event);
       return value < 0 ? 0xffff_ffff : hiOfNumber(value);
     },
-    lo: (event) => loOfNumber(of(event)) >>> 0,
+    lo: (event) => loOfNumber(of(event)),
     signed: true,
     words,
   };

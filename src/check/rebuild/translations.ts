@@ -1,6 +1,6 @@
 import { entryOf, hex, toBig } from "../../base/u64.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
-import { IommuTranslation } from "../../memory/iommu-hooks.ts";
+import { IommuTranslation } from "../../memory/iommu-translation.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { NO_MASK, type WindowAdoption } from "./adoption.ts";
 import type { RebuildObserver } from "./observer.ts";

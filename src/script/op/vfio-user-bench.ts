@@ -34,6 +34,8 @@ export class VfioUserBench {
   readonly #machine: Machine;
   readonly #devices = new Map<string, PluggedDevice>();
   #sent: OrderedMessage[] = [];
+  /** An operation sent too many messages: the script ends here. */
+  #isStopped = false;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -68,9 +70,12 @@ export class VfioUserBench {
     return { ok: true };
   }
 
-  /** @throws IommuError LIMIT_EXCEEDED if an operation sends more than a result may have */
+  /** @throws IommuError LIMIT_EXCEEDED if an operation sends more than a result may have: nobody listens any more */
   #send(message: OrderedMessage): void {
+    if (this.#isStopped) return;
     if (this.#sent.length >= MAX_MESSAGES) {
+      this.#isStopped = true;
+      for (const { listener } of this.#devices.values()) this.#machine.memory.unregister(listener);
       const limit = MAX_MESSAGES;
       throw new IommuError("LIMIT_EXCEEDED", `the operation sends more than ${limit} DMA messages`, {
         limit,

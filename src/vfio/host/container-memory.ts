@@ -1,5 +1,5 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
-import type { Host } from "./host.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
 import type { RegisteredRegion } from "./registered-memory.ts";
@@ -11,13 +11,13 @@ import type { RegisteredRegion } from "./registered-memory.ts";
 export class ContainerMemory {
   /** MAP and UNMAP are allowed. */
   enabled = false;
-  readonly #host: Host;
+  readonly #host: HostKernel;
   /** Pages that ENABLE has charged. */
   #enabledPages = 0;
   /** Regions that this container holds. */
   readonly #regions = new Set<RegisteredRegion>();
 
-  constructor(host: Host) {
+  constructor(host: HostKernel) {
     this.#host = host;
   }
 

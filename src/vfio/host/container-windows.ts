@@ -1,7 +1,7 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
 import { hiOf, loOf } from "../../base/u64.ts";
 import { HardwareTable } from "./hardware-table.ts";
-import type { Host } from "./host.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
 import { type BridgeInfo, type IommuGroup, MAX_WINDOWS, WINDOW_STARTS } from "./iommu-group.ts";
@@ -17,13 +17,13 @@ const DEFAULT_PAGE_SHIFT = 12;
  * needs it, unless it is removed before.
  */
 export class ContainerWindows {
-  readonly #host: Host;
+  readonly #host: HostKernel;
   #defaultPending = false;
   /** The group that came last is the first. */
   readonly #groups: IommuGroup[] = [];
   readonly #slots: (HardwareTable | null)[] = new Array<null>(MAX_WINDOWS).fill(null);
 
-  constructor(host: Host) {
+  constructor(host: HostKernel) {
     this.#host = host;
   }
 

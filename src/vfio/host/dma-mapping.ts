@@ -5,7 +5,7 @@ import { HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import type { ContainerWindows } from "./container-windows.ts";
 import type { DmaRequest } from "./dma-request.ts";
 import type { HardwareTable } from "./hardware-table.ts";
-import type { Host } from "./host.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import { type HostMemory, PROT_READ, PROT_WRITE, USER_END } from "./host-memory.ts";
 import { MAP_WRITE } from "./requests.ts";
 
@@ -14,13 +14,13 @@ import { MAP_WRITE } from "./requests.ts";
  * request means, and what is stored in them. The checks stand in the kernel's order.
  */
 export class DmaMapping {
-  readonly #host: Host;
+  readonly #host: HostKernel;
   readonly #windows: ContainerWindows;
   /** Version 1: each page is pinned when it is mapped. Version 2 takes pages of registered memory. */
   readonly #pins: boolean;
   readonly #runs = new Spare(() => new HostRun());
 
-  constructor(host: Host, windows: ContainerWindows, version: 1 | 2) {
+  constructor(host: HostKernel, windows: ContainerWindows, version: 1 | 2) {
     this.#host = host;
     this.#windows = windows;
     this.#pins = version === 1;

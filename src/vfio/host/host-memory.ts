@@ -1,6 +1,6 @@
 import type { Answer } from "../../base/errno.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
-import { RegisteredMemory } from "./registered-memory.ts";
+import { type MemoryExtent, type PinnableMemory, RegisteredMemory } from "./registered-memory.ts";
 
 /** Access rights of a mapping, as in mmap(2). */
 export const PROT_READ = 1;
@@ -10,18 +10,6 @@ const PROT_KNOWN = 0xfn;
 
 /** User addresses end here: 4 PiB, the most that ppc64 gives a process. */
 export const USER_END: number = 2 ** 52;
-
-/** A piece of memory that is contiguous both for the process and in physical memory. */
-export interface MemoryExtent {
-  /** Virtual address of the first byte. */
-  readonly start: number;
-  /** Virtual address behind the last byte. */
-  readonly end: number;
-  /** Physical address of the first byte. */
-  readonly physical: number;
-  /** log2 of the pages behind it: the host's page size, or that of its huge pages. */
-  readonly pageShift: number;
-}
 
 /** A mapping of the address space. */
 interface Mapping extends MemoryExtent {
@@ -54,7 +42,7 @@ export interface MemoryLimits {
  * by its physical address, so what was pinned stays what it was when the
  * process maps something else in its place.
  */
-export class HostMemory {
+export class HostMemory implements PinnableMemory {
   readonly limits: MemoryLimits;
   readonly physical: PhysicalMemory;
   /** Regions registered for DMA. They belong to the address space, not to a container. */

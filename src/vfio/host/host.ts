@@ -1,5 +1,6 @@
 import { EduDevice } from "./edu-device.ts";
 import { type FaultHook, FaultInjector, type Hazard } from "./faults.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import { HostMemory } from "./host-memory.ts";
 import { HostProcess } from "./host-process.ts";
 import { type BridgeInfo, IommuGroup, POWERNV_BRIDGE } from "./iommu-group.ts";
@@ -29,7 +30,7 @@ export interface HostOptions {
 }
 
 /** A PowerNV host with a Linux kernel: its memory, its IOMMU groups and the devices in them. */
-export class Host {
+export class Host implements HostKernel {
   readonly profile: KernelProfile;
   readonly pageShift: number;
   readonly memoryBytes: number;

@@ -1,9 +1,8 @@
 import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import type { TceTable } from "../../tce/tce-table.ts";
-import type { MemoryExtent } from "./host-memory.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
-import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
+import type { MemoryExtent, RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;

@@ -1,6 +1,17 @@
 import type { Errno } from "../../base/errno.ts";
-import type { HostMemory, MemoryExtent } from "./host-memory.ts";
 import type { KernelProfile } from "./profile.ts";
+
+/** A piece of memory that is contiguous both for the process and in physical memory. */
+export interface MemoryExtent {
+  /** Virtual address of the first byte. */
+  readonly start: number;
+  /** Virtual address behind the last byte. */
+  readonly end: number;
+  /** Physical address of the first byte. */
+  readonly physical: number;
+  /** log2 of the pages behind it: the host's page size, or that of its huge pages. */
+  readonly pageShift: number;
+}
 
 /** Memory pinned for devices. MAP takes memory of regions only. */
 export class RegisteredRegion {
@@ -48,6 +59,20 @@ export class RegisteredRegion {
   }
 }
 
+/** What registering regions needs of the address space that they lie in. */
+export interface PinnableMemory {
+  /** Bytes of a page. */
+  readonly pageSize: number;
+  readonly limits: {
+    /** Bytes of the host's memory: no single list in the kernel may be larger. */
+    readonly memoryBytes: number;
+  };
+  /** The memory that can be pinned from an address on, up to the first page that cannot be. */
+  pin(start: number, size: number): readonly MemoryExtent[];
+  /** Takes pages from the account of locked memory. */
+  uncharge(pages: number): void;
+}
+
 /**
  * The regions that an address space has registered.
  *
@@ -55,7 +80,7 @@ export class RegisteredRegion {
  * the same one share it. Two regions never overlap.
  */
 export class RegisteredMemory {
-  readonly #memory: HostMemory;
+  readonly #memory: PinnableMemory;
   #regions: RegisteredRegion[] = [];
   /**
    * The region found last: MAP requests come in the order of addresses.
@@ -66,7 +91,7 @@ export class RegisteredMemory {
    */
   #last: RegisteredRegion | undefined;
 
-  constructor(memory: HostMemory) {
+  constructor(memory: PinnableMemory) {
     this.#memory = memory;
   }
 

@@ -4,7 +4,7 @@ import { ContainerWindows } from "./container-windows.ts";
 import { DmaMapping } from "./dma-mapping.ts";
 import { DmaRequest } from "./dma-request.ts";
 import type { HardwareTable } from "./hardware-table.ts";
-import type { Host } from "./host.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
 import { type IommuGroup, MAX_WINDOWS, WINDOW_STARTS } from "./iommu-group.ts";
@@ -39,14 +39,14 @@ const EEH_INJECT_ERROR = 9;
  */
 export class SpaprIommu {
   readonly version: 1 | 2;
-  readonly #host: Host;
+  readonly #host: HostKernel;
   /** The address space of the owner. */
   #owner: HostMemory | null = null;
   readonly #memory: ContainerMemory;
   readonly #windows: ContainerWindows;
   readonly #dma: DmaMapping;
 
-  constructor(host: Host, version: 1 | 2) {
+  constructor(host: HostKernel, version: 1 | 2) {
     this.#host = host;
     this.#memory = new ContainerMemory(host);
     this.#windows = new ContainerWindows(host);

@@ -1,8 +1,8 @@
 import { type Answer, isErrno } from "../../base/errno.ts";
-import type { Host } from "./host.ts";
+import type { HostKernel } from "./host-kernel.ts";
 import { OpenFile } from "./open-file.ts";
 import { SpaprIommu } from "./spapr-iommu.ts";
-import type { VfioGroup } from "./vfio-group.ts";
+import type { GroupContainer, VfioGroup } from "./vfio-group.ts";
 
 /** Types and extensions (VFIO_CHECK_EXTENSION, VFIO_SET_IOMMU). */
 export const VFIO_SPAPR_TCE_IOMMU = 2;
@@ -13,19 +13,19 @@ export const VFIO_SPAPR_TCE_V2_IOMMU = 7;
  * `/dev/vfio/vfio`: groups that share an IOMMU context. What the context is,
  * {@link iommu}, comes with SET_IOMMU and goes with the last group (VFIO-GROUP-1).
  */
-export class VfioContainer {
-  readonly host: Host;
+export class VfioContainer implements GroupContainer {
+  readonly host: HostKernel;
   /** The driver; null before SET_IOMMU and after the last group has left. */
   iommu: SpaprIommu | null = null;
   /** The group that came last is the first. */
   readonly #groups: VfioGroup[] = [];
 
-  constructor(host: Host) {
+  constructor(host: HostKernel) {
     this.host = host;
   }
 
   /** Opens a new container. Its groups keep it when the file is closed. */
-  static open(host: Host): OpenFile<VfioContainer> {
+  static open(host: HostKernel): OpenFile<VfioContainer> {
     return new OpenFile(new VfioContainer(host), () => {});
   }
 

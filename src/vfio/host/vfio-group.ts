@@ -1,7 +1,6 @@
 import type { Answer } from "../../base/errno.ts";
 import type { IommuGroup } from "./iommu-group.ts";
 import { OpenFile } from "./open-file.ts";
-import type { VfioContainer } from "./vfio-container.ts";
 
 /** GROUP_GET_STATUS: no other driver has a device of the group. */
 const STATUS_VIABLE = 1;
@@ -9,6 +8,16 @@ const STATUS_VIABLE = 1;
 const STATUS_CONTAINER_SET = 2;
 /** Bytes of struct vfio_group_status. */
 const STATUS_SIZE = 8;
+
+/** What a group needs of the container that it is in. */
+export interface GroupContainer {
+  /** The driver; null before SET_IOMMU and after the last group has left. */
+  readonly iommu: object | null;
+  /** Takes a group in. */
+  attach(group: VfioGroup): Answer;
+  /** Lets a group go. */
+  detach(group: VfioGroup): void;
+}
 
 /** A device of a group, opened through it. */
 export class VfioDevice {
@@ -22,7 +31,7 @@ export class VfioDevice {
 /** `/dev/vfio/N`: a group, opened once at a time, in one container or in none. */
 export class VfioGroup {
   readonly iommu: IommuGroup;
-  container: VfioContainer | null = null;
+  container: GroupContainer | null = null;
   #file: OpenFile<VfioGroup> | null = null;
   #openDevices = 0;
 
@@ -47,7 +56,7 @@ export class VfioGroup {
   }
 
   /** GROUP_SET_CONTAINER. */
-  setContainer(container: VfioContainer): Answer {
+  setContainer(container: GroupContainer): Answer {
     return this.container === null ? container.attach(this) : "EINVAL";
   }
 

@@ -53,10 +53,12 @@ describe.each(PAIRS)("$name", ({ name, trace }) => {
     if (trace.startsWith("tracing-switched-on")) expect(sum.unknownMapped).toBeGreaterThan(0);
     else expect(sum.unknown).toBe(0);
   });
-
-  it(`differs in exactly the entry that was changed, SEED=${runSeed()}`, () =>
-    changeEntries(runSeed(), name, 1));
 });
+
+it.each(PAIRS.filter((_, i) => i % 6 === 0))(
+  `$name differs in exactly the entry that was changed, SEED=${runSeed()}`,
+  ({ name }) => changeEntries(runSeed(), name, 1),
+);
 
 it("all pairs together agree in as many entries as the documents say", () => {
   expect(totals).toEqual({ agreed: 17_864, confirmed: 127_304, unknownMapped: 29 });

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parquetReadObjects } from "hyparquet";
 import { expect } from "vitest";
-import { readCorpus } from "../../helpers/corpus.ts";
+import { readCorpusHead } from "../../helpers/corpus.ts";
 import { query } from "../../helpers/duckdb.ts";
 import { scratchFolder } from "../../helpers/scratch.ts";
 import { cli } from "../cli.ts";
@@ -75,7 +75,7 @@ function lineOf(row: Row): string {
 /** Writes the first bytes of a recording into a file of its name, unpacked. */
 function writeHead(name: string, bytes: number): string {
   const file = inFolder(name);
-  writeFileSync(file, readCorpus("traces", name).subarray(0, bytes));
+  writeFileSync(file, readCorpusHead("traces", name, bytes));
   return file;
 }
 
@@ -134,7 +134,7 @@ export async function compareForms(
   const packed = readFileSync(parquet);
   const file = packed.buffer.slice(packed.byteOffset, packed.byteOffset + packed.length) as ArrayBuffer;
   expect((await parquetReadObjects({ file })).map(comparable)).toEqual(expected);
-  expect(rows.length).toBeGreaterThan(300);
+  expect(rows.length).toBeGreaterThan(50);
 }
 
 /** A row with every value as text, hexadecimal ones as numbers, and without empty cells. */

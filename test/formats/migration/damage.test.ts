@@ -43,7 +43,7 @@ describe("a small machine", () => {
 
   it("is read the same from a file, twice from a factory and once from a pipe, cut anywhere", async () => {
     expect(await tablesOf(fileOf(bytes))).toEqual(tables);
-    for (let size = 1; size < 40; size++) {
+    for (const size of [1, 2, 3, 4, 5, 7, 8, 11, 16, 23, 39]) {
       expect(await tablesOf(() => chunksOf(bytes, () => size))).toEqual(tables);
       expect(await tablesOf(chunksOf(bytes, () => size))).toEqual(tables);
     }

@@ -51,12 +51,14 @@ describe.each(LINUX)("%s", (name) => {
     const sources = {
       file: fileOf(bytes),
       factory: () => chunksOf(bytes, () => 65_536),
-      pipe: chunksOf(bytes, anySize(random)),
+      pipe: chunksOf(bytes, bytes.length < 1_000_000 ? anySize(random) : () => 1 + random.below(9000)),
     };
     for (const [kind, source] of Object.entries(sources)) {
       const stream = await readMigration(source);
       expect(stream.length).toBe(reference.uncompressed_bytes);
-      expect(referenceOf(stream), `${kind}, seed ${random.seed}`).toEqual(reference.spapr_iommu);
+      // As text: many thousands of entries.
+      const [found, expected] = [referenceOf(stream), reference.spapr_iommu].map((it) => JSON.stringify(it));
+      expect(found === expected, `${kind}, SEED=${random.seed}`).toBe(true);
       expect([...new Set(stream.sections.map((section) => section.name))]).toEqual(reference.section_names);
       expect(stream.machine).toBe("pseries-7.2");
     }

@@ -55,7 +55,7 @@ describe("ProtobufWriter", () => {
         }
         expect(body.pos).toBe(body.len);
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { corpusNames, readCorpusHead } from "../../helpers/corpus.ts";
 import { Random } from "../../helpers/random.ts";
 import { byteByByte, digest, inPieces, READER_KINDS, type ReaderKind, whole } from "./readers.ts";
 
@@ -15,7 +15,7 @@ export const RECORDINGS: readonly Recording[] = READER_KINDS.flatMap((kind) =>
 
 /** The first bytes of a recording. */
 export const headOf = ({ name, kind }: Recording, length: number): Uint8Array =>
-  readCorpus("traces", name + kind.replace(".gz", "")).subarray(0, length);
+  readCorpusHead("traces", name + kind.replace(".gz", ""), length);
 
 /** However a recording is cut, the reader finds the same in it. @param part bytes that are fed in pieces, and singly */
 export function feedInPieces(

@@ -24,6 +24,9 @@ const run = (recording: Recording, list = known, profile?: string): CheckedLine[
   ...recording.run({ known: list, profile, refusals: true, events: true }),
 ];
 
+/** Reads of hundreds of thousands of entries. */
+const WHOLE_SCAN = /"count":\d{6}/;
+
 describe("the recordings of QEMU", () => {
   it("are all there", () => {
     expect(recordings.length).toBeGreaterThanOrEqual(56);
@@ -31,7 +34,7 @@ describe("the recordings of QEMU", () => {
   });
 
   // `exec --check` reproduces all of them; here are the short ones, and those with differences.
-  const some = smallCorpusNames("hcall", ".gz", 6000);
+  const some = smallCorpusNames("hcall", ".gz", 6000).filter((name) => !WHOLE_SCAN.test(read(name)));
   const differing = listed.map(({ recording }) => recording);
   it.each([...new Set([...some, ...differing])])("are reproduced: %s", (name) => {
     const outcomes = run(parse(name));

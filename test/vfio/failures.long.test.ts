@@ -1,0 +1,3 @@
+import { sweepFailures } from "./failure-sweep.ts";
+
+sweepFailures(() => true);
