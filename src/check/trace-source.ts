@@ -41,7 +41,7 @@ export class TraceSource {
       this.#reader.push(chunk);
       return;
     }
-    this.#head.push(chunk.slice());
+    this.#head.push(new Uint8Array(chunk));
     this.#headBytes += chunk.length;
     if (this.#headBytes >= HEAD_BYTES) this.#begin();
   }

@@ -2,7 +2,7 @@ import type { InputData } from "../../src/formats/input/input-data.ts";
 
 /** Pieces of odd lengths in one buffer that is used again, as sources may do. */
 export async function* lentPieces(bytes: Uint8Array, length = 1021): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(length);
+  const buffer = Buffer.alloc(length);
   for (let at = 0; at < bytes.length; at += length) {
     const piece = bytes.subarray(at, at + length);
     buffer.set(piece);

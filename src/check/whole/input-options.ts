@@ -52,17 +52,23 @@ export function truncation({ onTruncated, ...options }: ReadInputOptions): (reas
   );
 }
 
-/** The thresholds among options, the others at their default. */
+/**
+ * The thresholds among options, the others at their default.
+ *
+ * @throws IommuError BAD_ARGUMENT for one that is negative, or a part that is more than the whole
+ */
 export function thresholdsOf(given: Partial<CheckOptions>): CheckOptions {
-  const { ram, ...rest } = DEFAULT_CHECK_OPTIONS;
-  const thresholds = { ...rest };
-  for (const name of Object.keys(thresholds) as (keyof typeof thresholds)[]) {
-    const value = given[name];
-    if (value === undefined) continue;
-    const most = name === "fullAt" ? 1 : Number.MAX_SAFE_INTEGER;
-    if (!(value >= 0 && value <= most))
-      throw new IommuError("BAD_ARGUMENT", `${name}: ${value} is not from 0 to ${most}`, { [name]: value });
-    thresholds[name] = value;
-  }
-  return { ram: given.ram ?? ram, ...thresholds };
+  const threshold = (name: Exclude<keyof CheckOptions, "ram">, most = Number.MAX_SAFE_INTEGER): number => {
+    const value = given[name] ?? DEFAULT_CHECK_OPTIONS[name];
+    if (value >= 0 && value <= most) return value;
+    throw new IommuError("BAD_ARGUMENT", `${name}: ${value} is not from 0 to ${most}`, { [name]: value });
+  };
+  return {
+    ram: given.ram,
+    fullAt: threshold("fullAt", 1),
+    freePages: threshold("freePages"),
+    overtaken: threshold("overtaken"),
+    pool: threshold("pool"),
+    sweep: threshold("sweep"),
+  };
 }

@@ -23,8 +23,8 @@ export async function peek(stream: ByteStream, headBytes: number): Promise<Peeke
     try {
       const next = await source.next();
       if (next.done === true) break;
-      // A chunk belongs to its source, which may use it again.
-      pieces.push(next.value.slice());
+      // A chunk belongs to its source, which may use it again. (The slice of a Buffer would be no copy.)
+      pieces.push(new Uint8Array(next.value));
       bytes += next.value.length;
     } catch (error) {
       if (pieces.length === 0) throw error;

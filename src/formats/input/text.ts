@@ -20,7 +20,7 @@ export async function textOf(chunks: ByteStream, name: string): Promise<string> 
       const message = `${name}: a text of more than ${MAX_TEXT_BYTES} bytes`;
       throw new IommuError("LIMIT_EXCEEDED", message, { path: name, limit: MAX_TEXT_BYTES });
     }
-    pieces.push(chunk.slice());
+    pieces.push(new Uint8Array(chunk));
   }
   return decodeText(joined(pieces.splice(0)), name);
 }

@@ -55,7 +55,7 @@ class Feeder {
     try {
       for (let next = await this.#next(); next.done !== true && !this.isStopped; next = await this.#next()) {
         // Chunks are lent, and unpacked later.
-        await writer.write(Uint8Array.from(next.value));
+        await writer.write(new Uint8Array(next.value));
       }
       this.isDone = true;
       await writer.close();
