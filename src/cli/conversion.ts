@@ -10,8 +10,8 @@ import { addEventRow, EVENT_COLUMNS } from "../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../formats/table/row-buffer.ts";
 import type { DmaEvent, DmaNames } from "../formats/trace/dma-event.ts";
 import type { TraceEvent } from "../formats/trace/trace-event.ts";
-import { traceFormat } from "../formats/trace/trace-formats.ts";
 import type { TraceFormat } from "../formats/trace/trace-reader.ts";
+import { TraceSource } from "../formats/trace/trace-source.ts";
 
 /** What a trace becomes. */
 export type Product = "events" | "mappings" | "timeline";
@@ -24,11 +24,17 @@ export interface Destination {
   write(bytes: Uint8Array): void;
 }
 
-/** A reader of a trace at work. */
+/** A trace that becomes something else. */
 export interface Conversion {
   push(chunk: Uint8Array): void;
-  /** Ends the trace and what it becomes. */
+  /**
+   * Ends the trace and what it becomes.
+   *
+   * @throws IommuError UNSUPPORTED if there was no event
+   */
   end(): void;
+  /** Format of the trace; to be asked after its end. */
+  format(): TraceFormat;
   /** What was read and left out; see the readers. */
   counts(): Readonly<Record<string, number>>;
   /** Events that were taken, with those that say that others are missing. */
@@ -43,38 +49,42 @@ interface Consumer<Event> {
 /**
  * Starts to make `product` of a trace.
  *
+ * @param name of the file, for messages
  * @param filter takes events or leaves them out; without one all are taken
  */
 export function startConversion(
-  format: TraceFormat,
+  name: string,
   product: Product,
   to: Destination,
   filter?: EventFilter,
 ): Conversion {
   let taken = 0;
-  const qemu = (event: TraceEvent): void => {
-    if (filter !== undefined && !filter.qemu(event)) return;
-    taken++;
-    (consumer as Consumer<TraceEvent>).handle(event);
-  };
-  const linux = (event: DmaEvent, names: DmaNames): void => {
-    if (filter !== undefined && !filter.linux(event, names)) return;
-    taken++;
-    (consumer as Consumer<DmaEvent>).handle(event);
-  };
-  // What is missing is counted by the reader.
-  const reader = traceFormat(format).read({ qemu, linux, gap: () => {} });
-  const consumer =
-    format === "linux-dma"
-      ? dmaConsumer(product, to, reader.names)
-      : traceConsumer(product, to, format === "qemu-simple");
-  return {
-    push: (chunk) => reader.push(chunk),
-    end: () => {
-      reader.end();
-      consumer.end();
+  let trace: Consumer<TraceEvent> | undefined;
+  let dma: Consumer<DmaEvent> | undefined;
+  const source: TraceSource = new TraceSource(name, {
+    qemu: (event) => {
+      trace ??= traceConsumer(product, to, source.format === "qemu-simple");
+      if (filter !== undefined && !filter.qemu(event)) return;
+      taken++;
+      trace.handle(event);
     },
-    counts: () => ({ ...reader.counts }),
+    linux: (event, names) => {
+      dma ??= dmaConsumer(product, to, names);
+      if (filter !== undefined && !filter.linux(event, names)) return;
+      taken++;
+      dma.handle(event);
+    },
+    // What is missing is counted by the reader.
+    gap: () => {},
+  });
+  return {
+    push: (chunk) => source.push(chunk),
+    end: () => {
+      source.end();
+      (trace ?? dma)!.end();
+    },
+    format: () => source.format!,
+    counts: () => source.counts,
     taken: () => taken,
   };
 }

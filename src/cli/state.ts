@@ -1,9 +1,9 @@
 import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild/rebuild.ts";
 import { isPast, type Moment, savedStateOf, stateOf, type WindowState } from "../check/state/window-state.ts";
-import { TraceSource } from "../check/trace-source.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../formats/migration/configuration.ts";
 import { readMigration } from "../formats/migration/reader.ts";
+import { TraceSource } from "../formats/trace/trace-source.ts";
 import { displayName, peekInput } from "./input.ts";
 import { printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";

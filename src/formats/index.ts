@@ -30,6 +30,7 @@ export { type DmaCounts, DmaLogReader } from "./trace/dma-log.ts";
 export { type LogCounts, QemuLogReader } from "./trace/qemu-log.ts";
 export { SimpleTraceReader } from "./trace/simple-trace.ts";
 export * from "./trace/trace-event.ts";
-export { detectTraceFormat, traceFormat } from "./trace/trace-formats.ts";
+export { traceFormat } from "./trace/trace-formats.ts";
 export type { Gap, TraceFormat, TraceHandlers, TraceReader } from "./trace/trace-reader.ts";
+export { detectTraceFormat } from "./trace/trace-source.ts";
 export { formatTraceEvent as formatReadEvent } from "./trace/trace-text.ts";

@@ -8,10 +8,9 @@ import { CSV, JSON_LINES } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { type Destination, startConversion } from "../conversion.ts";
 import { filterOf } from "../filter.ts";
-import { displayName } from "../input.ts";
+import { displayName, openInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { NewFile } from "../new-file.ts";
-import { openTrace } from "../opened-trace.ts";
 import { filterOption, flag, quietOption, text } from "../options.ts";
 import { Exit, printError, printWarning } from "../output.ts";
 import { Progress } from "../progress.ts";
@@ -63,17 +62,17 @@ export async function convert(input: string, output: string, options: ConvertOpt
   const run = options.run ?? runName(input);
   const filter = filterOf(options.filter);
   const progress = new Progress(input, options.quiet);
-  const trace = await openTrace(input, (bytes) => progress.read(bytes));
+  const chunks = openInput(input, (bytes) => progress.read(bytes));
   const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
   const stopListening = discardOnSignal(file);
   try {
     const conversion = startConversion(
-      trace.format,
+      displayName(input),
       form === "perfetto" ? "timeline" : options.table,
       destinationOf(file, form, run),
       filter,
     );
-    await pour(trace.chunks, {
+    await pour(chunks, {
       push: (chunk) => conversion.push(chunk),
       truncated: (reason) => {
         progress.stop();
@@ -85,7 +84,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
     file.commit();
     if (!options.quiet) {
       const taken = filter === undefined ? "" : `${formatCount(conversion.taken())} of `;
-      printError(summary(input, output, trace.format, conversion.counts(), taken));
+      printError(summary(input, output, conversion.format(), conversion.counts(), taken));
     }
     return Exit.OK;
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { shrink, shrinkInput } from "../../check/shrink/shrink.ts";
 import { targetOf } from "../../check/shrink/target.ts";
-import { TraceSource } from "../../check/trace-source.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { filterOption, outputOption, quietOption, thresholdOptions, value, wholeNumber } from "../options.ts";

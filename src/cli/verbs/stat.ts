@@ -2,7 +2,7 @@ import { hex } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
 import { DmaStatistics } from "../../check/lifetimes/linux-statistics.ts";
 import { TraceStatistics } from "../../check/lifetimes/qemu-statistics.ts";
-import { TraceSource } from "../../check/trace-source.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter.ts";
 import { displayName } from "../input.ts";
 import { filterOption, outputOption, quietOption } from "../options.ts";

@@ -71,6 +71,8 @@ export class DmaEvent {
   seconds: number;
   /** Nanoseconds within the second. */
   nanoseconds: number;
+  /** Value of a clock that counts something else than seconds, NaN of one that does. */
+  ticks: number;
   /** CPU, -1 when the text has none. */
   cpu: number;
   /** Process (thread) that ran, -1 when the text has none. It need not be the one that wanted the DMA. */
@@ -113,6 +115,7 @@ export class DmaEvent {
     this.line = 0;
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
+    this.ticks = Number.NaN;
     this.cpu = -1;
     this.pid = -1;
     this.task = -1;
