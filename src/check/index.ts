@@ -6,8 +6,8 @@
 
 export * from "./check-options.ts";
 export * from "./findings/finding.ts";
+export type { Judged, NotJudged } from "./findings/judged.ts";
 export * from "./forecast/forecast.ts";
-export type { Judged, NotJudged } from "./judged.ts";
 export * from "./lifetimes/linux-lifetimes.ts";
 export * from "./lifetimes/linux-rows.ts";
 export * from "./lifetimes/linux-timeline.ts";

@@ -6,7 +6,7 @@ import { Machine } from "../spapr/machine.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { FindingLog } from "./findings/finding.ts";
-import { judgedWindows } from "./judged.ts";
+import { judgedWindows } from "./findings/judged.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { CheckReport } from "./trace-check.ts";

@@ -6,7 +6,7 @@ import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
-import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./judged.ts";
+import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";

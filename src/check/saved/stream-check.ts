@@ -6,7 +6,7 @@ import type { PartialStream, SavedWindow } from "../../formats/migration/stream.
 import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
-import { judgedWindows } from "../judged.ts";
+import { judgedWindows } from "../findings/judged.ts";
 import type { CheckReport } from "../trace-check.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";

@@ -27,6 +27,9 @@ const LETTER_C = 0x43;
 const LETTER_T = 0x54;
 const LETTER_Z = 0x5a;
 
+/** Days from the first of March of the year 0 to 1970. */
+const DAYS_TO_1970 = 719_468;
+
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 
@@ -176,12 +179,13 @@ const isClock = (bytes: Uint8Array, at: number): boolean =>
   bytes[at + 5] === COLON &&
   areDigits(bytes, at + 6, 2);
 
-const epochSeconds = (bytes: Uint8Array, at: number): number =>
-  Date.UTC(
-    two(bytes, at) * 100 + two(bytes, at + 2),
-    two(bytes, at + 5) - 1,
-    two(bytes, at + 8),
-    two(bytes, at + 11),
-    two(bytes, at + 14),
-    two(bytes, at + 17),
-  ) / 1000;
+/** Seconds since 1970 of `2026-11-27T22:13:24`, in the Gregorian calendar. */
+function epochSeconds(bytes: Uint8Array, at: number): number {
+  const month = two(bytes, at + 5);
+  // Years begin in March here, so that the day of a leap year is the last one.
+  const year = two(bytes, at) * 100 + two(bytes, at + 2) - (month < 3 ? 1 : 0);
+  const leapDays = Math.floor(year / 4) - Math.floor(year / 100) + Math.floor(year / 400);
+  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + two(bytes, at + 8) - 1;
+  const days = year * 365 + leapDays + dayOfYear - DAYS_TO_1970;
+  return days * 86_400 + two(bytes, at + 11) * 3600 + two(bytes, at + 14) * 60 + two(bytes, at + 17);
+}

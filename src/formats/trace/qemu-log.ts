@@ -189,13 +189,13 @@ export class QemuLogReader extends LineReader {
   /** Reads a line that does not begin with an event. */
   #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
     const name = this.#findEvent(bytes, start, newline);
-    if (name < 0) {
-      if (!this.#goOn(bytes, start, newline)) this.#count(bytes, start);
-      return;
+    if (name >= 0) {
+      this.#giveUp();
+      if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
+      else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
+    } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
+      this.#count(bytes, start);
     }
-    this.#giveUp();
-    if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
-    else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
   }
 
   /** Reads an event that stands inside of a line, with thread and time before it, or those of the line's prefix. */
@@ -222,6 +222,7 @@ export class QemuLogReader extends LineReader {
     const plain = this.#plain.bytes;
     const name = this.#findEvent(plain, 0, this.#plain.length);
     if (name < 0 || !this.#readInside(plain, viewOf(plain), 0, name)) return false;
+    this.#giveUp();
     this.#emit(this.line);
     return true;
   }
