@@ -7,6 +7,8 @@ const HANG = 10 * 60_000;
 export default defineConfig({
   test: {
     exclude: ["test/**/*.long.test.ts"],
+    // No test changes a module: each is loaded and compiled once for all of a worker's files.
+    isolate: false,
     testTimeout: HANG,
     hookTimeout: HANG,
     projects: [

@@ -24,7 +24,7 @@ export const hiOf = (value: bigint): number => Number((value >> 32n) & 0xffff_ff
 export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 
 /** High half of a whole number from 0 to 2^53. */
-export const hiOfNumber = (value: number): number => Math.floor(value / TWO32) >>> 0;
+export const hiOfNumber = (value: number): number => (value * (1 / TWO32)) >>> 0;
 
 /** Low half of a whole number from 0 to 2^53. */
 export const loOfNumber = (value: number): number => value >>> 0;
@@ -49,7 +49,9 @@ const PAGES_PER_HIGH: readonly number[] = Array.from({ length: 32 }, (_, shift) 
  * @param shift log2 of the page size, 0..63
  */
 export function pageOf(hi: number, lo: number, shift: number): number {
-  return shift < 32 ? hi * PAGES_PER_HIGH[shift]! + (lo >>> shift) : hi >>> (shift - 32);
+  if (shift >= 32) return hi >>> (shift - 32);
+  // The first 4 GiB, in which most addresses of a default window are, need no floating point.
+  return hi === 0 ? lo >>> shift : hi * PAGES_PER_HIGH[shift]! + (lo >>> shift);
 }
 
 /**
@@ -71,6 +73,9 @@ export const isBelow = (hi: number, lo: number, otherHi: number, otherLo: number
 /** log2 of a power of two in halves. */
 export const log2Of = (hi: number, lo: number): number =>
   hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi);
+
+/** log2 of a value above 0, rounded down. */
+export const log2 = (value: bigint): number => value.toString(2).length - 1;
 
 /** The larger of two values. */
 export const maxBig = (a: bigint, b: bigint): bigint => (a > b ? a : b);

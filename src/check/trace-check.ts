@@ -1,7 +1,7 @@
 import { hex } from "../base/u64.ts";
-import type { DmaEvent, DmaNames } from "../formats/trace/dma-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
@@ -44,8 +44,8 @@ export interface CheckReport {
 
 /** An event is taken if this says so. */
 export interface EventFilter {
-  qemu(event: TraceEvent): boolean;
-  linux(event: DmaEvent, names: DmaNames): boolean;
+  qemu(event: QemuTraceEvent): boolean;
+  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
 }
 
 /** What else there is to a check. */
@@ -54,7 +54,7 @@ export interface TraceCheckContext {
   /** Name of the hypervisor that made the trace. */
   readonly profile?: string | undefined;
   /** Notified of each event of QEMU before it happens. */
-  readonly onEvent?: (event: TraceEvent) => void;
+  readonly onEvent?: (event: QemuTraceEvent) => void;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -164,7 +164,7 @@ export class TraceCheck {
     this.#log.extend(finding, this.#lostAt, 0, times - 1);
   }
 
-  #trace(event: TraceEvent): void {
+  #trace(event: QemuTraceEvent): void {
     if (event.position < this.#unsureUntil) this.rebuild.lose();
     this.rebuild.handle(event);
     this.#findings.tidy(event.number);

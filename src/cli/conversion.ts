@@ -8,8 +8,8 @@ import type { EventFilter } from "../check/trace-check.ts";
 import { addDmaRow, DMA_COLUMNS } from "../formats/table/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../formats/table/row-buffer.ts";
-import type { DmaEvent, DmaNames } from "../formats/trace/dma-event.ts";
-import type { TraceEvent } from "../formats/trace/trace-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 
@@ -59,8 +59,8 @@ export function startConversion(
   filter?: EventFilter,
 ): Conversion {
   let taken = 0;
-  let trace: Consumer<TraceEvent> | undefined;
-  let dma: Consumer<DmaEvent> | undefined;
+  let trace: Consumer<QemuTraceEvent> | undefined;
+  let dma: Consumer<LinuxDmaEvent> | undefined;
   const source: TraceSource = new TraceSource(name, {
     qemu: (event) => {
       trace ??= traceConsumer(product, to, source.format === "qemu-simple");
@@ -89,7 +89,7 @@ export function startConversion(
   };
 }
 
-function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<TraceEvent> {
+function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
   if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
@@ -99,7 +99,7 @@ function traceConsumer(product: Product, to: Destination, isBinary: boolean): Co
   return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
 }
 
-function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<DmaEvent> {
+function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
   if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);

@@ -11,7 +11,7 @@ const MAX_TEXT_BYTES = 32 * 2 ** 20;
 /**
  * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
  *
- * @param onRead hears how many bytes of the file itself were read
+ * @param onRead notified of how many bytes of the file itself were read
  * @throws IommuError BAD_FILE if it cannot be read, or the compressed data is damaged or ends early
  */
 export async function* openInput(
@@ -52,7 +52,7 @@ export interface PeekedInput {
 
 /**
  * Opens a file as {@link openInput} does, and looks at its first bytes. What
- * keeps it from reading more of them is thrown behind those that were read.
+ * keeps it from reading more of them is thrown after those that were read.
  *
  * @throws IommuError BAD_FILE if nothing can be read
  */

@@ -12,7 +12,7 @@ export function onInterrupt(handle: (signal: NodeJS.Signals) => void): () => voi
 }
 
 /**
- * Runs something that must clean up behind itself: Ctrl-C, SIGTERM and SIGHUP
+ * Runs something that must clean up after itself: Ctrl-C, SIGTERM and SIGHUP
  * abort its signal instead of ending the process.
  */
 export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {

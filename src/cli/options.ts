@@ -18,7 +18,7 @@ export const flag = (flags: string, what: string): Option => new Option(flags, w
 /** An option with a text as its value. */
 export const text = (flags: string, what: string): Option => new Option(flags, what);
 
-/** An option with a value of which a mistake is told with the option's name. */
+/** An option with a value; an error of its parser is reported with the option's name. */
 export const value = (flags: string, what: string, parse: (text: string) => unknown): Option =>
   new Option(flags, what).argParser((given) => {
     try {

@@ -34,7 +34,7 @@ export async function openSavedMachine(
   return { source, named, close: () => handle.close() };
 }
 
-/** What is not there is told by who reads it. */
+/** A file that is not there is reported by who reads it. */
 const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;
 

@@ -16,7 +16,7 @@ interface Sink {
 
 /**
  * Feeds a file to a reader. A packed file that ends early is read as far as it
- * goes, and the reader is told.
+ * goes, and the reader is notified.
  *
  * @throws IommuError BAD_FILE if the file cannot be read
  */

@@ -145,7 +145,7 @@ function surveyOf(text: string): Survey {
     } else if (code === COLON) members++;
     else if (lower === OPEN) most = Math.max(most, ++open);
     else if (lower === CLOSE) open--;
-    // `e` behind a digit is an exponent, others are those of true and false.
+    // `e` after a digit is an exponent, others are those of true and false.
     else if (code === POINT || (lower === LETTER_E && before >= ZERO && before <= NINE)) hasFractions = true;
     before = code;
   }
@@ -339,7 +339,7 @@ function isRounded(word: string): boolean {
     /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(word) ?? [];
   if (whole === undefined || !Number.isInteger(Number(word))) return false;
   const digits = whole + fraction;
-  // So many digits stand behind the point.
+  // So many digits stand after the point.
   const behind = fraction.length - Number(exponent);
   return behind > 0 && /[^0]/.test(digits.slice(-Math.min(behind, digits.length)));
 }

@@ -1,4 +1,4 @@
-import { HostRun, type HostTable } from "./ports.ts";
+import { HostRun, type HostTable, NOT_ACCEPTED } from "./ports.ts";
 
 /** A table of the host that follows a guest's. Entries are the guest's: each is one or more of the host's. */
 export class AttachedTable {
@@ -9,7 +9,6 @@ export class AttachedTable {
   readonly #host: HostTable;
   /** The host's entries of one of the guest's: its pages are never larger. */
   readonly #each: number;
-  readonly #run = new HostRun();
 
   constructor(host: HostTable, pageShift: number) {
     this.identity = host.identity;
@@ -18,21 +17,49 @@ export class AttachedTable {
     this.length = host.length / this.#each;
   }
 
+  /** May a page be mapped to an address of the process? */
+  acceptsPage(vaddrHi: number, vaddrLo: number): boolean {
+    if (this.#each === 1) return this.#host.acceptsPage(vaddrHi, vaddrLo);
+    return this.#host.accepts(this.#runOf(0, 1, vaddrHi, vaddrLo));
+  }
+
   /** May all pages of a run be mapped? */
-  accepts(guest: HostRun): boolean {
-    return this.#host.accepts(this.#ownRun(guest));
+  accepts({ pages, vaddrHi, vaddrLo }: HostRun): boolean {
+    return this.#host.accepts(this.#runOf(0, pages, vaddrHi, vaddrLo));
+  }
+
+  /** Maps a page. If it is not accepted all is as before; if it cannot be mapped nothing is left of it. */
+  mapPage(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
+    if (this.#each !== 1) return this.#mapSmaller(index, vaddrHi, vaddrLo, permission);
+    const answer = this.#host.mapPage(index, vaddrHi, vaddrLo, permission);
+    if (answer === 0) return true;
+    if (answer !== NOT_ACCEPTED) this.clear(index, 1);
+    return false;
+  }
+
+  #mapSmaller(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
+    const run = this.#runOf(index, 1, vaddrHi, vaddrLo);
+    run.permission = permission;
+    return this.#host.accepts(run) && this.#map(run);
   }
 
   /**
-   * Maps the pages of a run; false if one cannot be. `guest.done` are those
+   * Maps the pages of a run; false if one cannot be. `run.done` are those
    * before it, which are mapped; of itself nothing is left.
    */
-  map(guest: HostRun): boolean {
-    const run = this.#ownRun(guest);
-    const mapped = this.#host.map(run) === 0;
-    guest.done = mapped ? guest.pages : Math.floor(run.done / this.#each);
-    if (!mapped) this.clear(guest.index + guest.done, 1);
+  map(run: HostRun): boolean {
+    const own = this.#runOf(run.index, run.pages, run.vaddrHi, run.vaddrLo);
+    own.permission = run.permission;
+    const mapped = this.#map(own);
+    run.done = Math.floor(own.done / this.#each);
     return mapped;
+  }
+
+  #map(own: HostRun): boolean {
+    if (this.#host.map(own) === 0) return true;
+    const failed = Math.floor((own.index + own.done) / this.#each);
+    this.clear(failed, 1);
+    return false;
   }
 
   /** Unmaps entries; false if a mapped one has no memory behind it any more, from there on nothing is done. */
@@ -45,12 +72,13 @@ export class AttachedTable {
     this.#host.clear(index * this.#each, pages * this.#each);
   }
 
-  #ownRun({ index, pages, vaddr, permission }: HostRun): HostRun {
-    const run = this.#run;
+  /** Entries of the guest's as entries of the host's. */
+  #runOf(index: number, pages: number, vaddrHi: number, vaddrLo: number): HostRun {
+    const run = new HostRun();
     run.index = index * this.#each;
     run.pages = pages * this.#each;
-    run.vaddr = vaddr;
-    run.permission = permission;
+    run.vaddrHi = vaddrHi;
+    run.vaddrLo = vaddrLo;
     return run;
   }
 }

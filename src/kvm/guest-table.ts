@@ -1,4 +1,4 @@
-import { toBig } from "../base/u64.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
 import { TceTable } from "../tce/tce-table.ts";
 import { AttachedTable } from "./attached-table.ts";
 import type { HostTable } from "./ports.ts";
@@ -36,14 +36,13 @@ export const descriptorBytes = (tablePages: number): number => DESCRIPTOR_BYTES 
  */
 export class GuestTable {
   readonly shape: GuestTableShape;
+  /** The bus number in signed halves, as V8 keeps those as small integers. */
   readonly liobnHi: number;
   readonly liobnLo: number;
   /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
   readonly firstPage: number;
   /** I/O pages of the window. */
   readonly size: number;
-  /** Bytes of an I/O page. */
-  readonly pageSize: number;
   /** Pages charged to the process. */
   readonly chargedPages: number;
   /** The entries as the guest put them. */
@@ -55,11 +54,10 @@ export class GuestTable {
 
   constructor(shape: GuestTableShape, hostPageShift: number) {
     this.shape = shape;
-    this.liobnHi = Number(shape.liobn >> 32n);
-    this.liobnLo = Number(shape.liobn & 0xffff_ffffn);
+    this.liobnHi = hiOf(shape.liobn) | 0;
+    this.liobnLo = loOf(shape.liobn) | 0;
     this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
-    this.pageSize = 2 ** shape.pageShift;
     const pages = pagesOfTable(this.size, hostPageShift);
     this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
     this.entries = new TceTable({

@@ -11,15 +11,17 @@ import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
-import { linearRun } from "./list-runs.ts";
+import type { GuestTables } from "./guest-tables.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import { HostRun, type KvmProcess } from "./ports.ts";
+import type { KvmProcess } from "./ports.ts";
+import { isAligned, TceLists } from "./tce-lists.ts";
 
 const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
 const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
+const { PUT_TCE, GET_TCE, PUT_TCE_INDIRECT } = Hcall;
 
 // Where the registers r3 to r7 lie: high half, the low one behind it.
 const R3 = 0;
@@ -48,8 +50,7 @@ export interface KvmHazard {
 export interface HandlerContext {
   readonly process: KvmProcess;
   readonly slots: MemorySlots;
-  /** The table of a logical bus, or undefined. */
-  tableOf(liobnHi: number, liobnLo: number): GuestTable | undefined;
+  readonly tables: GuestTables;
   onHazard(hazard: KvmHazard): void;
 }
 
@@ -60,19 +61,19 @@ export interface HandlerContext {
  */
 export class TceHypercalls {
   readonly #context: HandlerContext;
-  readonly #list = new Uint32Array(MAX_LIST_ENTRIES * 2);
-  readonly #run = new HostRun();
+  readonly #lists: TceLists;
 
   constructor(context: HandlerContext) {
     this.#context = context;
+    this.#lists = new TceLists(context.process, context.slots);
   }
 
   /** The hypercall of the number in r3, which is one of the four. */
   call(regs: Uint32Array): HandlerStatus {
     const opcode = regs[R3 + 1]!;
-    if (opcode === Hcall.PUT_TCE) return this.#putTce(regs);
-    if (opcode === Hcall.GET_TCE) return this.#getTce(regs);
-    if (opcode === Hcall.PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
+    if (opcode === PUT_TCE) return this.#putTce(regs);
+    if (opcode === GET_TCE) return this.#getTce(regs);
+    if (opcode === PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
     return this.#stuffTce(regs);
   }
 
@@ -81,33 +82,21 @@ export class TceHypercalls {
    * any value is stored; with them the address must be memory.
    */
   #putTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
+    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
     const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
     const hi = regs[R6]!;
     const lo = regs[R6 + 1]!;
-    const { attached } = table;
-    const run = this.#run;
-    run.index = index;
-    if ((lo & PERM_MASK) !== 0) {
-      run.pages = 1;
-      if (!this.#isGood(table, hi, lo)) return H_TOO_HARD;
-      for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
-    } else {
-      for (let i = 0; i < attached.length; i++) {
-        if (attached[i]!.unmap(index, 1)) continue;
-        attached[i]!.clear(index, 1);
-        return H_TOO_HARD;
-      }
-    }
-    table.entries.put(index, hi, lo);
-    return H_SUCCESS;
+    const valid = (lo & PERM_MASK) !== 0;
+    const status = valid ? this.#map(table, index, hi, lo) : this.#unmap(table, index);
+    if (status === H_SUCCESS) table.entries.put(index, hi, lo);
+    return status;
   }
 
   /** H_GET_TCE: r4 LIOBN, r5 I/O bus address; what the guest put, in r4, which stays as it is on failure. */
   #getTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
+    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
     const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
@@ -126,8 +115,8 @@ export class TceHypercalls {
    * are stored then.
    */
   #putTceIndirect(regs: Uint32Array): HandlerStatus {
-    const { slots, process } = this.#context;
-    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
+    const { slots } = this.#context;
+    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
     const pages = regs[R7 + 1]!;
     if (regs[R7] !== 0 || pages > MAX_LIST_ENTRIES) return H_PARAMETER;
@@ -137,24 +126,13 @@ export class TceHypercalls {
     if (!slots.find(regs[R6]!, regs[R6 + 1]!)) return H_TOO_HARD;
     if (this.#runsOut(table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
 
-    const list = this.#list;
-    if (process.loadBigEndian(slots.vaddr, list, pages) < pages) return H_TOO_HARD;
-    if (!this.#isGoodList(table, pages)) return H_TOO_HARD;
-    const run = this.#run;
-    let done = 0;
-    let status: HandlerStatus = H_SUCCESS;
-    while (done < pages && status === H_SUCCESS) {
-      run.index = index + done;
-      status = this.#applyListRun(table, done, pages);
-      done += run.done;
-    }
-    table.entries.putList(index, list, done);
-    return status;
+    const vaddr = (slots.vaddrHi >>> 0) * TWO32 + (slots.vaddrLo >>> 0); // user addresses end at 2^52
+    return this.#lists.put(table, index, vaddr, pages);
   }
 
   /** H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 a value without permission bits for r7 entries. */
   #stuffTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tableOf(regs[R4]!, regs[R4 + 1]!);
+    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
     if (table === undefined) return H_TOO_HARD;
     const index = indexOf(table, regs);
     if (index < 0) return H_PARAMETER;
@@ -167,68 +145,33 @@ export class TceHypercalls {
   }
 
   /**
-   * May the entries of the list be put? Those with permission bits must be
-   * good. A linear stretch is one question: its pages are aligned if the first
-   * one is.
+   * H_PUT_TCE with permission bits: all attached tables must accept it, then
+   * all follow. The first one is asked as it maps, before it changes anything.
    */
-  #isGoodList(table: GuestTable, count: number): boolean {
-    const list = this.#list;
-    const { page } = table.entries;
-    const run = this.#run;
-    for (let at = 0; at < count; at += run.pages) {
-      const lo = list[at * 2 + 1]!;
-      run.pages = 1;
-      if ((lo & PERM_MASK) === 0) continue;
-      run.pages = linearRun(list, at, count, page);
-      if (!this.#isGood(table, list[at * 2]!, lo)) return false;
-    }
-    return true;
-  }
-
-  /**
-   * Gives a stretch of the list to the attached tables. Every entry takes the
-   * way of a mapping, also one without permission bits. `run.done` are the
-   * entries that all tables took.
-   *
-   * A stretch is linear, lies in one slot, and is one entry where several
-   * tables are attached: an entry goes to all of them before the next one does,
-   * which shows when one fails.
-   */
-  #applyListRun(table: GuestTable, at: number, count: number): HandlerStatus {
+  #map(table: GuestTable, index: number, hi: number, lo: number): HandlerStatus {
+    if (!isAligned(table, hi, lo)) return H_TOO_HARD;
     const { slots } = this.#context;
+    if (!slots.find(hi, lo & ~PERM_MASK)) return H_TOO_HARD;
+    const { vaddrHi, vaddrLo } = slots;
     const { attached } = table;
-    const list = this.#list;
-    const run = this.#run;
-    const lo = list[at * 2 + 1]!;
-    run.done = 0;
-    if (!slots.find(list[at * 2]!, lo)) return H_PARAMETER;
-    run.permission = lo & PERM_MASK;
-    run.vaddr = slots.vaddr - run.permission;
-    const linear = attached.length > 1 ? 1 : linearRun(list, at, count, table.entries.page);
-    run.pages = Math.min(linear, Math.ceil(slots.behind / table.pageSize));
-    run.done = run.pages;
-    for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
+    for (let i = 1; i < attached.length; i++) {
+      if (!attached[i]!.acceptsPage(vaddrHi, vaddrLo)) return H_TOO_HARD;
+    }
+    for (let i = 0; i < attached.length; i++) {
+      if (!attached[i]!.mapPage(index, vaddrHi, vaddrLo, lo & PERM_MASK)) return H_TOO_HARD;
+    }
     return H_SUCCESS;
   }
 
-  /**
-   * May TCEs with permission bits be put that begin with this one and of which
-   * there are `run.pages`? Aligned, memory, and good for every attached table.
-   * Their address and permission are in the run then.
-   */
-  #isGood(table: GuestTable, hi: number, lo: number): boolean {
-    const { maskHi, maskLo } = table.entries.page;
-    if ((lo & ~PERM_MASK & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return false;
-    const { slots } = this.#context;
-    if (!slots.find(hi, lo)) return false;
-    const run = this.#run;
-    run.permission = lo & PERM_MASK;
-    run.vaddr = slots.vaddr - run.permission;
-    // What lies behind the slot may be memory as well, elsewhere: a question of its own.
-    if (run.pages > 1) run.pages = Math.min(run.pages, Math.ceil(slots.behind / table.pageSize));
+  /** H_PUT_TCE without permission bits. */
+  #unmap(table: GuestTable, index: number): HandlerStatus {
     const { attached } = table;
-    for (let i = 0; i < attached.length; i++) if (!attached[i]!.accepts(run)) return false;
-    return true;
+    for (let i = 0; i < attached.length; i++) {
+      if (attached[i]!.unmap(index, 1)) continue;
+      attached[i]!.clear(index, 1);
+      return H_TOO_HARD;
+    }
+    return H_SUCCESS;
   }
 
   #runsOut(table: GuestTable, call: KvmHazard["call"], index: number, pages: number): boolean {

@@ -1,5 +1,5 @@
 import type { Answer } from "../base/errno.ts";
-import { pageOf } from "../base/u64.ts";
+import { hiOf, loOf } from "../base/u64.ts";
 
 /** Slots of one virtual machine; user space numbers them. */
 const MAX_SLOTS = 32764;
@@ -24,16 +24,24 @@ interface Slot {
   readonly firstPage: number;
   readonly pages: number;
   readonly vaddr: number;
+  // The same for the hot path, in signed halves: first guest address, bytes minus 1, address in the process.
+  readonly firstHi: number;
+  readonly firstLo: number;
+  readonly spanHi: number;
+  readonly spanLo: number;
+  readonly vaddrHi: number;
+  readonly vaddrLo: number;
 }
 
 /** Which guest physical addresses are memory, and where in the process. */
 export class MemorySlots {
   readonly #pageShift: number;
-  readonly #pageSize: number;
-  /** Address in the process of what {@link find} found last. */
-  vaddr = 0;
-  /** Bytes of memory from there to the end of the slot. */
-  behind = 0;
+  /** Address in the process of what {@link find} found last, in signed halves. */
+  vaddrHi = 0;
+  vaddrLo = 0;
+  /** Bytes of memory behind that byte, to the end of the slot, in signed halves. */
+  behindHi = 0;
+  behindLo = 0;
   #slots: Slot[] = [];
   /**
    * The slot found last.
@@ -45,7 +53,6 @@ export class MemorySlots {
 
   constructor(hostPageShift: number) {
     this.#pageShift = hostPageShift;
-    this.#pageSize = 2 ** hostPageShift;
   }
 
   /** KVM_SET_USER_MEMORY_REGION: makes, moves or removes a slot. */
@@ -66,6 +73,12 @@ export class MemorySlots {
       firstPage: Number(address >> BigInt(this.#pageShift)),
       pages: Number(size >> BigInt(this.#pageShift)),
       vaddr: Number(vaddr),
+      firstHi: hiOf(address) | 0,
+      firstLo: loOf(address) | 0,
+      spanHi: hiOf(size - 1n) | 0,
+      spanLo: loOf(size - 1n) | 0,
+      vaddrHi: hiOf(vaddr) | 0,
+      vaddrLo: loOf(vaddr) | 0,
     };
     // A slot that exists may move in the guest, but stays as large and where it is in the process.
     if (old !== undefined && (old.vaddr !== made.vaddr || old.pages !== made.pages)) return "EINVAL";
@@ -79,21 +92,31 @@ export class MemorySlots {
   }
 
   /**
-   * Finds the slot of a guest address; then {@link vaddr} and {@link behind} are set.
+   * Finds the slot of a guest address, in halves of either sign; then where it
+   * is in the process, and how much memory follows, is known.
    *
    * @returns false if the address is no memory
    */
   find(hi: number, lo: number): boolean {
-    const page = pageOf(hi, lo, this.#pageShift);
-    let slot = this.#last;
-    if (slot === undefined || page < slot.firstPage || page >= slot.firstPage + slot.pages) {
-      slot = this.#slots.find((s) => s.firstPage <= page && page < s.firstPage + s.pages);
-      if (slot === undefined) return false;
-      this.#last = slot;
-    }
-    const ahead = (page - slot.firstPage) * this.#pageSize + (lo & (this.#pageSize - 1));
-    this.vaddr = slot.vaddr + ahead;
-    this.behind = slot.pages * this.#pageSize - ahead;
+    const last = this.#last;
+    if (last !== undefined && this.#locate(last, hi, lo)) return true;
+    const slot = this.#slots.find((s) => this.#locate(s, hi, lo));
+    if (slot === undefined) return false;
+    this.#last = slot;
+    return true;
+  }
+
+  #locate(slot: Slot, hi: number, lo: number): boolean {
+    const { firstLo, spanHi, spanLo } = slot;
+    const aheadLo = (lo - firstLo) | 0;
+    const aheadHi = (hi - slot.firstHi - (lo >>> 0 < firstLo >>> 0 ? 1 : 0)) | 0;
+    const borrow = spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
+    if (aheadHi === spanHi ? borrow === 1 : aheadHi >>> 0 > spanHi >>> 0) return false;
+    this.behindLo = (spanLo - aheadLo) | 0;
+    this.behindHi = (spanHi - aheadHi - borrow) | 0;
+    const vaddrLo = (slot.vaddrLo + aheadLo) | 0;
+    this.vaddrLo = vaddrLo;
+    this.vaddrHi = (slot.vaddrHi + aheadHi + (vaddrLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
     return true;
   }
 

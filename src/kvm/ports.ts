@@ -23,22 +23,25 @@ export interface KvmProcess {
 }
 
 /**
- * Consecutive entries of a table of the host and the consecutive addresses that
- * they map. One object is filled again and again, so that an address, which is
- * no small integer, is a field that is overwritten and not a new object.
+ * Consecutive entries of a table and the consecutive addresses that they map.
+ * One object is filled again and again; the halves of the address are signed.
  */
 export class HostRun {
   /** First entry. */
   index = 0;
   /** I/O pages. */
   pages = 0;
-  /** Address in the process, a multiple of the page size; below 2^52 wherever there is memory. */
-  vaddr = 0;
+  /** Address in the process; below 2^52 wherever there is memory. */
+  vaddrHi = 0;
+  vaddrLo = 0;
   /** TCE_READ, TCE_WRITE, both or none. */
   permission = 0;
   /** Set by whoever maps: pages that were mapped before one failed. */
   done = 0;
 }
+
+/** Where a page is not accepted: nothing was tried. */
+export const NOT_ACCEPTED = 1;
 
 /**
  * A table of the host's bridge, as the guest's hypercalls reach it. Entries
@@ -53,8 +56,17 @@ export interface HostTable {
   readonly start: bigint;
   /** Number of entries. */
   readonly length: number;
+  /** May a page be mapped to an address of the process? */
+  acceptsPage(vaddrHi: number, vaddrLo: number): boolean;
   /** May all pages be mapped? */
   accepts(run: HostRun): boolean;
+  /** Maps a page, if it is accepted. */
+  mapPage(
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED;
   /** Maps pages; what it did before it failed stays and is told in `run.done`. */
   map(run: HostRun): Errno | 0;
   /** Unmaps pages; false if a mapped one has no memory behind it any more, from there on nothing is done. */

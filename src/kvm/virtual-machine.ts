@@ -7,9 +7,11 @@
  */
 
 import type { Answer } from "../base/errno.ts";
+import { hiOf, loOf } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { Hcall } from "../spapr/papr.ts";
 import { descriptorBytes, GuestTable, type GuestTableShape, pagesOfTable } from "./guest-table.ts";
+import { GuestTables } from "./guest-tables.ts";
 import { type KvmHazard, TceHypercalls } from "./hypercalls.ts";
 import { MemorySlots } from "./memory-slots.ts";
 import type { KvmGroupFile, KvmProcess } from "./ports.ts";
@@ -44,7 +46,7 @@ export class VirtualMachine {
   readonly #hypercalls: TceHypercalls;
   /** Is the hypercall of a number enabled? By number / 4; 1 if it is. */
   readonly #enabled = new Uint8Array(Math.max(...TCE_CALLS) / 4 + 1);
-  #tables: GuestTable[] = [];
+  readonly #tables = new GuestTables();
   readonly #groups: KvmGroupFile[] = [];
 
   constructor(options: VirtualMachineOptions) {
@@ -55,17 +57,9 @@ export class VirtualMachine {
     this.#hypercalls = new TceHypercalls({
       process: options.process,
       slots: this.slots,
-      tableOf: (hi, lo) => this.tableOf(hi, lo),
+      tables: this.#tables,
       onHazard: options.onHazard ?? (() => {}),
     });
-  }
-
-  /** The table of a logical bus: all 64 bits count. */
-  tableOf(liobnHi: number, liobnLo: number): GuestTable | undefined {
-    for (const table of this.#tables) {
-      if (table.liobnLo === liobnLo && table.liobnHi === liobnHi) return table;
-    }
-    return undefined;
   }
 
   /** KVM_CAP_PPC_ENABLE_HCALL, for the hypercalls that we have. */
@@ -102,7 +96,7 @@ export class VirtualMachine {
     const errno =
       descriptor > MAX_ALLOCATION
         ? "ENOMEM"
-        : this.#tables.some((table) => table.shape.liobn === shape.liobn)
+        : this.#tables.find(hiOf(shape.liobn), loOf(shape.liobn)) !== undefined
           ? "EBUSY"
           : undefined;
     if (errno !== undefined) {
@@ -110,7 +104,7 @@ export class VirtualMachine {
       return errno;
     }
     const table = new GuestTable(shape, this.#hostPageShift);
-    this.#tables.push(table);
+    this.#tables.add(table);
     return table;
   }
 
@@ -122,7 +116,7 @@ export class VirtualMachine {
 
   /** The last user of a table's file has closed it. Tables of the host keep their entries. */
   releaseTable(table: GuestTable): void {
-    this.#tables = this.#tables.filter((other) => other !== table);
+    this.#tables.remove(table);
     this.process.uncharge(table.chargedPages);
   }
 
@@ -139,7 +133,7 @@ export class VirtualMachine {
     const at = this.#groups.indexOf(group);
     if (at < 0) return "ENOENT";
     const left = group.tables();
-    for (const table of this.#tables) for (const { identity } of left) table.detach(identity);
+    for (const table of this.#tables.all) for (const { identity } of left) table.detach(identity);
     this.#groups.splice(at, 1);
     group.release();
     return 0;
@@ -155,7 +149,7 @@ export class VirtualMachine {
   attach(group: KvmGroupFile, table: GuestTable | undefined): Answer {
     if (!this.#groups.includes(group)) return "ENOENT";
     if (table === undefined) return "EBADF";
-    if (!this.#tables.includes(table)) return "EINVAL";
+    if (!this.#tables.all.includes(table)) return "EINVAL";
     const bytes = table.shape.size << BigInt(table.shape.pageShift);
     const host = group
       .tables()

@@ -6,24 +6,28 @@ import { HcallRegisters } from "../spapr/registers.ts";
 /** Where scenarios put lists of TCEs in guest memory. */
 const LIST_ADDRESS = 0x20_0000n;
 
+/** Consecutive pages of a window that map consecutive pages of memory. */
+export interface DirectRange {
+  readonly liobn: number;
+  readonly pageShift: number;
+  /** Bus address of the first page. */
+  readonly ioba: bigint;
+  /** Address of the first page in memory. */
+  readonly target: bigint;
+  readonly pages: number;
+}
+
 /**
- * Maps consecutive pages to consecutive targets, read and write, by as few
- * H_PUT_TCE_INDIRECT as the list of 512 allows; what Linux does for a window
- * that maps memory directly.
+ * Maps pages directly, read and write, by as few H_PUT_TCE_INDIRECT as the list
+ * of 512 allows; what Linux does for a window that maps memory directly.
  *
- * @param ioba bus address of the first page
- * @param target address of the first page in memory
  * @param after called after each hypercall
  * @returns how many hypercalls it took
  * @throws Error if the machine refuses one
  */
 export function mapDirect(
   machine: Machine,
-  liobn: number,
-  pageShift: number,
-  ioba: bigint,
-  target: bigint,
-  pages: number,
+  { liobn, pageShift, ioba, target, pages }: DirectRange,
   after?: () => void,
 ): number {
   const registers = new HcallRegisters();

@@ -5,6 +5,7 @@ import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { RtasToken } from "../spapr/papr.ts";
 import { PciDevice } from "../spapr/pci-device.ts";
+import { replayByRuns } from "../spapr/window-replay.ts";
 import { cells, mapDirect } from "./guest-calls.ts";
 import { type CreatedWindow, createHugeWindow, HUGE_GUEST, walkSecondsPerPage } from "./huge-guest.ts";
 import { LabMachine } from "./lab-machine.ts";
@@ -103,7 +104,7 @@ function measureReplays(context: ScenarioContext, window: DmaWindow): Replays {
     },
   });
   const start = context.now();
-  const counted = window.replayCounted(notifier);
+  const counted = replayByRuns(window, notifier);
   const countedSeconds = context.now() - start;
   return { walkSecondsPerPage: walkSecondsPerPage(context, window), countedSeconds, counted, countedPages };
 }
@@ -121,11 +122,15 @@ function mapMemory(
     [0n, ramBytes],
     [gpuAddress, gpuBytes],
   ] as const) {
-    const count = Number(bytes / pageBytes);
-    calls += mapDirect(lab.hosted.machine, liobn, pageShift, start + address, address, count, () =>
-      lab.after("H_PUT_TCE_INDIRECT"),
-    );
-    pages += count;
+    const range = {
+      liobn,
+      pageShift,
+      ioba: start + address,
+      target: address,
+      pages: Number(bytes / pageBytes),
+    };
+    calls += mapDirect(lab.hosted.machine, range, () => lab.after("H_PUT_TCE_INDIRECT"));
+    pages += range.pages;
   }
   return { pages, calls, seconds: context.now() - begin };
 }

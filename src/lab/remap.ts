@@ -10,7 +10,7 @@ const LIOBN = 0x8000_0000;
 const IOVA = 0x1_0000n;
 const PAGE_A = 0x20_0000n;
 const PAGE_B = 0x30_0000n;
-/** Far behind the guest's memory of 256 MiB. */
+/** Far beyond the guest's memory of 256 MiB. */
 const OUTSIDE = 0x40_0000_0000n;
 
 /** Guests may replace a TCE without clearing it first; the device must never stay on the old page. */

@@ -1,12 +1,12 @@
 import { formatSize } from "../base/units.ts";
-import { Hcall } from "../spapr/papr.ts";
+import { Hcall, pciLiobn } from "../spapr/papr.ts";
 import { LINUX_6_1, LINUX_6_12 } from "../vfio/host/profile.ts";
 import type { HostedMachineConfig, PassedThroughDevice } from "../vfio/hosted-machine.ts";
 import { LabMachine } from "./lab-machine.ts";
 import type { ReportCheck, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 
 /** LIOBN of the default window of a bridge. */
-const liobnOf = (phb: number): number => 0x8000_0000 + phb * 0x100;
+const liobnOf = (phb: number): number => pciLiobn(phb, 0);
 const PAGES = 8;
 const iovaOf = (page: number): bigint => BigInt(page) * 0x2_0000n;
 const targetOf = (page: number): bigint => 0x100_0000n + BigInt(page) * 0x3_0000n;

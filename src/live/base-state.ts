@@ -18,7 +18,7 @@ const CLOSING_MS = 500;
 /** What a running machine was at one moment. */
 export interface BaseState {
   readonly stream: MigrationStream;
-  /** Did the guest run before? If so it stands still now, and must be told to go on. (Else its state is `postmigrate` now.) */
+  /** Did the guest run before? If so it stands still now, and must be continued. (Else its state is `postmigrate` now.) */
   readonly wasRunning: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface BaseState {
  * If this fails half way, or this process ends, the migration fails for want of
  * a reader, and QEMU lets the guest go on by itself.
  *
- * @param willChange hears what will have to be put back if this process ends
+ * @param willChange notified of what will have to be put back if this process ends
  * @throws IommuError PEER if QEMU cannot or may not be migrated
  */
 export async function readBaseState(

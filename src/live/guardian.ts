@@ -1,5 +1,5 @@
 /**
- * A process that outlives ours: it is told what was changed in QEMU, and puts
+ * A process that outlives ours: it is notified of what was changed in QEMU, and puts
  * it back when our end of the pipe closes before we did so, as it does when we
  * are killed.
  *

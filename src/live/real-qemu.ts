@@ -55,7 +55,7 @@ export interface Crash {
 export interface RealRun {
   /** One for each operation that was completed. */
   readonly results: readonly OpResult[];
-  /** Null if the script ran to its end; otherwise the operation behind the last result was running. */
+  /** Null if the script ran to its end; otherwise the operation after the last result was running. */
   readonly crash: Crash | null;
   /** Lines that QEMU printed. */
   readonly messages: readonly string[];

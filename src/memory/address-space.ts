@@ -1,9 +1,12 @@
+import { checkedAddress, checkedNumber } from "../base/checked.ts";
+import { FirstError } from "../base/first-error.ts";
+import { Spare } from "../base/spare.ts";
 import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
 import type { DmaFault } from "./dma-fault.ts";
 import { DmaTarget } from "./dma-target.ts";
 import { type FlatView, renderView } from "./flat-view.ts";
-import { ramOffset } from "./guest-ram.ts";
-import { IommuTranslation } from "./iommu-region.ts";
+import { MAX_RAM_BYTES, ramOffset } from "./guest-ram.ts";
+import { IommuTranslation } from "./iommu-hooks.ts";
 import type { MemoryRegion } from "./memory-region.ts";
 import type { MemorySystem } from "./memory-system.ts";
 
@@ -24,9 +27,9 @@ export class AddressSpace {
   readonly name: string;
   readonly root: MemoryRegion;
   #view: FlatView;
+  // A hook fills it last and it is read at once: a translation inside of another one does no harm.
   readonly #entry = new IommuTranslation();
-  readonly #target = new DmaTarget();
-  readonly #one = new Uint8Array(8);
+  readonly #targets = new Spare(() => new DmaTarget());
 
   constructor(system: MemorySystem, name: string, root: MemoryRegion) {
     this.system = system;
@@ -54,10 +57,14 @@ export class AddressSpace {
   /**
    * Follows an access through all IOMMUs to the region that answers.
    *
+   * @param hi high half of the address, of either sign; so the low one
    * @param length bytes wanted, at least 1
    * @returns false if the access is refused, with the reason in `into`
+   * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for halves or a length that are none
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
+    if (hi !== (hi | 0) || lo !== (lo | 0) || length !== (length | 0) || length < 1)
+      checkAccess(hi, lo, length);
     const need = write ? 2 : 1;
     const entry = this.#entry;
     let view = this.#view;
@@ -99,29 +106,68 @@ export class AddressSpace {
     return this.#transfer(iova, from, true, who);
   }
 
+  /**
+   * Reads `count` big-endian 32-bit cells as a processor does; what is not
+   * memory reads as zero (QEMU).
+   *
+   * @param hi high half of the address
+   * @param lo low half of the address
+   * @returns false if any of it is not memory
+   */
+  readCells(hi: number, lo: number, into: Uint32Array, count: number): boolean {
+    if (count === 0) return true;
+    const target = this.#targets.take();
+    const found = this.translate(hi, lo, count * 4, false, target);
+    const ram =
+      found && target.length === count * 4 && (target.offsetLo & 3) === 0 ? target.region!.ram : null;
+    const offset = ramOffset(target.offsetHi, target.offsetLo);
+    this.#targets.giveBack(target);
+    if (ram !== null) {
+      ram.readCells(offset, into, count);
+      return true;
+    }
+    const bytes = new Uint8Array(count * 4);
+    const result = this.read(toBig(hi, lo), bytes, null);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < count; i++) into[i] = view.getUint32(i * 4);
+    return result === TxResult.OK;
+  }
+
+  /** Is a stretch of addresses memory, all of one region? */
+  isMemory(hi: number, lo: number, bytes: number): boolean {
+    if (bytes > MAX_RAM_BYTES) return false;
+    const target = this.#targets.take();
+    const found = this.translate(hi, lo, bytes, false, target);
+    const whole = found && target.region!.ram !== null && target.length === bytes;
+    this.#targets.giveBack(target);
+    return whole;
+  }
+
   #transfer(iova: bigint, bytes: Uint8Array, write: boolean, who: string | null): number {
-    const target = this.#target;
+    checkedAddress(iova, `${this.name}: address`);
+    const target = this.#targets.take();
+    const faults =
+      who === null || this.system.onDmaFault === null ? null : new FaultList(this.name, who, write);
+    const errors = new FirstError();
     let result: number = TxResult.OK;
     let hi = hiOf(iova);
     let lo = loOf(iova);
-    let fault: OpenFault | undefined;
     for (let done = 0; done < bytes.length; ) {
       const allowed = this.translate(hi, lo, bytes.length - done, write, target);
       let length = target.length;
       if (allowed && target.region!.ram !== null) {
         this.#copy(target, bytes.subarray(done, done + length), write);
-        fault = this.#close(fault);
+        faults?.close();
       } else {
         length = accessSize(target, length);
         const piece = bytes.subarray(done, done + length);
         if (allowed) {
-          accessMmio(target, piece, write, this.#one);
-          fault = this.#close(fault);
+          errors.attempt(() => accessMmio(target, piece, write));
+          faults?.close();
         } else {
           if (!write) piece.fill(0);
           result |= TxResult.DECODE_ERROR;
-          if (who !== null && this.system.onDmaFault !== null)
-            fault = this.#extend(fault, hi, lo, length, target, write, who);
+          faults?.add(hi, lo, length, target);
         }
       }
       done += length;
@@ -129,7 +175,9 @@ export class AddressSpace {
       lo = next >>> 0;
       if (next >= TWO32) hi = (hi + 1) >>> 0;
     }
-    this.#close(fault);
+    this.#targets.giveBack(target);
+    for (const fault of faults?.all ?? []) errors.attempt(() => this.system.onDmaFault?.(fault));
+    errors.rethrow();
     return result;
   }
 
@@ -139,35 +187,57 @@ export class AddressSpace {
     if (!write) region!.ram!.read(offset, piece);
     else if (!region!.readonly) region!.ram!.write(offset, piece);
   }
-
-  /** Adds a refused access to the fault that is being collected, or begins another one. */
-  #extend(
-    open: OpenFault | undefined,
-    hi: number,
-    lo: number,
-    bytes: number,
-    target: DmaTarget,
-    write: boolean,
-    who: string,
-  ): OpenFault {
-    const iova = toBig(hi, lo);
-    const reason = target.reason!;
-    const region = target.region?.name;
-    if (open !== undefined && open.reason === reason && open.region === region) {
-      open.bytes += bytes;
-      return open;
-    }
-    this.#close(open);
-    return { who, addressSpace: this.name, write, iova, bytes, reason, region, address: target.offset };
-  }
-
-  #close(fault: OpenFault | undefined): undefined {
-    if (fault !== undefined) this.system.onDmaFault?.(fault);
-    return undefined;
-  }
 }
 
 type OpenFault = { -readonly [K in keyof DmaFault]: DmaFault[K] };
+
+/** The faults of one transfer, which are told when it is done: refused accesses that follow each other are one. */
+class FaultList {
+  readonly all: DmaFault[] = [];
+  readonly #addressSpace: string;
+  readonly #who: string;
+  readonly #write: boolean;
+  #open: OpenFault | null = null;
+
+  constructor(addressSpace: string, who: string, write: boolean) {
+    this.#addressSpace = addressSpace;
+    this.#who = who;
+    this.#write = write;
+  }
+
+  /** An access was refused. */
+  add(hi: number, lo: number, bytes: number, target: DmaTarget): void {
+    const reason = target.reason!;
+    const region = target.region?.name;
+    if (this.#open !== null && this.#open.reason === reason && this.#open.region === region) {
+      this.#open.bytes += bytes;
+      return;
+    }
+    this.#open = {
+      who: this.#who,
+      addressSpace: this.#addressSpace,
+      write: this.#write,
+      iova: toBig(hi, lo),
+      bytes,
+      reason,
+      region,
+      address: target.offset,
+    };
+    this.all.push(this.#open);
+  }
+
+  /** An access was allowed: the next one that is refused is another fault. */
+  close(): void {
+    this.#open = null;
+  }
+}
+
+/** Halves of 2^31 and more may be unsigned, and a length may be larger than 2^31. */
+function checkAccess(hi: number, lo: number, length: number): void {
+  checkedNumber(hi, "high half of an address", -(2 ** 31), 2 ** 32 - 1);
+  checkedNumber(lo, "low half of an address", -(2 ** 31), 2 ** 32 - 1);
+  checkedNumber(length, "bytes of an access", 1, Number.MAX_SAFE_INTEGER);
+}
 
 /** Size of one access to what is not memory: a power of two, aligned, no larger than the device takes. */
 function accessSize(target: DmaTarget, length: number): number {
@@ -181,17 +251,17 @@ function accessSize(target: DmaTarget, length: number): number {
 }
 
 /** One access to a device's registers, in the byte order of memory: big-endian. */
-function accessMmio(target: DmaTarget, piece: Uint8Array, write: boolean, scratch: Uint8Array): void {
+function accessMmio(target: DmaTarget, piece: Uint8Array, write: boolean): void {
   const { backing } = target.region!;
   if (backing.kind !== "mmio") return;
   const { offset } = target;
-  const view = new DataView(scratch.buffer);
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
   if (write) {
-    scratch.fill(0);
-    scratch.set(piece, 8 - piece.length);
+    bytes.set(piece, 8 - piece.length);
     backing.handler.write(offset, piece.length, view.getBigUint64(0));
   } else {
     view.setBigUint64(0, backing.handler.read(offset, piece.length));
-    piece.set(scratch.subarray(8 - piece.length));
+    piece.set(bytes.subarray(8 - piece.length));
   }
 }

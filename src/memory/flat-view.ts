@@ -11,6 +11,8 @@ export class FlatRange {
   /** Bytes, 1 to 2^64. */
   readonly size: bigint;
   readonly readonly: boolean;
+  /** {@link IommuRegion.generation} of the region when the view was made; 0 for others. */
+  readonly generation: number;
   // The same in signed halves, for the hot path; the span is the size minus 1. They
   // are numbers from the start, as V8 knows no integer field that was undefined once.
   readonly firstHi: number = 0;
@@ -32,6 +34,7 @@ export class FlatRange {
     this.address = address;
     this.size = size;
     this.readonly = readonly;
+    this.generation = region.iommu === null ? 0 : region.iommu.generation;
     this.firstHi = hiOf(address) | 0;
     this.firstLo = loOf(address) | 0;
     this.spanHi = hiOf(size - 1n) | 0;
@@ -71,7 +74,8 @@ export class FlatRange {
       this.address === other.address &&
       this.size === other.size &&
       this.offsetInRegion === other.offsetInRegion &&
-      this.readonly === other.readonly
+      this.readonly === other.readonly &&
+      this.generation === other.generation
     );
   }
 }

@@ -1,3 +1,4 @@
+import { checkedNumber, checkPiece } from "../base/checked.ts";
 import { IommuError } from "../base/errors.ts";
 import { TWO32 } from "../base/u64.ts";
 
@@ -12,11 +13,12 @@ export const MAX_RAM_BYTES: bigint = 1n << 52n;
  * A piece of guest memory. It may be terabytes on paper: only what was written
  * is there, the rest reads as zero.
  *
- * Offsets are numbers below 2^52; the caller has checked that an access ends
- * inside of the memory.
+ * Offsets are whole numbers below 2^52. What is not, or passes the end of the
+ * memory, is an error: IommuError BAD_ARGUMENT or OUT_OF_RANGE.
  */
 export class GuestRam {
   readonly sizeBytes: bigint;
+  readonly #size: number;
   readonly #maxResidentBytes: number;
   readonly #chunks = new Map<number, Uint8Array<ArrayBuffer>>();
   // The chunk used last: most accesses stay in one.
@@ -29,13 +31,19 @@ export class GuestRam {
    * @throws IommuError OUT_OF_RANGE if the size is not 1 byte to {@link MAX_RAM_BYTES}
    */
   constructor(sizeBytes: bigint, maxResidentBytes: number = MAX_RESIDENT_BYTES) {
-    if (sizeBytes <= 0n || sizeBytes > MAX_RAM_BYTES) {
+    if (typeof sizeBytes !== "bigint" || sizeBytes <= 0n || sizeBytes > MAX_RAM_BYTES) {
       throw new IommuError("OUT_OF_RANGE", `memory of ${sizeBytes} bytes: must be 1 to ${MAX_RAM_BYTES}`, {
         sizeBytes,
       });
     }
     this.sizeBytes = sizeBytes;
-    this.#maxResidentBytes = maxResidentBytes;
+    this.#size = Number(sizeBytes);
+    this.#maxResidentBytes = checkedNumber(
+      maxResidentBytes,
+      "most bytes of memory in use",
+      0,
+      Number.MAX_SAFE_INTEGER,
+    );
   }
 
   /** Bytes that are really allocated. */
@@ -45,6 +53,7 @@ export class GuestRam {
 
   /** Copies bytes from `offset` into `into`. */
   read(offset: number, into: Uint8Array): void {
+    checkPiece(offset, into.length, this.#size, "read of memory");
     for (let done = 0; done < into.length; ) {
       const at = (offset + done) % CHUNK;
       const length = Math.min(CHUNK - at, into.length - done);
@@ -63,6 +72,7 @@ export class GuestRam {
    * @throws IommuError LIMIT_EXCEEDED when more would be in use than the limit of the constructor
    */
   write(offset: number, from: Uint8Array): void {
+    checkPiece(offset, from.length, this.#size, "write of memory");
     for (let done = 0; done < from.length; ) {
       const at = (offset + done) % CHUNK;
       const length = Math.min(CHUNK - at, from.length - done);
@@ -74,12 +84,15 @@ export class GuestRam {
 
   /** A big-endian 32-bit cell; `offset` is a multiple of 4. */
   readCell(offset: number): number {
+    this.#checkCells(offset, 1);
     const at = offset % CHUNK;
     return this.#find((offset - at) / CHUNK) ? this.#lastView.getUint32(at) : 0;
   }
 
   /** Stores a big-endian 32-bit cell; `offset` is a multiple of 4. */
   writeCell(offset: number, value: number): void {
+    this.#checkCells(offset, 1);
+    checkedNumber(value, "cell", 0, 0xffff_ffff);
     const at = offset % CHUNK;
     this.#findOrMake((offset - at) / CHUNK);
     this.#lastView.setUint32(at, value);
@@ -90,6 +103,8 @@ export class GuestRam {
    * A list of TCEs is one: high and low half of each entry in turn.
    */
   readCells(offset: number, into: Uint32Array, count: number): void {
+    this.#checkCells(offset, count);
+    checkPiece(0, count, into.length, "cells to be read");
     for (let done = 0; done < count; ) {
       const at = (offset + done * 4) % CHUNK;
       const cells = Math.min((CHUNK - at) / 4, count - done);
@@ -100,6 +115,13 @@ export class GuestRam {
         into.fill(0, done, done + cells);
       }
       done += cells;
+    }
+  }
+
+  #checkCells(offset: number, count: number): void {
+    checkPiece(offset, count * 4, this.#size, "cells of memory");
+    if (offset % 4 !== 0) {
+      throw new IommuError("BAD_ARGUMENT", `cell at ${offset}: must be at a multiple of 4`, { offset });
     }
   }
 

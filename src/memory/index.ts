@@ -3,6 +3,7 @@ export * from "./dma-fault.ts";
 export * from "./dma-target.ts";
 export * from "./flat-view.ts";
 export * from "./guest-ram.ts";
+export * from "./iommu-hooks.ts";
 export * from "./iommu-notifier.ts";
 export * from "./iommu-region.ts";
 export * from "./mapping-run.ts";

@@ -1,6 +1,7 @@
 import { IommuError } from "../base/errors.ts";
+import type { PageStep } from "../base/page-step.ts";
 import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
-import { MappingRun } from "./mapping-run.ts";
+import type { MappingRun } from "./mapping-run.ts";
 
 /** What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags. */
 export const NotifierFlag = {
@@ -11,6 +12,9 @@ export const NotifierFlag = {
   /** UNMAP and MAP */
   IOTLB_EVENTS: 3,
 } as const;
+
+// V8 folds a constant of the module itself.
+const { UNMAP, MAP } = NotifierFlag;
 
 /** How to make a notifier. Offsets are relative to the IOMMU region. */
 export interface NotifierOptions {
@@ -29,7 +33,11 @@ export interface NotifierOptions {
    * QEMU replays the whole region to every notifier (QEMU-REPLAY-1), which is the default.
    */
   readonly cropReplay?: boolean;
-  /** Receives the pages that lie inside of the range. The run is reused afterwards. */
+  /**
+   * Receives the pages that lie inside of the range. The run is reused
+   * afterwards. The callback may make any call, on any machine: see "Callbacks"
+   * in docs/architecture.md.
+   */
   readonly notify: (run: MappingRun) => void;
   /**
    * Receives the part inside of the range of a page that its edge cuts. Without
@@ -55,13 +63,12 @@ export class IommuNotifier {
   readonly #cropReplay: boolean;
   readonly #notify: (run: MappingRun) => void;
   readonly #notifyCut: NotifierOptions["notifyCut"];
-  // The range in pages of the shift it was computed for: wholly inside, and touched.
-  #shift = -1;
+  // The range in pages of the size it was computed for: wholly inside, and touched.
+  #page: PageStep | null = null;
   #insideFirst = 0;
   #insideEnd = 0;
   #touchedFirst = 0;
   #touchedEnd = 0;
-  readonly #part = new MappingRun();
 
   /** @throws IommuError BAD_ARGUMENT if the flags are NONE or unknown, or the range is empty */
   constructor(options: NotifierOptions) {
@@ -88,49 +95,66 @@ export class IommuNotifier {
     this.#notifyCut = options.notifyCut;
   }
 
-  /** Delivers a run of a replay: all of it, unless the notifier wants replays cropped. */
-  replayed(run: MappingRun): void {
-    if (this.#cropReplay) this.deliver(run);
-    else this.#notify(run);
+  /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
+  covers(page: PageStep, first: number, end: number): boolean {
+    if (page !== this.#page) this.#computePages(page);
+    return first >= this.#insideFirst && end <= this.#insideEnd;
   }
 
-  /** Delivers what of a run this notifier asked for. */
-  deliver(run: MappingRun): void {
-    if (run.page.shift !== this.#shift) this.#computePages(run.page.shift);
-    const end = run.firstPage + run.pages;
-    if (run.firstPage >= this.#insideFirst && end <= this.#insideEnd) {
-      if (this.#wants(run)) this.#notify(run);
-    } else if (run.firstPage < this.#touchedEnd && end > this.#touchedFirst) {
-      this.#deliverParts(run, end);
+  /** Tells a run that is wholly inside of the range, if it is of a kind that is wanted. */
+  tell(run: MappingRun): void {
+    if ((this.flags & (run.perm === 0 ? UNMAP : MAP)) !== 0) this.#notify(run);
+  }
+
+  /**
+   * Where the part of a stretch ends that begins with its first page: pages
+   * that are all outside of the range, all inside, or one that its edge cuts.
+   * {@link tellPart} takes such a part, so that its caller can look between
+   * two callbacks whether the next one is still to be made.
+   */
+  partEnd(page: PageStep, first: number, end: number): number {
+    if (page !== this.#page) this.#computePages(page);
+    if (first < this.#touchedFirst) return Math.min(end, this.#touchedFirst);
+    if (first >= this.#touchedEnd) return end;
+    return this.#isInside(first) ? Math.min(end, this.#insideEnd) : first + 1;
+  }
+
+  /** Tells one part of a run, the pages from `first` to before `end` (see {@link partEnd}). */
+  tellPart(run: MappingRun, first: number, end: number): void {
+    if (first < this.#touchedFirst || first >= this.#touchedEnd) return;
+    const part = run.slice(first - run.firstPage, end - first);
+    if (this.#isInside(first)) this.tell(part);
+    else this.#tellCut(part);
+  }
+
+  /** Where the part of a replayed run ends: all of it, unless replays are cropped. */
+  replayEnd(page: PageStep, first: number, end: number): number {
+    return this.#cropReplay ? this.partEnd(page, first, end) : end;
+  }
+
+  /** Tells one part of a replayed run. */
+  tellReplayed(run: MappingRun, first: number, end: number): void {
+    const { firstPage, pages, page } = run;
+    if (this.#cropReplay && !this.covers(page, first, end)) this.tellPart(run, first, end);
+    else {
+      const whole = first === firstPage && end === firstPage + pages;
+      const part = whole ? run : run.slice(first - firstPage, end - first);
+      // Like QEMU, a replay that is not cropped does not ask what the notifier wants.
+      if (this.#cropReplay) this.tell(part);
+      else this.#notify(part);
     }
   }
 
-  #wants(run: MappingRun): boolean {
-    return (this.flags & (run.perm === 0 ? NotifierFlag.UNMAP : NotifierFlag.MAP)) !== 0;
+  #isInside(page: number): boolean {
+    return page >= this.#insideFirst && page < this.#insideEnd;
   }
 
-  #deliverParts(run: MappingRun, end: number): void {
-    if (run.firstPage < this.#insideFirst && this.#touchedFirst < this.#insideFirst) {
-      this.#deliverCut(run, this.#touchedFirst);
-    }
-    const first = Math.max(run.firstPage, this.#insideFirst);
-    const last = Math.min(end, this.#insideEnd);
-    if (first < last && this.#wants(run))
-      this.#notify(run.slice(first - run.firstPage, last - first, this.#part));
-    const cut = this.#touchedEnd - 1;
-    // A range inside one page is cut on both sides by the same page: delivered above already.
-    if (end > cut && cut >= this.#insideEnd && cut >= run.firstPage && this.#insideEnd >= this.#insideFirst) {
-      this.#deliverCut(run, cut);
-    }
-  }
-
-  #deliverCut(run: MappingRun, number: number): void {
+  #tellCut(page: MappingRun): void {
     if (this.#notifyCut === undefined) {
       this.hazards++;
       return;
     }
-    if (!this.#wants(run)) return;
-    const page = run.slice(number - run.firstPage, 1, this.#part);
+    if ((this.flags & (page.perm === 0 ? UNMAP : MAP)) === 0) return;
     this.#notifyCut(
       maxBig(page.iova, this.start),
       minBig(page.iova + page.sizeBytes - 1n, this.last),
@@ -139,7 +163,8 @@ export class IommuNotifier {
     );
   }
 
-  #computePages(shift: number): void {
+  #computePages(page: PageStep): void {
+    const { shift } = page;
     const size = 1n << BigInt(shift);
     const end = this.last + 1n;
     const pages = (address: bigint): number => pageOf(hiOf(address), loOf(address), shift);
@@ -148,6 +173,6 @@ export class IommuNotifier {
     // `end` may be 2^64, which has no halves: the page behind the last byte is one more than its page.
     this.#touchedEnd = pages(this.last) + 1;
     this.#insideEnd = end % size === 0n ? this.#touchedEnd : this.#touchedEnd - 1;
-    this.#shift = shift;
+    this.#page = page;
   }
 }

@@ -1,84 +1,43 @@
 import { IommuError } from "../base/errors.ts";
-import { type PageStep, pageStep } from "../base/page-step.ts";
+import { FirstError } from "../base/first-error.ts";
+import type { PageStep } from "../base/page-step.ts";
 import type { Permission } from "../base/permission.ts";
-import { hiOf, loOf } from "../base/u64.ts";
-import type { AddressSpace } from "./address-space.ts";
+import { Delivery } from "./delivery.ts";
+import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
-import { MappingRun } from "./mapping-run.ts";
 import { MemoryRegion } from "./memory-region.ts";
 import type { MemorySystem } from "./memory-system.ts";
+import { replayByPages } from "./page-walk.ts";
 
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
 const DEFAULT_PAGE_SIZE = 0x1000n;
 
-/**
- * The answer to a translation; one object is filled again and again.
- *
- * The halves are signed, as bitwise operators make them: a number above 2^31
- * would not be a small integer for V8.
- */
-export class IommuTranslation {
-  /** Address of the target page, high half. */
-  targetHi = 0;
-  /** Address of the target page, low half. */
-  targetLo = 0;
-  /** Page size minus 1, high half. */
-  maskHi = 0;
-  /** Page size minus 1, low half. */
-  maskLo = 0;
-  perm: Permission = 0;
-
-  /** The answer for an address outside of the IOMMU: no permission, for any address. */
-  outside(): void {
-    this.targetHi = this.targetLo = 0;
-    this.maskHi = this.maskLo = -1;
-    this.perm = 0;
-  }
-}
-
-/** What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region. */
-export interface IommuHooks {
-  /** The address space that translations lead to. */
-  readonly target: AddressSpace;
-  /**
-   * Looks up one address, given in halves of either sign. The hook does not
-   * filter by direction: the caller checks `perm`.
-   */
-  translate(hi: number, lo: number, into: IommuTranslation): void;
-  /** Tells one notifier what is mapped, instead of the generic page walk. */
-  replay?(notifier: IommuNotifier): ReplayReport;
-  /** Smallest page in bytes; default 4096. */
-  minPageSize?(): bigint;
-  /**
-   * Hears that the OR of all notifiers' flags changed.
-   *
-   * @returns why the new flags cannot be had, or undefined
-   */
-  notifyFlagChanged?(before: number, after: number): string | undefined;
-  /** An attribute by number; undefined if there is none (QEMU answers -EINVAL). */
-  getAttr?(attribute: number): number | undefined;
-}
-
-/** What a replay did. */
-export interface ReplayReport {
-  /** How it found the mappings: page by page, from the table's counts, or not at all. */
-  readonly strategy: "page-walk" | "counted-walk" | "skipped";
-  /** Entries (page walk) or runs (counted walk) that were looked at. */
-  readonly steps: number;
-  /** Calls of the notifier. */
-  readonly notifications: number;
-  /** False if the walk was stopped by its limit. */
-  readonly complete: boolean;
+/** One notifier from when it is registered to when it is taken away. */
+interface Registration {
+  readonly notifier: IommuNotifier;
+  active: boolean;
 }
 
 /** A memory region whose accesses are translated. */
 export class IommuRegion extends MemoryRegion {
   override readonly iommu: IommuRegion = this;
   readonly hooks: IommuHooks;
-  /** Newest first, which is the order they are called in. */
-  #notifiers: IommuNotifier[] = [];
+  /** Newest first, which is the order they are called in. Replaced, never changed: a delivery goes on with its own. */
+  #registrations: readonly Registration[] = [];
   #flags: number = NotifierFlag.NONE;
-  readonly #run = new MappingRun();
+  /** The hook is being told of changed flags. */
+  #changingFlags = false;
+  /** How many walks want to know whether something changed meanwhile. */
+  #walks = 0;
+  #changes = 0;
+  /** Counts up when other mappings begin: a range of the region is then another one, wherever it lies. */
+  #generation = 0;
+  /** The delivery whose callback runs now, if more than that callback is still to be made. */
+  #innermost: Delivery | null = null;
+  /** For the next delivery; null while it is in use. One that threw does not give it back: the next one makes another. */
+  #idle: Delivery | null = new Delivery();
+  /** The only notifier, while nothing is delivered that another change could overtake; else null. */
+  #sole: IommuNotifier | null = null;
 
   constructor(system: MemorySystem, name: string, size: bigint, hooks: IommuHooks) {
     super(system, name, size, { kind: "iommu" });
@@ -91,20 +50,37 @@ export class IommuRegion extends MemoryRegion {
   }
 
   get notifiers(): readonly IommuNotifier[] {
-    return this.#notifiers;
+    return this.#registrations.map(({ notifier }) => notifier);
+  }
+
+  /** Does anybody want to know of changes? Whoever changes mappings calls {@link notify} only then. */
+  get isHeard(): boolean {
+    return this.#flags !== NotifierFlag.NONE || this.#walks > 0;
+  }
+
+  /** Counts changes of mappings and of notifiers, modulo 2^32; only during {@link walked}. */
+  get changes(): number {
+    return this.#changes;
   }
 
   get minPageSize(): bigint {
     return this.hooks.minPageSize?.() ?? DEFAULT_PAGE_SIZE;
   }
 
+  isRegistered(notifier: IommuNotifier): boolean {
+    return this.#registrations.some((registration) => registration.notifier === notifier);
+  }
+
   /**
-   * Adds a notifier in front of the others (QEMU-NOTIFY-2).
+   * Adds a notifier in front of the others (QEMU-NOTIFY-2). From a callback it
+   * hears of what changes from now on, not of what is being told.
    *
-   * @throws IommuError NOTIFIER_REFUSED if the region cannot serve the flags; the notifier is not added then
+   * @throws IommuError NOTIFIER_REFUSED if the region cannot serve the flags; the notifier is not added then.
+   * REGION_MISUSE if it is there already, or from inside of the hook that is told of changed flags
    */
   registerNotifier(notifier: IommuNotifier): void {
-    if (this.#notifiers.includes(notifier)) {
+    this.#checkUnchanging(notifier);
+    if (this.isRegistered(notifier)) {
       throw new IommuError(
         "REGION_MISUSE",
         `notifier ${notifier.name} is registered with ${this.name} already`,
@@ -122,36 +98,74 @@ export class IommuRegion extends MemoryRegion {
         },
       );
     }
-    const refused = this.#changeFlags([notifier, ...this.#notifiers]);
-    if (refused !== undefined) {
-      throw new IommuError("NOTIFIER_REFUSED", `notifier ${notifier.name} with ${this.name}: ${refused}`, {
-        notifier: notifier.name,
-        flags: notifier.flags,
-      });
-    }
+    const before = this.#registrations;
+    const flags = this.#flags;
+    const refused = this.#setRegistrations([{ notifier, active: true }, ...before]);
+    if (refused === undefined) return;
+    this.#registrations[0]!.active = false;
+    this.#registrations = before;
+    this.#flags = flags;
+    this.#findSole();
+    throw new IommuError("NOTIFIER_REFUSED", `notifier ${notifier.name} with ${this.name}: ${refused}`, {
+      notifier: notifier.name,
+      flags: notifier.flags,
+    });
   }
 
-  /** Takes a notifier away. */
+  /**
+   * Takes a notifier away; from a callback, too: it is not called any more.
+   *
+   * @throws IommuError REGION_MISUSE from inside of the hook that is told of changed flags
+   */
   unregisterNotifier(notifier: IommuNotifier): void {
-    this.#changeFlags(this.#notifiers.filter((other) => other !== notifier));
+    const gone = this.#registrations.find((registration) => registration.notifier === notifier);
+    if (gone === undefined) return;
+    this.#checkUnchanging(notifier);
+    gone.active = false;
+    this.#setRegistrations(this.#registrations.filter((other) => other !== gone));
   }
 
-  #changeFlags(notifiers: IommuNotifier[]): string | undefined {
+  #checkUnchanging(notifier: IommuNotifier): void {
+    if (!this.#changingFlags) return;
+    const what = `notifier ${notifier.name}: the notifiers of ${this.name} are being changed`;
+    throw new IommuError("REGION_MISUSE", what, { notifier: notifier.name });
+  }
+
+  /** What the hook throws does not undo the change; what it returns is up to the caller. */
+  #setRegistrations(registrations: readonly Registration[]): string | undefined {
+    this.#changes = (this.#changes + 1) | 0;
+    this.#registrations = registrations;
+    this.#findSole();
     const before = this.#flags;
-    const after = notifiers.reduce<number>((flags, notifier) => flags | notifier.flags, NotifierFlag.NONE);
-    const kept = this.#notifiers;
-    this.#notifiers = notifiers;
+    const after = registrations.reduce<number>(
+      (flags, { notifier }) => flags | notifier.flags,
+      NotifierFlag.NONE,
+    );
     if (after === before) return undefined;
     this.#flags = after;
-    const refused = this.hooks.notifyFlagChanged?.(before, after);
-    if (refused !== undefined) {
-      this.#notifiers = kept;
-      this.#flags = before;
+    this.#changingFlags = true;
+    try {
+      return this.hooks.notifyFlagChanged?.(before, after);
+    } finally {
+      this.#changingFlags = false;
     }
-    return refused;
   }
 
-  /** Tells all notifiers, newest first, of pages that changed. Free when there are none. */
+  #findSole(): void {
+    const [first, second] = this.#registrations;
+    this.#sole =
+      first !== undefined && second === undefined && this.#innermost === null ? first.notifier : null;
+  }
+
+  /**
+   * Tells all notifiers, newest first, of consecutive pages that changed (see
+   * {@link MappingRun}). To be called after the change, and while
+   * {@link isHeard} only.
+   *
+   * All notifiers are told, whatever one of them throws.
+   *
+   * @throws what a notifier threw first, when all have been told
+   */
   notify(
     page: PageStep,
     firstPage: number,
@@ -160,56 +174,142 @@ export class IommuRegion extends MemoryRegion {
     targetLo: number,
     perm: Permission,
   ): void {
-    const notifiers = this.#notifiers;
-    if (notifiers.length === 0) return;
-    const run = this.#run.set(page, firstPage, pages, targetHi, targetLo, perm);
-    for (let i = 0; i < notifiers.length; i++) notifiers[i]!.deliver(run);
+    this.#changes = (this.#changes + 1) | 0;
+    const notifier = this.#sole;
+    const delivery = this.#idle;
+    // Nearly always there is one notifier, for all of the region: nothing is left to tell behind its callback.
+    if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + pages)) {
+      this.#idle = null;
+      notifier.tell(delivery.run.set(page, firstPage, pages, targetHi, targetLo, perm));
+      this.#idle = delivery;
+    } else {
+      this.#notifyAll(page, firstPage, pages, pages, targetHi, targetLo, 0, perm);
+    }
   }
 
-  /** Tells one notifier all that is mapped, in the way of this kind of IOMMU. */
+  /**
+   * {@link notify} for pages that make no {@link MappingRun}, as the target of
+   * each is `step` (0 or 1) pages behind the one before: each is told on its own.
+   */
+  notifyEach(
+    page: PageStep,
+    firstPage: number,
+    pages: number,
+    targetHi: number,
+    targetLo: number,
+    step: number,
+    perm: Permission,
+  ): void {
+    this.#changes = (this.#changes + 1) | 0;
+    this.#notifyAll(page, firstPage, pages, 1, targetHi, targetLo, step, perm);
+  }
+
+  /** @param together how many pages one notification is of */
+  #notifyAll(
+    page: PageStep,
+    firstPage: number,
+    pages: number,
+    together: number,
+    targetHi: number,
+    targetLo: number,
+    step: number,
+    perm: Permission,
+  ): void {
+    const registrations = this.#registrations;
+    if (registrations.length === 0) return;
+    const end = firstPage + pages;
+    const outer = this.#innermost;
+    for (let other = outer; other !== null; other = other.outer) other.overtake(firstPage, end);
+    const delivery = this.#idle ?? new Delivery();
+    this.#idle = null;
+    delivery.begin(outer);
+    this.#innermost = delivery;
+    this.#sole = null;
+    const errors = new FirstError();
+    const hi = targetHi >>> 0;
+    const lo = targetLo >>> 0;
+    try {
+      for (let at = firstPage; at < end; at += together) {
+        const ahead = step * (at - firstPage);
+        delivery.run.set(page, at, together, page.addHi(hi, lo, ahead), page.addLo(lo, ahead), perm);
+        for (let i = 0; i < registrations.length; i++) deliver(registrations[i]!, delivery, errors);
+      }
+    } finally {
+      this.#innermost = outer;
+      this.#idle = delivery;
+      this.#findSole();
+    }
+    errors.rethrow();
+  }
+
+  /**
+   * Mappings changed that notifiers are not told of (the IOMMU was emptied, or
+   * filled from a saved one): what is still being told is old.
+   */
+  overtakeAll(): void {
+    this.#changes = (this.#changes + 1) | 0;
+    for (let other = this.#innermost; other !== null; other = other.outer) other.overtake(0, Infinity);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * The region begins anew, with other mappings: listeners hear it go and come,
+   * also if it goes and comes in one transaction.
+   */
+  renew(): void {
+    this.#generation++;
+    this.overtakeAll();
+  }
+
+  /** Does a walk through mappings, during which {@link changes} tells whether something changed. */
+  walked<T>(walk: () => T): T {
+    this.#walks++;
+    try {
+      return walk();
+    } finally {
+      this.#walks--;
+    }
+  }
+
+  /**
+   * Tells one notifier all that is mapped, in the way of this kind of IOMMU.
+   * Its callback may change what is mapped: each page is told as it is when the
+   * walk comes to it.
+   *
+   * @throws what the notifier throws; the replay ends there
+   */
   replay(notifier: IommuNotifier): ReplayReport {
     return this.hooks.replay?.(notifier) ?? this.replayByPages(notifier);
   }
 
-  /**
-   * The generic replay: translates every page of the region, from 0, and tells
-   * the notifier of each that is mapped. Like QEMU it consults neither the
-   * range nor the flags of the notifier, and it is the only loop over the size
-   * of a window: `steps` says how many pages it walked (QEMU-REPLAY-1).
-   *
-   * @param maxSteps where to stop, for measurements
-   */
+  /** {@link replay} in the generic way: {@link replayByPages}. */
   replayByPages(notifier: IommuNotifier, maxSteps: number = Infinity): ReplayReport {
-    const page = pageStep(log2(this.minPageSize));
-    const entry = new IommuTranslation();
-    const run = new MappingRun();
-    // QEMU reports the size of a region of 2^64 bytes as 2^64 - 1.
-    const lastOffset = this.size === 0n ? -1n : this.size - 1n;
-    const lastHi = hiOf(lastOffset);
-    const lastLo = loOf(lastOffset);
-    let steps = 0;
-    let notifications = 0;
-    let hi = 0;
-    let lo = 0;
-    while (lastOffset >= 0n && (hi < lastHi || (hi === lastHi && lo <= lastLo))) {
-      if (steps === maxSteps) return { strategy: "page-walk", steps, notifications, complete: false };
-      steps++;
-      this.hooks.translate(hi, lo, entry);
-      if (entry.perm !== 0) {
-        notifications++;
-        notifier.replayed(
-          run.set(page, steps - 1, 1, entry.targetHi >>> 0, entry.targetLo >>> 0, entry.perm),
-        );
-      }
-      const nextLo = page.addLo(lo, 1);
-      const nextHi = page.addHi(hi, lo, 1);
-      // The guard against wrapping around: the next page must lie above this one.
-      if (nextHi < hi || (nextHi === hi && nextLo <= lo)) break;
-      hi = nextHi;
-      lo = nextLo;
-    }
-    return { strategy: "page-walk", steps, notifications, complete: true };
+    return replayByPages(this, notifier, maxSteps);
   }
 }
 
-const log2 = (power: bigint): number => power.toString(2).length - 1;
+/** Tells one notifier what of a run still stands, in as many parts as that has. */
+function deliver(registration: Registration, delivery: Delivery, errors: FirstError): void {
+  if (!registration.active) return;
+  const { notifier } = registration;
+  const { run } = delivery;
+  const { page, firstPage } = run;
+  const end = firstPage + run.pages;
+  if (!delivery.isOvertaken && notifier.covers(page, firstPage, end)) {
+    try {
+      notifier.tell(run);
+    } catch (error) {
+      errors.keep(error);
+    }
+    return;
+  }
+  let at = delivery.standing(firstPage, end);
+  while (at < end && registration.active) {
+    const behind = notifier.partEnd(page, at, delivery.standingEnd(at, end));
+    errors.attempt(() => notifier.tellPart(run, at, behind));
+    at = delivery.standing(behind, end);
+  }
+}

@@ -10,6 +10,10 @@ import { toBig } from "../base/u64.ts";
  * for all its pages: the address bits of the entry that unmaps, normally 0.
  *
  * The object is reused for the next event: copy it ({@link copy}) to keep it.
+ * Until the callback returns it stays as it is, whatever is called meanwhile.
+ *
+ * The halves of the target are signed, as bitwise operators make them: V8 keeps
+ * numbers of 2^31 and more outside of the object.
  */
 export class MappingRun {
   /** Page size of the region. */
@@ -18,12 +22,13 @@ export class MappingRun {
   firstPage = 0;
   /** Number of pages, at least 1. */
   pages = 0;
-  /** Address of the first target page, high half. */
+  /** Address of the first target page, high half, signed. */
   targetHi = 0;
-  /** Address of the first target page, low half. */
+  /** Address of the first target page, low half, signed. */
   targetLo = 0;
   perm: Permission = 0;
 
+  /** The halves of the target may have either sign. */
   set(
     page: PageStep,
     firstPage: number,
@@ -35,8 +40,8 @@ export class MappingRun {
     this.page = page;
     this.firstPage = firstPage;
     this.pages = pages;
-    this.targetHi = targetHi;
-    this.targetLo = targetLo;
+    this.targetHi = targetHi | 0;
+    this.targetLo = targetLo | 0;
     this.perm = perm;
     return this;
   }
@@ -55,26 +60,22 @@ export class MappingRun {
   }
 
   copy(): MappingRun {
-    return new MappingRun().set(
-      this.page,
-      this.firstPage,
-      this.pages,
-      this.targetHi,
-      this.targetLo,
-      this.perm,
-    );
+    return this.slice(0, this.pages);
   }
 
-  /** The part of `pages` pages that begins `skip` pages into this run, in `into`. */
-  slice(skip: number, pages: number, into: MappingRun): MappingRun {
-    const ahead = this.perm === 0 ? 0 : skip;
-    return into.set(
-      this.page,
-      this.firstPage + skip,
+  /** The part of `pages` pages that begins `skip` pages into this run, as an object of its own. */
+  slice(skip: number, pages: number): MappingRun {
+    const { page, firstPage, perm } = this;
+    const hi = this.targetHi >>> 0;
+    const lo = this.targetLo >>> 0;
+    const ahead = perm === 0 ? 0 : skip;
+    return new MappingRun().set(
+      page,
+      firstPage + skip,
       pages,
-      this.page.addHi(this.targetHi, this.targetLo, ahead),
-      this.page.addLo(this.targetLo, ahead),
-      this.perm,
+      page.addHi(hi, lo, ahead),
+      page.addLo(lo, ahead),
+      perm,
     );
   }
 }
@@ -83,7 +84,9 @@ export class MappingRun {
 export function forEachPage(run: MappingRun, visit: (iova: bigint, target: bigint) => void): void {
   const size = 1n << BigInt(run.page.shift);
   const step = run.perm === 0 ? 0n : size;
-  for (let i = 0n; i < BigInt(run.pages); i++) {
-    visit(run.iova + i * size, BigInt.asUintN(64, run.target + i * step));
+  const { iova, target } = run;
+  const pages = BigInt(run.pages);
+  for (let i = 0n; i < pages; i++) {
+    visit(iova + i * size, BigInt.asUintN(64, target + i * step));
   }
 }

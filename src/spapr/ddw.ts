@@ -13,7 +13,6 @@ import type { SpaprEnvironment } from "./environment.ts";
 import type { RecordValues } from "./observer.ts";
 import { DDW_MAX_TCES, DDW_PAGE_BITS, RtasStatus, RtasToken } from "./papr.ts";
 import type { PciHostBridge } from "./phb.ts";
-import { refuseCall, refuseCounts } from "./refuse.ts";
 import type { RtasCall, RtasDispatcher } from "./rtas.ts";
 
 const { SUCCESS, HW_ERROR, PARAM_ERROR } = RtasStatus;
@@ -31,7 +30,7 @@ export function registerDdwCalls(
   rtas.register(RtasToken.QUERY_PE_DMA_WINDOW, (call) => query(env, find, call));
   rtas.register(RtasToken.CREATE_PE_DMA_WINDOW, (call) => create(env, find, call));
   rtas.register(RtasToken.REMOVE_PE_DMA_WINDOW, (call) => remove(env, phbs, call));
-  rtas.register(RtasToken.RESET_PE_DMA_WINDOW, (call) => reset(env, find, call));
+  rtas.register(RtasToken.RESET_PE_DMA_WINDOW, (call) => reset(find, call));
 }
 
 /** The bits of a query for a bridge's page sizes (QEMU-QUERY-2). */
@@ -44,9 +43,9 @@ export function queryPageMask(env: SpaprEnvironment, phb: PciHostBridge): number
 function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const name = "ibm,query-pe-dma-window";
   if (call.nargs !== 3 || !env.profile.queryReturnCounts.includes(call.nret)) {
-    return refuseCounts(env, name, call.nargs, call.nret);
+    return call.refuseCounts(name);
   }
-  const phb = findDdwPhb(env, find, name, call);
+  const phb = findDdwPhb(find, name, call);
   if (phb === undefined) return PARAM_ERROR;
   const available = 2 - phb.enabledWindows;
   const pageMask = queryPageMask(env, phb);
@@ -55,7 +54,7 @@ function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   [available, ...maximum, pageMask, 0].forEach((value, i) => {
     call.ret(1 + i, value);
   });
-  env.observer.trace?.({
+  call.trace({
     name: "spapr_iommu_ddw_query",
     buid: phb.buid,
     configAddress: call.arg(0),
@@ -68,17 +67,17 @@ function query(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
 
 function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
   const name = "ibm,create-pe-dma-window";
-  if (call.nargs !== 5 || call.nret !== 4) return refuseCounts(env, name, call.nargs, call.nret);
-  const phb = findDdwPhb(env, find, name, call);
+  if (call.nargs !== 5 || call.nret !== 4) return call.refuseCounts(name);
+  const phb = findDdwPhb(find, name, call);
   if (phb === undefined) return PARAM_ERROR;
+  const configAddress = call.arg(0);
   const pageShift = call.arg(3);
   const windowShift = call.arg(4);
   const values = (): RecordValues => ({ pageShift, windowShift, pgsz: hex(phb.pgsz) });
   // QEMU shifts by these numbers whatever they are; at 64 and above C does not say what comes out.
   if (pageShift > 63 || ((phb.pgsz >> BigInt(pageShift)) & 1n) === 0n) {
-    if (pageShift > 63) shiftHazard(env, pageShift);
-    return refuseCall(
-      env,
+    if (pageShift > 63) call.errors.attempt(() => shiftHazard(env, pageShift));
+    return call.refuse(
       name,
       PARAM_ERROR,
       "the bridge does not allow this page size",
@@ -87,33 +86,34 @@ function create(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
     );
   }
   if (windowShift < pageShift) {
-    return refuseCall(env, name, PARAM_ERROR, "the window is smaller than a page", "QEMU-CREATE-1", values);
+    return call.refuse(name, PARAM_ERROR, "the window is smaller than a page", "QEMU-CREATE-1", values);
   }
   const window = phb.findFreeWindow();
   if (window === undefined) {
     const status = env.profile.noFreeWindowStatus;
-    return refuseCall(env, name, status, "both windows are in use", "PAPR-CREATE-2", () => ({
+    return call.refuse(name, status, "both windows are in use", "PAPR-CREATE-2", () => ({
       buid: hex(phb.buid),
     }));
   }
   const busOffset = chooseAddress(env, phb);
   if (busOffset === undefined) {
     const rule = "the place of the second window is taken";
-    return refuseCall(env, name, HW_ERROR, rule, "PAPR-CREATE-3", () => ({ buid: hex(phb.buid) }));
+    return call.refuse(name, HW_ERROR, rule, "PAPR-CREATE-3", () => ({ buid: hex(phb.buid) }));
   }
   if (!env.profile.createAboveMaximum && 2 ** (windowShift - pageShift) > DDW_MAX_TCES) {
-    return refuseCall(env, name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR-CREATE-4", values);
+    return call.refuse(name, PARAM_ERROR, "more TCEs than the query advertised", "PAPR-CREATE-4", values);
   }
   // QEMU counts TCEs in 32 bits: 2^32 and more become none (beyond 2^63, C does not say what they become).
   const sizeShift = windowShift - pageShift;
-  createWindow(window, pageShift, busOffset, sizeShift < 32 ? 2 ** sizeShift : 0);
-  if (!window.enabled)
-    return refuseCall(env, name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU-CREATE-4", values);
+  const entries = sizeShift < 32 ? 2 ** sizeShift : 0;
+  call.errors.attempt(() => createWindow(window, pageShift, busOffset, entries));
+  if (entries === 0)
+    return call.refuse(name, HW_ERROR, "the window has 2^32 TCEs or more", "QEMU-CREATE-4", values);
   if (!env.profile.defaultWindowSticks) window.defaultWindow = false;
-  env.observer.trace?.({
+  call.trace({
     name: "spapr_iommu_ddw_create",
     buid: phb.buid,
-    configAddress: call.arg(0),
+    configAddress,
     pageSize: 1n << BigInt(pageShift),
     windowSize: BigInt.asUintN(64, 1n << BigInt(windowShift)),
     busOffset,
@@ -162,46 +162,41 @@ function shiftHazard(env: SpaprEnvironment, pageShift: number): void {
 
 function remove(env: SpaprEnvironment, phbs: () => readonly PciHostBridge[], call: RtasCall): number {
   const name = "ibm,remove-pe-dma-window";
-  if (call.nargs !== 1 || call.nret !== 1) return refuseCounts(env, name, call.nargs, call.nret);
+  if (call.nargs !== 1 || call.nret !== 1) return call.refuseCounts(name);
   const liobn = call.arg(0);
   const window = env.liobns.find(0, liobn);
   const phb = phbs().find((bridge) => window !== undefined && bridge.windows.includes(window));
   if (window === undefined || phb === undefined || !phb.ddw || !window.enabled) {
     const rule = "no enabled window of a bridge with dynamic windows has this LIOBN";
-    return refuseCall(env, name, PARAM_ERROR, rule, "PAPR-REMOVE-1", () => ({ liobn: hex(liobn) }));
+    return call.refuse(name, PARAM_ERROR, rule, "PAPR-REMOVE-1", () => ({ liobn: hex(liobn) }));
   }
   const wasDefault = window.defaultWindow;
-  window.disable();
-  env.observer.trace?.({ name: "spapr_iommu_ddw_remove", liobn });
+  call.errors.attempt(() => window.disable());
+  call.trace({ name: "spapr_iommu_ddw_remove", liobn });
   if (env.profile.restoreDefaultWindow && phb.enabledWindows === 0 && !wasDefault) {
-    phb.resetDma();
-    env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: 0 });
+    call.errors.attempt(() => phb.resetDma());
+    call.trace({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: 0 });
   }
   return SUCCESS;
 }
 
-function reset(env: SpaprEnvironment, find: FindPhb, call: RtasCall): number {
+function reset(find: FindPhb, call: RtasCall): number {
   const name = "ibm,reset-pe-dma-window";
-  if (call.nargs !== 3 || call.nret !== 1) return refuseCounts(env, name, call.nargs, call.nret);
-  const phb = findDdwPhb(env, find, name, call);
+  if (call.nargs !== 3 || call.nret !== 1) return call.refuseCounts(name);
+  const phb = findDdwPhb(find, name, call);
   if (phb === undefined) return PARAM_ERROR;
-  phb.resetDma();
-  env.observer.trace?.({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress: call.arg(0) });
+  const configAddress = call.arg(0);
+  call.errors.attempt(() => phb.resetDma());
+  call.trace({ name: "spapr_iommu_ddw_reset", buid: phb.buid, configAddress });
   return SUCCESS;
 }
 
-function findDdwPhb(
-  env: SpaprEnvironment,
-  find: FindPhb,
-  name: string,
-  call: RtasCall,
-): PciHostBridge | undefined {
+function findDdwPhb(find: FindPhb, name: string, call: RtasCall): PciHostBridge | undefined {
   const buid = call.arg64(1);
   const phb = find(buid);
   if (phb?.ddw) return phb;
   const rule = phb === undefined ? "no bridge has this BUID" : "the bridge has no dynamic windows";
-  refuseCall(env, name, PARAM_ERROR, rule, phb === undefined ? "PAPR-DDW-1" : "PAPR-DDW-2", () => ({
-    buid: hex(buid),
-  }));
+  const id = phb === undefined ? "PAPR-DDW-1" : "PAPR-DDW-2";
+  call.refuse(name, PARAM_ERROR, rule, id, () => ({ buid: hex(buid) }));
   return undefined;
 }

@@ -1,6 +1,5 @@
+import type { Spare } from "../base/spare.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
-import { DmaTarget } from "../memory/dma-target.ts";
-import { ramOffset } from "../memory/guest-ram.ts";
 import type { MemorySystem } from "../memory/memory-system.ts";
 import type { Accelerator } from "./accelerator.ts";
 import type { LiobnRegistry } from "./liobn-registry.ts";
@@ -25,33 +24,6 @@ export interface SpaprEnvironment {
   readonly replayStrategy: ReplayStrategy;
   /** Null: QEMU handles all itself (TCG). */
   readonly accelerator: Accelerator | null;
-}
-
-const target = new DmaTarget();
-const bytes = new Uint8Array(4096);
-const bytesView = new DataView(bytes.buffer);
-
-/**
- * Reads `count` big-endian 32-bit cells of guest memory as a processor does;
- * what is not memory reads as zero (QEMU).
- *
- * @param count at most 1024
- * @returns false if any of it is not memory
- */
-export function readCells(
-  env: SpaprEnvironment,
-  hi: number,
-  lo: number,
-  into: Uint32Array,
-  count: number,
-): boolean {
-  const found = env.systemMemory.translate(hi, lo, count * 4, false, target);
-  if (found && target.region!.ram !== null && target.length === count * 4 && (target.offsetLo & 3) === 0) {
-    target.region!.ram.readCells(ramOffset(target.offsetHi, target.offsetLo), into, count);
-    return true;
-  }
-  const piece = bytes.subarray(0, count * 4);
-  const result = env.systemMemory.read((BigInt(hi) << 32n) | BigInt(lo), piece, null);
-  for (let i = 0; i < count; i++) into[i] = bytesView.getUint32(i * 4);
-  return result === 0;
+  /** Room for the entries of one H_PUT_TCE_INDIRECT: {@link MAX_LIST_ENTRIES}, high and low half of each. */
+  readonly lists: Spare<Uint32Array>;
 }

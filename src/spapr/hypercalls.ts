@@ -2,19 +2,21 @@
  * The four TCE hypercalls, and the dispatch of all hypercalls.
  *
  * A handler takes the registers, returns the status and writes results into
- * them. Each follows the order of checks of QEMU (docs/behaviour.md, Hypercalls); the
- * recordings of hypercalls hold every one of them.
+ * them. Each follows the order of checks of QEMU (docs/behaviour.md, Hypercalls);
+ * the recordings of hypercalls hold every one of them. What a callback throws is
+ * thrown when the call is done, and its trace event is made.
  *
  * @module
  */
 
+import { FirstError } from "../base/first-error.ts";
 import { TWO32, toBig } from "../base/u64.ts";
-import { DmaTarget } from "../memory/dma-target.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
-import { readCells, type SpaprEnvironment } from "./environment.ts";
+import type { SpaprEnvironment } from "./environment.ts";
 import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
 import { refuse, refuseIoba, refuseLiobn } from "./refuse.ts";
+import { fillEntries, putEntries, putEntry } from "./window-entries.ts";
 
 /** One hypercall: `regs` are the registers r3 to r12 in halves; returns the status. */
 export type HcallHandler = (env: SpaprEnvironment, regs: Uint32Array) => number;
@@ -27,10 +29,6 @@ const R7 = 8;
 
 const { SUCCESS } = HStatus;
 
-/** The entries of one list; filled again by each H_PUT_TCE_INDIRECT. */
-const list = new Uint32Array(MAX_LIST_ENTRIES * 2);
-const target = new DmaTarget();
-
 /**
  * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE.
  *
@@ -42,13 +40,21 @@ export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) {
     status = refuseLiobn(env, "H_PUT_TCE", regs[R4]!, regs[R4 + 1]!);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    if (index >= window.entries) {
+    const { geometry } = window;
+    const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= geometry.entries) {
       status = refuseIoba(env, "H_PUT_TCE", window, regs[R5]!, regs[R5 + 1]!);
     } else if (!env.profile.anyTarget && !isMemory(env, window, regs[R6]!, regs[R6 + 1]!)) {
       status = refuseTarget(env, "H_PUT_TCE", regs[R6]!, regs[R6 + 1]!);
     } else {
-      window.put(index, regs[R6]!, regs[R6 + 1]!);
+      try {
+        putEntry(window, index, regs[R6]!, regs[R6 + 1]!);
+      } catch (error) {
+        const errors = new FirstError();
+        errors.keep(error);
+        errors.attempt(() => tracePut(env, window, regs, SUCCESS));
+        errors.rethrow();
+      }
     }
   }
   if (env.observer.trace !== null) tracePut(env, window, regs, status);
@@ -64,8 +70,9 @@ export function hGetTce(env: SpaprEnvironment, regs: Uint32Array): number {
   if (window === undefined) {
     status = refuseLiobn(env, "H_GET_TCE", liobnHi, liobnLo);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    if (index >= window.entries) {
+    const { geometry } = window;
+    const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    if (index >= geometry.entries) {
       status = refuseIoba(env, "H_GET_TCE", window, regs[R5]!, regs[R5 + 1]!);
     } else {
       const table = window.table!;
@@ -117,30 +124,40 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
   }
   let status: number;
   let stored = 0;
+  const errors = new FirstError();
+  const list = env.lists.take();
   if (count === 0) {
     status = refuseEmpty(env, call);
   } else {
-    const readable = readCells(env, regs[R6]!, regs[R6 + 1]!, list, count * 2);
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
-    status = checkList(env, window, regs, index, count, readable);
+    const readable = env.systemMemory.readCells(regs[R6]!, regs[R6 + 1]!, list, count * 2);
+    const index = window.geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
+    status = checkList(env, window, regs, list, index, count, readable);
     if (status === SUCCESS) {
-      stored = window.putList(index, list, count);
-      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+      stored = putEntries(window, index, list, count, errors);
+      if (stored < count) {
+        status = HStatus.PARAMETER;
+        errors.attempt(() => refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!));
+      }
     }
   }
   if (env.observer.trace !== null) {
     // The trace shows the entry read last: the failing one, if there is one (QEMU-TRACE-2).
     const last = Math.min(stored, Math.max(count - 1, 0));
-    env.observer.trace({
-      name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
-      liobn: BigInt(window.liobn),
-      ioba: toBig(regs[R5]!, regs[R5 + 1]!),
-      list: toBig(regs[R6]!, regs[R6 + 1]!),
-      last: BigInt(Math.max(stored - 1, 0)),
-      tce: count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!),
-      ret: status,
-    });
+    const tce = count === 0 ? 0n : toBig(list[last * 2]!, list[last * 2 + 1]!);
+    errors.attempt(() =>
+      env.observer.trace?.({
+        name: window.isPci ? "spapr_iommu_pci_indirect" : "spapr_iommu_indirect",
+        liobn: BigInt(window.liobn),
+        ioba: toBig(regs[R5]!, regs[R5 + 1]!),
+        list: toBig(regs[R6]!, regs[R6 + 1]!),
+        last: BigInt(Math.max(stored - 1, 0)),
+        tce,
+        ret: status,
+      }),
+    );
   }
+  env.lists.giveBack(list);
+  errors.rethrow();
   return status;
 }
 
@@ -172,27 +189,34 @@ export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   }
   let status: number;
   let stored = 0;
+  const errors = new FirstError();
   if (count === 0) {
     status = refuseEmpty(env, call);
   } else {
-    const index = window.indexOf(regs[R5]!, regs[R5 + 1]!);
+    const index = window.geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
     status = checkFill(env, window, regs, index, count);
     if (status === SUCCESS) {
-      stored = window.fill(index, count, regs[R6]!, regs[R6 + 1]!);
-      if (stored < count) status = refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!);
+      stored = fillEntries(window, index, count, regs[R6]!, regs[R6 + 1]!, errors);
+      if (stored < count) {
+        status = HStatus.PARAMETER;
+        errors.attempt(() => refuseIoba(env, call, window, regs[R5]!, regs[R5 + 1]!));
+      }
     }
   }
   if (env.observer.trace !== null) {
     const behind = pageAddress(window, regs) + (BigInt(stored) << BigInt(window.pageShift));
-    env.observer.trace({
-      name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
-      liobn: BigInt(window.liobn),
-      ioba: BigInt.asUintN(64, behind),
-      tce: toBig(regs[R6]!, regs[R6 + 1]!),
-      pages: BigInt(count),
-      ret: status,
-    });
+    errors.attempt(() =>
+      env.observer.trace?.({
+        name: window.isPci ? "spapr_iommu_pci_stuff" : "spapr_iommu_stuff",
+        liobn: BigInt(window.liobn),
+        ioba: BigInt.asUintN(64, behind),
+        tce: toBig(regs[R6]!, regs[R6 + 1]!),
+        pages: BigInt(count),
+        ret: status,
+      }),
+    );
   }
+  errors.rethrow();
   return status;
 }
 
@@ -207,6 +231,7 @@ function checkList(
   env: SpaprEnvironment,
   window: DmaWindow,
   regs: Uint32Array,
+  list: Uint32Array,
   index: number,
   count: number,
   readable: boolean,
@@ -252,13 +277,7 @@ function isMemory(env: SpaprEnvironment, window: DmaWindow, hi: number, lo: numb
   if ((lo & TCE_PERM_MASK) === 0) return true;
   const { page } = window;
   const bytes = page.sizeHi * TWO32 + page.sizeLo;
-  const pageHi = (hi & page.maskHi) >>> 0;
-  const pageLo = (lo & page.maskLo) >>> 0;
-  return (
-    env.systemMemory.translate(pageHi, pageLo, bytes, false, target) &&
-    target.region!.ram !== null &&
-    target.length === bytes
-  );
+  return env.systemMemory.isMemory(hi & page.maskHi, lo & page.maskLo, bytes);
 }
 
 const refuseTarget = (env: SpaprEnvironment, call: string, hi: number, lo: number): number =>

@@ -1,5 +1,8 @@
+import { checkedAddress, checkedNumber } from "../base/checked.ts";
 import { IommuError } from "../base/errors.ts";
+import { FirstError } from "../base/first-error.ts";
 import { rangeOf } from "../base/range.ts";
+import { Spare } from "../base/spare.ts";
 import { hex, toBig } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
@@ -12,7 +15,7 @@ import type { ReplayStrategy, SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
 import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
-import { HCALL_MAX_PAPR, Hcall, HStatus, RtasStatus } from "./papr.ts";
+import { HCALL_MAX_PAPR, Hcall, HStatus, MAX_LIST_ENTRIES, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
 import { refuseCall } from "./refuse.ts";
@@ -42,6 +45,10 @@ export interface MachineConfig {
 }
 
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
+/** The largest value of a cell of an RTAS call. */
+const CELL_MAX = 0xffff_ffff;
+/** The most argument or return cells of {@link Machine.rtas}; no RTAS call has nearly as many. */
+export const MAX_RTAS_CELLS = 1024;
 const OPCODE_LO = 1;
 const R4_HI = 2;
 const R4_LO = 3;
@@ -60,7 +67,7 @@ export class Machine {
   /** Who handled the last hypercall. */
   servedBy: "qemu" | "kvm" = "qemu";
   readonly #rtas: RtasDispatcher;
-  readonly #registers = new HcallRegisters();
+  readonly #registers = new Spare(() => new HcallRegisters());
   /** Handlers by hypercall number / 4, as in QEMU. */
   readonly #papr: (HcallHandler | undefined)[] = new Array(HCALL_MAX_PAPR / 4 + 1).fill(undefined);
   #phbs: PciHostBridge[] = [];
@@ -74,6 +81,8 @@ export class Machine {
     this.systemMemory = new AddressSpace(this.memory, "memory", root);
     root.addSubregion(MemoryRegion.ram(this.memory, "ppc_spapr.ram", this.ram), 0n);
     for (const { address, sizeBytes } of config.deviceRam ?? []) {
+      checkedAddress(address, "address of device memory");
+      checkedAddress(sizeBytes, "size of device memory");
       rangeOf(address, sizeBytes);
       root.addSubregion(MemoryRegion.ram(this.memory, "device-ram", new GuestRam(sizeBytes), true), address);
     }
@@ -85,6 +94,7 @@ export class Machine {
       liobns: new LiobnRegistry(),
       replayStrategy: config.replayStrategy ?? "counted-walk",
       accelerator: config.accelerator?.(this.ram) ?? null,
+      lists: new Spare(() => new Uint32Array(MAX_LIST_ENTRIES * 2)),
     };
     this.#papr[Hcall.GET_TCE / 4] = hGetTce;
     this.#papr[Hcall.PUT_TCE / 4] = hPutTce;
@@ -93,7 +103,7 @@ export class Machine {
     this.vio = new VioBus(this.env, ramSize);
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
-    registerVioCalls(this.#rtas, this.env, this.vio);
+    registerVioCalls(this.#rtas, this.vio);
     for (const token of this.profile.otherRtasTokens)
       this.#rtas.register(token, () => RtasStatus.PARAM_ERROR);
     for (const phb of config.phbs ?? [{ index: 0 }]) this.#addPhb(phb);
@@ -130,8 +140,15 @@ export class Machine {
     return phb;
   }
 
-  /** Takes a bridge out of the running machine, with its windows. */
+  /**
+   * Takes a bridge out of the running machine, with its windows.
+   *
+   * @throws IommuError BAD_CONFIG if the machine does not have it (any more)
+   */
   unplugPhb(phb: PciHostBridge): void {
+    if (!this.#phbs.includes(phb)) {
+      throw new IommuError("BAD_CONFIG", `bridge ${phb.index} is not in this machine`, { index: phb.index });
+    }
     this.#phbs = this.#phbs.filter((other) => other !== phb);
     phb.destroy();
   }
@@ -140,37 +157,61 @@ export class Machine {
     if (this.#phbs.some((phb) => phb.index === config.index)) {
       throw new IommuError("BAD_CONFIG", `bridge index ${config.index} is in use`, { index: config.index });
     }
-    const phb = new PciHostBridge(this.env, config);
-    this.#phbs.push(phb);
-    return phb;
+    let phb: PciHostBridge | undefined;
+    // One transaction: listeners are called when the bridge is there.
+    this.memory.transaction(() => {
+      phb = new PciHostBridge(this.env, config);
+      this.#phbs = [...this.#phbs, phb];
+    });
+    return phb!;
   }
 
   /**
    * A machine reset: bridges in reverse order of creation, then VIO devices,
    * likewise; then the device tree is built. Guest memory stays (QEMU-MACHINE-1).
+   *
+   * @throws what a callback throws first, when the machine is reset
    */
   reset(): void {
-    for (const phb of [...this.#phbs].reverse()) phb.reset();
-    for (const device of [...this.vio.devices].reverse()) device.reset();
+    const errors = new FirstError();
+    for (const phb of [...this.#phbs].reverse()) {
+      // A callback may unplug a bridge that is still to be reset.
+      if (this.#phbs.includes(phb)) errors.attempt(() => phb.reset());
+    }
+    for (const device of [...this.vio.devices].reverse()) errors.attempt(() => device.reset());
     this.#deviceTree = buildDeviceTree(this.#phbs, this.vio);
+    errors.rethrow();
   }
 
   /**
    * One hypercall, the hot path: number and arguments in `regs` (r3 to r12 in
-   * halves, see {@link HcallRegisters}), results in them afterwards.
+   * halves, see {@link HcallRegisters}), results in them afterwards. A call
+   * from inside of a callback needs registers of its own.
    *
    * @param problemState the caller runs with MSR[PR] = 1, which no hypercall permits
    * @returns the status, which belongs into r3
+   * @throws what a callback throws first, when the call is done
    */
   hcall(regs: Uint32Array, problemState = false): number {
     if (problemState)
       return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
     const { accelerator } = this.env;
-    if (accelerator !== null) {
-      const status = accelerator.hcall(regs);
-      this.servedBy = status === H_TOO_HARD ? "qemu" : "kvm";
-      if (status !== H_TOO_HARD) return status;
+    if (accelerator === null) return this.#serve(regs);
+    const status = accelerator.hcall(regs);
+    if (status !== H_TOO_HARD) {
+      this.servedBy = "kvm";
+      return status;
     }
+    try {
+      return this.#serve(regs);
+    } finally {
+      // Behind the call, as a callback may make another one.
+      this.servedBy = "qemu";
+    }
+  }
+
+  /** A hypercall in user space. */
+  #serve(regs: Uint32Array): number {
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
       const number = opcode >>> 2;
@@ -193,31 +234,56 @@ export class Machine {
    * An RTAS call with plain arguments: writes the argument block into guest
    * memory and reads the return cells from it.
    *
+   * The memory is as it was afterwards: a callback may make such a call, too.
+   *
+   * @param token 0 to 2^32 - 1; so each argument
+   * @param nret how many return cells there are, 0 to {@link MAX_RTAS_CELLS}
    * @param address where in guest memory the block may lie
    * @returns the return cells; the first one is the status, as a signed number
+   * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for values that are none of these
    */
   rtas(token: number, args: readonly number[], nret: number, address = 0x9000n): number[] {
+    checkedNumber(token, "RTAS token", 0, CELL_MAX);
+    checkedNumber(args.length, "RTAS argument count", 0, MAX_RTAS_CELLS);
+    checkedNumber(nret, "RTAS return count", 0, MAX_RTAS_CELLS);
+    for (const [i, arg] of args.entries()) checkedNumber(arg, `RTAS argument ${i}`, 0, CELL_MAX);
+    checkedAddress(address, "address of an RTAS block");
     const cells = [token, args.length, nret, ...args, ...new Array<number>(nret).fill(0)];
     const block = new DataView(new ArrayBuffer(cells.length * 4));
     cells.forEach((cell, i) => {
       block.setUint32(i * 4, cell);
     });
     const bytes = new Uint8Array(block.buffer);
+    const before = new Uint8Array(bytes.length);
+    this.systemMemory.read(address, before, null);
     this.systemMemory.write(address, bytes, null);
-    this.call(Hcall.RTAS, address);
-    this.systemMemory.read(address, bytes, null);
+    try {
+      this.call(Hcall.RTAS, address);
+      this.systemMemory.read(address, bytes, null);
+    } finally {
+      this.systemMemory.write(address, before, null);
+    }
     return Array.from({ length: nret }, (_, i) => {
       const at = (3 + args.length + i) * 4;
       return i === 0 ? block.getInt32(at) : block.getUint32(at);
     });
   }
 
-  /** A hypercall with plain arguments, off the hot path; results are in the registers returned. */
+  /**
+   * A hypercall with plain arguments, off the hot path; results are in the
+   * registers returned, until the next call.
+   *
+   * @param opcode 0 to 2^64 - 1, as are up to 9 arguments; a number must be exact, which is below 2^53
+   * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for values that are not
+   */
   call(
     opcode: number | bigint,
     ...args: readonly (number | bigint)[]
   ): { status: number; registers: HcallRegisters } {
-    this.#registers.load(BigInt(opcode), args.map(BigInt));
-    return { status: this.hcall(this.#registers.words), registers: this.#registers };
+    const registers = this.#registers.take();
+    registers.load(opcode, args);
+    const status = this.hcall(registers.words);
+    this.#registers.giveBack(registers);
+    return { status, registers };
   }
 }

@@ -88,6 +88,12 @@ export const PCI_LIOBN_FLAG = 0x8000_0000;
 export const pciLiobn = (phbIndex: number, window: number): number =>
   PCI_LIOBN_FLAG + phbIndex * 0x100 + window;
 
+/** Number of the bridge that has the window of a PCI LIOBN; of one that is damage a number that no bridge has. */
+export const phbOfLiobn = (liobn: number): number => Math.floor((liobn - PCI_LIOBN_FLAG) / 0x100);
+
+/** Does a LIOBN belong to a bridge? Others are those of VIO devices. */
+export const isPciLiobn = (liobn: number): boolean => liobn >= PCI_LIOBN_FLAG;
+
 /** Unit identifier of a PCI host bridge. */
 export const buidOf = (phbIndex: number): bigint => 0x0800_0000_2000_0000n + BigInt(phbIndex);
 

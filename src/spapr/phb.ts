@@ -1,4 +1,5 @@
 import { IommuError } from "../base/errors.ts";
+import { FirstError } from "../base/first-error.ts";
 import { U64_MAX } from "../base/u64.ts";
 import { AddressSpace } from "../memory/address-space.ts";
 import { MemoryRegion, type MmioHandler } from "../memory/memory-region.ts";
@@ -105,35 +106,43 @@ export class PciHostBridge {
    * Removes all windows and restores the default one, empty (QEMU's
    * `spapr_phb_dma_reset`; QEMU-RESET-1). The replay of the new window is not skipped here:
    * the flag belongs to ibm,create-pe-dma-window alone.
+   *
+   * @throws what a callback throws first, when it is done; so {@link reset} and {@link destroy}
    */
   resetDma(): void {
-    for (const window of this.windows) window.disable();
+    const errors = new FirstError();
+    for (const window of this.windows) errors.attempt(() => window.disable());
     const entries = Number(BigInt.asUintN(32, this.dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT)));
     const [first] = this.windows;
-    first!.enable(DEFAULT_PAGE_SHIFT, this.dmaWinAddr, entries);
+    errors.attempt(() => first!.enable(DEFAULT_PAGE_SHIFT, this.dmaWinAddr, entries));
     first!.defaultWindow = true;
+    errors.rethrow();
   }
 
   /** The reset of the bridge: windows, then its child devices, which are the tables. */
   reset(): void {
-    this.resetDma();
+    const errors = new FirstError();
+    errors.attempt(() => this.resetDma());
     for (const window of this.windows) window.reset();
+    errors.rethrow();
   }
 
   /** Takes the bridge out of the machine; listeners hear window 1 go, then window 0. */
   destroy(): void {
     const { root } = this.addressSpace;
+    const errors = new FirstError();
     for (const window of [...this.windows].reverse()) {
-      root.removeSubregion(window.root);
-      window.destroy();
+      errors.attempt(() => root.removeSubregion(window.root));
+      errors.attempt(() => window.destroy());
     }
-    root.removeSubregion(this.#msi);
-    this.addressSpace.destroy();
+    errors.attempt(() => root.removeSubregion(this.#msi));
+    errors.attempt(() => this.addressSpace.destroy());
+    errors.rethrow();
   }
 }
 
 function checked(name: string, value: bigint): bigint {
-  if (value < 0n || value > U64_MAX) {
+  if (typeof value !== "bigint" || value < 0n || value > U64_MAX) {
     throw new IommuError("BAD_CONFIG", `${name} ${value} does not fit into 64 bits`, { [name]: value });
   }
   return value;

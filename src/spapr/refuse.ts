@@ -12,7 +12,7 @@ import { hex64, toBig } from "../base/u64.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import type { RecordValues, RuleId, RuleSource } from "./observer.ts";
-import { HStatus, RtasStatus } from "./papr.ts";
+import { HStatus } from "./papr.ts";
 
 /** Whose rule it is: the first word of its name. */
 export const sourceOf = (id: RuleId): RuleSource => id.slice(0, id.indexOf("-")) as RuleSource;
@@ -78,14 +78,3 @@ export function refuseCall(
   env.observer.refusal?.({ call, status, rule, id, source: sourceOf(id), values: values() });
   return status;
 }
-
-/** Wrong counts of argument or return cells. */
-export const refuseCounts = (env: SpaprEnvironment, call: string, nargs: number, nret: number): number =>
-  refuseCall(
-    env,
-    call,
-    RtasStatus.PARAM_ERROR,
-    "the numbers of argument and return cells are wrong",
-    "QEMU-RTAS-3",
-    () => ({ nargs, nret }),
-  );

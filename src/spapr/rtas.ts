@@ -1,6 +1,10 @@
-import { hiOf, loOf } from "../base/u64.ts";
-import { readCells, type SpaprEnvironment } from "./environment.ts";
+import { FirstError } from "../base/first-error.ts";
+import { hiOf, loOf, toBig } from "../base/u64.ts";
+import type { SpaprEnvironment } from "./environment.ts";
+import type { RecordValues, RuleId } from "./observer.ts";
 import { HStatus, RtasStatus } from "./papr.ts";
+import { refuseCall } from "./refuse.ts";
+import type { TraceEvent } from "./trace-events.ts";
 
 /** QEMU clears the top four bits of each cell's address (recorded in rtas-call). */
 const ADDRESS_MASK = 0x0fff_ffff_ffff_ffffn;
@@ -15,6 +19,9 @@ const ARGS = 3;
  *
  * Nothing about the block is checked: cells outside of memory read as 0, and
  * writes to them vanish (QEMU-RTAS-1).
+ *
+ * Arguments are read when they are asked for: a handler asks for all before
+ * it does something that callbacks hear of.
  */
 export class RtasCall {
   readonly token: number;
@@ -22,6 +29,9 @@ export class RtasCall {
   readonly nret: number;
   readonly #env: SpaprEnvironment;
   readonly #address: bigint;
+  readonly #cell = new Uint32Array(1);
+  /** What callbacks threw: the call is done to its end all the same. */
+  readonly errors: FirstError = new FirstError();
 
   constructor(env: SpaprEnvironment, address: bigint) {
     this.#env = env;
@@ -38,7 +48,7 @@ export class RtasCall {
 
   /** Arguments `index` and the one behind it as the high and low half of a value. */
   arg64(index: number): bigint {
-    return (BigInt(this.arg(index)) << 32n) | BigInt(this.arg(index + 1));
+    return toBig(this.arg(index), this.arg(index + 1));
   }
 
   /** Stores return cell `index`; negative values as two's complement. */
@@ -50,14 +60,30 @@ export class RtasCall {
     this.#env.systemMemory.write((this.#address + at) & ADDRESS_MASK, cell, null);
   }
 
+  /** Refuses the call, and explains it to whoever listens. */
+  refuse(name: string, status: number, rule: string, id: RuleId, values: () => RecordValues): number {
+    this.errors.attempt(() => refuseCall(this.#env, name, status, rule, id, values));
+    return status;
+  }
+
+  /** Makes a trace event. */
+  trace(event: TraceEvent): void {
+    this.errors.attempt(() => this.#env.observer.trace?.(event));
+  }
+
+  /** The numbers of argument and return cells are wrong. */
+  refuseCounts(name: string): number {
+    const rule = "the numbers of argument and return cells are wrong";
+    const { nargs, nret } = this;
+    return this.refuse(name, RtasStatus.PARAM_ERROR, rule, "QEMU-RTAS-3", () => ({ nargs, nret }));
+  }
+
   #read(cell: number): number {
     const address = (this.#address + BigInt(cell * 4)) & ADDRESS_MASK;
-    readCells(this.#env, hiOf(address), loOf(address), scratch, 1);
-    return scratch[0]!;
+    this.#env.systemMemory.readCells(hiOf(address), loOf(address), this.#cell, 1);
+    return this.#cell[0]!;
   }
 }
-
-const scratch = new Uint32Array(1);
 
 /** One RTAS call: returns the status, after it wrote the other return cells. */
 export type RtasHandler = (call: RtasCall) => number;
@@ -78,23 +104,20 @@ export class RtasDispatcher {
   /**
    * Hypercall H_RTAS with the address of the argument block. It succeeds
    * whatever the call's own status is, but for an unknown token.
+   *
+   * @throws what a callback threw first, when the call is done
    */
   call(address: bigint): number {
     const call = new RtasCall(this.#env, address);
     const handler = this.#handlers.get(call.token);
-    if (handler === undefined) {
-      this.#env.observer.refusal?.({
-        call: "H_RTAS",
-        status: HStatus.PARAMETER,
-        rule: "no RTAS call has this token",
-        id: "QEMU-RTAS-2",
-        source: "QEMU",
-        values: { token: call.token },
-      });
-      call.ret(0, RtasStatus.PARAM_ERROR);
-      return HStatus.PARAMETER;
+    if (handler !== undefined) {
+      call.ret(0, handler(call));
+      call.errors.rethrow();
+      return HStatus.SUCCESS;
     }
-    call.ret(0, handler(call));
-    return HStatus.SUCCESS;
+    call.ret(0, RtasStatus.PARAM_ERROR);
+    const { token } = call;
+    const rule = "no RTAS call has this token";
+    return refuseCall(this.#env, "H_RTAS", HStatus.PARAMETER, rule, "QEMU-RTAS-2", () => ({ token }));
   }
 }

@@ -47,11 +47,11 @@ export const savedGeometry = (busOffset: bigint, pageShift: number): SavedGeomet
 export const saveTables = (machine: Machine): SavedTable[] =>
   [...machine.env.liobns].map((window) => saveTable(window));
 
+/** All of it is taken before anybody hears of it: a callback may change the window. */
 function saveTable(window: DmaWindow): SavedTable {
   const { env, liobn, entries, busOffset, pageShift, bypass, defaultWindow } = window;
-  env.observer.trace?.({ name: "spapr_iommu_pre_save", liobn: BigInt(liobn), entries, busOffset, pageShift });
   const version = env.profile.migrationVersion;
-  return {
+  const saved: SavedTable = {
     liobn,
     version,
     bypass,
@@ -59,6 +59,8 @@ function saveTable(window: DmaWindow): SavedTable {
     defWin: version === 2 ? null : defaultWindow,
     geometry: savedGeometry(busOffset, pageShift),
   };
+  env.observer.trace?.({ name: "spapr_iommu_pre_save", liobn: BigInt(liobn), entries, busOffset, pageShift });
+  return saved;
 }
 
 /** A table of the kernel's is made of whole pages: what lies behind the window is not saved. */
@@ -115,7 +117,8 @@ function loadTable(machine: Machine, window: DmaWindow, saved: SavedTable): void
   if (saved.table !== null) {
     if (!window.enabled) window.enable(pageShift, busOffset, entries);
     else if (moves) window.reinterpret(pageShift, busOffset);
-    window.table!.restore(saved.table);
+    // Unless a listener took the window away meanwhile, or made it another one.
+    if (window.entries === entries) window.restore(saved.table);
   }
   if (saved.defWin !== null) window.defaultWindow = saved.defWin;
   env.observer.trace?.({

@@ -5,7 +5,6 @@ import { MemoryRegion } from "../memory/memory-region.ts";
 import { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { DEFAULT_PAGE_SHIFT, RtasStatus, RtasToken, VIO_FIRST_REG, VIO_WINDOW_BYTES } from "./papr.ts";
-import { refuseCall, refuseCounts } from "./refuse.ts";
 import type { RtasDispatcher } from "./rtas.ts";
 
 /** Device-tree names of QEMU's VIO devices, and whether they do DMA (have a window). */
@@ -59,12 +58,18 @@ export class VioDevice {
 
   /** Lets the device see memory untranslated, or through its window again: two transactions, as in QEMU. */
   setBypass(bypass: boolean): void {
-    if (this.window === null) return;
-    this.#bypassAlias?.setEnabled(bypass);
-    this.window.root.setEnabled(!bypass);
-    this.window.bypass = bypass;
+    const { window } = this;
+    if (window === null) return;
+    window.bypass = bypass;
+    // A listener may have set it anew between the two.
+    try {
+      this.#bypassAlias?.setEnabled(bypass);
+    } finally {
+      window.root.setEnabled(!window.bypass);
+    }
   }
 
+  /** @throws what a listener throws, when the device is reset */
   reset(): void {
     this.window?.reset();
     this.setBypass(false);
@@ -118,22 +123,22 @@ export class VioBus {
 }
 
 /** Registers `ibm,set-tce-bypass` (QEMU-VIO-2) and `quiesce` (QEMU-VIO-3). */
-export function registerVioCalls(rtas: RtasDispatcher, env: SpaprEnvironment, bus: VioBus): void {
+export function registerVioCalls(rtas: RtasDispatcher, bus: VioBus): void {
   rtas.register(RtasToken.SET_TCE_BYPASS, (call) => {
     const name = "ibm,set-tce-bypass";
-    if (call.nargs !== 2) return refuseCounts(env, name, call.nargs, call.nret);
-    const device = bus.find(call.arg(0));
+    if (call.nargs !== 2) return call.refuseCounts(name);
+    const unit = call.arg(0);
+    const device = bus.find(unit);
     if (device === undefined || device.window === null) {
       const rule = "no virtual I/O device with a DMA window has this unit address";
-      return refuseCall(env, name, RtasStatus.PARAM_ERROR, rule, "QEMU-VIO-2", () => ({
-        unit: hex(call.arg(0)),
-      }));
+      return call.refuse(name, RtasStatus.PARAM_ERROR, rule, "QEMU-VIO-2", () => ({ unit: hex(unit) }));
     }
-    device.setBypass(call.arg(1) !== 0);
+    const bypass = call.arg(1) !== 0;
+    call.errors.attempt(() => device.setBypass(bypass));
     return RtasStatus.SUCCESS;
   });
   rtas.register(RtasToken.QUIESCE, (call) => {
-    if (call.nargs !== 0) return refuseCounts(env, "quiesce", call.nargs, call.nret);
+    if (call.nargs !== 0) return call.refuseCounts("quiesce");
     for (const device of [...bus.devices].reverse()) device.window?.reset();
     return RtasStatus.SUCCESS;
   });

@@ -1,5 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
+import { toBig } from "../base/u64.ts";
 import { FAN_OUT, heightOf, type Node, SPANS } from "./nodes.ts";
 import { CELLS } from "./run-list.ts";
 import type { TceView } from "./tce-view.ts";
@@ -155,8 +156,8 @@ function sweep(a: readonly number[], b: readonly number[], page: PageStep, visit
 /** The entry in `(index, end)` where a constant and a growing pattern hold the same value, or Infinity. */
 function meetingPoint(before: Cursor, after: Cursor, index: number, end: number, page: PageStep): number {
   const [flat, rising] = before.step === 0 ? [before, after] : [after, before];
-  const value = (BigInt(flat.hi) << 32n) | BigInt(flat.lo);
-  const start = (BigInt(rising.hi) << 32n) | BigInt(rising.lo);
+  const value = toBig(flat.hi, flat.lo);
+  const start = toBig(rising.hi, rising.lo);
   const size = 1n << BigInt(page.shift);
   if (value <= start || (value - start) % size !== 0n) return Infinity;
   const pages = (value - start) / size;

@@ -6,6 +6,9 @@ import { TCE_PERM_MASK } from "./tce.ts";
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
 
+/** 1 for an entry with a permission bit, else 0. */
+const isValid = (lo: number): number => (lo | (lo >>> 1)) & 1;
+
 /** 512 entries as they are. Only the owner writes them. */
 export class Leaf {
   readonly kind = "leaf";
@@ -36,51 +39,48 @@ export class Leaf {
   }
 
   /**
-   * Stores one entry, by its number in the leaf. The nodes above hear of it by {@link addUp}.
+   * Stores one entry; `at` is the position of its low half. The nodes above
+   * hear of it by {@link addUp}.
    *
-   * @returns true if the leaf became empty
+   * @returns true if the leaf is empty now
    */
-  put(inLeaf: number, hi: number, lo: number): boolean {
+  put(at: number, hi: number, lo: number): boolean {
     const { words } = this;
-    const at = inLeaf * 2;
     const wasLo = words[at]!;
-    const wasHi = words[at + 1]!;
+    this.valid += isValid(lo) - isValid(wasLo);
+    this.stored += ((hi | lo) !== 0 ? 1 : 0) - ((words[at + 1]! | wasLo) !== 0 ? 1 : 0);
     words[at] = lo;
     words[at + 1] = hi;
-    // Valid over valid changes no count. (A valid entry is never zero.)
-    if ((lo & wasLo & PERM_MASK) !== 0) return false;
-    this.valid += ((lo | (lo >>> 1)) & 1) - ((wasLo | (wasLo >>> 1)) & 1);
-    this.stored += ((hi | lo) !== 0 ? 1 : 0) - ((wasHi | wasLo) !== 0 ? 1 : 0);
     return this.stored === 0;
   }
 
-  /** {@link put} for entries of a list, high half first, from number `from` of the list on. */
-  putList(inLeaf: number, list: Uint32Array, from: number, count: number): boolean {
+  /** {@link put} for `count` entries of a list, high half first, from number `from` of the list on. */
+  putList(at: number, list: Uint32Array, from: number, count: number): void {
     const { words } = this;
     let valid = 0;
     let stored = 0;
-    let at = inLeaf * 2;
+    let to = at;
     const end = (from + count) * 2;
-    for (let i = from * 2; i < end; i += 2, at += 2) {
+    for (let i = from * 2; i < end; i += 2, to += 2) {
       const hi = list[i]!;
       const lo = list[i + 1]!;
-      const wasLo = words[at]!;
-      const wasHi = words[at + 1]!;
-      words[at] = lo;
-      words[at + 1] = hi;
-      if ((lo & wasLo & PERM_MASK) !== 0) continue;
-      valid += ((lo | (lo >>> 1)) & 1) - ((wasLo | (wasLo >>> 1)) & 1);
-      stored += ((hi | lo) !== 0 ? 1 : 0) - ((wasHi | wasLo) !== 0 ? 1 : 0);
+      const wasLo = words[to]!;
+      // Valid over valid changes no count. (A valid entry is never zero.)
+      if ((lo & wasLo & PERM_MASK) === 0) {
+        valid += isValid(lo) - isValid(wasLo);
+        stored += ((hi | lo) !== 0 ? 1 : 0) - ((words[to + 1]! | wasLo) !== 0 ? 1 : 0);
+      }
+      words[to] = lo;
+      words[to + 1] = hi;
     }
     this.valid += valid;
     this.stored += stored;
-    return this.stored === 0;
   }
 
   /** Stores a run; `base` is the number of the leaf's first entry. */
   write(base: number, run: Run): void {
     for (let index = run.first; index < run.end; index++) {
-      this.put(index - base, run.hiAt(index), run.loAt(index));
+      this.put((index - base) * 2, run.hiAt(index), run.loAt(index));
     }
   }
 

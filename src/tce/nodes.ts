@@ -46,9 +46,13 @@ export class Runs {
     this.#count(cells, 0, cells.length, 1);
   }
 
-  /** Writes a run over the list, in place; returns the position of the first cell that may have changed. */
-  write(run: Run): number {
-    const replacement = overwrite(this.cells, run);
+  /**
+   * Writes a run over the list, in place; returns the position of the first cell that may have changed.
+   *
+   * @param was scratch, so is `part`
+   */
+  write(run: Run, was: Run, part: Run): number {
+    const replacement = overwrite(this.cells, run, was, part);
     this.#count(this.cells, replacement.from, replacement.to, -1);
     this.#count(replacement.cells, 0, replacement.cells.length, 1);
     replaceCells(this.cells, replacement);

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Run } from "./run.ts";
+import type { Run } from "./run.ts";
 
 /** Numbers that describe one run. */
 export const CELLS = 5;
@@ -78,8 +78,10 @@ export interface Replacement {
  * What becomes of a list when one more run is written over it; the value zero
  * erases. Only the runs that it touches, and the two beside them, which it may
  * join, take part.
+ *
+ * @param was scratch, so is `part`
  */
-export function overwrite(cells: readonly number[], run: Run): Replacement {
+export function overwrite(cells: readonly number[], run: Run, was: Run, part: Run): Replacement {
   const { first, end } = run;
   const at = searchRuns(cells, first);
   let to = at;
@@ -87,18 +89,17 @@ export function overwrite(cells: readonly number[], run: Run): Replacement {
   const from = Math.max(at - CELLS, 0);
   const behind = Math.min(to + CELLS, cells.length);
   const out: number[] = [];
-  const was = new Run(run.page);
-  const part = new Run(run.page);
   let next = from;
   for (; next < behind && cells[next]! < first; next += CELLS) {
     loadRun(cells, next, was);
-    pushRun(out, part.setPart(was, was.first, Math.min(was.end, first)));
+    pushRun(out, was.end <= first ? was : part.setPart(was, was.first, first));
     if (was.end > first) break;
   }
   if ((run.hi | run.lo) !== 0) pushRun(out, run);
   for (; next < behind; next += CELLS) {
     loadRun(cells, next, was);
-    if (was.end > end) pushRun(out, part.setPart(was, Math.max(was.first, end), was.end));
+    if (was.first >= end) pushRun(out, was);
+    else if (was.end > end) pushRun(out, part.setPart(was, end, was.end));
   }
   return { from, to: behind, cells: out };
 }

@@ -1,6 +1,5 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
-import type { Leaf } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, LEAF_SIZE, type Node, type Owner } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
@@ -24,37 +23,39 @@ const PERM_MASK = TCE_PERM_MASK;
  * Entry numbers are checked by the caller ({@link TceView}).
  */
 export class TceTable extends TceView {
+  // V8 makes one function of a hypercall, from its dispatch down to `put`, while their bytecode is below a
+  // limit. Private names make it longer: what `put` needs is protected.
+
   /** Whose nodes are written in place: no view and no other table has them. */
-  #owner: Owner;
+  protected owner: Owner;
   readonly #writer: TreeWriter;
   readonly #listRuns: ListRuns;
 
   constructor(shape: TceTableShape) {
     super(shape);
     this.#writer = new TreeWriter(this.page, this.height);
-    this.#owner = this.#writer.owner;
+    this.owner = this.#writer.owner;
     this.#listRuns = new ListRuns(this.page);
   }
 
   /**
    * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is
    * cached, and most of them a valid entry with a valid one, which changes no count.
-   *
-   * It is as short as can be: V8 makes one function of a hypercall, from its
-   * dispatch down to here, while their bytecode is below a limit.
    */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
-    if (leaf !== null && leaf.owner === this.#owner) {
-      const { words } = leaf;
-      const at = (index & IN_LEAF) * 2;
-      if ((lo & words[at]! & PERM_MASK) !== 0) {
-        words[at] = lo;
-        words[at + 1] = hi;
-        return;
-      }
+    if (leaf === null || leaf.owner !== this.owner) {
+      this.putSlow(index, hi, lo);
+      return;
     }
-    this.#putCounted(leaf, index, hi, lo);
+    const { words } = leaf;
+    const at = (index & IN_LEAF) * 2;
+    if ((lo & words[at]! & PERM_MASK) !== 0) {
+      words[at] = lo;
+      words[at + 1] = hi;
+    } else if (leaf.put(at, hi, lo)) {
+      this.drop(index);
+    }
   }
 
   /** {@link put} for callers off the hot path. */
@@ -62,21 +63,20 @@ export class TceTable extends TceView {
     this.put(index, hiOf(value), loOf(value));
   }
 
-  /** {@link put} where counts change, or the entry is not in the cached leaf `leaf`. */
-  #putCounted(leaf: Leaf | null, index: number, hi: number, lo: number): void {
-    if (leaf === null || leaf.owner !== this.#owner) this.#putSlow(index, hi, lo);
-    // A leaf that became empty goes.
-    else if (leaf.put(index & IN_LEAF, hi, lo)) this.#write(index, 1, 0, 0, 0);
-  }
-
-  #putSlow(index: number, hi: number, lo: number): void {
+  /** {@link put} of an entry that is in no cached leaf that is written in place. */
+  protected putSlow(index: number, hi: number, lo: number): void {
     const node = this.#find(index);
-    if (node?.kind === "leaf" && node.owner === this.#owner) {
+    if (node?.kind === "leaf" && node.owner === this.owner) {
       this.cache.keepLeaf(index, node);
-      this.#putCounted(node, index, hi, lo);
-    } else if (node?.owner === this.#owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
+      this.put(index, hi, lo);
+    } else if (node?.owner === this.owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
       this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
     }
+  }
+
+  /** Takes away the leaf of an entry, which became empty. */
+  protected drop(index: number): void {
+    this.#write(index, 1, 0, 0, 0);
   }
 
   /** Is a value there already? Then it copies no shared node, and makes none. */
@@ -103,8 +103,15 @@ export class TceTable extends TceView {
    * `(hi, lo)`, each further one a page size more, without passing 2^64.
    */
   putRun(first: number, count: number, hi: number, lo: number): void {
-    if (count === 1) this.put(first, hi, lo);
-    else this.#write(first, count, hi >>> 0, lo >>> 0, 1);
+    if (count === 1) {
+      this.put(first, hi, lo);
+    } else if ((hi | lo) === 0) {
+      // A run that is stored has no zeros.
+      this.put(first, 0, 0);
+      this.putRun(first + 1, count - 1, this.page.sizeHi, this.page.sizeLo);
+    } else {
+      this.#write(first, count, hi >>> 0, lo >>> 0, 1);
+    }
   }
 
   /**
@@ -142,7 +149,7 @@ export class TceTable extends TceView {
     }
   }
 
-  /** Stores entries `[from, to)` of a list whose first goes to entry `first`. */
+  /** Stores entries `[from, to)` of a list whose first goes to entry `first`; no two neighbours are zero, or a run. */
   #putSingles(first: number, words: Uint32Array, from: number, to: number): void {
     for (let at = from; at < to; ) {
       const index = first + at;
@@ -150,10 +157,11 @@ export class TceTable extends TceView {
       at++;
       // Behind it lies the rest of the leaf, if there is one.
       const leaf = this.cache.leafOf(index);
-      if (leaf === null || leaf.owner !== this.#owner) continue;
+      if (leaf === null || leaf.owner !== this.owner) continue;
       const next = (index & IN_LEAF) + 1;
       const length = Math.min(to - at, LEAF_SIZE - next);
-      if (leaf.putList(next, words, at, length)) this.#write(index, 1, 0, 0, 0);
+      // It does not become empty: of two neighbours one is not zero.
+      leaf.putList(next * 2, words, at, length);
       at += length;
     }
   }
@@ -217,13 +225,13 @@ export class TceTable extends TceView {
   /** @internal */
   override hold(look: () => void): void {
     const { root } = this;
-    const before = this.#owner;
+    const before = this.owner;
     const meanwhile = this.#share();
     try {
       look();
     } finally {
       // A write meanwhile has copied the root.
-      if (this.root === root && this.#owner === meanwhile) this.#setOwner(before);
+      if (this.root === root && this.owner === meanwhile) this.#setOwner(before);
     }
   }
 
@@ -234,7 +242,7 @@ export class TceTable extends TceView {
   }
 
   #setOwner(owner: Owner): Owner {
-    this.#owner = owner;
+    this.owner = owner;
     this.#writer.owner = owner;
     return owner;
   }

@@ -57,7 +57,9 @@ export class TreeWriter {
   readonly #run: Run;
   /** What of it goes into one node. */
   readonly #part: Run;
+  /** A run of a list, and what is left of one. */
   readonly #listed: Run;
+  readonly #rest: Run;
 
   constructor(page: PageStep, height: number, maxLeaves: number = MAX_LEAVES) {
     this.#height = height;
@@ -65,6 +67,7 @@ export class TreeWriter {
     this.#run = new Run(page);
     this.#part = new Run(page);
     this.#listed = new Run(page);
+    this.#rest = new Run(page);
   }
 
   /** The run to be written next. */
@@ -106,7 +109,8 @@ export class TreeWriter {
 
   #writeRuns(node: Runs, level: number, base: number, first: number, end: number): Node | null {
     const list = node.owner === this.owner ? node : new Runs(this.owner, node.cells.slice());
-    const changed = list.write(this.#part.setPart(this.#run, first, end)) / CELLS;
+    const part = this.#part.setPart(this.#run, first, end);
+    const changed = list.write(part, this.#listed, this.#rest) / CELLS;
     if (list.stored === 0) return null;
     return this.#isShort(list.cells, level, changed, changed + MOST_CHANGED)
       ? list

@@ -1,4 +1,4 @@
-import { hex64, minBig } from "../base/u64.ts";
+import { hex64, minBig, toBig } from "../base/u64.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import type { TceView } from "../tce/tce-view.ts";
 import type { Connection } from "./connection.ts";
@@ -116,7 +116,7 @@ export class Coherence {
     const sectionEnd = section.offsetInRegion + section.size;
     const memory = new GuestMemory();
     window.table.forEachRun(0, window.entries, (first, pages, hi, lo, perm) => {
-      const target = (BigInt(hi) << 32n) | BigInt(lo);
+      const target = toBig(hi, lo);
       for (let done = 0; done < pages; ) {
         const { view } = machine.systemMemory;
         memory.findAt(view, target + BigInt(done) * page, Number(page), pages - done);

@@ -1,5 +1,6 @@
 import type { Errno } from "../base/errno.ts";
-import { hex64, hiOf, loOf, TWO32 } from "../base/u64.ts";
+import { Spare } from "../base/spare.ts";
+import { hex64, hiOf, log2, loOf, TWO32 } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
@@ -47,7 +48,7 @@ export class GuestIommu {
   readonly #busHi: number;
   readonly #busLo: number;
   /** What is told to the container. */
-  readonly #dma = new DmaRun();
+  readonly #runs = new Spare(() => new DmaRun());
   /** What the notifier was told, by entry, as TCEs without ignored bits; null unless that is kept. */
   readonly told: TceTable | null;
   #replayed = false;
@@ -59,7 +60,7 @@ export class GuestIommu {
     this.#busOffset = BigInt.asUintN(64, section.address - section.offsetInRegion);
     this.#busHi = hiOf(this.#busOffset);
     this.#busLo = loOf(this.#busOffset);
-    const pageShift = region.minPageSize.toString(2).length - 1;
+    const pageShift = log2(region.minPageSize);
     const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
     this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
     this.#notifier = new IommuNotifier({
@@ -103,13 +104,16 @@ export class GuestIommu {
       return;
     }
     const { page, firstPage } = run;
+    const dma = this.#runs.take();
     const busHi = page.addHi(this.#busHi, this.#busLo, firstPage);
-    this.#unmap(this.#dma.setPages(page, busHi, page.addLo(this.#busLo, firstPage), run.pages));
+    dma.setPages(page, busHi, page.addLo(this.#busLo, firstPage), run.pages);
+    this.#check("unmap", this.#context.container.unmap(dma), dma);
+    this.#runs.giveBack(dma);
   }
 
   #map({ page, firstPage, pages, targetHi, targetLo, perm }: MappingRun): void {
     const pageBytes = page.sizeHi * TWO32 + page.sizeLo;
-    const dma = this.#dma;
+    const dma = this.#runs.take();
     const { memory } = dma;
     for (let done = 0; done < pages; done += memory.pages) {
       const hi = page.addHi(targetHi, targetLo, done);
@@ -117,45 +121,40 @@ export class GuestIommu {
       const first = firstPage + done;
       const busHi = page.addHi(this.#busHi, this.#busLo, first);
       dma.setPages(page, busHi, page.addLo(this.#busLo, first), memory.pages);
-      this.#mapStretch(perm);
+      this.#mapStretch(dma, perm);
     }
+    this.#runs.giveBack(dma);
   }
 
   /** A page of which only a part is visible. */
   #cutChanged(offset: bigint, last: bigint, target: bigint, perm: number): void {
     const size = last - offset + 1n;
-    const dma = this.#dma.setPiece(BigInt.asUintN(64, offset + this.#busOffset), size);
+    const dma = new DmaRun().setPiece(BigInt.asUintN(64, offset + this.#busOffset), size);
     const whole = this.#context.quirks.vfioCutsPages;
     if (perm === 0) {
-      this.#unmap(dma);
+      this.#check("unmap", this.#context.container.unmap(dma), dma);
     } else if (!whole || (size & (size - 1n)) === 0n) {
       const address = whole ? target : target + (offset % this.region.minPageSize);
       dma.memory.findAt(this.#context.systemMemory.view, address, Number(size), 1);
-      this.#mapStretch(perm);
+      this.#mapStretch(dma, perm);
     }
   }
 
   /** Maps pages that one piece of memory holds, or none. */
-  #mapStretch(perm: number): void {
+  #mapStretch(dma: DmaRun, perm: number): void {
     const { container, quirks, report } = this.#context;
-    const dma = this.#dma;
     if (dma.memory.ram !== null) {
       // There is no write-only mapping: whoever may write may read (QEMU-LISTENER-6).
       dma.readonly = (perm & 2) === 0 || dma.memory.readonly;
-      this.#check("map", container.map(dma));
+      this.#check("map", container.map(dma), dma);
       return;
     }
     report(dma.memory.refusal);
-    if (!quirks.vfioOutsideMemoryStays) this.#check("unmap", container.unmapStale(dma));
-  }
-
-  #unmap(dma: DmaRun): void {
-    this.#check("unmap", this.#context.container.unmap(dma));
+    if (!quirks.vfioOutsideMemoryStays) this.#check("unmap", container.unmapStale(dma), dma);
   }
 
   /** QEMU reports what a container refuses, and goes on (QEMU-LISTENER-5). */
-  #check(what: string, answer: Errno | 0): void {
-    if (answer !== 0)
-      this.#context.report(`vfio_container_dma_${what} at ${hex64(this.#dma.iova)} = ${answer}`);
+  #check(what: string, answer: Errno | 0, { iova }: DmaRun): void {
+    if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
   }
 }

@@ -45,7 +45,6 @@ export class VfioListener implements MemoryListener {
   initialized = false;
   readonly #options: ListenerOptions;
   readonly #iommus: GuestIommu[] = [];
-  readonly #dma = new DmaRun();
 
   constructor(options: ListenerOptions) {
     this.name = options.container.name;
@@ -91,7 +90,7 @@ export class VfioListener implements MemoryListener {
     const { container } = this.#options;
     // A section that could not be served has nothing mapped, and no window.
     if (section.region.iommu !== null && at < 0) return;
-    const refused = container.unmap(this.#dma.setPiece(range.first, range.size));
+    const refused = container.unmap(new DmaRun().setPiece(range.first, range.size));
     if (refused !== 0) this.#options.report?.(`VFIO_UNMAP_DMA failed: ${refused}`);
     const failure = container.removeWindow?.(section);
     if (failure !== undefined) this.#options.report?.(failure);
@@ -118,7 +117,7 @@ export class VfioListener implements MemoryListener {
 
   #mapRam(section: FlatRange, first: bigint, size: bigint): void {
     const { container, systemMemory } = this.#options;
-    const dma = this.#dma.setPiece(first, size);
+    const dma = new DmaRun().setPiece(first, size);
     dma.readonly = section.readonly;
     if (dma.memory.findAt(systemMemory.view, first, Number(size), 1).ram === null) {
       this.#options.report?.(dma.memory.refusal);

@@ -1,5 +1,6 @@
 import { type Errno, isErrno } from "../base/errno.ts";
 import { type AddressRange, rangeOf } from "../base/range.ts";
+import { Spare } from "../base/spare.ts";
 import { hex } from "../base/u64.ts";
 import type { FlatRange } from "../memory/flat-view.ts";
 import type { DmaContainer } from "./container.ts";
@@ -47,9 +48,7 @@ export class SpaprContainer implements DmaContainer {
   readonly #context: SpaprContainerContext;
   readonly #hostPageSizes: bigint;
   /** What is asked of the kernel. */
-  readonly #request = new DmaRequest();
-  /** A single page of a run that was refused as a whole. */
-  readonly #page = new DmaRun();
+  readonly #requests = new Spare(() => new DmaRequest());
 
   /**
    * @param window the 32-bit window of version 1
@@ -110,35 +109,37 @@ export class SpaprContainer implements DmaContainer {
   }
 
   map(run: DmaRun): Errno | 0 {
-    const flags = run.readonly ? MAP_READ : MAP_READ | MAP_WRITE;
-    const request = this.#request;
     const { vaddrHi, vaddrLo } = this.#context.memory.pieceOf(run.memory.ram!);
     const { offsetHi, offsetLo } = run.memory;
+    const request = this.#requests.take();
     request.vaddrLo = (vaddrLo + offsetLo) | 0;
     request.vaddrHi = (vaddrHi + offsetHi + (request.vaddrLo >>> 0 < offsetLo >>> 0 ? 1 : 0)) | 0;
     request.iovaHi = run.iovaHi;
     request.iovaLo = run.iovaLo;
     request.sizeHi = run.bytesHi;
     request.sizeLo = run.bytesLo;
-    request.flags = flags;
-    return this.#mapOnce(run) === 0 ? 0 : this.#mapPages(run, flags);
+    request.flags = run.readonly ? MAP_READ : MAP_READ | MAP_WRITE;
+    const answer = this.#mapOnce(run, request) === 0 ? 0 : this.#mapPages(run, request);
+    this.#requests.giveBack(request);
+    return answer;
   }
 
   unmap(run: DmaRun): Errno | 0 {
     const { iovaHi, iovaLo, bytesHi, bytesLo } = run;
     const window = this.windows.at(iovaHi, iovaLo);
     if (window === undefined) return 0;
-    const request = this.#request;
-    if (window.holds(iovaHi, iovaLo, bytesHi, bytesLo)) {
-      request.iovaHi = iovaHi;
-      request.iovaLo = iovaLo;
-      request.sizeHi = bytesHi;
-      request.sizeLo = bytesLo;
-    } else {
-      // Past the end of the host's table nothing is mapped: ask for what there is.
+    const request = this.#requests.take();
+    request.iovaHi = iovaHi;
+    request.iovaLo = iovaLo;
+    request.sizeHi = bytesHi;
+    request.sizeLo = bytesLo;
+    // Past the end of the host's table nothing is mapped: ask for what there is.
+    if (!window.holds(iovaHi, iovaLo, bytesHi, bytesLo)) {
       request.load(run.iova, window.range.last + 1n - run.iova, 0n, 0);
     }
-    return answerOf(this.#context.iommu.unmapDma(this.#context.process, request));
+    const answer = answerOf(this.#context.iommu.unmapDma(this.#context.process, request));
+    this.#requests.giveBack(request);
+    return answer;
   }
 
   unmapStale(run: DmaRun): Errno | 0 {
@@ -146,15 +147,15 @@ export class SpaprContainer implements DmaContainer {
   }
 
   /** As QEMU does it, one page after the other: those that can be mapped are. */
-  #mapPages(run: DmaRun, flags: number): Errno | 0 {
-    const { iova, pageSize, pages, memory } = run;
-    const vaddr = this.#context.memory.vaddrOf(memory);
-    const page = this.#page;
+  #mapPages(run: DmaRun, request: DmaRequest): Errno | 0 {
+    const { iova, pageSize, pages } = run;
+    const { vaddr, flags } = request;
+    const page = new DmaRun();
     let result: Errno | 0 = 0;
     for (let i = 0n; i < BigInt(pages); i++) {
       page.setPiece(BigInt.asUintN(64, iova + i * pageSize), pageSize);
-      this.#request.load(page.iova, pageSize, vaddr + i * pageSize, flags);
-      const refused = this.#mapOnce(page);
+      request.load(page.iova, pageSize, vaddr + i * pageSize, flags);
+      const refused = this.#mapOnce(page, request);
       if (refused === 0) continue;
       result = refused;
       this.refusedPages++;
@@ -164,15 +165,13 @@ export class SpaprContainer implements DmaContainer {
     return result;
   }
 
-  /** One MAP, of what is in the request; on EBUSY the range is unmapped and the request repeated once. */
-  #mapOnce(run: DmaRun): Errno | 0 {
+  /** One MAP; on EBUSY the range is unmapped and the request repeated once. */
+  #mapOnce(run: DmaRun, request: DmaRequest): Errno | 0 {
     const { iommu, process } = this.#context;
-    const request = this.#request;
     const answer = answerOf(iommu.mapDma(process, request));
     if (answer !== "EBUSY") return answer;
-    const { iova, size, vaddr, flags } = request;
     this.unmap(run);
-    return answerOf(iommu.mapDma(process, request.load(iova, size, vaddr, flags)));
+    return answerOf(iommu.mapDma(process, request));
   }
 }
 

@@ -87,7 +87,7 @@ export class Type1Container implements DmaContainer {
     const overlapsNext = at < this.#mappings.length && this.#mappings[at]!.iova < iova + size;
     if (overlapsBefore || overlapsNext) return "EEXIST";
     if (this.#mappings.length >= TYPE1_MAX_MAPPINGS) return "ENOSPC";
-    const errno = this.#faults.at("map");
+    const errno = this.#faults.map.pass();
     if (errno !== undefined) return errno;
     if (!this.#process.charge(Number(size / page))) return "ENOMEM";
     this.#mappings.splice(at, 0, { iova, size, vaddr, readonly });

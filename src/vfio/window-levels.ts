@@ -1,5 +1,5 @@
 import { type Errno, isErrno } from "../base/errno.ts";
-import { minBig } from "../base/u64.ts";
+import { log2, minBig } from "../base/u64.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { SpaprIommu } from "./host/spapr-iommu.ts";
 
@@ -72,7 +72,6 @@ export function createHostWindow(
 }
 
 /** log2 of the highest bit. */
-const log2 = (value: bigint): number => value.toString(2).length - 1;
 
 /** Zero bits below the lowest one; 64 for 0. */
 function trailingZeros(value: bigint): number {

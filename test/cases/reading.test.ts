@@ -81,7 +81,7 @@ describe("a text without an event of ours", () => {
     { text: "", message: /the file is empty/ },
     {
       text: "1@2.000000:spapr_drc_reset drc: 0x1\n",
-      message: /1 lines of spapr_drc_reset.*a log of QEMU.*-trace/,
+      message: /1 line of spapr_drc_reset.*a log of QEMU.*-trace/,
     },
     { text: "[    1.000000] Booting\n", message: /the kernel's log/ },
     { text: "PERFILE2........", message: /perf script -i/ },

@@ -49,8 +49,10 @@ class Captured {
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
     this.#write = stream.write;
-    stream.write = (chunk: string | Uint8Array): boolean => {
+    stream.write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
       this.#chunks.push(typeof chunk === "string" ? chunk : Buffer.from(chunk).toString());
+      const done = rest.at(-1);
+      if (typeof done === "function") done();
       return true;
     };
   }

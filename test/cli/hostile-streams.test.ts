@@ -1,4 +1,4 @@
 import { describe } from "vitest";
 import { readHostileStreams } from "./hostile-streams-campaign.ts";
 
-describe("a hostile stream", () => readHostileStreams("one"));
+describe("a hostile stream", () => readHostileStreams("quick"));

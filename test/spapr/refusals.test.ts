@@ -1,14 +1,18 @@
 import { describe, expect, it, vi } from "vitest";
-import * as u64 from "../../src/base/u64.ts";
 import type { Refusal, RuleId } from "../../src/spapr/observer.ts";
 import type { PhbConfig } from "../../src/spapr/phb.ts";
 import { Guest, HIGH, LIST_AT, WIN0, WIN1 } from "./guest.ts";
 
-// Counts the texts that are made, to see that nobody pays for a record that nobody hears.
-vi.mock("../../src/base/u64.ts", async (original) => {
-  const real = await original<typeof u64>();
-  return { ...real, hex: vi.fn(real.hex), hex64: vi.fn(real.hex64) };
-});
+/** The texts of numbers that a call makes: nobody pays for a record that nobody hears. */
+function textsMadeBy(call: () => unknown): number {
+  const spy = vi.spyOn(BigInt.prototype, "toString");
+  try {
+    call();
+    return spy.mock.calls.length;
+  } finally {
+    spy.mockRestore();
+  }
+}
 
 interface Row {
   readonly name: string;
@@ -323,19 +327,13 @@ describe("a refusal", () => {
     const guest = new Guest({ profile, phbs, vio: [{ type: "spapr-vscsi" }] });
     prepare?.(guest);
     Object.assign(guest.machine.observer, { refusal: null, hazard: null, trace: null });
-    vi.mocked(u64.hex).mockClear();
-    vi.mocked(u64.hex64).mockClear();
-    call(guest);
-    expect(u64.hex).not.toHaveBeenCalled();
-    expect(u64.hex64).not.toHaveBeenCalled();
+    expect(textsMadeBy(() => call(guest))).toBe(0);
     expect(guest.refusals).toEqual([]);
   });
 
   it("is told as text made for it: the control of the test above", () => {
     const guest = new Guest();
-    vi.mocked(u64.hex64).mockClear();
-    guest.put(0x77n, 0n, 0n);
-    expect(u64.hex64).toHaveBeenCalledTimes(1);
+    expect(textsMadeBy(() => guest.put(0x77n, 0n, 0n))).toBeGreaterThan(0);
   });
 
   it("is none for calls that succeed", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { AddressSpace } from "../../src/memory/address-space.ts";
 import type { FlatRange } from "../../src/memory/flat-view.ts";
+import type { ReplayReport } from "../../src/memory/iommu-hooks.ts";
 import { IommuNotifier, NotifierFlag } from "../../src/memory/iommu-notifier.ts";
-import type { ReplayReport } from "../../src/memory/iommu-region.ts";
 import { forEachPage, type MappingRun } from "../../src/memory/mapping-run.ts";
 import type { MemoryListener } from "../../src/memory/memory-system.ts";
 import type { DmaWindow } from "../../src/spapr/dma-window.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { hiOf, loOf } from "../../src/base/u64.ts";
 import type { AttachedTable } from "../../src/kvm/attached-table.ts";
-import { HostRun } from "../../src/kvm/ports.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
 import { TCE_READ, TCE_WRITE } from "../../src/tce/tce.ts";
 import type { HardwareTable } from "../../src/vfio/host/hardware-table.ts";
@@ -497,9 +497,9 @@ function loOfEntry(guest: HostedGuest): number {
 
 /** Maps a page of guest memory in the hardware, of which nobody else hears. */
 function mapBehind(guest: HostedGuest, hardware: HardwareTable, index: number, address: number): void {
-  const run = new HostRun();
-  Object.assign(run, { index, pages: 1, vaddr: RAM_VADDR + address, permission: TCE_READ | TCE_WRITE });
-  expect(hardware.map(registered(guest), run)).toBe(0);
+  const vaddr = BigInt(RAM_VADDR + address);
+  const permission = TCE_READ | TCE_WRITE;
+  expect(hardware.mapPage(registered(guest), index, hiOf(vaddr), loOf(vaddr), permission)).toBe(0);
 }
 
 const attachedTo = (tables: readonly AttachedTable[]): object[] => tables.map(({ identity }) => identity);

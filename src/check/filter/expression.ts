@@ -102,7 +102,7 @@ class ExpressionParser<Event, Context> {
     return (event, context) => field.has(event) && compare(event, context);
   }
 
-  /** What stands behind a field: an operator and a value, or nothing. */
+  /** What stands after a field: an operator and a value, or nothing. */
   #operation(field: FilterField<Event, Context>): Filter<Event, Context> {
     this.#skipBlanks();
     const at = this.#at;

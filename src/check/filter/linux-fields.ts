@@ -2,23 +2,23 @@ import { hiOfNumber, loOfNumber } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  type DmaEvent,
   type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, type DmaField, kindsPrinting } from "../../formats/trace/dma-kinds.ts";
 import type { Filter, FilterField, FilterFields } from "./fields.ts";
 
 /** Takes an event of Linux, or leaves it out. The reader has the names of devices and tasks. */
-export type DmaFilter = Filter<DmaEvent, DmaNames>;
+export type DmaFilter = Filter<LinuxDmaEvent, DmaNames>;
 
-type Field = FilterField<DmaEvent, DmaNames>;
+type Field = FilterField<LinuxDmaEvent, DmaNames>;
 
 /** trace-cmd's name of the events' system, which may stand before theirs or alone. */
 const SYSTEM = "dma";
 
 /** Does an event print a field? */
-const printing = (field: DmaField): ((event: DmaEvent) => boolean) => {
+const printing = (field: DmaField): ((event: LinuxDmaEvent) => boolean) => {
   const kinds = kindsPrinting(field);
   return ({ kind }) => kinds[kind]!;
 };
@@ -26,8 +26,8 @@ const everywhere = (): boolean => true;
 
 /** A number that is exact below 2^53, or negative. */
 function number(
-  has: (event: DmaEvent) => boolean,
-  of: (event: DmaEvent) => number,
+  has: (event: LinuxDmaEvent) => boolean,
+  of: (event: LinuxDmaEvent) => number,
   words: Readonly<Record<string, number>> = {},
 ): Field {
   return {
@@ -40,7 +40,7 @@ function number(
   };
 }
 
-const list = (has: (event: DmaEvent) => boolean, of: (event: DmaEvent) => HalvesList): Field => ({
+const list = (has: (event: LinuxDmaEvent) => boolean, of: (event: LinuxDmaEvent) => HalvesList): Field => ({
   type: "list",
   has,
   list: of,
@@ -118,8 +118,8 @@ export function findDmaKinds(matches: (name: string) => boolean): readonly numbe
 }
 
 /** The fields of events of Linux. */
-export function dmaFields(kinds: readonly number[]): FilterFields<DmaEvent, DmaNames> {
-  const there = ({ has }: Field): boolean => kinds.some((kind) => has({ kind } as DmaEvent));
+export function dmaFields(kinds: readonly number[]): FilterFields<LinuxDmaEvent, DmaNames> {
+  const there = ({ has }: Field): boolean => kinds.some((kind) => has({ kind } as LinuxDmaEvent));
   return {
     names: Object.keys(FIELDS).filter((name) => there(FIELDS[name]!)),
     find: (name) => {

@@ -1,10 +1,10 @@
-import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { D32, D64, SCHEMAS, type TraceSchema } from "../../formats/trace/trace-schema.ts";
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import type { Filter, FilterFields, NumberField } from "./fields.ts";
 
 /** Takes an event of QEMU, or leaves it out. */
-export type TraceFilter = Filter<TraceEvent, undefined>;
+export type TraceFilter = Filter<QemuTraceEvent, undefined>;
 
 /** Names that QEMU's log has for arguments, where ours are others. */
 const ALIASES: Readonly<Record<string, ArgumentName>> = {
@@ -39,7 +39,7 @@ export function isOneOf(schemas: readonly TraceSchema[]): TraceFilter {
 }
 
 /** The arguments of events of QEMU. */
-export function traceFields(schemas: readonly TraceSchema[]): FilterFields<TraceEvent, undefined> {
+export function traceFields(schemas: readonly TraceSchema[]): FilterFields<QemuTraceEvent, undefined> {
   const all = schemas.flatMap(({ fields }) => fields);
   const names = [...new Set(all.map(({ name }) => name))];
   return {
@@ -52,7 +52,7 @@ export function traceFields(schemas: readonly TraceSchema[]): FilterFields<Trace
   };
 }
 
-function fieldOf(argument: ArgumentName, schemas: readonly TraceSchema[]): NumberField<TraceEvent> {
+function fieldOf(argument: ArgumentName, schemas: readonly TraceSchema[]): NumberField<QemuTraceEvent> {
   const having = schemas.filter(({ fields }) => fields.some(({ name }) => name === argument));
   const types = having.flatMap(({ fields }) => fields.filter(({ name }) => name === argument));
   const has = isOneOf(having);

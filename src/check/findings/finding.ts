@@ -1,5 +1,5 @@
 import { hex } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 
 /** What a finding is about. The names are part of the output's format. */
 export type FindingKind =
@@ -139,7 +139,7 @@ export class FindingLog {
 }
 
 /** Where an event stands. */
-export const placeOf = (event: TraceEvent): Place => ({ event: event.number, line: event.position });
+export const placeOf = (event: QemuTraceEvent): Place => ({ event: event.number, line: event.position });
 
 /** `event 12 (line 13)`. */
 export const placeText = ({ event, line }: Place): string => `event ${event} (line ${line})`;

@@ -1,12 +1,13 @@
 import { TWO32, toBig } from "../../base/u64.ts";
 import {
   DIRECTION_NAMES,
-  type DmaEvent,
   type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, kindsPrinting, LIST } from "../../formats/trace/dma-kinds.ts";
-import { DeviceMappings, type LiveMapping, unmapsNothing } from "../linux/mappings.ts";
+import { type LiveMapping, unmapsNothing } from "../linux/live-mapping.ts";
+import { DeviceMappings } from "../linux/mappings.ts";
 
 const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 
@@ -62,7 +63,7 @@ export class DmaLifetimeTracker {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     if (event.kind === DMA_LOST) {
       for (const live of this.#live.values()) live.lose(event.number);
       return;
@@ -79,7 +80,7 @@ export class DmaLifetimeTracker {
     this.#live.clear();
   }
 
-  #map(event: DmaEvent): void {
+  #map(event: LinuxDmaEvent): void {
     const live = this.#liveOf(event).map(event);
     if (live === undefined) return;
     const mapping: DmaMapping = { ...this.#callOf(event), number: this.#count++ };
@@ -87,7 +88,7 @@ export class DmaLifetimeTracker {
     this.#sink.begin(mapping);
   }
 
-  #unmap(event: DmaEvent): void {
+  #unmap(event: LinuxDmaEvent): void {
     const live = this.#liveOf(event);
     const undone = live.undoneBy(event);
     const mapping = undone === undefined ? undefined : this.#mappings.get(undone);
@@ -98,7 +99,7 @@ export class DmaLifetimeTracker {
     this.#sink.end(mapping, this.#callOf(event));
   }
 
-  #liveOf({ device }: DmaEvent): DeviceMappings {
+  #liveOf({ device }: LinuxDmaEvent): DeviceMappings {
     let live = this.#live.get(device);
     if (live === undefined) {
       live = new DeviceMappings();
@@ -107,7 +108,7 @@ export class DmaLifetimeTracker {
     return live;
   }
 
-  #callOf(event: DmaEvent): DmaCall {
+  #callOf(event: LinuxDmaEvent): DmaCall {
     const { ranges, rangeSizes, entries, kind } = event;
     const { name, family } = DMA_KINDS[kind]!;
     const isList = family === LIST;

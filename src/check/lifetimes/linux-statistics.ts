@@ -1,4 +1,4 @@
-import { DIRECTION_NAMES, type DmaEvent, type DmaNames } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type DmaNames, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import { Histogram } from "./histogram.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
@@ -108,7 +108,7 @@ export class DmaStatistics {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     this.#tracker.handle(event);
     if (event.kind === DMA_LOST) return;
     this.events++;

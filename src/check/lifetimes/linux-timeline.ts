@@ -1,5 +1,5 @@
 import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
-import type { DmaEvent, DmaNames } from "../../formats/trace/dma-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
@@ -34,7 +34,7 @@ export class DmaTimeline {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     this.#now = this.#clock.timeOf(event.seconds, event.nanoseconds, event.number);
     this.#tracker.handle(event);
   }

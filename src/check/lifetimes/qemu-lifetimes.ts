@@ -1,5 +1,5 @@
 import { toBig } from "../../base/u64.ts";
-import { INDIRECT, NEW_TABLE, PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
@@ -28,7 +28,7 @@ export interface LifetimeWindow {
 }
 
 /** Where and when an event happened; what is kept of it. */
-export interface Moment {
+export interface EventStamp {
   /** Kind of the event. */
   readonly kind: number;
   readonly event: number;
@@ -54,7 +54,7 @@ export interface Mapping {
   readonly constant: boolean;
   /** A list prints only its last TCE; the others are concluded from that. */
   readonly inferred: boolean;
-  readonly made: Moment;
+  readonly made: EventStamp;
   /** Pages that are still mapped. */
   left: number;
 }
@@ -68,7 +68,7 @@ export interface LifetimeSink {
    *
    * @param moment undefined for what is alive at the end of the trace
    */
-  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: Moment | undefined): void;
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void;
 }
 
 /**
@@ -93,15 +93,15 @@ export class LifetimeTracker {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     this.rebuild.handle(event);
-    // What a new table means shows with the event behind it.
+    // What a new table means shows with the event after it.
     const isKnown = this.#windows.get(event.liobn)?.rebuilt === this.rebuild.windows.get(event.liobn);
-    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(momentOf(event));
+    if (!isKnown || event.kind >= NEW_TABLE || this.#lastKind >= NEW_TABLE) this.#dropGone(stampOf(event));
     this.#lastKind = event.kind;
     if (this.rebuild.counts.silentClears !== this.#silentClears) {
       this.#silentClears = this.rebuild.counts.silentClears;
-      this.#dropWindow(event.liobn, "cleared", momentOf(event));
+      this.#dropWindow(event.liobn, "cleared", stampOf(event));
     }
     if (isStore(event)) this.#store(event);
   }
@@ -118,7 +118,7 @@ export class LifetimeTracker {
     return this.#windowOf(liobn)?.window;
   }
 
-  #store(event: TraceEvent): void {
+  #store(event: QemuTraceEvent): void {
     const owned = this.#windowOf(event.liobn);
     if (owned === undefined) return;
     const { window } = owned.rebuilt;
@@ -128,7 +128,7 @@ export class LifetimeTracker {
     const pages = storedPages(event, window.entries - first);
     // Of a window whose end is not known, an address may lie outside of what we assume.
     if (pages <= 0 || first + pages > owned.window.entries) return;
-    const moment = momentOf(event);
+    const moment = stampOf(event);
     const maps = permOf(event.tceLo) !== 0;
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
     if (!maps) return;
@@ -138,11 +138,11 @@ export class LifetimeTracker {
   }
 
   #mappingOf(
-    event: TraceEvent,
+    event: QemuTraceEvent,
     { rebuilt, window }: OwnedWindow,
     first: number,
     pages: number,
-    made: Moment,
+    made: EventStamp,
   ): Mapping {
     const { page } = rebuilt.window;
     // Of a list the last TCE is printed, or that of the entry after the end of the window.
@@ -164,7 +164,13 @@ export class LifetimeTracker {
     };
   }
 
-  #endRange(owned: OwnedWindow, first: number, pages: number, fate: Fate, moment: Moment | undefined): void {
+  #endRange(
+    owned: OwnedWindow,
+    first: number,
+    pages: number,
+    fate: Fate,
+    moment: EventStamp | undefined,
+  ): void {
     owned.take(first, pages, (mapping, from, count) => {
       mapping.left -= count;
       this.#sink.end(mapping, from, count, fate, moment);
@@ -182,13 +188,13 @@ export class LifetimeTracker {
   }
 
   /** Ends what was mapped in windows that are there no longer, or are others by now. */
-  #dropGone(moment: Moment | undefined): void {
+  #dropGone(moment: EventStamp | undefined): void {
     for (const [liobn, { rebuilt }] of [...this.#windows]) {
       if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", moment);
     }
   }
 
-  #dropWindow(liobn: number, fate: Fate, moment: Moment | undefined): void {
+  #dropWindow(liobn: number, fate: Fate, moment: EventStamp | undefined): void {
     const owned = this.#windows.get(liobn);
     if (owned === undefined) return;
     this.#endRange(owned, 0, owned.window.entries, fate, moment);
@@ -218,7 +224,7 @@ class OwnedWindow {
     this.#owners.fill(mapping.first, mapping.pages, 0, slot + 1);
   }
 
-  /** Takes entries away from their mappings; `visit` hears of each piece, in order. */
+  /** Takes entries away from their mappings; `visit` is called for each piece, in order. */
   take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
     const pieces: number[] = [];
     this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
@@ -239,7 +245,7 @@ class OwnedWindow {
   }
 }
 
-const momentOf = (event: TraceEvent): Moment => ({
+const stampOf = (event: QemuTraceEvent): EventStamp => ({
   kind: event.kind,
   event: event.number,
   position: event.position,

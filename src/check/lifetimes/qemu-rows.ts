@@ -1,7 +1,7 @@
 import { hiOf, loOf } from "../../base/u64.ts";
 import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
 import { eventWord } from "../../formats/trace/trace-schema.ts";
-import type { Fate, LifetimeSink, Mapping, Moment } from "./qemu-lifetimes.ts";
+import type { EventStamp, Fate, LifetimeSink, Mapping } from "./qemu-lifetimes.ts";
 
 const MAPPING = 0;
 const LIOBN = 1;
@@ -71,7 +71,7 @@ export class MappingRows implements LifetimeSink {
 
   begin(): void {}
 
-  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: Moment | undefined): void {
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void {
     const rows = this.#rows;
     const { window, made } = mapping;
     rows.setInteger(MAPPING, mapping.number);
@@ -96,7 +96,7 @@ export class MappingRows implements LifetimeSink {
     rows.endRow();
   }
 
-  #setEnd(made: Moment, moment: Moment): void {
+  #setEnd(made: EventStamp, moment: EventStamp): void {
     const rows = this.#rows;
     rows.setText(END_BY, eventWord(moment.kind));
     rows.setInteger(END_EVENT, moment.event);

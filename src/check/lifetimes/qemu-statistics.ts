@@ -1,4 +1,4 @@
-import { DDW_QUERY, DDW_RESET, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { DDW_QUERY, DDW_RESET, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { findSchema } from "../../formats/trace/trace-schema.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { RebuildObserver } from "../rebuild/observer.ts";
@@ -64,7 +64,7 @@ export class TraceStatistics implements RebuildObserver {
   firstTime: number = Number.NaN;
   lastTime: number = Number.NaN;
 
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     this.events++;
     const time = event.seconds + event.nanoseconds / 1e9;
     if (Number.isNaN(this.firstTime)) this.firstTime = time;
@@ -90,7 +90,7 @@ export class TraceStatistics implements RebuildObserver {
     this.#rebuild.lose();
   }
 
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const collector = this.#collector(event.liobn);
     collector.callPages.add(count);
     if (permOf(event.tceLo) !== 0) {

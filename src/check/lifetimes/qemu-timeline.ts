@@ -1,14 +1,14 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { formatSize } from "../../base/units.ts";
 import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
-import { type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { eventWord } from "../../formats/trace/trace-schema.ts";
 import {
+  type EventStamp,
   type Fate,
   LifetimeTracker,
   type LifetimeWindow,
   type Mapping,
-  type Moment,
 } from "./qemu-lifetimes.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
@@ -51,7 +51,7 @@ export class Timeline {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     this.#now = this.#clock.timeOf(event.seconds, event.nanoseconds, event.number);
     this.#tracker.handle(event);
     if (event.kind <= XLATE) this.#count(event);
@@ -88,7 +88,7 @@ export class Timeline {
     this.#addPages(tracks, window, mapping.pages);
   }
 
-  #end(mapping: Mapping, pages: number, fate: Fate, moment: Moment | undefined): void {
+  #end(mapping: Mapping, pages: number, fate: Fate, moment: EventStamp | undefined): void {
     if (moment === undefined) return;
     const tracks = this.#tracksOf(mapping.window);
     this.#addPages(tracks, mapping.window, -pages);
@@ -109,7 +109,7 @@ export class Timeline {
   }
 
   /** Counts a call or a translation, and shows one that failed. */
-  #count(event: TraceEvent): void {
+  #count(event: QemuTraceEvent): void {
     const window = this.#tracker.window(event.liobn);
     if (window === undefined) return;
     const tracks = this.#tracksOf(window);

@@ -3,7 +3,7 @@ import type { PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
 /** Nanoseconds between events of a trace without times. */
 const ASSUMED_STEP = 1000n;
 
-/** A damaged line may have any time; one behind this, in seconds, would hold up all that follow. */
+/** A damaged line may have any time; one after this, in seconds, would hold up all that follow. */
 const END_OF_TIME = 2 ** 33;
 
 /** Rates are counted in stretches of this length, in nanoseconds. */
@@ -74,7 +74,7 @@ export class RateCounter {
     this.#count++;
   }
 
-  /** Shows the current stretch, and nothing behind it. */
+  /** Shows the current stretch, and nothing after it. */
   end(): void {
     if (this.#count === 0) return;
     this.#perfetto.setCounter(this.#counter, this.#start, this.#count * STRETCHES_PER_SECOND);

@@ -1,4 +1,4 @@
-import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 
 /** Notices where the times of a recording go back, and whether all of it ran on one CPU. */
 export class Continuity {
@@ -11,7 +11,7 @@ export class Continuity {
   #ticks = Number.NaN;
 
   /** Is this event older than the one before it? Then it belongs to another recording, or to the text of another CPU. */
-  breaks({ cpu, seconds, nanoseconds, ticks }: DmaEvent): boolean {
+  breaks({ cpu, seconds, nanoseconds, ticks }: LinuxDmaEvent): boolean {
     if (cpu !== this.cpu && cpu >= 0) this.cpu = this.cpu === -1 ? cpu : Number.NaN;
     // What is missing is no number, and less than nothing.
     const isOlder =

@@ -1,4 +1,4 @@
-import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { FindingKind, FindingLog } from "../findings/finding.ts";
@@ -6,8 +6,9 @@ import { type Judged, judgedWindows, type NotJudged, thatOccur } from "../findin
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
 import { findDmaLeaks } from "./leaks.ts";
+import { unmapsNothing } from "./live-mapping.ts";
 import { MapCheck } from "./map-check.ts";
-import { DeviceMappings, unmapsNothing } from "./mappings.ts";
+import { DeviceMappings } from "./mappings.ts";
 import { MissingSyncs } from "./missing-syncs.ts";
 import { DmaReport } from "./report.ts";
 import { checkListSync, checkSync } from "./sync-check.ts";
@@ -62,7 +63,7 @@ export class DmaCheck {
     return this.#devices.reduce((sum, { mappings }) => sum + mappings.live.size, 0);
   }
 
-  handle(event: DmaEvent): void {
+  handle(event: LinuxDmaEvent): void {
     this.#report.advance(event.number);
     if (event.kind === DMA_LOST) {
       this.lose();
@@ -163,7 +164,7 @@ export class DmaCheck {
     return cpus === 0 ? this.#counts.unknownUnmaps > 0 : entries > lines;
   }
 
-  #device(event: DmaEvent): LinuxDevice {
+  #device(event: LinuxDmaEvent): LinuxDevice {
     const device = this.#devices[event.device];
     if (device !== undefined) return device;
     this.#seen.add(event.device);

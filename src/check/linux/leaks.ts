@@ -1,9 +1,10 @@
 import { toBig } from "../../base/u64.ts";
-import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
-import { type DeviceMappings, FAMILY_NAMES, type LiveMapping } from "./mappings.ts";
+import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
+import type { DeviceMappings } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;
@@ -14,13 +15,13 @@ const CALLER_AFTER = 8;
 const LEFT_OVER = 16;
 const LEFT_OVER_PART = 8;
 
-/** Who made mistakes: a process on a device, or a stretch of events where processes are not told. */
+/** Who made mistakes: a process on a device, or a stretch of events where no process is printed. */
 export class GuiltyCallers {
   readonly #callers = new Set<string>();
   /** Events of errors of unknown callers, by device; in order. */
   readonly #errors = new Map<number, number[]>();
 
-  add({ device, pid, number }: DmaEvent): void {
+  add({ device, pid, number }: LinuxDmaEvent): void {
     if (this.#callers.size >= MAX_CALLERS) return;
     if (pid >= 0) this.#callers.add(`${device} ${pid}`);
     else {

@@ -1,4 +1,4 @@
-import { ATTRIBUTE_BITS, type DmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
+import { ATTRIBUTE_BITS, type LinuxDmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_RESOURCE, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import { type Finding, placeText } from "../findings/finding.ts";
 import type { LinuxDevice } from "./device.ts";
@@ -14,7 +14,7 @@ export class MapCheck {
     this.#report = report;
   }
 
-  map(event: DmaEvent, { mappings, syncs }: LinuxDevice): void {
+  map(event: LinuxDmaEvent, { mappings, syncs }: LinuxDevice): void {
     const mapping = mappings.map(event);
     if (mapping === undefined) return;
     syncs.mapped();
@@ -26,7 +26,7 @@ export class MapCheck {
   }
 
   /** A device's own registers cannot always be mapped; for memory it means that no address is left. */
-  failed(event: DmaEvent, { mappings: { live } }: LinuxDevice): void {
+  failed(event: LinuxDmaEvent, { mappings: { live } }: LinuxDevice): void {
     if (isResource(event)) return;
     const { log, names } = this.#report;
     const known = this.#failures.get(event.device);
@@ -46,5 +46,5 @@ export class MapCheck {
   }
 }
 
-const isResource = (event: DmaEvent): boolean =>
+const isResource = (event: LinuxDmaEvent): boolean =>
   event.kind === DMA_MAP_RESOURCE || (event.attributes & ATTRIBUTE_BITS.MMIO!) !== 0;

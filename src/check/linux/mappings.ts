@@ -1,37 +1,10 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
 import { PIECE, PieceIndex, pieceOf } from "./piece-index.ts";
-
-/** Families of mappings for people, by number. */
-export const FAMILY_NAMES = ["a single map", "a list", "an allocation"] as const;
-
-/** A live mapping of a device, and who made it. */
-export interface LiveMapping {
-  /** Kind of the event that made it. */
-  readonly kind: number;
-  readonly family: number;
-  readonly device: number;
-  readonly direction: number;
-  /** First DMA address, in halves. */
-  readonly dmaHi: number;
-  readonly dmaLo: number;
-  /** Bytes; of a list, those of its first range. */
-  readonly size: number;
-  /** Entries of a list. */
-  readonly entries: number;
-  /** Physical address (of the first entry): exact, as real ones have at most 52 bits. */
-  readonly physical: number;
-  readonly event: number;
-  readonly line: number;
-  readonly pid: number;
-  /** Did the map leave it to the driver to sync (`SKIP_CPU_SYNC`)? */
-  readonly skipsSync: boolean;
-  /** Mappings of its family and direction that its device had made before. */
-  readonly sequence: number;
-}
 
 const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
 
@@ -63,7 +36,7 @@ export class DeviceMappings {
    *
    * @returns undefined for a list of which the kernel wrote out nothing
    */
-  map(event: DmaEvent): LiveMapping | undefined {
+  map(event: LinuxDmaEvent): LiveMapping | undefined {
     const { ranges, rangeSizes, entries } = event;
     const { family } = DMA_KINDS[event.kind]!;
     const isList = family === LIST;
@@ -98,7 +71,7 @@ export class DeviceMappings {
    * address was undone.
    * What may be gone since events were lost is ended only by a call that belongs to it, at its own address.
    */
-  undoneBy(event: DmaEvent): LiveMapping | undefined {
+  undoneBy(event: LinuxDmaEvent): LiveMapping | undefined {
     const { entries, dmaHi, dmaLo, direction } = event;
     if (DMA_KINDS[event.kind]!.family !== LIST) {
       const found = this.#bestFit(event);
@@ -118,7 +91,7 @@ export class DeviceMappings {
   }
 
   /** Which of the mappings that begin at its address an unmap means. */
-  #bestFit(event: DmaEvent): LiveMapping | undefined {
+  #bestFit(event: LinuxDmaEvent): LiveMapping | undefined {
     const { family, calls } = DMA_KINDS[event.kind]!;
     let found: LiveMapping | undefined;
     let most = -1;
@@ -138,7 +111,7 @@ export class DeviceMappings {
   }
 
   /** Can an unmap of other bytes mean this mapping? Else its own map was not seen. */
-  #isPartOf(event: DmaEvent, mapping: LiveMapping): boolean {
+  #isPartOf(event: LinuxDmaEvent, mapping: LiveMapping): boolean {
     const belongs = DMA_KINDS[mapping.kind]!.calls === DMA_KINDS[event.kind]!.calls;
     return belongs && mapping.direction === event.direction && mapping.event >= this.#sureFrom;
   }
@@ -176,7 +149,7 @@ export class DeviceMappings {
   }
 
   /** Takes a mapping away; its address is remembered. */
-  remove(mapping: LiveMapping, { kind, number, line }: DmaEvent): void {
+  remove(mapping: LiveMapping, { kind, number, line }: LinuxDmaEvent): void {
     this.live.delete(mapping);
     this.releasing = true;
     if (DMA_KINDS[kind]!.family === ALLOCATION) this.freed++;
@@ -193,7 +166,7 @@ export class DeviceMappings {
   }
 
   /** What was undone last where an event unmaps or syncs. */
-  pastUnmap(event: DmaEvent): PastUnmap | undefined {
+  pastUnmap(event: LinuxDmaEvent): PastUnmap | undefined {
     const { entries, dmaHi, dmaLo } = event;
     if (!IS_LIST_UNMAP[event.kind]!) return this.#past.get(dmaHi, dmaLo);
     return entries.length === 0 ? undefined : this.#pastLists.get(entries.words[0]!, entries.words[1]!);
@@ -225,11 +198,3 @@ const lastPieceOf = ({ dmaHi, dmaLo, size }: LiveMapping): number =>
 
 const overlap = (a: LiveMapping, b: LiveMapping): boolean =>
   a.physical < b.physical + b.size && b.physical < a.physical + a.size;
-
-/** Does an event give back nothing? That is no error: nvme does so once for each removal. */
-export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: DmaEvent): boolean =>
-  DMA_KINDS[kind]!.family === ALLOCATION && size === 0 && (dmaHi | dmaLo) === 0;
-
-/** Does a mapping begin at the DMA address of an event? */
-export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: DmaEvent): boolean =>
-  mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;

@@ -3,13 +3,13 @@ import {
   ATTRIBUTE_BITS,
   BIDIRECTIONAL,
   DIRECTION_NAMES,
-  type DmaEvent,
   FROM_DEVICE,
+  type LinuxDmaEvent,
   TO_DEVICE,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
 import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";
@@ -48,12 +48,12 @@ interface SyncState {
  */
 export class MissingSyncs {
   readonly #states = new Map<LiveMapping, SyncState>();
-  /** By direction: syncs for the CPU before an unmap that skips them, and for the device behind such a map. */
+  /** By direction: syncs for the CPU before an unmap that skips them, and for the device after such a map. */
   readonly #skipped: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
     new Habit(),
     new Habit(),
   ]);
-  /** By direction: syncs for the CPU behind those for the device, before an unmap that skips them. */
+  /** By direction: syncs for the CPU after those for the device, before an unmap that skips them. */
   readonly #last: readonly Habit[] = DIRECTION_NAMES.map(() => new Habit());
   /** By direction: syncs for the one side that follow one for the other. */
   readonly #turns: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
@@ -86,7 +86,7 @@ export class MissingSyncs {
   }
 
   /**
-   * A ring is given back: the buffers that are unmapped just before and behind
+   * A ring is given back: the buffers that are unmapped just before and after
    * that had not been used. But what is to be sent is mapped when it is used.
    */
   freed(): void {
@@ -98,7 +98,7 @@ export class MissingSyncs {
   }
 
   /** A sync of bytes from `offset` on, in a mapping of this device. */
-  synced(event: DmaEvent, mapping: LiveMapping, offset: number, size: number): void {
+  synced(event: LinuxDmaEvent, mapping: LiveMapping, offset: number, size: number): void {
     this.mapped();
     if (this.#visibleFrom === Number.POSITIVE_INFINITY) {
       // A device can begin to need syncs while it runs. If skipped ones were not seen before, it may have.
@@ -143,7 +143,7 @@ export class MissingSyncs {
   }
 
   /** A single mapping or a list ends. */
-  unmapped(event: DmaEvent, mapping: LiveMapping): void {
+  unmapped(event: LinuxDmaEvent, mapping: LiveMapping): void {
     const state = this.#states.get(mapping);
     const [forCpu = false, forDevice = false] = state?.done ?? [];
     this.#states.delete(mapping);
@@ -168,7 +168,7 @@ export class MissingSyncs {
   }
 
   /** The unmap of what was synced for the CPU once skips that: was it for the CPU that it was synced last? */
-  #lastSync(event: DmaEvent, mapping: LiveMapping, { bytes }: SyncState): void {
+  #lastSync(event: LinuxDmaEvent, mapping: LiveMapping, { bytes }: SyncState): void {
     const habit = this.#last[mapping.direction]!;
     const { pieces } = bytes;
     if (pieces.some(({ side }) => side === FOR_CPU)) {
@@ -214,7 +214,7 @@ export class MissingSyncs {
   #suspect(
     habit: Habit,
     mapping: LiveMapping,
-    event: DmaEvent,
+    event: LinuxDmaEvent,
     text: string,
     between: readonly Place[] = [],
   ): void {

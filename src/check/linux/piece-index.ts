@@ -26,7 +26,7 @@ export class PieceIndex<T> {
     }
   }
 
-  /** Takes out what {@link add} was told; nothing if it was not. */
+  /** Takes out what {@link add} put in; nothing if it did not. */
   remove(first: number, last: number, mapping: T): void {
     if (this.#huge.delete(mapping)) return;
     if (last - first >= MAX_PIECES) return;

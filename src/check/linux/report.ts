@@ -1,9 +1,9 @@
 import { toBig } from "../../base/u64.ts";
-import type { DmaEvent } from "../../formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import { GuiltyCallers } from "./leaks.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
@@ -23,7 +23,7 @@ interface HeldFinding {
 
 /**
  * What is wrong in a recording of Linux. Findings are kept back until no lost
- * events can stand behind them that would explain them.
+ * events can stand after them that would explain them.
  */
 export class DmaReport {
   readonly log: FindingLog = new FindingLog();
@@ -44,7 +44,7 @@ export class DmaReport {
    * @param stillMapped a mapping that should have been undone before the event
    */
   add(
-    event: DmaEvent,
+    event: LinuxDmaEvent,
     kind: FindingKind,
     mapping: LiveMapping | undefined,
     causes: readonly Place[],
@@ -68,7 +68,7 @@ export class DmaReport {
   }
 
   /** A second unmap. */
-  addDoubleUnmap(event: DmaEvent, past: PastUnmap): void {
+  addDoubleUnmap(event: LinuxDmaEvent, past: PastUnmap): void {
     const made = { event: past.madeEvent, line: past.madeLine };
     this.guilty.add(event);
     this.#hold(event, {
@@ -89,9 +89,9 @@ export class DmaReport {
 
   /**
    * A mapping is undone. Events of equal times on two CPUs have no order: what was said of it at the same time on
-   * another CPU may have happened behind this.
+   * another CPU may have happened after this.
    */
-  undone({ seconds, nanoseconds, ticks, cpu }: DmaEvent, mapping: LiveMapping): void {
+  undone({ seconds, nanoseconds, ticks, cpu }: LinuxDmaEvent, mapping: LiveMapping): void {
     if (this.#held.length === 0) return;
     const hasNoOrder = (held: HeldFinding): boolean =>
       held.stillMapped === mapping &&
@@ -111,7 +111,7 @@ export class DmaReport {
     this.#release(Number.POSITIVE_INFINITY);
   }
 
-  #hold(event: DmaEvent, finding: NewFinding, stillMapped?: LiveMapping): void {
+  #hold(event: LinuxDmaEvent, finding: NewFinding, stillMapped?: LiveMapping): void {
     const { number, seconds, nanoseconds, ticks, cpu } = event;
     this.#held.push({ event: number, finding, seconds, nanoseconds, ticks, cpu, stillMapped });
   }
@@ -126,7 +126,7 @@ export class DmaReport {
 }
 
 /** Where an event stands. */
-export const placeOfDma = ({ number, line }: DmaEvent): Place => ({ event: number, line });
+export const placeOfDma = ({ number, line }: LinuxDmaEvent): Place => ({ event: number, line });
 
 /** Pages of 4 KiB that so many bytes take. */
 export const pagesOf = (bytes: number): number => Math.ceil(bytes / 4096);

@@ -1,5 +1,5 @@
 import type { Place } from "../findings/finding.ts";
-import type { LiveMapping } from "./mappings.ts";
+import type { LiveMapping } from "./live-mapping.ts";
 
 /** Suspects of a kind that are kept: with more than these it is how the driver works. */
 const MAX_SUSPECTS = 1024;

@@ -5,7 +5,7 @@ export type Side = typeof FOR_CPU | typeof FOR_DEVICE;
 export const FOR_CPU = 0;
 export const FOR_DEVICE = 1;
 
-/** Pieces of a mapping that are told apart; a driver that makes more is not followed. */
+/** Pieces of a mapping that are distinguished; a driver that makes more is not followed. */
 const MAX_PIECES = 256;
 
 /** Bytes of a mapping that one sync was the last for. */

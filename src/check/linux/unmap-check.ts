@@ -1,8 +1,8 @@
-import { DIRECTION_NAMES, type DmaEvent } from "../../formats/trace/dma-event.ts";
+import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import { placeText } from "../findings/finding.ts";
 import type { LinuxDevice } from "./device.ts";
-import { FAMILY_NAMES, isAt, type LiveMapping } from "./mappings.ts";
+import { FAMILY_NAMES, isAt, type LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { DmaReport } from "./report.ts";
  *
  * @returns false if nobody knows what it ends
  */
-export function checkUnmap(event: DmaEvent, device: LinuxDevice, report: DmaReport): boolean {
+export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: DmaReport): boolean {
   const { mappings, syncs } = device;
   const mapping = mappings.undoneBy(event);
   if (mapping === undefined) {
@@ -34,7 +34,7 @@ export function checkUnmap(event: DmaEvent, device: LinuxDevice, report: DmaRepo
 }
 
 /** Compares an unmap with the map that it undoes. */
-function compare(event: DmaEvent, mapping: LiveMapping, report: DmaReport): void {
+function compare(event: LinuxDmaEvent, mapping: LiveMapping, report: DmaReport): void {
   const made = placeText(mapping);
   const [map, unmap] = [DMA_KINDS[mapping.kind]!, DMA_KINDS[event.kind]!];
   const say = (kind: "mismatch" | "size-mismatch" | "direction-mismatch", text: string): void =>

@@ -1,5 +1,5 @@
 import { hex, toBig } from "../../base/u64.ts";
-import { INDIRECT, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { INDIRECT, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { type Finding, type FindingLog, pagesText, placeOf } from "../findings/finding.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
@@ -9,7 +9,7 @@ export class RamFindings {
   readonly #ram: bigint;
   #last: Finding | undefined;
   #window: RebuiltWindow | undefined;
-  /** Page behind the last finding. */
+  /** Page after the last finding. */
   #next = -1;
 
   /** @param ram bytes of the guest's memory, from address 0 */
@@ -19,7 +19,7 @@ export class RamFindings {
   }
 
   /** To be called for a call that maps pages. */
-  mapping(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const { page } = rebuilt.window;
     const size = 1n << BigInt(page.shift);
     const last = toBig((event.tceHi & page.maskHi) >>> 0, (event.tceLo & page.maskLo) >>> 0);

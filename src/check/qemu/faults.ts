@@ -1,5 +1,5 @@
 import { hex, toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import {
   type Finding,
@@ -25,7 +25,7 @@ export class FaultFindings {
   }
 
   /** @returns true if a translation that the engine does not give is explained by an unmap */
-  translated(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {
+  translated(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {
     const table = rebuilt.window.table!;
     table.load(index);
     const known = rebuilt.knows(index);
@@ -42,7 +42,7 @@ export class FaultFindings {
   }
 
   /** A translation outside of the table, which is a fault, too. */
-  outside(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  outside(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const offset = toBig(event.iobaHi, event.iobaLo);
     const index = Number(offset >> BigInt(rebuilt.window.pageShift));
     this.#add(event, rebuilt, index, undefined, {
@@ -53,7 +53,7 @@ export class FaultFindings {
     });
   }
 
-  #fault(event: TraceEvent, rebuilt: RebuiltWindow, index: number, unmap: Place | undefined): void {
+  #fault(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, unmap: Place | undefined): void {
     if (unmap !== undefined) {
       this.#afterUnmap(event, rebuilt, index, unmap, "failed");
       return;
@@ -66,7 +66,13 @@ export class FaultFindings {
     });
   }
 
-  #afterUnmap(event: TraceEvent, rebuilt: RebuiltWindow, index: number, unmap: Place, what: string): void {
+  #afterUnmap(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    index: number,
+    unmap: Place,
+    what: string,
+  ): void {
     this.#add(event, rebuilt, index, unmap, {
       kind: "dma-after-unmap",
       severity: "error",
@@ -77,7 +83,7 @@ export class FaultFindings {
 
   /** Faults of one cause on pages side by side are one finding. */
   #add(
-    event: TraceEvent,
+    event: QemuTraceEvent,
     rebuilt: RebuiltWindow,
     index: number,
     cause: Place | undefined,

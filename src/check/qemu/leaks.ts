@@ -1,5 +1,5 @@
 import { type Permission, permText } from "../../base/permission.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type Finding, type FindingLog, type Place, pagesText, placeText } from "../findings/finding.ts";
@@ -56,12 +56,12 @@ export class LeakFindings {
     );
   }
 
-  mapping(event: TraceEvent, rebuilt: RebuiltWindow, count: number): void {
+  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, count: number): void {
     this.#kindsOf(rebuilt)[permOf(event.tceLo)]!.made.add(event.number, count);
   }
 
   /** An entry of a permission is about to be unmapped: how long did it live? */
-  unmapping(event: TraceEvent, rebuilt: RebuiltWindow, index: number, perm: Permission): void {
+  unmapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, perm: Permission): void {
     const made = perm === 0 ? -1 : rebuilt.history.eventAt(index);
     if (made < 0) return;
     const kind = this.#kindsOf(rebuilt)[perm]!;

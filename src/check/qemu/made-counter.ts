@@ -24,7 +24,7 @@ export class MadeCounter {
     this.#totals = this.#totals.filter((_total, i) => i % 2 === 1);
   }
 
-  /** How many were made behind an event, at least. */
+  /** How many were made after an event, at least. */
   madeSince(event: number): number {
     let low = 0;
     let high = this.#events.length;

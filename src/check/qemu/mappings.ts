@@ -1,6 +1,6 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import { PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { CheckOptions } from "../check-options.ts";
 import {
@@ -39,7 +39,13 @@ export class MappingFindings {
    *
    * @param was permission of the first of them until then
    */
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void {
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void {
     const maps = permOf(event.tceLo) !== 0;
     if (count === 1) {
       if ((was !== 0) !== maps) {
@@ -57,7 +63,7 @@ export class MappingFindings {
   }
 
   /** Pages that are mapped are mapped again; those of which nobody knows what was there are left out. */
-  #mappedRange(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  #mappedRange(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const table = rebuilt.window.table!;
     // Of a list only the last value is printed.
     const value = event.kind === PUT || event.kind === STUFF ? toBig(event.tceHi, event.tceLo) : undefined;
@@ -77,13 +83,17 @@ export class MappingFindings {
   }
 
   /** Pages that some event mapped are mapped again, all to what they map already (`same`) or none. */
-  #mapped(event: TraceEvent, rebuilt: RebuiltWindow, { first, pages, was, same, maker }: MappedAgain): void {
+  #mapped(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    { first, pages, was, same, maker }: MappedAgain,
+  ): void {
     const by = maker === undefined ? "before the trace began" : `by ${placeText(maker)}`;
     const now =
       event.kind === PUT || event.kind === STUFF
         ? hex(toBig(event.tceHi, event.tceLo))
         : "an entry of a list";
-    this.#add(rebuilt, first, pages, event, maker, {
+    this.#add(rebuilt, { first, pages }, event, maker, {
       kind: same ? "double-map" : "replaced-live",
       severity: same ? "warning" : "error",
       places: [],
@@ -94,7 +104,7 @@ export class MappingFindings {
   }
 
   /** What was never mapped is cleared at the start of a driver. */
-  #unmapped(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  #unmapped(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const now = placeOf(event);
     this.#sweeps.unmapped(rebuilt, first, count, true);
     rebuilt.history.forEachRun(first, first + count, (from, pages, before) => {
@@ -111,7 +121,7 @@ export class MappingFindings {
     });
   }
 
-  #unmappedRange(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  #unmappedRange(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const end = first + count;
     let at = first;
     const gapTo = (to: number): void => {
@@ -128,9 +138,8 @@ export class MappingFindings {
   /** Makes a finding of pages that follow one another, or lengthens the last one when this is its next page. */
   #add(
     rebuilt: RebuiltWindow,
-    first: number,
-    pages: number,
-    event: TraceEvent,
+    { first, pages }: { readonly first: number; readonly pages: number },
+    event: QemuTraceEvent,
     cause: Place | undefined,
     finding: NewFinding,
   ): void {

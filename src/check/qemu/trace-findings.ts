@@ -1,6 +1,6 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
@@ -48,7 +48,13 @@ export class TraceFindings implements RebuildObserver {
     return this.#records.all(this.#live);
   }
 
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void {
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void {
     this.#mappings.changing(event, rebuilt, first, count, was);
     if (permOf(event.tceLo) === 0) {
       this.#leaks.unmapping(event, rebuilt, first, was);
@@ -58,21 +64,21 @@ export class TraceFindings implements RebuildObserver {
     this.#ram?.mapping(event, rebuilt, first, count);
   }
 
-  changed(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { table, entries } = rebuilt.window;
     // Nearly no window gets here.
     if (table!.validCount >= entries * this.#options.fullAt) this.#windowFindings.grown(event, rebuilt);
   }
 
-  translated(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {
+  translated(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {
     return this.#faults.translated(event, rebuilt, index, same);
   }
 
-  outside(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  outside(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     this.#faults.outside(event, rebuilt);
   }
 
-  refused(event: TraceEvent, refusal: Refusal | undefined): void {
+  refused(event: QemuTraceEvent, refusal: Refusal | undefined): void {
     const rule = refusal?.rule ?? "the arguments are not what the call takes";
     const call = refusal?.call ?? "a call";
     const key = `${call} ${rule} ${event.liobn}`;
@@ -109,7 +115,7 @@ export class TraceFindings implements RebuildObserver {
     this.#live.delete(rebuilt);
   }
 
-  mismatch(event: TraceEvent, { expected, actual, text }: Mismatch): void {
+  mismatch(event: QemuTraceEvent, { expected, actual, text }: Mismatch): void {
     const { liobn } = event;
     this.log.add({
       kind: "mismatch",

@@ -1,4 +1,4 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type FindingLog, placeOf } from "../findings/finding.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
@@ -23,7 +23,7 @@ export class WindowFindings {
   }
 
   /** To be called when entries of a window that is nearly full were stored. */
-  grown(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  grown(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { window } = rebuilt;
     const live = window.table!.validCount;
     if (live < this.#lookAt.get(rebuilt)!) return;

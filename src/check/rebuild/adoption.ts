@@ -1,12 +1,12 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import { POST_LOAD, PRE_SAVE, type TraceEvent } from "../../formats/trace/trace-event.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { POST_LOAD, PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS } from "../../spapr/phb.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, placeOf } from "../findings/finding.ts";
-import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
+import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
@@ -19,7 +19,7 @@ export const NO_MASK = 0xffff_ffff;
 /** Where a saved state is loaded. */
 const BEFORE_ALL: Place = { event: 0, line: 0 };
 
-/** Windows that are there without having been created in the trace: it begins behind that, or they were saved. */
+/** Windows that are there without having been created in the trace: it begins after that, or they were saved. */
 export class WindowAdoption {
   readonly #windows: RebuiltWindows;
   readonly #hosts: WindowHosts;
@@ -50,7 +50,7 @@ export class WindowAdoption {
   }
 
   /** A saved or loaded table: the geometry is printed, the entries are not. */
-  saved(event: TraceEvent, entries: number): void {
+  saved(event: QemuTraceEvent, entries: number): void {
     const { liobn } = event;
     const busOffset = toBig(event.busOffsetHi, event.busOffsetLo);
     const rebuilt = this.#windows.byLiobn.get(liobn);
@@ -75,18 +75,18 @@ export class WindowAdoption {
   }
 
   /** The window of a successful call that the trace did not create, if its geometry can be guessed. */
-  called(event: TraceEvent): RebuiltWindow | undefined {
+  called(event: QemuTraceEvent): RebuiltWindow | undefined {
     const { liobn } = event;
-    if (liobn < PCI_LIOBN_FLAG) return this.vio(event, Certainty.UNKNOWN);
+    if (!isPciLiobn(liobn)) return this.vio(event, Certainty.UNKNOWN);
     // A default window is likely. Others tell their page size with the first translation.
     if ((liobn & 0xff) !== 0 || event.iobaHi !== 0) return undefined;
     return this.#default(liobn);
   }
 
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
-  translated(event: TraceEvent): RebuiltWindow | undefined {
+  translated(event: QemuTraceEvent): RebuiltWindow | undefined {
     const { liobn, mask } = event;
-    if (liobn < PCI_LIOBN_FLAG) return this.#windows.byLiobn.get(liobn) ?? this.vio(event, Certainty.UNKNOWN);
+    if (!isPciLiobn(liobn)) return this.#windows.byLiobn.get(liobn) ?? this.vio(event, Certainty.UNKNOWN);
     const pageShift = 32 - Math.clz32(mask);
     if (mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1) return undefined;
     if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#default(liobn);
@@ -107,7 +107,7 @@ export class WindowAdoption {
   }
 
   /** @param certainty of an empty table that is known to be new, or of one that may hold anything */
-  vio(event: TraceEvent, certainty: number): RebuiltWindow | undefined {
+  vio(event: QemuTraceEvent, certainty: number): RebuiltWindow | undefined {
     const window = this.#hosts.vioWindow(event.liobn);
     const createdAt = certainty === Certainty.KNOWN ? placeOf(event) : undefined;
     return window === undefined ? undefined : this.#windows.add(window, certainty, false, createdAt);

@@ -1,11 +1,12 @@
 import type { PageStep } from "../../base/page-step.ts";
-import { INDIRECT, PUT, STUFF, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { INDIRECT, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 
 /** Does an event report a call that stores entries? */
-export const isStore = ({ kind }: TraceEvent): boolean => kind === PUT || kind === STUFF || kind === INDIRECT;
+export const isStore = ({ kind }: QemuTraceEvent): boolean =>
+  kind === PUT || kind === STUFF || kind === INDIRECT;
 
 /** Pages that a call asked for. */
-export const askedPages = (event: TraceEvent): number =>
+export const askedPages = (event: QemuTraceEvent): number =>
   event.kind === STUFF ? event.pagesLo : event.kind === INDIRECT ? event.lastLo + 1 : 1;
 
 /**
@@ -20,7 +21,7 @@ export class CallRange {
   startHi = 0;
   startLo = 0;
 
-  read(event: TraceEvent, page: PageStep): void {
+  read(event: QemuTraceEvent, page: PageStep): void {
     this.startHi = event.iobaHi;
     this.startLo = event.iobaLo;
     if (event.kind !== STUFF || event.failed) return;
@@ -35,7 +36,7 @@ export class CallRange {
  *
  * @param room entries from the first one to the end of the window
  */
-export function storedPages(event: TraceEvent, room: number): number {
+export function storedPages(event: QemuTraceEvent, room: number): number {
   if (!event.failed) return askedPages(event);
   return event.kind === INDIRECT ? Math.max(0, room) : 0;
 }

@@ -1,5 +1,5 @@
 import { hex } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import type { Refusal } from "../../spapr/observer.ts";
@@ -43,7 +43,7 @@ export class RebuiltCalls {
     };
   }
 
-  put(event: TraceEvent): void {
+  put(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
@@ -59,7 +59,7 @@ export class RebuiltCalls {
   }
 
   /** Books and tells that a successful call is going to store entries. */
-  #changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  #changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     if (event.failed || first + count > rebuilt.window.entries) return;
     const table = rebuilt.window.table!;
     table.load(first);
@@ -68,7 +68,7 @@ export class RebuiltCalls {
     rebuilt.changing(event, first, count, was);
   }
 
-  get(event: TraceEvent): void {
+  get(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined && !event.failed) {
       this.#verdicts.skip();
@@ -86,7 +86,7 @@ export class RebuiltCalls {
     }
   }
 
-  stuff(event: TraceEvent): void {
+  stuff(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
       if (!event.failed) this.#verdicts.skip();
@@ -109,7 +109,7 @@ export class RebuiltCalls {
   }
 
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
-  #stuffFailed(event: TraceEvent, rebuilt: RebuiltWindow): void {
+  #stuffFailed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { window } = rebuilt;
     if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
       this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
@@ -120,7 +120,7 @@ export class RebuiltCalls {
     this.#verdicts.skip();
   }
 
-  indirect(event: TraceEvent): void {
+  indirect(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
     if (rebuilt === undefined) {
       if (!event.failed) this.#verdicts.skip();
@@ -167,17 +167,17 @@ export class RebuiltCalls {
     return fits;
   }
 
-  #callPut(event: TraceEvent): number {
+  #callPut(event: QemuTraceEvent): number {
     this.#setArguments(event.tceHi, event.tceLo, 0);
     return this.#call(Hcall.PUT_TCE, event, event.iobaHi, event.iobaLo);
   }
 
-  #callStuff(event: TraceEvent, startHi: number, startLo: number): number {
+  #callStuff(event: QemuTraceEvent, startHi: number, startLo: number): number {
     this.#setArguments(event.tceHi, event.tceLo, event.pagesLo);
     return this.#call(Hcall.STUFF_TCE, event, startHi, startLo);
   }
 
-  #callList(event: TraceEvent, count: number): number {
+  #callList(event: QemuTraceEvent, count: number): number {
     this.#setArguments(0, LIST_ADDRESS, count);
     return this.#call(Hcall.PUT_TCE_INDIRECT, event, event.iobaHi, event.iobaLo);
   }
@@ -191,7 +191,7 @@ export class RebuiltCalls {
     words[9] = r7;
   }
 
-  #call(opcode: number, event: TraceEvent, iobaHi: number, iobaLo: number): number {
+  #call(opcode: number, event: QemuTraceEvent, iobaHi: number, iobaLo: number): number {
     const { words } = this.#registers;
     words[0] = 0;
     words[1] = opcode;
@@ -204,7 +204,7 @@ export class RebuiltCalls {
   }
 
   /** @returns false if the status is not the recorded one; then the entry is left alone */
-  #checkStatus(event: TraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
+  #checkStatus(event: QemuTraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
     if (status === 0 ? !event.failed : status === event.ret) {
       this.#verdicts.counts.statuses++;
       if (status !== 0) this.#observer?.refused(event, this.#refusal);
@@ -216,7 +216,7 @@ export class RebuiltCalls {
   }
 
   /** The window of a call; one that a successful call used, but the trace did not create, is adopted. */
-  #windowOf(event: TraceEvent): RebuiltWindow | undefined {
+  #windowOf(event: QemuTraceEvent): RebuiltWindow | undefined {
     const rebuilt = this.#windows.find(event);
     return rebuilt !== undefined || event.failed ? rebuilt : this.#adoption.called(event);
   }

@@ -16,7 +16,7 @@ export const POSITION_SPAN: number = 2 ** 30;
  * the whole.
  */
 export class PositionScale {
-  /** First event at or behind each multiple of {@link POSITION_SPAN}. */
+  /** First event at or after each multiple of {@link POSITION_SPAN}. */
   readonly #passed: number[] = [];
 
   /** To be called for each event, before any place of it is asked for. */
@@ -54,7 +54,7 @@ export class EntryHistory {
     return this.#changes.storedCount;
   }
 
-  /** @throws IommuError LIMIT_EXCEEDED behind 2^32 events */
+  /** @throws IommuError LIMIT_EXCEEDED after 2^32 events */
   note(first: number, count: number, event: number, position: number): void {
     if (event > MAX_EVENTS) {
       throw new IommuError("LIMIT_EXCEEDED", `event ${event}: the history holds 2^32 events`, { event });

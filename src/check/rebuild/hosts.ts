@@ -1,6 +1,6 @@
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Machine } from "../../spapr/machine.ts";
-import { MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_FIRST_REG } from "../../spapr/papr.ts";
+import { isPciLiobn, MAX_PHB_INDEX, phbOfLiobn, VIO_FIRST_REG } from "../../spapr/papr.ts";
 import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
 
 /** Every page size: a trace shows which ones its machine allowed. */
@@ -32,7 +32,7 @@ export class WindowHosts {
 
   /** The window of a LIOBN with a new geometry; undefined if it is removed by that, or no window can be so. */
   placed(liobn: number, pageShift: number, busOffset: bigint, entries: number): DmaWindow | undefined {
-    if (liobn < PCI_LIOBN_FLAG) return this.vioWindow(liobn);
+    if (!isPciLiobn(liobn)) return this.vioWindow(liobn);
     const index = phbOfLiobn(liobn);
     if (index > MAX_PHB_INDEX || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
     const isNew = this.known(index) === undefined;
@@ -56,6 +56,3 @@ export class WindowHosts {
     return vio.add({ type: "spapr-vlan", reg: liobn }).window ?? undefined;
   }
 }
-
-/** Number of the bridge that has the window of a LIOBN; not one that a machine has for LIOBNs that are damage. */
-export const phbOfLiobn = (liobn: number): number => Math.floor((liobn - PCI_LIOBN_FLAG) / 0x100);

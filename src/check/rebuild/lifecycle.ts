@@ -1,10 +1,10 @@
 import { hex, log2Of, toBig } from "../../base/u64.ts";
-import { DDW_CREATE, DDW_RESET, POST_LOAD, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { DDW_CREATE, DDW_RESET, POST_LOAD, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Machine } from "../../spapr/machine.ts";
-import { buidOf, MAX_PHB_INDEX, PCI_LIOBN_FLAG, RtasToken } from "../../spapr/papr.ts";
+import { buidOf, isPciLiobn, MAX_PHB_INDEX, phbOfLiobn, RtasToken } from "../../spapr/papr.ts";
 import { type Place, placeOf } from "../findings/finding.ts";
 import type { WindowAdoption } from "./adoption.ts";
-import { phbOfLiobn, type WindowHosts } from "./hosts.ts";
+import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
@@ -44,9 +44,9 @@ export class WindowLifecycle {
    * A table was allocated. For a VIO device, and for a bridge that is new, that
    * says it all; otherwise the next event tells what happened.
    */
-  newTable(event: TraceEvent): void {
+  newTable(event: QemuTraceEvent): void {
     const { liobn } = event;
-    if (liobn < PCI_LIOBN_FLAG) {
+    if (!isPciLiobn(liobn)) {
       if (!this.#windows.byLiobn.has(liobn)) this.#adoption.vio(event, Certainty.KNOWN);
       return;
     }
@@ -60,7 +60,7 @@ export class WindowLifecycle {
    * one means that the bridge was reset with its machine, or plugged; another
    * window's table was only allocated anew, because a device was plugged.
    */
-  settle(next: TraceEvent | undefined): void {
+  settle(next: QemuTraceEvent | undefined): void {
     const liobn = this.#pendingTable;
     this.#pendingTable = -1;
     if (liobn < 0) return;
@@ -77,7 +77,7 @@ export class WindowLifecycle {
   }
 
   /** All windows of a bridge go, and the default one comes, empty. */
-  reset(event: TraceEvent): void {
+  reset(event: QemuTraceEvent): void {
     if (!this.#resetPhb(phbOf(event), placeOf(event))) this.#verdicts.skip();
   }
 
@@ -91,7 +91,7 @@ export class WindowLifecycle {
     return true;
   }
 
-  query(event: TraceEvent): void {
+  query(event: QemuTraceEvent): void {
     const index = phbOf(event);
     const phb = this.#hosts.known(index);
     const sure =
@@ -112,7 +112,7 @@ export class WindowLifecycle {
     }
   }
 
-  create(event: TraceEvent): void {
+  create(event: QemuTraceEvent): void {
     const { liobn } = event;
     const index = phbOfLiobn(liobn);
     const slot = liobn & 0xff;
@@ -147,7 +147,7 @@ export class WindowLifecycle {
     if (window.enabled) this.#windows.add(window, Certainty.KNOWN, false, placeOf(event));
   }
 
-  remove(event: TraceEvent): void {
+  remove(event: QemuTraceEvent): void {
     if (!this.#windows.remove(event.liobn, "removed", placeOf(event))) {
       this.#verdicts.skip();
       return;
@@ -159,6 +159,6 @@ export class WindowLifecycle {
   }
 }
 
-const phbOf = (event: TraceEvent): number => Number(toBig(event.buidHi, event.buidLo) - buidOf(0));
+const phbOf = (event: QemuTraceEvent): number => Number(toBig(event.buidHi, event.buidLo) - buidOf(0));
 
-const buidCells = (event: TraceEvent): number[] => [event.buidHi, event.buidLo];
+const buidCells = (event: QemuTraceEvent): number[] => [event.buidHi, event.buidLo];

@@ -1,5 +1,5 @@
 import type { Permission } from "../../base/permission.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import type { Place } from "../findings/finding.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
@@ -13,7 +13,7 @@ export type Removal =
   | "reset";
 
 /**
- * Hears what a rebuilt trace does to its windows. Changes are told before they
+ * Is notified of what a rebuilt trace does to its windows: of changes before they
  * are made, and only if the recorded call succeeded.
  */
 export interface RebuildObserver {
@@ -22,22 +22,28 @@ export interface RebuildObserver {
    *
    * @param was permission that the first of them has until then; nearly every call stores but one
    */
-  changing(event: TraceEvent, rebuilt: RebuiltWindow, first: number, count: number, was: Permission): void;
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void;
   /** They were stored, and the engine gave the recorded status. */
-  changed(event: TraceEvent, rebuilt: RebuiltWindow): void;
+  changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void;
   /**
    * A translation that failed, or that the engine (`same` is false) does not
    * give, of an entry of a window; called before it is compared.
    *
    * @returns true if that explains it, so that it is not to be compared
    */
-  translated(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean;
+  translated(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean;
   /** A translation outside of the table. */
-  outside(event: TraceEvent, rebuilt: RebuiltWindow): void;
+  outside(event: QemuTraceEvent, rebuilt: RebuiltWindow): void;
   /** A call that both the real system and the engine refused. */
-  refused(event: TraceEvent, refusal: Refusal | undefined): void;
+  refused(event: QemuTraceEvent, refusal: Refusal | undefined): void;
   created(rebuilt: RebuiltWindow): void;
   /** The window is still as it was. */
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void;
-  mismatch(event: TraceEvent, mismatch: Mismatch): void;
+  mismatch(event: QemuTraceEvent, mismatch: Mismatch): void;
 }

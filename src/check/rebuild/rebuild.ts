@@ -9,8 +9,8 @@ import {
   POST_LOAD,
   PRE_SAVE,
   PUT,
+  type QemuTraceEvent,
   STUFF,
-  type TraceEvent,
   XLATE,
 } from "../../formats/trace/trace-event.ts";
 import { Machine } from "../../spapr/machine.ts";
@@ -101,7 +101,7 @@ export class Rebuild {
   }
 
   /** Brings the windows up to date before `next` happens, for who wants to look at them there. */
-  settle(next: TraceEvent): void {
+  settle(next: QemuTraceEvent): void {
     this.#lifecycle.settle(next);
   }
 
@@ -111,7 +111,7 @@ export class Rebuild {
   }
 
   /** Takes one event; the object may be reused afterwards. */
-  handle(event: TraceEvent): void {
+  handle(event: QemuTraceEvent): void {
     const lifecycle = this.#lifecycle;
     if (event.position >= POSITION_SPAN) this.#windows.scale.note(event.number, event.position);
     if (lifecycle.pending) lifecycle.settle(event);

@@ -1,5 +1,5 @@
 import type { Permission } from "../../base/permission.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
@@ -61,13 +61,22 @@ export class RebuiltWindow {
   readonly createdAt: Place | undefined;
   /** Which event changed each entry last. */
   readonly history: EntryHistory;
-  /** Which event told what was in an entry that no call of the trace had made known. */
+  /** Which event showed what was in an entry that no call of the trace had made known. */
   readonly learned: EntryHistory;
   readonly #certainty: TceTable;
-  /** All entries that are not known lie in `[#doubtFirst, #doubtEnd)`: nearly every look ends at these two. */
+  /**
+   * Nearly every look ends at these two.
+   *
+   * Invariant *doubt*: all entries that are not known lie in `[#doubtFirst, #doubtEnd)`, which is empty only if there
+   * are none; {@link mark}, the only way in which certainties change, widens it.
+   */
   #doubtFirst = 0;
   #doubtEnd = 0;
-  /** An entry in there that is known: a device reads its rings again and again. */
+  /**
+   * An entry found in there: a device reads its rings again and again.
+   *
+   * Invariant *last known*: it is known, or -1; {@link mark} forgets it where an entry may become doubtful.
+   */
   #lastKnown = -1;
 
   constructor(
@@ -99,7 +108,7 @@ export class RebuiltWindow {
    *
    * @param was permission of the first of them until then
    */
-  changing(event: TraceEvent, first: number, count: number, was: Permission): void {
+  changing(event: QemuTraceEvent, first: number, count: number, was: Permission): void {
     const { history } = this;
     const table = this.window.table!;
     if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);

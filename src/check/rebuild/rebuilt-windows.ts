@@ -1,4 +1,4 @@
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Place } from "../findings/finding.ts";
 import { PositionScale } from "./entry-history.ts";
@@ -9,7 +9,12 @@ import { RebuiltWindow } from "./rebuilt-window.ts";
 export class RebuiltWindows {
   readonly scale: PositionScale = new PositionScale();
   readonly #byLiobn = new Map<number, RebuiltWindow>();
-  /** The window found last, while it is there: nearly all events are of the window of the one before. */
+  /**
+   * The window found last: nearly all events are of the window of the one before.
+   *
+   * Invariant *there*: one of {@link #byLiobn} under its own LIOBN, or undefined; {@link add} and {@link remove}, the
+   * only ways in which windows come and go, forget it.
+   */
   #last: RebuiltWindow | undefined;
   readonly #observer: RebuildObserver | null;
 
@@ -22,7 +27,7 @@ export class RebuiltWindows {
   }
 
   /** The window of an event. */
-  find(event: TraceEvent): RebuiltWindow | undefined {
+  find(event: QemuTraceEvent): RebuiltWindow | undefined {
     const last = this.#last;
     if (last !== undefined && event.liobnHi === 0 && event.liobnLo === last.window.liobn) return last;
     this.#last = this.#byLiobn.get(event.liobn);

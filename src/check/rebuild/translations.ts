@@ -1,6 +1,6 @@
 import { entryOf, hex, toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
-import { IommuTranslation } from "../../memory/iommu-region.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { IommuTranslation } from "../../memory/iommu-hooks.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { NO_MASK, type WindowAdoption } from "./adoption.ts";
 import type { RebuildObserver } from "./observer.ts";
@@ -26,7 +26,7 @@ export class RebuiltTranslations {
     this.#counts = verdicts.counts;
   }
 
-  translate(event: TraceEvent): void {
+  translate(event: QemuTraceEvent): void {
     let rebuilt = this.#windows.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
       rebuilt = this.#adoption.translated(event);
@@ -50,7 +50,7 @@ export class RebuiltTranslations {
     else this.#translateOutside(event, rebuilt, same);
   }
 
-  #translateOutside(event: TraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
+  #translateOutside(event: QemuTraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
     if (!same) {
       const { entries } = rebuilt.window;
       this.#verdicts.mismatch(event, "a translation outside of the window", `${entries} entries`);
@@ -60,7 +60,7 @@ export class RebuiltTranslations {
     this.#observer?.outside(event, rebuilt);
   }
 
-  #translateEntry(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+  #translateEntry(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     const { window } = rebuilt;
     if (!same || event.perm === 0) {
       const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
@@ -79,7 +79,7 @@ export class RebuiltTranslations {
   }
 }
 
-const differentPages = (window: DmaWindow, event: TraceEvent): boolean =>
+const differentPages = (window: DmaWindow, event: QemuTraceEvent): boolean =>
   event.mask !== NO_MASK && event.mask !== ~window.page.maskLo >>> 0;
 
 const textOf = (entry: IommuTranslation): string =>

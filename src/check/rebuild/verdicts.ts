@@ -1,4 +1,4 @@
-import { type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
@@ -26,7 +26,7 @@ export interface RebuildCounts {
   contradicted: number;
   /** Translations and reads of unknown entries, which are known from then on. */
   learned: number;
-  /** Events about windows of which the trace has not told enough. */
+  /** Events about windows of which the trace has not shown enough. */
   undetermined: number;
   /** VIO tables found empty that the trace left full: `quiesce` and resets leave no line. */
   silentClears: number;
@@ -46,9 +46,9 @@ export class Verdicts {
     mismatches: 0,
   };
   readonly mismatches: Mismatch[] = [];
-  readonly #onMismatch: (event: TraceEvent, mismatch: Mismatch) => void;
+  readonly #onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void;
 
-  constructor(onMismatch: (event: TraceEvent, mismatch: Mismatch) => void) {
+  constructor(onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void) {
     this.#onMismatch = onMismatch;
   }
 
@@ -58,7 +58,7 @@ export class Verdicts {
   }
 
   /** Books a look at an entry that is not known: it is from now on, as the event shows it. */
-  learn(event: TraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
+  learn(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
     rebuilt.learned.note(index, 1, event.number, event.position);
     if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
     else if (same) this.counts.confirmed++;
@@ -71,7 +71,7 @@ export class Verdicts {
     rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
-  mismatch(event: TraceEvent, expected: string, actual: string): void {
+  mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
     this.counts.mismatches++;
     if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
     const text = formatTraceEvent(event);

@@ -1,7 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import { PRE_SAVE, type TraceEvent } from "../../formats/trace/trace-event.ts";
+import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
 import { isPast, type Moment } from "../state/window-state.ts";
@@ -98,7 +98,7 @@ export class AgainstCheck {
   }
 
   /** Looks at an event before it happens. */
-  #look(event: TraceEvent): void {
+  #look(event: QemuTraceEvent): void {
     const isSave = event.kind === PRE_SAVE;
     const begins = isSave && !this.#inSave;
     this.#inSave = isSave;
@@ -111,7 +111,7 @@ export class AgainstCheck {
     }
   }
 
-  #momentOf(event: TraceEvent): Moment {
+  #momentOf(event: QemuTraceEvent): Moment {
     if (this.#moment !== undefined && "seconds" in this.#moment && Number.isNaN(event.seconds)) {
       throw new IommuError("BAD_ARGUMENT", `${this.#file}: has no times: name an event by its number`);
     }

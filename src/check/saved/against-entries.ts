@@ -6,8 +6,8 @@ import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, pagesText, type Severity } from "../findings/finding.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
-/** Differing stretches of one window that are told each by itself; further ones are told together. */
-const MAX_TOLD = 100;
+/** Differing stretches of one window that are reported each by itself; further ones are reported together. */
+const MAX_REPORTED = 100;
 /** Events that are named for one stretch. */
 const MAX_PLACES = 16;
 
@@ -62,8 +62,8 @@ export class EntryComparison {
   readonly #table: TceView;
   readonly #agreement: WindowAgreement;
   readonly #mismatch: MismatchSink;
-  #told = 0;
-  /** Entries that differ beyond those that are told. */
+  #reported = 0;
+  /** Entries that differ beyond those that are reported. */
   #untold = 0;
 
   /**
@@ -149,11 +149,11 @@ export class EntryComparison {
       agreement.differing += count;
       if (was !== 0n) agreement.agreed -= count;
     }
-    if (this.#told === MAX_TOLD) {
+    if (this.#reported === MAX_REPORTED) {
       this.#untold += count;
       return;
     }
-    this.#told++;
+    this.#reported++;
     const guess = certainty === Certainty.INFERRED ? " (concluded from the last entry of a list)" : "";
     const many = count === 1 ? "" : `, and so on for ${pagesText(count)}`;
     this.#mismatch(
@@ -165,7 +165,7 @@ export class EntryComparison {
     );
   }
 
-  /** An entry that only a translation told of: the bits that no translation shows may be any. */
+  /** An entry that only a translation showed: the bits that no translation shows may be any. */
   #mapTheSame(index: number): boolean {
     const was = this.#rebuilt.window.table!.get(index);
     const is = this.#table.get(index);

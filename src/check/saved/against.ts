@@ -1,11 +1,10 @@
 import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { EntryComparison, NO_AGREEMENT, placesOf, type WindowAgreement } from "./against-entries.ts";
-import { bridgeOf } from "./stream-headers.ts";
 
 /**
  * Compares the windows of a trace, as they are now, with those of a saved machine.
@@ -27,7 +26,7 @@ function findMissing(rebuild: Rebuild, saved: readonly SavedWindow[], log: Findi
   for (const rebuilt of rebuild.windows.values()) {
     const { liobn, isPci } = rebuilt.window;
     // A bridge or device of which nothing was saved was unplugged, which leaves no line.
-    const ownerIsThere = saved.some((one) => isPci && bridgeOf(one.liobn) === bridgeOf(liobn));
+    const ownerIsThere = saved.some((one) => isPci && phbOfLiobn(one.liobn) === phbOfLiobn(liobn));
     if (rebuilt.assumed || !ownerIsThere || saved.some((one) => one.liobn === liobn)) continue;
     log.add({
       kind: "mismatch",
@@ -58,8 +57,8 @@ class WindowComparison {
     else if (table === null) this.#compareGone(rebuilt);
     else if (this.#isElsewhere(rebuilt)) this.#compareElsewhere(rebuilt);
     else {
-      const told = this.#mismatch.bind(this);
-      new EntryComparison(rebuilt, table, agreement, told).compare();
+      const onMismatch = this.#mismatch.bind(this);
+      new EntryComparison(rebuilt, table, agreement, onMismatch).compare();
     }
     if (agreement.unknown === entries) agreement.unknownMapped = table?.storedCount ?? 0;
     return agreement;
@@ -87,11 +86,11 @@ class WindowComparison {
   /** A window of the same bridge that was seen to come: then all windows of the bridge were. */
   #seenSibling(): RebuiltWindow | undefined {
     const { liobn } = this.#saved;
-    if (liobn < PCI_LIOBN_FLAG) return undefined;
+    if (!isPciLiobn(liobn)) return undefined;
     const windows = [...this.#rebuild.windows.values()];
     return windows.find(
       ({ window, assumed, createdAt }) =>
-        window.isPci && bridgeOf(window.liobn) === bridgeOf(liobn) && !assumed && createdAt !== undefined,
+        window.isPci && phbOfLiobn(window.liobn) === phbOfLiobn(liobn) && !assumed && createdAt !== undefined,
     );
   }
 

@@ -3,7 +3,7 @@ import { hex, toBig } from "../../base/u64.ts";
 import type { RamBlock } from "../../formats/migration/ram.ts";
 import type { SectionInfo } from "../../formats/migration/section.ts";
 import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
 import { judgedWindows } from "../findings/judged.ts";
@@ -13,7 +13,7 @@ import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { findFull } from "../windows/full.ts";
 import { findOverlaps } from "../windows/overlaps.ts";
 import type { StaticWindow } from "../windows/static-window.ts";
-import { bridgeOf, contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
+import { contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
 
 /** QEMU's name of a pseries machine's main memory, which begins at 0. */
 const MAIN_MEMORY = "ppc_spapr.ram";
@@ -99,8 +99,8 @@ function byOwner(windows: readonly StaticWindow[]): StaticWindow[][] {
 function staticWindow(saved: SavedWindow, places: Map<SectionInfo, Place>): StaticWindow {
   const { liobn, entries, table } = saved;
   const { busOffset, pageShift } = saved.geometry ?? { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT };
-  const isPci = liobn >= PCI_LIOBN_FLAG;
-  const owner = isPci ? `pci@${bridgeOf(liobn)}` : `vio@${hex(liobn)}`;
+  const isPci = isPciLiobn(liobn);
+  const owner = isPci ? `pci@${phbOfLiobn(liobn)}` : `vio@${hex(liobn)}`;
   return {
     window: { liobn, busOffset, pageShift, page: pageStep(pageShift), entries, isPci, owner, table },
     assumed: false,

@@ -1,18 +1,21 @@
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount, formatSize } from "../../base/units.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import { DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, PCI_LIOBN_FLAG, VIO_WINDOW_BYTES } from "../../spapr/papr.ts";
+import {
+  DEFAULT_PAGE_SHIFT,
+  isPciLiobn,
+  MAX_PHB_INDEX,
+  phbOfLiobn,
+  VIO_WINDOW_BYTES,
+} from "../../spapr/papr.ts";
 
 const TWO64 = 1n << 64n;
 /** A VIO device has one window of this many 4K pages, at 0, for ever. */
 const VIO_ENTRIES = VIO_WINDOW_BYTES >>> DEFAULT_PAGE_SHIFT;
 
-/** Bridge of a PCI LIOBN. */
-export const bridgeOf = (liobn: number): number => Math.floor((liobn - PCI_LIOBN_FLAG) / 0x100);
-
 /** What no QEMU says of a window, as parts of a sentence. */
 export function contradictionsOf(saved: SavedWindow): string[] {
-  return [...contradictionsOfAny(saved), ...(saved.liobn >= PCI_LIOBN_FLAG ? ofPci(saved) : ofVio(saved))];
+  return [...contradictionsOfAny(saved), ...(isPciLiobn(saved.liobn) ? ofPci(saved) : ofVio(saved))];
 }
 
 function contradictionsOfAny({ entries, geometry }: SavedWindow): string[] {
@@ -32,7 +35,7 @@ function contradictionsOfAny({ entries, geometry }: SavedWindow): string[] {
 function ofPci({ liobn, bypass, defWin }: SavedWindow): string[] {
   const found: string[] = [];
   const number = liobn & 0xff;
-  if (bridgeOf(liobn) > MAX_PHB_INDEX || number > 1)
+  if (phbOfLiobn(liobn) > MAX_PHB_INDEX || number > 1)
     found.push("no bridge has a window of that number: bridges are 0 to 30, their windows 0 and 1");
   if (bypass) found.push("bypass is set, which is for VIO devices");
   if (defWin === true && number > 0) found.push("def_win is set, which only window 0 of a bridge ever gets");
@@ -66,7 +69,7 @@ export function contradictionsBetween(windows: readonly SavedWindow[]): [SavedWi
   }
   for (const saved of windows) {
     const { liobn } = saved;
-    if (liobn < PCI_LIOBN_FLAG || (liobn & 0xff) === 0 || seen.has(liobn - (liobn & 0xff))) continue;
+    if (!isPciLiobn(liobn) || (liobn & 0xff) === 0 || seen.has(liobn - (liobn & 0xff))) continue;
     found.push([saved, "its bridge is saved without window 0"]);
   }
   return found;

@@ -1,8 +1,7 @@
-import { hex } from "../../base/u64.ts";
-import { buidOf, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { hex, hiOf, loOf } from "../../base/u64.ts";
+import { buidOf, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS } from "../../spapr/phb.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../../spapr/profile.ts";
-import { phbOfLiobn } from "../rebuild/hosts.ts";
 import type { Operation, Target } from "./target.ts";
 
 /** RAM comes in blocks of 256 MiB. */
@@ -22,7 +21,7 @@ export function headerOf(
   ram: bigint | undefined,
 ): Operation {
   const { finding, liobn, first } = target;
-  const isVio = liobn < PCI_LIOBN_FLAG;
+  const isVio = !isPciLiobn(liobn);
   const index = isVio ? 0 : phbOfLiobn(liobn);
   return {
     header: 1,
@@ -39,7 +38,7 @@ export function headerOf(
 /** The call that creates a window of the bridge that a LIOBN belongs to; sizes as powers of two. */
 export function createCall(liobn: number, pageShift: number, windowShift: number): Operation {
   const buid = buidOf(phbOfLiobn(liobn));
-  const cells = [0, Number(buid >> 32n), Number(buid & 0xffff_ffffn)];
+  const cells = [0, hiOf(buid), loOf(buid)];
   return { op: "rtas", name: CREATE, args: [...cells, pageShift, windowShift], nret: 4 };
 }
 
@@ -50,9 +49,9 @@ export const CREATE = "ibm,create-pe-dma-window";
  * Memory that all targets lie in, as far as a list does not hide them; but
  * where memory ends is what some findings are about.
  */
-function ramOf(operations: readonly Operation[], kind: string, told: bigint | undefined): bigint {
-  if (told !== undefined && (kind === "beyond-ram" || kind === "direct-map-hole")) {
-    const blocks = told / RAM_BLOCK;
+function ramOf(operations: readonly Operation[], kind: string, known: bigint | undefined): bigint {
+  if (known !== undefined && (kind === "beyond-ram" || kind === "direct-map-hole")) {
+    const blocks = known / RAM_BLOCK;
     return (blocks === 0n ? 1n : blocks) * RAM_BLOCK;
   }
   let ram = DEFAULT_RAM;

@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { PageStep } from "../../base/page-step.ts";
-import { hex, log2Of, toBig } from "../../base/u64.ts";
+import { hex, log2, log2Of, toBig } from "../../base/u64.ts";
 import {
   DDW_CREATE,
   DDW_REMOVE,
@@ -9,14 +9,13 @@ import {
   INDIRECT,
   NEW_TABLE,
   PUT,
+  type QemuTraceEvent,
   STUFF,
-  type TraceEvent,
   XLATE,
 } from "../../formats/trace/trace-event.ts";
-import { MAX_LIST_ENTRIES, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { isPciLiobn, MAX_LIST_ENTRIES, phbOfLiobn } from "../../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { askedPages, CallRange } from "../rebuild/call-range.ts";
-import { phbOfLiobn } from "../rebuild/hosts.ts";
 import { CREATE, createCall } from "./header.ts";
 import type { Operation, Target } from "./target.ts";
 
@@ -32,8 +31,8 @@ const LIST_ADDRESS = "0x200000";
 export class ShrinkHistory {
   readonly #target: Target;
   readonly #operations: Operation[] = [];
-  /** Pages of which the trace told something. */
-  readonly #told = new Set<bigint>();
+  /** Pages of which the trace showed something. */
+  readonly #shown = new Set<bigint>();
   /** Did the trace see the window begin? */
   #whole = false;
   readonly #page: PageStep;
@@ -49,7 +48,7 @@ export class ShrinkHistory {
    *
    * @throws IommuError LIMIT_EXCEEDED if too many calls touch the pages
    */
-  take(event: TraceEvent): void {
+  take(event: QemuTraceEvent): void {
     const operation = this.#operationOf(event);
     if (operation === undefined) return;
     if (this.#operations.length >= MAX_OPERATIONS) {
@@ -64,14 +63,14 @@ export class ShrinkHistory {
   /** What was collected, on a machine whose windows are those of its start. */
   get operations(): readonly Operation[] {
     const { liobn, end, busOffset, pageShift } = this.#target;
-    const isCreated = liobn < PCI_LIOBN_FLAG || (liobn & 0xff) === 0 || this.#operations.some(isCreate);
+    const isCreated = !isPciLiobn(liobn) || (liobn & 0xff) === 0 || this.#operations.some(isCreate);
     if (isCreated) return this.#operations;
     // The trace began when the window was there: one that reaches to the pages in question does as well.
-    const windowShift = Math.max(pageShift, (end - busOffset - 1n).toString(2).length);
+    const windowShift = Math.max(pageShift, log2(end - busOffset - 1n) + 1);
     return [createCall(liobn, pageShift, windowShift), ...this.#operations];
   }
 
-  #operationOf(event: TraceEvent): Operation | undefined {
+  #operationOf(event: QemuTraceEvent): Operation | undefined {
     const { liobn } = this.#target;
     switch (event.kind) {
       case DDW_CREATE:
@@ -95,14 +94,16 @@ export class ShrinkHistory {
     }
   }
 
-  #callOf(event: TraceEvent): Operation | undefined {
+  #callOf(event: QemuTraceEvent): Operation | undefined {
     const liobn = hex(event.liobn);
     const ioba = toBig(event.iobaHi, event.iobaLo);
     const tce = hex(toBig(event.tceHi, event.tceLo));
     const result = { ret: event.ret };
     switch (event.kind) {
       case PUT:
-        return this.#tells(ioba, 1) ? { op: "h_put_tce", liobn, ioba: hex(ioba), tce, result } : undefined;
+        return this.#noteTouched(ioba, 1)
+          ? { op: "h_put_tce", liobn, ioba: hex(ioba), tce, result }
+          : undefined;
       case GET: {
         if (!this.#touches(ioba, 1)) return undefined;
         if (event.ret === 0 && this.#isNew(ioba, event.tceLo)) return this.#putBefore(ioba, tce);
@@ -113,11 +114,11 @@ export class ShrinkHistory {
         this.#range.read(event, this.#page);
         const start = toBig(this.#range.startHi, this.#range.startLo);
         const pages = askedPages(event);
-        if (!this.#tells(start, pages)) return undefined;
+        if (!this.#noteTouched(start, pages)) return undefined;
         return { op: "h_stuff_tce", liobn, ioba: hex(start), tce, npages: hex(pages), result };
       }
       case INDIRECT:
-        return this.#tells(ioba, askedPages(event)) ? this.#listOf(event, ioba, result) : undefined;
+        return this.#noteTouched(ioba, askedPages(event)) ? this.#listOf(event, ioba, result) : undefined;
       case XLATE:
         return this.#dmaOf(event, ioba);
       default:
@@ -130,26 +131,26 @@ export class ShrinkHistory {
     return ioba < end && ioba + (BigInt(pages) << BigInt(pageShift)) > first;
   }
 
-  /** Does a call touch the pages? Then the trace has told of them. */
-  #tells(ioba: bigint, pages: number): boolean {
+  /** Does a call touch the pages? Then the trace has shown them. */
+  #noteTouched(ioba: bigint, pages: number): boolean {
     if (!this.#touches(ioba, pages)) return false;
-    if (pages === 1) this.#told.add(ioba);
+    if (pages === 1) this.#shown.add(ioba);
     else this.#whole = true;
     return true;
   }
 
   /** Was a page mapped before the trace began? The guest of the script must do that. */
   #isNew(ioba: bigint, tceLo: number): boolean {
-    return !this.#whole && !this.#told.has(ioba) && (tceLo & TCE_PERM_MASK) !== 0;
+    return !this.#whole && !this.#shown.has(ioba) && (tceLo & TCE_PERM_MASK) !== 0;
   }
 
   #putBefore(ioba: bigint, tce: string): Operation {
-    this.#told.add(ioba);
+    this.#shown.add(ioba);
     return { op: "h_put_tce", liobn: hex(this.#target.liobn), ioba: hex(ioba), tce, result: { ret: 0 } };
   }
 
   /** A list prints its last entry; the others are what they would be if it were linear. */
-  #listOf(event: TraceEvent, ioba: bigint, result: Operation): Operation {
+  #listOf(event: QemuTraceEvent, ioba: bigint, result: Operation): Operation {
     const last = toBig(event.tceHi, event.tceLo);
     const step = 1n << BigInt(this.#target.pageShift);
     const list = Array.from({ length: Math.min(askedPages(event), MAX_LIST_ENTRIES) }, (_entry, i) =>
@@ -160,7 +161,7 @@ export class ShrinkHistory {
   }
 
   /** A translation: what it found is read back; one that failed is a DMA that fails. */
-  #dmaOf(event: TraceEvent, offset: bigint): Operation | undefined {
+  #dmaOf(event: QemuTraceEvent, offset: bigint): Operation | undefined {
     const { busOffset, finding, liobn, pageShift } = this.#target;
     const ioba = busOffset + offset;
     if (!this.#touches(ioba, 1)) return undefined;
@@ -168,7 +169,7 @@ export class ShrinkHistory {
     const tce = hex(toBig(event.tceHi, (event.tceLo | event.perm) >>> 0));
     const page = (ioba >> BigInt(pageShift)) << BigInt(pageShift);
     if (this.#isNew(page, event.perm)) return this.#putBefore(page, tce);
-    if (after && liobn >= PCI_LIOBN_FLAG) {
+    if (after && isPciLiobn(liobn)) {
       return { op: "dma_read", phb: phbOfLiobn(liobn), iova: hex(ioba), len: 4 };
     }
     return { op: "h_get_tce", liobn: hex(liobn), ioba: hex(ioba), result: { ret: 0, tce } };

@@ -1,8 +1,8 @@
 import { parseOpScript } from "../../formats/op-script/script.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { OpRunner } from "../../script/op/run.ts";
 import { reduceList } from "../../script/reduce-list.ts";
-import { Hcall } from "../../spapr/papr.ts";
+import { Hcall, isPciLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
 import { checkOpScript } from "../script-check.ts";
@@ -20,7 +20,7 @@ export interface ShrinkInput {
   /** The last event that is to be taken. */
   readonly lastEvent: number;
   /** @throws IommuError LIMIT_EXCEEDED if they are too many */
-  take(event: TraceEvent): void;
+  take(event: QemuTraceEvent): void;
   /** Events are missing. */
   lose(): void;
   /** @throws IommuError LIMIT_EXCEEDED if they are too many */
@@ -109,9 +109,9 @@ function reduce(
 
 function reasonOf({ finding, liobn }: Target): string {
   if (finding.kind.startsWith("dma-")) {
-    return liobn < 0x8000_0000
-      ? "no operation of a script is a DMA of a VIO device"
-      : "a DMA at this address does not reach the window of a machine that begins anew";
+    return isPciLiobn(liobn)
+      ? "a DMA at this address does not reach the window of a machine that begins anew"
+      : "no operation of a script is a DMA of a VIO device";
   }
   return "the calls on its pages do not lead to it on a machine that begins anew";
 }

@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
@@ -23,7 +23,7 @@ export class ShrinkState {
   }
 
   /** Takes an event of those that led to the state; the object may be reused. */
-  take(event: TraceEvent): void {
+  take(event: QemuTraceEvent): void {
     this.#rebuild.handle(event);
   }
 

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import { isPciLiobn } from "../../spapr/papr.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { WindowRecord } from "../rebuild/window-records.ts";
 
@@ -10,7 +10,7 @@ export type Operation = Readonly<Record<string, unknown>>;
 export interface Target {
   readonly finding: Finding;
   readonly liobn: number;
-  /** First bus address, and the one behind the last page. */
+  /** First bus address, and the one after the last page. */
   readonly first: bigint;
   readonly end: bigint;
   /** The window: its first bus address, and log2 of its page size. */
@@ -41,7 +41,7 @@ export function targetOf(finding: Finding, windows: readonly WindowRecord[]): Ta
   const before = (record: WindowRecord): boolean => (record.createdAt?.event ?? 0) <= (events.at(-1) ?? 0);
   const window = windows.findLast((record) => record.liobn === liobn && before(record));
   const isDma64 = (record: WindowRecord): boolean =>
-    liobn >= PCI_LIOBN_FLAG && record.liobn === liobn - (liobn & 0xff) + 1;
+    isPciLiobn(liobn) && record.liobn === liobn - (liobn & 0xff) + 1;
   const { busOffset = 0n, pageShift = 12 } = window ?? {};
   return {
     finding,

@@ -1,8 +1,8 @@
 import { permText } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import type { TraceEvent } from "../../formats/trace/trace-event.ts";
-import { DEFAULT_PAGE_SHIFT, PCI_LIOBN_FLAG } from "../../spapr/papr.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
@@ -43,8 +43,8 @@ export interface StateRun {
 /** When: before an event of that number, at the first event of that time (seconds), or at the end. */
 export type Moment = { readonly event: number } | { readonly seconds: number } | undefined;
 
-/** Is the event behind the moment, so that the state before it is what was asked for? */
-export function isPast(moment: Moment, event: TraceEvent): boolean {
+/** Is the event after the moment, so that the state before it is what was asked for? */
+export function isPast(moment: Moment, event: QemuTraceEvent): boolean {
   if (moment === undefined) return false;
   if ("event" in moment) return event.number > moment.event;
   return event.seconds + event.nanoseconds / 1e9 > moment.seconds;
@@ -69,7 +69,7 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
 }
 
 /** Window 0 of a bridge is what a reset makes the default window. */
-const isFirstOfBridge = (liobn: number): boolean => liobn >= PCI_LIOBN_FLAG && (liobn & 0xff) === 0;
+const isFirstOfBridge = (liobn: number): boolean => isPciLiobn(liobn) && (liobn & 0xff) === 0;
 
 /** The state of a window of a saved machine; one that is not there has no entries. */
 export function savedStateOf(saved: SavedWindow): WindowState {

@@ -4,7 +4,7 @@ import { type FindingLog, pagesText } from "../findings/finding.ts";
 import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";
 
-/** Holes of one window that are told; further ones are counted. */
+/** Holes of one window that are reported; further ones are counted. */
 const MAX_HOLES = 100;
 
 /**
@@ -49,7 +49,7 @@ export function findHoles(windows: readonly StaticWindow[], options: CheckOption
 class HoleFinder {
   readonly #direct: StaticWindow;
   readonly #log: FindingLog;
-  readonly #told = new Set<number>();
+  readonly #reported = new Set<number>();
 
   constructor(direct: StaticWindow, log: FindingLog) {
     this.#direct = direct;
@@ -77,10 +77,10 @@ class HoleFinder {
   }
 
   #hole(first: number, pages: number): void {
-    if (this.#told.has(first) || this.#told.size >= MAX_HOLES) return;
+    if (this.#reported.has(first) || this.#reported.size >= MAX_HOLES) return;
     const inside = Math.min(pages, this.#direct.window.entries - first);
     if (inside > 0 && !this.#direct.isKnown(first, inside)) return;
-    this.#told.add(first);
+    this.#reported.add(first);
     const { window, createdAt } = this.#direct;
     const address = BigInt(first) << BigInt(window.pageShift);
     this.#log.add({

@@ -102,7 +102,7 @@ export async function checkFile(
   }
 }
 
-/** Op scripts are told from traces by their names. */
+/** Op scripts are distinguished from traces by their names. */
 export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
 
 /** What the options of {@link thresholdOptions} say. */

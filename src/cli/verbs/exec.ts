@@ -89,7 +89,7 @@ const execute = (
 ): Generator<CheckedLine> =>
   recording.run({ known, profile: options.profile, refusals: options.explain, events: options.trace });
 
-/** What was heard during an operation, on standard error. */
+/** What was observed during an operation, on standard error. */
 function tell(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
   for (const event of events) printError(formatTraceEvent(event));
   for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);

@@ -2,6 +2,7 @@ import { hex, hex64, U64_MAX } from "../../base/u64.ts";
 import { formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import { type Moment, type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
+import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../input.ts";
 import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
@@ -76,7 +77,7 @@ function foretell(path: string, states: readonly WindowState[], options: InfoOpt
 }
 
 const ownerOf = (liobn: number): string =>
-  liobn < 0x8000_0000 ? `vio@${liobn.toString(16)}` : `pci@${(liobn - 0x8000_0000) >>> 8}`;
+  isPciLiobn(liobn) ? `pci@${phbOfLiobn(liobn)}` : `vio@${liobn.toString(16)}`;
 
 export const verb: Verb = defineVerb({
   name: "info",

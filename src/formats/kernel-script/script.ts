@@ -29,7 +29,7 @@ export interface KernelHeader {
   readonly hole: { readonly base: bigint; readonly size: bigint };
   /** PCI addresses; the number of one is the number of its group. */
   readonly devices: readonly string[];
-  /** The default window's size, the page sizes and the most levels, as GET_INFO of a fresh container told them. */
+  /** The default window's size, the page sizes and the most levels, as GET_INFO of a fresh container reports them. */
   readonly dma32WindowSize: bigint;
   readonly pageSizes: bigint;
   readonly levels: number;

@@ -16,7 +16,7 @@ export class LiveSections {
   readonly #withAddresses: boolean;
   #ram: RamReader | null = null;
 
-  /** @param sink hears of each page of guest RAM */
+  /** @param sink notified of each page of guest RAM */
   constructor(sink: RamSink | null, withAddresses: boolean) {
     this.#sink = sink;
     this.#withAddresses = withAddresses;

@@ -112,7 +112,7 @@ class StreamReader {
       // 6 more: the byte before the record, its own, and its length.
       this.#known = findDescription(await readTail(source, MAX_DESCRIPTION + 6));
     } catch (error) {
-      // What is damaged at the end is told when reading gets there.
+      // Damage at the end is reported when reading gets there.
       if (!isDamage(error)) throw error;
     }
   }

@@ -39,7 +39,7 @@ export interface MigrationStream extends Configuration {
   /**
    * The description of the sections that ends the stream. All sections agree
    * with it. Null if the stream was sent without: sections of devices were then
-   * told apart by their footers only.
+   * distinguished by their footers only.
    */
   readonly description: StreamDescription | null;
   /** Number of bytes. */

@@ -13,7 +13,7 @@ const MIN_SHIFT = 12;
 /**
  * Reads the entries of one TCE table into a sparse one.
  *
- * Stretches of zeros are passed over as bytes. The page size stands behind the
+ * Stretches of zeros are passed over as bytes. The page size stands after the
  * entries in the stream, but decides what a run is; so it is guessed from the
  * first entries that follow each other, and a wrong guess, which costs memory
  * within the budget but never an entry, is put right at the end.

@@ -2,9 +2,9 @@ import { hex, toBig } from "../../base/u64.ts";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  type DmaEvent,
   type DmaNames,
   type HalvesList,
+  type LinuxDmaEvent,
   NO_DIRECTION,
 } from "../trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST, kindsPrinting } from "../trace/dma-kinds.ts";
@@ -64,7 +64,7 @@ const HAS_PHYS_ADDRESS = kindsPrinting("physAddress");
 export const LOST_NAME = "lost";
 
 /** Adds a row for an event of `reader`. */
-export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaNames): void {
+export function addDmaRow(rows: RowBuffer, event: LinuxDmaEvent, reader: DmaNames): void {
   const { kind } = event;
   rows.setInteger(EVENT, event.number);
   rows.setInteger(LINE, event.line);
@@ -79,7 +79,7 @@ export function addDmaRow(rows: RowBuffer, event: DmaEvent, reader: DmaNames): v
   rows.endRow();
 }
 
-function addArguments(rows: RowBuffer, event: DmaEvent): void {
+function addArguments(rows: RowBuffer, event: LinuxDmaEvent): void {
   if (event.direction !== NO_DIRECTION) rows.setText(DIRECTION, DIRECTION_NAMES[event.direction]!);
   if (HAS_ADDRESS[event.kind]!) {
     rows.setHalves(DMA_ADDRESS, event.dmaHi, event.dmaLo);

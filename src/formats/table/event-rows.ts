@@ -1,4 +1,4 @@
-import { ARGUMENTS, type ArgumentName, type TraceEvent } from "../trace/trace-event.ts";
+import { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "../trace/trace-event.ts";
 import { findSchema } from "../trace/trace-schema.ts";
 import type { Column, ColumnType, RowBuffer } from "./row-buffer.ts";
 
@@ -53,7 +53,7 @@ export const EVENT_COLUMNS: readonly Column[] = [
 const SIGNED_32: readonly ArgumentName[] = ["fd"];
 
 /** Adds a row for an event. @param binary is its position an offset, and not a line? */
-export function addEventRow(rows: RowBuffer, event: TraceEvent, binary: boolean): void {
+export function addEventRow(rows: RowBuffer, event: QemuTraceEvent, binary: boolean): void {
   const schema = findSchema(event.kind, event.pci);
   rows.setInteger(EVENT, event.number);
   rows.setInteger(binary ? OFFSET : LINE, event.position);

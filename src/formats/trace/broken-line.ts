@@ -4,12 +4,12 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 
-/** Bytes behind a line that readers may look at. */
+/** Bytes after a line that readers may look at. */
 const SLACK = 64;
 /** Lines that one event may be broken into. */
 const MAX_LINES = 16;
 
-/** A line of its own, with a line end and what readers may look at behind it. */
+/** A line of its own, with a line end and what readers may look at after it. */
 export class LineCopy {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
   length = 0;
@@ -41,7 +41,7 @@ export class LineCopy {
 
 /**
  * A line that names an event and does not read as one. Mailers break lines at
- * blanks: it may go on in the lines behind it.
+ * blanks: it may go on in the lines after it.
  */
 export class BrokenLine extends LineCopy {
   /** Number of its first line; 0 if there is none. */
@@ -60,7 +60,7 @@ export class BrokenLine extends LineCopy {
   }
 
   /**
-   * Appends the line behind it.
+   * Appends the line after it.
    *
    * @returns false if it has too many of them
    */

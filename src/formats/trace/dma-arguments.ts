@@ -1,5 +1,5 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, DIRECTION_NAMES, type DmaEvent } from "./dma-event.ts";
+import { ATTRIBUTE_BITS, DIRECTION_NAMES, type LinuxDmaEvent } from "./dma-event.ts";
 import {
   KEY_ATTRIBUTES,
   KEY_DEVICE,
@@ -24,7 +24,7 @@ import { NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 
 /**
- * What stands behind an event's name, in all the forms in which tools write it.
+ * What stands after an event's name, in all the forms in which tools write it.
  *
  *     0000:00:03.0 dir=TO_DEVICE dma_addr=120000 size=1536 …          as the kernel prints it
  *     device=0000:00:03.0 addr=0x120000 (1179648) size=0x600 (1536) … the fields option
@@ -60,7 +60,7 @@ const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
 /** Reads arguments into an event. */
 export class DmaArguments {
-  readonly #event: DmaEvent;
+  readonly #event: LinuxDmaEvent;
   readonly #devices: NameTable;
   readonly #numbers = new NumberReader();
   readonly #lists = new DmaListReader();
@@ -68,7 +68,7 @@ export class DmaArguments {
   /** Are addresses decimal? */
   #decimal = false;
 
-  constructor(event: DmaEvent, devices: NameTable) {
+  constructor(event: LinuxDmaEvent, devices: NameTable) {
     this.#event = event;
     this.#devices = devices;
   }
@@ -89,7 +89,7 @@ export class DmaArguments {
     return at >= 0 && at < end && this.#isWhole();
   }
 
-  /** Reads `key: value` and the comma behind it; returns where the next one begins, or -1. */
+  /** Reads `key: value` and the comma after it; returns where the next one begins, or -1. */
   #readPair(bytes: Uint8Array, start: number, end: number): number {
     let colon = start;
     while (colon < end && bytes[colon] !== COLON) colon++;
@@ -112,7 +112,7 @@ export class DmaArguments {
   }
 
   /**
-   * Reads `[start, end)`. There is a line end at or behind `end`.
+   * Reads `[start, end)`. There is a line end at or after `end`.
    *
    * @returns false if something is missing or reads wrong
    */
@@ -136,7 +136,7 @@ export class DmaArguments {
     return (required & (1 << KEY_SIZE_LIST)) === 0 || event.ranges.length === event.rangeSizes.length;
   }
 
-  /** Reads one word, and the remark in brackets behind it; returns its end, or -1. */
+  /** Reads one word, and the remark in brackets after it; returns its end, or -1. */
   #readWord(bytes: Uint8Array, start: number): number {
     let equals = start;
     while (bytes[equals]! > SPACE && bytes[equals] !== EQUALS) equals++;

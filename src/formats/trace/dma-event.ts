@@ -60,7 +60,7 @@ export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] }
  *
  * What a line does not have is 0, an empty list, or what the field says.
  */
-export class DmaEvent {
+export class LinuxDmaEvent {
   /** A number of `DMA_KINDS`, or `DMA_LOST`. */
   kind: number;
   /** Events before this one in the same text, `DMA_LOST` not counted. */

@@ -1,6 +1,6 @@
 import { BrokenLine, LineCopy } from "./broken-line.ts";
 import { DmaArguments } from "./dma-arguments.ts";
-import { DmaEvent } from "./dma-event.ts";
+import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { LinePrefix } from "./line-prefix.ts";
@@ -23,8 +23,8 @@ const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
-const NAME_START_LENGTH = 4;
-const NAME_SEARCH = new TextSearch("dma_");
+const NAME_START = "dma_";
+const NAME_SEARCH = new TextSearch(NAME_START);
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
@@ -91,7 +91,7 @@ export class DmaLogReader extends LineReader {
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
-  readonly #event = new DmaEvent();
+  readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
   readonly #numbers = new NumberReader();
@@ -105,10 +105,12 @@ export class DmaLogReader extends LineReader {
   /** Buffers that occur, and which one's events are read: -1 for the one without a name, undefined before the first event. */
   readonly #buffers = new NameTable();
   #buffer: number | undefined;
-  readonly #onEvent: (event: DmaEvent) => void;
+  /** Where a line goes on after the name of its buffer. */
+  #afterBuffer = 0;
+  readonly #onEvent: (event: LinuxDmaEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: DmaEvent) => void) {
+  constructor(onEvent: (event: LinuxDmaEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
   }
@@ -215,9 +217,6 @@ export class DmaLogReader extends LineReader {
     return READ;
   }
 
-  /** Where a line goes on behind the name of its buffer. */
-  #afterBuffer = 0;
-
   /** The buffer that a line names, `second:` before its task; -1 if it names none. */
   #bufferOf(bytes: Uint8Array, start: number, name: number): number {
     if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return -1;
@@ -237,7 +236,7 @@ export class DmaLogReader extends LineReader {
       if (at < 0) return -1;
       if (at > start && !isBefore(bytes, start, at)) continue;
       const limit = Math.min(end, at + LONGEST_NAME + 1);
-      let colon = at + NAME_START_LENGTH;
+      let colon = at + NAME_START.length;
       while (colon < limit && bytes[colon] !== COLON && bytes[colon] !== OPEN_PARENTHESIS) colon++;
       const kind = colon < limit ? NAMES.find(bytes, at, colon) : -1;
       if (kind < 0) continue;

@@ -1,4 +1,4 @@
-import type { DmaEvent } from "./dma-event.ts";
+import type { LinuxDmaEvent } from "./dma-event.ts";
 import type { NameTable } from "./words.ts";
 
 /**
@@ -42,7 +42,7 @@ const VERBOSE_WORDS = 4;
 /** Bytes of a task's name in the kernel, without its end. */
 const MAX_TASK = 15;
 
-/** Nanoseconds of one in the last of so many digits behind the point. */
+/** Nanoseconds of one in the last of so many digits after the point. */
 const NANOSECONDS = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1] as const;
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte <= 0x39;
@@ -53,12 +53,12 @@ const isComment = (bytes: Uint8Array, start: number, end: number): boolean =>
 
 /** Reads origins into an event. */
 export class OriginReader {
-  readonly #event: DmaEvent;
+  readonly #event: LinuxDmaEvent;
   readonly #tasks: NameTable;
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
 
-  constructor(event: DmaEvent, tasks: NameTable) {
+  constructor(event: LinuxDmaEvent, tasks: NameTable) {
     this.#event = event;
     this.#tasks = tasks;
   }

@@ -7,9 +7,9 @@ const LINE_START = 240;
 const MAX_NAMES = 1000;
 const LISTED = 5;
 
-/** An event of Linux: behind a time, perhaps with its system, ends in a colon. */
+/** An event of Linux: after a time, perhaps with its system, ends in a colon. */
 const KERNEL_EVENT = /(?:^|\s)\d+(?:\.\d+|us\W?|(?=:))\s?:\s+((?:[a-z]\w*:)?[a-z]\w*)[:(]\s?/;
-/** An event of QEMU: at the start of its line, or behind thread and time. */
+/** An event of QEMU: at the start of its line, or after thread and time. */
 const QEMU_EVENT = /^(?:\d+@\d+\.\d+:)?([a-z][a-z0-9]*_[a-z0-9_]*) /;
 const KERNEL_LOG = /^(?:<\d+>)?\[ *\d+\.\d+\]/;
 /** First line of the kernel's trace files. */
@@ -35,6 +35,10 @@ const FILES: readonly (readonly [magic: string, what: string, advice: string])[]
   ["\x7fELF", "a program or a core file", RECORD_ANY],
   ["{", "JSON", "an op script is known by the end of its name, .jsonl"],
 ];
+
+/** `1 line`, `120 other lines`. */
+const linesText = (count: number, which = ""): string =>
+  `${formatCount(count)} ${which}line${count === 1 ? "" : "s"}`;
 
 /** What a simple trace of QEMU without events of ours is, and what to do. */
 export const describeSimple = (others: number): string =>
@@ -114,11 +118,11 @@ export class ForeignText extends LineReader {
   /** `120 lines of swiotlb_bounced, 12 other lines, 0 of dma events or spapr_iommu events`. */
   #contents(): string {
     const names = [...this.#names].sort(([, a], [, b]) => b - a);
-    const parts = names.slice(0, LISTED).map(([name, count]) => `${formatCount(count)} lines of ${name}`);
+    const parts = names.slice(0, LISTED).map(([name, count]) => `${linesText(count)} of ${name}`);
     const listed = names.slice(0, LISTED).reduce((sum, [, count]) => sum + count, 0);
     if (this.#events > listed) parts.push(`${formatCount(this.#events - listed)} of other events`);
     const others = this.line - this.#events;
-    if (others > 0) parts.push(`${formatCount(others)} other lines`);
+    if (others > 0) parts.push(linesText(others, "other "));
     return [...parts, "0 of dma events or spapr_iommu events"].join(", ");
   }
 

@@ -40,7 +40,7 @@ export class LinePrefix {
   nanoseconds = 0;
   readonly #numbers = new NumberReader();
 
-  /** Where the line itself begins, behind blanks, too. */
+  /** Where the line itself begins, after blanks, too. */
   skip(bytes: Uint8Array, start: number, end: number): number {
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
@@ -80,7 +80,7 @@ export class LinePrefix {
     return after + 1;
   }
 
-  /** `2026-11-27T22:13:24.627005Z` or with a blank and `+0000:`; behind it perhaps host and program. */
+  /** `2026-11-27T22:13:24.627005Z` or with a blank and `+0000:`; after it perhaps host and program. */
   #isoTime(bytes: Uint8Array, start: number, end: number): number {
     if (!isDate(bytes, start) || !isClock(bytes, start + 11)) return -1;
     let at = start + 19;
@@ -103,7 +103,7 @@ export class LinePrefix {
     return program < 0 ? at + 1 : program;
   }
 
-  /** Up to nine digits behind a point. */
+  /** Up to nine digits after a point. */
   #fraction(bytes: Uint8Array, start: number): number {
     let value = 0;
     let at = start;

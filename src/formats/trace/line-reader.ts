@@ -1,6 +1,6 @@
 const NEWLINE = 0x0a;
 
-/** Bytes behind the stretches that {@link LineReader} hands out which can be read, whatever they are. */
+/** Bytes after the stretches that {@link LineReader} hands out which can be read, whatever they are. */
 const SLACK = 64;
 
 /**
@@ -8,7 +8,7 @@ const SLACK = 64;
  * of a line at the end of one is kept until its line end comes.
  *
  * A derived class gets stretches of whole lines, each with its line end, so
- * that it can scan for a byte without looking where the array ends; and behind
+ * that it can scan for a byte without looking where the array ends; and after
  * the last one there are 64 bytes more, so that it can read words of several
  * bytes without looking, either. Lines are read where they are, but for those
  * at the very end of a chunk.
@@ -64,7 +64,7 @@ export abstract class LineReader {
   /** Takes note of a last line without line end: its first `length` bytes. */
   protected abstract tornLine(bytes: Uint8Array, length: number): void;
 
-  /** Reads what is held and the line that goes on at `start`; returns the position behind its line end. */
+  /** Reads what is held and the line that goes on at `start`; returns the position after its line end. */
   #readHeld(chunk: Uint8Array, start: number): number {
     const end = chunk.indexOf(NEWLINE, start) + 1;
     this.#hold(chunk, start, end);

@@ -36,9 +36,9 @@ function highHalf(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /**
- * Reads numbers of 64 bits from text. Each method returns the position behind
+ * Reads numbers of 64 bits from text. Each method returns the position after
  * the number, or -1 if there is none or it is too large. `bytes` must hold
- * something that is no digit, such as a line end, behind every position asked for.
+ * something that is no digit, such as a line end, after every position asked for.
  */
 export class NumberReader {
   /** The number read last: its high half, */

@@ -3,7 +3,7 @@ import { BrokenLine, LineCopy } from "./broken-line.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
-import { TraceEvent } from "./trace-event.ts";
+import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
 
@@ -32,7 +32,7 @@ interface Candidate {
   readonly head: Uint8Array<ArrayBuffer>;
 }
 
-/** Events by the first letter of their name, behind what all names begin with (and `pci_`). */
+/** Events by the first letter of their name, after what all names begin with (and `pci_`). */
 type ByLetter = readonly (readonly Candidate[])[];
 
 const PREFIX = encode(TRACE_PREFIX);
@@ -57,8 +57,8 @@ export interface LogCounts {
 
 /**
  * Reads the text that QEMU's log trace backend writes, with or without
- * `-msg timestamp=on`. An event may stand behind what a logger puts before
- * lines, or behind text of a console that had no line end.
+ * `-msg timestamp=on`. An event may stand after what a logger puts before
+ * lines, or after text of a console that had no line end.
  *
  * Times are those of the day, in microseconds.
  */
@@ -66,21 +66,30 @@ export class QemuLogReader extends LineReader {
   readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
   /** The first few damaged lines. */
   readonly damagedLines: DamagedLine[] = [];
-  readonly #event = new TraceEvent();
+  readonly #event = new QemuTraceEvent();
   readonly #matcher = new TextMatcher();
   readonly #candidates: ByLetter = candidatesByLetter(false);
   readonly #pciCandidates: ByLetter = candidatesByLetter(true);
-  /** What the line before was: most lines are of the same event. */
+  /**
+   * What the line before was: most lines are of the same event.
+   *
+   * Invariant *alone*: no line is two events, since what stands before an argument differs or the name does, so that
+   * it does not matter which event is tried first.
+   */
   #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
-  readonly #onEvent: (event: TraceEvent) => void;
+  readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #prefix = new LinePrefix();
   readonly #broken = new BrokenLine();
   readonly #plain = new LineCopy();
-  /** Does the event have a thread and a time? Most logs have none. */
+  /**
+   * Does the event have a thread or a time? Most logs have none.
+   *
+   * Invariant *origin*: if not, the event's thread and time are NaN.
+   */
   #hasOrigin = false;
 
   /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: TraceEvent) => void) {
+  constructor(onEvent: (event: QemuTraceEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
   }
@@ -156,7 +165,7 @@ export class QemuLogReader extends LineReader {
     return at;
   }
 
-  /** Reads an event, from its name to the line end; returns the position behind that, or -1. */
+  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
   #readEvent(bytes: Uint8Array, view: DataView, at: number): number {
     const next = this.#match(this.#last, bytes, view, at);
     if (next >= 0) return next;

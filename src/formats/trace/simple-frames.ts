@@ -20,7 +20,7 @@ export const MAX_IDS = 65_536;
 const MAX_NAME = 256;
 /** A record of seven strings of 512 bytes has less than 4 KiB; QEMU's whole ring has 256 KiB. */
 const MAX_RECORD = 65_535;
-/** Holds two records of every length and the header behind them, and enough besides to be filled seldom. */
+/** Holds two records of every length and the header after them, and enough besides to be filled seldom. */
 const BUFFER_BYTES = 262_144;
 /** Places that are kept of each sort; all are counted. */
 export const MAX_PLACES = 100;
@@ -84,7 +84,7 @@ export abstract class SimpleFrames {
   #filled = 0;
   /** Bytes of the type before each record: none before version 4. */
   #typeBytes = 8;
-  /** Offset in the file of the break behind which a record is looked for, -1 when there is none. */
+  /** Offset in the file of the break after which a record is looked for, -1 when there is none. */
   #brokenAt = -1;
   /** End of the record that stands at the break, if one does. */
   #suspectEnd = -1;
@@ -211,7 +211,7 @@ export abstract class SimpleFrames {
   }
 
   /**
-   * Looks for the next record that has another one, or the end of the file, behind it.
+   * Looks for the next record that has another one, or the end of the file, after it.
    * The suspect was whole after all if none begins inside of it.
    *
    * @returns the first byte that is still needed
@@ -234,7 +234,7 @@ export abstract class SimpleFrames {
     return this.#searchAt < this.#suspectEnd ? this.#brokenAt - this.base : at;
   }
 
-  /** Is an event's record at `at`, and a record or the end of the file behind it? */
+  /** Is an event's record at `at`, and a record or the end of the file after it? */
   #recordsAt(at: number, final: boolean): number {
     const undecided = final ? BROKEN : MORE;
     const size = this.#sizeAt(at);

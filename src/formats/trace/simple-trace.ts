@@ -8,7 +8,7 @@ import {
   MAX_PLACES,
   SimpleFrames,
 } from "./simple-frames.ts";
-import { TraceEvent } from "./trace-event.ts";
+import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS } from "./trace-schema.ts";
 
 /** A record that says that events were lost. It does not stand where they are missing. */
@@ -63,8 +63,8 @@ export class SimpleTraceReader extends SimpleFrames {
   /** Process id of QEMU, from the last event. (Version 2 has none and says 0.) */
   processId = 0;
 
-  readonly #event = new TraceEvent();
-  readonly #onEvent: (event: TraceEvent) => void;
+  readonly #event = new QemuTraceEvent();
+  readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #options: SimpleTraceOptions;
   /** By event id: one more than the index in {@link SCHEMAS}, 0 for other events. */
   readonly #schemas = new Uint8Array(MAX_IDS);
@@ -72,7 +72,7 @@ export class SimpleTraceReader extends SimpleFrames {
   #timeLo = 0;
 
   /** @param onEvent called for each `spapr_iommu_*` event, always with the same object */
-  constructor(onEvent: (event: TraceEvent) => void, options: SimpleTraceOptions = {}) {
+  constructor(onEvent: (event: QemuTraceEvent) => void, options: SimpleTraceOptions = {}) {
     super();
     this.#onEvent = onEvent;
     this.#options = options;

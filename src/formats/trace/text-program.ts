@@ -12,7 +12,7 @@ import { encode, startsWith } from "./words.ts";
  * read.
  *
  * No text has a line end but at its end, so that matching stops at one: what
- * lies behind it may be read, but is never taken for the text.
+ * lies after it may be read, but is never taken for the text.
  *
  * @module
  */
@@ -33,21 +33,26 @@ const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
 /** The most words of a stretch that is remembered; others are read each time. */
 const MAX_WORDS = 16;
 
-/** A piece of a line, as it was when it was read last. */
+/**
+ * A piece of a line, as it was when it was read last.
+ *
+ * Invariant *kept*: the numbers are those that reading the kept text gives,
+ * which depend on nothing but the text; {@link keep} changes both or neither.
+ */
 export class Stretch {
   /**
    * For each text: its length, where its whole words end in the program, these,
-   * mask and value of the bytes that are left; behind that the type of the
+   * mask and value of the bytes that are left; after that the type of the
    * number that follows and the word of the event that takes it,
    * {@link STRETCH_END} or {@link LINE_END}.
    */
   readonly program: Int32Array<ArrayBuffer>;
-  /** Word of the event that takes the address behind the stretch; -1 if this ends the line. */
+  /** Word of the event that takes the address after the stretch; -1 if this ends the line. */
   readonly word: number;
   /** Words of the event that take the numbers inside. */
   readonly #words: Uint8Array<ArrayBuffer>;
   readonly #numbers: Uint32Array<ArrayBuffer>;
-  // The text: its length in bytes, its whole words of 64 bits, and the up to 7 bytes behind them.
+  // The text: its length in bytes, its whole words of 64 bits, and the up to 7 bytes after them.
   #length = 0;
   #whole = 0;
   #mask1 = 0;
@@ -149,7 +154,7 @@ export class TextMatcher extends NumberReader {
    * Matches the line that begins at `at` and stores its numbers.
    *
    * @param view of `bytes`
-   * @returns the position behind the line end, or -1
+   * @returns the position after the line end, or -1
    */
   match(
     stretches: readonly Stretch[],
@@ -213,7 +218,7 @@ export class TextMatcher extends NumberReader {
   }
 }
 
-/** The position behind a line end, or -1. A line end of two bytes is what a log has that went through an editor. */
+/** The position after a line end, or -1. A line end of two bytes is what a log has that went through an editor. */
 function endOfLine(bytes: Uint8Array, at: number): number {
   if (bytes[at] === NEWLINE) return at + 1;
   return bytes[at] === RETURN && bytes[at + 1] === NEWLINE ? at + 2 : -1;

@@ -15,7 +15,7 @@ export const DDW_REMOVE = 10;
 export const DDW_RESET = 11;
 
 /**
- * Arguments of all kinds, in the order in which {@link TraceEvent} stores them.
+ * Arguments of all kinds, in the order in which {@link QemuTraceEvent} stores them.
  * An argument that several kinds share has one place.
  */
 export const ARGUMENTS = [
@@ -74,7 +74,7 @@ const PAGE_SIZE = 40;
  * Only the arguments that the event's kind has mean anything; the others keep
  * what an earlier event left. Arguments of 64 bits are read in halves.
  */
-export class TraceEvent {
+export class QemuTraceEvent {
   /** {@link PUT} to {@link DDW_RESET}. */
   kind: number;
   /** Is this the `pci_` variant of its kind? */

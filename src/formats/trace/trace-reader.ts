@@ -1,6 +1,6 @@
-import type { DmaEvent, DmaNames } from "./dma-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
 import type { DamagedLine } from "./line-reader.ts";
-import type { TraceEvent } from "./trace-event.ts";
+import type { QemuTraceEvent } from "./trace-event.ts";
 
 /** Something that is missing from a trace, or cannot be read. */
 export interface Gap {
@@ -14,9 +14,9 @@ export interface Gap {
 /** Who is notified of the events of a trace. */
 export interface TraceHandlers {
   /** An event of QEMU. The object is used again. */
-  qemu(event: TraceEvent): void;
+  qemu(event: QemuTraceEvent): void;
   /** An event of Linux. The object is used again. */
-  linux(event: DmaEvent, names: DmaNames): void;
+  linux(event: LinuxDmaEvent, names: DmaNames): void;
   /** Something is missing before the next event. */
   gap(gap: Gap): void;
 }

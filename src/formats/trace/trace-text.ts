@@ -1,12 +1,12 @@
 import { toBig } from "../../base/u64.ts";
-import type { TraceEvent } from "./trace-event.ts";
+import type { QemuTraceEvent } from "./trace-event.ts";
 import { D32, D64, findSchema, POINTER, U32, X32 } from "./trace-schema.ts";
 
 /**
  * The line that QEMU's log backend writes for an event, without the line end.
  * It begins with thread and time if the event has them.
  */
-export function formatTraceEvent(event: TraceEvent): string {
+export function formatTraceEvent(event: QemuTraceEvent): string {
   const schema = findSchema(event.kind, event.pci);
   let text = formatOrigin(event) + schema.name;
   for (const { before, type, word } of schema.fields) {
@@ -16,7 +16,7 @@ export function formatTraceEvent(event: TraceEvent): string {
 }
 
 /** `tid@seconds.microseconds:` or nothing. */
-function formatOrigin(event: TraceEvent): string {
+function formatOrigin(event: QemuTraceEvent): string {
   if (Number.isNaN(event.thread) || Number.isNaN(event.seconds)) return "";
   const microseconds = String(Math.floor(event.nanoseconds / 1000)).padStart(6, "0");
   return `${event.thread}@${event.seconds}.${microseconds}:`;

@@ -72,6 +72,11 @@ export class NameTable {
   /** First name with a hash, and by name the next one with the same hash. */
   readonly #first = new Map<number, number>();
   readonly #next: number[] = [];
+  /**
+   * The name found last, or -1: lines of one device follow one another.
+   *
+   * Invariant *last*: only its bytes are compared, and names never change or go.
+   */
   #last = -1;
 
   /** Number of the name that `[start, end)` spells; -1 if it is empty, too long, or one too many. */

@@ -1,6 +1,6 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { QemuLogReader } from "../../formats/trace/qemu-log.ts";
-import { GET, type TraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
+import { GET, type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { OpResult } from "../../script/op/result.ts";
 import { MARK_BEGIN, MARK_END } from "./layout.ts";
 
@@ -17,7 +17,7 @@ export interface Translation {
 
 /**
  * Reads the translations of each DMA from QEMU's log. The firmware puts a
- * look-up of a window that no machine has before and behind each, with the
+ * look-up of a window that no machine has before and after each, with the
  * number of the DMA as its address.
  */
 export class DmaTrace extends QemuLogReader {
@@ -45,7 +45,7 @@ export class DmaTrace extends QemuLogReader {
 }
 
 /** QEMU may translate a page several times in a row. */
-function addTranslation(list: Translation[], event: TraceEvent): void {
+function addTranslation(list: Translation[], event: QemuTraceEvent): void {
   const { liobn, mask, perm } = event;
   const translation = {
     liobn,

@@ -12,7 +12,7 @@ export const RTAS_ADDRESS = 0x9000n;
 export const MAILBOX_ADDRESS = 0x10_0000;
 export const SCRIPT_ADDRESS = 0x400_0000;
 export const RESULT_ADDRESS = 0x800_0000;
-/** The device tree lies behind the results, in the last 2 MiB of the smallest memory. */
+/** The device tree lies after the results, in the last 2 MiB of the smallest memory. */
 export const RESULT_LIMIT: number = 0x1000_0000 - 0x20_0000;
 
 /** Kinds of records. A record is 64-bit big-endian words: kind, length in words, then its arguments. */
@@ -40,7 +40,7 @@ export interface Mailbox {
   readonly magic: bigint;
   /** Records completed. */
   readonly done: bigint;
-  /** Address behind the last result. */
+  /** Address after the last result. */
   readonly resultEnd: bigint;
   readonly finished: boolean;
   /** Vector, SRR0 and SRR1 of an exception in the firmware; vector 0 without one. */

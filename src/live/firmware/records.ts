@@ -1,7 +1,7 @@
 /** Kind and length of a record, a word each. */
 const HEAD_BYTES = 16;
 
-/** Records of the oracle's firmware, one behind the other as it reads them. */
+/** Records of the oracle's firmware, one after the other as it reads them. */
 export class RecordList {
   /** Number of records, without the one that ends the list. */
   count = 0;

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { hex } from "../../base/u64.ts";
+import { hex, hiOf, loOf } from "../../base/u64.ts";
 import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
 import type { ScriptLine } from "../../formats/op-script/script.ts";
@@ -242,7 +242,7 @@ export class FirmwareScript {
     if (this.#ready.has(index)) return 0;
     this.#ready.add(index);
     const buid = buidOf(index);
-    const unit = [Number(buid >> 32n), Number(BigInt.asUintN(32, buid))];
+    const unit = [hiOf(buid), loOf(buid)];
     const configure = (register: number, size: number, value: number): void => {
       const args = [(8 << 8) | register, ...unit, size, value];
       this.#write(RTAS_ADDRESS, words32([WRITE_PCI_CONFIG, args.length, 1, ...args, POISON]));

@@ -1,3 +1,4 @@
+import { toBig } from "../../base/u64.ts";
 /**
  * Seeded random numbers for scripts: mulberry32, and ways to choose with it.
  * The same seed gives the same script on every machine.
@@ -23,7 +24,7 @@ export class Random {
 
   /** 64 random bits. */
   u64(): bigint {
-    return (BigInt(this.below(2 ** 32)) << 32n) | BigInt(this.below(2 ** 32));
+    return toBig(this.below(2 ** 32), this.below(2 ** 32));
   }
 
   /** A value below `limit`; 0 if that is 0. */

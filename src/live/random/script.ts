@@ -1,4 +1,4 @@
-import { hex, U64_MAX } from "../../base/u64.ts";
+import { hex, hiOf, loOf, U64_MAX } from "../../base/u64.ts";
 import { JsonLine } from "../../formats/json-lines.ts";
 import { parseOperation } from "../../formats/op-script/operation.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
@@ -299,5 +299,5 @@ const rtas = (name: string, args: readonly number[], nret: number): RawOperation
 /** The arguments that name a bridge: a configuration address and the BUID. */
 function unitOf({ index }: PciHostBridge): number[] {
   const buid = buidOf(index);
-  return [0, Number(buid >> 32n), Number(BigInt.asUintN(32, buid))];
+  return [0, hiOf(buid), loOf(buid)];
 }

@@ -21,7 +21,7 @@ interface Traced {
 }
 
 /**
- * DMA of the test device that the recordings were made with, one behind each
+ * DMA of the test device that the recordings were made with, one after each
  * bridge.
  *
  * Its buffer can be filled and read by DMA only, so each transfer is preceded

@@ -1,6 +1,6 @@
 /** What cells of an argument block hold that a call has not written. */
 export const POISON = 0xdead_beef;
-/** Cells behind the return cells that are looked at, too. */
+/** Cells after the return cells that are looked at, too. */
 export const CELLS_BEYOND = 8;
 
 /**
@@ -8,8 +8,8 @@ export const CELLS_BEYOND = 8;
  *
  * @param hret what the hypercall returned, in the words of the caller
  * @param before the cells before the call, from the first return cell
- * @param after the same cells behind it, big-endian
- * @param nret number of return cells; what lies behind them is shown only where it changed
+ * @param after the same cells after it, big-endian
+ * @param nret number of return cells; what lies after them is shown only where it changed
  */
 export function rtasAnswer(
   hret: number | string,

@@ -46,7 +46,7 @@ export class ContainerMemory {
    * @returns 0, or the number of pages pinned before a hole, with nothing registered (a quirk)
    */
   register(caller: HostProcess, start: number, size: number): Answer<number> {
-    const errno = this.#host.faults.at("register");
+    const errno = this.#host.faults.register.pass();
     if (errno !== undefined) return errno;
     const { registered } = caller.memory;
     const known = registered.exact(start, size);

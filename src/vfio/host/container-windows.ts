@@ -4,9 +4,8 @@ import { HardwareTable } from "./hardware-table.ts";
 import type { Host } from "./host.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { HostProcess } from "./host-process.ts";
-import { HYPERVISOR_TABLES } from "./hypervisor-tables.ts";
 import { type BridgeInfo, type IommuGroup, MAX_WINDOWS, WINDOW_STARTS } from "./iommu-group.ts";
-import { KERNEL_TABLES, powerOfTwo, type WindowShape } from "./tce-geometry.ts";
+import { powerOfTwo, tableBytes, tableGeometry, type WindowShape } from "./tce-geometry.ts";
 
 /** Page shift of the default window. */
 const DEFAULT_PAGE_SHIFT = 12;
@@ -94,13 +93,12 @@ export class ContainerWindows {
     const slot = this.#slots.indexOf(null);
     if (slot < 0) return "ENOSPC";
     if ((bridge.pageSizes & powerOfTwo(pageShift)) === 0n) return "EINVAL";
-    const tables = bridge.levels === 1 ? HYPERVISOR_TABLES : KERNEL_TABLES;
-    const bytes = tables.bytes(shape, host.pageShift, bridge.levels);
+    const bytes = tableBytes(shape, host.pageShift, bridge.levels);
     if (bytes === 0n) return "EINVAL";
     const chargedPages = Number(bytes >> BigInt(host.pageShift));
     if (!caller.charge(chargedPages)) return "ENOMEM";
 
-    const geometry = host.faults.at("allocate") ?? tables.geometry(shape, host.pageShift);
+    const geometry = host.faults.allocate.pass() ?? tableGeometry(shape, host.pageShift);
     if (isErrno(geometry) || geometry.length > host.maxEntries) {
       if (!host.profile.failedTableStaysCharged) caller.uncharge(chargedPages);
       return isErrno(geometry) ? geometry : "ENOMEM";

@@ -1,6 +1,7 @@
 import type { Answer, Errno } from "../../base/errno.ts";
+import { Spare } from "../../base/spare.ts";
 import { pageOf, TWO32 } from "../../base/u64.ts";
-import { HostRun } from "../../kvm/ports.ts";
+import { HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import type { ContainerWindows } from "./container-windows.ts";
 import type { DmaRequest } from "./dma-request.ts";
 import type { HardwareTable } from "./hardware-table.ts";
@@ -17,8 +18,7 @@ export class DmaMapping {
   readonly #windows: ContainerWindows;
   /** Version 1: each page is pinned when it is mapped. Version 2 takes pages of registered memory. */
   readonly #pins: boolean;
-  /** The entries of the request at work. */
-  readonly #run = new HostRun();
+  readonly #runs = new Spare(() => new HostRun());
 
   constructor(host: Host, windows: ContainerWindows, version: 1 | 2) {
     this.#host = host;
@@ -39,17 +39,28 @@ export class DmaMapping {
     const { sizeHi, sizeLo, vaddrHi, vaddrLo, flags } = request;
     if (((sizeHi | vaddrHi) & ~maskHi) !== 0 || ((sizeLo | vaddrLo) & ~maskLo) !== 0) return "EINVAL";
     if (flags === 0) return "EINVAL";
-    const entries = this.#entriesOf(table, "MAP", request);
-    if (entries !== 0) return entries;
-    const errno = this.#host.faults.at("map");
+    if (!isAligned(table, request)) return this.#misaligned();
+    const { sizeHi: pageHi, sizeLo: pageLo } = table.page;
+    if (sizeLo === (pageLo | 0) && sizeHi === (pageHi | 0) && !this.#pins) {
+      // A single page, as most hypercalls have it.
+      const index = table.indexOf(request.iovaHi, request.iovaLo);
+      const errno = this.#host.faults.map.pass();
+      if (errno !== undefined) return errno;
+      const answer = table.mapPage(memory.registered, index, vaddrHi, vaddrLo, flags);
+      return answer === NOT_ACCEPTED ? "EINVAL" : answer;
+    }
+    if (!this.#isInside(table, "MAP", request)) return "EINVAL";
+    const errno = this.#host.faults.map.pass();
     if (errno !== undefined) return errno;
-
-    const run = this.#run;
-    // User addresses end at 2^52: whatever lies above is not registered, exact or not.
-    run.vaddr = (vaddrHi >>> 0) * TWO32 + (vaddrLo >>> 0);
+    const run = this.#runs.take();
+    run.index = table.indexOf(request.iovaHi, request.iovaLo);
+    run.pages = pagesOf(table, request);
+    run.vaddrHi = vaddrHi;
+    run.vaddrLo = vaddrLo;
     run.permission = flags;
-    const refused = this.#pins ? this.#pinAndMap(memory, table) : table.map(memory.registered, run);
+    const refused = this.#pins ? this.#pinAndMap(memory, table, run) : table.map(memory.registered, run);
     if (refused !== 0) table.unmap(memory.registered, run.index, run.done);
+    this.#runs.giveBack(run);
     return refused;
   }
 
@@ -63,37 +74,36 @@ export class DmaMapping {
     if (table === undefined) return "ENXIO";
     const { maskHi, maskLo } = table.page;
     if ((request.sizeHi & ~maskHi) !== 0 || (request.sizeLo & ~maskLo) !== 0) return "EINVAL";
-    const entries = this.#entriesOf(table, "UNMAP", request);
-    if (entries !== 0) return entries;
-    const errno = this.#host.faults.at("unmap");
+    if (!isAligned(table, request)) return this.#misaligned();
+    if (!this.#isInside(table, "UNMAP", request)) return "EINVAL";
+    const errno = this.#host.faults.unmap.pass();
     if (errno !== undefined) return errno;
-    table.unmap(memory.registered, this.#run.index, this.#run.pages);
+    table.unmap(memory.registered, table.indexOf(request.iovaHi, request.iovaLo), pagesOf(table, request));
     return 0;
   }
 
+  /** Two checks are joined by a logical or, whose value is the answer. */
+  #misaligned(): 1 | Errno {
+    return this.#host.profile.misalignedIovaAnswersOne ? 1 : "EINVAL";
+  }
+
   /**
-   * Finds the entries of a request. For one that goes on past the end of the table
-   * the real kernel has no defined answer; here it is refused and changes nothing (VFIO-MAP-7).
+   * Do all entries of a request lie in the table that its address is in? For one that goes on past
+   * the end the real kernel has no defined answer; here it is refused and changes nothing (VFIO-MAP-7).
    */
-  #entriesOf(table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): Answer<0 | 1> {
-    const { maskHi, maskLo, shift } = table.page;
-    const { iovaHi, iovaLo } = request;
-    if ((iovaHi & ~maskHi) !== 0 || (iovaLo & ~maskLo) !== 0) {
-      return this.#host.profile.misalignedIovaAnswersOne ? 1 : "EINVAL";
-    }
-    const run = this.#run;
-    run.index = table.indexOf(iovaHi, iovaLo);
-    run.pages = pageOf(request.sizeHi >>> 0, request.sizeLo >>> 0, shift);
-    if (run.pages <= table.length - run.index) return 0;
+  #isInside(table: HardwareTable, kind: "MAP" | "UNMAP", request: DmaRequest): boolean {
+    const left = table.length - table.indexOf(request.iovaHi, request.iovaLo);
+    if (pagesOf(table, request) <= left) return true;
     const { iova, size } = request;
     this.#host.onHazard({ id: "VFIO-MAP-7", rule: "range-past-table", request: kind, iova, size });
-    return "EINVAL";
+    return false;
   }
 
   /** Version 1 pins each page when it is mapped. */
-  #pinAndMap(memory: HostMemory, table: HardwareTable): Errno | 0 {
-    const run = this.#run;
-    const { index, pages, vaddr } = run;
+  #pinAndMap(memory: HostMemory, table: HardwareTable, run: HostRun): Errno | 0 {
+    const { index, pages } = run;
+    // User addresses end at 2^52: whatever lies above is not there, exact or not.
+    const vaddr = (run.vaddrHi >>> 0) * TWO32 + (run.vaddrLo >>> 0);
     const writes = (run.permission & MAP_WRITE) !== 0 || this.#host.profile.v1PinsForWriting;
     const needed = writes ? PROT_READ | PROT_WRITE : PROT_READ;
     let done = 0;
@@ -111,3 +121,11 @@ export class DmaMapping {
     return refused === 0 && done < pages ? "EFAULT" : refused;
   }
 }
+
+/** Does a request begin on a page of the table? */
+const isAligned = ({ page }: HardwareTable, { iovaHi, iovaLo }: DmaRequest): boolean =>
+  (iovaHi & ~page.maskHi) === 0 && (iovaLo & ~page.maskLo) === 0;
+
+/** Pages of a request. */
+const pagesOf = (table: HardwareTable, { sizeHi, sizeLo }: DmaRequest): number =>
+  pageOf(sizeHi >>> 0, sizeLo >>> 0, table.page.shift);

@@ -16,25 +16,40 @@ export type FaultPoint = "map" | "unmap" | "register" | "create" | "allocate" | 
  */
 export type FaultHook = (point: FaultPoint, count: number) => Errno | undefined;
 
-/** Counts the passages of each point and asks the hook, if there is one. */
-export class FaultInjector {
+/** One of the points: counts how often it is passed, and asks the hook, if there is one. */
+export class FaultGate {
+  readonly #point: FaultPoint;
   readonly #hook: FaultHook | undefined;
-  readonly #passed: Record<FaultPoint, number> = {
-    map: 0,
-    unmap: 0,
-    register: 0,
-    create: 0,
-    allocate: 0,
-    exchange: 0,
-  };
+  #passed = 0;
 
-  constructor(hook?: FaultHook) {
+  constructor(point: FaultPoint, hook: FaultHook | undefined) {
+    this.#point = point;
     this.#hook = hook;
   }
 
   /** The error that an operation has to fail with now. */
-  at(point: FaultPoint): Errno | undefined {
-    return this.#hook?.(point, this.#passed[point]++);
+  pass(): Errno | undefined {
+    const hook = this.#hook;
+    return hook === undefined ? undefined : hook(this.#point, this.#passed++);
+  }
+}
+
+/** All points of a host. */
+export class FaultInjector {
+  readonly map: FaultGate;
+  readonly unmap: FaultGate;
+  readonly register: FaultGate;
+  readonly create: FaultGate;
+  readonly allocate: FaultGate;
+  readonly exchange: FaultGate;
+
+  constructor(hook?: FaultHook) {
+    this.map = new FaultGate("map", hook);
+    this.unmap = new FaultGate("unmap", hook);
+    this.register = new FaultGate("register", hook);
+    this.create = new FaultGate("create", hook);
+    this.allocate = new FaultGate("allocate", hook);
+    this.exchange = new FaultGate("exchange", hook);
   }
 }
 

@@ -1,21 +1,14 @@
 import type { Errno } from "../../base/errno.ts";
 import { type PageStep, pageStep } from "../../base/page-step.ts";
 import { hiOfNumber, loOfNumber, pageOf, TWO32 } from "../../base/u64.ts";
-import type { HostRun } from "../../kvm/ports.ts";
+import { type HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
-import type { FaultInjector } from "./faults.ts";
-import type { MemoryExtent } from "./host-memory.ts";
+import type { FaultGate, FaultInjector } from "./faults.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
-import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
+import { addressOf, PINNED, RegionCounts } from "./region-counts.ts";
+import type { RegisteredMemory } from "./registered-memory.ts";
 import type { TableGeometry } from "./tce-geometry.ts";
-
-// V8 folds a constant of the module itself, but loads an imported one each time.
-const PERM_MASK = TCE_PERM_MASK;
-/** A bit of an entry that the bridge ignores: the page was pinned when it was mapped, and no region counts it. */
-const PINNED = 4;
-/** All low bits that are no address: I/O pages have 4 KiB at least. */
-const FLAGS = 0xfff;
 
 /** Where a table lies on the bus. */
 export interface TablePlace {
@@ -37,10 +30,8 @@ export interface TableHost {
  * A TCE table of the host's bridge: what the device sees.
  *
  * It is a {@link TceTable}, so an empty window costs nothing and a linear
- * mapping is one run. The kernel keeps the user address of each entry in a
- * second table, which says which registered region the entry counts for. Here
- * the physical address tells it: what memory a physical address is, and where a
- * process sees it, never changes ({@link PhysicalMemory}).
+ * mapping is one run. {@link RegionCounts} tells the registered regions of
+ * their entries.
  */
 export class HardwareTable {
   readonly page: PageStep;
@@ -55,9 +46,11 @@ export class HardwareTable {
   readonly chargedPages: number;
   /** Physical address and permission of each page. */
   readonly entries: TceTable;
+  /** Which regions count for the entries. */
+  readonly counts: RegionCounts;
   readonly #reachable: bigint;
-  readonly #physical: PhysicalMemory;
-  readonly #faults: FaultInjector;
+  /** Asked before a stretch of entries is stored. */
+  readonly #exchange: FaultGate;
 
   constructor(place: TablePlace, geometry: TableGeometry, host: TableHost) {
     this.page = pageStep(place.pageShift);
@@ -68,8 +61,8 @@ export class HardwareTable {
     this.chargedPages = place.chargedPages;
     this.entries = new TceTable({ length: geometry.length, pageShift: place.pageShift });
     this.#reachable = geometry.reachable;
-    this.#physical = host.physical;
-    this.#faults = host.faults;
+    this.counts = new RegionCounts(this.entries, host.physical);
+    this.#exchange = host.faults.exchange;
   }
 
   /** log2 of the I/O page size. */
@@ -83,16 +76,50 @@ export class HardwareTable {
     return index >= 0 && index < this.length ? index : -1;
   }
 
-  /** May all pages of a run be mapped? They must be registered, in pages large enough. */
-  accepts(registered: RegisteredMemory, run: HostRun): boolean {
+  /** May a page be mapped to this user address? It must be registered, in pages large enough. */
+  acceptsPage(registered: RegisteredMemory, vaddrHi: number, vaddrLo: number): boolean {
+    const region = registered.find(vaddrOf(vaddrHi, vaddrLo), this.pageSize);
+    return region !== undefined && region.pageShift >= this.page.shift;
+  }
+
+  /** May all pages of a run be mapped? */
+  accepts(registered: RegisteredMemory, { pages, vaddrHi, vaddrLo }: HostRun): boolean {
     const size = this.pageSize;
-    for (let done = 0; done < run.pages; ) {
-      const at = run.vaddr + done * size;
+    const vaddr = vaddrOf(vaddrHi, vaddrLo);
+    for (let done = 0; done < pages; ) {
+      const at = vaddr + done * size;
       const region = registered.find(at, size);
       if (region === undefined || region.pageShift < this.page.shift) return false;
-      done += run.pages === 1 ? 1 : Math.floor((region.end - at) / size);
+      done += Math.floor((region.end - at) / size);
     }
     return true;
+  }
+
+  /**
+   * Maps a page of registered memory, replacing what was there. On failure
+   * nothing is changed.
+   *
+   * @returns NOT_ACCEPTED if {@link acceptsPage} would not have it
+   */
+  mapPage(
+    registered: RegisteredMemory,
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED {
+    const { shift } = this.page;
+    const vaddr = vaddrOf(vaddrHi, vaddrLo);
+    const region = registered.find(vaddr, this.pageSize);
+    if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
+    const extent = region.extentOf(vaddr);
+    if (extent.pageShift < shift) return "EPERM";
+    const errno = this.#exchange.pass();
+    if (errno !== undefined) return errno;
+    const physical = extent.physical + (vaddr - extent.start);
+    this.counts.replaced(registered, region, extent, index);
+    this.entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    return 0;
   }
 
   /**
@@ -104,7 +131,8 @@ export class HardwareTable {
   map(registered: RegisteredMemory, run: HostRun): Errno | 0 {
     const size = this.pageSize;
     const { shift } = this.page;
-    const { index, pages, vaddr } = run;
+    const { index, pages, permission } = run;
+    const vaddr = vaddrOf(run.vaddrHi, run.vaddrLo);
     run.done = 0;
     for (let done = 0; done < pages; run.done = done) {
       const at = vaddr + done * size;
@@ -112,22 +140,15 @@ export class HardwareTable {
       if (region === undefined || region.pageShift < shift) return "EINVAL";
       const extent = region.extentOf(at);
       if (extent.pageShift < shift) return "EPERM";
-      const errno = this.#faults.at("exchange");
+      const errno = this.#exchange.pass();
       if (errno !== undefined) return errno;
 
       const physical = extent.physical + (at - extent.start);
-      const left = pages - done;
-      const count = left === 1 ? 1 : Math.min(left, Math.floor((extent.end - at) / size));
-      const hi = hiOfNumber(physical);
-      const lo = loOfNumber(physical) + bitsOf(run.permission);
-      if (count === 1) {
-        this.#recount(registered, region, extent, index + done);
-        this.entries.put(index + done, hi, lo);
-      } else {
-        region.mapped += count;
-        this.#forget(registered, index + done, count);
-        this.entries.putRun(index + done, count, hi, lo);
-      }
+      const count = Math.min(pages - done, Math.floor((extent.end - at) / size));
+      region.mapped += count;
+      this.counts.cleared(registered, index + done, count);
+      const lo = loOfNumber(physical) + bitsOf(permission);
+      this.entries.putRun(index + done, count, hiOfNumber(physical), lo);
       done += count;
     }
     return 0;
@@ -135,7 +156,7 @@ export class HardwareTable {
 
   /** Maps pages that were pinned just now, without a region. On failure nothing is changed. */
   mapPinned(run: HostRun, physical: number): Errno | 0 {
-    const errno = this.#faults.at("exchange");
+    const errno = this.#exchange.pass();
     if (errno !== undefined) return errno;
     const bits = bitsOf(run.permission) | PINNED;
     this.entries.putRun(run.index, run.pages, hiOfNumber(physical), loOfNumber(physical) + bits);
@@ -144,7 +165,7 @@ export class HardwareTable {
 
   /** Clears entries; the regions that they pointed to count less. */
   unmap(registered: RegisteredMemory, index: number, pages: number): void {
-    this.#forget(registered, index, pages);
+    this.counts.cleared(registered, index, pages);
     this.clear(index, pages);
   }
 
@@ -152,25 +173,6 @@ export class HardwareTable {
   clear(index: number, pages: number): void {
     if (pages === 1) this.entries.put(index, 0, 0);
     else this.entries.fill(index, pages, 0, 0);
-  }
-
-  /** The first of the mapped entries whose region is gone, or `index + pages`. */
-  firstOrphan(registered: RegisteredMemory, index: number, pages: number): number {
-    const size = this.pageSize;
-    const end = index + pages;
-    if (pages === 1) {
-      const vaddr = this.#userAddressAt(index);
-      return vaddr < 0 || registered.find(vaddr, size) !== undefined ? end : index;
-    }
-    let orphan = end;
-    this.#forEachCounted(index, end, (first, count, vaddr) => {
-      for (let done = 0; done < count && first + done < orphan; ) {
-        const stretch = registered.stretch(vaddr + done * size, count - done, size);
-        if (stretch.region === undefined) orphan = first + done;
-        done += stretch.pages;
-      }
-    });
-    return orphan;
   }
 
   /**
@@ -186,79 +188,12 @@ export class HardwareTable {
     this.entries.load(Number(index));
     const { hi, lo } = this.entries;
     const offset = Number(iova & ((1n << shift) - 1n));
-    return { physical: addressOf(hi, lo) + offset, permission: lo & PERM_MASK };
-  }
-
-  /**
-   * An entry is about to point into an extent of a region. Nearly always what
-   * was there is of the same extent, and no counter changes.
-   */
-  #recount(
-    registered: RegisteredMemory,
-    region: RegisteredRegion,
-    extent: MemoryExtent,
-    index: number,
-  ): void {
-    const { entries } = this;
-    entries.load(index);
-    const { hi, lo } = entries;
-    const counted = isCounted(lo);
-    const ahead = addressOf(hi, lo) - extent.physical;
-    if (counted && ahead >= 0 && ahead + this.pageSize <= extent.end - extent.start) return;
-    region.mapped++;
-    if (counted) this.#forget(registered, index, 1);
-  }
-
-  /** Regions are about to lose entries: they count less. */
-  #forget(registered: RegisteredMemory, index: number, pages: number): void {
-    const size = this.pageSize;
-    if (pages === 1) {
-      // A single page, as most hypercalls have it, is not worth a walk.
-      const vaddr = this.#userAddressAt(index);
-      if (vaddr >= 0) registered.unmapped(vaddr, 1, size);
-      return;
-    }
-    this.#forEachCounted(index, index + pages, (_first, count, vaddr) => {
-      registered.unmapped(vaddr, count, size);
-    });
-  }
-
-  /** The user address that an entry was made from, or -1 if no region counts the entry. */
-  #userAddressAt(index: number): number {
-    this.entries.load(index);
-    const { hi, lo } = this.entries;
-    if (!isCounted(lo)) return -1;
-    const physical = addressOf(hi, lo);
-    const { start, vaddr } = this.#physical.allocationOf(physical)!;
-    return vaddr + (physical - start);
-  }
-
-  /** Visits the entries that regions count, in runs of consecutive user addresses. */
-  #forEachCounted(
-    index: number,
-    end: number,
-    visit: (first: number, count: number, vaddr: number) => void,
-  ): void {
-    const size = this.pageSize;
-    this.entries.forEachStoredRun(index, end, (first, count, hi, lo, step) => {
-      if (!isCounted(lo)) return;
-      const physical = addressOf(hi, lo);
-      for (let done = 0; done < count; ) {
-        const at = physical + step * done * size;
-        const memory = this.#physical.allocationOf(at)!;
-        const pages = step === 0 ? 1 : Math.min(count - done, Math.ceil((memory.end - at) / size));
-        visit(first + done, pages, memory.vaddr + (at - memory.start));
-        done += pages;
-      }
-    });
+    return { physical: addressOf(hi, lo) + offset, permission: lo & TCE_PERM_MASK };
   }
 }
 
-/** Does a region count the entry? It permits something, and was not pinned by its own MAP. */
-const isCounted = (lo: number): boolean => (lo & PERM_MASK) !== 0 && (lo & PINNED) === 0;
-
-/** The physical address in an entry. */
-const addressOf = (hi: number, lo: number): number => hi * TWO32 + ((lo & ~FLAGS) >>> 0);
+/** User addresses end at 2^52: whatever lies above is not registered, exact or not. */
+const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * TWO32 + (lo >>> 0);
 
 /** A device that may write may read as well: the hardware knows no write-only pages. */
 const bitsOf = (permission: number): number =>

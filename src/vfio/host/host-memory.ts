@@ -81,12 +81,13 @@ export class HostMemory {
 
   /** Puts fresh memory at a place that the caller chose and knows to be free or replaceable. */
   place(start: number, size: number, options: MappingOptions = {}): void {
+    const { pageShift = this.limits.pageShift } = options;
     this.#remove(start, start + size);
     this.#insert({
       start,
       end: start + size,
-      physical: this.physical.allocate(size, start),
-      pageShift: options.pageShift ?? this.limits.pageShift,
+      physical: this.physical.allocate(size, start, 2 ** pageShift),
+      pageShift,
       prot: options.prot ?? PROT_READ | PROT_WRITE,
       shared: options.shared ?? false,
     });
@@ -182,7 +183,7 @@ export class HostMemory {
         continue;
       }
       const size = mapping.end - mapping.start;
-      const physical = this.physical.allocate(size, mapping.start);
+      const physical = this.physical.allocate(size, mapping.start, 2 ** mapping.pageShift);
       this.physical.copy(mapping.physical, physical, size);
       child.#insert({ ...mapping, physical });
     }

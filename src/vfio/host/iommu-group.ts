@@ -13,10 +13,7 @@ export interface BridgeInfo {
   readonly dma32WindowSize: bigint;
   /** Mask of I/O page sizes. */
   readonly pageSizes: bigint;
-  /**
-   * The most levels that a table may have. With 1 the host is a pseries guest
-   * itself, and the tables are its hypervisor's.
-   */
+  /** The most levels that a table may have; 1 on a pseries host under PowerVM. */
   readonly levels: number;
 }
 

@@ -1,5 +1,5 @@
 import type { Errno } from "../../base/errno.ts";
-import type { HostRun, HostTable, KvmGroupFile } from "../../kvm/ports.ts";
+import type { HostRun, HostTable, KvmGroupFile, NOT_ACCEPTED } from "../../kvm/ports.ts";
 import type { HardwareTable } from "./hardware-table.ts";
 import type { HostProcess } from "./host-process.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -22,8 +22,21 @@ class TableOfMachine implements HostTable {
     this.#registered = registered;
   }
 
+  acceptsPage(vaddrHi: number, vaddrLo: number): boolean {
+    return this.identity.acceptsPage(this.#registered, vaddrHi, vaddrLo);
+  }
+
   accepts(run: HostRun): boolean {
     return this.identity.accepts(this.#registered, run);
+  }
+
+  mapPage(
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED {
+    return this.identity.mapPage(this.#registered, index, vaddrHi, vaddrLo, permission);
   }
 
   map(run: HostRun): Errno | 0 {
@@ -31,7 +44,7 @@ class TableOfMachine implements HostTable {
   }
 
   unmap(index: number, pages: number): boolean {
-    const orphan = this.identity.firstOrphan(this.#registered, index, pages);
+    const orphan = this.identity.counts.firstOrphan(this.#registered, index, pages);
     this.identity.unmap(this.#registered, index, orphan - index);
     return orphan === index + pages;
   }

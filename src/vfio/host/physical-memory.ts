@@ -2,7 +2,7 @@ import { TWO32 } from "../../base/u64.ts";
 
 /** Bytes of one piece of content. */
 const CHUNK = 0x1_0000;
-/** Every allocation begins on a multiple of the largest page that a process may have here, 16 MiB. */
+/** Every allocation begins on a multiple of this, or of its pages where they are larger. */
 const ALIGNMENT = 2 ** 24;
 
 /** A contiguous range that was handed out. */
@@ -42,10 +42,12 @@ export class PhysicalMemory {
    * Takes `size` bytes; they read as zero and cost nothing until written.
    *
    * @param vaddr where the process will see them
+   * @param pageSize bytes of the pages behind them
    */
-  allocate(size: number, vaddr: number): number {
-    const start = this.#next;
-    this.#next += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  allocate(size: number, vaddr: number, pageSize: number): number {
+    const alignment = Math.max(ALIGNMENT, pageSize);
+    const start = Math.ceil(this.#next / alignment) * alignment;
+    this.#next = start + Math.ceil(size / ALIGNMENT) * ALIGNMENT;
     this.#allocations.push({ start, end: start + size, vaddr });
     return start;
   }

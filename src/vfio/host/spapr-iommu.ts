@@ -45,7 +45,6 @@ export class SpaprIommu {
   readonly #memory: ContainerMemory;
   readonly #windows: ContainerWindows;
   readonly #dma: DmaMapping;
-  readonly #request = new DmaRequest();
 
   constructor(host: Host, version: 1 | 2) {
     this.#host = host;
@@ -148,7 +147,7 @@ export class SpaprIommu {
     if (argsz < SIZES.create || flags !== 0) return "EINVAL";
     const pending = this.#windows.createPending(caller);
     if (isErrno(pending)) return pending;
-    return this.#host.faults.at("create") ?? this.#windows.create(caller, request);
+    return this.#host.faults.create.pass() ?? this.#windows.create(caller, request);
   }
 
   /** VFIO_IOMMU_SPAPR_TCE_REMOVE (version 2): any address of the window names it. */
@@ -168,7 +167,7 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.map, flags, vaddr, iova, size } = request;
     if (argsz < SIZES.map || (flags & ~(MAP_READ | MAP_WRITE)) !== 0) return "EINVAL";
-    return this.mapDma(caller, this.#request.load(iova, size, vaddr, flags));
+    return this.mapDma(caller, new DmaRequest().load(iova, size, vaddr, flags));
   }
 
   /** VFIO_IOMMU_UNMAP_DMA, see {@link DmaMapping.unmap}. */
@@ -177,7 +176,7 @@ export class SpaprIommu {
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.unmap, flags = 0, iova, size } = request;
     if (argsz < SIZES.unmap || flags !== 0) return "EINVAL";
-    return this.unmapDma(caller, this.#request.load(iova, size, 0n, 0));
+    return this.unmapDma(caller, new DmaRequest().load(iova, size, 0n, 0));
   }
 
   /** {@link map} for the hot path: a structure of the right size, with flags that there are. */

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { compileFilter } from "../../../src/check/filter/event-filter.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
-import { DDW_CREATE, TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import { DDW_CREATE, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 
 describe("a filter of QEMU's events", () => {
-  const event = new TraceEvent();
+  const event = new QemuTraceEvent();
   event.pci = true;
   event.words.set([0, 0x8000_0000, 0x0800_0000, 0x1000], 0);
 
@@ -43,7 +43,7 @@ describe("a filter of QEMU's events", () => {
   });
 
   it("compares nothing with what an earlier event left in a field that the event does not have", () => {
-    const other = new TraceEvent();
+    const other = new QemuTraceEvent();
     other.kind = DDW_CREATE;
     other.words.set(event.words);
     const { trace } = compileFilter("pci_put, ddw_create: ioba >= 0x1000 || !(ioba >= 0x1000)");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { toBig } from "../../../src/base/u64.ts";
 import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
-import { INDIRECT, PUT, STUFF, type TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import { INDIRECT, PUT, type QemuTraceEvent, STUFF } from "../../../src/formats/trace/trace-event.ts";
 import { readCorpus } from "../../helpers/corpus.ts";
 
 /** One piece as text: `put@1 0x1000+1 -> 0x2000 unmapped@3`. */
@@ -133,7 +133,7 @@ describe("lifetimes of mappings", () => {
 function pageByPage(log: Uint8Array): string[] {
   const ended: string[] = [];
   const owners = new Map<string, number>();
-  const store = (event: TraceEvent, page: bigint, maps: boolean): void => {
+  const store = (event: QemuTraceEvent, page: bigint, maps: boolean): void => {
     const key = `${event.liobn.toString(16)} ${page}`;
     const owner = owners.get(key);
     if (owner !== undefined) ended.push(`${key} ${owner} ${maps ? "replaced" : "unmapped"} ${event.number}`);

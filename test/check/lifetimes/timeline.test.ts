@@ -5,7 +5,7 @@ import { Timeline } from "../../../src/check/lifetimes/qemu-timeline.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
-import { STUFF, type TraceEvent, XLATE } from "../../../src/formats/trace/trace-event.ts";
+import { type QemuTraceEvent, STUFF, XLATE } from "../../../src/formats/trace/trace-event.ts";
 import { readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
 import {
   bytesOf,
@@ -110,7 +110,7 @@ function collect(): { write: (bytes: Uint8Array) => void; file: () => Uint8Array
   return { write: (bytes) => chunks.push(bytes.slice()), file: () => Buffer.concat(chunks) };
 }
 
-function feed(name: string, onEvent: (event: TraceEvent) => void): void {
+function feed(name: string, onEvent: (event: QemuTraceEvent) => void): void {
   const isSimple = name.endsWith(".simple");
   const reader = isSimple ? new SimpleTraceReader(onEvent) : new QemuLogReader(onEvent);
   reader.push(readCorpus("traces", name));

@@ -90,8 +90,13 @@ describe("check", () => {
 
   it.each([
     { name: "no file", args: ["check", "nowhere.log"], status: 1, message: "no such file" },
-    { name: "no trace", args: ["check", "package.json"], status: 63, message: "no trace that is known here" },
-    { name: "empty", args: ["check", "-"], status: 63, message: "no trace that is known here" },
+    {
+      name: "no trace",
+      args: ["check", "package.json"],
+      status: 63,
+      message: "no event that is known here: it looks like JSON",
+    },
+    { name: "empty", args: ["check", "-"], status: 63, message: "the file is empty" },
     {
       name: "bad filter",
       args: ["check", BOOT, "-F", "pci_putt"],

@@ -5,6 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digest } from "../../../src/formats/known-differences.ts";
 import { cli } from "../cli.ts";
+import { CORPUS, OTHER_PROFILES, reproduces } from "./reproduced.ts";
 
 const HCALL = path.resolve(import.meta.dirname, "../../corpus/hcall");
 const recordings = readdirSync(HCALL).map((name) => path.join(HCALL, name));
@@ -23,40 +24,13 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 describe("exec", () => {
-  interface FileReport {
-    file: string;
-    operations: number;
-    same: number;
-    known: unknown[];
-    hazards: unknown[];
-    mismatches: unknown[];
-  }
+  it.each(CORPUS)("reproduces every recording, known differences aside: $kind", (kind) =>
+    reproduces(kind, () => true),
+  );
 
-  it.each([
-    { kind: "hcall", profile: [], differing: /\/host-shift-64/ },
-    { kind: "vfio", profile: [], differing: /never/ },
-    { kind: "kvm", profile: [], differing: /never/ },
-    { kind: "vfio-user", profile: [], differing: /never/ },
-    { kind: "vfio-user", profile: ["--profile", "qemu-11.1"], differing: /never/ },
-    // Without that profile, where QEMU leaves a device on a wrong page.
-    { kind: "vfio-user", profile: ["--profile", "qemu-7.2"], differing: undefined },
-  ])(
-    "reproduces every recording, known differences aside: $kind $profile",
-    async ({ kind, profile, differing }) => {
-      const folder = path.resolve(HCALL, "..", kind);
-      const files = readdirSync(folder).map((name) => path.join(folder, name));
-      const { status, stdout } = await cli(["exec", "--check", "--output", "json", ...profile, ...files]);
-      const { files: reports } = JSON.parse(stdout) as { files: FileReport[] };
-      expect(reports).toHaveLength(files.length);
-      for (const report of reports) {
-        expect(report.mismatches, report.file).toEqual([]);
-        expect(report.same + report.known.length, report.file).toBe(report.operations);
-        if (differing === undefined) continue;
-        expect(report.known.length > 0, report.file).toBe(differing.test(report.file));
-        if (differing.test(report.file)) expect(report.hazards.length, report.file).toBeGreaterThan(0);
-      }
-      expect(status).toBe(0);
-    },
+  // The recordings of random calls are long: the long run has them with every profile.
+  it.each(OTHER_PROFILES)("reproduces them as another system, too: $kind $profile", (kind) =>
+    reproduces(kind, (name) => !name.startsWith("random-")),
   );
 
   it("prints a script with our results, which is a script again that checks", async () => {

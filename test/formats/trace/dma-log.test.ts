@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,
-  type DmaEvent,
   type HalvesList,
+  type LinuxDmaEvent,
 } from "../../../src/formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../../src/formats/trace/dma-kinds.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
@@ -15,7 +15,7 @@ const values = (list: HalvesList): string[] =>
   Array.from({ length: list.length }, (_, i) => value(list.words[i * 2]!, list.words[i * 2 + 1]!));
 
 /** An event as a plain object, without what stands before its name. */
-function argumentsOf(event: DmaEvent, reader: DmaLogReader) {
+function argumentsOf(event: LinuxDmaEvent, reader: DmaLogReader) {
   return {
     name: DMA_EVENT_NAMES[event.kind],
     device: reader.devices.names[event.device],
@@ -34,7 +34,7 @@ function argumentsOf(event: DmaEvent, reader: DmaLogReader) {
   };
 }
 
-const originOf = (event: DmaEvent, reader: DmaLogReader) => ({
+const originOf = (event: LinuxDmaEvent, reader: DmaLogReader) => ({
   seconds: event.seconds,
   nanoseconds: event.nanoseconds,
   cpu: event.cpu,
@@ -42,7 +42,7 @@ const originOf = (event: DmaEvent, reader: DmaLogReader) => ({
   task: reader.tasks.names[event.task],
 });
 
-function readAll<T>(bytes: Uint8Array, take: (event: DmaEvent, reader: DmaLogReader) => T) {
+function readAll<T>(bytes: Uint8Array, take: (event: LinuxDmaEvent, reader: DmaLogReader) => T) {
   const events: T[] = [];
   const reader: DmaLogReader = new DmaLogReader((event) => events.push(take(event, reader)));
   for (let at = 0; at < bytes.length; at += 50_000) reader.push(bytes.subarray(at, at + 50_000));
@@ -158,7 +158,7 @@ describe("Linux' dma events", () => {
     "one recording reads the same with the option %s",
     (option) => {
       const name = "dma-ppc64le-linux72-planted";
-      const withOrigin = (event: DmaEvent, reader: DmaLogReader) => ({
+      const withOrigin = (event: LinuxDmaEvent, reader: DmaLogReader) => ({
         ...argumentsOf(event, reader),
         ...(option === "nocontext" ? {} : originOf(event, reader)),
       });

@@ -1,8 +1,8 @@
-import type { DmaEvent } from "../../../src/formats/trace/dma-event.ts";
+import type { LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
-import type { TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
 import type { Random } from "../../helpers/random.ts";
 
@@ -33,7 +33,7 @@ export function digest(kind: ReaderKind, feed: (push: (chunk: Uint8Array) => voi
     scratch[0] = value;
     result.hash = Math.imul(result.hash ^ scratchWords[0]!, 0x0100_0193) ^ scratchWords[1]!;
   };
-  const trace = (event: TraceEvent): void => {
+  const trace = (event: QemuTraceEvent): void => {
     result.events++;
     for (const value of [event.kind, Number(event.pci), event.number, event.position, event.thread])
       mix(value);
@@ -44,7 +44,7 @@ export function digest(kind: ReaderKind, feed: (push: (chunk: Uint8Array) => voi
       mix(event.words[word + 1]!);
     }
   };
-  const dma = (event: DmaEvent): void => {
+  const dma = (event: LinuxDmaEvent): void => {
     result.events++;
     for (const value of Object.values(event)) if (typeof value !== "object") mix(Number(value));
     for (const list of [event.ranges, event.rangeSizes, event.entries]) {

@@ -8,7 +8,7 @@ import {
   NEW_TABLE,
   POST_LOAD,
   PRE_SAVE,
-  type TraceEvent,
+  type QemuTraceEvent,
 } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
 import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
@@ -33,7 +33,7 @@ class Facts {
   readonly post_load: unknown[] = [];
   readonly xlate_by_perm: Record<string, number> = {};
 
-  add(event: TraceEvent): void {
+  add(event: QemuTraceEvent): void {
     const { name } = findSchema(event.kind, event.pci);
     this.event_counts[name] = (this.event_counts[name] ?? 0) + 1;
     const line = event.position;
@@ -90,7 +90,7 @@ export function readLog(name: string): void {
   expect({ damaged, long, torn }).toEqual({ damaged: 0, long: 0, torn: 0 });
 }
 
-function formatWithoutOrigin(event: TraceEvent): string {
+function formatWithoutOrigin(event: QemuTraceEvent): string {
   event.thread = Number.NaN;
   return formatTraceEvent(event);
 }

@@ -1,4 +1,4 @@
-import type { TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import type { QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema, SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
 
 /** Id of the first `spapr_iommu_*` event in the files made here; the ones below are of other events. */
@@ -28,7 +28,7 @@ export class SimpleFile {
     return this;
   }
 
-  event(event: TraceEvent, timeNs: bigint): this {
+  event(event: QemuTraceEvent, timeNs: bigint): this {
     const schema = findSchema(event.kind, event.pci);
     const values = schema.fields.map(
       ({ word }) => (BigInt(event.words[word]!) << 32n) | BigInt(event.words[word + 1]!),

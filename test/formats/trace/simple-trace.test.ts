@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
-import { PUT, TraceEvent } from "../../../src/formats/trace/trace-event.ts";
+import { PUT, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
 import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
@@ -9,8 +9,8 @@ import { compareSimple, readAll } from "./recorded-logs.ts";
 import { EVENT_NAMES, SimpleFile } from "./simple-file.ts";
 
 /** A put whose four arguments tell its number. */
-function putOf(number: number): TraceEvent {
-  const event = new TraceEvent();
+function putOf(number: number): QemuTraceEvent {
+  const event = new QemuTraceEvent();
   event.kind = PUT;
   event.pci = true;
   findSchema(PUT, true).fields.forEach(({ word }, i) => {

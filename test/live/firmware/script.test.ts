@@ -92,7 +92,7 @@ function compile(script: OpScript): FirmwareScript {
 
 const recorded = (name: string): OpScript =>
   parseOpScript(
-    gunzipSync(readFileSync(new URL(`../corpus/hcall/${name}.jsonl.gz`, import.meta.url))).toString(),
+    gunzipSync(readFileSync(new URL(`../../corpus/hcall/${name}.jsonl.gz`, import.meta.url))).toString(),
     `${name}.jsonl`,
   );
 const NAMES = corpusNames("hcall", ".jsonl.gz").filter(

@@ -6,19 +6,26 @@ import { readCorpus } from "../../helpers/corpus.ts";
 const HEADER = new TextDecoder().decode(readCorpus("vfio", "01-lifecycle.jsonl")).split("\n")[0]!;
 
 /** Runs `op key=value` lines; answers what each returned, as the error's name if it is one. */
-function run(lines: readonly string[], hazards: unknown[] = []): (number | string)[] {
+function run(lines: readonly string[], hazards: unknown[] = [], header = HEADER): (number | string)[] {
   const json = lines.map((line) => {
     const [op, ...args] = line.split(" ");
     const pairs = args.map((arg) => arg.split("=") as [string, string]);
     const values = pairs.map(([key, value]) => [key, `0x${BigInt(value).toString(16)}`]);
     return JSON.stringify({ op, args: Object.fromEntries(values) });
   });
-  const script = parseKernelScript([HEADER, ...json].join("\n"), "test");
+  const script = parseKernelScript([header, ...json].join("\n"), "test");
   const results = [...runKernelScript(script, { onHazard: (hazard) => hazards.push(hazard) })];
   return results.map((result) => result.errno ?? result.ret);
 }
 
 const START = ["open_container c=0", "open_group g=0", "set_container g=0 c=0", "set_iommu c=0 type=7"];
+
+const START_JSON = [
+  '{"op":"open_container","args":{"c":"0x0"}}',
+  '{"op":"open_group","args":{"g":"0x0"}}',
+  '{"op":"set_container","args":{"g":"0x0","c":"0x0"}}',
+  '{"op":"set_iommu","args":{"c":"0x0","type":"0x7"}}',
+];
 
 describe("runKernelScript", () => {
   it.each([
@@ -124,5 +131,40 @@ describe("runKernelScript", () => {
     ];
     expect(run(lines, hazards).at(-1)).toBe("EINVAL");
     expect(hazards).toMatchObject([{ call: "H_STUFF_TCE" }, { request: "UNMAP", iova: 0x7fff_f000n }]);
+  });
+});
+
+describe("the levels of the header", () => {
+  const single = HEADER.replace('"levels":"0x5"', '"levels":"0x1"');
+  const create = (size: string, levels: number, shift = 16): string =>
+    `create c=0 shift=${shift} size=${size} levels=${levels}`;
+
+  it("are what GET_INFO tells", () => {
+    const script = parseKernelScript(
+      [single, ...START_JSON, '{"op":"get_info","args":{"c":"0x0"}}'].join("\n"),
+      "test",
+    );
+    expect([...runKernelScript(script)].at(-1)).toMatchObject({ ret: 0, out: { levels: "0x1" } });
+  });
+
+  it("are the most that a window may have: a nested guest of 256 GiB on a host without multi-level tables", () => {
+    // One level of so many entries would be 32 MiB in one piece.
+    const windows = [create("0x4000000000", 1), create("0x4000000000", 2), create("0x1000000000", 1)];
+    expect(run([...START, ...windows], [], single).slice(-3)).toEqual(["ENOMEM", "EINVAL", 0]);
+    expect(run([...START, ...windows]).slice(-3)).toEqual(["ENOMEM", 0, "ENOSPC"]);
+  });
+
+  it.each(["0x0", "0x6"])("%s is an error", (levels) => {
+    const header = HEADER.replace('"levels":"0x5"', `"levels":"${levels}"`);
+    expect(() => parseKernelScript(header, "test")).toThrow(/test:1:.*"levels" is \d, not 1 to 5/);
+  });
+});
+
+describe("windows smaller than a page", () => {
+  // Pages of 1 GiB, two levels; the lock limit of 0 bytes would refuse whatever is charged.
+  it.each(["0x10000000", "0x4000000"])("of %s bytes are EINVAL, and no page is charged", (size) => {
+    const withDefault = [...START, "register c=0 vaddr=0x1000000000 size=0x10000", "unmap c=0 iova=0 size=0"];
+    const lines = [...withDefault, "rlimit bytes=0", "cap_ipc_lock on=0"];
+    expect(run([...lines, `create c=0 shift=30 size=${size} levels=2`]).at(-1)).toBe("EINVAL");
   });
 });

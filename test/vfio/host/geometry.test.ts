@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HYPERVISOR_TABLES } from "../../../src/vfio/host/hypervisor-tables.ts";
-import { KERNEL_TABLES, MAX_LEVELS } from "../../../src/vfio/host/tce-geometry.ts";
+import { MAX_LEVELS, tableBytes, tableGeometry } from "../../../src/vfio/host/tce-geometry.ts";
 
 const K = 1024n;
 const M = K * K;
@@ -36,30 +35,15 @@ describe("tables of a host with 64 KiB pages", () => {
     { size: 64n * M, shift: 30, levels: 2, bytes: 40960n, entries: "EINVAL" },
   ])("$size bytes of 2^$shift pages in $levels levels", ({ size, shift, levels, bytes, entries }) => {
     const shape = { pageShift: shift, size, levels };
-    expect(KERNEL_TABLES.bytes(shape, 16, MAX_LEVELS)).toBe(bytes);
+    expect(tableBytes(shape, 16, MAX_LEVELS)).toBe(bytes);
     if (entries === null) return;
-    const geometry = KERNEL_TABLES.geometry(shape, 16);
+    const geometry = tableGeometry(shape, 16);
     expect(typeof geometry === "string" ? geometry : geometry.length).toBe(entries);
   });
 
   it("have no more levels than their bridge", () => {
     const shape = { pageShift: 12, size: 2n * G, levels: 3 };
-    expect(KERNEL_TABLES.bytes(shape, 16, 3)).toBe(8650752n);
-    expect(KERNEL_TABLES.bytes(shape, 16, 2)).toBe(0n);
-  });
-});
-
-describe("tables of a hypervisor", () => {
-  it.each([
-    { size: 2n * G, shift: 12, levels: 1, bytes: 4194304n, entries: 524288 },
-    // No limit of contiguous memory: it is not the kernel's.
-    { size: 256n * G, shift: 16, levels: 1, bytes: 33554432n, entries: 4194304 },
-    { size: 256n * G, shift: 16, levels: 2, bytes: 0xffff_ffffn, entries: "EINVAL" },
-    { size: 3n * G, shift: 16, levels: 1, bytes: 393216n, entries: "EINVAL" },
-  ])("$size bytes of 2^$shift pages in $levels levels", ({ size, shift, levels, bytes, entries }) => {
-    const shape = { pageShift: shift, size, levels };
-    expect(HYPERVISOR_TABLES.bytes(shape, 16, 1)).toBe(bytes);
-    const geometry = HYPERVISOR_TABLES.geometry(shape, 16);
-    expect(typeof geometry === "string" ? geometry : geometry.length).toBe(entries);
+    expect(tableBytes(shape, 16, 3)).toBe(8650752n);
+    expect(tableBytes(shape, 16, 2)).toBe(0n);
   });
 });

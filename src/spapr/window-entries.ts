@@ -1,0 +1,124 @@
+/**
+ * Storing entries of a DMA window and telling notifiers.
+ *
+ * Entries are stored run by run, and each run is told when it is stored. A
+ * callback may make any call; what it changes comes behind the run that is
+ * being told, and before the next one. If it takes the window away, or makes
+ * it another one, the call ends there.
+ *
+ * @module
+ */
+
+import type { FirstError } from "../base/first-error.ts";
+import type { IommuRegion } from "../memory/iommu-region.ts";
+import type { RawRunVisitor } from "../tce/run.ts";
+import { permOf } from "../tce/tce.ts";
+import type { DmaWindow } from "./dma-window.ts";
+import type { WindowGeometry } from "./window-geometry.ts";
+
+/** Thrown to leave a table's loop over a list, of which it may have stored more than it has told. */
+const INTERRUPTED = new Error("a callback changed the window during a list");
+
+/**
+ * Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before.
+ *
+ * @param index inside of the window
+ * @throws what a notifier throws, when the entry is stored and all have been told
+ */
+export function putEntry(window: DmaWindow, index: number, hi: number, lo: number): void {
+  window.table!.put(index, hi, lo);
+  const { iommu, geometry } = window;
+  if (!iommu.isHeard) return;
+  iommu.notify(geometry.page, index, 1, hi & geometry.maskHi, lo & geometry.maskLo, permOf(lo));
+}
+
+/**
+ * Stores one value in up to `count` entries from `index`, which is inside of
+ * the window, and tells notifiers.
+ *
+ * @param errors gets what notifiers throw
+ * @returns how many were stored before the end of the window was passed
+ */
+export function fillEntries(
+  window: DmaWindow,
+  index: number,
+  count: number,
+  hi: number,
+  lo: number,
+  errors: FirstError,
+): number {
+  const { geometry, table, iommu } = window;
+  let stored = 0;
+  geometry.pieces(index, count, (first, _done, pages) => {
+    table!.fill(first, pages, hi, lo);
+    stored += pages;
+    if (!iommu.isHeard) return true;
+    errors.attempt(() => notifyRun(iommu, geometry, first, pages, hi, lo, 0));
+    return window.geometry === geometry && window.table === table;
+  });
+  return stored;
+}
+
+/**
+ * Stores a list of entries (high and low half of each) like {@link fillEntries}.
+ *
+ * When a callback changed the window, the rest of the list is stored again, as
+ * the table may have stored some of it before.
+ */
+export function putEntries(
+  window: DmaWindow,
+  index: number,
+  words: Uint32Array,
+  count: number,
+  errors: FirstError,
+): number {
+  const { geometry, table, iommu } = window;
+  let stored = 0;
+  let next = index;
+  const tell: RawRunVisitor = (first, pages, hi, lo, step) => {
+    stored += pages;
+    if (!iommu.isHeard) return;
+    next = first + pages;
+    const { changes } = iommu;
+    try {
+      notifyRun(iommu, geometry, first, pages, hi, lo, step);
+    } catch (error) {
+      errors.keep(error);
+    }
+    // The run itself is one change.
+    if (iommu.changes !== ((changes + 1) | 0)) throw INTERRUPTED;
+  };
+  for (;;) {
+    try {
+      geometry.pieces(next, count - stored, (first, _done, pages) => {
+        table!.putList(first, stored === 0 ? words : words.subarray(stored * 2), pages, tell);
+        return true;
+      });
+      return stored;
+    } catch (error) {
+      if (error !== INTERRUPTED) throw error;
+    }
+    if (window.geometry !== geometry || window.table !== table) return stored;
+    next = geometry.wrapped(next);
+  }
+}
+
+/** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */
+function notifyRun(
+  iommu: IommuRegion,
+  geometry: WindowGeometry,
+  first: number,
+  pages: number,
+  hi: number,
+  lo: number,
+  step: number,
+): void {
+  const { page, maskHi, maskLo } = geometry;
+  const perm = permOf(lo);
+  // Mapped pages follow each other, unmapped ones share their target.
+  if (pages === 1 || step === (perm === 0 ? 0 : 1)) {
+    iommu.notify(page, first, pages, hi & maskHi, lo & maskLo, perm);
+  } else {
+    iommu.notifyEach(page, first, pages, hi & maskHi, lo & maskLo, step, perm);
+  }
+}

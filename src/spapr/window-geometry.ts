@@ -1,0 +1,82 @@
+import { type PageStep, pageStep } from "../base/page-step.ts";
+import { entryOf, hiOf, loOf } from "../base/u64.ts";
+
+/**
+ * Where a DMA window lies on the bus and how it is divided. It never changes:
+ * a window that moves gets another one, so that a call can tell by comparing
+ * whether its window is still the one it began with.
+ */
+export class WindowGeometry {
+  /** Of a window that is disabled. */
+  static readonly NONE: WindowGeometry = new WindowGeometry(0, 0n, 0);
+
+  /** Bus address of the first byte; any value, also one that is no multiple of the page size. */
+  readonly busOffset: bigint;
+  readonly page: PageStep;
+  // All are numbers from the start: V8 knows no integer field that was undefined once.
+  /** Number of TCEs, below 2^32. */
+  readonly entries: number = 0;
+  /** The masks and the shift of {@link page}, a step nearer to the hot path. */
+  readonly maskHi: number = 0;
+  readonly maskLo: number = 0;
+  readonly shift: number = 0;
+  // Start of the window in signed halves.
+  readonly #busHi: number = 0;
+  readonly #busLo: number = 0;
+
+  constructor(pageShift: number, busOffset: bigint, entries: number) {
+    this.busOffset = busOffset;
+    this.page = pageStep(pageShift);
+    this.entries = entries;
+    this.maskHi = this.page.maskHi;
+    this.maskLo = this.page.maskLo;
+    this.shift = pageShift;
+    this.#busHi = hiOf(busOffset) | 0;
+    this.#busLo = loOf(busOffset) | 0;
+  }
+
+  /** Size in bytes, modulo 2^64 as QEMU computes it (QEMU-WINDOW-4): a window of all 2^64 bytes has 0. */
+  get sizeBytes(): bigint {
+    return BigInt.asUintN(64, BigInt(this.entries) << BigInt(this.shift));
+  }
+
+  /**
+   * Number of the entry that a bus address belongs to; `entries` or more if it
+   * lies outside. The address is rounded down to its page before the start of
+   * the window is subtracted, modulo 2^64 (recorded in base-unaligned and base-high).
+   */
+  indexOf(hi: number, lo: number): number {
+    const pageLo = lo & this.maskLo;
+    const busLo = this.#busLo;
+    const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
+    return entryOf((hi & this.maskHi) - this.#busHi - borrow, pageLo - busLo, this.shift);
+  }
+
+  /**
+   * Cuts a range of pages at the end of the window. In a window of 2^64 bytes
+   * or more, the page behind the last one of the bus is the first again
+   * (QEMU-TCE-2: addresses wrap).
+   *
+   * @param store does one piece, of which `done` pages were done before; false if no more is to be done
+   */
+  pieces(index: number, count: number, store: (first: number, done: number, pages: number) => boolean): void {
+    const end = Math.min(this.entries, this.#busPages);
+    let first = index;
+    let done = 0;
+    while (done < count && first < end) {
+      const pages = Math.min(count - done, end - first);
+      if (!store(first, done, pages)) return;
+      done += pages;
+      first = this.wrapped(first + pages);
+    }
+  }
+
+  /** The number of a page behind one of the bus: behind the last one comes the first. */
+  wrapped(page: number): number {
+    return page === this.#busPages ? 0 : page;
+  }
+
+  get #busPages(): number {
+    return 2 ** (64 - this.shift);
+  }
+}

@@ -1,0 +1,123 @@
+import { TWO32 } from "../../base/u64.ts";
+import { TCE_PERM_MASK } from "../../tce/tce.ts";
+import type { TceTable } from "../../tce/tce-table.ts";
+import type { MemoryExtent } from "./host-memory.ts";
+import type { PhysicalMemory } from "./physical-memory.ts";
+import type { RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const PERM_MASK = TCE_PERM_MASK;
+/** All low bits of an entry that are no address: I/O pages have 4 KiB at least. */
+const FLAGS = 0xfff;
+
+/** A bit of an entry that the bridge ignores: the page was pinned when it was mapped, and no region counts it. */
+export const PINNED = 4;
+
+/**
+ * For which registered regions the entries of a hardware table count.
+ *
+ * The kernel keeps the user address that each entry was made from in a second
+ * table, and finds the region by it. Here the physical address tells the user
+ * address: what memory a physical address is, and where a process sees it,
+ * never changes ({@link PhysicalMemory}).
+ */
+export class RegionCounts {
+  readonly #entries: TceTable;
+  readonly #pageSize: number;
+  readonly #physical: PhysicalMemory;
+
+  constructor(entries: TceTable, physical: PhysicalMemory) {
+    this.#entries = entries;
+    this.#pageSize = 2 ** entries.pageShift;
+    this.#physical = physical;
+  }
+
+  /** The first of the mapped entries whose region is gone, or `index + pages`. */
+  firstOrphan(registered: RegisteredMemory, index: number, pages: number): number {
+    const size = this.#pageSize;
+    const end = index + pages;
+    if (pages === 1) {
+      const vaddr = this.#userAddressAt(index);
+      return vaddr < 0 || registered.find(vaddr, size) !== undefined ? end : index;
+    }
+    let orphan = end;
+    this.#forEachCounted(index, end, (first, count, vaddr) => {
+      for (let done = 0; done < count && first + done < orphan; ) {
+        const stretch = registered.stretch(vaddr + done * size, count - done, size);
+        if (stretch.region === undefined) orphan = first + done;
+        done += stretch.pages;
+      }
+    });
+    return orphan;
+  }
+
+  /**
+   * An entry is about to point into an extent of a region. Nearly always what
+   * was there is of the same extent, and no counter changes.
+   */
+  replaced(
+    registered: RegisteredMemory,
+    region: RegisteredRegion,
+    extent: MemoryExtent,
+    index: number,
+  ): void {
+    const entries = this.#entries;
+    entries.load(index);
+    const { hi, lo } = entries;
+    const counted = isCounted(lo);
+    const ahead = addressOf(hi, lo) - extent.physical;
+    if (counted && ahead >= 0 && ahead + this.#pageSize <= extent.end - extent.start) return;
+    region.mapped++;
+    if (counted) this.cleared(registered, index, 1);
+  }
+
+  /** Regions are about to lose entries: they count less. */
+  cleared(registered: RegisteredMemory, index: number, pages: number): void {
+    const size = this.#pageSize;
+    if (pages === 1) {
+      // A single page, as most hypercalls have it, is not worth a walk.
+      const vaddr = this.#userAddressAt(index);
+      if (vaddr >= 0) registered.unmapped(vaddr, 1, size);
+      return;
+    }
+    this.#forEachCounted(index, index + pages, (_first, count, vaddr) => {
+      registered.unmapped(vaddr, count, size);
+    });
+  }
+
+  /** The user address that an entry was made from, or -1 if no region counts the entry. */
+  #userAddressAt(index: number): number {
+    this.#entries.load(index);
+    const { hi, lo } = this.#entries;
+    if (!isCounted(lo)) return -1;
+    // What no MAP has stored is the memory of nobody.
+    return this.#physical.vaddrOf(addressOf(hi, lo)) ?? -1;
+  }
+
+  /** Visits the entries that regions count, in runs of consecutive user addresses. */
+  #forEachCounted(
+    index: number,
+    end: number,
+    visit: (first: number, count: number, vaddr: number) => void,
+  ): void {
+    const size = this.#pageSize;
+    this.#entries.forEachStoredRun(index, end, (first, count, hi, lo, step) => {
+      if (!isCounted(lo)) return;
+      const physical = addressOf(hi, lo);
+      for (let done = 0; done < count; ) {
+        const at = physical + step * done * size;
+        const memory = this.#physical.allocationOf(at);
+        if (memory === undefined) return;
+        const pages = step === 0 ? 1 : Math.min(count - done, Math.ceil((memory.end - at) / size));
+        visit(first + done, pages, memory.vaddr + (at - memory.start));
+        done += pages;
+      }
+    });
+  }
+}
+
+/** Does a region count the entry? It permits something, and was not pinned by its own MAP. */
+const isCounted = (lo: number): boolean => (lo & PERM_MASK) !== 0 && (lo & PINNED) === 0;
+
+/** The physical address in an entry. */
+export const addressOf = (hi: number, lo: number): number => hi * TWO32 + ((lo & ~FLAGS) >>> 0);
