@@ -4,7 +4,11 @@
  * @module
  */
 
-/** Names as in errno(3); only those that the modelled calls answer. */
+/**
+ * Names as in errno(3); only those that the modelled calls answer.
+ *
+ * @public
+ */
 export type Errno =
   | "EPERM"
   | "ENOENT"

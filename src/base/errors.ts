@@ -1,4 +1,8 @@
-/** What went wrong, as a stable code that a caller may branch on. */
+/**
+ * What went wrong, as a stable code that a caller may branch on.
+ *
+ * @public
+ */
 export type IommuErrorCode =
   | "BAD_ARGUMENT"
   | "BAD_SHAPE"
@@ -13,12 +17,18 @@ export type IommuErrorCode =
   | "INTERRUPTED"
   | "UNSUPPORTED";
 
-/** Values that belong to an error; they are in its message, too. */
+/**
+ * Values that belong to an error; they are in its message, too.
+ *
+ * @public
+ */
 export type ErrorDetails = Readonly<Record<string, bigint | number | string>>;
 
 /**
  * A mistake by the caller or in a file. A guest's mistake is never an error
  * here: it is a return code of the call.
+ *
+ * @public
  */
 export class IommuError extends Error {
   override readonly name = "IommuError";

@@ -5,6 +5,8 @@ import { TWO32 } from "./u64.ts";
  *
  * One object holds the constants of one page size, so that hot loops multiply
  * and compare and never shift by a variable amount.
+ *
+ * @public
  */
 export class PageStep {
   // All are numbers from the start: V8 knows no integer field that was undefined once.

@@ -14,13 +14,25 @@ export const TWO32 = 0x1_0000_0000;
 /** The largest 64-bit value. */
 export const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
-/** Joins two halves. Either half may be a signed result of a bitwise operator. */
+/**
+ * Joins two halves. Either half may be a signed result of a bitwise operator.
+ *
+ * @public
+ */
 export const toBig = (hi: number, lo: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
-/** High half of a 64-bit value; exact for every value modulo 2^64. */
+/**
+ * High half of a 64-bit value; exact for every value modulo 2^64.
+ *
+ * @public
+ */
 export const hiOf = (value: bigint): number => Number((value >> 32n) & 0xffff_ffffn);
 
-/** Low half of a 64-bit value; exact for every value modulo 2^64. */
+/**
+ * Low half of a 64-bit value; exact for every value modulo 2^64.
+ *
+ * @public
+ */
 export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 
 /** High half of a whole number from 0 to 2^53. */
@@ -29,11 +41,19 @@ export const hiOfNumber = (value: number): number => (value * (1 / TWO32)) >>> 0
 /** Low half of a whole number from 0 to 2^53. */
 export const loOfNumber = (value: number): number => value >>> 0;
 
-/** `0x0800000000001003`: sixteen digits, so that columns line up. */
+/**
+ * `0x0800000000001003`: sixteen digits, so that columns line up.
+ *
+ * @public
+ */
 export const hex64 = (value: bigint): string =>
   `0x${BigInt.asUintN(64, value).toString(16).padStart(16, "0")}`;
 
-/** `0x1003`: lower-case digits without leading zeros, as files and QEMU's trace write them. */
+/**
+ * `0x1003`: lower-case digits without leading zeros, as files and QEMU's trace write them.
+ *
+ * @public
+ */
 export const hex = (value: bigint | number): string => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 
 /** Pages of `2^shift` bytes in 2^32 bytes; a table, because a power costs ten times the rest of {@link pageOf}. */

@@ -12,6 +12,7 @@ const SUFFIXES = ["", "K", "M", "G", "T", "P", "E"];
  * Reads a size or an address: `128T`, `64K`, `1048576`, `0x10000`. Suffixes are powers of 1024.
  *
  * @throws IommuError BAD_ARGUMENT if the text is none of these, or the value needs more than 64 bits
+ * @public
  */
 export function parseSize(text: string): bigint {
   const match = /^(?:(0[xX][0-9a-fA-F]+)|([0-9]+)([KMGTPE]?)(?:iB)?)$/.exec(text.trim());
@@ -29,7 +30,11 @@ export function parseSize(text: string): bigint {
 
 const scale = (suffix: string): bigint => BigInt(SUFFIXES.indexOf(suffix) * 10);
 
-/** `128 TiB`, `1.5 GiB`, `512 B`: at most two digits behind the point. */
+/**
+ * `128 TiB`, `1.5 GiB`, `512 B`: at most two digits behind the point.
+ *
+ * @public
+ */
 export function formatSize(bytes: bigint | number): string {
   let value = Number(bytes);
   let unit = 0;
@@ -41,12 +46,20 @@ export function formatSize(bytes: bigint | number): string {
   return `${digits} ${SUFFIXES[unit]}${unit === 0 ? "" : "i"}B`;
 }
 
-/** `2,147,483,648`: whole numbers with separators. */
+/**
+ * `2,147,483,648`: whole numbers with separators.
+ *
+ * @public
+ */
 export function formatCount(value: bigint | number): string {
   return value.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
-/** `1.2 ns`, `35 us`, `4.1 s`, `2 min 5 s`. */
+/**
+ * `1.2 ns`, `35 us`, `4.1 s`, `2 min 5 s`.
+ *
+ * @public
+ */
 export function formatTime(seconds: number): string {
   if (seconds >= 120) {
     const whole = Math.round(seconds);

@@ -1,4 +1,8 @@
-/** From where on something is worth a finding. */
+/**
+ * From where on something is worth a finding.
+ *
+ * @public
+ */
 export interface CheckOptions {
   /** Bytes of the guest's RAM, from address 0; undefined if not known. Then nothing is said to lie beyond it. */
   readonly ram?: bigint | undefined;
@@ -14,6 +18,11 @@ export interface CheckOptions {
   readonly sweep: number;
 }
 
+/**
+ * The thresholds that hold where none are given; the size of memory is not known.
+ *
+ * @public
+ */
 export const DEFAULT_CHECK_OPTIONS: CheckOptions = {
   fullAt: 0.95,
   freePages: 16,

@@ -1,26 +1,63 @@
 /**
- * The tool on artifacts: rebuilds windows from traces, verifies every answer, says what is wrong, and follows mappings.
+ * The tool on artifacts: checks traces and saved machines, rebuilds windows, makes tables of events and mappings.
+ *
+ * Each call takes a whole input: its text, its bytes (packed by gzip or not), a `Blob` or a stream. Nothing here reads
+ * files.
  *
  * @module
  */
 
-export * from "./check-options.ts";
-export * from "./findings/finding.ts";
+export { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
+export { type Finding, findingToJson, formatFinding, type Place } from "./findings/finding.ts";
 export type { Judged, NotJudged } from "./findings/judged.ts";
-export * from "./forecast/forecast.ts";
-export * from "./lifetimes/linux-lifetimes.ts";
-export * from "./lifetimes/linux-rows.ts";
-export * from "./lifetimes/linux-timeline.ts";
-export * from "./lifetimes/qemu-lifetimes.ts";
-export * from "./lifetimes/qemu-rows.ts";
-export * from "./lifetimes/qemu-timeline.ts";
-export * from "./rebuild/rebuild.ts";
-export * from "./rebuild/rebuilt-window.ts";
-export { formatMismatch, type Mismatch, type RebuildCounts } from "./rebuild/verdicts.ts";
+export { FINDING_KINDS, type FindingKind, type FindingKindInfo, type Severity } from "./findings/kinds.ts";
+export {
+  type ForecastWindow,
+  forecastMigration,
+  formatForecast,
+  type WindowForecast,
+} from "./forecast/forecast.ts";
+export type { Histogram } from "./lifetimes/histogram.ts";
+export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
+export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
+export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
+export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
+export type { EntryClasses } from "./rebuild/rebuilt-window.ts";
+export type { Mismatch, RebuildCounts } from "./rebuild/verdicts.ts";
 export type { WindowRecord } from "./rebuild/window-records.ts";
-export * from "./saved/against.ts";
-export * from "./saved/against-check.ts";
+export {
+  type AgainstCheckReport,
+  type AgainstReport,
+  againstReportToJson,
+  sumOfAgreements,
+} from "./saved/against-check.ts";
 export type { WindowAgreement } from "./saved/against-entries.ts";
-export * from "./saved/stream-check.ts";
-export * from "./trace-check.ts";
-export * from "./windows/static-window.ts";
+export { type Moment, parseMoment } from "./state/moment.ts";
+export {
+  changeToJson,
+  diffStates,
+  forEachStateRun,
+  rawEntries,
+  type StateRun,
+  stateToJson,
+  type WindowChange,
+  type WindowState,
+  windowStateToJson,
+} from "./state/window-state.ts";
+export { type CheckReport, checkReportToJson } from "./trace-check.ts";
+export { blankMachine } from "./whole/blank-machine.ts";
+export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";
+export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
+export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts";
+export type { FilterOptions, InputOptions, ReadOptions } from "./whole/input-options.ts";
+export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
+export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
+export {
+  type Cell,
+  type Row,
+  readTable,
+  type TableOptions,
+  writeTable,
+  writeTimeline,
+} from "./whole/tables.ts";
+export { windowsAt, windowsAtMoments } from "./whole/windows-at.ts";

@@ -40,7 +40,6 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
     different++;
     results.add({
       kind: "mismatch",
-      severity: "error",
       ...addressOf(operation as Readonly<Record<string, unknown>>),
       places: [{ event: reader.counts.events, line }],
       message: `the recorded result is ${JSON.stringify(expected)}, ours is ${JSON.stringify(result)}`,

@@ -1,10 +1,10 @@
 import { hex } from "../base/u64.ts";
-import type { DmaNames, LinuxDmaEvent } from "../formats/trace/dma-event.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
+import type { EventFilter } from "./filter/filters.ts";
 import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
 import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
@@ -25,7 +25,11 @@ const MAX_LOST_PLACES = 100;
 
 const placesText = (places: number): string => `${places} place${places === 1 ? "" : "s"}`;
 
-/** What the check of one file found. */
+/**
+ * What the check of one file found.
+ *
+ * @public
+ */
 export interface CheckReport {
   readonly file: string;
   readonly format: TraceFormat | "op-script" | "migration-stream";
@@ -40,12 +44,6 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
   readonly droppedFindings: number;
-}
-
-/** An event is taken if this says so. */
-export interface EventFilter {
-  qemu(event: QemuTraceEvent): boolean;
-  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
 }
 
 /** What else there is to a check. */
@@ -192,7 +190,6 @@ export class TraceCheck {
   #truncated({ line, message }: Gap): void {
     this.#log.add({
       kind: "truncated",
-      severity: "warning",
       places: [{ event: this.#source.events, line }],
       message,
     });
@@ -206,7 +203,11 @@ export class TraceCheck {
 const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): number =>
   statuses + translations + confirmed;
 
-/** The report in the shape of the JSON output. */
+/**
+ * The report in the shape of the JSON output.
+ *
+ * @public
+ */
 export function checkReportToJson(report: CheckReport): Record<string, unknown> {
   const { windows, findings, droppedFindings, ...rest } = report;
   return {

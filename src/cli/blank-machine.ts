@@ -2,12 +2,10 @@ import { appendFileSync, createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
-import { IommuError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
-import { blankRam } from "../formats/migration/blank-ram.ts";
-import { displayName } from "./input.ts";
+import { blankMachine } from "../check/whole/blank-machine.ts";
+import { withInput } from "./input.ts";
 import type { NewFile } from "./new-file.ts";
-import { openSavedMachine } from "./saved-machine.ts";
 
 /** Does the name of an output ask for a migration stream? */
 export const isStreamName = (output: string): boolean => /\.mig(?:\.gz)?$/.test(output);
@@ -19,15 +17,8 @@ export const isStreamName = (output: string): boolean => /\.mig(?:\.gz)?$/.test(
  * @throws IommuError BAD_ARGUMENT if the input can be read only once
  */
 export async function writeBlankMachine(input: string, output: string, file: NewFile): Promise<string> {
-  const saved = await openSavedMachine(input);
-  try {
-    if (Symbol.asyncIterator in saved.source) {
-      throw new IommuError(
-        "BAD_ARGUMENT",
-        `${displayName(input)}: is read twice for this; write it to a file first`,
-      );
-    }
-    const { pages, chunks } = await saved.named(blankRam(saved.source));
+  return withInput(input, true, async (data, { name }) => {
+    const { pages, chunks } = await blankMachine(data, { name });
     file.makeFile();
     if (output.endsWith(".gz")) {
       const packed = createGzip({ level: constants.Z_BEST_COMPRESSION });
@@ -40,7 +31,5 @@ export async function writeBlankMachine(input: string, output: string, file: New
       for await (const chunk of chunks) appendFileSync(file.path, chunk);
     }
     return `${formatCount(pages)} pages of guest memory made zero`;
-  } finally {
-    await saved.close();
-  }
+  });
 }

@@ -1,12 +1,18 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, readSync } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import process from "node:process";
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { IommuError } from "../base/errors.ts";
-
-/** The largest text that is read as a whole, unpacked: twenty times the longest recording. */
-const MAX_TEXT_BYTES = 32 * 2 ** 20;
+import type { ReadOptions } from "../check/whole/input-options.ts";
+import type { InputData } from "../formats/input/input-data.ts";
+import { readText } from "../formats/input/read-text.ts";
+import { isGzip } from "../formats/input/unpacked.ts";
+import type { ByteFile, ByteStream, ByteStreamFactory } from "../formats/migration/source.ts";
+import { displayName } from "./display-name.ts";
+import { printWarning } from "./output.ts";
+import { Progress } from "./progress.ts";
 
 /**
  * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
@@ -39,107 +45,60 @@ export async function* openInput(
   }
 }
 
-/** Does this begin as gzip does? */
-export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
-
-/** A file whose first bytes were looked at. */
-export interface PeekedInput {
-  /** At least as many as were asked for, unless the file is shorter. */
-  readonly head: Uint8Array;
-  /** All bytes, from the start on. */
-  readonly chunks: AsyncGenerator<Uint8Array>;
-}
-
 /**
- * Opens a file as {@link openInput} does, and looks at its first bytes. What
- * keeps it from reading more of them is thrown after those that were read.
+ * Opens a file for the library, and shows how far it was read.
  *
- * @throws IommuError BAD_FILE if nothing can be read
+ * @param use is given the file, which can be read again unless it is a pipe, and options for it: its name in messages,
+ * and that a packed file which ends early is read as far as it goes, with a warning
+ * @throws IommuError BAD_FILE if the file cannot be opened; what `use` throws
  */
-export async function peekInput(
+export async function withInput<Result>(
   path: string,
-  headBytes: number,
-  onRead?: (bytes: number) => void,
-): Promise<PeekedInput> {
-  const source = openInput(path, onRead);
-  const pieces: Uint8Array[] = [];
-  let failure: { readonly error: unknown } | undefined;
-  for (let bytes = 0; bytes < headBytes; ) {
-    try {
-      const next = await source.next();
-      if (next.done === true) break;
-      pieces.push(next.value);
-      bytes += next.value.length;
-    } catch (error) {
-      if (pieces.length === 0) throw error;
-      failure = { error };
-      break;
-    }
+  quiet: boolean,
+  use: (data: InputData, options: Required<ReadOptions>) => Promise<Result>,
+): Promise<Result> {
+  const progress = new Progress(path, quiet);
+  const name = displayName(path);
+  const onTruncated = (reason: string): void => {
+    progress.stop();
+    printWarning(name, reason);
+  };
+  const stream = (): AsyncGenerator<Uint8Array> => openInput(path, (bytes) => progress.read(bytes));
+  const handle = path !== "-" && (await isFile(path)) ? await openHandle(path) : undefined;
+  try {
+    return await use(handle === undefined ? stream() : await fileData(handle, stream), { name, onTruncated });
+  } finally {
+    progress.stop();
+    await handle?.close();
   }
-  return { head: Buffer.concat(pieces), chunks: chain(pieces, failure, source) };
 }
 
-async function* chain(
-  pieces: readonly Uint8Array[],
-  failure: { readonly error: unknown } | undefined,
-  rest: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* pieces;
-    if (failure !== undefined) throw failure.error;
-    yield* rest;
-  } finally {
-    await rest.return(undefined);
-  }
-}
+/** What is not there is reported by who reads it. */
+const isFile = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isFile() ?? false;
+
+const openHandle = (path: string): Promise<FileHandle> =>
+  open(path).catch((cause) => {
+    throw asInputError(path, cause, 0);
+  });
 
 /**
- * A whole text file; see {@link openInput}.
- *
- * @throws IommuError BAD_FILE also if it is no UTF-8, with the place; LIMIT_EXCEEDED if it is too large
+ * A file that is read anywhere, through one buffer; a packed one is read from its start. It is read in this thread:
+ * handing half a MiB over from another one takes as long as reading it.
  */
-export async function readText(path: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of openInput(path)) {
-    bytes += chunk.length;
-    if (bytes > MAX_TEXT_BYTES) {
-      const message = `${displayName(path)}: a text of more than ${MAX_TEXT_BYTES} bytes`;
-      throw new IommuError("LIMIT_EXCEEDED", message, { path, limit: MAX_TEXT_BYTES });
-    }
-    chunks.push(chunk);
-  }
-  return decodeText(Buffer.concat(chunks.splice(0)), displayName(path));
+async function fileData(handle: FileHandle, stream: () => ByteStream): Promise<ByteFile | ByteStreamFactory> {
+  const { size } = await handle.stat();
+  let buffer = new Uint8Array(2);
+  const read = (offset: number, length: number): Uint8Array => {
+    if (buffer.length < length) buffer = new Uint8Array(length);
+    return buffer.subarray(0, readSync(handle.fd, buffer, 0, length, offset));
+  };
+  if (isGzip(read(0, 2))) return stream;
+  return { size, read: async (offset, length) => read(offset, length), stream };
 }
 
-function decodeText(bytes: Uint8Array, name: string): string {
-  const text = tryDecode(bytes, false);
-  if (text !== undefined) return text;
-  // The most bytes that may begin a text end before the one that cannot go on.
-  let good = 0;
-  let bad = bytes.length;
-  while (good < bad) {
-    const middle = (good + bad + 1) >>> 1;
-    if (tryDecode(bytes.subarray(0, middle), true) === undefined) bad = middle - 1;
-    else good = middle;
-  }
-  const before = tryDecode(bytes.subarray(0, good), true)!.split("\n");
-  const found = good < bytes.length ? `byte 0x${bytes[good]!.toString(16)} is` : "the end cuts what would be";
-  const place = `${name}:${before.length}:${before.at(-1)!.length + 1}`;
-  throw new IommuError("BAD_FILE", `${place}: ${found} no UTF-8`, { file: name, line: before.length });
-}
-
-/** The text of some bytes, undefined if they are no UTF-8. */
-function tryDecode(bytes: Uint8Array, goesOn: boolean): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: goesOn });
-  } catch {
-    return undefined;
-  }
-}
-
-/** How a file is named in messages and reports. */
-export const displayName = (path: string): string => (path === "-" ? "stdin" : path);
+/** A whole text file; see {@link readText}. */
+export const readTextFile = (path: string): Promise<string> => readText(openInput(path), displayName(path));
 
 async function* counted(
   first: Buffer,

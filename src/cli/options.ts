@@ -2,8 +2,8 @@ import { InvalidArgumentError, Option } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { formatCount, parseSize } from "../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
+import { parseMoment } from "../check/state/moment.ts";
 import { PROFILES } from "../spapr/profile.ts";
-import { parseMoment } from "./state.ts";
 
 /** Files that some verbs read. */
 export const TRACE_FILE =

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { SingleBar } from "cli-progress";
-import { displayName } from "./input.ts";
+import { displayName } from "./display-name.ts";
 
 /** Files below this are read before a bar could be seen. */
 const MIN_BYTES = 8 * 2 ** 20;

@@ -1,38 +1,7 @@
-import { appendFileSync } from "node:fs";
 import path from "node:path";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { toBig } from "../base/u64.ts";
 import type { Column, ColumnType, RowBuffer, TableWriter } from "../formats/table/row-buffer.ts";
-import type { TextForm } from "../formats/table/text-rows.ts";
-
-/** Text is collected up to this length before it is written. */
-const FLUSH_LENGTH = 1 << 20;
-
-/** A table as text, at the end of a file that is there. */
-export class TextFile implements TableWriter {
-  readonly #path: string;
-  readonly #form: TextForm;
-  #hasHeader = false;
-
-  constructor(path: string, form: TextForm) {
-    this.#path = path;
-    this.#form = form;
-  }
-
-  write(rows: RowBuffer): void {
-    let text = this.#hasHeader ? "" : this.#form.header(rows);
-    this.#hasHeader = true;
-    for (let row = 0; row < rows.rows; row++) {
-      text += this.#form.line(rows, row);
-      if (text.length < FLUSH_LENGTH) continue;
-      appendFileSync(this.#path, text);
-      text = "";
-    }
-    appendFileSync(this.#path, text);
-  }
-
-  finish(): void {}
-}
 
 type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]["schema"][number];
 

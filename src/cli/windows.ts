@@ -1,17 +1,19 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
-import type { Moment, WindowState } from "../check/state/window-state.ts";
-import { statesAt } from "./state.ts";
+import type { Moment } from "../check/state/moment.ts";
+import type { WindowState } from "../check/state/window-state.ts";
+import { windowsAt } from "../check/whole/windows-at.ts";
+import { withInput } from "./input.ts";
 
 /**
  * The windows of a file at a moment.
  *
  * @param liobn only this one
- * @throws IommuError BAD_ARGUMENT if there is no such window; see {@link statesAt}
+ * @throws IommuError BAD_ARGUMENT if there is no such window; see {@link windowsAt}
  */
 export async function windowsOf(path: string, at: Moment, liobn?: bigint): Promise<WindowState[]> {
-  const [states] = (await statesAt(path, [at])) as [WindowState[]];
+  const states = await withInput(path, false, (data, options) => windowsAt(data, at, options));
   if (liobn === undefined) return states;
   const found = states.filter((state) => BigInt(state.liobn) === liobn);
   if (found.length > 0) return found;

@@ -1,36 +1,46 @@
 /**
- * What comes from outside: op scripts, traces and saved machines; and what goes there: tables and timelines.
+ * What comes from outside: traces, op scripts and saved machines; and what goes there: tables, timelines, streams.
+ *
+ * Inputs are texts or bytes, never paths ({@link InputData}). The readers take chunks that are cut anywhere, and hand
+ * out one event object that they use again. Broken files are an `IommuError` that names the place.
  *
  * @module
  */
 
-export * from "./json-lines.ts";
-export * from "./known-differences.ts";
-export * from "./migration/blank-ram.ts";
-export { isMigrationStream, MAGIC_BYTES } from "./migration/configuration.ts";
-export * from "./migration/edit.ts";
-export * from "./migration/ram.ts";
-export * from "./migration/ram-index.ts";
-export * from "./migration/reader.ts";
-export type * from "./migration/section.ts";
+export type { InputData } from "./input/input-data.ts";
+export { readText } from "./input/read-text.ts";
+export type { JsonLine } from "./json-lines.ts";
+export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
+export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
+export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
+export type { DescribedSection, JsonObject, StreamDescription } from "./migration/description.ts";
+export { editMigration } from "./migration/edit.ts";
+export type { RamBlock, RamSink } from "./migration/ram.ts";
+export { type RamIndex, SavedRam } from "./migration/ram-index.ts";
+export { readMigration, readMigrationAsFar } from "./migration/reader.ts";
+export type { SectionInfo } from "./migration/section.ts";
 export type { ByteFile, ByteStream, ByteStreamFactory, MigrationSource } from "./migration/source.ts";
-export type * from "./migration/stream.ts";
-export * from "./migration/stream-writer.ts";
+export type { MigrationStream, PartialStream, ReadOptions, SavedWindow } from "./migration/stream.ts";
+export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
-export * from "./op-script/operation.ts";
-export * from "./op-script/script.ts";
-export * from "./perfetto/perfetto-writer.ts";
-export * from "./table/dma-rows.ts";
-export * from "./table/event-rows.ts";
-export * from "./table/row-buffer.ts";
-export * from "./table/text-rows.ts";
-export * from "./trace/dma-event.ts";
-export * from "./trace/dma-kinds.ts";
-export { type DmaCounts, DmaLogReader } from "./trace/dma-log.ts";
-export { type LogCounts, QemuLogReader } from "./trace/qemu-log.ts";
-export { SimpleTraceReader } from "./trace/simple-trace.ts";
-export * from "./trace/trace-event.ts";
-export { traceFormat } from "./trace/trace-formats.ts";
+export type { Operation } from "./op-script/operation.ts";
+export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
+export { DMA_COLUMNS } from "./table/dma-rows.ts";
+export { EVENT_COLUMNS } from "./table/event-rows.ts";
+export {
+  type Column,
+  type ColumnType,
+  type RowBuffer,
+  RUN_COLUMN,
+  type TableWriter,
+} from "./table/row-buffer.ts";
+export { CSV, JSON_LINES, type TextForm, textWriter } from "./table/text-rows.ts";
+export { DIRECTION_NAMES, type DmaNames, type HalvesList, type LinuxDmaEvent } from "./trace/dma-event.ts";
+export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
+export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
+export { traceReader } from "./trace/trace-formats.ts";
 export type { Gap, TraceFormat, TraceHandlers, TraceReader } from "./trace/trace-reader.ts";
+export { traceEventName } from "./trace/trace-schema.ts";
 export { detectTraceFormat } from "./trace/trace-source.ts";
-export { formatTraceEvent as formatReadEvent } from "./trace/trace-text.ts";
+export { formatQemuTraceEvent } from "./trace/trace-text.ts";
+export type { NameTable } from "./trace/words.ts";

@@ -20,7 +20,11 @@ const VALUE_BYTES = 24;
 /** How deep objects and lists may lie in that of the line, so that walking over them is bounded. */
 const MAX_DEPTH = 64;
 
-/** One line that holds a JSON object. */
+/**
+ * One line that holds a JSON object.
+ *
+ * @public
+ */
 export class JsonLine {
   readonly file: string;
   /** Counted from 1. */

@@ -1,6 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 
-/** One line of a recording in which we differ from the real system on purpose. */
+/**
+ * One line of a recording in which we differ from the real system on purpose.
+ *
+ * @public
+ */
 export interface KnownDifference {
   /** Name of the recording, without folders and without `.gz`. */
   readonly recording: string;
@@ -15,7 +19,11 @@ export interface KnownDifference {
   readonly unless?: string;
 }
 
-/** The reviewed differences, looked up by the line they belong to. */
+/**
+ * The reviewed differences, looked up by the line they belong to.
+ *
+ * @public
+ */
 export class KnownDifferences {
   readonly #byPlace = new Map<string, KnownDifference[]>();
 

@@ -1,3 +1,4 @@
+import type { Errno } from "../base/errno.ts";
 import { HostRun, type HostTable, NOT_ACCEPTED } from "./ports.ts";
 
 /** A table of the host that follows a guest's. Entries are the guest's: each is one or more of the host's. */
@@ -24,23 +25,21 @@ export class AttachedTable {
   }
 
   /** May all pages of a run be mapped? */
-  accepts({ pages, vaddrHi, vaddrLo }: HostRun): boolean {
-    return this.#host.accepts(this.#runOf(0, pages, vaddrHi, vaddrLo));
+  accepts(run: HostRun): boolean {
+    const { pages, vaddrHi, vaddrLo } = run;
+    if (this.#each !== 1) return this.#host.accepts(this.#runOf(0, pages, vaddrHi, vaddrLo));
+    return pages === 1 ? this.#host.acceptsPage(vaddrHi, vaddrLo) : this.#host.accepts(run);
   }
 
   /** Maps a page. If it is not accepted all is as before; if it cannot be mapped nothing is left of it. */
   mapPage(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
-    if (this.#each !== 1) return this.#mapSmaller(index, vaddrHi, vaddrLo, permission);
-    const answer = this.#host.mapPage(index, vaddrHi, vaddrLo, permission);
+    const answer =
+      this.#each === 1
+        ? this.#host.mapPage(index, vaddrHi, vaddrLo, permission)
+        : this.#mapSmaller(index, vaddrHi, vaddrLo, permission);
     if (answer === 0) return true;
     if (answer !== NOT_ACCEPTED) this.clear(index, 1);
     return false;
-  }
-
-  #mapSmaller(index: number, vaddrHi: number, vaddrLo: number, permission: number): boolean {
-    const run = this.#runOf(index, 1, vaddrHi, vaddrLo);
-    run.permission = permission;
-    return this.#host.accepts(run) && this.#map(run);
   }
 
   /**
@@ -48,18 +47,33 @@ export class AttachedTable {
    * before it, which are mapped; of itself nothing is left.
    */
   map(run: HostRun): boolean {
-    const own = this.#runOf(run.index, run.pages, run.vaddrHi, run.vaddrLo);
-    own.permission = run.permission;
-    const mapped = this.#map(own);
-    run.done = Math.floor(own.done / this.#each);
-    return mapped;
+    const { index, pages, vaddrHi, vaddrLo, permission } = run;
+    let answer: Errno | typeof NOT_ACCEPTED | 0;
+    if (this.#each !== 1) {
+      const own = this.#runOf(index, pages, vaddrHi, vaddrLo);
+      own.permission = permission;
+      answer = this.#host.map(own);
+      run.done = Math.floor(own.done / this.#each);
+    } else if (pages === 1) {
+      answer = this.#host.mapPage(index, vaddrHi, vaddrLo, permission);
+      run.done = answer === 0 ? 1 : 0;
+    } else {
+      answer = this.#host.map(run);
+    }
+    if (answer === 0) return true;
+    this.clear(index + run.done, 1);
+    return false;
   }
 
-  #map(own: HostRun): boolean {
-    if (this.#host.map(own) === 0) return true;
-    const failed = Math.floor((own.index + own.done) / this.#each);
-    this.clear(failed, 1);
-    return false;
+  #mapSmaller(
+    index: number,
+    vaddrHi: number,
+    vaddrLo: number,
+    permission: number,
+  ): Errno | 0 | typeof NOT_ACCEPTED {
+    const run = this.#runOf(index, 1, vaddrHi, vaddrLo);
+    run.permission = permission;
+    return this.#host.accepts(run) ? this.#host.map(run) : NOT_ACCEPTED;
   }
 
   /** Unmaps entries; false if a mapped one has no memory behind it any more, from there on nothing is done. */

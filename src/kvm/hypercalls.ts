@@ -8,16 +8,14 @@
 
 import { pageOf, TWO32 } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
-import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
+import { Hcall, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
 import type { GuestTables } from "./guest-tables.ts";
+import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import type { MemorySlots } from "./memory-slots.ts";
 import type { KvmProcess } from "./ports.ts";
 import { isAligned, TceLists } from "./tce-lists.ts";
-
-const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
-const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
@@ -29,9 +27,6 @@ const R4 = 2;
 const R5 = 4;
 const R6 = 6;
 const R7 = 8;
-
-/** What a handler answers. */
-export type HandlerStatus = typeof H_SUCCESS | typeof H_PARAMETER | typeof H_TOO_HARD;
 
 /**
  * A multi-page call that begins inside of a table and ends behind its last

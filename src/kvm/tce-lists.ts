@@ -1,16 +1,13 @@
 import { Spare } from "../base/spare.ts";
 import { pageOf } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
-import { HStatus, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
+import { MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { GuestTable } from "./guest-table.ts";
-import type { HandlerStatus } from "./hypercalls.ts";
+import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import { linearRun } from "./list-runs.ts";
 import type { MemorySlots } from "./memory-slots.ts";
 import { HostRun, type KvmProcess } from "./ports.ts";
-
-const H_SUCCESS: typeof HStatus.SUCCESS = HStatus.SUCCESS;
-const H_PARAMETER: typeof HStatus.PARAMETER = HStatus.PARAMETER;
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;

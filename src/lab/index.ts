@@ -1,9 +1,8 @@
 /**
- * The tool on models: scenarios.
+ * The tool on models: scenarios with reports.
  *
  * @module
  */
 
-export * from "./lab-machine.ts";
-export * from "./scenario.ts";
-export * from "./scenarios.ts";
+export type { ReportCheck, ReportTable, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
+export { findScenario, SCENARIOS } from "./scenarios.ts";

@@ -1,6 +1,10 @@
 import type { FaultHook } from "../vfio/host/faults.ts";
 
-/** What a scenario may use of the world around it. The engine has no clock and no files of its own. */
+/**
+ * What a scenario may use of the world around it. The engine has no clock and no files of its own.
+ *
+ * @public
+ */
 export interface ScenarioContext {
   /** Seconds from some fixed moment. */
   readonly now: () => number;
@@ -14,21 +18,33 @@ export interface ScenarioContext {
   readonly trace: { readonly name: string; readonly open: () => AsyncIterable<Uint8Array> };
 }
 
-/** A table of a report; cells are text, ready to be shown. */
+/**
+ * A table of a report; cells are text, ready to be shown.
+ *
+ * @public
+ */
 export interface ReportTable {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Something that must hold in a scenario. */
+/**
+ * Something that must hold in a scenario.
+ *
+ * @public
+ */
 export interface ReportCheck {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
 }
 
-/** What a scenario found out, for people; `data` has the same as numbers. */
+/**
+ * What a scenario found out, for people; `data` has the same as numbers.
+ *
+ * @public
+ */
 export interface ScenarioReport {
   readonly scenario: string;
   readonly title: string;
@@ -41,7 +57,11 @@ export interface ScenarioReport {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A story that runs on models of the whole system, with a report. */
+/**
+ * A story that runs on models of the whole system, with a report.
+ *
+ * @public
+ */
 export interface Scenario {
   readonly name: string;
   /** One line for `run --list`. */

@@ -8,7 +8,11 @@ import { remap } from "./remap.ts";
 import type { Scenario } from "./scenario.ts";
 import { twoGroups } from "./two-groups.ts";
 
-/** All scenarios, in the order in which a newcomer may want to see them. */
+/**
+ * All scenarios, in the order in which a newcomer may want to see them.
+ *
+ * @public
+ */
 export const SCENARIOS: readonly Scenario[] = [
   hugeWindow,
   hotplug,
@@ -19,7 +23,12 @@ export const SCENARIOS: readonly Scenario[] = [
   linuxBoot,
 ];
 
-/** @throws IommuError BAD_ARGUMENT if there is no such scenario */
+/**
+ * The scenario of a name, such as `huge-window`.
+ *
+ * @throws IommuError BAD_ARGUMENT if there is no such scenario
+ * @public
+ */
 export function findScenario(name: string): Scenario {
   const scenario = SCENARIOS.find((other) => other.name === name);
   if (scenario !== undefined) return scenario;

@@ -16,7 +16,11 @@ const EVENTS = "spapr_iommu_*";
 /** How often the log is looked at. */
 const POLL_MS = 50;
 
-/** How to attach to a running QEMU. */
+/**
+ * How to attach to a running QEMU.
+ *
+ * @public
+ */
 export interface AttachOptions {
   /** Path of the monitor's socket (`-qmp unix:PATH,server=on,wait=off`). */
   readonly socket: string;
@@ -41,7 +45,11 @@ export interface AttachOptions {
   readonly onState: (state: LiveState) => void;
 }
 
-/** What was found at the beginning. */
+/**
+ * What was found at the beginning.
+ *
+ * @public
+ */
 export interface Attached {
   readonly qemu: string;
   readonly log: string;
@@ -49,7 +57,11 @@ export interface Attached {
   readonly base: BaseReport | null;
 }
 
-/** What taking the base state cost. */
+/**
+ * What taking the base state cost.
+ *
+ * @public
+ */
 export interface BaseReport {
   /** How long the guest stood still; 0 if it did so before. */
   readonly pausedSeconds: number;
@@ -57,7 +69,11 @@ export interface BaseReport {
   readonly windows: number;
 }
 
-/** How a session ended. */
+/**
+ * How a session ended.
+ *
+ * @public
+ */
 export interface AttachEnd {
   readonly reason: "asked" | "time" | "qemu-ended";
   readonly message: string;
@@ -69,6 +85,7 @@ export interface AttachEnd {
  * ends, or something breaks; in every case QEMU's settings are put back.
  *
  * @throws IommuError PEER if QEMU or its connection breaks, BAD_FILE if the log does
+ * @public
  */
 export async function attach(options: AttachOptions): Promise<AttachEnd> {
   const client = await QmpClient.connect(options.socket);

@@ -2,7 +2,11 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ChangedSettings } from "./settings.ts";
 
-/** Somebody who puts settings back if this process ends before it does so itself. */
+/**
+ * Somebody who puts settings back if this process ends before it does so itself.
+ *
+ * @public
+ */
 export interface Guard {
   /** To be called before each change; resolves when the guard knows of it. */
   update(changed: ChangedSettings): Promise<void>;
@@ -10,7 +14,11 @@ export interface Guard {
   release(): Promise<void>;
 }
 
-/** Starts a guard in a process of its own, outside of our process group. */
+/**
+ * Starts a guard in a process of its own, outside of our process group.
+ *
+ * @public
+ */
 export function startGuard(): Guard {
   const program = fileURLToPath(new URL("./guardian.js", import.meta.url));
   const child = spawn(process.execPath, [program], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
@@ -28,5 +36,9 @@ export function startGuard(): Guard {
 
 const NOTHING: ChangedSettings = { socket: "", events: [], resume: false };
 
-/** Nobody: for callers who cannot be killed, such as tests. */
+/**
+ * Nobody: for callers who cannot be killed, such as tests.
+ *
+ * @public
+ */
 export const noGuard: Guard = { update: async () => {}, release: async () => {} };

@@ -4,17 +4,20 @@
  * @module
  */
 
-export * from "./attach.ts";
-export * from "./guard.ts";
-export * from "./live-state.ts";
-export * from "./oracle.ts";
-export * from "./qemu-program.ts";
-export * from "./qmp.ts";
+export { type AttachEnd, type Attached, type AttachOptions, attach, type BaseReport } from "./attach.ts";
+export { type Guard, noGuard, startGuard } from "./guard.ts";
+export type { LiveMapping, LiveState, LiveWindow } from "./live-state.ts";
+export { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";
+export { findQemu, profileOf, type QemuProgram } from "./qemu-program.ts";
+export { type QmpArguments, QmpClient, type QmpEvent } from "./qmp.ts";
 export {
+  lineWithTheirs,
   type Oracle,
   qemuOracle,
   type SearchOptions,
   type SearchResult,
   searchDifference,
+  withProfile,
 } from "./random/search.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
+export type { ChangedSettings } from "./settings.ts";

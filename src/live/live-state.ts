@@ -8,7 +8,11 @@ import type { DmaWindow } from "../spapr/dma-window.ts";
 /** Mismatches that a state shows: the last ones. All are counted. */
 const SHOWN_MISMATCHES = 10;
 
-/** Consecutive pages that map consecutive targets, or all the same one, with one permission. */
+/**
+ * Consecutive pages that map consecutive targets, or all the same one, with one permission.
+ *
+ * @public
+ */
 export interface LiveMapping {
   readonly ioba: string;
   readonly target: string;
@@ -19,7 +23,11 @@ export interface LiveMapping {
   readonly sameTarget?: true;
 }
 
-/** A DMA window as it is now. */
+/**
+ * A DMA window as it is now.
+ *
+ * @public
+ */
 export interface LiveWindow {
   readonly liobn: string;
   readonly busOffset: string;
@@ -34,7 +42,11 @@ export interface LiveWindow {
   readonly mappings?: readonly LiveMapping[];
 }
 
-/** What is known of the machine at one moment. */
+/**
+ * What is known of the machine at one moment.
+ *
+ * @public
+ */
 export interface LiveState {
   /** Events read since the beginning. */
   readonly events: number;

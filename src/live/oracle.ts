@@ -8,7 +8,11 @@ import type { Hazard } from "../spapr/observer.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 import { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 
-/** One operation that both sides carried out, or during which QEMU ended. */
+/**
+ * One operation that both sides carried out, or during which QEMU ended.
+ *
+ * @public
+ */
 export interface OracleOutcome extends Pick<CheckedLine, "verdict" | "reason"> {
   readonly line: ScriptLine["line"];
   readonly hazards: readonly Hazard[];
@@ -18,7 +22,11 @@ export interface OracleOutcome extends Pick<CheckedLine, "verdict" | "reason"> {
   readonly theirs: OpResult | undefined;
 }
 
-/** The comparison of a script with real QEMU. */
+/**
+ * The comparison of a script with real QEMU.
+ *
+ * @public
+ */
 export interface OracleReport {
   readonly script: OpScript;
   readonly outcomes: readonly OracleOutcome[];
@@ -30,7 +38,11 @@ export interface OracleReport {
   readonly messages: readonly string[];
 }
 
-/** Runs a script on real QEMU and on the engine and compares them, operation by operation. */
+/**
+ * Runs a script on real QEMU and on the engine and compares them, operation by operation.
+ *
+ * @public
+ */
 export async function askOracle(
   script: OpScript,
   qemu: QemuProgram,
@@ -69,6 +81,10 @@ export function compareWith(script: OpScript, real: RealRun, known: KnownDiffere
   return { script, outcomes, crash, notReached: script.lines.length - reached, messages };
 }
 
-/** Is this outcome a mistake of ours (or of the list of known differences)? */
+/**
+ * Is this outcome a mistake of ours (or of the list of known differences)?
+ *
+ * @public
+ */
 export const isMismatch = ({ verdict }: OracleOutcome): boolean =>
   verdict === "different" || verdict === "vanished";

@@ -4,7 +4,11 @@ import { IommuError } from "../base/errors.ts";
 /** The oldest QEMU that the oracle was checked with. */
 const OLDEST = [7, 2] as const;
 
-/** A `qemu-system-ppc64` that is there. */
+/**
+ * A `qemu-system-ppc64` that is there.
+ *
+ * @public
+ */
 export interface QemuProgram {
   readonly program: string;
   /** Arguments that belong to the command, before ours. */
@@ -20,6 +24,7 @@ export interface QemuProgram {
  *
  * @param command a program, or a program and its first arguments separated by blanks
  * @throws IommuError UNSUPPORTED if it cannot be run, is no QEMU, or is older than 7.2
+ * @public
  */
 export async function findQemu(
   command: string = process.env.QEMU_PPC64 || "qemu-system-ppc64",
@@ -58,6 +63,10 @@ function versionText(program: string, firstArguments: readonly string[]): Promis
   });
 }
 
-/** The profile that imitates a version of QEMU: the newest one that is not newer. */
+/**
+ * The profile that imitates a version of QEMU: the newest one that is not newer.
+ *
+ * @public
+ */
 export const profileOf = ({ major, minor }: QemuProgram): string =>
   major > 11 || (major === 11 && minor >= 1) ? "qemu-11.1" : "qemu-7.2";

@@ -5,7 +5,11 @@ import { IommuError } from "../base/errors.ts";
 const MAX_MESSAGE = 16 * 2 ** 20;
 const NEWLINE = 0x0a;
 
-/** An event of QEMU, such as `STOP`. */
+/**
+ * An event of QEMU, such as `STOP`.
+ *
+ * @public
+ */
 export interface QmpEvent {
   readonly event: string;
   readonly data: unknown;
@@ -13,7 +17,11 @@ export interface QmpEvent {
   readonly seconds: number;
 }
 
-/** Arguments of a command. */
+/**
+ * Arguments of a command.
+ *
+ * @public
+ */
 export type QmpArguments = Readonly<Record<string, unknown>>;
 
 interface Pending {
@@ -27,6 +35,8 @@ interface Pending {
  *
  * Every command that waits when the connection ends is refused with an error
  * that says so; none waits for ever.
+ *
+ * @public
  */
 export class QmpClient {
   /** Hears each event. */

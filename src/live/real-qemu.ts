@@ -35,7 +35,11 @@ const FIRMWARE: string = fileURLToPath(new URL("../../oracle/firmware/firmware.b
 /** The last part of QEMU's messages that is kept. */
 const MAX_MESSAGES = 65_536;
 
-/** How a run on QEMU may be limited. */
+/**
+ * How a run on QEMU may be limited.
+ *
+ * @public
+ */
 export interface RunLimits {
   /** Default: 600 s. */
   readonly timeoutSeconds?: number;
@@ -43,7 +47,11 @@ export interface RunLimits {
   readonly signal?: AbortSignal;
 }
 
-/** How QEMU ended before the script did. */
+/**
+ * How QEMU ended before the script did.
+ *
+ * @public
+ */
 export interface Crash {
   readonly signal: string | null;
   readonly code: number | null;
@@ -51,7 +59,11 @@ export interface Crash {
   readonly message: string;
 }
 
-/** What a script did on real QEMU. */
+/**
+ * What a script did on real QEMU.
+ *
+ * @public
+ */
 export interface RealRun {
   /** One for each operation that was completed. */
   readonly results: readonly OpResult[];
@@ -66,6 +78,7 @@ export interface RealRun {
  *
  * @throws IommuError PEER if QEMU does not start, does not come to an end in time, or the
  * firmware fails; see also {@link FirmwareScript.add}
+ * @public
  */
 export async function runOnQemu(
   script: OpScript,

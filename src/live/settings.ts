@@ -1,7 +1,11 @@
 import { IommuError } from "../base/errors.ts";
 import { isNobody, QmpClient } from "./qmp.ts";
 
-/** What was changed in a running QEMU, and has to be put back. */
+/**
+ * What was changed in a running QEMU, and has to be put back.
+ *
+ * @public
+ */
 export interface ChangedSettings {
   /** Socket of the monitor. */
   readonly socket: string;

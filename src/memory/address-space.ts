@@ -10,7 +10,11 @@ import { IommuTranslation } from "./iommu-hooks.ts";
 import type { MemoryRegion } from "./memory-region.ts";
 import type { MemorySystem } from "./memory-system.ts";
 
-/** Result of a DMA; QEMU's MEMTX_* values. */
+/**
+ * Result of a DMA; QEMU's MEMTX_* values.
+ *
+ * @public
+ */
 export const TxResult = { OK: 0, ERROR: 1, DECODE_ERROR: 2 } as const;
 
 /** How many IOMMUs one access may pass, as a guard against a translation that leads back to itself. */
@@ -21,6 +25,8 @@ const DEFAULT_ACCESS_BYTES = 4;
 /**
  * What a bus master sees: a tree of regions, and access to it through the
  * IOMMUs on the way.
+ *
+ * @public
  */
 export class AddressSpace {
   readonly system: MemorySystem;
@@ -61,6 +67,7 @@ export class AddressSpace {
    * @param length bytes wanted, at least 1
    * @returns false if the access is refused, with the reason in `into`
    * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for halves or a length that are none
+   * @internal
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
     if (hi !== (hi | 0) || lo !== (lo | 0) || length !== (length | 0) || length < 1)

@@ -1,6 +1,10 @@
 import { hex64 } from "../base/u64.ts";
 
-/** Why bytes of a DMA were not transferred. */
+/**
+ * Why bytes of a DMA were not transferred.
+ *
+ * @public
+ */
 export type DmaFaultReason =
   /** No region answers at the address. */
   | "outside"
@@ -13,7 +17,11 @@ export type DmaFaultReason =
   /** The IOMMU translates, but nothing is at the target. */
   | "no-memory";
 
-/** Who tried what, where it ended, and why. */
+/**
+ * Who tried what, where it ended, and why.
+ *
+ * @public
+ */
 export interface DmaFault {
   readonly who: string;
   readonly addressSpace: string;
@@ -31,7 +39,11 @@ export interface DmaFault {
   readonly address: bigint;
 }
 
-/** `e1000: read of 16 bytes at 0x...: unmapped in tce-iommu-80000000 (0x...)`. */
+/**
+ * `e1000: read of 16 bytes at 0x...: unmapped in tce-iommu-80000000 (0x...)`.
+ *
+ * @public
+ */
 export const formatFault = (fault: DmaFault): string =>
   `${fault.who}: ${fault.write ? "write" : "read"} of ${fault.bytes} bytes at ${hex64(fault.iova)}: ${fault.reason}${
     fault.region === undefined ? "" : ` in ${fault.region}`

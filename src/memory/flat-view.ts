@@ -2,7 +2,11 @@ import { hiOf, loOf, toBig } from "../base/u64.ts";
 import type { DmaTarget } from "./dma-target.ts";
 import { type MemoryRegion, WHOLE_SPACE } from "./memory-region.ts";
 
-/** A stretch of an address space that one region answers. */
+/**
+ * A stretch of an address space that one region answers.
+ *
+ * @public
+ */
 export class FlatRange {
   readonly region: MemoryRegion;
   /** Where in the region the stretch begins. */
@@ -52,6 +56,8 @@ export class FlatRange {
    * Is an address, in signed halves, inside of the range? Then `into` gets the
    * region and the offset in it, and is clipped at the end of the range if that
    * is memory (QEMU clips accesses to nothing else).
+   *
+   * @internal
    */
   locate(hi: number, lo: number, into: DmaTarget): boolean {
     const { firstLo, spanHi, spanLo, region } = this;
@@ -80,7 +86,11 @@ export class FlatRange {
   }
 }
 
-/** What an address space looks like from outside: ranges in ascending order, without overlaps. */
+/**
+ * What an address space looks like from outside: ranges in ascending order, without overlaps.
+ *
+ * @public
+ */
 export class FlatView {
   readonly ranges: readonly FlatRange[];
   /**
@@ -110,12 +120,12 @@ export class FlatView {
     return range !== undefined && range.address <= address ? range : undefined;
   }
 
-  /** The range of the last successful {@link locate}. */
+  /** @internal The range of the last successful {@link locate}. */
   get found(): FlatRange | undefined {
     return this.#last;
   }
 
-  /** {@link FlatRange.locate} in the range of an address; false where nothing answers. */
+  /** @internal {@link FlatRange.locate} in the range of an address; false where nothing answers. */
   locate(hi: number, lo: number, into: DmaTarget): boolean {
     return this.#last?.locate(hi, lo, into) || this.#locateOther(hi, lo, into);
   }

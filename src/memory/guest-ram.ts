@@ -15,6 +15,8 @@ export const MAX_RAM_BYTES: bigint = 1n << 52n;
  *
  * Offsets are whole numbers below 2^52. What is not, or passes the end of the
  * memory, is an error: IommuError BAD_ARGUMENT or OUT_OF_RANGE.
+ *
+ * @public
  */
 export class GuestRam {
   readonly sizeBytes: bigint;

@@ -7,6 +7,8 @@ import type { IommuNotifier } from "./iommu-notifier.ts";
  *
  * The halves are signed, as bitwise operators make them: a number above 2^31
  * would not be a small integer for V8.
+ *
+ * @public
  */
 export class IommuTranslation {
   /** Address of the target page, high half. */
@@ -27,7 +29,11 @@ export class IommuTranslation {
   }
 }
 
-/** What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region. */
+/**
+ * What a kind of IOMMU does; QEMU's IOMMUMemoryRegionClass. Offsets are relative to the region.
+ *
+ * @public
+ */
 export interface IommuHooks {
   /** The address space that translations lead to. */
   readonly target: AddressSpace;
@@ -52,7 +58,11 @@ export interface IommuHooks {
   getAttr?(attribute: number): number | undefined;
 }
 
-/** What a replay did. */
+/**
+ * What a replay did.
+ *
+ * @public
+ */
 export interface ReplayReport {
   /** How it found the mappings: page by page, from the table's counts, or not at all. */
   readonly strategy: "page-walk" | "counted-walk" | "skipped";

@@ -3,7 +3,11 @@ import type { PageStep } from "../base/page-step.ts";
 import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
 import type { MappingRun } from "./mapping-run.ts";
 
-/** What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags. */
+/**
+ * What a notifier wants to hear of; QEMU's IOMMU_NOTIFIER_* flags.
+ *
+ * @public
+ */
 export const NotifierFlag = {
   NONE: 0,
   UNMAP: 1,
@@ -16,7 +20,11 @@ export const NotifierFlag = {
 // V8 folds a constant of the module itself.
 const { UNMAP, MAP } = NotifierFlag;
 
-/** How to make a notifier. Offsets are relative to the IOMMU region. */
+/**
+ * How to make a notifier. Offsets are relative to the IOMMU region.
+ *
+ * @public
+ */
 export interface NotifierOptions {
   /** For messages: who asks. */
   readonly name: string;
@@ -51,7 +59,11 @@ export interface NotifierOptions {
   readonly notifyCut?: (iova: bigint, last: bigint, target: bigint, perm: number) => void;
 }
 
-/** Somebody who mirrors the mappings of an IOMMU region, such as VFIO. */
+/**
+ * Somebody who mirrors the mappings of an IOMMU region, such as VFIO.
+ *
+ * @public
+ */
 export class IommuNotifier {
   readonly name: string;
   readonly flags: number;

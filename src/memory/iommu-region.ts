@@ -18,7 +18,11 @@ interface Registration {
   active: boolean;
 }
 
-/** A memory region whose accesses are translated. */
+/**
+ * A memory region whose accesses are translated.
+ *
+ * @public
+ */
 export class IommuRegion extends MemoryRegion {
   override readonly iommu: IommuRegion = this;
   readonly hooks: IommuHooks;

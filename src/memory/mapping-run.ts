@@ -14,6 +14,8 @@ import { toBig } from "../base/u64.ts";
  *
  * The halves of the target are signed, as bitwise operators make them: V8 keeps
  * numbers of 2^31 and more outside of the object.
+ *
+ * @public
  */
 export class MappingRun {
   /** Page size of the region. */
@@ -80,7 +82,11 @@ export class MappingRun {
   }
 }
 
-/** Calls `visit` for each page of a run, as systems that speak pages tell it: offset in the region and target. */
+/**
+ * Calls `visit` for each page of a run, as systems that speak pages tell it: offset in the region and target.
+ *
+ * @public
+ */
 export function forEachPage(run: MappingRun, visit: (iova: bigint, target: bigint) => void): void {
   const size = 1n << BigInt(run.page.shift);
   const step = run.perm === 0 ? 0n : size;

@@ -6,7 +6,11 @@ import type { MemorySystem } from "./memory-system.ts";
 /** Size of a region that spans the whole 64-bit space. */
 export const WHOLE_SPACE: bigint = 1n << 64n;
 
-/** A device's registers: accesses of 1, 2, 4 or 8 bytes at a natural boundary. */
+/**
+ * A device's registers: accesses of 1, 2, 4 or 8 bytes at a natural boundary.
+ *
+ * @public
+ */
 export interface MmioHandler {
   /** Largest access, default 4 as in QEMU. */
   readonly maxAccessBytes?: number;
@@ -14,7 +18,11 @@ export interface MmioHandler {
   write(offset: bigint, bytes: number, value: bigint): void;
 }
 
-/** What stands behind a region. A `container` holds others and never answers itself. */
+/**
+ * What stands behind a region. A `container` holds others and never answers itself.
+ *
+ * @public
+ */
 export type RegionBacking =
   | { readonly kind: "container" }
   | { readonly kind: "ram"; readonly ram: GuestRam; readonly device: boolean }
@@ -28,6 +36,8 @@ export type RegionBacking =
  * Sizes are 0 to 2^64 bytes. Where siblings overlap, the higher priority wins,
  * and of equal ones the one added last (QEMU-MEMORY-1). What makes listeners run
  * is QEMU-MEMORY-4.
+ *
+ * @public
  */
 export class MemoryRegion {
   readonly system: MemorySystem;

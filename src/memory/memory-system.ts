@@ -13,6 +13,8 @@ import type { MemoryRegion } from "./memory-region.ts";
  *
  * What a listener throws keeps nobody from hearing the rest; it is thrown at
  * the end of the transaction.
+ *
+ * @public
  */
 export interface MemoryListener {
   /** For messages. */
@@ -76,6 +78,8 @@ class Registration {
 /**
  * All memory of one machine: its address spaces, the listeners that follow
  * them, and the transactions in which the layout changes.
+ *
+ * @public
  */
 export class MemorySystem {
   /** Hears of every DMA that failed. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-export * from "./op/result.ts";
-export * from "./op/run.ts";
-export * from "./parse-recording.ts";
-export * from "./recording.ts";
+export type { OpResult } from "./op/result.ts";
+export { OpRunner, runOpScript } from "./op/run.ts";
+export { parseRecording } from "./parse-recording.ts";
+export type { CheckedLine, Recording, RunRecordingOptions, Verdict } from "./recording.ts";

@@ -12,6 +12,7 @@ import type { Recording } from "./recording.ts";
  *
  * @throws IommuError BAD_FILE with file, line and column of the first mistake; LIMIT_EXCEEDED where it takes too
  * much memory
+ * @public
  */
 export function parseRecording(text: string, file: string): Recording {
   const lines = parseJsonLines(text, file);

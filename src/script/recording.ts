@@ -6,10 +6,16 @@ import type { TraceEvent } from "../spapr/trace-events.ts";
  * How a result compares with the recorded one. `known` is a reviewed
  * difference, `vanished` one that is none any more, `unrecorded` a line without
  * a result.
+ *
+ * @public
  */
 export type Verdict = "same" | "known" | "vanished" | "different" | "unrecorded";
 
-/** What became of one line of a recording. */
+/**
+ * What became of one line of a recording.
+ *
+ * @public
+ */
 export interface CheckedLine {
   /** Line in the file, from 1. */
   readonly line: number;
@@ -29,7 +35,11 @@ export interface CheckedLine {
   readonly events: readonly TraceEvent[];
 }
 
-/** How to run a recording. */
+/**
+ * How to run a recording.
+ *
+ * @public
+ */
 export interface RunRecordingOptions {
   readonly known: KnownDifferences;
   /** Name of a profile; undefined: the one of the system that was recorded. */
@@ -40,7 +50,11 @@ export interface RunRecordingOptions {
   readonly events: boolean;
 }
 
-/** A recording of a real system, or a script that has not run yet: a machine, and what it did. */
+/**
+ * A recording of a real system, or a script that has not run yet: a machine, and what it did.
+ *
+ * @public
+ */
 export interface Recording {
   readonly file: string;
   readonly operations: number;

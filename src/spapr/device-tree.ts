@@ -9,10 +9,18 @@ import { RTAS_NAMES, RtasToken, VIO_WINDOW_BYTES } from "./papr.ts";
 import type { PciHostBridge } from "./phb.ts";
 import type { VioBus } from "./vio.ts";
 
-/** A property: cells of 32 bits, or strings. */
+/**
+ * A property: cells of 32 bits, or strings.
+ *
+ * @public
+ */
 export type DeviceTreeValue = readonly number[] | readonly string[];
 
-/** Nodes by path, and their properties by name; the objects have these and inherit nothing. */
+/**
+ * Nodes by path, and their properties by name; the objects have these and inherit nothing.
+ *
+ * @public
+ */
 export type DeviceTree = ReadonlyMap<string, Readonly<Record<string, DeviceTreeValue>>>;
 
 /** Builds the tree. It is not changed afterwards: windows that come and go do not show (QEMU-TREE-1). */

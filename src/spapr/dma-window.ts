@@ -29,8 +29,11 @@ export const ATTR_TCE_FD = 0;
  * the window; `root` is what the owner puts into its DMA address space.
  *
  * Invariant: `table` is not null exactly while `entries` is not 0.
+ *
+ * @public
  */
 export class DmaWindow implements IommuHooks {
+  /** @internal */
   readonly env: SpaprEnvironment;
   readonly liobn: number;
   /** For messages and device-tree look-ups: the bridge or device that owns the window. */

@@ -6,7 +6,11 @@ import type { LiobnRegistry } from "./liobn-registry.ts";
 import type { SpaprObserver } from "./observer.ts";
 import type { Profile } from "./profile.ts";
 
-/** How a window tells a new notifier what is mapped. */
+/**
+ * How a window tells a new notifier what is mapped.
+ *
+ * @public
+ */
 export type ReplayStrategy =
   /** From the counts of the table: costs what is mapped. */
   | "counted-walk"

@@ -23,13 +23,21 @@ import { HcallRegisters } from "./registers.ts";
 import { RtasDispatcher } from "./rtas.ts";
 import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
 
-/** Memory of a device at an address of its own, such as NVLink2 GPU RAM at 64 TiB. */
+/**
+ * Memory of a device at an address of its own, such as NVLink2 GPU RAM at 64 TiB.
+ *
+ * @public
+ */
 export interface DeviceRamConfig {
   readonly address: bigint;
   readonly sizeBytes: bigint;
 }
 
-/** What a machine is made of. Everything has QEMU's default. */
+/**
+ * What a machine is made of. Everything has QEMU's default.
+ *
+ * @public
+ */
 export interface MachineConfig {
   /** Bytes of memory from address 0; default 256 MiB. */
   readonly ramSize?: bigint;
@@ -40,7 +48,7 @@ export interface MachineConfig {
   /** Name of a profile or a profile; default `qemu-7.2`. */
   readonly profile?: string | Profile;
   readonly replayStrategy?: ReplayStrategy;
-  /** Makes the accelerator of the machine; without one it runs under TCG. */
+  /** @internal Makes the accelerator of the machine; without one it runs under TCG. */
   readonly accelerator?: (ram: GuestRam) => Accelerator;
 }
 
@@ -56,12 +64,15 @@ const R4_LO = 3;
 /**
  * A pSeries machine: guest memory, PCI host bridges and VIO devices with their
  * DMA windows, and the calls through which a guest programs them.
+ *
+ * @public
  */
 export class Machine {
   readonly observer: SpaprObserver = newObserver();
   readonly memory: MemorySystem = new MemorySystem();
   readonly ram: GuestRam;
   readonly systemMemory: AddressSpace;
+  /** @internal */
   readonly env: SpaprEnvironment;
   readonly vio: VioBus;
   /** Who handled the last hypercall. */

@@ -1,15 +1,31 @@
 import type { TraceEvent } from "./trace-events.ts";
 
-/** Values that belong to a record, by name; those of 64 bits as hexadecimal text. */
+/**
+ * Values that belong to a record, by name; those of 64 bits as hexadecimal text.
+ *
+ * @public
+ */
 export type RecordValues = Readonly<Record<string, bigint | number | string>>;
 
-/** Whose rule something is. */
+/**
+ * Whose rule something is.
+ *
+ * @public
+ */
 export type RuleSource = "QEMU" | "PAPR" | "KVM" | "VFIO";
 
-/** The name of a rule in docs/behaviour.md, such as `QEMU-STUFF-1`; the first word is its source. */
+/**
+ * The name of a rule in docs/behaviour.md, such as `QEMU-STUFF-1`; the first word is its source.
+ *
+ * @public
+ */
 export type RuleId = `${RuleSource}-${string}-${number}`;
 
-/** Why a guest's call was refused. */
+/**
+ * Why a guest's call was refused.
+ *
+ * @public
+ */
 export interface Refusal {
   /** `H_PUT_TCE`, `ibm,create-pe-dma-window`, ... */
   readonly call: string;
@@ -24,7 +40,11 @@ export interface Refusal {
   readonly values: RecordValues;
 }
 
-/** Something for which the real system has no defined answer: ours is the architectural one. */
+/**
+ * Something for which the real system has no defined answer: ours is the architectural one.
+ *
+ * @public
+ */
 export interface Hazard {
   /** The rule of docs/behaviour.md that tells what is done here instead. */
   readonly id: RuleId;
@@ -36,6 +56,8 @@ export interface Hazard {
 /**
  * Hears what happens in a machine. A record is built only while its function is
  * set, so that nobody pays for what nobody hears.
+ *
+ * @public
  */
 export interface SpaprObserver {
   trace: ((event: TraceEvent) => void) | null;

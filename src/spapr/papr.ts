@@ -4,7 +4,11 @@
  * @module
  */
 
-/** Hypercall numbers, in r3. */
+/**
+ * Hypercall numbers, in r3.
+ *
+ * @public
+ */
 export const Hcall = {
   GET_TCE: 0x1c,
   PUT_TCE: 0x20,
@@ -17,7 +21,11 @@ export const Hcall = {
 /** The highest hypercall of the architecture that QEMU 7.2 knows of; numbers are multiples of 4. */
 export const HCALL_MAX_PAPR = 0x45c;
 
-/** Statuses of hypercalls, in r3 afterwards. */
+/**
+ * Statuses of hypercalls, in r3 afterwards.
+ *
+ * @public
+ */
 export const HStatus = {
   SUCCESS: 0,
   FUNCTION: -2,
@@ -26,7 +34,11 @@ export const HStatus = {
   P4: -57,
 } as const;
 
-/** Names of statuses, for people. */
+/**
+ * Names of statuses, for people.
+ *
+ * @public
+ */
 export const hStatusName = (status: number): string =>
   `H_${Object.entries(HStatus).find(([, value]) => value === status)?.[0] ?? `(${status})`}`;
 
@@ -35,7 +47,11 @@ export const MAX_LIST_ENTRIES = 512;
 /** A list of TCEs begins on a 4 KiB boundary, whatever the page size of the window. */
 export const LIST_ALIGN_MASK = 0xfff;
 
-/** RTAS tokens, as QEMU assigns them. */
+/**
+ * RTAS tokens, as QEMU assigns them.
+ *
+ * @public
+ */
 export const RtasToken = {
   SET_TCE_BYPASS: 0x2010,
   QUIESCE: 0x2011,
@@ -55,7 +71,11 @@ export const RTAS_NAMES: Readonly<Record<string, number>> = {
   "ibm,reset-pe-dma-window": RtasToken.RESET_PE_DMA_WINDOW,
 };
 
-/** Statuses of RTAS calls, in the first return cell. */
+/**
+ * Statuses of RTAS calls, in the first return cell.
+ *
+ * @public
+ */
 export const RtasStatus = {
   SUCCESS: 0,
   HW_ERROR: -1,
@@ -84,7 +104,11 @@ export const DEFAULT_PAGE_SHIFT = 12;
 /** Set in the LIOBN of a PCI window. */
 export const PCI_LIOBN_FLAG = 0x8000_0000;
 
-/** LIOBN of a window of a PCI host bridge (QEMU-PHB-1). */
+/**
+ * LIOBN of a window of a PCI host bridge (QEMU-PHB-1).
+ *
+ * @public
+ */
 export const pciLiobn = (phbIndex: number, window: number): number =>
   PCI_LIOBN_FLAG + phbIndex * 0x100 + window;
 

@@ -5,6 +5,8 @@ import type { PciHostBridge } from "./phb.ts";
 /**
  * A PCI device as far as DMA goes: its own address space, which shows the
  * bridge's one while the bus-master bit of the COMMAND register is set (QEMU-DMA-4).
+ *
+ * @public
  */
 export class PciDevice {
   readonly name: string;

@@ -7,7 +7,11 @@ import { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { buidOf, DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, MSI_WINDOW, pciLiobn } from "./papr.ts";
 
-/** Properties of a PCI host bridge, with QEMU's meaning and defaults. */
+/**
+ * Properties of a PCI host bridge, with QEMU's meaning and defaults.
+ *
+ * @public
+ */
 export interface PhbConfig {
   /** 0 to 30; makes the BUID and the LIOBNs. */
   readonly index: number;
@@ -38,8 +42,11 @@ const MSI_HANDLER: MmioHandler = { read: () => 0n, write: () => {} };
  * A PCI host bridge: one DMA address space for all devices behind it, with one
  * or two DMA windows and the MSI window. Where they overlap, window 1 is in
  * front of window 0, and both are in front of MSI (QEMU-WINDOW-5).
+ *
+ * @public
  */
 export class PciHostBridge {
+  /** @internal */
   readonly env: SpaprEnvironment;
   readonly index: number;
   readonly buid: bigint;

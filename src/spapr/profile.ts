@@ -4,6 +4,8 @@ import { HStatus, RtasStatus } from "./papr.ts";
 /**
  * What one hypervisor does where others, or the architecture, differ. Code asks
  * for a quirk by name; each says where it comes from.
+ *
+ * @public
  */
 export interface Profile {
   readonly name: string;
@@ -116,7 +118,11 @@ const QEMU_7_2: Profile = {
   vfioCutsPages: false,
 };
 
-/** The profiles by name. `qemu-7.2` is the default: what the recordings show. */
+/**
+ * The profiles by name. `qemu-7.2` is the default: what the recordings show.
+ *
+ * @public
+ */
 export const PROFILES: Readonly<Record<string, Profile>> = {
   "qemu-7.2": QEMU_7_2,
   // What the recordings of its VFIO listener show: like 7.2 for the guest, with stale mappings for devices.
@@ -160,10 +166,19 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   },
 };
 
-/** The name of the default profile. */
+/**
+ * The name of the default profile.
+ *
+ * @public
+ */
 export const DEFAULT_PROFILE = "qemu-7.2";
 
-/** @throws IommuError BAD_CONFIG if there is no such profile */
+/**
+ * The profile of a name, such as `qemu-4.0`.
+ *
+ * @throws IommuError BAD_CONFIG if there is no such profile
+ * @public
+ */
 export function findProfile(name: string): Profile {
   const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
   if (profile === undefined) {

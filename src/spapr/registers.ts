@@ -16,6 +16,8 @@ const MAX_ARGUMENTS = LAST - FIRST;
  *
  * Numbers of registers and values are checked: IommuError BAD_ARGUMENT for
  * what is no whole number, OUT_OF_RANGE for what is too small or too large.
+ *
+ * @public
  */
 export class HcallRegisters {
   readonly words: Uint32Array<ArrayBuffer> = new Uint32Array((LAST - FIRST + 1) * 2);

@@ -9,7 +9,11 @@ import { DEFAULT_PAGE_SHIFT } from "./papr.ts";
 /** The oldest version of the state that is loaded. */
 const OLDEST_VERSION = 2;
 
-/** The state of one DMA window, as a migration carries it (QEMU-SAVE-1). */
+/**
+ * The state of one DMA window, as a migration carries it (QEMU-SAVE-1).
+ *
+ * @public
+ */
 export interface SavedTable {
   /** Logical I/O bus number. */
   readonly liobn: number;
@@ -25,7 +29,11 @@ export interface SavedTable {
   readonly geometry: SavedGeometry | null;
 }
 
-/** Content of the subsection `spapr_iommu_ex`. */
+/**
+ * Content of the subsection `spapr_iommu_ex`.
+ *
+ * @public
+ */
 export interface SavedGeometry {
   /** First bus address of the window. */
   readonly busOffset: bigint;
@@ -43,6 +51,8 @@ export const savedGeometry = (busOffset: bigint, pageShift: number): SavedGeomet
  * Saves the DMA windows of a machine, also those that are disabled, in QEMU's
  * order (its pre_save; QEMU-SAVE-2). Each table is an O(1) snapshot: the guest may go on
  * while it is written, and none of its later writes is in it.
+ *
+ * @public
  */
 export const saveTables = (machine: Machine): SavedTable[] =>
   [...machine.env.liobns].map((window) => saveTable(window));
@@ -78,6 +88,7 @@ function entriesOf({ table, entries }: DmaWindow): TceView | null {
  *
  * @throws IommuError before anything is changed: BAD_ARGUMENT if the machine lacks one of the windows, or one is
  * saved twice; UNSUPPORTED for a version that the machine's profile does not load
+ * @public
  */
 export function loadTables(machine: Machine, tables: Iterable<SavedTable>): void {
   const pairs = [...tables].map((saved) => ({ saved, window: destinationOf(machine, saved) }));

@@ -4,7 +4,11 @@
  * @module
  */
 
-/** An event with its arguments, named as in {@link TRACE_TEXTS}. */
+/**
+ * An event with its arguments, named as in {@link TRACE_TEXTS}.
+ *
+ * @public
+ */
 export type TraceEvent =
   | {
       readonly name: "spapr_iommu_put" | "spapr_iommu_pci_put";
@@ -131,7 +135,11 @@ export const TRACE_TEXTS: Readonly<Record<TraceEvent["name"], string>> = {
   spapr_iommu_ddw_reset: "buid=0x{buid:x64} addr=0x{configAddress:x32}",
 };
 
-/** The event as a line of QEMU's log (without the end of the line). */
+/**
+ * The event as a line of QEMU's log (without the end of the line).
+ *
+ * @public
+ */
 export function formatTraceEvent(event: TraceEvent): string {
   const values = event as unknown as Readonly<Record<string, bigint | number>>;
   const text = TRACE_TEXTS[event.name].replace(/\{(\w+):(\w+)\}/g, (_, name: string, type: string) =>

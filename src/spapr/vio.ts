@@ -16,7 +16,11 @@ const VIO_TYPES: Readonly<Record<string, { readonly node: string; readonly dma: 
   "spapr-nvram": { node: "nvram", dma: false },
 };
 
-/** A virtual I/O device of the machine. */
+/**
+ * A virtual I/O device of the machine.
+ *
+ * @public
+ */
 export interface VioConfig {
   /** QEMU's name of the device: `spapr-vlan`, `spapr-vscsi`, ... */
   readonly type: string;
@@ -27,6 +31,8 @@ export interface VioConfig {
 /**
  * A virtual I/O device: an address space with a window of 256 MiB at 0, 4 KiB
  * pages, and behind it all memory, for when the guest turns translation off (QEMU-VIO-1, QEMU-VIO-4).
+ *
+ * @public
  */
 export class VioDevice {
   readonly reg: number;
@@ -76,7 +82,11 @@ export class VioDevice {
   }
 }
 
-/** The VIO devices of a machine, in order of creation. */
+/**
+ * The VIO devices of a machine, in order of creation.
+ *
+ * @public
+ */
 export class VioBus {
   readonly devices: VioDevice[] = [];
   readonly #env: SpaprEnvironment;

@@ -5,6 +5,8 @@ import { entryOf, hiOf, loOf } from "../base/u64.ts";
  * Where a DMA window lies on the bus and how it is divided. It never changes:
  * a window that moves gets another one, so that a call can tell by comparing
  * whether its window is still the one it began with.
+ *
+ * @public
  */
 export class WindowGeometry {
   /** Of a window that is disabled. */
@@ -20,6 +22,8 @@ export class WindowGeometry {
   readonly maskHi: number = 0;
   readonly maskLo: number = 0;
   readonly shift: number = 0;
+  /** Pages after which the 64-bit bus starts again. */
+  readonly #busPages: number = 0;
   // Start of the window in signed halves.
   readonly #busHi: number = 0;
   readonly #busLo: number = 0;
@@ -31,6 +35,7 @@ export class WindowGeometry {
     this.maskHi = this.page.maskHi;
     this.maskLo = this.page.maskLo;
     this.shift = pageShift;
+    this.#busPages = 2 ** (64 - pageShift);
     this.#busHi = hiOf(busOffset) | 0;
     this.#busLo = loOf(busOffset) | 0;
   }
@@ -74,9 +79,5 @@ export class WindowGeometry {
   /** The number of a page behind one of the bus: behind the last one comes the first. */
   wrapped(page: number): number {
     return page === this.#busPages ? 0 : page;
-  }
-
-  get #busPages(): number {
-    return 2 ** (64 - this.shift);
   }
 }

@@ -9,6 +9,8 @@ import type { TceView } from "./tce-view.ts";
  * Receives one change: entries `[first, first + count)` held values that begin
  * with `before` and now hold values that begin with `after`. With a step of 1
  * the values grow by one page size an entry, with 0 they are all the same.
+ *
+ * @public
  */
 export type ChangeVisitor = (
   first: number,
@@ -27,6 +29,7 @@ export type ChangeVisitor = (
  * with a snapshot of it costs what was written in between.
  *
  * @throws IommuError BAD_SHAPE if lengths or page sizes differ
+ * @public
  */
 export function diff(before: TceView, after: TceView, visit: ChangeVisitor): void {
   if (before.length !== after.length || before.pageShift !== after.pageShift) {

@@ -17,7 +17,7 @@
 
 import type { Leaf } from "./leaf.ts";
 import type { Run } from "./run.ts";
-import { CELLS, overwrite, replaceCells } from "./run-list.ts";
+import { CELLS, overwrite, pushRun, replaceCells } from "./run-list.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
 /** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
@@ -52,6 +52,14 @@ export class Runs {
    * @param was scratch, so is `part`
    */
   write(run: Run, was: Run, part: Run): number {
+    const { cells } = this;
+    const end = cells.length;
+    // Runs that come in order, as in a replay, are appended: this one touches none that there is.
+    if (cells[end - CELLS]! + cells[end - CELLS + 1]! < run.first && (run.hi | run.lo) !== 0) {
+      pushRun(cells, run);
+      this.#count(cells, end, cells.length, 1);
+      return end;
+    }
     const replacement = overwrite(this.cells, run, was, part);
     this.#count(this.cells, replacement.from, replacement.to, -1);
     this.#count(replacement.cells, 0, replacement.cells.length, 1);

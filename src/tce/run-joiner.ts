@@ -10,6 +10,7 @@ import { permOf } from "./tce.ts";
  * @param pages number of entries
  * @param targetHi page address of the first target, high half
  * @param targetLo page address of the first target, low half
+ * @public
  */
 export type RunVisitor = (
   first: number,

@@ -47,5 +47,9 @@ export class Run {
   }
 }
 
-/** Receives raw runs: entries `[first, first + count)`, the first value, and whether it grows by a page (1) or not (0). */
+/**
+ * Receives raw runs: entries `[first, first + count)`, the first value, and whether it grows by a page (1) or not (0).
+ *
+ * @public
+ */
 export type RawRunVisitor = (first: number, count: number, hi: number, lo: number, step: number) => void;

@@ -21,12 +21,14 @@ const PERM_MASK = TCE_PERM_MASK;
  * - *exact*: all 64 bits of an entry come back as they were put.
  *
  * Entry numbers are checked by the caller ({@link TceView}).
+ *
+ * @public
  */
 export class TceTable extends TceView {
   // V8 makes one function of a hypercall, from its dispatch down to `put`, while their bytecode is below a
   // limit. Private names make it longer: what `put` needs is protected.
 
-  /** Whose nodes are written in place: no view and no other table has them. */
+  /** @internal Whose nodes are written in place: no view and no other table has them. */
   protected owner: Owner;
   readonly #writer: TreeWriter;
   readonly #listRuns: ListRuns;

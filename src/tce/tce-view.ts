@@ -17,7 +17,11 @@ const IN_LEAF = LEAF_SIZE - 1;
 /** The runs of a node that is not there. */
 const NO_RUNS: readonly number[] = [];
 
-/** How many entries a table has and what a page of it is. */
+/**
+ * How many entries a table has and what a page of it is.
+ *
+ * @public
+ */
 export interface TceTableShape {
   /** Number of entries, 1 to {@link MAX_LENGTH}. */
   readonly length: number;
@@ -30,6 +34,8 @@ export interface TceTableShape {
  *
  * The caller checks that entry numbers are below `length`; entries beyond it
  * read as zero.
+ *
+ * @public
  */
 export class TceView {
   readonly length: number;
@@ -38,10 +44,11 @@ export class TceView {
   hi = 0;
   /** Low half of the entry that {@link load} read last. */
   lo = 0;
-  /** Level of the root: it covers `512 * 64^height` entries. */
+  /** @internal Level of the root: it covers `512 * 64^height` entries. */
   protected readonly height: number;
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
+  /** @internal */
   protected readonly cache: LookupCache;
 
   /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */

@@ -17,7 +17,11 @@ interface Reach {
   readonly write: boolean;
 }
 
-/** Two views of a mapping that do not agree. */
+/**
+ * Two views of a mapping that do not agree.
+ *
+ * @public
+ */
 export interface Incoherence {
   /** The operation after which it was found. */
   readonly operation: string;
@@ -38,6 +42,8 @@ export interface Incoherence {
 /**
  * Compares all views of every mapping: the guest's table, KVM's, what notifiers
  * were told, and what the host's tables let a device reach. Costs what is mapped.
+ *
+ * @public
  */
 export class Coherence {
   readonly #hosted: HostedMachine;

@@ -6,6 +6,8 @@ import type { DmaRun } from "./dma-run.ts";
  * What QEMU's listener needs of a container: a kernel's, or a vfio-user
  * device's. Addresses are bus addresses. A run belongs to the caller, who fills
  * it again for the next call.
+ *
+ * @public
  */
 export interface DmaContainer {
   /** For messages. */

@@ -6,6 +6,8 @@ import { GuestMemory } from "./guest-memory.ts";
  * Pages that a container maps or unmaps: they follow each other on the bus and,
  * where they are mapped, in memory. One object is filled again and again;
  * halves are signed, as V8 keeps those as small integers.
+ *
+ * @public
  */
 export class DmaRun {
   /** First bus address. */

@@ -154,7 +154,7 @@ export class GuestIommu {
   }
 
   /** QEMU reports what a container refuses, and goes on (QEMU-LISTENER-5). */
-  #check(what: string, answer: Errno | 0, { iova }: DmaRun): void {
-    if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(iova)} = ${answer}`);
+  #check(what: string, answer: Errno | 0, dma: DmaRun): void {
+    if (answer !== 0) this.#context.report(`vfio_container_dma_${what} at ${hex64(dma.iova)} = ${answer}`);
   }
 }

@@ -9,6 +9,8 @@ const GRANULARITY = "iommu has granularity incompatible with target AS";
 /**
  * What a stretch of pages maps to: guest memory, contiguous, or nothing. One
  * object is filled again and again; halves are signed.
+ *
+ * @public
  */
 export class GuestMemory {
   /** The memory; null if the pages cannot be mapped. */

@@ -13,10 +13,18 @@ import type { HostProcess } from "./host/host-process.ts";
 import type { KernelProfile } from "./host/profile.ts";
 import { ProcessMemory, RAM_VADDR } from "./process-memory.ts";
 
-/** Kinds of containers, as QEMU prefers them. */
+/**
+ * Kinds of containers, as QEMU prefers them.
+ *
+ * @public
+ */
 export type ContainerKind = "type1v2" | "spapr-v2" | "spapr-v1";
 
-/** A machine and the host it runs on. */
+/**
+ * A machine and the host it runs on.
+ *
+ * @public
+ */
 export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator"> {
   /** Who runs the guest's processors; default `tcg`. */
   readonly accel?: "tcg" | "kvm";
@@ -44,16 +52,25 @@ export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator"> 
   readonly lazyReplay?: boolean;
 }
 
-/** A device of the host that the guest has. */
+/**
+ * A device of the host that the guest has.
+ *
+ * @public
+ */
 export interface PassedThroughDevice {
   readonly name: string;
   /** Number of its IOMMU group. */
   readonly group: number;
   readonly phb: PciHostBridge;
+  /** @internal */
   readonly connection: Connection;
 }
 
-/** What came of plugging a device. */
+/**
+ * What came of plugging a device.
+ *
+ * @public
+ */
 export type PlugResult =
   | { readonly ok: true; readonly device: PassedThroughDevice }
   | { readonly ok: false; readonly error: string };
@@ -61,14 +78,19 @@ export type PlugResult =
 /**
  * A pSeries machine in a QEMU process on a PowerNV host: TCG or KVM, devices
  * of the host passed through with VFIO, the kernel's tables behind them.
+ *
+ * @public
  */
 export class HostedMachine {
+  /** @internal */
   readonly host: Host;
+  /** @internal */
   readonly process: HostProcess;
   readonly machine: Machine;
+  /** @internal */
   readonly kvm: KvmAccelerator | null;
   readonly config: HostedMachineConfig;
-  /** The guest's memory in QEMU's process. */
+  /** @internal The guest's memory in QEMU's process. */
   readonly memory: ProcessMemory;
   /** QEMU's messages, newest last; at most 1000. */
   readonly messages: string[] = [];
@@ -115,7 +137,7 @@ export class HostedMachine {
     return this.#devices;
   }
 
-  /** Containers in use, one for each address space. */
+  /** @internal Containers in use, one for each address space. */
   get connections(): readonly Connection[] {
     return this.#connections;
   }

@@ -1,15 +1,30 @@
 /**
- * The host side: QEMU's VFIO listener and containers, the kernel behind them,
- * and machines on a host.
+ * The host side: machines on a host whose devices they have, containers as QEMU's VFIO listener sees them, and the check
+ * that all views of every mapping agree.
  *
  * @module
  */
 
-export * from "./coherence.ts";
-export * from "./container.ts";
-export { Host, type HostOptions } from "./host/host.ts";
-export * from "./host/profile.ts";
-export * from "./hosted-machine.ts";
-export * from "./listener.ts";
-export { Type1Container } from "./type1-container.ts";
-export * from "./vfio-user-container.ts";
+export type { Errno } from "../base/errno.ts";
+export { Coherence, type Incoherence } from "./coherence.ts";
+export type { DmaContainer } from "./container.ts";
+export type { DmaRun } from "./dma-run.ts";
+export type { GuestMemory } from "./guest-memory.ts";
+export type { FaultHook, FaultPoint } from "./host/faults.ts";
+export { KERNEL_PROFILES, type KernelProfile, LINUX_6_1, LINUX_6_12 } from "./host/profile.ts";
+export {
+  type ContainerKind,
+  HostedMachine,
+  type HostedMachineConfig,
+  type PassedThroughDevice,
+  type PlugResult,
+} from "./hosted-machine.ts";
+export { type ListenerOptions, VfioListener } from "./listener.ts";
+export {
+  acceptingServer,
+  type DmaMessage,
+  type DmaServer,
+  type OrderedMessage,
+  StrictServer,
+  VfioUserContainer,
+} from "./vfio-user-container.ts";

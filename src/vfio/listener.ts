@@ -9,11 +9,16 @@ import { COHERENT, GuestIommu, type VfioQuirks } from "./guest-iommu.ts";
 /** Sections from here on are left out: QEMU takes them for the upper part of a 64-bit BAR. */
 export const UPPER_HALF: bigint = 1n << 63n;
 
-/** How a listener is made. */
+/**
+ * How a listener is made.
+ *
+ * @public
+ */
 export interface ListenerOptions {
   readonly container: DmaContainer;
   /** Where TCEs point. */
   readonly systemMemory: AddressSpace;
+  /** @internal */
   readonly quirks?: VfioQuirks;
   /** Replay a section when the first change of it is heard, instead of at once. */
   readonly lazyReplay?: boolean;
@@ -36,6 +41,8 @@ export interface ListenerOptions {
  * `regionAdd` runs in two cases: the listener is registered, and is shown what
  * exists; and a window appears. Both ask for a replay; the table's own hook
  * knows that a window which was just created has nothing to tell.
+ *
+ * @public
  */
 export class VfioListener implements MemoryListener {
   readonly name: string;
@@ -51,7 +58,7 @@ export class VfioListener implements MemoryListener {
     this.#options = options;
   }
 
-  /** The sections that are mirrored now. */
+  /** @internal The sections that are mirrored now. */
   get guestIommus(): readonly GuestIommu[] {
     return this.#iommus;
   }

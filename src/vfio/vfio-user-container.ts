@@ -9,7 +9,11 @@ const HOST_PAGE_SIZE = 0x1000n;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 
-/** A DMA message to a vfio-user device, as the recordings show it. */
+/**
+ * A DMA message to a vfio-user device, as the recordings show it.
+ *
+ * @public
+ */
 export interface DmaMessage {
   readonly dev: string;
   readonly msg: "DMA_MAP" | "DMA_UNMAP";
@@ -23,13 +27,21 @@ export interface DmaMessage {
   readonly errno?: number;
 }
 
-/** How a device answers; see {@link acceptingServer} and {@link StrictServer}. */
+/**
+ * How a device answers; see {@link acceptingServer} and {@link StrictServer}.
+ *
+ * @public
+ */
 export interface DmaServer {
   map(iova: bigint, size: bigint, prot: number, offset: bigint): number;
   unmap(iova: bigint, size: bigint): number;
 }
 
-/** Accepts everything: a new mapping replaces what it overlaps. */
+/**
+ * Accepts everything: a new mapping replaces what it overlaps.
+ *
+ * @public
+ */
 export const acceptingServer: DmaServer = { map: () => 0, unmap: () => 0 };
 
 const ENOENT = 2;
@@ -38,6 +50,8 @@ const EINVAL = 22;
 /**
  * Answers much as libvfio-user does: refuses a mapping that overlaps another
  * one, unless it is the very same, and an unmap that cuts a mapping or finds none.
+ *
+ * @public
  */
 export class StrictServer implements DmaServer {
   readonly #mappings = new Map<bigint, { last: bigint; prot: number; offset: bigint }>();
@@ -66,7 +80,11 @@ export class StrictServer implements DmaServer {
   }
 }
 
-/** A message, and the place of its page among those of one hypercall. */
+/**
+ * A message, and the place of its page among those of one hypercall.
+ *
+ * @public
+ */
 export interface OrderedMessage {
   readonly message: DmaMessage;
   /** Bus address of the page it belongs to. */
@@ -76,6 +94,8 @@ export interface OrderedMessage {
 /**
  * A vfio-user device as QEMU's listener sees it: no windows, one message for
  * each page, whatever page sizes the device offered.
+ *
+ * @public
  */
 export class VfioUserContainer implements DmaContainer {
   readonly name: string;

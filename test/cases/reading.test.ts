@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { isGzip } from "../../src/cli/input.ts";
+import { isGzip } from "../../src/formats/input/unpacked.ts";
 import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
 import { checkTrace } from "../check/checked.ts";
 

@@ -8,6 +8,8 @@ import { HcallRegisters } from "../../src/spapr/registers.ts";
 import type { FaultHook } from "../../src/vfio/host/faults.ts";
 import { kvmGroupFile } from "../../src/vfio/host/kvm-link.ts";
 import { OpenFile } from "../../src/vfio/host/open-file.ts";
+import { VfioContainer } from "../../src/vfio/host/vfio-container.ts";
+import type { VfioGroup } from "../../src/vfio/host/vfio-group.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { BASE, countersAreTrue, SIZE, seenBy, setup } from "../vfio/host/setup.ts";
 
@@ -133,6 +135,28 @@ describe("hypercalls on an attached table", () => {
     expect(g.indirect(0n, LIST, 1n)).toBe(HStatus.SUCCESS);
     expect(g.put(0n, 0n)).toBe(HStatus.SUCCESS);
     expect(g.s.process.memory.registered.regions[0]!.mapped).toBe(1);
+  });
+
+  it("give an entry to all tables before the next one: a failure shows how far each came", () => {
+    // Table 1, table 2, table 1, and the fourth exchange fails: the second entry in table 2.
+    const g = guest({ faults: (point, count) => (point === "exchange" && count === 3 ? "EIO" : undefined) });
+    const other = VfioContainer.open(g.s.host).object;
+    const second = g.s.host.groups[1]!;
+    const file = second.open();
+    if (isErrno(file)) throw new Error(file);
+    expect([second.setContainer(other), other.setIommu(7n)]).toEqual([0, 0]);
+    expect(other.iommu!.registerMemory(g.s.process, { vaddr: BigInt(BASE), size: BigInt(SIZE / 2) })).toBe(0);
+    expect(other.iommu!.unmap(g.s.process, { iova: 0n, size: 0n })).toBe(0);
+    const group = kvmGroupFile(file, g.s.process);
+    expect([g.machine.addGroup(group), g.machine.attach(group, g.table)]).toEqual([0, 0]);
+
+    g.writeList([0x2003n, 0x3003n, 0x4003n]);
+    expect(g.indirect(0n, LIST, 3n)).toBe(H_TOO_HARD);
+    const entries = ({ iommu }: VfioGroup) =>
+      [0, 1, 2].map((page) => iommu.translate(BigInt(page * IO_PAGE), 1) !== null);
+    expect(entries(g.s.group)).toEqual([true, true, false]);
+    expect(entries(second)).toEqual([true, false, false]);
+    expect([g.get(0n), g.get(0x1000n)]).toEqual([0x2003n, 0n]);
   });
 
   it("refuse to run behind the last page of entries, and tell", () => {

@@ -27,7 +27,12 @@ const LAST_PORTABLE = LAYERS.indexOf("lab");
  */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vfio: [["host"], ["*"]],
-  formats: [["*"], ["trace", "op-script", "kernel-script", "migration", "perfetto"], ["table"], ["index"]],
+  formats: [
+    ["*"],
+    ["trace", "op-script", "kernel-script", "migration", "perfetto"],
+    ["table", "input"],
+    ["index"],
+  ],
   script: [["recording"], ["op", "kernel"], ["*"], ["index"]],
   check: [
     ["check-options"],
@@ -39,6 +44,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["*"],
     ["saved"],
     ["shrink"],
+    ["whole"],
     ["index"],
   ],
   live: [["firmware"], ["*"], ["random"], ["index"]],

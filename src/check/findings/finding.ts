@@ -1,31 +1,14 @@
-import { hex } from "../../base/u64.ts";
+import { hex, hex64 } from "../../base/u64.ts";
+import { formatCount } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { FINDING_KINDS, type FindingKind, type Severity } from "./kinds.ts";
 
-/** What a finding is about. The names are part of the output's format. */
-export type FindingKind =
-  | "leak"
-  | "dma-fault"
-  | "dma-after-unmap"
-  | "double-map"
-  | "unmap-unmapped"
-  | "replaced-live"
-  | "window-overlap"
-  | "window-full"
-  | "direct-map-hole"
-  | "beyond-ram"
-  | "refused-call"
-  | "mismatch"
-  | "size-mismatch"
-  | "direction-mismatch"
-  | "double-unmap"
-  | "missing-sync"
-  | "lost-events"
-  | "truncated";
-
-/** `error`: something is wrong. `warning`: a leak, or something that deserves a look. */
-export type Severity = "error" | "warning";
-
-/** Something wrong in a trace, with the events that prove it. */
+/**
+ * Something wrong in a trace, with the events that prove it.
+ *
+ * @public
+ */
 export interface Finding {
   readonly kind: FindingKind;
   readonly severity: Severity;
@@ -46,7 +29,11 @@ export interface Finding {
   message: string;
 }
 
-/** The place of an event in its trace. */
+/**
+ * The place of an event in its trace.
+ *
+ * @public
+ */
 export interface Place {
   /** Events before it. */
   readonly event: number;
@@ -62,7 +49,8 @@ const MAX_PROOF = 200;
 /** What a detector says; see {@link Finding}. */
 export interface NewFinding {
   readonly kind: FindingKind;
-  readonly severity: Severity;
+  /** Where it is not that of the kind. */
+  readonly severity?: Severity;
   readonly liobn?: number;
   readonly device?: string;
   readonly ioba?: bigint;
@@ -82,7 +70,7 @@ export class FindingLog {
   add(found: NewFinding): Finding {
     const finding: Finding = {
       kind: found.kind,
-      severity: found.severity,
+      severity: found.severity ?? FINDING_KINDS[found.kind].severity,
       liobn: found.liobn,
       device: found.device,
       ioba: found.ioba,
@@ -147,7 +135,29 @@ export const placeText = ({ event, line }: Place): string => `event ${event} (li
 /** `1 page`, `4 pages`. */
 export const pagesText = (pages: number): string => `${pages} page${pages === 1 ? "" : "s"}`;
 
-/** The finding in the shape of the JSON output. */
+/**
+ * A finding as a line for people: `FILE:LINE: KIND: WINDOW ADDRESS: MESSAGE`.
+ *
+ * @param file what the input is called
+ * @param mark puts something around the kind, such as a colour
+ * @public
+ */
+export function formatFinding(file: string, finding: Finding, mark = (kind: string): string => kind): string {
+  const { kind, liobn, device, ioba, lines, count, message } = finding;
+  const line = lines.at(-1);
+  const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
+  const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
+  const times = count > 1 ? ` (${formatCount(count)} times)` : "";
+  const place = line === undefined ? file : `${file}:${line}`;
+  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
+}
+
+/**
+ * The finding in the shape of the JSON output.
+ *
+ * @public
+ */
 export function findingToJson(finding: Finding): Record<string, unknown> {
   const { kind, severity, liobn, device, ioba, pages, events, lines, count, message } = finding;
   return {

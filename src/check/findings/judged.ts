@@ -4,7 +4,11 @@
  * @module
  */
 
-/** What was judged, in numbers. */
+/**
+ * What was judged, in numbers.
+ *
+ * @public
+ */
 export interface Judged {
   /** Events (of a saved machine: sections). */
   readonly events: number;
@@ -24,7 +28,11 @@ export interface Judged {
   readonly alivePatterns: number;
 }
 
-/** Something that was not judged. */
+/**
+ * Something that was not judged.
+ *
+ * @public
+ */
 export interface NotJudged {
   /** How much of it there is. */
   readonly count: number;

@@ -14,7 +14,11 @@ const SPARSE_HEAD_BYTES = 4;
 /** 10 Gbit/s. */
 const DEFAULT_LINK: number = 1.25e9;
 
-/** A window whose migration is to be foretold. */
+/**
+ * A window whose migration is to be foretold.
+ *
+ * @public
+ */
 export interface ForecastWindow {
   readonly liobn: number;
   readonly busOffset: bigint;
@@ -23,7 +27,11 @@ export interface ForecastWindow {
   readonly table: TceView | null;
 }
 
-/** What a window costs when its machine is migrated by QEMU. */
+/**
+ * What a window costs when its machine is migrated by QEMU.
+ *
+ * @public
+ */
 export interface WindowForecast {
   readonly liobn: number;
   readonly busOffset: bigint;
@@ -46,6 +54,7 @@ export interface WindowForecast {
  * Foretells what the TCE tables of a machine cost when QEMU migrates it.
  *
  * @param linkBytesPerSecond of the connection; default 10 Gbit/s
+ * @public
  */
 export const forecastMigration = (
   windows: readonly ForecastWindow[],
@@ -110,7 +119,11 @@ function countRuns(table: TceView): number {
   return runs;
 }
 
-/** A forecast as text for people. */
+/**
+ * A forecast as text for people.
+ *
+ * @public
+ */
 export function formatForecast(forecasts: readonly WindowForecast[]): string {
   const lines = forecasts.flatMap((forecast) => {
     const { liobn, busOffset, pageShift, entries, mapped, bytes, seconds, runs, sparseBytes } = forecast;

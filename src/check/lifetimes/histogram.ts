@@ -1,4 +1,8 @@
-/** Counts of values by powers of two: cell `i` has those from 2^i on, below 2^(i+1); the first has 0 as well. */
+/**
+ * Counts of values by powers of two: cell `i` has those from 2^i on, below 2^(i+1); the first has 0 as well.
+ *
+ * @public
+ */
 export class Histogram {
   readonly cells: number[] = [];
 

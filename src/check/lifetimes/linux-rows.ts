@@ -24,7 +24,11 @@ const CALL_COLUMNS: readonly Column[] = [
   { name: "task", type: "text" },
 ];
 
-/** Columns of a table of DMA mappings: a row for each map with its unmap. */
+/**
+ * Columns of a table of DMA mappings: a row for each map with its unmap.
+ *
+ * @public
+ */
 export const DMA_MAPPING_COLUMNS: readonly Column[] = [
   { name: "mapping", type: "integer" },
   { name: "device", type: "text" },

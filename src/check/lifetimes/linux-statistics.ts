@@ -3,7 +3,11 @@ import { DMA_EVENT_NAMES, DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import { Histogram } from "./histogram.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "./linux-lifetimes.ts";
 
-/** What one device did in one direction. */
+/**
+ * What one device did in one direction.
+ *
+ * @public
+ */
 export interface DmaGroupStatistics {
   readonly device: string;
   /** `TO_DEVICE`; `NONE` for allocations of which no direction is recorded. */

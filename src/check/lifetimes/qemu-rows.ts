@@ -31,6 +31,8 @@ const LIFETIME = 22;
  * Columns of a table of mappings: a row for each stretch of pages that one call
  * mapped and one event ended. The call pattern is liobn, map_call, map_pages
  * and page_shift.
+ *
+ * @public
  */
 export const MAPPING_COLUMNS: readonly Column[] = [
   { name: "mapping", type: "integer" },

@@ -7,7 +7,11 @@ import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { Histogram } from "./histogram.ts";
 
-/** What happened in one window. */
+/**
+ * What happened in one window.
+ *
+ * @public
+ */
 export interface WindowStatistics {
   readonly liobn: number;
   /** Events by their name in QEMU's log. */

@@ -81,7 +81,6 @@ export function findDmaLeaks(
       const direction = mapping.family === ALLOCATION ? "" : ` ${DIRECTION_NAMES[mapping.direction]}`;
       last = log.add({
         kind: "leak",
-        severity: "warning",
         device: name,
         ioba: toBig(mapping.dmaHi, mapping.dmaLo),
         pages,

@@ -36,7 +36,6 @@ export class MapCheck {
     }
     const finding = log.add({
       kind: "window-full",
-      severity: "warning",
       device: names[event.device]!,
       pages: 0,
       places: [placeOfDma(event)],

@@ -197,7 +197,6 @@ export class MissingSyncs {
     for (const { mapping, places, text } of found) {
       log.add({
         kind: "missing-sync",
-        severity: "warning",
         device,
         ioba: toBig(mapping.dmaHi, mapping.dmaLo),
         pages: pagesOf(mapping.size),

@@ -1,7 +1,8 @@
 import { toBig } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
-import { type FindingKind, FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
+import { FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
+import type { FindingKind } from "../findings/kinds.ts";
 import { GuiltyCallers } from "./leaks.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
@@ -73,7 +74,6 @@ export class DmaReport {
     this.guilty.add(event);
     this.#hold(event, {
       kind: "double-unmap",
-      severity: "error",
       device: this.names[event.device]!,
       ...(DMA_KINDS[event.kind]!.family === LIST ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
       pages: pagesOf(event.size),

@@ -36,7 +36,6 @@ export class RamFindings {
       const target = isList ? last - BigInt(pages - 1) * size : last;
       this.#last = this.#log.add({
         kind: "beyond-ram",
-        severity: "error",
         liobn: rebuilt.window.liobn,
         ioba: rebuilt.iobaOf(from),
         pages,

@@ -47,7 +47,6 @@ export class FaultFindings {
     const index = Number(offset >> BigInt(rebuilt.window.pageShift));
     this.#add(event, rebuilt, index, undefined, {
       kind: "dma-fault",
-      severity: "error",
       places: [],
       message: `DMA at offset ${hex(offset)}, which is outside of the window`,
     });
@@ -60,7 +59,6 @@ export class FaultFindings {
     }
     this.#add(event, rebuilt, index, undefined, {
       kind: "dma-fault",
-      severity: "error",
       places: [],
       message: "DMA to a page that is not mapped, and was not since the window or the trace began",
     });
@@ -75,7 +73,6 @@ export class FaultFindings {
   ): void {
     this.#add(event, rebuilt, index, unmap, {
       kind: "dma-after-unmap",
-      severity: "error",
       places: [],
       message: `DMA to a page that was unmapped by ${placeText(unmap)} ${what}`,
     });

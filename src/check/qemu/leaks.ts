@@ -125,7 +125,6 @@ export class LeakFindings {
       else {
         last = this.#log.add({
           kind: "leak",
-          severity: "warning",
           liobn: rebuilt.window.liobn,
           ioba: rebuilt.iobaOf(first),
           pages,

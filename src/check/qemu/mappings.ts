@@ -95,7 +95,6 @@ export class MappingFindings {
         : "an entry of a list";
     this.#add(rebuilt, { first, pages }, event, maker, {
       kind: same ? "double-map" : "replaced-live",
-      severity: same ? "warning" : "error",
       places: [],
       message: same
         ? `${hex(was)} is put where it is mapped already, ${by}: an unmap is missing, or the map is made twice`
@@ -111,7 +110,6 @@ export class MappingFindings {
       if (!rebuilt.isKnown(from, pages)) return;
       this.#sweeps.hold({
         kind: "unmap-unmapped",
-        severity: "error",
         liobn: rebuilt.window.liobn,
         ioba: rebuilt.iobaOf(from),
         pages,

@@ -92,7 +92,6 @@ export class TraceFindings implements RebuildObserver {
       key,
       this.log.add({
         kind: "refused-call",
-        severity: "warning",
         liobn: event.liobn,
         ioba: toBig(event.iobaHi, event.iobaLo),
         pages: askedPages(event),
@@ -119,7 +118,6 @@ export class TraceFindings implements RebuildObserver {
     const { liobn } = event;
     this.log.add({
       kind: "mismatch",
-      severity: "error",
       liobn,
       ioba: toBig(event.iobaHi, event.iobaLo),
       pages: 1,

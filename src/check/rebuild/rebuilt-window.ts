@@ -39,7 +39,11 @@ export function forEachCertainty(
   knownTo(end);
 }
 
-/** Entries of a window by how sure we are of them. The four classes add up to the window. */
+/**
+ * Entries of a window by how sure we are of them. The four classes add up to the window.
+ *
+ * @public
+ */
 export interface EntryClasses {
   /** Not zero, and printed by the trace or confirmed by it. */
   known: number;

@@ -1,11 +1,15 @@
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
-import { formatTraceEvent } from "../../formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../formats/trace/trace-text.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
 const MAX_KEPT_MISMATCHES = 1000;
 
-/** A recorded answer that the engine does not give. */
+/**
+ * A recorded answer that the engine does not give.
+ *
+ * @public
+ */
 export interface Mismatch {
   readonly event: number;
   readonly line: number;
@@ -14,7 +18,11 @@ export interface Mismatch {
   readonly actual: string;
 }
 
-/** What was compared, and how it came out. */
+/**
+ * What was compared, and how it came out.
+ *
+ * @public
+ */
 export interface RebuildCounts {
   /** Statuses and H_GET_TCE values that the trace determines, and the engine gave. */
   statuses: number;
@@ -74,7 +82,7 @@ export class Verdicts {
   mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
     this.counts.mismatches++;
     if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
-    const text = formatTraceEvent(event);
+    const text = formatQemuTraceEvent(event);
     const mismatch = { event: event.number, line: event.position, text, expected, actual };
     this.mismatches.push(mismatch);
     this.#onMismatch(event, mismatch);

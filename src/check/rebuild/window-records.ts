@@ -4,7 +4,11 @@ import type { RebuiltWindow } from "./rebuilt-window.ts";
 /** Windows that went of which is kept what they were. */
 const MAX_GONE = 10_000;
 
-/** What a trace tells of one window: as it was when it went, or as it is. */
+/**
+ * What a trace tells of one window: as it was when it went, or as it is.
+ *
+ * @public
+ */
 export interface WindowRecord {
   readonly liobn: number;
   readonly busOffset: bigint;

@@ -4,12 +4,16 @@ import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
-import { isPast, type Moment } from "../state/window-state.ts";
+import { isPast, type Moment } from "../state/moment.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
 
-/** How a trace and a saved machine of the same run agree. */
+/**
+ * How a trace and a saved machine of the same run agree.
+ *
+ * @public
+ */
 export interface AgainstReport {
   /** Name of the saved machine. */
   readonly file: string;
@@ -20,7 +24,11 @@ export interface AgainstReport {
   readonly windows: readonly WindowAgreement[];
 }
 
-/** The check of a trace, with what it says about a saved machine. */
+/**
+ * The check of a trace, with what it says about a saved machine.
+ *
+ * @public
+ */
 export interface AgainstCheckReport extends CheckReport {
   readonly against: AgainstReport;
 }
@@ -131,7 +139,11 @@ export class AgainstCheck {
   }
 }
 
-/** The report in the shape of the JSON output of `check`. */
+/**
+ * The report in the shape of the JSON output of `check`.
+ *
+ * @public
+ */
 export function againstReportToJson(report: AgainstCheckReport): Record<string, unknown> {
   const { against, ...rest } = report;
   return {
@@ -146,7 +158,11 @@ export function againstReportToJson(report: AgainstCheckReport): Record<string, 
   };
 }
 
-/** The classes of all windows together. */
+/**
+ * The classes of all windows together.
+ *
+ * @public
+ */
 export function sumOfAgreements(windows: readonly WindowAgreement[]): Omit<WindowAgreement, "liobn"> {
   const sum = { ...NO_AGREEMENT };
   for (const window of windows) {

@@ -3,7 +3,8 @@ import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type Place, pagesText, type Severity } from "../findings/finding.ts";
+import { type Place, pagesText } from "../findings/finding.ts";
+import type { Severity } from "../findings/kinds.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Differing stretches of one window that are reported each by itself; further ones are reported together. */
@@ -11,7 +12,11 @@ const MAX_REPORTED = 100;
 /** Events that are named for one stretch. */
 const MAX_PLACES = 16;
 
-/** How one window of a saved machine compares with what the trace says of it. The six classes add up to `entries`. */
+/**
+ * How one window of a saved machine compares with what the trace says of it. The six classes add up to `entries`.
+ *
+ * @public
+ */
 export interface WindowAgreement {
   readonly liobn: number;
   readonly entries: number;

@@ -30,7 +30,6 @@ function findMissing(rebuild: Rebuild, saved: readonly SavedWindow[], log: Findi
     if (rebuilt.assumed || !ownerIsThere || saved.some((one) => one.liobn === liobn)) continue;
     log.add({
       kind: "mismatch",
-      severity: "error",
       places: placesOf(rebuilt),
       message: "the window is there by all that the trace tells, and the saved machine does not have it",
     });

@@ -118,7 +118,6 @@ function findContradictions(
   for (const [saved, text] of [...found, ...contradictionsBetween(windows)]) {
     log.add({
       kind: "mismatch",
-      severity: "error",
       liobn: saved.liobn,
       places: [places.get(saved.section)!],
       message: `the section of this window contradicts itself or the others: ${text}`,
@@ -162,7 +161,6 @@ function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: Findi
   if (beyond === 0) return;
   log.add({
     kind: "beyond-ram",
-    severity: "error",
     liobn: window.liobn,
     ioba: BigInt.asUintN(64, window.busOffset + (BigInt(firstIndex) << shift)),
     pages: beyond,

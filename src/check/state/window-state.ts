@@ -1,7 +1,6 @@
 import { permText } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
-import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
@@ -10,7 +9,11 @@ import type { TceView } from "../../tce/tce-view.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 
-/** A window and its entries as they were at some event, for ever. */
+/**
+ * A window and its entries as they were at some event, for ever.
+ *
+ * @public
+ */
 export interface WindowState {
   readonly liobn: number;
   readonly busOffset: bigint;
@@ -29,7 +32,11 @@ export interface WindowState {
   readonly certainties: TceView;
 }
 
-/** Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty. */
+/**
+ * Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty.
+ *
+ * @public
+ */
 export interface StateRun {
   readonly ioba: bigint;
   readonly target: bigint;
@@ -38,16 +45,6 @@ export interface StateRun {
   readonly certainty: "known" | "inferred" | "unknown";
   /** There if two or more pages map one and the same target. */
   readonly sameTarget?: true;
-}
-
-/** When: before an event of that number, at the first event of that time (seconds), or at the end. */
-export type Moment = { readonly event: number } | { readonly seconds: number } | undefined;
-
-/** Is the event after the moment, so that the state before it is what was asked for? */
-export function isPast(moment: Moment, event: QemuTraceEvent): boolean {
-  if (moment === undefined) return false;
-  if ("event" in moment) return event.number > moment.event;
-  return event.seconds + event.nanoseconds / 1e9 > moment.seconds;
 }
 
 /** Takes the state of a window; costs nothing that grows with it. */
@@ -88,7 +85,11 @@ export function savedStateOf(saved: SavedWindow): WindowState {
   };
 }
 
-/** Calls `visit` for each run of a window, mapped or unknown, in order. */
+/**
+ * Calls `visit` for each run of a window, mapped or unknown, in order.
+ *
+ * @public
+ */
 export function forEachStateRun(state: WindowState, visit: (run: StateRun) => void): void {
   const { table, certainties, entries, pageShift } = state;
   const shift = BigInt(pageShift);
@@ -112,7 +113,11 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
   });
 }
 
-/** What a window is, in the shape of the JSON output of `info` and `map`. */
+/**
+ * What a window is, in the shape of the JSON output of `info` and `map`.
+ *
+ * @public
+ */
 export function windowStateToJson(state: WindowState): Record<string, unknown> {
   const { liobn, busOffset, pageShift, entries, bypass, defaultWindow } = state;
   return {
@@ -125,7 +130,11 @@ export function windowStateToJson(state: WindowState): Record<string, unknown> {
   };
 }
 
-/** A window with its runs, in the shape of the JSON output of `map`. */
+/**
+ * A window with its runs, in the shape of the JSON output of `map`.
+ *
+ * @public
+ */
 export function stateToJson(state: WindowState): Record<string, unknown> {
   const runs: Record<string, unknown>[] = [];
   forEachStateRun(state, (run) => runs.push({ ...run, ioba: hex(run.ioba), target: hex(run.target) }));
@@ -138,6 +147,8 @@ const RUNS_AT_ONCE = 1024;
 /**
  * Every entry that is not zero, with its number, in order. Takes no more memory
  * than a few runs, however many entries there are.
+ *
+ * @public
  */
 export function* rawEntries({ table, entries }: WindowState): Generator<[index: number, tce: bigint]> {
   const size = 1n << BigInt(table.pageShift);
@@ -158,7 +169,11 @@ export function* rawEntries({ table, entries }: WindowState): Generator<[index: 
   }
 }
 
-/** What changed of one window between two states. */
+/**
+ * What changed of one window between two states.
+ *
+ * @public
+ */
 export type WindowChange =
   | { readonly what: "created" | "removed"; readonly window: WindowState }
   | {
@@ -171,7 +186,11 @@ export type WindowChange =
       readonly after: bigint;
     };
 
-/** Compares two states; subtrees that both share cost nothing. */
+/**
+ * Compares two states; subtrees that both share cost nothing.
+ *
+ * @public
+ */
 export function diffStates(
   before: readonly WindowState[],
   after: readonly WindowState[],
@@ -192,6 +211,19 @@ export function diffStates(
   for (const window of after) {
     if (!before.some((one) => isSameWindow(one, window))) visit({ what: "created", window });
   }
+}
+
+/**
+ * A change in the shape of the JSON output of `diff`.
+ *
+ * @public
+ */
+export function changeToJson(change: WindowChange): Record<string, unknown> {
+  const { what, window } = change;
+  const liobn = hex(window.liobn);
+  if (what !== "entries") return { what, liobn };
+  const { ioba, pages, before, after } = change;
+  return { what, liobn, ioba: hex(ioba), pages, before: hex(before), after: hex(after) };
 }
 
 const isSameWindow = (a: WindowState, b: WindowState): boolean =>

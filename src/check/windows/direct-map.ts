@@ -85,7 +85,6 @@ class HoleFinder {
     const address = BigInt(first) << BigInt(window.pageShift);
     this.#log.add({
       kind: "direct-map-hole",
-      severity: "warning",
       liobn: window.liobn,
       ioba: BigInt.asUintN(64, window.busOffset + address),
       pages,

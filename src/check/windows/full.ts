@@ -22,7 +22,6 @@ export function findFull(
   if (largest >= freePages || isDirectMap(found)) return false;
   log.add({
     kind: "window-full",
-    severity: "warning",
     liobn,
     ioba: busOffset,
     pages: entries,

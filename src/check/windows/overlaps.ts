@@ -12,7 +12,6 @@ export function findOverlaps(found: StaticWindow, others: Iterable<StaticWindow>
     if (!overlaps(rangeOfWindow(found), rangeOfWindow(other))) continue;
     log.add({
       kind: "window-overlap",
-      severity: "error",
       liobn: window.liobn,
       ioba: window.busOffset,
       pages: window.entries,

@@ -1,17 +1,18 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
-import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
-import type { Finding } from "../../check/findings/finding.ts";
-import { againstReportToJson } from "../../check/saved/against-check.ts";
-import { checkOpScript } from "../../check/script-check.ts";
-import type { Moment } from "../../check/state/window-state.ts";
-import { type CheckReport, checkReportToJson, TraceCheck } from "../../check/trace-check.ts";
-import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
-import { againstText, checkAgainst, checkSavedMachine } from "../check-saved.ts";
-import { filterOf } from "../filter.ts";
-import { displayName, peekInput, readText } from "../input.ts";
+import { formatFinding } from "../../check/findings/finding.ts";
+import {
+  type AgainstCheckReport,
+  againstReportToJson,
+  sumOfAgreements,
+} from "../../check/saved/against-check.ts";
+import type { Moment } from "../../check/state/moment.ts";
+import { type CheckReport, checkReportToJson } from "../../check/trace-check.ts";
+import { checkAgainst } from "../../check/whole/check-against.ts";
+import { checkTrace } from "../../check/whole/check-trace.ts";
+import { withInput } from "../input.ts";
 import {
   filterOption,
   momentOption,
@@ -22,8 +23,6 @@ import {
   thresholdOptions,
 } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
-import { Progress } from "../progress.ts";
-import { pour } from "../trace-file.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 /** Thresholds as the command line has them. */
@@ -69,7 +68,13 @@ async function checkPair(
   if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
   if (options.filter.length > 0)
     throw bad("without the events that a filter leaves out the windows would be wrong");
-  const report = await checkAgainst(path!, stream, options.at, thresholds, options);
+  if (path === "-" && stream === "-")
+    throw bad("standard input can be the trace or the saved machine, not both");
+  const report = await withInput(path!, options.quiet, (trace, { name }) =>
+    withInput(stream, true, (saved, { name: savedName }) =>
+      checkAgainst(trace, saved, { ...thresholds, name, savedName, at: options.at }),
+    ),
+  );
   if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
   else {
     printReport(report, options.quiet);
@@ -78,29 +83,15 @@ async function checkPair(
   return statusOf([report]);
 }
 
-/** Checks one file: a trace or a saved machine, or an op script by the end of its name. */
-export async function checkFile(
+/** Checks one file: a trace, a saved machine or an op script, which the end of its name tells, too. */
+const checkFile = (
   path: string,
   thresholds: CheckOptions,
-  options: { readonly quiet: boolean; readonly filter: readonly string[] },
-): Promise<CheckReport> {
-  const name = displayName(path);
-  if (isScript(path)) return checkOpScript(await readText(path), name, thresholds);
-  const progress = new Progress(path, options.quiet);
-  try {
-    const { head, chunks } = await peekInput(path, MAGIC_BYTES, (bytes) => progress.read(bytes));
-    if (isMigrationStream(head)) {
-      if (options.filter.length === 0) return await checkSavedMachine(path, chunks, thresholds);
-      await chunks.return(undefined);
-      throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
-    }
-    const trace = new TraceCheck(name, thresholds, { filter: filterOf(options.filter) });
-    await pour(chunks, trace);
-    return trace.end();
-  } finally {
-    progress.stop();
-  }
-}
+  { quiet, filter }: CheckCommandOptions,
+): Promise<CheckReport> =>
+  withInput(path, quiet, (data, { name }) =>
+    checkTrace(data, { ...thresholds, name, filter, isScript: isScript(path) || undefined }),
+  );
 
 /** Op scripts are distinguished from traces by their names. */
 export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
@@ -123,7 +114,10 @@ function statusOf(reports: readonly CheckReport[]): number {
 }
 
 function printReport(report: CheckReport, quiet: boolean): void {
-  for (const finding of report.findings) print(describeFinding(report.file, finding));
+  for (const finding of report.findings) {
+    const colour = finding.severity === "error" ? colors.red : colors.yellow;
+    print(formatFinding(report.file, finding, colour));
+  }
   if (quiet) return;
   print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
 }
@@ -164,16 +158,20 @@ function linuxParts({ judged, findings }: CheckReport): string[] {
 const counted = (count: number, what: string): string =>
   `${formatCount(count)} ${what}${count === 1 ? "" : /(?:ch|s)$/.test(what) ? "es" : "s"}`;
 
-function describeFinding(file: string, finding: Finding): string {
-  const colour = finding.severity === "error" ? colors.red : colors.yellow;
-  const line = finding.lines.at(-1);
-  const where =
-    finding.liobn === undefined ? (finding.device ?? "") : `liobn 0x${finding.liobn.toString(16)}`;
-  const address = finding.ioba === undefined ? "" : ` 0x${finding.ioba.toString(16).padStart(16, "0")}`;
-  const times = finding.count > 1 ? ` (${formatCount(finding.count)} times)` : "";
-  const place = line === undefined ? file : `${file}:${line}`;
-  const about = where + address === "" ? "" : ` ${where}${address}:`;
-  return `${visible(place)}: ${colour(finding.kind)}:${visible(about)} ${visible(finding.message)}${times}`;
+/** What the comparison came to, as a line for people. */
+function againstText({ file, against }: AgainstCheckReport): string {
+  const { before, saves, windows } = against;
+  const { agreed, confirmed, unknown, unknownMapped, differing, contradicted } = sumOfAgreements(windows);
+  const when = before === undefined ? "at its end" : `before event ${before.event} (line ${before.line})`;
+  const parts = [
+    `${formatCount(agreed)} entries agree`,
+    `${formatCount(confirmed)} inferred ones are confirmed`,
+    `${formatCount(unknown)} are unknown to the trace (${formatCount(unknownMapped)} of them not zero)`,
+    `${formatCount(differing)} differ`,
+  ];
+  if (contradicted > 0) parts.push(`${formatCount(contradicted)} inferred ones are contradicted`);
+  const chosen = saves > 1 ? `; it was saved ${saves} times, and agrees best there` : "";
+  return `${file} ${when} against ${against.file}: ${parts.join(", ")}${chosen}`;
 }
 
 export const verb: Verb = defineVerb({

@@ -3,19 +3,18 @@ import path from "node:path";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
-import { type Column, RowBuffer, RUN_COLUMN, type TableWriter } from "../../formats/table/row-buffer.ts";
-import { CSV, JSON_LINES } from "../../formats/table/text-rows.ts";
+import type { ConversionSummary } from "../../check/whole/conversion.ts";
+import { writeTable, writeTimeline } from "../../check/whole/tables.ts";
+import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
+import { CSV, JSON_LINES, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
-import { type Destination, startConversion } from "../conversion.ts";
-import { filterOf } from "../filter.ts";
-import { displayName, openInput } from "../input.ts";
+import { displayName } from "../display-name.ts";
+import { withInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { NewFile } from "../new-file.ts";
 import { filterOption, flag, quietOption, text } from "../options.ts";
-import { Exit, printError, printWarning } from "../output.ts";
-import { Progress } from "../progress.ts";
-import { ParquetFile, ParquetParts, TextFile } from "../table-files.ts";
-import { pour } from "../trace-file.ts";
+import { Exit, printError } from "../output.ts";
+import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions {
@@ -60,38 +59,40 @@ export async function convert(input: string, output: string, options: ConvertOpt
   if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
-  const filter = filterOf(options.filter);
-  const progress = new Progress(input, options.quiet);
-  const chunks = openInput(input, (bytes) => progress.read(bytes));
-  const file = new NewFile(form === "folder" ? partitionOf(output, run) : output, options.force);
-  const stopListening = discardOnSignal(file);
+  const { filter, force, quiet, table } = options;
+  let file: NewFile | undefined;
+  const stopListening = discardOnSignal(() => file);
+  // Nothing is made of an input that is no trace.
+  const make = (): NewFile => {
+    file = new NewFile(form === "folder" ? partitionOf(output, run) : output, force);
+    if (form === "folder") file.makeFolder();
+    else file.makeFile();
+    return file;
+  };
   try {
-    const conversion = startConversion(
-      displayName(input),
-      form === "perfetto" ? "timeline" : options.table,
-      destinationOf(file, form, run),
-      filter,
-    );
-    await pour(chunks, {
-      push: (chunk) => conversion.push(chunk),
-      truncated: (reason) => {
-        progress.stop();
-        printWarning(displayName(input), reason);
-      },
+    const summary = await withInput(input, quiet, (data, read) => {
+      if (form === "perfetto") {
+        return writeTimeline(data, (bytes) => appendFileSync((file ?? make()).path, bytes), {
+          ...read,
+          filter,
+        });
+      }
+      // In a partitioned table the folder's name is the column.
+      const column = form === "folder" ? undefined : run;
+      return writeTable(data, (columns) => writerOf(make(), form, columns), {
+        ...read,
+        filter,
+        table,
+        run: column,
+      });
     });
-    progress.stop();
-    conversion.end();
-    file.commit();
-    if (!options.quiet) {
-      const taken = filter === undefined ? "" : `${formatCount(conversion.taken())} of `;
-      printError(summary(input, output, conversion.format(), conversion.counts(), taken));
-    }
+    (file ?? make()).commit();
+    if (!quiet) printError(summaryText(input, output, summary, filter.length > 0));
     return Exit.OK;
   } catch (cause) {
-    file.discard();
+    file?.discard();
     throw asOutputError(output, cause);
   } finally {
-    progress.stop();
     stopListening();
   }
 }
@@ -105,7 +106,7 @@ async function convertMachine(input: string, output: string, options: ConvertOpt
     });
   }
   const file = new NewFile(output, options.force);
-  const stopListening = discardOnSignal(file);
+  const stopListening = discardOnSignal(() => file);
   try {
     const done = await writeBlankMachine(input, output, file);
     file.commit();
@@ -151,31 +152,19 @@ function partitionOf(folder: string, run: string): string {
   return path.join(folder, `run=${run}`);
 }
 
-function destinationOf(file: NewFile, form: Form, run: string): Destination {
-  if (form === "folder") file.makeFolder();
-  else file.makeFile();
-  return {
-    // In a partitioned table the folder's name is the column.
-    rows: (columns) =>
-      form === "folder"
-        ? new RowBuffer(columns, writerOf(file, form, columns))
-        : new RowBuffer(columns, writerOf(file, form, [...columns, RUN_COLUMN]), run),
-    write: (bytes) => appendFileSync(file.path, bytes),
-  };
-}
-
 function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableWriter {
-  if (form === "jsonl") return new TextFile(file.path, JSON_LINES);
-  if (form === "csv") return new TextFile(file.path, CSV);
+  const append = (text: string): void => appendFileSync(file.path, text);
+  if (form === "jsonl") return textWriter(JSON_LINES, append);
+  if (form === "csv") return textWriter(CSV, append);
   if (form === "parquet") return new ParquetFile(file.path, columns);
   return new ParquetParts(file.path, columns);
 }
 
 /** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
-function discardOnSignal(file: NewFile): () => void {
+function discardOnSignal(file: () => NewFile | undefined): () => void {
   const stopListening = onInterrupt((signal) => {
     stopListening();
-    file.discard();
+    file()?.discard();
     process.kill(process.pid, signal);
   });
   return stopListening;
@@ -186,17 +175,17 @@ function asOutputError(output: string, cause: unknown): unknown {
   return new IommuError("BAD_FILE", `${output}: ${cause.message}`, { output }, { cause });
 }
 
-function summary(
+function summaryText(
   input: string,
   output: string,
-  format: string,
-  counts: Readonly<Record<string, number>>,
-  taken: string,
+  { format, counts, taken }: ConversionSummary,
+  isFiltered: boolean,
 ): string {
   const leftOut = Object.entries(LEFT_OUT)
     .filter(([name]) => (counts[name] ?? 0) > 0)
     .map(([name, what]) => `${formatCount(counts[name]!)} ${what}`);
-  const events = `${taken}${formatCount(counts.events!)} events (${format})`;
+  const part = isFiltered ? `${formatCount(taken)} of ` : "";
+  const events = `${part}${formatCount(counts.events!)} events (${format})`;
   return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
 }
 

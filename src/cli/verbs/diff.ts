@@ -1,48 +1,47 @@
 import { hex } from "../../base/u64.ts";
-import { diffStates, entryText, type WindowState } from "../../check/state/window-state.ts";
+import { type Moment, parseMoment } from "../../check/state/moment.ts";
+import { changeToJson, diffStates, entryText, type WindowState } from "../../check/state/window-state.ts";
+import { windowsAtMoments } from "../../check/whole/windows-at.ts";
+import { withInput } from "../input.ts";
 import { outputOption } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
-import { parsePlace, statesAt } from "../state.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf } from "../windows.ts";
 
 /** `diff FILE@A FILE@B`: what changed between two moments; exit 0 also when something did. */
 async function diff(a: string, b: string, options: { readonly output: "human" | "json" }): Promise<number> {
   const [first, second] = [parsePlace(a), parsePlace(b)];
-  let before: WindowState[];
-  let after: WindowState[];
-  if (first.path === second.path) {
-    [before, after] = (await statesAt(first.path, [first.moment, second.moment])) as [
-      WindowState[],
-      WindowState[],
-    ];
-  } else {
-    [before] = (await statesAt(first.path, [first.moment])) as [WindowState[]];
-    [after] = (await statesAt(second.path, [second.moment])) as [WindowState[]];
-  }
+  const [before, after] = (
+    first.path === second.path
+      ? await statesOf(first.path, [first.moment, second.moment])
+      : [...(await statesOf(first.path, [first.moment])), ...(await statesOf(second.path, [second.moment]))]
+  ) as [WindowState[], WindowState[]];
   const changes: Record<string, unknown>[] = [];
   diffStates(before.filter(isThere), after.filter(isThere), (change) => {
-    const liobn = hex(change.window.liobn);
-    if (change.what === "entries") {
-      const { ioba, pages } = change;
-      if (options.output === "json") {
-        changes.push({
-          what: "entries",
-          liobn,
-          ioba: hex(ioba),
-          pages,
-          before: hex(change.before),
-          after: hex(change.after),
-        });
-      } else {
-        const range = rangeText(ioba, pages, change.window.pageShift);
-        print(`${liobn} ${range}: ${entryText(change.before)} => ${entryText(change.after)}`);
-      }
-    } else if (options.output === "json") changes.push({ what: change.what, liobn });
-    else print(`${change.what}: ${titleOf(change.window)}`);
+    if (options.output === "json") changes.push(changeToJson(change));
+    else if (change.what !== "entries") print(`${change.what}: ${titleOf(change.window)}`);
+    else {
+      const { window, ioba, pages } = change;
+      const range = rangeText(ioba, pages, window.pageShift);
+      print(`${hex(window.liobn)} ${range}: ${entryText(change.before)} => ${entryText(change.after)}`);
+    }
   });
   if (options.output === "json") print(toJson(changes));
   return Exit.OK;
+}
+
+const statesOf = (path: string, moments: readonly Moment[]): Promise<WindowState[][]> =>
+  withInput(path, false, (data, options) => windowsAtMoments(data, moments, options));
+
+/**
+ * Splits `FILE@MOMENT`.
+ *
+ * @throws IommuError BAD_ARGUMENT
+ */
+function parsePlace(text: string): { readonly path: string; readonly moment: Moment } {
+  const at = text.lastIndexOf("@");
+  if (at < 0) return { path: text, moment: undefined };
+  return { path: text.slice(0, at), moment: parseMoment(text.slice(at + 1)) };
 }
 
 export const verb: Verb = defineVerb({

@@ -7,7 +7,8 @@ import type { Refusal } from "../../spapr/observer.ts";
 import { PROFILES } from "../../spapr/profile.ts";
 import { formatTraceEvent } from "../../spapr/trace-events.ts";
 import { KERNEL_PROFILES } from "../../vfio/host/profile.ts";
-import { displayName, readText } from "../input.ts";
+import { displayName } from "../display-name.ts";
+import { readTextFile } from "../input.ts";
 import { readKnownDifferences } from "../known-differences.ts";
 import { flag, knownOption, outputOption, quietOption, text } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
@@ -33,7 +34,7 @@ export async function exec(paths: readonly string[], options: ExecOptions): Prom
   const known = await readKnownDifferences(options.known);
   // Read and check every file before anything runs.
   const recordings: Recording[] = [];
-  for (const path of paths) recordings.push(parseRecording(await readText(path), displayName(path)));
+  for (const path of paths) recordings.push(parseRecording(await readTextFile(path), displayName(path)));
   if (!options.check) return printResults(recordings[0]!, known, options);
   const reports = recordings.map((recording) => checkRecording(recording, known, options));
   if (options.output === "json") print(toJson({ files: reports }));

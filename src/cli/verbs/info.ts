@@ -1,9 +1,10 @@
 import { hex, hex64, U64_MAX } from "../../base/u64.ts";
 import { formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
-import { type Moment, type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
+import type { Moment } from "../../check/state/moment.ts";
+import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
-import { displayName } from "../input.ts";
+import { displayName } from "../display-name.ts";
 import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";

@@ -1,7 +1,8 @@
 import Table from "cli-table3";
 import { hex64 } from "../../base/u64.ts";
 import { formatCount, parseSize } from "../../base/units.ts";
-import { forEachStateRun, type Moment, stateToJson } from "../../check/state/window-state.ts";
+import type { Moment } from "../../check/state/moment.ts";
+import { forEachStateRun, stateToJson } from "../../check/state/window-state.ts";
 import { flag, momentOption, outputOption, STATE_FILE, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawPieces } from "../raw-entries.ts";

@@ -8,7 +8,8 @@ import { lineWithTheirs, qemuOracle, searchDifference, withProfile } from "../..
 import type { RunLimits } from "../../live/real-qemu.ts";
 import { operationOf } from "../../script/op/recording.ts";
 import { findProfile } from "../../spapr/profile.ts";
-import { displayName, readText } from "../input.ts";
+import { displayName } from "../display-name.ts";
+import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
 import {
@@ -44,7 +45,7 @@ export async function oracle(paths: readonly string[], options: OracleOptions): 
   }
   if (options.profile !== undefined) findProfile(options.profile);
   const scripts: OpScript[] = [];
-  for (const path of paths) scripts.push(parseOpScript(await readText(path), displayName(path)));
+  for (const path of paths) scripts.push(parseOpScript(await readTextFile(path), displayName(path)));
   const qemu = await findQemu(options.qemu);
   const profile = options.profile ?? profileOf(qemu);
   if (!options.quiet) printError(`QEMU ${qemu.version}, profile ${profile}`);

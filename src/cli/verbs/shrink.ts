@@ -1,14 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
-import { shrink, shrinkInput } from "../../check/shrink/shrink.ts";
-import { targetOf } from "../../check/shrink/target.ts";
-import { TraceSource } from "../../formats/trace/trace-source.ts";
-import { filterOf } from "../filter.ts";
-import { displayName } from "../input.ts";
+import { shrinkTrace } from "../../check/whole/shrink-trace.ts";
+import { displayName } from "../display-name.ts";
+import { withInput } from "../input.ts";
 import { filterOption, outputOption, quietOption, thresholdOptions, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError, printWarning } from "../output.ts";
-import { feed } from "../trace-file.ts";
+import { Exit, print, printError } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
-import { type CheckCommandOptions, checkFile, isScript, thresholdsOf } from "./check.ts";
+import { type CheckCommandOptions, isScript, thresholdsOf } from "./check.ts";
 
 export interface ShrinkOptions extends CheckCommandOptions {
   readonly finding: number;
@@ -20,39 +17,13 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   if (path === "-" || isScript(path)) {
     throw new IommuError("UNSUPPORTED", `${name}: a trace is read twice: name a file with one`);
   }
+  const { quiet, filter, finding: number } = options;
   const thresholds = thresholdsOf(options);
-  const report = await checkFile(path, thresholds, options);
-  const finding = report.findings[options.finding - 1];
-  if (finding === undefined) {
-    throw new IommuError(
-      "BAD_ARGUMENT",
-      `--finding ${options.finding}: ${report.findings.length === 0 ? `check finds nothing in ${name}` : `${name} has findings 1 to ${report.findings.length}`}`,
-    );
-  }
-  const target = targetOf(finding, report.windows);
-  const filter = filterOf(options.filter);
-  const input = shrinkInput(target);
-  const trace = new TraceSource(name, {
-    qemu: (event) => {
-      if (event.number > input.lastEvent || (filter !== undefined && !filter.qemu(event))) return;
-      input.take(event);
-    },
-    linux: () => {},
-    gap: ({ kind }) => {
-      if (kind !== "torn") input.lose();
-    },
-  });
-  await feed(
-    path,
-    { push: (chunk) => trace.push(chunk), truncated: (reason) => printWarning(name, reason) },
-    options,
+  const { finding, events, lines } = await withInput(path, quiet, (data, read) =>
+    shrinkTrace(data, { ...read, ...thresholds, filter, finding: number }),
   );
-  trace.end();
-  const lines = shrink(input.operations, target, thresholds);
   for (const line of lines) print(line);
-  if (!options.quiet) {
-    printError(`${finding.kind}: ${lines.length - 1} operations of ${report.events} events still show it`);
-  }
+  if (!quiet) printError(`${finding.kind}: ${lines.length - 1} operations of ${events} events still show it`);
   return Exit.OK;
 }
 

@@ -7,7 +7,11 @@ import { type ByteFile, type ByteStream, type ByteStreamFactory, openSource } fr
 
 const ZEROS = new Uint8Array(RAM_PAGE);
 
-/** A stream without the guest's memory, and how much of that was taken out. */
+/**
+ * A stream without the guest's memory, and how much of that was taken out.
+ *
+ * @public
+ */
 export interface BlankedStream {
   /** Pages that the stream had as data or as a byte other than zero, as often as it had them. */
   readonly pages: number;
@@ -21,6 +25,7 @@ export interface BlankedStream {
  * their buffers and in registers is not memory.
  *
  * @throws IommuError as `readMigration` does; LIMIT_EXCEEDED for more than 16 GiB of memory in use
+ * @public
  */
 export async function blankRam(source: ByteFile | ByteStreamFactory): Promise<BlankedStream> {
   const pages = new PagePlaces();

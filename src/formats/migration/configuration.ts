@@ -15,7 +15,11 @@ const MAX_CAPABILITIES = 1024;
 /** Longest name of a machine type. */
 export const MAX_MACHINE_NAME = 1024;
 
-/** What a stream says about how the machine is configured. */
+/**
+ * What a stream says about how the machine is configured.
+ *
+ * @public
+ */
 export interface Configuration {
   /** Machine type, such as `pseries-7.2`; null in a stream without configuration. */
   readonly machine: string | null;
@@ -26,7 +30,11 @@ export interface Configuration {
 /** Bytes that tell a migration stream. */
 export const MAGIC_BYTES = 4;
 
-/** Do these bytes, the first {@link MAGIC_BYTES} of a file or more, begin a migration stream? */
+/**
+ * Do these bytes, the first {@link MAGIC_BYTES} of a file or more, begin a migration stream?
+ *
+ * @public
+ */
 export const isMigrationStream = (head: Uint8Array): boolean =>
   head.length >= MAGIC_BYTES && new DataView(head.buffer, head.byteOffset).getUint32(0) === MAGIC;
 

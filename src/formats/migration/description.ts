@@ -34,10 +34,18 @@ const MAX_NESTING = 100;
 /** Bytes of the data of one section may not exceed this; 2^40 is far above any device. */
 const MAX_SECTION_BYTES = 2 ** 40;
 
-/** A JSON object as it was parsed. */
+/**
+ * A JSON object as it was parsed.
+ *
+ * @public
+ */
 export type JsonObject = { [key: string]: unknown };
 
-/** The part of the description that belongs to one FULL section. */
+/**
+ * The part of the description that belongs to one FULL section.
+ *
+ * @public
+ */
 export interface DescribedSection {
   readonly name: string;
   readonly instanceId: number;
@@ -47,7 +55,11 @@ export interface DescribedSection {
   readonly json: JsonObject;
 }
 
-/** The description of a stream. */
+/**
+ * The description of a stream.
+ *
+ * @public
+ */
 export interface StreamDescription {
   /** Offset in the stream of the record (its byte 06). */
   readonly offset: number;

@@ -17,6 +17,7 @@ import { describeTceSection, tceSectionData } from "./tce-section-writer.ts";
  * @param stream what was read
  * @param sections the new states; each LIOBN must be one of the stream's
  * @throws IommuError BAD_ARGUMENT if a section does not belong into the stream
+ * @public
  */
 export async function* editMigration(
   source: ByteFile | ByteStreamFactory,

@@ -14,6 +14,8 @@ export const DEFAULT_INDEXED_PAGES: number = 2 ** 22;
  *
  * A page sent several times counts as it was sent last. Groups of 512 pages
  * are allocated when the first of them is seen; their number is limited.
+ *
+ * @public
  */
 export class RamIndex implements RamSink {
   readonly #groupLimit: number;
@@ -57,7 +59,11 @@ export class RamIndex implements RamSink {
   }
 }
 
-/** Reads guest RAM out of the file that a {@link RamIndex} was made from. */
+/**
+ * Reads guest RAM out of the file that a {@link RamIndex} was made from.
+ *
+ * @public
+ */
 export class SavedRam {
   readonly blocks: readonly RamBlock[];
   readonly #index: RamIndex;

@@ -7,7 +7,11 @@ export const RAM_PAGE = 4096;
 /** Most RAM blocks of one machine: main memory, DIMMs, and the ROM of each device. */
 export const MAX_RAM_BLOCKS = 4096;
 
-/** A block of guest RAM. */
+/**
+ * A block of guest RAM.
+ *
+ * @public
+ */
 export interface RamBlock {
   /** QEMU's name; `ppc_spapr.ram` is main memory, at guest address 0. */
   readonly name: string;
@@ -15,7 +19,11 @@ export interface RamBlock {
   readonly size: number;
 }
 
-/** Hears of each page of guest RAM, as often as it was sent. */
+/**
+ * Hears of each page of guest RAM, as often as it was sent.
+ *
+ * @public
+ */
 export interface RamSink {
   /**
    * @param block number of the block in the list of blocks

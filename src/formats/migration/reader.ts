@@ -47,6 +47,7 @@ const MAX_TABLES = 4096;
  * @throws IommuError BAD_FILE with the offset if the stream is cut or damaged;
  * UNSUPPORTED if it uses a feature that is not read; LIMIT_EXCEEDED if it
  * would take more memory than the options allow
+ * @public
  */
 export async function readMigration(
   source: MigrationSource,
@@ -61,6 +62,7 @@ export async function readMigration(
  * Reads a migration stream as far as it goes: a damaged one up to its damage.
  *
  * @throws IommuError as {@link readMigration} does, but BAD_FILE only if the source itself throws that
+ * @public
  */
 export async function readMigrationAsFar(
   source: MigrationSource,

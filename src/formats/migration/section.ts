@@ -2,7 +2,11 @@ import { hex } from "../../base/u64.ts";
 import { badStream, unsupportedStream } from "./byte-cursor.ts";
 import type { DescribedSection, StreamDescription } from "./description.ts";
 
-/** A section that begins a piece of state: of a device (FULL), or the START of a live one. */
+/**
+ * A section that begins a piece of state: of a device (FULL), or the START of a live one.
+ *
+ * @public
+ */
 export interface SectionInfo {
   readonly kind: "full" | "live";
   readonly id: number;

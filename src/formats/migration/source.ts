@@ -16,20 +16,39 @@
  * @module
  */
 
-/** Bytes that can be read once, in order. */
+/**
+ * Bytes that can be read once, in order.
+ *
+ * @public
+ */
 export type ByteStream = AsyncIterable<Uint8Array>;
 
-/** Bytes that can be read again from their beginning, as often as needed. */
+/**
+ * Bytes that can be read again from their beginning, as often as needed.
+ *
+ * @public
+ */
 export type ByteStreamFactory = () => ByteStream;
 
-/** Bytes that can be read anywhere. */
+/**
+ * Bytes that can be read anywhere.
+ *
+ * @public
+ */
 export interface ByteFile {
   /** Number of bytes. */
   readonly size: number;
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. The buffer may be reused by the next call. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** All bytes in order, for who reads a trace of it; by default it is read piece by piece. */
+  stream?(): ByteStream;
 }
 
+/**
+ * Any of them.
+ *
+ * @public
+ */
 export type MigrationSource = ByteStream | ByteStreamFactory | ByteFile;
 
 /** Bytes that are read from a {@link ByteFile} at a time: few enough to stay in the processor's cache. */
@@ -39,7 +58,7 @@ const FILE_CHUNK = 512 * 1024;
 export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.asyncIterator in source;
 
 /** Can the source be read anywhere? (Having `read` does not tell: Node's streams have it, too.) */
-const isFile = (source: MigrationSource): source is ByteFile =>
+export const isFile = (source: MigrationSource): source is ByteFile =>
   typeof source !== "function" && !isOnce(source);
 
 /** The bytes of a source, in order. */

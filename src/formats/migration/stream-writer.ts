@@ -18,6 +18,7 @@ const RECORD_FULL = 0x04;
  * @param machine machine type, such as `pseries-7.2`
  * @returns pieces; one may be overwritten when the next one is asked for
  * @throws IommuError BAD_ARGUMENT for a name that no machine type has, or a table that contradicts itself
+ * @public
  */
 export function* writeMigration(machine: string, tables: Iterable<SavedTable>): Generator<Uint8Array> {
   if (!/^[\x20-\x7e]+$/.test(machine) || machine.length > MAX_MACHINE_NAME) {

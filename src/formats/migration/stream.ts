@@ -6,7 +6,11 @@ import type { RamBlock, RamSink } from "./ram.ts";
 import type { RamIndex } from "./ram-index.ts";
 import type { SectionInfo } from "./section.ts";
 
-/** What is read of a stream, and how much it may cost. */
+/**
+ * What is read of a stream, and how much it may cost.
+ *
+ * @public
+ */
 export interface ReadOptions {
   /** Remember where each page of guest RAM lies, so that it can be read later. Default: no. */
   readonly indexRam?: boolean;
@@ -18,7 +22,11 @@ export interface ReadOptions {
   readonly tableByteLimit?: number;
 }
 
-/** A TCE table of a stream, with the section that it came in. */
+/**
+ * A TCE table of a stream, with the section that it came in.
+ *
+ * @public
+ */
 export interface SavedWindow extends SavedTable {
   readonly section: SectionInfo;
   /** Number of entries; the field mig_nb_table. */
@@ -27,7 +35,11 @@ export interface SavedWindow extends SavedTable {
   readonly tableOffset: number;
 }
 
-/** What a migration stream says about a machine and its DMA windows. */
+/**
+ * What a migration stream says about a machine and its DMA windows.
+ *
+ * @public
+ */
 export interface MigrationStream extends Configuration {
   /** START and FULL sections, in the order of the stream. */
   readonly sections: readonly SectionInfo[];
@@ -46,7 +58,11 @@ export interface MigrationStream extends Configuration {
   readonly length: number;
 }
 
-/** What could be read of a stream that may be damaged. */
+/**
+ * What could be read of a stream that may be damaged.
+ *
+ * @public
+ */
 export interface PartialStream extends MigrationStream {
   /** Why and where reading ended early; undefined if the stream is whole. */
   readonly damage: IommuError | undefined;

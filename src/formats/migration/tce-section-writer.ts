@@ -21,6 +21,7 @@ const ENTRY_BYTES = 8;
  * subsection is there unless the window lies at 0 and has 4K pages.
  *
  * @param busOffset where the window lies; it stays where it is by default
+ * @public
  */
 export function withTable(
   window: SavedTable,

@@ -13,7 +13,11 @@ const MAX_DMA_BYTES = 2040;
 /** Bytes of one DMA message of a vfio-user device. */
 const MAX_MESSAGE_BYTES = 2 ** 20;
 
-/** What an operation does. 64-bit values are bigints; everything is checked. */
+/**
+ * What an operation does. 64-bit values are bigints; everything is checked.
+ *
+ * @public
+ */
 export type Operation =
   | { readonly op: "h_put_tce"; readonly liobn: bigint; readonly ioba: bigint; readonly tce: bigint }
   | { readonly op: "h_get_tce"; readonly liobn: bigint; readonly ioba: bigint }

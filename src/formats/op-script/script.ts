@@ -4,13 +4,21 @@ import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { parseHeader } from "./header.ts";
 import { type Operation, parseOperation } from "./operation.ts";
 
-/** An operation and the line it comes from; `line.value` has the recorded result and all other fields. */
+/**
+ * An operation and the line it comes from; `line.value` has the recorded result and all other fields.
+ *
+ * @public
+ */
 export interface ScriptLine {
   readonly line: JsonLine;
   readonly operation: Operation;
 }
 
-/** A parsed op script. */
+/**
+ * A parsed op script.
+ *
+ * @public
+ */
 export interface OpScript {
   readonly file: string;
   readonly header: JsonLine;
@@ -26,6 +34,7 @@ export interface OpScript {
  *
  * @throws IommuError BAD_FILE with file, line, column and value of the first mistake; LIMIT_EXCEEDED for a script
  * that takes too much memory
+ * @public
  */
 export const parseOpScript = (content: string, file: string): OpScript =>
   readOpScript(parseJsonLines(content, file), file);

@@ -32,7 +32,11 @@ const DMA_ADDRESSES = 18;
 const SIZES = 19;
 const PHYS_ADDRESSES = 20;
 
-/** Columns of a table of Linux' `dma:*` events, one event a row. Lists are words of hexadecimal digits. */
+/**
+ * Columns of a table of Linux' `dma:*` events, one event a row. Lists are words of hexadecimal digits.
+ *
+ * @public
+ */
 export const DMA_COLUMNS: readonly Column[] = [
   { name: "event", type: "integer" },
   { name: "line", type: "integer" },

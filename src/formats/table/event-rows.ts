@@ -35,7 +35,11 @@ const THREAD = 4;
 const NAME = 5;
 const FIRST_ARGUMENT = 6;
 
-/** Columns of a table of `spapr_iommu_*` events, one event a row. */
+/**
+ * Columns of a table of `spapr_iommu_*` events, one event a row.
+ *
+ * @public
+ */
 export const EVENT_COLUMNS: readonly Column[] = [
   { name: "event", type: "integer" },
   { name: "line", type: "integer" },

@@ -10,16 +10,26 @@ import { hiOf, loOf } from "../../base/u64.ts";
  * | `time`    | INT64          | string of decimal digits, nanoseconds   | decimal digits |
  * | `text`    | UTF8           | string                                  | text           |
  * | `boolean` | BOOLEAN        | `true`, `false`                         | `true`, `false`|
+ *
+ * @public
  */
 export type ColumnType = "address" | "integer" | "time" | "text" | "boolean";
 
-/** One column of a table. Every one may be empty in a row. */
+/**
+ * One column of a table. Every one may be empty in a row.
+ *
+ * @public
+ */
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
 }
 
-/** Where full buffers go: a file of some form. */
+/**
+ * Where full buffers go: a file of some form.
+ *
+ * @public
+ */
 export interface TableWriter {
   /** Writes the rows of a buffer, which is reused afterwards. */
   write(rows: RowBuffer): void;
@@ -27,7 +37,11 @@ export interface TableWriter {
   finish(): void;
 }
 
-/** The column that names the recording, for tables of several. It is the last one. */
+/**
+ * The column that names the recording, for tables of several. It is the last one.
+ *
+ * @public
+ */
 export const RUN_COLUMN: Column = { name: "run", type: "text" };
 
 /** Rows in a buffer: a group of rows in a Parquet file, some megabytes. */
@@ -39,6 +53,8 @@ const DEFAULT_CAPACITY = 65_536;
  *
  * Numbers lie in halves, as everywhere. Fill the cells of a row in any order,
  * leave out those that are empty, and end the row.
+ *
+ * @public
  */
 export class RowBuffer {
   readonly columns: readonly Column[];

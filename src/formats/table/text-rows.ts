@@ -1,5 +1,5 @@
 import { toBig } from "../../base/u64.ts";
-import type { ColumnType, RowBuffer } from "./row-buffer.ts";
+import type { ColumnType, RowBuffer, TableWriter } from "./row-buffer.ts";
 
 /**
  * Rows as lines of text: JSON Lines and CSV.
@@ -10,13 +10,21 @@ import type { ColumnType, RowBuffer } from "./row-buffer.ts";
 /** Integers beyond this have another value once a JSON reader made a double of them. */
 const MAX_SAFE_HI = 0x1f_ffff;
 
-/** A form of text: what stands before the first row, and each row. */
+/**
+ * A form of text: what stands before the first row, and each row.
+ *
+ * @public
+ */
 export interface TextForm {
   header(rows: RowBuffer): string;
   line(rows: RowBuffer, row: number): string;
 }
 
-/** One object a line; cells that are empty are left out. */
+/**
+ * One object a line; cells that are empty are left out.
+ *
+ * @public
+ */
 export const JSON_LINES: TextForm = {
   header: () => "",
   line(rows, row) {
@@ -30,7 +38,11 @@ export const JSON_LINES: TextForm = {
   },
 };
 
-/** RFC 4180 with a header line, but line ends of one byte; cells that are empty are empty. */
+/**
+ * RFC 4180 with a header line, but line ends of one byte; cells that are empty are empty.
+ *
+ * @public
+ */
 export const CSV: TextForm = {
   header: (rows) => `${rows.columns.map(({ name }) => name).join(",")}\n`,
   line(rows, row) {
@@ -42,6 +54,33 @@ export const CSV: TextForm = {
     return `${line}\n`;
   },
 };
+
+/** Text is collected up to this length before it is written. */
+const FLUSH_LENGTH = 1 << 20;
+
+/**
+ * Writes a table as text.
+ *
+ * @param write takes the text of the table, in pieces of about a megabyte
+ * @public
+ */
+export function textWriter(form: TextForm, write: (text: string) => void): TableWriter {
+  let hasHeader = false;
+  return {
+    write(rows) {
+      let text = hasHeader ? "" : form.header(rows);
+      hasHeader = true;
+      for (let row = 0; row < rows.rows; row++) {
+        text += form.line(rows, row);
+        if (text.length < FLUSH_LENGTH) continue;
+        write(text);
+        text = "";
+      }
+      write(text);
+    },
+    finish() {},
+  };
+}
 
 function jsonCell(rows: RowBuffer, column: number, row: number, type: ColumnType): string {
   if (type === "text") return JSON.stringify(rows.text(column, row));

@@ -5,6 +5,11 @@ export const BIDIRECTIONAL = 0;
 export const TO_DEVICE = 1;
 export const FROM_DEVICE = 2;
 export const NO_DIRECTION = 3;
+/**
+ * Names of directions, as the kernel prints them, by their number in an event.
+ *
+ * @public
+ */
 export const DIRECTION_NAMES = ["BIDIRECTIONAL", "TO_DEVICE", "FROM_DEVICE", "NONE"] as const;
 
 /** Names of the bits of `attrs`, as in the kernel. Bits without a name here are not used. */
@@ -27,7 +32,11 @@ const IS_ALLOCATION = kindsWith(
   ({ role, family, needs }) => role === "map" && family === ALLOCATION && !needs.includes("entries"),
 );
 
-/** A list of 64-bit values in halves that grows and is used again. */
+/**
+ * A list of 64-bit values in halves that grows and is used again.
+ *
+ * @public
+ */
 export class HalvesList {
   /** High, then low half of each value. */
   words: Uint32Array<ArrayBuffer> = new Uint32Array(256);
@@ -45,7 +54,11 @@ export class HalvesList {
   }
 }
 
-/** Names of which events have the numbers. */
+/**
+ * Names of which events have the numbers.
+ *
+ * @public
+ */
 export interface DmaNames {
   readonly devices: { readonly names: readonly string[] };
   readonly tasks: { readonly names: readonly string[] };
@@ -59,6 +72,8 @@ export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] }
  * each event: take what you need before you return from the callback.
  *
  * What a line does not have is 0, an empty list, or what the field says.
+ *
+ * @public
  */
 export class LinuxDmaEvent {
   /** A number of `DMA_KINDS`, or `DMA_LOST`. */

@@ -25,7 +25,11 @@ export const DMA_SYNC_SINGLE_FOR_CPU = 16;
 export const DMA_SYNC_SINGLE_FOR_DEVICE = 17;
 export const DMA_SYNC_SG_FOR_CPU = 18;
 export const DMA_SYNC_SG_FOR_DEVICE = 19;
-/** Not an event of the kernel: here events of one CPU are missing. */
+/**
+ * Not an event of the kernel: here events of one CPU are missing.
+ *
+ * @public
+ */
 export const DMA_LOST = 20;
 
 /** What a call does to a mapping. */
@@ -111,7 +115,11 @@ export const DMA_KINDS: readonly DmaKind[] = [
   kind(["dma_sync_sg_for_device", "sync-for-device", LIST, "list"], ["ranges"], ["direction"]),
 ];
 
-/** Names of the events by kind. */
+/**
+ * Names of the events by kind.
+ *
+ * @public
+ */
 export const DMA_EVENT_NAMES: readonly string[] = DMA_KINDS.map(({ name }) => name);
 
 /** Which kinds have a trait, by number; {@link DMA_LOST} has none. */

@@ -17,6 +17,8 @@ export const DDW_RESET = 11;
 /**
  * Arguments of all kinds, in the order in which {@link QemuTraceEvent} stores them.
  * An argument that several kinds share has one place.
+ *
+ * @public
  */
 export const ARGUMENTS = [
   "liobn",
@@ -42,7 +44,11 @@ export const ARGUMENTS = [
   "pageSize",
 ] as const;
 
-/** Name of an argument of an event. */
+/**
+ * Name of an argument of an event.
+ *
+ * @public
+ */
 export type ArgumentName = (typeof ARGUMENTS)[number];
 
 const LIOBN = 0;
@@ -73,6 +79,8 @@ const PAGE_SIZE = 40;
  *
  * Only the arguments that the event's kind has mean anything; the others keep
  * what an earlier event left. Arguments of 64 bits are read in halves.
+ *
+ * @public
  */
 export class QemuTraceEvent {
   /** {@link PUT} to {@link DDW_RESET}. */

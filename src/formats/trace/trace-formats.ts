@@ -5,7 +5,7 @@ import { QemuLogReader } from "./qemu-log.ts";
 import { isSimpleTrace } from "./simple-frames.ts";
 import { SimpleGaps } from "./simple-gaps.ts";
 import { SimpleTraceReader } from "./simple-trace.ts";
-import type { TraceFormat, TraceFormatReader } from "./trace-reader.ts";
+import type { TraceFormat, TraceFormatReader, TraceHandlers, TraceReader } from "./trace-reader.ts";
 
 /** QEMU's `simple` backend. */
 const QEMU_SIMPLE: TraceFormatReader = {
@@ -111,6 +111,11 @@ const QEMU_LOG: TraceFormatReader = {
 /** All formats; of two whose first events stand in the same block it is the first. */
 export const TRACE_FORMATS: readonly TraceFormatReader[] = [QEMU_SIMPLE, LINUX_DMA, QEMU_LOG];
 
-/** The formats by name. */
-export const traceFormat = (format: TraceFormat): TraceFormatReader =>
-  TRACE_FORMATS.find((one) => one.format === format)!;
+/**
+ * A reader for a trace of a format, to which it is pushed piece by piece, cut anywhere.
+ *
+ * @param handlers are notified of its events and of what is missing
+ * @public
+ */
+export const traceReader = (format: TraceFormat, handlers: TraceHandlers): TraceReader =>
+  TRACE_FORMATS.find((one) => one.format === format)!.read(handlers);

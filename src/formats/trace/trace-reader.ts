@@ -2,7 +2,11 @@ import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
 import type { DamagedLine } from "./line-reader.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
-/** Something that is missing from a trace, or cannot be read. */
+/**
+ * Something that is missing from a trace, or cannot be read.
+ *
+ * @public
+ */
 export interface Gap {
   /** `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. */
   readonly kind: "torn" | "damaged" | "dropped";
@@ -11,7 +15,11 @@ export interface Gap {
   readonly message: string;
 }
 
-/** Who is notified of the events of a trace. */
+/**
+ * Who is notified of the events of a trace.
+ *
+ * @public
+ */
 export interface TraceHandlers {
   /** An event of QEMU. The object is used again. */
   qemu(event: QemuTraceEvent): void;
@@ -21,7 +29,11 @@ export interface TraceHandlers {
   gap(gap: Gap): void;
 }
 
-/** Reads a trace of one format, piece by piece. */
+/**
+ * Reads a trace of one format, piece by piece.
+ *
+ * @public
+ */
 export interface TraceReader {
   /** What was read and left out; each reader has more of them. */
   readonly counts: { readonly events: number };
@@ -41,7 +53,11 @@ export interface TraceReader {
   end(): void;
 }
 
-/** Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events. */
+/**
+ * Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events.
+ *
+ * @public
+ */
 export type TraceFormat = "qemu-log" | "qemu-simple" | "linux-dma";
 
 /** Reads traces of a format. */

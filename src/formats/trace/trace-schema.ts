@@ -13,6 +13,7 @@ import {
   POST_LOAD,
   PRE_SAVE,
   PUT,
+  type QemuTraceEvent,
   STUFF,
   XLATE,
 } from "./trace-event.ts";
@@ -91,6 +92,13 @@ export function findSchema(kind: number, pci: boolean): TraceSchema {
   }
   return schema;
 }
+
+/**
+ * The name of an event as QEMU prints it, `spapr_iommu_pci_put`.
+ *
+ * @public
+ */
+export const traceEventName = ({ kind, pci }: QemuTraceEvent): string => findSchema(kind, pci).name;
 
 /** `put`, `ddw_remove`: what an event is called without what all of its kin begin with. */
 export const eventWord = (kind: number): string => findSchema(kind, false).name.slice(TRACE_PREFIX.length);

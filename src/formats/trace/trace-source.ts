@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { describeSimple, ForeignText } from "./foreign-text.ts";
-import { TRACE_FORMATS, traceFormat } from "./trace-formats.ts";
+import { TRACE_FORMATS } from "./trace-formats.ts";
 import type { TraceFormat, TraceHandlers, TraceReader } from "./trace-reader.ts";
 
 /** As long as no format is known, all of them read blocks of this many bytes. */
@@ -9,6 +9,8 @@ const BLOCK = 65_536;
 /** A reader that may turn out to be the right one. */
 interface Candidate {
   readonly format: TraceFormat;
+  /** Is it known by the first bytes, and not by the first event? */
+  readonly isBinary: boolean;
   readonly reader: TraceReader;
 }
 
@@ -99,8 +101,7 @@ export class TraceSource {
     this.#blockBytes = 0;
     this.#candidates ??= this.#begin(bytes);
     for (const candidate of this.#candidates) {
-      const isBinary = traceFormat(candidate.format).begins !== undefined;
-      if (isBinary) this.#chosen = candidate;
+      if (candidate.isBinary) this.#chosen = candidate;
       candidate.reader.push(bytes);
       if (candidate.reader.counts.events > 0) this.#chosen = candidate;
       if (this.#chosen === undefined) continue;
@@ -115,7 +116,11 @@ export class TraceSource {
   #begin(head: Uint8Array): Candidate[] {
     const binary = TRACE_FORMATS.filter(({ begins }) => begins?.(head) === true);
     const formats = binary.length > 0 ? binary : TRACE_FORMATS.filter(({ begins }) => begins === undefined);
-    return formats.map(({ format, read }) => ({ format, reader: read(this.#handlers) }));
+    return formats.map(({ format, begins, read }) => ({
+      format,
+      isBinary: begins !== undefined,
+      reader: read(this.#handlers),
+    }));
   }
 }
 
@@ -123,6 +128,7 @@ export class TraceSource {
  * The format of a trace, from its bytes.
  *
  * @returns undefined if there is no event of ours. (Packed files are to be unpacked first.)
+ * @public
  */
 export function detectTraceFormat(bytes: Uint8Array): TraceFormat | undefined {
   const source = new TraceSource("trace", { qemu: () => {}, linux: () => {}, gap: () => {} });

@@ -5,8 +5,10 @@ import { D32, D64, findSchema, POINTER, U32, X32 } from "./trace-schema.ts";
 /**
  * The line that QEMU's log backend writes for an event, without the line end.
  * It begins with thread and time if the event has them.
+ *
+ * @public
  */
-export function formatTraceEvent(event: QemuTraceEvent): string {
+export function formatQemuTraceEvent(event: QemuTraceEvent): string {
   const schema = findSchema(event.kind, event.pci);
   let text = formatOrigin(event) + schema.name;
   for (const { before, type, word } of schema.fields) {

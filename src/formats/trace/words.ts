@@ -64,7 +64,11 @@ export class WordSet {
 const MAX_NAMES = 65_536;
 const MAX_NAME = 256;
 
-/** Numbers the names that occur in a text, in the order of their first occurrence. */
+/**
+ * Numbers the names that occur in a text, in the order of their first occurrence.
+ *
+ * @public
+ */
 export class NameTable {
   /** The names, by number. */
   readonly names: string[] = [];

@@ -12,10 +12,18 @@ const OPERATIONS_PER_MACHINE = 800;
 /** Every so many machines, devices do DMA. */
 const DMA_EVERY = 4;
 
-/** Compares a script with the other side; {@link askOracle} with all but the script. */
+/**
+ * Compares a script with the other side; {@link askOracle} with all but the script.
+ *
+ * @public
+ */
 export type Oracle = (script: OpScript) => Promise<OracleReport>;
 
-/** What a random search is to do. */
+/**
+ * What a random search is to do.
+ *
+ * @public
+ */
 export interface SearchOptions {
   readonly operations: number;
   readonly seed: number;
@@ -26,7 +34,11 @@ export interface SearchOptions {
   readonly onShrink?: (operations: number) => void;
 }
 
-/** What a random search found. */
+/**
+ * What a random search found.
+ *
+ * @public
+ */
 export interface SearchResult {
   /** Operations that were compared. */
   readonly operations: number;
@@ -35,7 +47,11 @@ export interface SearchResult {
   readonly difference: OracleReport | undefined;
 }
 
-/** Compares random scripts with the oracle until one differs, or enough agree. */
+/**
+ * Compares random scripts with the oracle until one differs, or enough agree.
+ *
+ * @public
+ */
 export async function searchDifference(oracle: Oracle, options: SearchOptions): Promise<SearchResult> {
   const { profile } = options;
   let operations = 0;
@@ -60,13 +76,21 @@ export async function searchDifference(oracle: Oracle, options: SearchOptions): 
   return { operations, machines, difference: undefined };
 }
 
-/** The oracle that is real QEMU. Random scripts have no known differences. */
+/**
+ * The oracle that is real QEMU. Random scripts have no known differences.
+ *
+ * @public
+ */
 export const qemuOracle =
   (qemu: QemuProgram, limits: RunLimits): Oracle =>
   (script) =>
     askOracle(script, qemu, new KnownDifferences([]), limits);
 
-/** The same script for a machine of another profile. */
+/**
+ * The same script for a machine of another profile.
+ *
+ * @public
+ */
 export const withProfile = (script: OpScript, profile: string): OpScript => ({
   ...script,
   config: { ...script.config, profile },
@@ -144,6 +168,10 @@ function simplerOperations(operation: RawOperation): RawOperation[] {
   return forms;
 }
 
-/** The line of a script for an outcome, with QEMU's result. */
+/**
+ * The line of a script for an outcome, with QEMU's result.
+ *
+ * @public
+ */
 export const lineWithTheirs = ({ line, theirs }: OracleOutcome): string =>
   JSON.stringify({ ...operationOf(line), ...(theirs === undefined ? {} : { result: theirs }) });

@@ -21,7 +21,11 @@ const RTAS_ADDRESS = 0x9000n;
 const R4 = 2;
 const R5 = 4;
 
-/** Carries out the operations of a script on one machine, as the recording firmware does. */
+/**
+ * Carries out the operations of a script on one machine, as the recording firmware does.
+ *
+ * @public
+ */
 export class OpRunner {
   readonly machine: Machine;
   readonly #registers = new HcallRegisters();
@@ -195,7 +199,11 @@ export class OpRunner {
   }
 }
 
-/** Runs a whole script on a fresh machine; one result for each line. */
+/**
+ * Runs a whole script on a fresh machine; one result for each line.
+ *
+ * @public
+ */
 export function runOpScript(script: OpScript, config: Partial<MachineConfig> = {}): OpResult[] {
   const runner = new OpRunner({ ...script.config, ...config }, script.vfioUser);
   return script.lines.map(({ operation }) => runner.run(operation));

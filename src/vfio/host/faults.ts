@@ -5,6 +5,8 @@ import type { Errno } from "../../base/errno.ts";
  * - `map`, `unmap`, `register`, `create`: such a request, before it does anything;
  * - `allocate`: the memory for a table, after it was charged;
  * - `exchange`: storing a stretch of entries, in the middle of a request.
+ *
+ * @public
  */
 export type FaultPoint = "map" | "unmap" | "register" | "create" | "allocate" | "exchange";
 
@@ -13,6 +15,7 @@ export type FaultPoint = "map" | "unmap" | "register" | "create" | "allocate" | 
  *
  * @param count how many times this point was passed before on this host
  * @returns the error to fail with, or undefined to go on
+ * @public
  */
 export type FaultHook = (point: FaultPoint, count: number) => Errno | undefined;
 

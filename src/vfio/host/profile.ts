@@ -7,7 +7,11 @@
  * @module
  */
 
-/** The behaviour of one host kernel. */
+/**
+ * The behaviour of one host kernel.
+ *
+ * @public
+ */
 export interface KernelProfile {
   readonly name: string;
   /**
@@ -52,7 +56,11 @@ export interface KernelProfile {
   readonly v1PinsForWriting: boolean;
 }
 
-/** What the recordings show (6.12.107). */
+/**
+ * What the recordings show (6.12.107).
+ *
+ * @public
+ */
 export const LINUX_6_12: KernelProfile = Object.freeze({
   name: "linux-6.12",
   v1TakesPowerNvGroups: true,
@@ -65,7 +73,11 @@ export const LINUX_6_12: KernelProfile = Object.freeze({
   v1PinsForWriting: true,
 });
 
-/** As 6.1.176 is documented; there is no recording of it. */
+/**
+ * As 6.1.176 is documented; there is no recording of it.
+ *
+ * @public
+ */
 export const LINUX_6_1: KernelProfile = Object.freeze({
   ...LINUX_6_12,
   name: "linux-6.1",
@@ -73,5 +85,9 @@ export const LINUX_6_1: KernelProfile = Object.freeze({
   detachClearsMappings: false,
 });
 
-/** The profiles by name. */
+/**
+ * The profiles by name.
+ *
+ * @public
+ */
 export const KERNEL_PROFILES: readonly KernelProfile[] = [LINUX_6_12, LINUX_6_1];

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
 import { AgainstCheck, type AgainstCheckReport } from "../../../src/check/saved/against-check.ts";
-import type { Moment } from "../../../src/check/state/window-state.ts";
+import type { Moment } from "../../../src/check/state/moment.ts";
 import { editMigration } from "../../../src/formats/migration/edit.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import type { SavedWindow } from "../../../src/formats/migration/stream.ts";

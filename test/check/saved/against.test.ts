@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sumOfAgreements } from "../../../src/check/saved/against-check.ts";
-import type { Moment } from "../../../src/check/state/window-state.ts";
+import type { Moment } from "../../../src/check/state/moment.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import type { MigrationStream } from "../../../src/formats/migration/stream.ts";
 import { writeMigration } from "../../../src/formats/migration/stream-writer.ts";

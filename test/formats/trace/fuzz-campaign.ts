@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { IommuError } from "../../../src/base/errors.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
-import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import { Random } from "../../helpers/random.ts";
 import { type Digest, digest, inPieces, type ReaderKind, whole } from "./readers.ts";
@@ -127,13 +127,13 @@ export function fuzzReaders(seed: number, inputs: Readonly<Record<ReaderKind, nu
       const lines = new TextDecoder("latin1").decode(bytes).split("\n");
       const reader = new QemuLogReader((event) => {
         const line = eventText(lines, event.position);
-        if (formatTraceEvent(event) === line) return;
+        if (formatQemuTraceEvent(event) === line) return;
         // Zeros in front of numbers are read, and 0x0 for a pointer; QEMU writes neither.
         const plain = line
           .replace(/((?:^|[=@ ]-?)(?:0x)?|=> 0x)0+(?=[0-9a-f])/g, "$1")
           .replace("table=0x0 ", "table=(nil) ");
-        if (formatTraceEvent(event) !== plain)
-          wrong.push(`input ${n}: ${formatTraceEvent(event)} of ${plain}`);
+        if (formatQemuTraceEvent(event) !== plain)
+          wrong.push(`input ${n}: ${formatQemuTraceEvent(event)} of ${plain}`);
       });
       reader.push(bytes);
       reader.end();

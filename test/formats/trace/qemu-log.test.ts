@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SCHEMAS } from "../../../src/formats/trace/trace-schema.ts";
-import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { smallCorpusNames } from "../../helpers/corpus.ts";
 import { readLog } from "./recorded-logs.ts";
 
@@ -10,7 +10,7 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** Every event of a text, written out again. */
 function linesRead(text: string): { lines: string[]; reader: QemuLogReader } {
   const lines: string[] = [];
-  const reader = new QemuLogReader((event) => lines.push(formatTraceEvent(event)));
+  const reader = new QemuLogReader((event) => lines.push(formatQemuTraceEvent(event)));
   reader.push(bytesOf(text));
   reader.end();
   return { lines, reader };

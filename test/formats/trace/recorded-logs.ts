@@ -11,7 +11,7 @@ import {
   type QemuTraceEvent,
 } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
-import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { readCorpus, readSidecar } from "../../helpers/corpus.ts";
 import { EVENT_NAMES } from "./simple-file.ts";
 
@@ -65,7 +65,7 @@ export function readLog(name: string): void {
   let different = 0;
   const reader = new QemuLogReader((event) => {
     found.add(event);
-    if (formatTraceEvent(event) !== lines[event.position - 1]) different++;
+    if (formatQemuTraceEvent(event) !== lines[event.position - 1]) different++;
   });
   for (let at = 0; at < bytes.length; at += 65_536) reader.push(bytes.subarray(at, at + 65_536));
   reader.end();
@@ -92,7 +92,7 @@ export function readLog(name: string): void {
 
 function formatWithoutOrigin(event: QemuTraceEvent): string {
   event.thread = Number.NaN;
-  return formatTraceEvent(event);
+  return formatQemuTraceEvent(event);
 }
 
 function logEvents(name: string): string[] {
@@ -124,7 +124,7 @@ export function readAll(bytes: Uint8Array, chunk = 65_536): Read {
   const positions: number[] = [];
   const reader = new SimpleTraceReader(
     (event) => {
-      texts.push(formatTraceEvent(event));
+      texts.push(formatQemuTraceEvent(event));
       positions.push(event.position);
     },
     { eventNames: EVENT_NAMES },

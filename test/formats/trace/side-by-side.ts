@@ -3,7 +3,7 @@ import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { D32, D64, findSchema, SCHEMAS, U32, X32 } from "../../../src/formats/trace/trace-schema.ts";
-import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import type { Random } from "../../helpers/random.ts";
 
@@ -154,7 +154,7 @@ function damaged(line: string, random: Random): string {
 /** Lines of QEMU's log: of all events, some of them damaged. */
 export const makeQemuLine: MakeLine = (random) => {
   fillEvent(random);
-  const text = formatTraceEvent(EVENT);
+  const text = formatQemuTraceEvent(EVENT);
   return random.below(8) > 0 ? { text, event: textOf(EVENT) } : { text: damaged(text, random) };
 };
 

@@ -3,7 +3,7 @@ import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
 import { PUT, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
-import { formatTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
 import { compareSimple, readAll } from "./recorded-logs.ts";
 import { EVENT_NAMES, SimpleFile } from "./simple-file.ts";
@@ -66,7 +66,7 @@ describe("QEMU's simple traces", () => {
     const log = new QemuLogReader((event) => {
       event.thread = Number.NaN;
       if (expected.length < 5000 || event.kind > 5) {
-        expected.push(formatTraceEvent(event));
+        expected.push(formatQemuTraceEvent(event));
         file.event(event, BigInt(expected.length));
         if (expected.length % 10 === 0) file.other(3, BigInt(expected.length), "a string\n");
         if (expected.length % 100 === 0) file.dropped(5n, BigInt(expected.length));

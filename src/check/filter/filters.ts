@@ -1,16 +1,24 @@
-import { IommuError } from "../base/errors.ts";
-import { compileFilter } from "../check/filter/event-filter.ts";
-import type { EventFilter } from "../check/trace-check.ts";
-import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
+import { IommuError } from "../../base/errors.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { compileFilter } from "./event-filter.ts";
+
+/** An event is taken if this says so. */
+export interface EventFilter {
+  qemu(event: QemuTraceEvent): boolean;
+  linux(event: LinuxDmaEvent, names: DmaNames): boolean;
+}
 
 /**
- * The filters of the command line: an event is taken if one of them takes it.
+ * Filters in the grammar of trace-cmd: an event is taken if one of them takes it, and all are if there is none.
  * Events that say that others are missing are always taken.
  *
  * @throws IommuError BAD_ARGUMENT for a filter that does not read as one; the
  * filter throws UNSUPPORTED at an event of a system of which no filter names any
  */
-export function filterOf(texts: readonly string[]): EventFilter | undefined {
+export function filterOf(filter: string | readonly string[]): EventFilter | undefined {
+  const texts = typeof filter === "string" ? [filter] : filter;
   if (texts.length === 0) return undefined;
   const compiled = texts.map(compileFilter);
   const traces = compiled.flatMap(({ trace }) => trace ?? []);

@@ -1,0 +1,66 @@
+import { IommuError } from "../../base/errors.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { textOf } from "../../formats/input/text.ts";
+import { isMigrationStream } from "../../formats/migration/configuration.ts";
+import { readMigrationAsFar } from "../../formats/migration/reader.ts";
+import type { CheckOptions } from "../check-options.ts";
+import { filterOf } from "../filter/filters.ts";
+import { checkStream } from "../saved/stream-check.ts";
+import { checkOpScript } from "../script-check.ts";
+import { type CheckReport, TraceCheck } from "../trace-check.ts";
+import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
+
+/** Bytes that tell a saved machine from a script, and both from a trace. */
+const HEAD_BYTES = 64;
+
+/**
+ * How an input is checked: thresholds, each at its default if absent, and which events count.
+ *
+ * @public
+ */
+export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, FilterOptions {
+  /** Name of the hypervisor that made the trace, such as `qemu-4.0`; default `qemu-7.2`. */
+  readonly profile?: string | undefined;
+  /** The input is an op script. Default: if it begins with `{"header"`. */
+  readonly isScript?: boolean | undefined;
+}
+
+/**
+ * Checks a trace of QEMU (log or simple), text of Linux' `dma:*` events, an op script, or a saved machine (migration
+ * stream): rebuilds what it tells of, verifies every recorded answer, and says what is wrong, where and since when.
+ * What is missing of a trace is a finding (`truncated`).
+ *
+ * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @returns a report with the findings in the order of the input
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_FILE for a script with a mistake, with its
+ * place; BAD_ARGUMENT for a filter with a mistake or a threshold that is none; LIMIT_EXCEEDED
+ * @public
+ */
+export async function checkTrace(input: InputData, options: CheckTraceOptions = {}): Promise<CheckReport> {
+  const name = nameOf(options);
+  const thresholds = thresholdsOf(options);
+  const filter = filterOf(options.filter ?? []);
+  const opened = await openInput(input, name, HEAD_BYTES);
+  try {
+    if (options.isScript ?? isScriptHead(opened.head)) {
+      return checkOpScript(await textOf(opened.chunks, name), name, thresholds);
+    }
+    if (isMigrationStream(opened.head)) {
+      if (filter !== undefined)
+        throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
+      return checkStream(await readSaved(opened, name), name, thresholds);
+    }
+    const check = new TraceCheck(name, thresholds, { filter, profile: options.profile });
+    await pour(opened.chunks, check);
+    return check.end();
+  } finally {
+    await opened.chunks.return(undefined);
+  }
+}
+
+const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
+  named(name, readMigrationAsFar(await opened.source()));
+
+/** What the first line of a script begins with. */
+const isScriptHead = (head: Uint8Array): boolean => /^\s*\{\s*"header"/.test(new TextDecoder().decode(head));

@@ -1,0 +1,134 @@
+import type { InputData } from "../../formats/input/input-data.ts";
+import { openInput, untilTruncated } from "../../formats/input/opened-input.ts";
+import { addDmaRow, DMA_COLUMNS } from "../../formats/table/dma-rows.ts";
+import { addEventRow, EVENT_COLUMNS } from "../../formats/table/event-rows.ts";
+import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { filterOf } from "../filter/filters.ts";
+import { DmaLifetimeTracker } from "../lifetimes/linux-lifetimes.ts";
+import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../lifetimes/linux-rows.ts";
+import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
+import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
+import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
+import { Timeline } from "../lifetimes/qemu-timeline.ts";
+import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+
+/**
+ * What became of a trace that was written in another form.
+ *
+ * @public
+ */
+export interface ConversionSummary {
+  readonly format: TraceFormat;
+  /** What was read (`events`) and left out, by the names of the reader of the format. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Events that the filter took, with those that say that others are missing. */
+  readonly taken: number;
+}
+
+/**
+ * What a trace becomes: a row for each event, a row for each mapping with its end, or a timeline.
+ *
+ * @public
+ */
+export type Product = "events" | "mappings" | "timeline";
+
+/** Where it goes; one of the two is asked for, once. */
+interface Destination {
+  /** Opens a table. */
+  rows(columns: readonly Column[]): RowBuffer;
+  /** Takes the bytes of a timeline. */
+  write(bytes: Uint8Array): void;
+}
+
+/**
+ * How a trace is converted.
+ *
+ * @public
+ */
+export type ConversionOptions = ReadOptions & FilterOptions;
+
+interface Consumer<Event> {
+  handle(event: Event): void;
+  end(): void;
+}
+
+/**
+ * Makes `product` of a trace, piece by piece: each step has read some more of it.
+ *
+ * @returns what became of it
+ * @throws IommuError UNSUPPORTED if the input is no trace
+ */
+export async function* convert(
+  input: InputData,
+  product: Product,
+  to: Destination,
+  options: ConversionOptions,
+): AsyncGenerator<void, ConversionSummary> {
+  const filter = filterOf(options.filter ?? []);
+  const name = nameOf(options);
+  let taken = 0;
+  let trace: Consumer<QemuTraceEvent> | undefined;
+  let dma: Consumer<LinuxDmaEvent> | undefined;
+  const source: TraceSource = new TraceSource(name, {
+    qemu: (event) => {
+      trace ??= traceConsumer(product, to, source.format === "qemu-simple");
+      if (filter !== undefined && !filter.qemu(event)) return;
+      taken++;
+      trace.handle(event);
+    },
+    linux: (event, names) => {
+      dma ??= dmaConsumer(product, to, names);
+      if (filter !== undefined && !filter.linux(event, names)) return;
+      taken++;
+      dma.handle(event);
+    },
+    // What is missing is counted by the reader.
+    gap: () => {},
+  });
+  const { chunks } = await openInput(input, name, 1);
+  try {
+    for await (const chunk of untilTruncated(chunks, truncation(options))) {
+      source.push(chunk);
+      yield;
+    }
+    source.end();
+    (trace ?? dma)!.end();
+    return { format: source.format!, counts: source.counts, taken };
+  } finally {
+    await chunks.return(undefined);
+  }
+}
+
+function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
+  if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
+  if (product === "events") {
+    const rows = to.rows(EVENT_COLUMNS);
+    return { handle: (event) => addEventRow(rows, event, isBinary), end: () => rows.finish() };
+  }
+  const rows = to.rows(MAPPING_COLUMNS);
+  return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
+}
+
+function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
+  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
+  if (product === "events") {
+    const rows = to.rows(DMA_COLUMNS);
+    return { handle: (event) => addDmaRow(rows, event, names), end: () => rows.finish() };
+  }
+  const rows = to.rows(DMA_MAPPING_COLUMNS);
+  return thenFinish(new DmaLifetimeTracker(new DmaMappingRows(rows), names), rows);
+}
+
+function thenFinish<Event>(tracker: Consumer<Event>, rows: RowBuffer): Consumer<Event> {
+  return {
+    handle: (event) => tracker.handle(event),
+    end: () => {
+      tracker.end();
+      rows.finish();
+    },
+  };
+}

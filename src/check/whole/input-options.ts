@@ -1,0 +1,68 @@
+import { IommuError } from "../../base/errors.ts";
+import { DEFAULT_INPUT_NAME } from "../../formats/input/input-data.ts";
+import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
+
+/**
+ * What all calls with a whole input take.
+ *
+ * @public
+ */
+export interface InputOptions {
+  /** What messages and reports call the input; default `input`. */
+  readonly name?: string | undefined;
+}
+
+/**
+ * What calls take that read a trace to its end.
+ *
+ * @public
+ */
+export interface ReadOptions extends InputOptions {
+  /**
+   * Notified if packed data ends early, with the reason: what came before is used. Without it that is an error
+   * (BAD_FILE).
+   */
+  readonly onTruncated?: ((reason: string) => void) | undefined;
+}
+
+/**
+ * Which events of a trace are taken.
+ *
+ * @public
+ */
+export interface FilterOptions {
+  /**
+   * Filters in the grammar of trace-cmd, such as `dma_map_*: device == "0000:00:03.0" && size > 4096`; an event is taken
+   * if one of them takes it. Default: all events.
+   */
+  readonly filter?: string | readonly string[] | undefined;
+}
+
+/** The name of an input in messages. */
+export const nameOf = ({ name = DEFAULT_INPUT_NAME }: InputOptions): string => name;
+
+/** What to do when an input ends early. */
+export function truncation({ onTruncated, ...options }: ReadOptions): (reason: string) => void {
+  return (
+    onTruncated ??
+    ((reason) => {
+      const path = nameOf(options);
+      throw new IommuError("BAD_FILE", `${path}: ${reason}`, { path, early: reason });
+    })
+  );
+}
+
+/** The thresholds among options, the others at their default. */
+export function thresholdsOf(given: Partial<CheckOptions>): CheckOptions {
+  const { ram, ...rest } = DEFAULT_CHECK_OPTIONS;
+  const thresholds = { ...rest };
+  for (const name of Object.keys(thresholds) as (keyof typeof thresholds)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const most = name === "fullAt" ? 1 : Number.MAX_SAFE_INTEGER;
+    if (!(value >= 0 && value <= most))
+      throw new IommuError("BAD_ARGUMENT", `${name}: ${value} is not from 0 to ${most}`, { [name]: value });
+    thresholds[name] = value;
+  }
+  return { ram: given.ram ?? ram, ...thresholds };
+}

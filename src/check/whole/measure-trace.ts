@@ -1,0 +1,115 @@
+import { hex } from "../../base/u64.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { openInput, pour } from "../../formats/input/opened-input.ts";
+import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { filterOf } from "../filter/filters.ts";
+import { type DmaGroupStatistics, DmaStatistics } from "../lifetimes/linux-statistics.ts";
+import { TraceStatistics, type WindowStatistics } from "../lifetimes/qemu-statistics.ts";
+import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+
+/**
+ * How often, how much at once and for how long: what a trace has in numbers.
+ *
+ * @public
+ */
+export interface TraceMeasures {
+  readonly file: string;
+  readonly format: TraceFormat;
+  readonly events: number;
+  /** Seconds from the first to the last event; NaN without times. */
+  readonly seconds: number;
+  /** Of a trace of QEMU: by window. */
+  readonly windows: readonly WindowStatistics[];
+  /** Of a recording of Linux: by device and direction. */
+  readonly devices: readonly DmaGroupStatistics[];
+  /** What is missing of the trace, and is not in the numbers. */
+  readonly gaps: readonly Gap[];
+}
+
+/**
+ * Counts what a trace does: rates, sizes of calls, runs, and lifetimes of mappings, as histograms.
+ *
+ * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @throws IommuError UNSUPPORTED if the input is no trace; BAD_ARGUMENT for a filter with a mistake
+ * @public
+ */
+export async function measureTrace(
+  input: InputData,
+  options: ReadOptions & FilterOptions = {},
+): Promise<TraceMeasures> {
+  const file = nameOf(options);
+  const filter = filterOf(options.filter ?? []);
+  const gaps: Gap[] = [];
+  const statistics = new TraceStatistics();
+  let dma: DmaStatistics | undefined;
+  const source = new TraceSource(file, {
+    qemu: (event) => {
+      if (filter === undefined || filter.qemu(event)) statistics.handle(event);
+    },
+    linux: (event, names) => {
+      dma ??= new DmaStatistics(names);
+      if (filter === undefined || filter.linux(event, names)) dma.handle(event);
+    },
+    gap: (gap) => {
+      if (gap.kind !== "torn") statistics.lose();
+      gaps.push(gap);
+    },
+  });
+  const { chunks } = await openInput(input, file, 1);
+  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  source.end();
+  const { events, firstTime, lastTime } = dma ?? statistics;
+  return {
+    file,
+    format: source.format!,
+    events,
+    seconds: lastTime - firstTime,
+    windows: dma === undefined ? statistics.windows : [],
+    devices: dma?.groups ?? [],
+    gaps,
+  };
+}
+
+/**
+ * The numbers in the shape of the JSON output of `stat`.
+ *
+ * @public
+ */
+export function measuresToJson(measures: TraceMeasures): Record<string, unknown> {
+  const { file, format, events, seconds, windows, devices } = measures;
+  return {
+    file,
+    events,
+    seconds: Number.isNaN(seconds) ? null : seconds,
+    eventsPerSecond: seconds > 0 ? events / seconds : null,
+    ...(format === "linux-dma"
+      ? { devices: devices.map(deviceToJson) }
+      : { windows: windows.map(windowStatisticsToJson) }),
+  };
+}
+
+const windowStatisticsToJson = (window: WindowStatistics): Record<string, unknown> => ({
+  liobn: hex(window.liobn),
+  events: window.events,
+  pagesMapped: window.pagesMapped,
+  pagesUnmapped: window.pagesUnmapped,
+  callPages: window.callPages.cells,
+  runPages: window.runPages.cells,
+  lifetimes: window.lifetimes.cells,
+});
+
+const deviceToJson = (group: DmaGroupStatistics): Record<string, unknown> => ({
+  device: group.device,
+  direction: group.direction,
+  events: group.events,
+  mapped: group.mapped,
+  unmapped: group.unmapped,
+  unknownUnmaps: group.unknownUnmaps,
+  bytesMapped: group.bytesMapped,
+  peakBytes: group.peakBytes,
+  sizes: group.sizes.cells,
+  runs: group.runs.cells,
+  lifetimes: group.lifetimes.cells,
+  lifetimesNs: group.lifetimesNs.cells,
+});

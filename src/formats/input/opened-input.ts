@@ -1,0 +1,80 @@
+import { IommuError } from "../../base/errors.ts";
+import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
+import { type InputData, type RawSource, rawSource } from "./input-data.ts";
+import { peek } from "./peek.ts";
+import { isGzip, unpacked } from "./unpacked.ts";
+
+/** An input of which the first bytes are known. */
+export interface OpenedInput {
+  /** At least as many unpacked bytes as were asked for, unless there are fewer. */
+  readonly head: Uint8Array;
+  /** All unpacked bytes from the start on, once. */
+  readonly chunks: AsyncGenerator<Uint8Array>;
+  /**
+   * The same for who may read them again. Where that is not possible it is {@link chunks}; otherwise these are closed.
+   */
+  source(): Promise<MigrationSource>;
+}
+
+/**
+ * Opens what was given, and looks at its first bytes.
+ *
+ * @param name of the input, for messages
+ * @throws IommuError BAD_FILE if nothing can be read
+ */
+export async function openInput(data: InputData, name: string, headBytes: number): Promise<OpenedInput> {
+  const raw = rawSource(data);
+  const { head, chunks } = await peek(unpacked(inOrder(raw), name), headBytes);
+  const source = async (): Promise<MigrationSource> => {
+    if (isOnce(raw)) return chunks;
+    await chunks.return(undefined);
+    return (await isPacked(raw)) ? () => unpacked(openSource(raw), name) : raw;
+  };
+  return { head, chunks, source };
+}
+
+/** The bytes in order; of a file as a stream, if it has one. */
+const inOrder = (raw: RawSource): ByteStream =>
+  typeof raw !== "function" && !isOnce(raw) && isFile(raw) && raw.stream !== undefined
+    ? raw.stream()
+    : openSource(raw);
+
+async function isPacked(raw: RawSource): Promise<boolean> {
+  const { head, chunks } = await peek(openSource(raw), 2);
+  await chunks.return(undefined);
+  return isGzip(head);
+}
+
+/** What takes the bytes of an input. */
+export interface ByteSink {
+  push(chunk: Uint8Array): void;
+  /** The bytes end early, for a reason. */
+  truncated(reason: string): void;
+}
+
+/** Gives all bytes to a reader; see {@link untilTruncated}. */
+export async function pour(chunks: ByteStream, sink: ByteSink): Promise<void> {
+  for await (const chunk of untilTruncated(chunks, (reason) => sink.truncated(reason))) sink.push(chunk);
+}
+
+/** The bytes of a packed input that may end early, as far as they go. */
+export async function* untilTruncated(chunks: ByteStream, truncated: (reason: string) => void): ByteStream {
+  try {
+    yield* chunks;
+  } catch (error) {
+    const reason = error instanceof IommuError ? error.details.early : undefined;
+    if (typeof reason !== "string") throw error;
+    truncated(reason);
+  }
+}
+
+/** Puts the name of the input into the error that a reading ends with, unless it is there already. */
+export async function named<Result>(name: string, reading: Promise<Result>): Promise<Result> {
+  try {
+    return await reading;
+  } catch (cause) {
+    if (!(cause instanceof IommuError) || "path" in cause.details) throw cause;
+    const details = { path: name, ...cause.details };
+    throw new IommuError(cause.code, `${name}: ${cause.message}`, details, { cause });
+  }
+}

@@ -1,0 +1,85 @@
+import { IommuError } from "../../base/errors.ts";
+import type { ByteStream } from "../migration/source.ts";
+import { peek } from "./peek.ts";
+
+/** Does this begin as gzip does? */
+export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
+
+/**
+ * The bytes of a stream, unpacked if they begin as gzip does.
+ *
+ * @param name of the input, for messages
+ * @throws IommuError BAD_FILE if packed data is damaged, or ends early: then with the reason in `details.early`
+ */
+export async function* unpacked(source: ByteStream, name: string): ByteStream {
+  const { head, chunks } = await peek(source, 2);
+  yield* isGzip(head) ? unpack(chunks, name) : chunks;
+}
+
+async function* unpack(packed: ByteStream, name: string): ByteStream {
+  const { readable, writable } = new DecompressionStream("gzip");
+  const reader = readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const feeder = new Feeder(packed);
+  // What the source says about its end matters to nobody.
+  feeder.feed(writable.getWriter()).catch(() => {});
+  let bytes = 0;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      bytes += next.value.length;
+      yield next.value;
+    }
+  } catch (cause) {
+    throw feeder.failure ?? damaged(name, bytes, feeder.isDone, cause);
+  } finally {
+    feeder.isStopped = true;
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** Hands packed bytes to the one who unpacks them. */
+class Feeder {
+  /** All bytes were taken, and none of them was wrong by itself. */
+  isDone = false;
+  /** Nobody wants more. */
+  isStopped = false;
+  /** What the source of the bytes threw. */
+  failure: unknown;
+  readonly #packed: AsyncIterator<Uint8Array>;
+
+  constructor(packed: ByteStream) {
+    this.#packed = packed[Symbol.asyncIterator]();
+  }
+
+  /** Runs beside the reader of what is unpacked, who is told of all that goes wrong. */
+  async feed(writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>): Promise<void> {
+    try {
+      for (let next = await this.#next(); next.done !== true && !this.isStopped; next = await this.#next()) {
+        // Chunks are lent, and unpacked later.
+        await writer.write(Uint8Array.from(next.value));
+      }
+      this.isDone = true;
+      await writer.close();
+    } catch (cause) {
+      await writer.abort(cause).catch(() => {});
+    } finally {
+      await this.#packed.return?.();
+    }
+  }
+
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    try {
+      return await this.#packed.next();
+    } catch (cause) {
+      this.failure = cause;
+      throw cause;
+    }
+  }
+}
+
+function damaged(name: string, offset: number, isDone: boolean, cause: unknown): IommuError {
+  const reason = isDone
+    ? "the gzip data ends early"
+    : `the gzip data is damaged (${(cause as Error).message})`;
+  const details = { path: name, offset, ...(isDone ? { early: reason } : {}) };
+  return new IommuError("BAD_FILE", `${name}: ${reason}`, details, { cause });
+}
