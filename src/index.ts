@@ -16,7 +16,7 @@ export { formatCount, formatSize, formatTime, parseSize } from "./base/units.ts"
 export { AddressSpace, TxResult } from "./memory/address-space.ts";
 export { type DmaFault, type DmaFaultReason, formatFault } from "./memory/dma-fault.ts";
 export type { FlatRange, FlatView } from "./memory/flat-view.ts";
-export { GuestRam } from "./memory/guest-ram.ts";
+export { GuestRam, MAX_RAM_BYTES, MAX_RESIDENT_BYTES } from "./memory/guest-ram.ts";
 export type { IommuHooks, IommuTranslation, ReplayReport } from "./memory/iommu-hooks.ts";
 export { IommuNotifier, NotifierFlag, type NotifierOptions } from "./memory/iommu-notifier.ts";
 export { IommuRegion } from "./memory/iommu-region.ts";
@@ -26,7 +26,7 @@ export { type MemoryListener, MemorySystem } from "./memory/memory-system.ts";
 export type { DeviceTree, DeviceTreeValue } from "./spapr/device-tree.ts";
 export type { DmaWindow } from "./spapr/dma-window.ts";
 export type { ReplayStrategy } from "./spapr/environment.ts";
-export { type DeviceRamConfig, Machine, type MachineConfig } from "./spapr/machine.ts";
+export { type DeviceRamConfig, MAX_RTAS_CELLS, Machine, type MachineConfig } from "./spapr/machine.ts";
 export type {
   Hazard,
   RecordValues,

@@ -49,7 +49,7 @@ export { blankMachine } from "./whole/blank-machine.ts";
 export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";
 export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
 export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts";
-export type { FilterOptions, InputOptions, ReadOptions } from "./whole/input-options.ts";
+export type { FilterOptions, InputOptions, ReadInputOptions } from "./whole/input-options.ts";
 export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
 export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
 export {

@@ -1,4 +1,3 @@
-import { KnownDifferences } from "../formats/known-differences.ts";
 import { type OpScript, parseOpScript } from "../formats/op-script/script.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
 import { opRecording } from "../script/op/recording.ts";
@@ -27,9 +26,9 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
   for (const table of firstTables(script)) reader.push(encoder.encode(table));
   let verified = 0;
   let different = 0;
-  const known = new KnownDifferences([]);
-  const run = { known, profile: undefined, refusals: false, events: true };
-  for (const { line, operation, verdict, events, expected, result } of opRecording(script).run(run)) {
+  for (const { line, operation, verdict, events, expected, result } of opRecording(script).run({
+    events: true,
+  })) {
     for (const event of events) {
       // The events of one operation stand at its line.
       reader.line = line - 1;

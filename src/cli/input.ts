@@ -5,7 +5,7 @@ import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { IommuError } from "../base/errors.ts";
-import type { ReadOptions } from "../check/whole/input-options.ts";
+import type { ReadInputOptions } from "../check/whole/input-options.ts";
 import type { InputData } from "../formats/input/input-data.ts";
 import { readText } from "../formats/input/read-text.ts";
 import { isGzip } from "../formats/input/unpacked.ts";
@@ -55,7 +55,7 @@ export async function* openInput(
 export async function withInput<Result>(
   path: string,
   quiet: boolean,
-  use: (data: InputData, options: Required<ReadOptions>) => Promise<Result>,
+  use: (data: InputData, options: Required<ReadInputOptions>) => Promise<Result>,
 ): Promise<Result> {
   const progress = new Progress(path, quiet);
   const name = displayName(path);

@@ -35,7 +35,13 @@ export {
   type TableWriter,
 } from "./table/row-buffer.ts";
 export { CSV, JSON_LINES, type TextForm, textWriter } from "./table/text-rows.ts";
-export { DIRECTION_NAMES, type DmaNames, type HalvesList, type LinuxDmaEvent } from "./trace/dma-event.ts";
+export {
+  ATTRIBUTE_BITS,
+  DIRECTION_NAMES,
+  type DmaNames,
+  type HalvesList,
+  type LinuxDmaEvent,
+} from "./trace/dma-event.ts";
 export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
 export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
 export { traceReader } from "./trace/trace-formats.ts";

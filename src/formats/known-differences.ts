@@ -9,9 +9,9 @@ export interface KnownDifference {
   /** Name of the recording, without folders and without `.gz`. */
   readonly recording: string;
   readonly line: number;
-  /** {@link digest} of the operation that was reviewed: another recording may have the same name. */
+  /** Digest of the operation that was reviewed: another recording may have the same name. */
   readonly operation: string;
-  /** What we answer; or, where it is long, its {@link digest}. */
+  /** What we answer; or, where it is long, its digest. */
   readonly ours: unknown;
   /** Why, and what says so. */
   readonly reason: string;

@@ -77,7 +77,7 @@ export interface RealRun {
  * Runs an op script in a fresh machine of real QEMU, on the oracle's firmware.
  *
  * @throws IommuError PEER if QEMU does not start, does not come to an end in time, or the
- * firmware fails; see also {@link FirmwareScript.add}
+ * firmware fails; UNSUPPORTED for an operation that the firmware cannot do
  * @public
  */
 export async function runOnQemu(

@@ -4,9 +4,17 @@ import { TWO32 } from "../base/u64.ts";
 
 /** Bytes that are allocated at once, on the first write. */
 const CHUNK = 0x1_0000;
-/** The most bytes one guest may really use; on paper its memory may be larger. */
+/**
+ * The most bytes one guest may really use; on paper its memory may be larger.
+ *
+ * @public
+ */
 export const MAX_RESIDENT_BYTES: number = 4 * 2 ** 30;
-/** The most bytes a guest may have on paper, so that offsets stay exact numbers. */
+/**
+ * The most bytes a guest may have on paper, so that offsets stay exact numbers.
+ *
+ * @public
+ */
 export const MAX_RAM_BYTES: bigint = 1n << 52n;
 
 /**

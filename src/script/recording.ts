@@ -41,13 +41,14 @@ export interface CheckedLine {
  * @public
  */
 export interface RunRecordingOptions {
-  readonly known: KnownDifferences;
-  /** Name of a profile; undefined: the one of the system that was recorded. */
-  readonly profile: string | undefined;
-  /** Collect explained refusals. */
-  readonly refusals: boolean;
-  /** Collect trace events. */
-  readonly events: boolean;
+  /** Reviewed differences; default: none. */
+  readonly known?: KnownDifferences;
+  /** Name of a profile; default: the one of the system that was recorded. */
+  readonly profile?: string | undefined;
+  /** Collect explained refusals; default false. */
+  readonly refusals?: boolean;
+  /** Collect trace events; default false. */
+  readonly events?: boolean;
 }
 
 /**
@@ -59,7 +60,7 @@ export interface Recording {
   readonly file: string;
   readonly operations: number;
   /** The first line of the file with our results. */
-  header(engine: string, profile: string | undefined): string;
+  header(engine: string, profile?: string): string;
   /** Does everything again on a fresh machine. */
-  run(options: RunRecordingOptions): Generator<CheckedLine>;
+  run(options?: RunRecordingOptions): Generator<CheckedLine>;
 }

@@ -55,7 +55,11 @@ export interface MachineConfig {
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
 /** The largest value of a cell of an RTAS call. */
 const CELL_MAX = 0xffff_ffff;
-/** The most argument or return cells of {@link Machine.rtas}; no RTAS call has nearly as many. */
+/**
+ * The most argument or return cells of {@link Machine.rtas}; no RTAS call has nearly as many.
+ *
+ * @public
+ */
 export const MAX_RTAS_CELLS = 1024;
 const OPCODE_LO = 1;
 const R4_HI = 2;

@@ -5,7 +5,7 @@
  */
 
 /**
- * An event with its arguments, named as in {@link TRACE_TEXTS}.
+ * An event with its arguments, named as QEMU prints it.
  *
  * @public
  */

@@ -23,7 +23,7 @@ const NO_RUNS: readonly number[] = [];
  * @public
  */
 export interface TceTableShape {
-  /** Number of entries, 1 to {@link MAX_LENGTH}. */
+  /** Number of entries, 1 to 2^52. */
   readonly length: number;
   /** log2 of the I/O page size, 0 to 63. */
   readonly pageShift: number;

@@ -6,7 +6,7 @@ import type { ByteFile, ByteStreamFactory } from "../../formats/migration/source
 import { type InputOptions, nameOf } from "./input-options.ts";
 
 /**
- * A saved machine with its guest's memory as zeros; see {@link blankRam}.
+ * A saved machine with its guest's memory as zeros; see `blankRam` of `spapr-iommu/formats`.
  *
  * @param input is read twice: bytes, or what can be opened again; see {@link InputData}
  * @throws IommuError BAD_ARGUMENT if it can be read only once; what the reader of migration streams throws

@@ -45,7 +45,7 @@ export async function checkAgainst(
     if (isMigrationStream(head)) {
       throw new IommuError(
         "BAD_ARGUMENT",
-        `${name} and ${savedName} are both saved machines: compare their windows; here one is a trace`,
+        `${name} and ${savedName} are both saved machines: diff shows what they differ in; here a trace is wanted`,
       );
     }
     const thresholds = thresholdsOf(options);

@@ -14,7 +14,7 @@ import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
 import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
 import { Timeline } from "../lifetimes/qemu-timeline.ts";
-import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
  * What became of a trace that was written in another form.
@@ -40,8 +40,8 @@ export type Product = "events" | "mappings" | "timeline";
 interface Destination {
   /** Opens a table. */
   rows(columns: readonly Column[]): RowBuffer;
-  /** Takes the bytes of a timeline. */
-  write(bytes: Uint8Array): void;
+  /** Opens a timeline; what it returns takes the bytes. */
+  bytes(): (bytes: Uint8Array) => void;
 }
 
 /**
@@ -49,7 +49,7 @@ interface Destination {
  *
  * @public
  */
-export type ConversionOptions = ReadOptions & FilterOptions;
+export type ConversionOptions = ReadInputOptions & FilterOptions;
 
 interface Consumer<Event> {
   handle(event: Event): void;
@@ -104,7 +104,7 @@ export async function* convert(
 }
 
 function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
-  if (product === "timeline") return new Timeline((bytes) => to.write(bytes));
+  if (product === "timeline") return new Timeline(to.bytes());
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
     return { handle: (event) => addEventRow(rows, event, isBinary), end: () => rows.finish() };
@@ -114,7 +114,7 @@ function traceConsumer(product: Product, to: Destination, isBinary: boolean): Co
 }
 
 function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
-  if (product === "timeline") return new DmaTimeline((bytes) => to.write(bytes), names);
+  if (product === "timeline") return new DmaTimeline(to.bytes(), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);
     return { handle: (event) => addDmaRow(rows, event, names), end: () => rows.finish() };

@@ -17,7 +17,7 @@ export interface InputOptions {
  *
  * @public
  */
-export interface ReadOptions extends InputOptions {
+export interface ReadInputOptions extends InputOptions {
   /**
    * Notified if packed data ends early, with the reason: what came before is used. Without it that is an error
    * (BAD_FILE).
@@ -42,7 +42,7 @@ export interface FilterOptions {
 export const nameOf = ({ name = DEFAULT_INPUT_NAME }: InputOptions): string => name;
 
 /** What to do when an input ends early. */
-export function truncation({ onTruncated, ...options }: ReadOptions): (reason: string) => void {
+export function truncation({ onTruncated, ...options }: ReadInputOptions): (reason: string) => void {
   return (
     onTruncated ??
     ((reason) => {

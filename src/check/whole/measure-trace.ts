@@ -6,7 +6,7 @@ import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import { type DmaGroupStatistics, DmaStatistics } from "../lifetimes/linux-statistics.ts";
 import { TraceStatistics, type WindowStatistics } from "../lifetimes/qemu-statistics.ts";
-import { type FilterOptions, nameOf, type ReadOptions, truncation } from "./input-options.ts";
+import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
  * How often, how much at once and for how long: what a trace has in numbers.
@@ -36,7 +36,7 @@ export interface TraceMeasures {
  */
 export async function measureTrace(
   input: InputData,
-  options: ReadOptions & FilterOptions = {},
+  options: ReadInputOptions & FilterOptions = {},
 ): Promise<TraceMeasures> {
   const file = nameOf(options);
   const filter = filterOf(options.filter ?? []);

@@ -7,7 +7,7 @@ import type { Finding } from "../findings/finding.ts";
 import { shrink, shrinkInput } from "../shrink/shrink.ts";
 import { targetOf } from "../shrink/target.ts";
 import { type CheckTraceOptions, checkTrace } from "./check-trace.ts";
-import { nameOf, type ReadOptions, thresholdsOf, truncation } from "./input-options.ts";
+import { nameOf, type ReadInputOptions, thresholdsOf, truncation } from "./input-options.ts";
 
 /**
  * A trace that was reduced to what shows one finding.
@@ -27,7 +27,7 @@ export interface ShrunkTrace {
  *
  * @public
  */
-export interface ShrinkOptions extends CheckTraceOptions, ReadOptions {
+export interface ShrinkOptions extends CheckTraceOptions, ReadInputOptions {
   /** Which finding of {@link checkTrace}, counted from 1; default 1. */
   readonly finding?: number | undefined;
 }

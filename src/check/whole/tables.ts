@@ -29,8 +29,8 @@ export interface TableOptions extends ConversionOptions {
 export type Cell = bigint | number | string | boolean;
 
 /**
- * A row of a table, by the names of the columns ({@link EVENT_COLUMNS}, {@link MAPPING_COLUMNS}, {@link DMA_COLUMNS},
- * {@link DMA_MAPPING_COLUMNS}). Empty cells are not there.
+ * A row of a table, by the names of the columns (`EVENT_COLUMNS` and `DMA_COLUMNS` of
+ * `spapr-iommu/formats`, {@link MAPPING_COLUMNS}, {@link DMA_MAPPING_COLUMNS}). Empty cells are not there.
  *
  * @public
  */
@@ -65,7 +65,7 @@ export async function* readTable(
 }
 
 /**
- * Writes the rows of a trace with a writer of some form, such as {@link textWriter} makes for JSON Lines and CSV.
+ * Writes the rows of a trace with a writer of some form, such as `textWriter` of `spapr-iommu/formats` for JSON Lines and CSV.
  *
  * @param open is called once, when it is known which columns the table has
  * @throws IommuError as {@link readTable} does; what the writer throws
@@ -82,19 +82,20 @@ export async function writeTable(
 /**
  * Writes the mappings of a trace as a timeline for Perfetto (ui.perfetto.dev).
  *
- * @param write takes the bytes of the file, piece by piece
- * @throws IommuError as {@link readTable} does; what `write` throws
+ * @param open is called once, when it is known that the input is a trace; what it returns takes the bytes of the file,
+ * piece by piece
+ * @throws IommuError as {@link readTable} does; what the functions throw
  * @public
  */
 export async function writeTimeline(
   input: InputData,
-  write: (bytes: Uint8Array) => void,
+  open: () => (bytes: Uint8Array) => void,
   options: ConversionOptions = {},
 ): Promise<ConversionSummary> {
   const noRows = (): never => {
     throw new Error("a timeline has no rows");
   };
-  return atEnd(convert(input, "timeline", { rows: noRows, write }, options));
+  return atEnd(convert(input, "timeline", { rows: noRows, bytes: open }, options));
 }
 
 function convertTable(
@@ -106,7 +107,10 @@ function convertTable(
   const { run, table = "events" } = options;
   const rows = (columns: readonly Column[]): RowBuffer =>
     new RowBuffer(columns, open(run === undefined ? columns : [...columns, RUN_COLUMN]), run, capacity);
-  return convert(input, table, { rows, write: () => {} }, options);
+  const noBytes = (): never => {
+    throw new Error("a table is no timeline");
+  };
+  return convert(input, table, { rows, bytes: noBytes }, options);
 }
 
 /** Runs through all steps. */

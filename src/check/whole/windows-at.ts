@@ -8,7 +8,7 @@ import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import { isPast, type Moment } from "../state/moment.ts";
 import { savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
-import { nameOf, type ReadOptions, truncation } from "./input-options.ts";
+import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
  * The DMA windows at a moment of a trace of QEMU, or of a saved machine.
@@ -24,7 +24,7 @@ import { nameOf, type ReadOptions, truncation } from "./input-options.ts";
 export async function windowsAt(
   input: InputData,
   moment?: Moment,
-  options: ReadOptions = {},
+  options: ReadInputOptions = {},
 ): Promise<WindowState[]> {
   const [states] = await windowsAtMoments(input, [moment], options);
   return states!;
@@ -40,7 +40,7 @@ export async function windowsAt(
 export async function windowsAtMoments(
   input: InputData,
   moments: readonly Moment[],
-  options: ReadOptions = {},
+  options: ReadInputOptions = {},
 ): Promise<WindowState[][]> {
   const name = nameOf(options);
   const opened = await openInput(input, name, MAGIC_BYTES);
@@ -59,7 +59,7 @@ export async function windowsAtMoments(
 async function traceStates(
   chunks: ByteStream,
   moments: readonly Moment[],
-  options: ReadOptions,
+  options: ReadInputOptions,
 ): Promise<WindowState[][]> {
   const name = nameOf(options);
   const rebuild = new Rebuild();

@@ -69,7 +69,7 @@ async function checkPair(
   if (options.filter.length > 0)
     throw bad("without the events that a filter leaves out the windows would be wrong");
   if (path === "-" && stream === "-")
-    throw bad("standard input can be the trace or the saved machine, not both");
+    throw bad("standard input can be the trace or the saved machine, but not both");
   const report = await withInput(path!, options.quiet, (trace, { name }) =>
     withInput(stream, true, (saved, { name: savedName }) =>
       checkAgainst(trace, saved, { ...thresholds, name, savedName, at: options.at }),

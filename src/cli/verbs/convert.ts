@@ -63,30 +63,21 @@ export async function convert(input: string, output: string, options: ConvertOpt
   let file: NewFile | undefined;
   const stopListening = discardOnSignal(() => file);
   // Nothing is made of an input that is no trace.
-  const make = (): NewFile => {
+  const make = (): string => {
     file = new NewFile(form === "folder" ? partitionOf(output, run) : output, force);
     if (form === "folder") file.makeFolder();
     else file.makeFile();
-    return file;
+    return file.path;
   };
   try {
     const summary = await withInput(input, quiet, (data, read) => {
-      if (form === "perfetto") {
-        return writeTimeline(data, (bytes) => appendFileSync((file ?? make()).path, bytes), {
-          ...read,
-          filter,
-        });
-      }
+      if (form === "perfetto") return writeTimeline(data, () => appender(make()), { ...read, filter });
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
-      return writeTable(data, (columns) => writerOf(make(), form, columns), {
-        ...read,
-        filter,
-        table,
-        run: column,
-      });
+      const open = (columns: readonly Column[]): TableWriter => writerOf(make(), form, columns);
+      return writeTable(data, open, { ...read, filter, table, run: column });
     });
-    (file ?? make()).commit();
+    file!.commit();
     if (!quiet) printError(summaryText(input, output, summary, filter.length > 0));
     return Exit.OK;
   } catch (cause) {
@@ -152,13 +143,18 @@ function partitionOf(folder: string, run: string): string {
   return path.join(folder, `run=${run}`);
 }
 
-function writerOf(file: NewFile, form: Form, columns: readonly Column[]): TableWriter {
-  const append = (text: string): void => appendFileSync(file.path, text);
-  if (form === "jsonl") return textWriter(JSON_LINES, append);
-  if (form === "csv") return textWriter(CSV, append);
-  if (form === "parquet") return new ParquetFile(file.path, columns);
-  return new ParquetParts(file.path, columns);
+function writerOf(path: string, form: Form, columns: readonly Column[]): TableWriter {
+  if (form === "jsonl") return textWriter(JSON_LINES, appender(path));
+  if (form === "csv") return textWriter(CSV, appender(path));
+  if (form === "parquet") return new ParquetFile(path, columns);
+  return new ParquetParts(path, columns);
 }
+
+/** Writes to the end of a file. */
+const appender =
+  (path: string) =>
+  (piece: string | Uint8Array): void =>
+    appendFileSync(path, piece);
 
 /** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
 function discardOnSignal(file: () => NewFile | undefined): () => void {

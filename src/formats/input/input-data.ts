@@ -4,11 +4,11 @@ import { type ByteFile, type ByteStream, type ByteStreamFactory, isOnce } from "
  * What a trace, an op script or a saved machine can be given as: its text or its bytes, packed by gzip or not. A string
  * is the content, never a path.
  *
- * | given                                                    | can be read again                         |
- * |----------------------------------------------------------|-------------------------------------------|
- * | text, bytes, `Blob` (a browser's `File`), {@link ByteFile} | yes                                       |
- * | a function that opens a stream                           | yes                                       |
- * | `ReadableStream`, iterables and async iterables of bytes | no                                        |
+ * | given | can be read again |
+ * | --- | --- |
+ * | text, bytes, a list of bytes, `Blob` (or a browser's `File`), {@link ByteFile} | yes |
+ * | a function that opens a stream | yes |
+ * | `ReadableStream`, other iterables and async iterables of bytes | no |
  *
  * What can be read again is read twice where that helps: a saved machine tells at its end how long its sections are.
  *
@@ -32,8 +32,9 @@ export function rawSource(data: InputData): RawSource {
   if (typeof data === "string") return bytesFile(new TextEncoder().encode(data));
   if (data instanceof Uint8Array) return bytesFile(data);
   if (typeof data === "function") return data;
-  if ("slice" in data) return blobFile(data);
+  if ("arrayBuffer" in data) return blobFile(data);
   if ("getReader" in data) return streamBytes(data);
+  if (Array.isArray(data)) return () => iterableBytes(data);
   return Symbol.iterator in data ? iterableBytes(data) : data;
 }
 

@@ -1,5 +1,7 @@
 import type { ByteStream } from "../migration/source.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /** A stream whose first bytes were looked at. */
 export interface Peeked {
   /** At least as many as were asked for, unless the stream is shorter. */
@@ -30,7 +32,10 @@ export async function peek(stream: ByteStream, headBytes: number): Promise<Peeke
       break;
     }
   }
-  return { head: joined(pieces), chunks: chain(pieces, failure, source) };
+  const chunks = chain(pieces, failure, source);
+  // It has begun, so that its end closes the source even if nobody reads on.
+  await chunks.next();
+  return { head: joined(pieces), chunks };
 }
 
 /** Bytes in one piece. */
@@ -52,6 +57,7 @@ async function* chain(
   rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   try {
+    yield NOTHING;
     yield* pieces;
     if (failure !== undefined) throw failure.error;
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;

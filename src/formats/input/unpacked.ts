@@ -76,10 +76,13 @@ class Feeder {
   }
 }
 
+/** @param isDone all packed bytes were taken */
 function damaged(name: string, offset: number, isDone: boolean, cause: unknown): IommuError {
-  const reason = isDone
+  // Node takes bytes before it looks at them, and says then what is wrong.
+  const isEarly = isDone && (cause as { code?: unknown }).code !== "Z_DATA_ERROR";
+  const reason = isEarly
     ? "the gzip data ends early"
     : `the gzip data is damaged (${(cause as Error).message})`;
-  const details = { path: name, offset, ...(isDone ? { early: reason } : {}) };
+  const details = { path: name, offset, ...(isEarly ? { early: reason } : {}) };
   return new IommuError("BAD_FILE", `${name}: ${reason}`, details, { cause });
 }

@@ -31,7 +31,7 @@ export interface Configuration {
 export const MAGIC_BYTES = 4;
 
 /**
- * Do these bytes, the first {@link MAGIC_BYTES} of a file or more, begin a migration stream?
+ * Do these bytes, the first 4 of a file or more, begin a migration stream?
  *
  * @public
  */

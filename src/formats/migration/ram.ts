@@ -15,7 +15,7 @@ export const MAX_RAM_BLOCKS = 4096;
 export interface RamBlock {
   /** QEMU's name; `ppc_spapr.ram` is main memory, at guest address 0. */
   readonly name: string;
-  /** Bytes; a multiple of {@link RAM_PAGE}. */
+  /** Bytes; a multiple of 4096. */
   readonly size: number;
 }
 

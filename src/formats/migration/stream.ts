@@ -16,9 +16,9 @@ export interface ReadOptions {
   readonly indexRam?: boolean;
   /** Hears of each page of guest RAM, unless these are remembered. */
   readonly ramSink?: RamSink;
-  /** Most pages of guest RAM to remember. Default: {@link DEFAULT_INDEXED_PAGES}. */
+  /** Most pages of guest RAM to remember. Default: 2^22. */
   readonly ramPageLimit?: number;
-  /** Most memory that all TCE tables together may take, in bytes. Default: {@link DEFAULT_TABLE_BYTES}. */
+  /** Most memory that all TCE tables together may take, in bytes. Default: 64 MiB. */
   readonly tableByteLimit?: number;
 }
 

@@ -12,7 +12,11 @@ export const NO_DIRECTION = 3;
  */
 export const DIRECTION_NAMES = ["BIDIRECTIONAL", "TO_DEVICE", "FROM_DEVICE", "NONE"] as const;
 
-/** Names of the bits of `attrs`, as in the kernel. Bits without a name here are not used. */
+/**
+ * Names of the bits of `attrs`, as in the kernel. Bits without a name here are not used.
+ *
+ * @public
+ */
 export const ATTRIBUTE_BITS: Readonly<Record<string, number>> = {
   WEAK_ORDERING: 1 << 1,
   WRITE_COMBINE: 1 << 2,
@@ -96,7 +100,7 @@ export class LinuxDmaEvent {
   task: number;
   /** Device, a number of the reader's `devices`. Addresses belong to it. */
   device: number;
-  /** {@link BIDIRECTIONAL} to {@link NO_DIRECTION}. */
+  /** A number of {@link DIRECTION_NAMES}. */
   direction: number;
   /** DMA address; all ones when mapping failed. Lists have theirs in {@link ranges}. */
   dmaHi: number;

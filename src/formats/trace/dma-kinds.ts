@@ -5,26 +5,9 @@
  * @module
  */
 
+/** Kinds that code asks for by name; their numbers are their places in {@link DMA_KINDS}. */
 export const DMA_MAP_PAGE = 0;
-export const DMA_MAP_PHYS = 1;
 export const DMA_MAP_RESOURCE = 2;
-export const DMA_MAP_SG = 3;
-export const DMA_MAP_SG_ERR = 4;
-export const DMA_UNMAP_PAGE = 5;
-export const DMA_UNMAP_PHYS = 6;
-export const DMA_UNMAP_RESOURCE = 7;
-export const DMA_UNMAP_SG = 8;
-export const DMA_ALLOC = 9;
-export const DMA_ALLOC_PAGES = 10;
-export const DMA_ALLOC_SGT = 11;
-export const DMA_ALLOC_SGT_ERR = 12;
-export const DMA_FREE = 13;
-export const DMA_FREE_PAGES = 14;
-export const DMA_FREE_SGT = 15;
-export const DMA_SYNC_SINGLE_FOR_CPU = 16;
-export const DMA_SYNC_SINGLE_FOR_DEVICE = 17;
-export const DMA_SYNC_SG_FOR_CPU = 18;
-export const DMA_SYNC_SG_FOR_DEVICE = 19;
 /**
  * Not an event of the kernel: here events of one CPU are missing.
  *

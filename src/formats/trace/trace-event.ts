@@ -83,7 +83,7 @@ const PAGE_SIZE = 40;
  * @public
  */
 export class QemuTraceEvent {
-  /** {@link PUT} to {@link DDW_RESET}. */
+  /** A number for what the event is; {@link traceEventName} has its name. */
   kind: number;
   /** Is this the `pci_` variant of its kind? */
   pci: boolean;

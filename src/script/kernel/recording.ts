@@ -11,7 +11,7 @@ export function kernelRecording(script: KernelScript): Recording {
     file: script.name,
     operations: script.lines.length,
     header: () => script.headerText,
-    run: (options) => runKernel(script, options),
+    run: (options = {}) => runKernel(script, options),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type JsonLine, placed } from "../../formats/json-lines.ts";
-import { isListed, type KnownDifferences, sameJson } from "../../formats/known-differences.ts";
+import { isListed, KnownDifferences, sameJson } from "../../formats/known-differences.ts";
 import { completeHeader, profileOf } from "../../formats/op-script/header.ts";
 import type { OpScript } from "../../formats/op-script/script.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
@@ -18,9 +18,11 @@ export function opRecording(script: OpScript): Recording {
     operations: script.lines.length,
     header: (engine, profile) =>
       JSON.stringify(completeHeader(script.header, script.config, engine, runsAs(profile))),
-    run: (options) => runScript(script, runsAs(options.profile), options),
+    run: (options = {}) => runScript(script, runsAs(options.profile), options),
   };
 }
+
+const NONE_KNOWN = new KnownDifferences([]);
 
 function* runScript(
   script: OpScript,
@@ -29,6 +31,7 @@ function* runScript(
 ): Generator<CheckedLine> {
   const runner = new OpRunner({ ...script.config, profile }, script.vfioUser);
   const { observer } = runner.machine;
+  const { known = NONE_KNOWN } = options;
   for (const { line, operation } of script.lines) {
     const refusals: Refusal[] = [];
     const hazards: Hazard[] = [];
@@ -42,7 +45,7 @@ function* runScript(
       line: line.number,
       operation: plain,
       result,
-      ...compareResults(line, line.value, result, options.known, profile.name),
+      ...compareResults(line, line.value, result, known, profile.name),
       text: JSON.stringify({ ...plain, result }),
       refusals,
       hazards,

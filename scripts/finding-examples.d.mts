@@ -1,0 +1,6 @@
+export declare const EXAMPLES: Readonly<
+  Record<
+    string,
+    { readonly lines: readonly string[]; readonly options?: readonly string[]; readonly isCut?: boolean }
+  >
+>;

@@ -1,0 +1,73 @@
+/**
+ * A small input for each kind of finding, of which docs/findings.md shows what `check` says.
+ *
+ * @module
+ */
+
+/** The default window of the first bridge: 1 GiB at 0, pages of 4 KiB. */
+const NEW = "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1";
+const put = (ioba, tce, ret = 0) => `spapr_iommu_pci_put liobn=0x80000000 ioba=${ioba} tce=${tce} ret=${ret}`;
+const xlate = (ioba, to, perm) =>
+  `spapr_iommu_xlate liobn=0x80000000 ${ioba} -> ${to} perm=${perm} mask=0xfff`;
+
+/** A second window of 16 pages of 64 KiB. */
+const SECOND = "spapr_iommu_new_table liobn=0x80000001 table=0x1000 fd=-1";
+const created = (start) =>
+  `spapr_iommu_ddw_create buid=0x800000020000000 addr=0x0, page size=0x10000, requested=0x100000, start addr=${start}, liobn=0x80000001`;
+const HIGH = "0x800000000000000";
+const highPut = (page, tce) =>
+  `spapr_iommu_pci_put liobn=0x80000001 ioba=0x8000000000${page}0000 tce=${tce} ret=0`;
+
+const DEVICE = "0000:00:03.0";
+const map = (address, size, direction, phys, attributes = "") =>
+  `dma_map_page: ${DEVICE} dir=${direction} dma_addr=${address} size=${size} phys_addr=${phys} attrs=${attributes}`;
+const unmap = (address, size, direction, attributes = "") =>
+  `dma_unmap_page: ${DEVICE} dir=${direction} dma_addr=${address} size=${size} attrs=${attributes}`;
+const syncForCpu = (address, size) =>
+  `dma_sync_single_for_cpu: ${DEVICE} dir=FROM_DEVICE dma_addr=${address} size=${size}`;
+
+/** By kind: the lines of a trace, and options of `check` that it needs. */
+export const EXAMPLES = {
+  leak: {
+    lines: [NEW, SECOND, created(HIGH), highPut(3, "0x50003"), "spapr_iommu_ddw_remove liobn=0x80000001"],
+  },
+  "dma-fault": { lines: [NEW, xlate("0x1234", "0x0", 0)] },
+  "dma-after-unmap": {
+    lines: [NEW, put("0x1000", "0x2003"), put("0x1000", "0x0"), xlate("0x1000", "0x0", 0)],
+  },
+  "double-map": { lines: [NEW, put("0x1000", "0x2003"), put("0x1000", "0x2003")] },
+  "unmap-unmapped": { lines: [NEW, put("0x1000", "0x2003"), put("0x1000", "0x0"), put("0x1000", "0x0")] },
+  "replaced-live": { lines: [NEW, put("0x1000", "0x2003"), put("0x1000", "0x3003")] },
+  "window-overlap": { lines: [NEW, SECOND, created("0x20000000")] },
+  "window-full": {
+    lines: [
+      NEW,
+      "spapr_iommu_pci_stuff liobn=0x80000000 ioba=0x40000000 tcevalue=0x5003 npages=262144 ret=0",
+    ],
+  },
+  "direct-map-hole": {
+    lines: [NEW, SECOND, created(HIGH), highPut(0, "0x3"), highPut(1, "0x10003"), put("0x1000", "0x52003")],
+  },
+  "beyond-ram": { lines: [NEW, put("0x1000", "0x10000003")], options: ["--ram", "256M"] },
+  "refused-call": { lines: [NEW, put("0x40000000", "0x2003", -4)] },
+  mismatch: { lines: [NEW, put("0x1000", "0x2003"), xlate("0x1000", "0x5000", 3)] },
+  "size-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 2048, "TO_DEVICE")] },
+  "direction-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 4096, "FROM_DEVICE")] },
+  "double-unmap": {
+    lines: [
+      map(1000, 4096, "TO_DEVICE", 5000),
+      unmap(1000, 4096, "TO_DEVICE"),
+      unmap(1000, 4096, "TO_DEVICE"),
+    ],
+  },
+  "missing-sync": {
+    lines: [
+      map(1000, 4096, "FROM_DEVICE", 5000),
+      syncForCpu(1000, 4096),
+      unmap(1000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
+      map(2000, 4096, "FROM_DEVICE", 6000),
+      unmap(2000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
+    ],
+  },
+  truncated: { lines: [NEW, "spapr_iommu_pci_put liobn=0x8"], isCut: true },
+};

@@ -1,0 +1,100 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { IommuError } from "../../../src/base/errors.ts";
+import { isReadOnce } from "../../../src/formats/input/input-data.ts";
+import { openInput } from "../../../src/formats/input/opened-input.ts";
+import { readText } from "../../../src/formats/input/read-text.ts";
+import { openSource } from "../../../src/formats/migration/source.ts";
+import { inputForms, lentPieces } from "../../helpers/input-forms.ts";
+
+const TEXT = Array.from({ length: 5000 }, (_, i) => `line ${i} äß\n`).join("");
+const BYTES = new Uint8Array(new TextEncoder().encode(TEXT));
+const PACKED = new Uint8Array(gzipSync(BYTES));
+
+const failure = (work: Promise<unknown>): Promise<IommuError> =>
+  work.then(
+    () => expect.unreachable("it should fail"),
+    (error) => error as IommuError,
+  );
+
+describe.each([
+  { how: "plain", bytes: BYTES },
+  { how: "packed", bytes: PACKED },
+])("an input of $how bytes", ({ bytes }) => {
+  it.each(inputForms(bytes))("is read from $form", async ({ open, isOnce }) => {
+    expect(await readText(open())).toBe(TEXT);
+    expect(isReadOnce(open())).toBe(isOnce);
+  });
+
+  it.each(inputForms(bytes))(
+    "can be looked at, and then read from its start, from $form",
+    async ({ open }) => {
+      const opened = await openInput(open(), "input", 100);
+      expect(opened.head.subarray(0, 100)).toEqual(BYTES.subarray(0, 100));
+      const decoder = new TextDecoder();
+      let text = "";
+      for await (const chunk of openSource(await opened.source()))
+        text += decoder.decode(chunk, { stream: true });
+      expect(text).toBe(TEXT);
+    },
+  );
+});
+
+describe("an input", () => {
+  it("is a text as it is", async () => {
+    expect(await readText(TEXT)).toBe(TEXT);
+    expect(await readText("")).toBe("");
+  });
+
+  it("is read as a stream where a file has one and nothing is read twice", async () => {
+    const read = (): Promise<Uint8Array> => expect.unreachable("the stream should be read");
+    expect(await readText({ size: BYTES.length, read, stream: () => lentPieces(BYTES) })).toBe(TEXT);
+  });
+
+  it("that is packed and ends early says so, wherever it is cut", async () => {
+    for (let length = 2; length < PACKED.length; length += 97) {
+      const error = await failure(readText(PACKED.subarray(0, length), "cut.gz"));
+      expect(error.message, `${length} bytes`).toBe("cut.gz: the gzip data ends early");
+      expect(error.code).toBe("BAD_FILE");
+      expect(error.details.early).toBe("the gzip data ends early");
+    }
+  });
+
+  it("that is packed and damaged says so, and is not taken for one that ends early", async () => {
+    const damaged = PACKED.slice();
+    damaged.fill(0x55, 40, 80);
+    const error = await failure(readText(damaged, "bad.gz"));
+    expect(error.message).toMatch(/^bad\.gz: the gzip data is damaged \(.+\)$/);
+    expect(error.details.early).toBeUndefined();
+  });
+
+  it.each(["plain", "packed"])("that breaks hands the error on: %s", async (how) => {
+    const reason = new Error("the disk is gone");
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      yield (how === "packed" ? PACKED : BYTES).slice(0, 5000);
+      throw reason;
+    };
+    expect(await failure(readText(source()))).toBe(reason);
+  });
+
+  it.each(["plain", "packed"])("is closed when its reader has enough: %s", async (how) => {
+    let isClosed = false;
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        yield* lentPieces(how === "packed" ? PACKED : BYTES, 100);
+      } finally {
+        isClosed = true;
+      }
+    };
+    const { chunks } = await openInput(source(), "input", 10);
+    await chunks.return(undefined);
+    await new Promise(setImmediate);
+    expect(isClosed).toBe(true);
+  });
+
+  it("that is no UTF-8 is refused with its place", async () => {
+    const error = await failure(readText(Uint8Array.of(0x61, 0x0a, 0x62, 0xff), "x.jsonl"));
+    expect(error).toBeInstanceOf(IommuError);
+    expect(error.message).toBe("x.jsonl:2:2: byte 0xff is no UTF-8");
+  });
+});
