@@ -69,5 +69,12 @@ export const EXAMPLES = {
       unmap(2000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
     ],
   },
+  "lost-events": {
+    lines: [
+      map("10000", 64, "TO_DEVICE", "5000"),
+      "CPU:1 [LOST 619 EVENTS]",
+      unmap("10000", 64, "TO_DEVICE"),
+    ],
+  },
   truncated: { lines: [NEW, "spapr_iommu_pci_put liobn=0x8"], isCut: true },
 };

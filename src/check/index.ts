@@ -9,6 +9,7 @@
 
 export { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 export { type Finding, findingToJson, formatFinding, type Place } from "./findings/finding.ts";
+export type { Judged, NotJudged } from "./findings/judged.ts";
 export { FINDING_KINDS, type FindingKind, type FindingKindInfo, type Severity } from "./findings/kinds.ts";
 export {
   type ForecastWindow,

@@ -5,6 +5,7 @@ import { Machine } from "../spapr/machine.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { FindingLog } from "./findings/finding.ts";
+import { judgedWindows } from "./findings/judged.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { CheckReport } from "./trace-check.ts";
@@ -52,6 +53,8 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
     skippedLines: 0,
     verified,
     mismatches: different,
+    judged: judgedWindows(reader.counts.events, findings.windows.length, verified),
+    notJudged: [],
     windows: findings.windows,
     findings: [...results.findings, ...findings.log.findings],
     droppedFindings: findings.log.dropped + results.dropped,

@@ -1,21 +1,29 @@
 import { hex } from "../base/u64.ts";
+import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
+import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
-import { type Finding, type FindingLog, findingToJson } from "./findings/finding.ts";
+import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
+import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
+import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { RebuildCounts } from "./rebuild/verdicts.ts";
 import type { WindowRecord } from "./rebuild/window-records.ts";
-import { TraceSource } from "./trace-source.ts";
 
 /**
  * Bytes of a binary trace around a record of dropped events in which these can
  * be missing: QEMU's ring has 256 KiB, and is written and filled at one time.
  */
 const DROP_SPAN = 2 ** 19;
+
+/** Places of lost events that a finding names. */
+const MAX_LOST_PLACES = 100;
+
+const placesText = (places: number): string => `${places} place${places === 1 ? "" : "s"}`;
 
 /**
  * What the check of one file found.
@@ -30,6 +38,8 @@ export interface CheckReport {
   /** Recorded answers that were compared and are right. */
   readonly verified: number;
   readonly mismatches: number;
+  readonly judged: Judged;
+  readonly notJudged: readonly NotJudged[];
   readonly windows: readonly WindowRecord[];
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
@@ -55,6 +65,9 @@ export class TraceCheck {
   /** Up to here in a binary trace events may be missing anywhere. */
   #unsureUntil = -1;
   #retractedMismatches = 0;
+  #drops: Finding | undefined;
+  /** The first places where Linux lost events. */
+  readonly #lostAt: Place[] = [];
 
   constructor(
     file: string,
@@ -72,6 +85,8 @@ export class TraceCheck {
       },
       linux: (event, names) => {
         this.#dma ??= new DmaCheck(names.devices.names, options);
+        if (event.kind === DMA_LOST && this.#lostAt.length < MAX_LOST_PLACES)
+          this.#lostAt.push(placeOfDma(event));
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
       gap: (gap) => this.#gap(gap),
@@ -95,7 +110,14 @@ export class TraceCheck {
     this.#source.end();
     this.rebuild.end();
     this.#findings.end(this.#source.events);
-    this.#dma?.end();
+    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0 } = this.#source.counts;
+    const { events, cpus, entries } = this.#source;
+    this.#dma?.end({ cpus, entries, lines: events + other + damaged });
+    if (lostMarkers > 0)
+      this.#lost(
+        lostMarkers,
+        `the kernel lost events in ${placesText(lostMarkers)}${lost > 0 ? `, ${lost} or more` : ""}`,
+      );
     const { counts } = this.rebuild;
     const { log } = this.#findings;
     const dmaFindings = this.#dma?.log.findings ?? [];
@@ -106,10 +128,38 @@ export class TraceCheck {
       skippedLines: this.#source.skipped,
       verified: verifiedOf(counts),
       mismatches: counts.mismatches - this.#retractedMismatches,
+      judged:
+        this.#dma?.judged(events) ?? judgedWindows(events, this.#findings.windows.length, verifiedOf(counts)),
+      notJudged: this.#notJudged(),
       windows: this.#findings.windows,
       findings: [...log.findings, ...dmaFindings],
       droppedFindings: log.dropped + (this.#dma?.log.dropped ?? 0),
     };
+  }
+
+  #notJudged(): NotJudged[] {
+    const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.#source.counts;
+    const { other = 0, otherEvents = 0, text = 0 } = this.#source.counts;
+    const { undetermined, learned } = this.rebuild.counts;
+    return [
+      ...(this.#dma?.notJudged() ?? []),
+      ...thatOccur([
+        { count: undetermined, reason: "answers about windows of which the trace told too little" },
+        { count: learned, reason: "translations of entries that were made before the trace began" },
+        { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
+        { count: otherBuffers, reason: "events of other buffers" },
+        { count: damaged + long, reason: "lines that name an event and cannot be read" },
+        { count: breaks, reason: "stretches that are no whole records" },
+        { count: other + otherEvents + text, reason: "lines or records of something else" },
+      ]),
+    ];
+  }
+
+  /** Events are missing in so many places: said once. */
+  #lost(times: number, message: string): void {
+    const places = this.#lostAt.slice(0, 1);
+    const finding = this.#log.add({ kind: "lost-events", severity: "warning", places, message });
+    this.#log.extend(finding, this.#lostAt, 0, times - 1);
   }
 
   #trace(event: QemuTraceEvent): void {
@@ -119,13 +169,22 @@ export class TraceCheck {
   }
 
   #gap(gap: Gap): void {
-    this.#truncated(gap);
+    if (gap.kind === "dropped") this.#dropped(gap);
+    else this.#truncated(gap);
     if (gap.kind === "torn") return;
     this.rebuild.lose();
     this.#dma?.lose();
     if (gap.kind !== "dropped") return;
     this.#retractedMismatches += this.#log.retract(gap.line - DROP_SPAN, gap.line);
     this.#unsureUntil = gap.line + DROP_SPAN;
+  }
+
+  /** QEMU says where it dropped events. */
+  #dropped({ line, message }: Gap): void {
+    const place = { event: this.#source.events, line };
+    if (this.#drops === undefined) {
+      this.#drops = this.#log.add({ kind: "lost-events", severity: "warning", places: [place], message });
+    } else this.#log.extend(this.#drops, [place]);
   }
 
   #truncated({ line, message }: Gap): void {

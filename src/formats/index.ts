@@ -43,9 +43,11 @@ export {
   type LinuxDmaEvent,
 } from "./trace/dma-event.ts";
 export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
+export type { DamagedLine } from "./trace/line-reader.ts";
 export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
-export { detectTraceFormat, traceReader } from "./trace/trace-formats.ts";
+export { traceReader } from "./trace/trace-formats.ts";
 export type { Gap, TraceFormat, TraceHandlers, TraceReader } from "./trace/trace-reader.ts";
 export { traceEventName } from "./trace/trace-schema.ts";
+export { detectTraceFormat } from "./trace/trace-source.ts";
 export { formatQemuTraceEvent } from "./trace/trace-text.ts";
 export type { NameTable } from "./trace/words.ts";

@@ -93,12 +93,23 @@ export class FindingLog {
    */
   retract(first: number, end: number): number {
     const inside = ({ kind, lines }: Finding): boolean =>
-      kind !== "truncated" && lines.some((line) => line >= first && line < end);
+      kind !== "truncated" && kind !== "lost-events" && lines.some((line) => line >= first && line < end);
     const taken = this.findings.filter(inside);
     for (const finding of taken) this.#retracted.add(finding);
     const kept = this.findings.filter((finding) => !inside(finding));
     this.findings.splice(0, this.findings.length, ...kept);
     return taken.filter(({ kind }) => kind === "mismatch").length;
+  }
+
+  /**
+   * Takes back all findings that are not of some kinds.
+   *
+   * @returns how many these were
+   */
+  withhold(kept: readonly FindingKind[]): number {
+    const before = this.findings.length;
+    this.findings.splice(0, before, ...this.findings.filter(({ kind }) => kept.includes(kind)));
+    return before - this.findings.length;
   }
 
   /** One more of the same, or more of them. */

@@ -48,6 +48,7 @@ export type FindingKind =
   | "direction-mismatch"
   | "double-unmap"
   | "missing-sync"
+  | "lost-events"
   | "truncated";
 
 /**
@@ -189,11 +190,19 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     advice:
       "On machines whose caches are not coherent, and with bounce buffers, old data is read. Look for the branch in which the driver forgets the sync.",
   },
+  "lost-events": {
+    severity: "warning",
+    meaning:
+      "The tracer lost events: Linux says so where its buffer was full, QEMU where its thread was too slow.",
+    thresholds: [],
+    limits:
+      "All places are one finding. Nothing is paired across them: what the lost events may explain is not reported.",
+    advice: "Record again, with a larger buffer or fewer events.",
+  },
   truncated: {
     severity: "warning",
     otherwise: "an error for a saved machine, which no QEMU loads then",
-    meaning:
-      "Something of the input is missing or cannot be read: its end, lines in the middle, or events that the tracer lost.",
+    meaning: "Something of the input is missing or cannot be read: its end, or lines in the middle.",
     thresholds: [],
     limits: "What the missing part may explain is not told.",
     advice: "Record again, with a larger buffer or fewer events. Findings behind a gap can be incomplete.",

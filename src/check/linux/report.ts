@@ -10,6 +10,18 @@ import type { PastUnmap } from "./past-unmaps.ts";
 /** Events of other CPUs that can stand before the line which says that some are missing. */
 const BEFORE_LOST = 4096;
 
+/** A finding that later events may explain. */
+interface HeldFinding {
+  readonly event: number;
+  readonly finding: NewFinding;
+  /** When and where its event was, and what was still mapped then, if that is what is wrong. */
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly ticks: number;
+  readonly cpu: number;
+  readonly stillMapped: LiveMapping | undefined;
+}
+
 /**
  * What is wrong in a recording of Linux. Findings are kept back until no lost
  * events can stand after them that would explain them.
@@ -19,7 +31,7 @@ export class DmaReport {
   readonly guilty: GuiltyCallers = new GuiltyCallers();
   /** Names of devices, by number; may grow while events come. */
   readonly names: readonly string[];
-  #held: { readonly event: number; readonly finding: NewFinding }[] = [];
+  #held: HeldFinding[] = [];
 
   constructor(names: readonly string[]) {
     this.names = names;
@@ -30,6 +42,7 @@ export class DmaReport {
    *
    * @param mapping what it is about, if that is known
    * @param causes places before the event that prove it
+   * @param stillMapped a mapping that should have been undone before the event
    */
   add(
     event: LinuxDmaEvent,
@@ -37,17 +50,22 @@ export class DmaReport {
     mapping: LiveMapping | undefined,
     causes: readonly Place[],
     message: string,
+    stillMapped?: LiveMapping,
   ): void {
     this.guilty.add(event);
-    this.#hold(event, {
-      kind,
-      severity: "error",
-      device: this.names[event.device]!,
-      ioba: mapping === undefined ? toBig(event.dmaHi, event.dmaLo) : toBig(mapping.dmaHi, mapping.dmaLo),
-      pages: pagesOf(mapping?.size ?? event.size),
-      places: [...causes, placeOfDma(event)],
-      message,
-    });
+    this.#hold(
+      event,
+      {
+        kind,
+        severity: "error",
+        device: this.names[event.device]!,
+        ioba: mapping === undefined ? toBig(event.dmaHi, event.dmaLo) : toBig(mapping.dmaHi, mapping.dmaLo),
+        pages: pagesOf(mapping?.size ?? event.size),
+        places: [...causes, placeOfDma(event)],
+        message,
+      },
+      stillMapped,
+    );
   }
 
   /** A second unmap. */
@@ -69,6 +87,19 @@ export class DmaReport {
     if (this.#held.length > 0) this.#release(event - BEFORE_LOST);
   }
 
+  /**
+   * A mapping is undone. Events of equal times on two CPUs have no order: what was said of it at the same time on
+   * another CPU may have happened after this.
+   */
+  undone({ seconds, nanoseconds, ticks, cpu }: LinuxDmaEvent, mapping: LiveMapping): void {
+    if (this.#held.length === 0) return;
+    const hasNoOrder = (held: HeldFinding): boolean =>
+      held.stillMapped === mapping &&
+      (held.ticks === ticks || (held.seconds === seconds && held.nanoseconds === nanoseconds)) &&
+      held.cpu !== cpu;
+    this.#held = this.#held.filter((held) => !hasNoOrder(held));
+  }
+
   /** Events are missing: what looked wrong shortly before may be explained. */
   lose(): void {
     this.#held = [];
@@ -80,8 +111,9 @@ export class DmaReport {
     this.#release(Number.POSITIVE_INFINITY);
   }
 
-  #hold(event: LinuxDmaEvent, finding: NewFinding): void {
-    this.#held.push({ event: event.number, finding });
+  #hold(event: LinuxDmaEvent, finding: NewFinding, stillMapped?: LiveMapping): void {
+    const { number, seconds, nanoseconds, ticks, cpu } = event;
+    this.#held.push({ event: number, finding, seconds, nanoseconds, ticks, cpu, stillMapped });
   }
 
   #release(before: number): void {

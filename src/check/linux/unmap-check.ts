@@ -5,15 +5,20 @@ import type { LinuxDevice } from "./device.ts";
 import { FAMILY_NAMES, isAt, type LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
 
-/** Checks an unmap: what it ends was made by a call that belongs to it, with the same size and direction. */
-export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: DmaReport): void {
+/**
+ * Checks an unmap: what it ends was made by a call that belongs to it, with the same size and direction.
+ *
+ * @returns false if nobody knows what it ends
+ */
+export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: DmaReport): boolean {
   const { mappings, syncs } = device;
   const mapping = mappings.undoneBy(event);
   if (mapping === undefined) {
     const past = mappings.pastUnmap(event);
     if (past !== undefined) report.addDoubleUnmap(event, past);
-    return;
+    return past !== undefined;
   }
+  report.undone(event, mapping);
   const { family } = DMA_KINDS[event.kind]!;
   if (family !== LIST && !isAt(mapping, event)) {
     const text = `${event.size} bytes are unmapped in the middle of the mapping of ${mapping.size} bytes made by ${placeText(mapping)}`;
@@ -25,6 +30,7 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
     else syncs.unmapped(event, mapping);
   }
   mappings.remove(mapping, event);
+  return true;
 }
 
 /** Compares an unmap with the map that it undoes. */

@@ -6,6 +6,7 @@ import type { PartialStream, SavedWindow } from "../../formats/migration/stream.
 import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { judgedWindows } from "../findings/judged.ts";
 import type { CheckReport } from "../trace-check.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
@@ -56,6 +57,12 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
     skippedLines: 0,
     verified: description === null ? 0 : description.sections.length,
     mismatches: log.findings.filter(({ kind }) => kind === "mismatch").length,
+    judged: judgedWindows(
+      sections.length,
+      windows.length,
+      description === null ? 0 : description.sections.length,
+    ),
+    notJudged: [],
     windows: windows.map(({ window }) => ({
       liobn: window.liobn,
       busOffset: window.busOffset,

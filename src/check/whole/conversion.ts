@@ -1,4 +1,3 @@
-import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { openInput, untilTruncated } from "../../formats/input/opened-input.ts";
 import { addDmaRow, DMA_COLUMNS } from "../../formats/table/dma-rows.ts";
@@ -6,8 +5,8 @@ import { addEventRow, EVENT_COLUMNS } from "../../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
-import { detectTraceFormat, HEAD_BYTES, traceReader } from "../../formats/trace/trace-formats.ts";
-import type { TraceFormat, TraceReader } from "../../formats/trace/trace-reader.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import { DmaLifetimeTracker } from "../lifetimes/linux-lifetimes.ts";
 import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../lifetimes/linux-rows.ts";
@@ -70,55 +69,38 @@ export async function* convert(
   options: ConversionOptions,
 ): AsyncGenerator<void, ConversionSummary> {
   const filter = filterOf(options.filter ?? []);
-  const { format, chunks } = await openTrace(input, nameOf(options));
-  try {
-    let taken = 0;
-    const take = <Event>(consumer: Consumer<Event>, event: Event): void => {
+  const name = nameOf(options);
+  let taken = 0;
+  let trace: Consumer<QemuTraceEvent> | undefined;
+  let dma: Consumer<LinuxDmaEvent> | undefined;
+  const source: TraceSource = new TraceSource(name, {
+    qemu: (event) => {
+      trace ??= traceConsumer(product, to, source.format === "qemu-simple");
+      if (filter !== undefined && !filter.qemu(event)) return;
       taken++;
-      consumer.handle(event);
-    };
+      trace.handle(event);
+    },
+    linux: (event, names) => {
+      dma ??= dmaConsumer(product, to, names);
+      if (filter !== undefined && !filter.linux(event, names)) return;
+      taken++;
+      dma.handle(event);
+    },
     // What is missing is counted by the reader.
-    const reader: TraceReader = traceReader(format, {
-      qemu: (event) => {
-        if (filter === undefined || filter.qemu(event)) take(consumer as Consumer<QemuTraceEvent>, event);
-      },
-      linux: (event, names) => {
-        if (filter === undefined || filter.linux(event, names))
-          take(consumer as Consumer<LinuxDmaEvent>, event);
-      },
-      gap: () => {},
-    });
-    const consumer =
-      format === "linux-dma"
-        ? dmaConsumer(product, to, reader.names)
-        : traceConsumer(product, to, format === "qemu-simple");
-    const truncated = truncation(options);
-    for await (const chunk of untilTruncated(chunks, truncated)) {
-      reader.push(chunk);
+    gap: () => {},
+  });
+  const { chunks } = await openInput(input, name, 1);
+  try {
+    for await (const chunk of untilTruncated(chunks, truncation(options))) {
+      source.push(chunk);
       yield;
     }
-    reader.end();
-    consumer.end();
-    return { format, counts: { ...reader.counts }, taken };
+    source.end();
+    (trace ?? dma)!.end();
+    return { format: source.format!, counts: source.counts, taken };
   } finally {
     await chunks.return(undefined);
   }
-}
-
-/** Opens a trace of any format. */
-async function openTrace(
-  input: InputData,
-  name: string,
-): Promise<{ format: TraceFormat; chunks: AsyncGenerator<Uint8Array> }> {
-  const { head, chunks } = await openInput(input, name, HEAD_BYTES);
-  const format = detectTraceFormat(head);
-  if (format !== undefined) return { format, chunks };
-  await chunks.return(undefined);
-  const why =
-    head.length === 0
-      ? "is empty"
-      : "is no trace: none of its first 64 KiB reads as QEMU's log or simple format, or as Linux' dma events";
-  throw new IommuError("UNSUPPORTED", `${name}: ${why}`, { path: name });
 }
 
 function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {

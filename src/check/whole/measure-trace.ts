@@ -2,10 +2,10 @@ import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { openInput, pour } from "../../formats/input/opened-input.ts";
 import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import { type DmaGroupStatistics, DmaStatistics } from "../lifetimes/linux-statistics.ts";
 import { TraceStatistics, type WindowStatistics } from "../lifetimes/qemu-statistics.ts";
-import { TraceSource } from "../trace-source.ts";
 import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**

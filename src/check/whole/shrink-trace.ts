@@ -1,11 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
 import { type InputData, isReadOnce } from "../../formats/input/input-data.ts";
 import { openInput, pour } from "../../formats/input/opened-input.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import type { Finding } from "../findings/finding.ts";
 import { shrink, shrinkInput } from "../shrink/shrink.ts";
 import { targetOf } from "../shrink/target.ts";
-import { TraceSource } from "../trace-source.ts";
 import { type CheckTraceOptions, checkTrace } from "./check-trace.ts";
 import { nameOf, type ReadInputOptions, thresholdsOf, truncation } from "./input-options.ts";
 

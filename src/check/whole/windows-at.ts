@@ -4,10 +4,10 @@ import { named, openInput, pour } from "../../formats/input/opened-input.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { ByteStream } from "../../formats/migration/source.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import { isPast, type Moment } from "../state/moment.ts";
 import { savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
-import { TraceSource } from "../trace-source.ts";
 import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**

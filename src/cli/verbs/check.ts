@@ -119,21 +119,44 @@ function printReport(report: CheckReport, quiet: boolean): void {
     print(formatFinding(report.file, finding, colour));
   }
   if (quiet) return;
-  const parts = [
-    report.format,
-    ...(report.format === "migration-stream"
-      ? [`${formatCount(report.events)} sections`, `${formatCount(report.verified)} as described`]
-      : [`${formatCount(report.events)} events`, `${formatCount(report.verified)} answers verified`]),
-    `${report.windows.length} windows`,
-  ];
-  if (report.skippedLines > 0) parts.push(`${formatCount(report.skippedLines)} other lines`);
-  if (report.mismatches > 0) parts.push(colors.red(`${formatCount(report.mismatches)} mismatches`));
-  parts.push(
-    report.findings.length === 0 ? colors.green("nothing found") : `${report.findings.length} findings`,
-  );
-  if (report.droppedFindings > 0) parts.push(`${formatCount(report.droppedFindings)} more left out`);
-  print(`${report.file}: ${parts.join(", ")}`);
+  print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
 }
+
+function streamText({ events, verified, windows, findings }: CheckReport): string {
+  const found = findings.length === 0 ? colors.green("nothing found") : counted(findings.length, "finding");
+  return `migration-stream, ${counted(events, "section")}, ${formatCount(verified)} as described, ${counted(windows.length, "window")}, ${found}`;
+}
+
+/** `5,067 events of 2 devices: 2,480 maps, …, 0 mistakes; not judged: …` */
+function judgedText(report: CheckReport): string {
+  const { judged, notJudged, findings, droppedFindings } = report;
+  const ofLinux = report.format === "linux-dma";
+  const whose = ofLinux ? counted(judged.devices, "device") : counted(judged.windows, "window");
+  const parts = ofLinux ? linuxParts(report) : [`${counted(judged.answers, "answer")} verified`];
+  const mistakes = findings.filter(({ severity }) => severity === "error").length;
+  const warnings = findings.length - mistakes;
+  parts.push((mistakes > 0 ? colors.red : colors.green)(counted(mistakes, "mistake")));
+  if (warnings > 0) parts.push(colors.yellow(counted(warnings, "warning")));
+  if (droppedFindings > 0) parts.push(`${formatCount(droppedFindings)} more left out`);
+  const not = notJudged.map(({ count, reason }) => `${formatCount(count)} ${reason}`);
+  const rest = not.length === 0 ? "" : `; not judged: ${not.join(", ")}`;
+  return `${report.format}, ${counted(judged.events, "event")} of ${whose}: ${parts.join(", ")}${rest}`;
+}
+
+function linuxParts({ judged, findings }: CheckReport): string[] {
+  const { maps, unmaps, syncs, failed, alive, alivePatterns } = judged;
+  const parts = [counted(maps, "map"), counted(unmaps, "unmap")];
+  if (syncs > 0) parts.push(counted(syncs, "sync"));
+  if (failed > 0) parts.push(`${formatCount(failed)} failed`);
+  const leaked = findings.filter(({ kind }) => kind === "leak").reduce((sum, { count }) => sum + count, 0);
+  const spared = alive - leaked;
+  const patterns = alive > 0 ? ` (${counted(alivePatterns, "pattern")}, ${formatCount(spared)} spared)` : "";
+  return [...parts, `${formatCount(alive)} alive${patterns}`];
+}
+
+/** `1 map`, `2,480 maps`. */
+const counted = (count: number, what: string): string =>
+  `${formatCount(count)} ${what}${count === 1 ? "" : /(?:ch|s)$/.test(what) ? "es" : "s"}`;
 
 /** What the comparison came to, as a line for people. */
 function againstText({ file, against }: AgainstCheckReport): string {

@@ -8,6 +8,7 @@ import {
   KEY_DMA_LIST,
   KEY_ENTRIES,
   KEY_ERROR,
+  KEY_IGNORED,
   KEY_PHYS_ADDRESS,
   KEY_PHYS_LIST,
   KEY_POINTER,
@@ -36,10 +37,14 @@ import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
  */
 
 const SPACE = 0x20;
+const QUOTE = 0x22;
 const OPEN_PARENTHESIS = 0x28;
 const CLOSE_PARENTHESIS = 0x29;
+const STAR = 0x2a;
+const COMMA = 0x2c;
 const SLASH = 0x2f;
 const ZERO = 0x30;
+const COLON = 0x3a;
 const EQUALS = 0x3d;
 const OPEN_BRACKET = 0x5b;
 const LETTER_X = 0x78;
@@ -50,6 +55,7 @@ const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
 const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
 const TRUNCATED_MARK = encode("[TRUNCATED]");
 const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
+const CALL_START = encode('device: "');
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
 /** Reads arguments into an event. */
@@ -59,10 +65,50 @@ export class DmaArguments {
   readonly #numbers = new NumberReader();
   readonly #lists = new DmaListReader();
   #seen = 0;
+  /** Are addresses decimal? */
+  #decimal = false;
 
   constructor(event: LinuxDmaEvent, devices: NameTable) {
     this.#event = event;
     this.#devices = devices;
+  }
+
+  /**
+   * Reads what `perf trace` writes: `device: "0000:00:0a.0", dma_addr: 131072, size: 256, dir: 1, attrs: 0)`, in which
+   * numbers are decimal. With `--libtraceevent_print` it is what {@link read} reads.
+   */
+  readCall(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!startsWith(bytes, start, CALL_START)) return this.read(bytes, start, end);
+    this.#event.clear();
+    this.#event.device = -1;
+    this.#seen = 0;
+    this.#decimal = true;
+    let at = start;
+    while (at >= 0 && at < end && bytes[at] !== CLOSE_PARENTHESIS) at = this.#readPair(bytes, at, end);
+    this.#decimal = false;
+    return at >= 0 && at < end && this.#isWhole();
+  }
+
+  /** Reads `key: value` and the comma after it; returns where the next one begins, or -1. */
+  #readPair(bytes: Uint8Array, start: number, end: number): number {
+    let colon = start;
+    while (colon < end && bytes[colon] !== COLON) colon++;
+    const at = colon + 2;
+    if (at >= end) return -1;
+    const key = keyOf(bytes, start, colon);
+    let after: number;
+    if (bytes[at] === QUOTE) {
+      after = bytes.indexOf(QUOTE, at + 1);
+      if (after < 0 || after >= end) return -1;
+      if (key === KEY_DEVICE) this.#event.device = this.#devices.number(bytes, at + 1, after);
+      after++;
+    } else if (key === KEY_POINTER || key === KEY_IGNORED) {
+      for (after = at; after < end && bytes[after] !== COMMA && bytes[after] !== CLOSE_PARENTHESIS; ) after++;
+      if (key === KEY_POINTER) this.#event.nullPointer = NULLS.find(bytes, at, after) >= 0;
+    } else after = this.#readValue(key, bytes, at);
+    this.#seen |= 1 << key;
+    if (after < 0 || bytes[after] === CLOSE_PARENTHESIS) return after;
+    return bytes[after] === COMMA ? after + 2 : -1;
   }
 
   /**
@@ -94,6 +140,8 @@ export class DmaArguments {
   #readWord(bytes: Uint8Array, start: number): number {
     let equals = start;
     while (bytes[equals]! > SPACE && bytes[equals] !== EQUALS) equals++;
+    // No key is empty: this is a device with an odd name.
+    if (equals === start) equals = endOfWord(bytes, start);
     if (bytes[equals] !== EQUALS) return this.#readBareWord(bytes, start, equals);
     const key = keyOf(bytes, start, equals);
     const end = this.#readValue(key, bytes, equals + 1);
@@ -105,6 +153,7 @@ export class DmaArguments {
 
   /** A word without `=`: the device, or a mark. */
   #readBareWord(bytes: Uint8Array, start: number, end: number): number {
+    if (bytes[start] === STAR && bytes[start + 1] === SLASH && end === start + 2) return end; // ends a comment
     if (bytes[start] !== OPEN_BRACKET) {
       if (this.#event.device >= 0) return -1;
       this.#event.device = this.#devices.number(bytes, start, end);
@@ -122,12 +171,12 @@ export class DmaArguments {
     let end: number;
     switch (key) {
       case KEY_DMA_ADDRESS:
-        end = this.#numbers.address(bytes, at);
+        end = this.#address(bytes, at);
         event.dmaHi = numbers.hi;
         event.dmaLo = numbers.lo;
         return end;
       case KEY_PHYS_ADDRESS:
-        end = this.#numbers.address(bytes, at);
+        end = this.#address(bytes, at);
         event.physHi = numbers.hi;
         event.physLo = numbers.lo;
         return end;
@@ -186,6 +235,10 @@ export class DmaArguments {
     }
   }
 
+  #address(bytes: Uint8Array, at: number): number {
+    return this.#decimal ? this.#number(bytes, at) : this.#numbers.address(bytes, at);
+  }
+
   /** `1536` or `0x600`. */
   #number(bytes: Uint8Array, at: number): number {
     const hex = bytes[at] === ZERO && bytes[at + 1] === LETTER_X;
@@ -211,7 +264,7 @@ export class DmaArguments {
   /** Names with `|` between them, a number, or nothing. Names and bits that are not known are passed over. */
   #attributes(bytes: Uint8Array, at: number): number {
     let end = at;
-    if (bytes[at] === ZERO) {
+    if (bytes[at] === ZERO || this.#decimal) {
       end = this.#number(bytes, at);
       this.#event.attributes = this.#numbers.lo;
       return end;

@@ -90,6 +90,8 @@ export class LinuxDmaEvent {
   seconds: number;
   /** Nanoseconds within the second. */
   nanoseconds: number;
+  /** Value of a clock that counts something else than seconds, NaN of one that does. */
+  ticks: number;
   /** CPU, -1 when the text has none. */
   cpu: number;
   /** Process (thread) that ran, -1 when the text has none. It need not be the one that wanted the DMA. */
@@ -132,6 +134,7 @@ export class LinuxDmaEvent {
     this.line = 0;
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
+    this.ticks = Number.NaN;
     this.cpu = -1;
     this.pid = -1;
     this.task = -1;

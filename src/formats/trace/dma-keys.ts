@@ -21,7 +21,7 @@ export const KEY_TRUNCATED = 10;
 export const KEY_DMA_LIST = 11;
 export const KEY_SIZE_LIST = 12;
 export const KEY_PHYS_LIST = 13;
-const KEY_IGNORED = 14;
+export const KEY_IGNORED = 14;
 
 /** Keys in the words of the kernel's format, and in those of its fields. */
 const KEYS: readonly (readonly [string, number])[] = [

@@ -1,10 +1,12 @@
+import { BrokenLine, LineCopy } from "./broken-line.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
+import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { NumberReader } from "./number-reader.ts";
-import { encode, NameTable, startsWith, WordSet } from "./words.ts";
+import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
 const MAX_LINE = 1 << 20;
@@ -12,19 +14,17 @@ const MAX_LINE = 1 << 20;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
+const ESCAPE = 0x1b;
 const HASH = 0x23;
+const OPEN_PARENTHESIS = 0x28;
 const SLASH = 0x2f;
+const ZERO = 0x30;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
-const UNDERSCORE = 0x5f;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
-const NAME_START = encode("dma_");
-/** How far the start of a name can be moved on, by the byte that its last one meets. */
-const SKIP = new Uint8Array(256).fill(NAME_START.length);
-NAME_START.subarray(0, -1).forEach((byte, i) => {
-  SKIP[byte] = NAME_START.length - 1 - i;
-});
+const NAME_START = "dma_";
+const NAME_SEARCH = new TextSearch(NAME_START);
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
@@ -33,6 +33,17 @@ const LOST_WORD = encode("LOST ");
 const BUFFER_STARTED = encode("##### CPU ");
 const ENTRIES = encode("# entries-in-buffer/entries-written: ");
 const CPUS = encode("cpus=");
+/** In the head of the kernel's trace files. */
+const CPU_NUMBER = new TextSearch("#P:");
+/** perf script --show-lost-events. */
+const PERF_LOST = new TextSearch(": PERF_RECORD_LOST");
+
+/** What a line is. */
+const READ = 0;
+/** No event, though its name may occur. */
+const OTHER = 1;
+/** An event that cannot be read. */
+const DAMAGED = 2;
 
 /** What a {@link DmaLogReader} read and what it left out. Every line is counted once. */
 export interface DmaCounts {
@@ -53,6 +64,8 @@ export interface DmaCounts {
   lost: number;
   /** Events that had left the buffer before it was read, by its head. */
   overwritten: number;
+  /** Events of other buffers than the first event's; trace-cmd reports these in one text. They are left out. */
+  otherBuffers: number;
 }
 
 /**
@@ -71,6 +84,7 @@ export class DmaLogReader extends LineReader {
     lostMarkers: 0,
     lost: 0,
     overwritten: 0,
+    otherBuffers: 0,
   };
   /** The first few damaged lines. */
   readonly damagedLines: DamagedLine[] = [];
@@ -81,6 +95,18 @@ export class DmaLogReader extends LineReader {
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
   readonly #numbers = new NumberReader();
+  readonly #prefix = new LinePrefix();
+  readonly #broken = new BrokenLine();
+  readonly #plain = new LineCopy();
+  /** CPUs of the machine, by the head of the text; 0 if it does not tell. */
+  cpus = 0;
+  /** Entries that the buffer had, by the head of the text; 0 if it does not tell. */
+  entries = 0;
+  /** Buffers that occur, and which one's events are read: -1 for the one without a name, undefined before the first event. */
+  readonly #buffers = new NameTable();
+  #buffer: number | undefined;
+  /** Where a line goes on after the name of its buffer. */
+  #afterBuffer = 0;
   readonly #onEvent: (event: LinuxDmaEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
@@ -90,13 +116,23 @@ export class DmaLogReader extends LineReader {
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    let colour = nextEscape(bytes, start, end);
     for (let at = start; at < end; ) {
       const newline = bytes.indexOf(NEWLINE, at);
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
-      else this.#readLine(bytes, at, newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline);
+      else {
+        const to = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+        this.#readLine(bytes, at, to, colour < newline);
+      }
       at = newline + 1;
+      if (colour < at) colour = nextEscape(bytes, at, end);
     }
+  }
+
+  override end(): void {
+    super.end();
+    this.#giveUp();
   }
 
   protected override longLine(): void {
@@ -107,45 +143,106 @@ export class DmaLogReader extends LineReader {
     this.counts.torn++;
   }
 
-  #readLine(bytes: Uint8Array, start: number, end: number): void {
-    const event = this.#event;
-    const name = bytes[start] === HASH ? -1 : this.#findName(bytes, start, end);
+  #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean): void {
+    const name = this.#findName(bytes, start, end);
     if (name < 0) {
-      this.#readOther(bytes, start, end);
+      if (coloured) this.#readPlain(bytes, start, end);
+      else if (this.#broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
+    if (this.#broken.line > 0) this.#giveUp();
+    const is = this.#readEvent(bytes, start, name, end, this.line);
+    if (is === READ) return;
+    if (coloured) this.#readPlain(bytes, start, end);
+    else if (is === OTHER) this.counts.other++;
+    else this.#broken.open(this.line, bytes, start, end);
+  }
+
+  /** Reads a line without its colours. */
+  #readPlain(bytes: Uint8Array, start: number, end: number): void {
+    this.#plain.setPlain(bytes, start, end);
+    this.#readLine(this.#plain.bytes, 0, this.#plain.length, false);
+  }
+
+  /** Reads what a broken line and this one are together; false if this is no part of it. */
+  #goOn(bytes: Uint8Array, start: number, end: number): boolean {
+    const broken = this.#broken;
+    const from = this.#prefix.skip(bytes, start, end);
+    if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, from, end)) {
+      this.#giveUp();
+      return false;
+    }
+    this.counts.other++;
+    const name = this.#findName(broken.bytes, 0, broken.length);
+    if (this.#readEvent(broken.bytes, 0, name, broken.length, broken.line) === READ) broken.close();
+    return true;
+  }
+
+  /** The line that was broken does not go on. */
+  #giveUp(): void {
+    const broken = this.#broken;
+    if (broken.line === 0) return;
+    this.counts.damaged++;
+    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
+    broken.close();
+  }
+
+  /** Reads an event of which the name begins at `name`. */
+  #readEvent(bytes: Uint8Array, start: number, name: number, end: number, line: number): number {
+    const event = this.#event;
+    const from = this.#prefix.skip(bytes, start, name);
     const perf = name > start && bytes[name - 1] === COLON;
-    const origin = this.#origin.read(bytes, start, perf ? name - SYSTEM.length : name);
-    if (!origin) {
-      this.counts.other++;
-      return;
+    const open = name + DMA_EVENT_NAMES[event.kind]!.length;
+    const isCall = bytes[open] === OPEN_PARENTHESIS;
+    const buffer = this.#bufferOf(bytes, from, name);
+    const to = perf ? name - SYSTEM.length : name;
+    const known = this.#origin.read(bytes, buffer < 0 ? from : this.#afterBuffer, to, isCall);
+    const whole = isCall
+      ? this.#arguments.readCall(bytes, open + 1, end)
+      : this.#arguments.read(bytes, open + 1, end);
+    // Text that only mentions an event has no arguments.
+    if (!whole || !known) return whole || known ? DAMAGED : OTHER;
+    if (Number.isNaN(event.seconds)) {
+      event.seconds = this.#prefix.seconds;
+      event.nanoseconds = this.#prefix.nanoseconds;
     }
-    const colon = name + DMA_EVENT_NAMES[event.kind]!.length;
-    if (!this.#arguments.read(bytes, colon + 1, end)) {
-      this.counts.damaged++;
-      keepDamaged(this.damagedLines, this.line, bytes, start, end);
-      return;
+    this.#buffer ??= buffer;
+    if (buffer !== this.#buffer) {
+      this.counts.otherBuffers++;
+      return READ;
     }
     event.number = this.counts.events++;
-    event.line = this.line;
+    event.line = line;
     this.#onEvent(event);
+    return READ;
+  }
+
+  /** The buffer that a line names, `second:` before its task; -1 if it names none. */
+  #bufferOf(bytes: Uint8Array, start: number, name: number): number {
+    if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return -1;
+    let at = start;
+    while (at < name && bytes[at] !== SPACE) at++;
+    if (at >= name - 1 || at === start || bytes[at - 1] !== COLON) return -1;
+    this.#afterBuffer = at + 1;
+    while (bytes[this.#afterBuffer] === SPACE) this.#afterBuffer++;
+    return this.#afterBuffer < name ? this.#buffers.number(bytes, start, at - 1) : -1;
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
   #findName(bytes: Uint8Array, start: number, end: number): number {
-    const last = NAME_START.length - 1;
-    for (let at = start; at + last < end; at += SKIP[bytes[at + last]!]!) {
-      if (bytes[at + last] !== UNDERSCORE || !startsWith(bytes, at, NAME_START)) continue;
+    if (bytes[start] === HASH) return -1;
+    for (let at = start; ; at++) {
+      at = NAME_SEARCH.find(bytes, at, end);
+      if (at < 0) return -1;
       if (at > start && !isBefore(bytes, start, at)) continue;
       const limit = Math.min(end, at + LONGEST_NAME + 1);
       let colon = at + NAME_START.length;
-      while (colon < limit && bytes[colon] !== COLON) colon++;
+      while (colon < limit && bytes[colon] !== COLON && bytes[colon] !== OPEN_PARENTHESIS) colon++;
       const kind = colon < limit ? NAMES.find(bytes, at, colon) : -1;
       if (kind < 0) continue;
       this.#event.kind = kind;
       return at;
     }
-    return -1;
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
@@ -157,7 +254,24 @@ export class DmaLogReader extends LineReader {
     } else if (bytes[start] === HASH || start === end || startsWith(bytes, start, CPUS)) {
       this.counts.comments++;
       if (startsWith(bytes, start, ENTRIES)) this.#readEntries(bytes, start + ENTRIES.length);
-    } else this.counts.other++;
+      const cpus = startsWith(bytes, start, CPUS) ? start : CPU_NUMBER.find(bytes, start, end);
+      if (cpus >= 0 && this.#numbers.decimal(bytes, cpus + (cpus === start ? CPUS.length : 3)) >= 0) {
+        this.cpus = this.#numbers.lo;
+      }
+    } else {
+      const lost = PERF_LOST.find(bytes, start, end);
+      if (lost < 0) this.counts.other++;
+      else this.#readPerfLost(bytes, start, lost, end);
+    }
+  }
+
+  /** `tail 332 [000]   275.615436: PERF_RECORD_LOST lost 17` */
+  #readPerfLost(bytes: Uint8Array, start: number, colon: number, end: number): void {
+    this.#origin.read(bytes, this.#prefix.skip(bytes, start, colon), colon + 1, false);
+    let last = end;
+    while (last > colon && bytes[last - 1] !== SPACE) last--;
+    const known = this.#numbers.decimal(bytes, last) >= 0;
+    this.#emitLost(this.#event.cpu, known ? this.#numbers.lo : 0);
   }
 
   /** `CPU:1 [LOST 619 EVENTS]`, of trace-cmd `CPU:1 [619 EVENTS DROPPED]`; the number may be missing. */
@@ -181,6 +295,7 @@ export class DmaLogReader extends LineReader {
     event.line = this.line;
     event.seconds = Number.NaN;
     event.nanoseconds = 0;
+    event.ticks = Number.NaN;
     event.cpu = cpu;
     event.pid = -1;
     event.task = -1;
@@ -196,6 +311,7 @@ export class DmaLogReader extends LineReader {
     const slash = this.#numbers.decimal(bytes, at);
     const left = this.#numbers.lo;
     if (slash < 0 || bytes[slash] !== SLASH || this.#numbers.decimal(bytes, slash + 1) < 0) return;
+    this.entries = left;
     this.counts.overwritten = Math.max(0, this.#numbers.lo - left);
   }
 }
@@ -205,4 +321,10 @@ function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
   if (bytes[at - 1] === SPACE) return true;
   const system = at - SYSTEM.length;
   return system >= start && startsWith(bytes, system, SYSTEM);
+}
+
+/** Position of the next escape sequence in `[start, end)`, or infinity. */
+function nextEscape(bytes: Uint8Array, start: number, end: number): number {
+  const at = bytes.indexOf(ESCAPE, start);
+  return at < 0 || at >= end ? Number.POSITIVE_INFINITY : at;
 }

@@ -12,6 +12,9 @@ import type { NameTable } from "./words.ts";
  *     kworker/-12      0.....    10.946595468: …                       trace-cmd report -l
  *     kworker/u4:0-12    [000]-0x0    10.946595: …                     trace-cmd report -R
  *     kworker/u4:1-ev      28 [000]    35.193728:   dma:dma_alloc: …   perf script
+ *          0.400 insmod/1234 dma:dma_alloc(…                           perf trace
+ *      0)               |  /* dma_alloc: …                              function_graph
+ *     kworker/u8:0      12   1 0 00000000 00000000 [0409cf16] 83.761ms (+0.053ms): …   verbose
  *
  * @module
  */
@@ -19,7 +22,9 @@ import type { NameTable } from "./words.ts";
 const SPACE = 0x20;
 const OPEN_PARENTHESIS = 0x28;
 const CLOSE_PARENTHESIS = 0x29;
+const STAR = 0x2a;
 const DOT = 0x2e;
+const SLASH = 0x2f;
 const ZERO = 0x30;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
@@ -32,10 +37,19 @@ const FLAG_COLUMNS = 5;
 /** Numbers of more digits are no process, CPU or time. */
 const MAX_DIGITS = 15;
 
+/** Flags, counts and a clock between CPU and time in the verbose form. */
+const VERBOSE_WORDS = 4;
+/** Bytes of a task's name in the kernel, without its end. */
+const MAX_TASK = 15;
+
 /** Nanoseconds of one in the last of so many digits after the point. */
 const NANOSECONDS = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1] as const;
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte <= 0x39;
+
+/** Does a comment begin before `end`? */
+const isComment = (bytes: Uint8Array, start: number, end: number): boolean =>
+  end - start > 1 && bytes[end - 1] === STAR && bytes[end - 2] === SLASH;
 
 /** Reads origins into an event. */
 export class OriginReader {
@@ -52,23 +66,76 @@ export class OriginReader {
   /**
    * Reads `[start, end)`, which ends where the event's name begins.
    *
+   * @param isCall is the event written as a call, which `perf trace` does?
    * @returns false if it is no origin
    */
-  read(bytes: Uint8Array, start: number, end: number): boolean {
+  read(bytes: Uint8Array, start: number, end: number, isCall: boolean): boolean {
     this.#bytes = bytes;
     this.#start = start;
     const event = this.#event;
     event.seconds = Number.NaN;
     event.nanoseconds = 0;
+    event.ticks = Number.NaN;
     event.cpu = -1;
     event.pid = -1;
     event.task = -1;
-    if (end === start) return true; // context-info is off
+    if (end <= start) return true; // context-info is off
+    if (isCall) return this.#readPerfTrace(start, end);
     let at = this.#skipBlanks(end);
+    if (isComment(bytes, start, at)) return this.#readGraph(start);
+    if (bytes[at - 1] !== COLON) at = this.#skipBlanks(this.#skipDigits(at)); // perf's period
     if (at === start || bytes[at - 1] !== COLON) return false;
-    at = this.#readTime(at - 1);
-    at = this.#readCpu(this.#skipBlanks(at));
+    if (bytes[at - 2] === CLOSE_PARENTHESIS) return this.#readVerbose(at - 1);
+    at = this.#skipBlanks(this.#readTime(at - 1));
+    if (at === start) return !Number.isNaN(event.seconds); // perf script -F time,event
+    at = this.#readCpu(at);
     at = this.#skipGroup(this.#skipBlanks(at));
+    return this.#readTask(this.#skipBlanks(at));
+  }
+
+  /** `     0.400 insmod/1234 `: milliseconds since the recording began. */
+  #readPerfTrace(start: number, end: number): boolean {
+    const bytes = this.#bytes;
+    const to = this.#skipBlanks(end);
+    let slash = to;
+    while (slash > start && isDigit(bytes[slash - 1]!)) slash--;
+    if (slash === to || bytes[slash - 1] !== SLASH) return false;
+    this.#event.pid = this.#digits(slash, to);
+    let point = start;
+    while (isDigit(bytes[point]!)) point++;
+    let after = point + 1;
+    while (isDigit(bytes[after]!)) after++;
+    const time = this.#digits(start, point);
+    if (time < 0 || bytes[point] !== DOT || bytes[after] !== SPACE || after - point !== 4) return false;
+    this.#setTime(Math.floor(time / 1000), (time % 1000) * 1000 + this.#digits(point + 1, after), 6);
+    while (bytes[after] === SPACE) after++;
+    this.#event.task = this.#tasks.number(bytes, after, slash - 1);
+    return true;
+  }
+
+  /** ` 0)               |`, and a comment in what the function_graph tracer prints. */
+  #readGraph(start: number): boolean {
+    let at = start;
+    while (isDigit(this.#bytes[at]!)) at++;
+    if (this.#bytes[at] !== CLOSE_PARENTHESIS) return false;
+    this.#event.cpu = this.#digits(start, at);
+    return this.#event.cpu >= 0;
+  }
+
+  /** `12   1 0 00000000 00000000 [0409cf16] 83.761ms (+0.053ms)` of the verbose option. */
+  #readVerbose(end: number): boolean {
+    const to = this.#skipBlanks(this.#word(end));
+    let at = this.#word(to);
+    let point = at;
+    while (point < to && this.#bytes[point] !== DOT) point++;
+    const milliseconds = this.#digits(at, point);
+    const fraction = this.#digits(point + 1, to - 2);
+    if (milliseconds < 0 || fraction < 0 || to - 2 - point !== 4) return false;
+    this.#setTime(Math.floor(milliseconds / 1000), (milliseconds % 1000) * 1000 + fraction, 6);
+    for (let words = 0; words < VERBOSE_WORDS; words++) at = this.#word(this.#skipBlanks(at));
+    const cpu = this.#skipBlanks(at);
+    at = this.#word(cpu);
+    this.#event.cpu = this.#digits(at, cpu);
     return this.#readTask(this.#skipBlanks(at));
   }
 
@@ -76,6 +143,12 @@ export class OriginReader {
   #skipBlanks(end: number): number {
     let at = end;
     while (at > this.#start && this.#bytes[at - 1] === SPACE) at--;
+    return at;
+  }
+
+  #skipDigits(end: number): number {
+    let at = end;
+    while (at > this.#start && isDigit(this.#bytes[at - 1]!)) at--;
     return at;
   }
 
@@ -98,11 +171,12 @@ export class OriginReader {
     }
     let point = from;
     while (point < to && bytes[point] !== DOT) point++;
-    this.#setTime(this.#digits(from, point), this.#digits(point + 1, to), to - point - 1);
+    if (point === to) this.#event.ticks = this.#digits(from, to);
+    else this.#setTime(this.#digits(from, point), this.#digits(point + 1, to), to - point - 1);
     return from;
   }
 
-  /** Does nothing for clocks that are no seconds. */
+  /** Does nothing for what is no number. */
   #setTime(seconds: number, fraction: number, digits: number): void {
     if (seconds < 0 || fraction < 0 || digits > 9) return;
     this.#event.seconds = seconds;
@@ -137,15 +211,22 @@ export class OriginReader {
     return at > this.#start ? at - 1 : end;
   }
 
-  /** `name-123`, or perf's `name   123`. */
+  /** `name-123`, or perf's `name   123`, `name   123/124`. */
   #readTask(end: number): boolean {
     const bytes = this.#bytes;
-    let from = end;
-    while (from > this.#start && isDigit(bytes[from - 1]!)) from--;
+    let from = this.#skipDigits(end);
     this.#event.pid = this.#digits(from, end);
-    if (this.#event.pid < 0 || this.#event.cpu < 0 || from === this.#start) return false;
+    if (this.#event.pid < 0 || this.#event.cpu < 0) return false;
+    if (from > this.#start && bytes[from - 1] === SLASH) from = this.#skipDigits(from - 1);
+    if (from === this.#start) return true; // perf script -F pid,cpu,time,event
     const to = this.#skipBlanks(bytes[from - 1] === SPACE ? from : from - 1);
+    // What does not fit in a name is a prefix that nobody knows.
     let first = this.#start;
+    if (to - first > MAX_TASK) {
+      first = to - MAX_TASK;
+      while (first < to && bytes[first - 1] !== SPACE) first++;
+      if (first === to) first = to - MAX_TASK;
+    }
     while (first < to && bytes[first] === SPACE) first++;
     this.#event.task = this.#tasks.number(bytes, first, to);
     return true;

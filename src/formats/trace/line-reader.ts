@@ -97,7 +97,11 @@ export abstract class LineReader {
   }
 }
 
-/** A line that should have been read and could not be. */
+/**
+ * A line that should have been read and could not be.
+ *
+ * @public
+ */
 export interface DamagedLine {
   /** Counted from 1. */
   readonly line: number;

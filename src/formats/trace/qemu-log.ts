@@ -1,9 +1,11 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
-import { encode, startsWith } from "./words.ts";
+import { encode, startsWith, TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
 const MAX_LINE = 65_536;
@@ -12,6 +14,8 @@ const MAX_LINE = 65_536;
 const MAX_DIGITS = 15;
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const ESCAPE = 0x1b;
 const SPACE = 0x20;
 const DOT = 0x2e;
 const ZERO = 0x30;
@@ -32,6 +36,7 @@ interface Candidate {
 type ByLetter = readonly (readonly Candidate[])[];
 
 const PREFIX = encode(TRACE_PREFIX);
+const PREFIX_SEARCH = new TextSearch(TRACE_PREFIX);
 const PCI = encode("pci_");
 
 /** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
@@ -52,7 +57,8 @@ export interface LogCounts {
 
 /**
  * Reads the text that QEMU's log trace backend writes, with or without
- * `-msg timestamp=on`.
+ * `-msg timestamp=on`. An event may stand after what a logger puts before
+ * lines, or after text of a console that had no line end.
  *
  * Times are those of the day, in microseconds.
  */
@@ -72,8 +78,11 @@ export class QemuLogReader extends LineReader {
    */
   #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
   readonly #onEvent: (event: QemuTraceEvent) => void;
+  readonly #prefix = new LinePrefix();
+  readonly #broken = new BrokenLine();
+  readonly #plain = new LineCopy();
   /**
-   * Does the event have a thread and a time? Most logs have none.
+   * Does the event have a thread or a time? Most logs have none.
    *
    * Invariant *origin*: if not, the event's thread and time are NaN.
    */
@@ -94,13 +103,20 @@ export class QemuLogReader extends LineReader {
       const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
-        this.#emit();
+        if (this.#broken.line > 0) this.#giveUp();
+        this.#emit(this.line);
         continue;
       }
       const newline = bytes.indexOf(NEWLINE, at);
-      this.#skip(bytes, at, name, newline);
+      if (newline - at >= this.maxLine) this.counts.long++;
+      else this.#readOther(bytes, view, at, newline);
       at = newline + 1;
     }
+  }
+
+  override end(): void {
+    super.end();
+    this.#giveUp();
   }
 
   protected override longLine(): void {
@@ -111,10 +127,10 @@ export class QemuLogReader extends LineReader {
     this.counts.torn++;
   }
 
-  #emit(): void {
+  #emit(line: number): void {
     const event = this.#event;
     event.number = this.counts.events++;
-    event.position = this.line;
+    event.position = line;
     this.#onEvent(event);
   }
 
@@ -179,28 +195,113 @@ export class QemuLogReader extends LineReader {
       : this.#candidates[bytes[at]!]!;
   }
 
+  /** Reads a line that does not begin with an event. */
+  #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
+    const name = this.#findEvent(bytes, start, newline);
+    if (name >= 0) {
+      this.#giveUp();
+      if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
+      else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
+    } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
+      this.#count(bytes, start);
+    }
+  }
+
+  /** Reads an event that stands inside of a line, with thread and time before it, or those of the line's prefix. */
+  #readInside(bytes: Uint8Array, view: DataView, start: number, name: number): boolean {
+    const origin = originBefore(bytes, start, name);
+    if (origin < 0 || this.#readOrigin(bytes, origin) !== name) {
+      this.#noOrigin(0);
+      this.#prefix.skip(bytes, start, name);
+      const { seconds, nanoseconds } = this.#prefix;
+      if (!Number.isNaN(seconds)) {
+        this.#hasOrigin = true;
+        this.#event.thread = Number.NaN;
+        this.#event.seconds = seconds;
+        this.#event.nanoseconds = nanoseconds;
+      }
+    }
+    return this.#readEvent(bytes, view, name) >= 0;
+  }
+
+  /** Reads a line without its colours; false if it has none, or is no event. */
+  #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
+    if (!bytes.subarray(start, newline).includes(ESCAPE)) return false;
+    this.#plain.setPlain(bytes, start, newline);
+    const plain = this.#plain.bytes;
+    const name = this.#findEvent(plain, 0, this.#plain.length);
+    if (name < 0 || !this.#readInside(plain, viewOf(plain), 0, name)) return false;
+    this.#giveUp();
+    this.#emit(this.line);
+    return true;
+  }
+
+  /** Reads what a broken line and this one are together; false if this is no part of it. */
+  #goOn(bytes: Uint8Array, start: number, newline: number): boolean {
+    const broken = this.#broken;
+    if (broken.line === 0) return false;
+    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    const from = this.#prefix.skip(bytes, start, end);
+    if (from >= end || !broken.goOn(bytes, from, end)) {
+      this.#giveUp();
+      return false;
+    }
+    this.counts.text++;
+    const name = this.#findEvent(broken.bytes, 0, broken.length);
+    if (!this.#readInside(broken.bytes, viewOf(broken.bytes), 0, name)) return true;
+    this.#emit(broken.line);
+    broken.close();
+    return true;
+  }
+
+  /** The line that was broken does not go on. */
+  #giveUp(): void {
+    const broken = this.#broken;
+    if (broken.line === 0) return;
+    this.counts.damaged++;
+    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
+    broken.close();
+  }
+
   /** Counts a line that is no event of ours, by what it is. */
-  #skip(bytes: Uint8Array, start: number, name: number, newline: number): void {
-    if (newline - start >= this.maxLine) this.counts.long++;
-    else if (startsWith(bytes, name, PREFIX) || this.#namesEvent(bytes, name, newline)) {
-      this.counts.damaged++;
-      keepDamaged(this.damagedLines, this.line, bytes, start, newline);
-    } else if (isOtherEvent(bytes, name)) this.counts.otherEvents++;
+  #count(bytes: Uint8Array, start: number): void {
+    if (isOtherEvent(bytes, this.#readOrigin(bytes, start))) this.counts.otherEvents++;
     else this.counts.text++;
   }
 
   /**
-   * Does an event of ours stand inside of the line, with its first argument? The
-   * name alone may be text of another event, such as the command that switched it on.
+   * Where an event of ours begins in a line: its name at the start, or its name and first argument inside. The name
+   * alone may be text of another event, such as the command that switched it on. -1 if there is none.
    */
-  #namesEvent(bytes: Uint8Array, start: number, newline: number): boolean {
-    for (let at = start; at < newline; at++) {
-      if (!startsWith(bytes, at, PREFIX)) continue;
-      if (this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return true;
+  #findEvent(bytes: Uint8Array, start: number, newline: number): number {
+    const first = PREFIX_SEARCH.find(bytes, start, newline);
+    if (first === start || (first >= 0 && this.#readOrigin(bytes, start) === first)) return first;
+    for (let at = first; at >= 0; at = PREFIX_SEARCH.find(bytes, at + 1, newline)) {
+      if (this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return at;
     }
-    return false;
+    return -1;
   }
 }
+
+/** Where `tid@seconds.microseconds:` begins that ends at `end`; -1 if there is none. */
+function originBefore(bytes: Uint8Array, start: number, end: number): number {
+  let at = end - 1;
+  if (at <= start || bytes[at] !== COLON) return -1;
+  for (const mark of [DOT, AT]) {
+    at = digitsBefore(bytes, start, at) - 1;
+    if (at <= start || bytes[at] !== mark) return -1;
+  }
+  const thread = digitsBefore(bytes, start, at);
+  return thread < at ? thread : -1;
+}
+
+function digitsBefore(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && isDigit(bytes[at - 1]!)) at--;
+  return at;
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 

@@ -1,4 +1,5 @@
 import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
+import type { DamagedLine } from "./line-reader.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
 /**
@@ -36,23 +37,21 @@ export interface TraceHandlers {
 export interface TraceReader {
   /** What was read and left out; each reader has more of them. */
   readonly counts: { readonly events: number };
+  /** Was anybody notified of anything? */
+  readonly heard: boolean;
   /** Lines (of a binary trace: records) that are no event of ours. */
   readonly skipped: number;
+  /** The first few lines that name an event of ours and cannot be read as one. */
+  readonly damagedLines: readonly DamagedLine[];
+  /** CPUs of the machine and entries of its buffer, 0 where the trace does not tell. */
+  readonly cpus: number;
+  readonly entries: number;
   /** Names that Linux' events have numbers of; without any for QEMU. */
   readonly names: DmaNames;
   push(chunk: Uint8Array): void;
   /** Ends the trace; what is missing of its end is a gap. */
   end(): void;
 }
-
-/** How sure a format is of bytes that it is asked about. */
-export const Likeness = {
-  NONE: 0,
-  /** They have marks of the format, but no event of ours. */
-  LOOKS: 1,
-  /** There is an event, or a magic number. */
-  SURE: 2,
-} as const;
 
 /**
  * Formats of traces: QEMU's `log` and `simple` backends, and text of Linux' `dma:*` events.
@@ -61,10 +60,10 @@ export const Likeness = {
  */
 export type TraceFormat = "qemu-log" | "qemu-simple" | "linux-dma";
 
-/** Tells a format of traces, and reads it. */
+/** Reads traces of a format. */
 export interface TraceFormatReader {
   readonly format: TraceFormat;
-  /** {@link Likeness} of the bytes that a trace begins with: 64 KiB, or all there is. */
-  likeness(head: Uint8Array): number;
+  /** Of a binary format: is this how its files begin? Text is known by its first event. */
+  readonly begins?: (head: Uint8Array) => boolean;
   read(handlers: TraceHandlers): TraceReader;
 }

@@ -9,6 +9,32 @@ export function encode(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
+/** Finds a text in bytes, stepping over as many of them as the one under its last byte allows. */
+export class TextSearch {
+  readonly #text: Uint8Array;
+  /** How far the start of the text can be moved on, by the byte that its last one meets. */
+  readonly #skip: Uint8Array;
+
+  constructor(text: string) {
+    this.#text = encode(text);
+    this.#skip = new Uint8Array(256).fill(text.length);
+    this.#text.subarray(0, -1).forEach((byte, i) => {
+      this.#skip[byte] = text.length - 1 - i;
+    });
+  }
+
+  /** Where the text begins first in `[start, end)`, or -1. */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    const text = this.#text;
+    const skip = this.#skip;
+    const last = text.length - 1;
+    for (let at = start; at + last < end; at += skip[bytes[at + last]!]!) {
+      if (bytes[at + last] === text[last] && startsWith(bytes, at, text)) return at;
+    }
+    return -1;
+  }
+}
+
 /** Recognises a fixed set of ASCII words in bytes: by length, then byte by byte. */
 export class WordSet {
   readonly #byLength: { readonly bytes: Uint8Array; readonly index: number }[][] = [];
@@ -77,7 +103,7 @@ export class NameTable {
 
   #add(hash: number, next: number, bytes: Uint8Array): number {
     const number = this.names.length;
-    this.names.push(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+    this.names.push(decode(bytes));
     this.#bytes.push(bytes);
     this.#next.push(next);
     this.#first.set(hash, number);
@@ -90,5 +116,14 @@ export class NameTable {
     if (known.length !== length) return false;
     for (let i = 0; i < length; i++) if (known[i] !== bytes[start + i]) return false;
     return true;
+  }
+}
+
+/** A name as text: UTF-8, or what is none byte by byte. */
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   }
 }

@@ -73,6 +73,19 @@ it("a saved machine is told of in the shape of a trace's check", async () => {
     skippedLines: 0,
     verified: 2,
     mismatches: 0,
+    judged: {
+      events: 2,
+      windows: 1,
+      answers: 2,
+      devices: 0,
+      maps: 0,
+      unmaps: 0,
+      syncs: 0,
+      failed: 0,
+      alive: 0,
+      alivePatterns: 0,
+    },
+    notJudged: [],
     windows: [
       {
         liobn: "0x80000000",

@@ -86,7 +86,7 @@ describe("checkTrace", () => {
   });
 
   it.each([
-    { input: "nothing of ours", options: {}, error: /input: no trace that is known here/ },
+    { input: "nothing of ours", options: {}, error: /input: no event that is known here/ },
     { input: TWICE, options: { filter: "no_such_event" }, error: /no event is named/ },
     { input: TWICE, options: { fullAt: 95 }, error: /fullAt: 95 is not from 0 to 1/ },
     { input: TWICE, options: { pool: -1 }, error: /pool: -1 is not from 0/ },
@@ -214,7 +214,7 @@ describe("tables", () => {
   });
 
   it("open nothing for what is no trace", async () => {
-    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(/is no trace/);
+    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(/no event that is known here/);
     await expect(writeTimeline("", () => expect.unreachable())).rejects.toThrow(/is empty/);
   });
 

@@ -35,7 +35,7 @@ describe("check", () => {
     expect(status).toBe(2);
     const { files } = JSON.parse(stdout);
     expect(Object.keys(files[0])).toEqual(
-      "file format events skippedLines verified mismatches windows findings".split(" "),
+      "file format events skippedLines verified mismatches judged notJudged windows findings".split(" "),
     );
     expect(files[0]).toMatchObject({ format: "qemu-log", events: 1623, mismatches: 0 });
     expect(files[0].windows[0]).toMatchObject({
@@ -90,8 +90,13 @@ describe("check", () => {
 
   it.each([
     { name: "no file", args: ["check", "nowhere.log"], status: 1, message: "no such file" },
-    { name: "no trace", args: ["check", "package.json"], status: 63, message: "no trace that is known here" },
-    { name: "empty", args: ["check", "-"], status: 63, message: "no trace that is known here" },
+    {
+      name: "no trace",
+      args: ["check", "package.json"],
+      status: 63,
+      message: "no event that is known here: it looks like JSON",
+    },
+    { name: "empty", args: ["check", "-"], status: 63, message: "the file is empty" },
     {
       name: "bad filter",
       args: ["check", BOOT, "-F", "pci_putt"],

@@ -166,8 +166,18 @@ describe("convert", () => {
       args: ["no-such.log", "x.csv"],
       message: "no-such.log: no such file",
     },
-    { name: "an input that is no trace", args: ["text", "x.csv"], message: "text: is no trace", status: 63 },
-    { name: "an empty input", args: ["empty", "x.csv"], message: "empty: is empty", status: 63 },
+    {
+      name: "an input that is no trace",
+      args: ["text", "x.csv"],
+      message: "text: no event that is known here: ",
+      status: 63,
+    },
+    {
+      name: "an empty input",
+      args: ["empty", "x.csv"],
+      message: "no event that is known here: the file is empty",
+      status: 63,
+    },
     {
       name: "gzip data that is damaged",
       args: ["damaged.gz", "x.jsonl"],

@@ -91,7 +91,7 @@ describe("run", () => {
       name: "not a trace of QEMU",
       args: ["run", "linux-boot", "--trace", "package.json"],
       status: 63,
-      message: "no spapr_iommu events",
+      message: "no event that is known here",
     },
   ])("says what is wrong: $name", async ({ args, status, message }) => {
     const result = await cli(args);

@@ -29,10 +29,11 @@ describe("QEMU's log of trace events", () => {
     }
   });
 
-  it("never takes the next line for the rest of one that was cut", () => {
+  it("takes the next line for the rest of one only where a mailer would have broken it", () => {
     for (let cut = 1; cut < LINE.length; cut++) {
       const { lines, reader } = linesRead(`${LINE.slice(0, cut)}\n${LINE.slice(cut)}\n${LINE}\n`);
-      expect(lines).toEqual([LINE]);
+      const isBroken = LINE[cut] === " " || LINE[cut - 1] === " ";
+      expect(lines, LINE.slice(0, cut)).toEqual(isBroken ? [LINE, LINE] : [LINE]);
       expect(reader.line).toBe(3);
     }
   });
@@ -103,20 +104,42 @@ describe("QEMU's log of trace events", () => {
       name: "an event inside of another",
       line: "spapr_iommu_put liobn=0x80spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0",
     },
-    {
-      name: "an event behind another's text",
-      line: "Invalid readspapr_iommu_pci_put liobn=0x0 ioba=0x0 tce=0x0 ret=0",
-    },
-    {
-      name: "one behind a torn prefix",
-      line: "12@34.5spapr_iommu_xlate liobn=0x0 0x0 -> 0x0 perm=0 mask=0x0",
-    },
   ])("counts a line with $name as damaged and goes on", ({ line }) => {
     const good = "spapr_iommu_ddw_remove liobn=0x1";
     const { lines, reader } = linesRead(`${good}\n${line}\n${good}\n`);
     expect(lines).toEqual([good, good]);
     expect(reader.counts).toEqual({ events: 2, otherEvents: 0, text: 0, damaged: 1, long: 0, torn: 0 });
     expect(reader.damagedLines).toEqual([{ line: 2, text: line }]);
+  });
+
+  it.each([
+    "Invalid read",
+    "12@34.5",
+    "#1 SMP Debian 6.",
+    "> > ",
+    "\u001b[31m",
+    "[   12.345678] ",
+    "Nov 27 22:13:24 kvmhost qemu-system-ppc64[4711]: ",
+    "2026-11-27T22:13:24+0100 kvmhost qemu-system-ppc64[4711]: ",
+    "2026-11-27 22:34:14.768+0000: ",
+  ])("reads an event behind '%s'", (before) => {
+    const plain = "spapr_iommu_pci_put liobn=0x0 ioba=0x0 tce=0x0 ret=0";
+    expect(linesRead(`${before}${plain}\n`).lines.at(0)).toContain(plain);
+    const timed = `7@1.000002:${plain}`;
+    if (!before.endsWith(".5") && !before.endsWith("6."))
+      expect(linesRead(`${before}${timed}\r\n`).lines).toEqual([timed]);
+  });
+
+  it("takes the time of QEMU 11 from the start of the line", () => {
+    const seconds: number[] = [];
+    const reader = new QemuLogReader((event) => seconds.push(event.seconds, event.nanoseconds));
+    const event = "spapr_iommu_ddw_remove liobn=0x1";
+    reader.push(
+      new TextEncoder().encode(
+        `2026-11-27T22:49:58.461909Z ${event}\n2026-11-27T23:49:58+01:00 ${event}\n${event}\n`,
+      ),
+    );
+    expect(seconds).toEqual([1795819798, 461909000, 1795819798, 0, Number.NaN, 0]);
   });
 
   it("tells other events and text from damage, and leaves a last line without end out", () => {

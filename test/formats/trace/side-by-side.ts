@@ -32,6 +32,8 @@ interface Line {
 export type MakeLine = (random: Random) => Line;
 
 const LINES_OF_BATCH = 50;
+/** With an empty line: one that is broken off does not go on after it. */
+const LINE_END = "\n\n";
 const encoder = new TextEncoder();
 
 /** Reads so many lines, in pieces of any length; returns where the reader that remembers is wrong. */
@@ -43,7 +45,7 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
   for (let first = 1; first <= lines && wrong.length < 10; first += LINES_OF_BATCH) {
     const batch = Array.from({ length: LINES_OF_BATCH }, () => makeLine(random));
     events.clear();
-    const bytes = encoder.encode(batch.map(({ text }) => `${text}\n`).join(""));
+    const bytes = encoder.encode(batch.map(({ text }) => `${text}${LINE_END}`).join(""));
     for (let at = 0; at < bytes.length; ) {
       const size = 1 + random.below(2000);
       old.push(bytes.subarray(at, at + size));
@@ -51,15 +53,15 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
     }
     batch.forEach(({ text, event }, i) => {
       let expected = event;
-      if (expected !== undefined) fresh.events = (fresh.events ?? 0) + 1;
+      if (expected !== undefined) fresh = sum(fresh, { events: 1, text: 1 });
       else {
         const reader = open((_line, event) => {
           expected = event;
         });
-        reader.push(encoder.encode(`${text}\n`));
+        reader.push(encoder.encode(text + LINE_END));
         fresh = sum(fresh, reader.counts);
       }
-      const found = events.get(first + i);
+      const found = events.get(2 * (first + i) - 1);
       if (found !== expected) wrong.push(`line ${first + i}: ${text}\n${found}\n${expected} by itself`);
     });
     const [counted, expected] = [JSON.stringify(sum({}, old.counts)), JSON.stringify(fresh)];
@@ -70,7 +72,8 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
 
 function sum(before: Readonly<Record<string, number>>, counts: object): Record<string, number> {
   const { overwritten: _head, ...rest } = counts as Record<string, number>;
-  return Object.fromEntries(Object.entries(rest).map(([name, count]) => [name, count + (before[name] ?? 0)]));
+  const names = new Set([...Object.keys(before), ...Object.keys(rest)]);
+  return Object.fromEntries([...names].sort().map((name) => [name, (before[name] ?? 0) + (rest[name] ?? 0)]));
 }
 
 function textOf({ kind, pci, thread, seconds, nanoseconds, words }: QemuTraceEvent): string {

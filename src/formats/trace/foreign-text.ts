@@ -1,0 +1,136 @@
+import { formatCount } from "../../base/units.ts";
+import { type DamagedLine, LineReader } from "./line-reader.ts";
+
+/** Bytes of a line that can tell what it is. */
+const LINE_START = 240;
+/** Names of events that are told apart, and that a message lists. */
+const MAX_NAMES = 1000;
+const LISTED = 5;
+
+/** An event of Linux: after a time, perhaps with its system, ends in a colon. */
+const KERNEL_EVENT = /(?:^|\s)\d+(?:\.\d+|us\W?|(?=:))\s?:\s+((?:[a-z]\w*:)?[a-z]\w*)[:(]\s?/;
+/** An event of QEMU: at the start of its line, or after thread and time. */
+const QEMU_EVENT = /^(?:\d+@\d+\.\d+:)?([a-z][a-z0-9]*_[a-z0-9_]*) /;
+const KERNEL_LOG = /^(?:<\d+>)?\[ *\d+\.\d+\]/;
+/** First line of the kernel's trace files. */
+const TRACER = /^# tracer: /;
+
+const RECORD_LINUX =
+  "record dma events: echo 1 > /sys/kernel/tracing/events/dma/enable (Linux 6.12 and later), or trace-cmd record -e dma and trace-cmd report";
+const RECORD_QEMU = "start QEMU with -trace 'spapr_iommu*' -D qemu.log";
+const RECORD_ANY = `of QEMU: ${RECORD_QEMU}; of Linux: ${RECORD_LINUX}`;
+
+/** Files that people try, by how they begin: what they are, and what to do. */
+const FILES: readonly (readonly [magic: string, what: string, advice: string])[] = [
+  ["\x17\x08Dtracing", "a trace.dat of trace-cmd", "make text of it: trace-cmd report FILE"],
+  ["PERFILE2", "a perf.data of perf", "make text of it: perf script -i FILE"],
+  ["\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: zstd -d FILE"],
+  ["\xfd7zXZ\0", "packed with xz", "unpack it first: xz -d FILE"],
+  ["BZh", "packed with bzip2", "unpack it first: bunzip2 FILE"],
+  ["PK\x03\x04", "a zip archive", "unpack it first"],
+  ["\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE"],
+  ["QFI\xfb", "a qcow2 image", "a saved machine is read as a migration stream"],
+  ["LibvirtQemud", "an image of virsh save", "a saved machine is read as a migration stream"],
+  ["QEVM", "a migration stream", "info, map, diff and check read it"],
+  ["\x7fELF", "a program or a core file", RECORD_ANY],
+  ["{", "JSON", "an op script is known by the end of its name, .jsonl"],
+];
+
+/** `1 line`, `120 other lines`. */
+const linesText = (count: number, which = ""): string =>
+  `${formatCount(count)} ${which}line${count === 1 ? "" : "s"}`;
+
+/** What a simple trace of QEMU without events of ours is, and what to do. */
+export const describeSimple = (others: number): string =>
+  `${formatCount(others)} records of other events; it looks like a simple trace of QEMU; ${RECORD_QEMU}`;
+
+/** Counts what stands in a text before its first event of ours, to say so if there is none. */
+export class ForeignText extends LineReader {
+  #bytes = 0;
+  #head = "";
+  #isText = true;
+  #events = 0;
+  #headLines = 0;
+  #kernelLog = 0;
+  readonly #names = new Map<string, number>();
+  #isKernel = false;
+  #isQemu = false;
+
+  constructor() {
+    super(1 << 16);
+  }
+
+  override push(data: Uint8Array): void {
+    if (this.#bytes === 0) {
+      this.#head = String.fromCharCode(...data.subarray(0, 16));
+      this.#isText = !data.subarray(0, LINE_START).includes(0);
+    }
+    this.#bytes += data.length;
+    if (this.#isText) super.push(data);
+  }
+
+  protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      const newline = bytes.indexOf(0x0a, at);
+      this.line++;
+      this.#readLine(String.fromCharCode(...bytes.subarray(at, Math.min(newline, at + LINE_START))));
+      at = newline + 1;
+    }
+  }
+
+  protected override longLine(): void {}
+
+  protected override tornLine(): void {}
+
+  #readLine(line: string): void {
+    if (TRACER.test(line)) this.#isKernel = true;
+    if (line === "" || line.startsWith("#")) {
+      this.#headLines++;
+      return;
+    }
+    if (KERNEL_LOG.test(line)) this.#kernelLog++;
+    const kernel = KERNEL_EVENT.exec(line)?.[1];
+    const name = kernel ?? QEMU_EVENT.exec(line)?.[1];
+    if (name === undefined) return;
+    if (kernel !== undefined) this.#isKernel = true;
+    else this.#isQemu = true;
+    this.#events++;
+    if (this.#names.has(name) || this.#names.size < MAX_NAMES) {
+      this.#names.set(name, (this.#names.get(name) ?? 0) + 1);
+    }
+  }
+
+  /**
+   * What the text is, and what to do.
+   *
+   * @param damaged lines of it that name an event of ours
+   */
+  describe(damaged: readonly DamagedLine[]): string {
+    if (this.#bytes === 0) return "the file is empty";
+    const known = FILES.find(([magic]) => this.#head.startsWith(magic));
+    if (known !== undefined) return `it looks like ${known[1]}; ${known[2]}`;
+    if (!this.#isText) return `it is no text; ${RECORD_ANY}`;
+    const [looks, advice] = this.#kind();
+    const refused = damaged.map(({ line, text }) => `; line ${line} names one and cannot be read: ${text}`);
+    return `${this.#contents()}; it looks like ${looks}; ${advice}${refused.join("")}`;
+  }
+
+  /** `120 lines of swiotlb_bounced, 12 other lines, 0 of dma events or spapr_iommu events`. */
+  #contents(): string {
+    const names = [...this.#names].sort(([, a], [, b]) => b - a);
+    const parts = names.slice(0, LISTED).map(([name, count]) => `${linesText(count)} of ${name}`);
+    const listed = names.slice(0, LISTED).reduce((sum, [, count]) => sum + count, 0);
+    if (this.#events > listed) parts.push(`${formatCount(this.#events - listed)} of other events`);
+    const others = this.line - this.#events;
+    if (others > 0) parts.push(linesText(others, "other "));
+    return [...parts, "0 of dma events or spapr_iommu events"].join(", ");
+  }
+
+  #kind(): readonly [looks: string, advice: string] {
+    if (this.#isKernel) return ["a trace of Linux with other events", RECORD_LINUX];
+    if (this.#isQemu) return ["a log of QEMU with other events", RECORD_QEMU];
+    const rest = this.line - this.#headLines - this.#events;
+    if (this.#kernelLog * 2 > rest) return ["the kernel's log", RECORD_LINUX];
+    return ["some other text", RECORD_ANY];
+  }
+}

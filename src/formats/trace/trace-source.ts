@@ -1,0 +1,145 @@
+import { IommuError } from "../../base/errors.ts";
+import { describeSimple, ForeignText } from "./foreign-text.ts";
+import { TRACE_FORMATS } from "./trace-formats.ts";
+import type { TraceFormat, TraceHandlers, TraceReader } from "./trace-reader.ts";
+
+/** As long as no format is known, all of them read blocks of this many bytes. */
+const BLOCK = 65_536;
+
+/** A reader that may turn out to be the right one. */
+interface Candidate {
+  readonly format: TraceFormat;
+  /** Is it known by the first bytes, and not by the first event? */
+  readonly isBinary: boolean;
+  readonly reader: TraceReader;
+}
+
+/**
+ * Reads a trace of any format: a binary one is known by its first bytes, a text
+ * by its first event, however much other text stands before that.
+ */
+export class TraceSource {
+  readonly #name: string;
+  readonly #handlers: TraceHandlers;
+  /** Bytes that were not read yet, while no format is known. */
+  #block: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(BLOCK);
+  #blockBytes = 0;
+  #candidates: readonly Candidate[] | undefined;
+  readonly #foreign = new ForeignText();
+  #chosen: Candidate | undefined;
+
+  /** @param name of the file, for messages */
+  constructor(name: string, handlers: TraceHandlers) {
+    this.#name = name;
+    this.#handlers = handlers;
+  }
+
+  /** Known once the first event was read. */
+  get format(): TraceFormat | undefined {
+    return this.#chosen?.format;
+  }
+
+  get events(): number {
+    return this.#chosen?.reader.counts.events ?? 0;
+  }
+
+  /** Lines (of a binary trace: records) that are no event of ours. */
+  get skipped(): number {
+    return this.#chosen?.reader.skipped ?? 0;
+  }
+
+  /** CPUs of the machine, and entries of its buffer; 0 where the trace does not tell. */
+  get cpus(): number {
+    return this.#chosen?.reader.cpus ?? 0;
+  }
+
+  get entries(): number {
+    return this.#chosen?.reader.entries ?? 0;
+  }
+
+  /** What was read and left out; see the readers. */
+  get counts(): Readonly<Record<string, number>> {
+    return { ...this.#chosen?.reader.counts };
+  }
+
+  /** Reads more. */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (this.#chosen === undefined && at < chunk.length) {
+      const piece = chunk.subarray(at, at + BLOCK - this.#blockBytes);
+      this.#block!.set(piece, this.#blockBytes);
+      this.#blockBytes += piece.length;
+      at += piece.length;
+      if (this.#blockBytes === BLOCK) this.#look();
+    }
+    if (at < chunk.length) this.#chosen!.reader.push(at === 0 ? chunk : chunk.subarray(at));
+  }
+
+  /**
+   * Ends the trace; what is missing of its end is a gap.
+   *
+   * @throws IommuError UNSUPPORTED if there was no event of ours: it says what was there, and what to do
+   */
+  end(): void {
+    if (this.#chosen === undefined) this.#look();
+    if (this.#chosen !== undefined) this.#chosen.reader.end();
+    else for (const { reader } of this.#candidates!) reader.end();
+    if (this.events > 0) return;
+    throw new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${this.#describe()}`, {
+      file: this.#name,
+    });
+  }
+
+  #describe(): string {
+    if (this.#chosen !== undefined) return describeSimple(this.skipped);
+    return this.#foreign.describe(this.#candidates!.flatMap(({ reader }) => reader.damagedLines));
+  }
+
+  /** Lets all formats that may be the right one read a block, until one finds an event. */
+  #look(): void {
+    const bytes = this.#block!.subarray(0, this.#blockBytes);
+    this.#blockBytes = 0;
+    this.#candidates ??= this.#begin(bytes);
+    for (const candidate of this.#candidates) {
+      if (candidate.isBinary) this.#chosen = candidate;
+      candidate.reader.push(bytes);
+      if (candidate.reader.counts.events > 0) this.#chosen = candidate;
+      if (this.#chosen === undefined) continue;
+      this.#block = undefined;
+      return;
+    }
+    this.#foreign.push(bytes);
+    const heard = this.#candidates.filter(({ reader }) => reader.heard);
+    if (heard.length > 0) this.#candidates = heard;
+  }
+
+  #begin(head: Uint8Array): Candidate[] {
+    const binary = TRACE_FORMATS.filter(({ begins }) => begins?.(head) === true);
+    const formats = binary.length > 0 ? binary : TRACE_FORMATS.filter(({ begins }) => begins === undefined);
+    return formats.map(({ format, begins, read }) => ({
+      format,
+      isBinary: begins !== undefined,
+      reader: read(this.#handlers),
+    }));
+  }
+}
+
+/**
+ * The format of a trace, from its bytes.
+ *
+ * @returns undefined if there is no event of ours. (Packed files are to be unpacked first.)
+ * @public
+ */
+export function detectTraceFormat(bytes: Uint8Array): TraceFormat | undefined {
+  const source = new TraceSource("trace", { qemu: () => {}, linux: () => {}, gap: () => {} });
+  for (let at = 0; at < bytes.length && source.format === undefined; at += BLOCK) {
+    source.push(bytes.subarray(at, at + BLOCK));
+  }
+  if (source.format !== undefined) return source.format;
+  try {
+    source.end();
+  } catch (error) {
+    if (!(error instanceof IommuError)) throw error;
+  }
+  return source.format;
+}

@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { isGzip } from "../../src/formats/input/unpacked.ts";
+import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
+import { checkTrace } from "../check/checked.ts";
+
+/** The bytes of a case, unpacked. */
+function readCase(name: string): Uint8Array {
+  const bytes = readFileSync(path.join(import.meta.dirname, name));
+  return isGzip(bytes) ? gunzipSync(bytes) : bytes;
+}
+
+describe("texts as people have them", () => {
+  it.each([
+    { name: "01-pasted-in-mail.txt", events: 2, alive: 0, findings: [] },
+    { name: "02-perf-failed-to-parse.txt", events: 119, alive: 1 },
+    { name: "07-tp-printk.dmesg", events: 48, alive: 40 },
+    { name: "07-dump-on-oops.dmesg", events: 48, alive: 40 },
+    { name: "23-perf-trace.txt", events: 79, alive: 1 },
+    { name: "task-name-utf8.txt", events: 1, alive: 1, findings: [] },
+    { name: "formula-and-escape-in-task.txt", events: 14 },
+    { name: "first-event-behind-64k.txt.gz", events: 3 },
+    { name: "612-clock-uptime.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-ftrace-dump-console.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-function-graph.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-two-buffers-report.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-verbose-latency.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-percpu-pipe-cpu0.txt.gz", events: 32, alive: 8, findings: [] },
+    { name: "72-percpu-trace-cpu0-wrapped.txt.gz", events: 80, alive: 12, findings: [] },
+    { name: "612-wrapped-pipe.txt.gz", events: 495, alive: 0, findings: ["lost-events"] },
+    { name: "72-perf-show-lost.txt.gz", events: 292, findings: ["lost-events"] },
+    { name: "72-perf-F-period.txt.gz", events: 47, alive: 0, findings: [] },
+    { name: "72-perf-F-pid-tid.txt.gz", events: 47, alive: 0, findings: [] },
+    { name: "console-mixed-line.log", events: 5, findings: [] },
+    { name: "journald-prefix.log", events: 40, findings: [] },
+    { name: "msg-timestamp-11.1.log.gz", events: 14, findings: ["refused-call"] },
+    { name: "libvirt9-domain.log.gz", events: 13, findings: ["refused-call", "refused-call"] },
+  ])("$name: $events events, $alive alive", ({ name, events, alive, findings }) => {
+    const report = checkTrace(readCase(name));
+    expect(report.judged.events).toBe(events);
+    if (alive !== undefined) expect(report.judged.alive).toBe(alive);
+    if (findings !== undefined) expect(report.findings.map(({ kind }) => kind)).toEqual(findings);
+    expect(report.findings.filter(({ kind }) => kind === "truncated")).toEqual([]);
+  });
+
+  it.each([
+    { name: "07-dump-on-oops.dmesg", tasks: ["modprobe", "<idle>", "kworker/u64:1"], seconds: 12 },
+    { name: "07-tp-printk.dmesg", tasks: [], seconds: 12 },
+    { name: "01-pasted-in-mail.txt", tasks: ["(udev-worker)", "kworker/u32:2"], seconds: 5 },
+    { name: "23-perf-trace.txt", tasks: ["insmod"], seconds: 0 },
+    { name: "task-name-utf8.txt", tasks: ["münchen"], seconds: 7 },
+  ])("$name: tasks are $tasks", ({ name, tasks, seconds }) => {
+    const times: number[] = [];
+    const reader = new DmaLogReader((event) => times.push(event.seconds));
+    reader.push(readCase(name));
+    reader.end();
+    expect([...reader.tasks.names].sort()).toEqual([...tasks].sort());
+    expect(times[0]).toBe(seconds);
+  });
+
+  it("says what other buffers, other CPUs and older lines keep it from judging", () => {
+    const reasons = (name: string) =>
+      checkTrace(readCase(name)).notJudged.map(({ count, reason }) => `${count} ${reason}`);
+    expect(reasons("612-two-buffers-report.txt.gz")).toContain("51 events of other buffers");
+    expect(reasons("612-percpu-pipe-cpu0.txt.gz").join()).toContain("only events of CPU 0 are there");
+    expect(reasons("72-percpu-trace-cpu0-wrapped.txt.gz").join()).toContain("only events of CPU 0 are there");
+  });
+});
+
+describe("a text without an event of ours", () => {
+  it.each([
+    { name: "10-swiotlb-only.txt", message: /120 lines of swiotlb_bounced, .*a trace of Linux.*events\/dma/ },
+    { name: "22-iommu-events-only.txt", message: /64 lines of map, 59 lines of unmap, .*a trace of Linux/ },
+  ])("$name is refused with what is there", ({ name, message }) => {
+    expect(() => checkTrace(readCase(name))).toThrow(message);
+  });
+
+  it.each([
+    { text: "", message: /the file is empty/ },
+    {
+      text: "1@2.000000:spapr_drc_reset drc: 0x1\n",
+      message: /1 line of spapr_drc_reset.*a log of QEMU.*-trace/,
+    },
+    { text: "[    1.000000] Booting\n", message: /the kernel's log/ },
+    { text: "PERFILE2........", message: /perf script -i/ },
+    { text: "\u0017\u0008Dtracing", message: /trace-cmd report/ },
+    {
+      text: "dma_unmap_phys: 0000:00:03.0 dir=TO_DE\n",
+      message: /line 1 names one and cannot be read: dma_unmap_phys/,
+    },
+    { text: `${"x".repeat(70_000)}\nprose\n`, message: /some other text/ },
+  ])("is refused: $message", ({ text, message }) => {
+    expect(() => checkTrace(text)).toThrow(message);
+  });
+
+  it("is found again, however much stands before the first event", () => {
+    const event = "spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n";
+    const report = checkTrace("spapr_drc_reset drc: 0x1\n".repeat(100_000) + event);
+    expect(report.judged.events).toBe(1);
+  });
+});
+
+/** Ways in which a text can change on its way that change nothing in what it tells. */
+const CHANGES: Readonly<Record<string, (lines: readonly string[]) => string[]>> = {
+  "other lines anywhere": (lines) =>
+    lines.flatMap((line) => ["x", line, "          <idle>-0 [000] d.h.. 7.4: sched_switch: a"]),
+  "CR LF": (lines) => lines.map((line) => `${line}\r`),
+  "the kernel's log": (lines) => lines.map((line) => `[    1.234567] ${line}`),
+  journald: (lines) => lines.map((line) => `Nov 27 22:13:24 host kernel[1]: ${line}`),
+  "ISO times": (lines) => lines.map((line) => `2026-11-27T22:13:24.000001+01:00 host kernel: ${line}`),
+  quotes: (lines) => lines.map((line) => `> ${line}`),
+  colours: (lines) => lines.map((line) => `\u001b[32m${line}\u001b[0m`),
+  "colours of a match": (lines) =>
+    lines.map((line) => line.replace(/(dma_|spapr_)/, "\u001b[01;31m\u001b[K$1\u001b[m\u001b[K")),
+  "broken at a blank": (lines) =>
+    lines.flatMap((line) => {
+      const at = line.lastIndexOf(" ", 72);
+      return line.length > 72 && at > 50 && !line.startsWith("#")
+        ? [line.slice(0, at), line.slice(at + 1)]
+        : [line];
+    }),
+};
+
+describe("the same findings", () => {
+  const corpus = (name: string): string[] =>
+    gunzipSync(readFileSync(path.join(import.meta.dirname, "../corpus/traces", name)))
+      .toString("latin1")
+      .split("\n")
+      .filter((line) => line !== "");
+
+  it.each(
+    [
+      "dma-ppc64le-linux72-planted.txt.gz",
+      "dma-ppc64le-linux72-planted-latency.txt.gz",
+      "lsi-that-times-out-linux612.log.gz",
+    ].flatMap((name) => Object.keys(CHANGES).map((change) => ({ name, change }))),
+  )("$name with $change", ({ name, change }) => {
+    const lines = corpus(name);
+    const found = (texts: readonly string[]) => {
+      const { findings, judged } = checkTrace(`${texts.join("\n")}\n`);
+      return [
+        judged,
+        ...findings.map(({ kind, device, ioba, events, count }) => ({ kind, device, ioba, events, count })),
+      ];
+    };
+    expect(found(CHANGES[change]!(lines))).toEqual(found(lines));
+  });
+
+  it("are found in neither of two recordings that stand one behind the other, which it says", () => {
+    const lines = corpus("dma-ppc64le-linux72-nvme-e1000.txt.gz");
+    const { findings, notJudged } = checkTrace(`${[...lines, ...lines].join("\n")}\n`);
+    expect(findings).toEqual([]);
+    expect(notJudged).toContainEqual({ count: 1, reason: expect.stringContaining("times go back") });
+  });
+});
