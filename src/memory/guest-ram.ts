@@ -117,7 +117,7 @@ export class GuestRam {
     checkPiece(0, count, into.length, "cells to be read");
     for (let done = 0; done < count; ) {
       // Of 32 bits, so that the loop below is one of integers.
-      const at = (offset + done * 4) % CHUNK | 0;
+      const at = ((offset + done * 4) % CHUNK) | 0;
       const end = Math.min(done + ((CHUNK - at) >> 2), count);
       if (this.#find((offset + done * 4 - at) / CHUNK)) {
         copyCells(this.#lastView, at, into, done, end);

@@ -43,15 +43,6 @@ export function fillEntries(
   lo: number,
   errors: FirstError,
 ): number {
-  // Drivers that unmap single pages do so with this call: it costs what a put costs.
-  if (count === 1 && index < window.geometry.entries) {
-    try {
-      putEntry(window, index, hi, lo);
-    } catch (error) {
-      errors.keep(error);
-    }
-    return 1;
-  }
   const { geometry, table, iommu } = window;
   let stored = 0;
   let first = index;
