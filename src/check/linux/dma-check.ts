@@ -1,9 +1,9 @@
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
-import type { FindingLog } from "../findings/finding.ts";
 import { type Judged, judgedWindows, type NotJudged, thatOccur } from "../findings/judged.ts";
 import type { FindingKind } from "../findings/kinds.ts";
+import type { FindingLog } from "../findings/log.ts";
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
 import { findDmaLeaks } from "./leaks.ts";

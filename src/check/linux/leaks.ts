@@ -2,7 +2,9 @@ import { toBig } from "../../base/u64.ts";
 import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { placeText } from "../findings/place.ts";
 import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings } from "./mappings.ts";
 

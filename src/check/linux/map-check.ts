@@ -1,6 +1,7 @@
 import { ATTRIBUTE_BITS, type LinuxDmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_RESOURCE, SINGLE } from "../../formats/trace/dma-kinds.ts";
-import { type Finding, placeText } from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import { type DmaReport, placeOfDma } from "./report.ts";
 

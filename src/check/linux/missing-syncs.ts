@@ -8,7 +8,8 @@ import {
   TO_DEVICE,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
-import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { type Place, placeText } from "../findings/place.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";

@@ -1,8 +1,9 @@
 import { toBig } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
-import { FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import type { FindingKind } from "../findings/kinds.ts";
+import { FindingLog, type NewFinding } from "../findings/log.ts";
+import { type Place, placeText } from "../findings/place.ts";
 import { GuiltyCallers } from "./leaks.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";

@@ -1,7 +1,7 @@
 import { TWO32 } from "../../base/u64.ts";
 import { BIDIRECTIONAL, DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { LIST, SINGLE } from "../../formats/trace/dma-kinds.ts";
-import { placeText } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";

@@ -1,4 +1,4 @@
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 
 /** Suspects of a kind that are kept: with more than these it is how the driver works. */

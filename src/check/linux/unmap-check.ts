@@ -1,6 +1,6 @@
 import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
-import { placeText } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import { FAMILY_NAMES, isAt, type LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";

@@ -3,14 +3,9 @@ import { hex, toBig } from "../../base/u64.ts";
 import { PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { CheckOptions } from "../check-options.ts";
-import {
-  type Finding,
-  type FindingLog,
-  type NewFinding,
-  type Place,
-  placeOf,
-  placeText,
-} from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingLog, NewFinding } from "../findings/log.ts";
+import { type Place, placeOf, placeText } from "../findings/place.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { UnmapSweeps } from "./unmap-sweeps.ts";

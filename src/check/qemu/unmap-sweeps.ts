@@ -1,4 +1,4 @@
-import type { FindingLog, NewFinding } from "../findings/finding.ts";
+import type { FindingLog, NewFinding } from "../findings/log.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Findings that are held until the end of a sweep is seen; a longer one is no mistake anyway. */

@@ -5,7 +5,7 @@ import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts"
 import { PHB_DEFAULTS } from "../../spapr/phb.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type Place, placeOf } from "../findings/finding.ts";
+import { type Place, placeOf } from "../findings/place.ts";
 import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";

@@ -2,7 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 
 /** Event numbers that a history can hold. */
 const MAX_EVENTS = TWO32 - 2;

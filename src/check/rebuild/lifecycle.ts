@@ -2,7 +2,7 @@ import { hex, log2Of, toBig } from "../../base/u64.ts";
 import { DDW_CREATE, DDW_RESET, POST_LOAD, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { buidOf, isPciLiobn, MAX_PHB_INDEX, phbOfLiobn, RtasToken } from "../../spapr/papr.ts";
-import { type Place, placeOf } from "../findings/finding.ts";
+import { type Place, placeOf } from "../findings/place.ts";
 import type { WindowAdoption } from "./adoption.ts";
 import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";

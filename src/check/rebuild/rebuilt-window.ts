@@ -4,7 +4,7 @@ import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
 
 /** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */

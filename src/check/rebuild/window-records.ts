@@ -1,4 +1,4 @@
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Windows that went of which is kept what they were. */

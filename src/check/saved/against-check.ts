@@ -3,9 +3,11 @@ import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import { FindingLog } from "../findings/log.ts";
+import { type Place, placeOf } from "../findings/place.ts";
+import { type CheckReport, checkReportToJson } from "../report.ts";
 import { isPast, type Moment } from "../state/moment.ts";
-import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
 

@@ -3,8 +3,9 @@ import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
 import type { Severity } from "../findings/kinds.ts";
+import type { Place } from "../findings/place.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Differing stretches of one window that are reported each by itself; further ones are reported together. */

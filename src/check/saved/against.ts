@@ -1,7 +1,9 @@
 import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
-import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import type { Place } from "../findings/place.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { EntryComparison, NO_AGREEMENT, placesOf, type WindowAgreement } from "./against-entries.ts";

@@ -6,9 +6,10 @@ import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigrationAsFar } from "../../formats/migration/reader.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
+import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
-import { type CheckReport, TraceCheck } from "../trace-check.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
 
 /** Bytes that tell a saved machine from a script, and both from a trace. */

@@ -1,6 +1,7 @@
 import { toBig } from "../../base/u64.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type FindingLog, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
 import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";
 

@@ -1,5 +1,7 @@
 import type { CheckOptions } from "../check-options.ts";
-import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import type { Place } from "../findings/place.ts";
 import { isDirectMap } from "./direct-map.ts";
 import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";

@@ -1,6 +1,6 @@
 import type { PageStep } from "../../base/page-step.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 
 /** A window as it is at one moment: what can be found in it without a history. */
 export interface StaticWindow {

@@ -3,13 +3,13 @@ import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { formatFinding } from "../../check/findings/finding.ts";
+import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
   type AgainstCheckReport,
   againstReportToJson,
   sumOfAgreements,
 } from "../../check/saved/against-check.ts";
 import type { Moment } from "../../check/state/moment.ts";
-import { type CheckReport, checkReportToJson } from "../../check/trace-check.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
 import { withInput } from "../input.ts";

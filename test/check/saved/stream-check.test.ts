@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
+import { checkReportToJson } from "../../../src/check/report.ts";
 import { checkStream } from "../../../src/check/saved/stream-check.ts";
-import { checkReportToJson } from "../../../src/check/trace-check.ts";
 import { readMigrationAsFar } from "../../../src/formats/migration/reader.ts";
 import type { PartialStream } from "../../../src/formats/migration/stream.ts";
 import { writeMigration } from "../../../src/formats/migration/stream-writer.ts";

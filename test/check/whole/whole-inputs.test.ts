@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { checkReportToJson } from "../../../src/check/report.ts";
 import { stateToJson } from "../../../src/check/state/window-state.ts";
-import { checkReportToJson, TraceCheck } from "../../../src/check/trace-check.ts";
+import { TraceCheck } from "../../../src/check/trace-check.ts";
 import { blankMachine } from "../../../src/check/whole/blank-machine.ts";
 import { checkAgainst } from "../../../src/check/whole/check-against.ts";
 import { checkTrace } from "../../../src/check/whole/check-trace.ts";
@@ -214,7 +215,9 @@ describe("tables", () => {
   });
 
   it("open nothing for what is no trace", async () => {
-    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(/no event that is known here/);
+    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(
+      /no event that is known here/,
+    );
     await expect(writeTimeline("", () => expect.unreachable())).rejects.toThrow(/is empty/);
   });
 
