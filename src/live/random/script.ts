@@ -1,6 +1,6 @@
 import { hex, hiOf, loOf, U64_MAX } from "../../base/u64.ts";
 import { JsonLine } from "../../formats/json-lines.ts";
-import { parseOperation } from "../../formats/op-script/operation.ts";
+import { parseOperation } from "../../formats/op-script/parse-operation.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
 import { OpRunner } from "../../script/op/run.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
