@@ -1,5 +1,6 @@
 import { hex } from "../../base/u64.ts";
-import { Machine, type MachineConfig } from "../../spapr/machine.ts";
+import { Machine } from "../../spapr/machine.ts";
+import type { MachineConfig } from "../../spapr/machine-config.ts";
 import { buidOf, MAX_PHB_INDEX, pciLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
 import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";

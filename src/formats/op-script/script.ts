@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { MachineConfig } from "../../spapr/machine.ts";
+import type { MachineConfig } from "../../spapr/machine-config.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { parseHeader } from "./header.ts";
 import type { Operation } from "./operation.ts";
