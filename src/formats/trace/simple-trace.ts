@@ -1,13 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { TWO32, toBig } from "../../base/u64.ts";
-import {
-  DROPPED_ID_LO,
-  EVENT_HEADER,
-  type FrameCounts,
-  MAX_IDS,
-  MAX_PLACES,
-  SimpleFrames,
-} from "./simple-frames.ts";
+import { DROPPED_ID_LO, EVENT_HEADER, MAX_IDS } from "./simple-format.ts";
+import { type FrameCounts, MAX_PLACES, SimpleFrames } from "./simple-frames.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS } from "./trace-schema.ts";
 

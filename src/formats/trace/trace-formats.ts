@@ -2,7 +2,7 @@ import { NO_NAMES } from "./dma-event.ts";
 import { DmaLogReader } from "./dma-log.ts";
 import { LineGaps } from "./line-gaps.ts";
 import { QemuLogReader } from "./qemu-log.ts";
-import { isSimpleTrace } from "./simple-frames.ts";
+import { isSimpleTrace } from "./simple-format.ts";
 import { SimpleGaps } from "./simple-gaps.ts";
 import { SimpleTraceReader } from "./simple-trace.ts";
 import type { TraceFormat, TraceFormatReader, TraceHandlers, TraceReader } from "./trace-reader.ts";
