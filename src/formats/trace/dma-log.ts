@@ -5,7 +5,7 @@ import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { NumberReader } from "./number-reader.ts";
+import { RecordingRemarks } from "./recording-remarks.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
@@ -17,10 +17,8 @@ const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
 const OPEN_PARENTHESIS = 0x28;
-const SLASH = 0x2f;
 const ZERO = 0x30;
 const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
 const NAME_START = "dma_";
@@ -28,15 +26,6 @@ const NAME_SEARCH = new TextSearch(NAME_START);
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
-const CPU_OF_LOST = encode("CPU:");
-const LOST_WORD = encode("LOST ");
-const BUFFER_STARTED = encode("##### CPU ");
-const ENTRIES = encode("# entries-in-buffer/entries-written: ");
-const CPUS = encode("cpus=");
-/** In the head of the kernel's trace files. */
-const CPU_NUMBER = new TextSearch("#P:");
-/** perf script --show-lost-events. */
-const PERF_LOST = new TextSearch(": PERF_RECORD_LOST");
 
 /** What a line is. */
 const READ = 0;
@@ -94,14 +83,10 @@ export class DmaLogReader extends LineReader {
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
-  readonly #numbers = new NumberReader();
   readonly #prefix = new LinePrefix();
+  readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.#prefix);
   readonly #broken = new BrokenLine();
   readonly #plain = new LineCopy();
-  /** CPUs of the machine, by the head of the text; 0 if it does not tell. */
-  cpus = 0;
-  /** Entries that the buffer had, by the head of the text; 0 if it does not tell. */
-  entries = 0;
   /** Buffers that occur, and which one's events are read: -1 for the one without a name, undefined before the first event. */
   readonly #buffers = new NameTable();
   #buffer: number | undefined;
@@ -113,6 +98,16 @@ export class DmaLogReader extends LineReader {
   constructor(onEvent: (event: LinuxDmaEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+  }
+
+  /** CPUs of the machine, by the head of the text; 0 if it does not say. */
+  get cpus(): number {
+    return this.#remarks.cpus;
+  }
+
+  /** Entries that the buffer had, by the head of the text; 0 if it does not say. */
+  get entries(): number {
+    return this.#remarks.entries;
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
@@ -246,45 +241,12 @@ export class DmaLogReader extends LineReader {
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
-    if (startsWith(bytes, start, CPU_OF_LOST)) this.#readLost(bytes, start, end);
-    else if (startsWith(bytes, start, BUFFER_STARTED)) {
-      this.counts.comments++;
-      this.#numbers.decimal(bytes, start + BUFFER_STARTED.length);
-      this.#emitLost(this.#numbers.lo, 0);
-    } else if (bytes[start] === HASH || start === end || startsWith(bytes, start, CPUS)) {
-      this.counts.comments++;
-      if (startsWith(bytes, start, ENTRIES)) this.#readEntries(bytes, start + ENTRIES.length);
-      const cpus = startsWith(bytes, start, CPUS) ? start : CPU_NUMBER.find(bytes, start, end);
-      if (cpus >= 0 && this.#numbers.decimal(bytes, cpus + (cpus === start ? CPUS.length : 3)) >= 0) {
-        this.cpus = this.#numbers.lo;
-      }
-    } else {
-      const lost = PERF_LOST.find(bytes, start, end);
-      if (lost < 0) this.counts.other++;
-      else this.#readPerfLost(bytes, start, lost, end);
-    }
-  }
-
-  /** `tail 332 [000]   275.615436: PERF_RECORD_LOST lost 17` */
-  #readPerfLost(bytes: Uint8Array, start: number, colon: number, end: number): void {
-    this.#origin.read(bytes, this.#prefix.skip(bytes, start, colon), colon + 1, false);
-    let last = end;
-    while (last > colon && bytes[last - 1] !== SPACE) last--;
-    const known = this.#numbers.decimal(bytes, last) >= 0;
-    this.#emitLost(this.#event.cpu, known ? this.#numbers.lo : 0);
-  }
-
-  /** `CPU:1 [LOST 619 EVENTS]`, of trace-cmd `CPU:1 [619 EVENTS DROPPED]`; the number may be missing. */
-  #readLost(bytes: Uint8Array, start: number, end: number): void {
-    const after = this.#numbers.decimal(bytes, start + CPU_OF_LOST.length);
-    const cpu = this.#numbers.lo;
-    if (after < 0 || after + 2 > end || bytes[after] !== SPACE || bytes[after + 1] !== OPEN_BRACKET) {
-      this.counts.other++;
-      return;
-    }
-    const lost = startsWith(bytes, after + 2, LOST_WORD) ? LOST_WORD.length : 0;
-    const known = this.#numbers.decimal(bytes, after + 2 + lost) >= 0;
-    this.#emitLost(cpu, known ? this.#numbers.lo : 0);
+    const remarks = this.#remarks;
+    remarks.read(bytes, start, end);
+    this.counts.overwritten = remarks.overwritten;
+    if (remarks.isComment) this.counts.comments++;
+    if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
+    else if (!remarks.isComment) this.counts.other++;
   }
 
   #emitLost(cpu: number, count: number): void {
@@ -304,15 +266,6 @@ export class DmaLogReader extends LineReader {
     this.counts.lostMarkers++;
     this.counts.lost += count;
     this.#onEvent(event);
-  }
-
-  /** `1907/4636`: entries that are left, and all that were written. */
-  #readEntries(bytes: Uint8Array, at: number): void {
-    const slash = this.#numbers.decimal(bytes, at);
-    const left = this.#numbers.lo;
-    if (slash < 0 || bytes[slash] !== SLASH || this.#numbers.decimal(bytes, slash + 1) < 0) return;
-    this.entries = left;
-    this.counts.overwritten = Math.max(0, this.#numbers.lo - left);
   }
 }
 

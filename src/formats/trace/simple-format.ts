@@ -21,7 +21,7 @@ export const TYPE_MAPPING = 0;
 export const TYPE_EVENT = 1;
 /** The record that counts lost events has this id, all ones but the last bit, and one argument. */
 export const DROPPED_ID_LO = 0xffff_fffe;
-export const DROPPED_LENGTH = EVENT_HEADER + 8;
+export const DROPPED_LENGTH: number = EVENT_HEADER + 8;
 
 /** QEMU 7.2 has 3943 events; ids from here on are damage. */
 export const MAX_IDS = 65_536;
