@@ -1,4 +1,5 @@
 import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { BufferNames } from "./buffer-names.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
@@ -17,7 +18,6 @@ const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
 const OPEN_PARENTHESIS = 0x28;
-const ZERO = 0x30;
 const COLON = 0x3a;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
@@ -87,11 +87,7 @@ export class DmaLogReader extends LineReader {
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.#prefix);
   readonly #broken = new BrokenLine();
   readonly #plain = new LineCopy();
-  /** Buffers that occur, and which one's events are read: -1 for the one without a name, undefined before the first event. */
-  readonly #buffers = new NameTable();
-  #buffer: number | undefined;
-  /** Where a line goes on after the name of its buffer. */
-  #afterBuffer = 0;
+  readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
@@ -189,9 +185,9 @@ export class DmaLogReader extends LineReader {
     const perf = name > start && bytes[name - 1] === COLON;
     const open = name + DMA_EVENT_NAMES[event.kind]!.length;
     const isCall = bytes[open] === OPEN_PARENTHESIS;
-    const buffer = this.#bufferOf(bytes, from, name);
+    const afterBuffer = this.#buffers.read(bytes, from, name);
     const to = perf ? name - SYSTEM.length : name;
-    const known = this.#origin.read(bytes, buffer < 0 ? from : this.#afterBuffer, to, isCall);
+    const known = this.#origin.read(bytes, afterBuffer, to, isCall);
     const whole = isCall
       ? this.#arguments.readCall(bytes, open + 1, end)
       : this.#arguments.read(bytes, open + 1, end);
@@ -201,8 +197,7 @@ export class DmaLogReader extends LineReader {
       event.seconds = this.#prefix.seconds;
       event.nanoseconds = this.#prefix.nanoseconds;
     }
-    this.#buffer ??= buffer;
-    if (buffer !== this.#buffer) {
+    if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;
       return READ;
     }
@@ -210,17 +205,6 @@ export class DmaLogReader extends LineReader {
     event.line = line;
     this.#onEvent(event);
     return READ;
-  }
-
-  /** The buffer that a line names, `second:` before its task; -1 if it names none. */
-  #bufferOf(bytes: Uint8Array, start: number, name: number): number {
-    if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return -1;
-    let at = start;
-    while (at < name && bytes[at] !== SPACE) at++;
-    if (at >= name - 1 || at === start || bytes[at - 1] !== COLON) return -1;
-    this.#afterBuffer = at + 1;
-    while (bytes[this.#afterBuffer] === SPACE) this.#afterBuffer++;
-    return this.#afterBuffer < name ? this.#buffers.number(bytes, start, at - 1) : -1;
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */

@@ -1,11 +1,10 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { EventText } from "./event-text.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
-import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
-import { encode, startsWith, TextSearch } from "./words.ts";
+import { TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
 const MAX_LINE = 65_536;
@@ -24,20 +23,7 @@ const AT = 0x40;
 const UNDERSCORE = 0x5f;
 const LETTER_S = 0x73;
 
-interface Candidate {
-  readonly schema: TraceSchema;
-  /** The whole line. */
-  readonly stretches: readonly Stretch[];
-  /** The text up to the first argument. */
-  readonly head: Uint8Array<ArrayBuffer>;
-}
-
-/** Events by the first letter of their name, after what all names begin with (and `pci_`). */
-type ByLetter = readonly (readonly Candidate[])[];
-
-const PREFIX = encode(TRACE_PREFIX);
 const PREFIX_SEARCH = new TextSearch(TRACE_PREFIX);
-const PCI = encode("pci_");
 
 /** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
 export interface LogCounts {
@@ -67,16 +53,7 @@ export class QemuLogReader extends LineReader {
   /** The first few damaged lines. */
   readonly damagedLines: DamagedLine[] = [];
   readonly #event = new QemuTraceEvent();
-  readonly #matcher = new TextMatcher();
-  readonly #candidates: ByLetter = candidatesByLetter(false);
-  readonly #pciCandidates: ByLetter = candidatesByLetter(true);
-  /**
-   * What the line before was: most lines are of the same event.
-   *
-   * Invariant *alone*: no line is two events, since what stands before an argument differs or the name does, so that
-   * it does not matter which event is tried first.
-   */
-  #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
+  readonly #text = new EventText(this.#event);
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #prefix = new LinePrefix();
   readonly #broken = new BrokenLine();
@@ -100,7 +77,7 @@ export class QemuLogReader extends LineReader {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, view, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#text.read(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
         if (this.#broken.line > 0) this.#giveUp();
@@ -165,36 +142,6 @@ export class QemuLogReader extends LineReader {
     return at;
   }
 
-  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
-  #readEvent(bytes: Uint8Array, view: DataView, at: number): number {
-    const next = this.#match(this.#last, bytes, view, at);
-    if (next >= 0) return next;
-    const candidates = this.#candidatesAt(bytes, at);
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i]!;
-      const end = candidate === this.#last ? -1 : this.#match(candidate, bytes, view, at);
-      if (end < 0) continue;
-      this.#last = candidate;
-      return end;
-    }
-    return -1;
-  }
-
-  #match({ schema, stretches }: Candidate, bytes: Uint8Array, view: DataView, at: number): number {
-    const event = this.#event;
-    event.kind = schema.kind;
-    event.pci = schema.pci;
-    return this.#matcher.match(stretches, bytes, view, at, event.words);
-  }
-
-  /** The events that a name may be, by its first letter that is not the same in all. */
-  #candidatesAt(bytes: Uint8Array, name: number): readonly Candidate[] {
-    const at = name + PREFIX.length;
-    return startsWith(bytes, at, PCI)
-      ? this.#pciCandidates[bytes[at + PCI.length]!]!
-      : this.#candidates[bytes[at]!]!;
-  }
-
   /** Reads a line that does not begin with an event. */
   #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
     const name = this.#findEvent(bytes, start, newline);
@@ -221,7 +168,7 @@ export class QemuLogReader extends LineReader {
         this.#event.nanoseconds = nanoseconds;
       }
     }
-    return this.#readEvent(bytes, view, name) >= 0;
+    return this.#text.read(bytes, view, name) >= 0;
   }
 
   /** Reads a line without its colours; false if it has none, or is no event. */
@@ -277,7 +224,7 @@ export class QemuLogReader extends LineReader {
     const first = PREFIX_SEARCH.find(bytes, start, newline);
     if (first === start || (first >= 0 && this.#readOrigin(bytes, start) === first)) return first;
     for (let at = first; at >= 0; at = PREFIX_SEARCH.find(bytes, at + 1, newline)) {
-      if (this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return at;
+      if (this.#text.begins(bytes, at)) return at;
     }
     return -1;
   }
@@ -315,14 +262,3 @@ function isOtherEvent(bytes: Uint8Array, start: number): boolean {
 
 const isNameByte = (byte: number): boolean =>
   (byte >= 0x61 && byte <= 0x7a) || byte === UNDERSCORE || isDigit(byte);
-
-function candidatesByLetter(pci: boolean): Candidate[][] {
-  const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
-  for (const schema of SCHEMAS) {
-    if (schema.pci !== pci) continue;
-    const letter = schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
-    const head = encode(schema.name + schema.fields[0]!.before);
-    byLetter[letter]!.push({ schema, stretches: compileText(schema), head });
-  }
-  return byLetter;
-}
