@@ -143,7 +143,7 @@ export class LeakFindings {
 function survivorsOf(rebuilt: RebuiltWindow, perm: number): Survivor[] {
   const { window, history } = rebuilt;
   const survivors: Survivor[] = [];
-  forEachEntryRun(window.table, 0, window.entries, (from, length, _hi, _lo, has) => {
+  forEachEntryRun(window.table, 0, window.entries, ({ first: from, pages: length, perm: has }) => {
     if (has !== perm) return;
     history.forEachRun(from, from + length, (first, pages, place) => survivors.push({ first, pages, place }));
   });

@@ -120,7 +120,7 @@ export class MappingFindings {
     const gapTo = (to: number): void => {
       if (to > at) this.#unmapped(event, rebuilt, at, to - at);
     };
-    forEachEntryRun(rebuilt.window.table, first, end, (from, pages) => {
+    forEachEntryRun(rebuilt.window.table, first, end, ({ first: from, pages }) => {
       gapTo(from);
       this.#sweeps.unmapped(rebuilt, from, pages, false);
       at = from + pages;

@@ -1,5 +1,5 @@
 import { pageStep } from "../../base/page-step.ts";
-import { hex, toBig } from "../../base/u64.ts";
+import { hex } from "../../base/u64.ts";
 import type { RamBlock } from "../../formats/migration/ram.ts";
 import type { SectionInfo } from "../../formats/migration/section.ts";
 import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
@@ -147,8 +147,7 @@ function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: Findi
   let beyond = 0;
   let firstIndex = 0;
   let firstTarget = 0n;
-  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
-    const target = toBig(hi, lo);
+  forEachEntryRun(window.table, 0, window.entries, ({ first, pages, target, step }) => {
     // Pages of the run that end within memory.
     const within = target >= end ? 0n : (end - target) >> shift;
     const inside = step === 0 && within > 0n ? BigInt(pages) : within;

@@ -17,7 +17,7 @@ export function isDirectMap({ window }: StaticWindow): boolean {
   const { table, page } = window;
   if (table === null || table.validCount === 0) return false;
   let direct = 0;
-  forEachEntryRun(table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
+  forEachEntryRun(table, 0, window.entries, ({ first, pages, targetHi: hi, targetLo: lo, step }) => {
     if (step === 0) {
       // Of pages that map one target, one may lie at its address.
       const at = Number(toBig(hi, lo) >> BigInt(page.shift));
@@ -39,8 +39,7 @@ export function findHoles(windows: readonly StaticWindow[], options: CheckOption
     for (const other of windows) {
       if (other === direct || other.window.owner !== direct.window.owner) continue;
       const shift = BigInt(other.window.pageShift);
-      forEachEntryRun(other.window.table, 0, other.window.entries, (_first, pages, hi, lo, _perm, step) => {
-        const start = toBig(hi, lo);
+      forEachEntryRun(other.window.table, 0, other.window.entries, ({ pages, target: start, step }) => {
         holes.cover(start, start + (BigInt(step === 0 ? 1 : pages) << shift));
       });
     }
@@ -69,7 +68,7 @@ class HoleFinder {
     }
     const stop = Math.min(last, window.entries);
     let at = first;
-    forEachEntryRun(window.table, first, stop, (from, pages) => {
+    forEachEntryRun(window.table, first, stop, ({ first: from, pages }) => {
       if (from > at) this.#hole(at, from - at);
       at = from + pages;
     });

@@ -36,7 +36,7 @@ export function findFull(
 function largestGap({ window }: StaticWindow): number {
   let largest = 0;
   let at = 0;
-  forEachEntryRun(window.table, 0, window.entries, (first, pages) => {
+  forEachEntryRun(window.table, 0, window.entries, ({ first, pages }) => {
     largest = Math.max(largest, first - at);
     at = first + pages;
   });
