@@ -248,7 +248,8 @@ export class DmaWindow implements IommuHooks {
       perm = permOf(table.lo);
     }
     // Before the answer is given: the observer may translate, too.
-    if (this.env.observer.trace !== null) traceTranslation(this, hi, lo, targetHi, targetLo, maskLo, perm);
+    if (this.env.observer.trace !== null)
+      traceTranslation(this, hi, lo, { targetHi, targetLo, maskLo, perm });
     into.targetHi = targetHi;
     into.targetLo = targetLo;
     into.maskHi = maskHi;

@@ -207,7 +207,7 @@ export class Machine {
 
   #refuse(regs: Uint32Array, status: number, rule: string, id: RuleId): number {
     const values = (): RecordValues => ({ opcode: hex(toBig(regs[0]!, regs[OPCODE_LO]!)) });
-    return refuseCall(this.env, "hypercall", status, rule, id, values);
+    return refuseCall(this.env, "hypercall", status, { rule, id }, values);
   }
 
   /**

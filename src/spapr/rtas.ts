@@ -62,7 +62,7 @@ export class RtasCall {
 
   /** Refuses the call, and explains it to whoever listens. */
   refuse(name: string, status: number, rule: string, id: RuleId, values: () => RecordValues): number {
-    this.errors.attempt(() => refuseCall(this.#env, name, status, rule, id, values));
+    this.errors.attempt(() => refuseCall(this.#env, name, status, { rule, id }, values));
     return status;
   }
 
@@ -118,6 +118,6 @@ export class RtasDispatcher {
     call.ret(0, RtasStatus.PARAM_ERROR);
     const { token } = call;
     const rule = "no RTAS call has this token";
-    return refuseCall(this.#env, "H_RTAS", HStatus.PARAMETER, rule, "QEMU-RTAS-2", () => ({ token }));
+    return refuseCall(this.#env, "H_RTAS", HStatus.PARAMETER, { rule, id: "QEMU-RTAS-2" }, () => ({ token }));
   }
 }

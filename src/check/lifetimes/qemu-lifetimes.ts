@@ -2,7 +2,7 @@ import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
-import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
+import { CallRange, isStore, ListTce, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
@@ -83,6 +83,7 @@ export class LifetimeTracker {
   readonly #sink: LifetimeSink;
   readonly #windows = new Map<number, OwnedWindow>();
   readonly #range = new CallRange();
+  readonly #listTce = new ListTce();
   #mappings = 0;
   #lastKind = PUT;
   #silentClears = 0;
@@ -148,14 +149,14 @@ export class LifetimeTracker {
     // Of a list the last TCE is printed, or that of the entry after the end of the window.
     const isList = event.kind === INDIRECT;
     const back = !isList ? 0 : event.failed ? pages : pages - 1;
-    const lo = event.tceLo - page.bytesLo(back);
-    const hi = event.tceHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+    const tce = this.#listTce;
+    const exists = tce.read(event, back, page);
     return {
       number: this.#mappings++,
       window,
       first,
       pages,
-      tce: hi < 0 ? undefined : toBig(hi, lo),
+      tce: exists ? toBig(tce.hi, tce.lo) : undefined,
       perm: permOf(event.tceLo),
       constant: event.kind === STUFF,
       inferred: back > 0,

@@ -23,7 +23,13 @@ export class MapCheck {
     const other = mappings.addWritable(mapping);
     if (other === undefined) return;
     const text = `the device can write the same memory through two mappings, of ${placeText(other)} and ${placeText(mapping)}`;
-    this.#report.add(event, "double-map", mapping, [other], text, other);
+    this.#report.add(event, {
+      kind: "double-map",
+      mapping,
+      causes: [other],
+      message: text,
+      stillMapped: other,
+    });
   }
 
   /** A device's own registers cannot always be mapped; for memory it means that no address is left. */

@@ -14,17 +14,17 @@ export function checkSync(event: LinuxDmaEvent, { mappings, syncs }: LinuxDevice
     const past = mappings.pastUnmap(event);
     if (past === undefined) return;
     const text = `${size} bytes are synced behind their unmap by ${placeText(past)}`;
-    report.add(event, "dma-after-unmap", undefined, [past], text);
+    report.add(event, { kind: "dma-after-unmap", causes: [past], message: text });
     return;
   }
   const offset = (dmaHi - mapping.dmaHi) * TWO32 + (dmaLo - mapping.dmaLo);
   if (offset + size > mapping.size && mapping.family === SINGLE) {
     const text = `${size} bytes from ${offset} on are synced, ${mapping.size} were mapped by ${placeText(mapping)}`;
-    report.add(event, "size-mismatch", mapping, [mapping], text);
+    report.add(event, { kind: "size-mismatch", mapping, causes: [mapping], message: text });
   }
   if (!goesAlong(mapping, event)) {
     const text = `mapped ${DIRECTION_NAMES[mapping.direction]} by ${placeText(mapping)}, synced ${DIRECTION_NAMES[event.direction]}`;
-    report.add(event, "direction-mismatch", mapping, [mapping], text);
+    report.add(event, { kind: "direction-mismatch", mapping, causes: [mapping], message: text });
   }
   syncs.synced(event, mapping, offset, size);
 }

@@ -94,7 +94,7 @@ function parsePhb(line: JsonLine, value: unknown): PhbConfig {
   if (phb.index === undefined) throw line.error("phbs", 'a host bridge must have an "index"');
   const field = (key: string): { [key: string]: bigint } | undefined =>
     phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key], key) };
-  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, phb.index, "index");
+  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, { value: phb.index, name: "index" });
   const { ddw } = phb;
   if (ddw !== undefined && typeof ddw !== "boolean")
     throw line.error("phbs", `"ddw" is ${show(ddw)}: expected true or false`);

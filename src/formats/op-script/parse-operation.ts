@@ -65,7 +65,9 @@ const READERS: Readonly<Record<Operation["op"], (line: JsonLine, bridges: readon
       nout: optional(line, "nout", () => whole(line, "nout", 0, 9), 0),
     }),
     rtas: (line) => {
-      const args = list(line, "args", 1024, (value) => whole(line, "args", 0, 2 ** 32 - 1, value));
+      const args = list(line, "args", 1024, (value) =>
+        whole(line, "args", 0, 2 ** 32 - 1, { value, name: "args" }),
+      );
       return {
         op: "rtas",
         token: rtasToken(line),
