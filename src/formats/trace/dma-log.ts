@@ -1,11 +1,9 @@
-import { BrokenLine, LineCopy } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
-import { LinePrefix } from "./line-prefix.ts";
-import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
+import { EventLines } from "./event-lines.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
@@ -62,7 +60,7 @@ export interface DmaCounts {
  * `trace_pipe` with their options, of `trace-cmd report` and of `perf script`.
  * Each line tells its form, so that they may be mixed.
  */
-export class DmaLogReader extends LineReader {
+export class DmaLogReader extends EventLines {
   readonly counts: DmaCounts = {
     events: 0,
     other: 0,
@@ -75,18 +73,13 @@ export class DmaLogReader extends LineReader {
     overwritten: 0,
     otherBuffers: 0,
   };
-  /** The first few damaged lines. */
-  readonly damagedLines: DamagedLine[] = [];
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
-  readonly #prefix = new LinePrefix();
-  readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.#prefix);
-  readonly #broken = new BrokenLine();
-  readonly #plain = new LineCopy();
+  readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
 
@@ -121,46 +114,33 @@ export class DmaLogReader extends LineReader {
     }
   }
 
-  override end(): void {
-    super.end();
-    this.#giveUp();
-  }
-
-  protected override longLine(): void {
-    this.counts.long++;
-  }
-
-  protected override tornLine(): void {
-    this.counts.torn++;
-  }
-
   #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean): void {
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
       if (coloured) this.#readPlain(bytes, start, end);
-      else if (this.#broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
+      else if (this.broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
-    if (this.#broken.line > 0) this.#giveUp();
+    if (this.broken.line > 0) this.giveUp();
     const is = this.#readEvent(bytes, start, name, end, this.line);
     if (is === READ) return;
     if (coloured) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
-    else this.#broken.open(this.line, bytes, start, end);
+    else this.broken.open(this.line, bytes, start, end);
   }
 
   /** Reads a line without its colours. */
   #readPlain(bytes: Uint8Array, start: number, end: number): void {
-    this.#plain.setPlain(bytes, start, end);
-    this.#readLine(this.#plain.bytes, 0, this.#plain.length, false);
+    this.plain.setPlain(bytes, start, end);
+    this.#readLine(this.plain.bytes, 0, this.plain.length, false);
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
   #goOn(bytes: Uint8Array, start: number, end: number): boolean {
-    const broken = this.#broken;
-    const from = this.#prefix.skip(bytes, start, end);
+    const broken = this.broken;
+    const from = this.prefix.skip(bytes, start, end);
     if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, from, end)) {
-      this.#giveUp();
+      this.giveUp();
       return false;
     }
     this.counts.other++;
@@ -169,19 +149,10 @@ export class DmaLogReader extends LineReader {
     return true;
   }
 
-  /** The line that was broken does not go on. */
-  #giveUp(): void {
-    const broken = this.#broken;
-    if (broken.line === 0) return;
-    this.counts.damaged++;
-    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
-    broken.close();
-  }
-
   /** Reads an event of which the name begins at `name`. */
   #readEvent(bytes: Uint8Array, start: number, name: number, end: number, line: number): number {
     const event = this.#event;
-    const from = this.#prefix.skip(bytes, start, name);
+    const from = this.prefix.skip(bytes, start, name);
     const perf = name > start && bytes[name - 1] === COLON;
     const open = name + DMA_EVENT_NAMES[event.kind]!.length;
     const isCall = bytes[open] === OPEN_PARENTHESIS;
@@ -194,8 +165,8 @@ export class DmaLogReader extends LineReader {
     // Text that only mentions an event has no arguments.
     if (!whole || !known) return whole || known ? DAMAGED : OTHER;
     if (Number.isNaN(event.seconds)) {
-      event.seconds = this.#prefix.seconds;
-      event.nanoseconds = this.#prefix.nanoseconds;
+      event.seconds = this.prefix.seconds;
+      event.nanoseconds = this.prefix.nanoseconds;
     }
     if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;

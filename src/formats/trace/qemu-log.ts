@@ -1,8 +1,6 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
-import { LinePrefix } from "./line-prefix.ts";
-import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
 import { TextSearch } from "./words.ts";
 
@@ -48,16 +46,11 @@ export interface LogCounts {
  *
  * Times are those of the day, in microseconds.
  */
-export class QemuLogReader extends LineReader {
+export class QemuLogReader extends EventLines {
   readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
-  /** The first few damaged lines. */
-  readonly damagedLines: DamagedLine[] = [];
   readonly #event = new QemuTraceEvent();
   readonly #text = new EventText(this.#event);
   readonly #onEvent: (event: QemuTraceEvent) => void;
-  readonly #prefix = new LinePrefix();
-  readonly #broken = new BrokenLine();
-  readonly #plain = new LineCopy();
   /**
    * Does the event have a thread or a time? Most logs have none.
    *
@@ -80,7 +73,7 @@ export class QemuLogReader extends LineReader {
       const next = bytes[name] === LETTER_S ? this.#text.read(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
-        if (this.#broken.line > 0) this.#giveUp();
+        if (this.broken.line > 0) this.giveUp();
         this.#emit(this.line);
         continue;
       }
@@ -89,19 +82,6 @@ export class QemuLogReader extends LineReader {
       else this.#readOther(bytes, view, at, newline);
       at = newline + 1;
     }
-  }
-
-  override end(): void {
-    super.end();
-    this.#giveUp();
-  }
-
-  protected override longLine(): void {
-    this.counts.long++;
-  }
-
-  protected override tornLine(): void {
-    this.counts.torn++;
   }
 
   #emit(line: number): void {
@@ -146,9 +126,9 @@ export class QemuLogReader extends LineReader {
   #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
     const name = this.#findEvent(bytes, start, newline);
     if (name >= 0) {
-      this.#giveUp();
+      this.giveUp();
       if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
-      else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
+      else if (!this.#readPlain(bytes, start, newline)) this.broken.open(this.line, bytes, start, newline);
     } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
       this.#count(bytes, start);
     }
@@ -159,8 +139,8 @@ export class QemuLogReader extends LineReader {
     const origin = originBefore(bytes, start, name);
     if (origin < 0 || this.#readOrigin(bytes, origin) !== name) {
       this.#noOrigin(0);
-      this.#prefix.skip(bytes, start, name);
-      const { seconds, nanoseconds } = this.#prefix;
+      this.prefix.skip(bytes, start, name);
+      const { seconds, nanoseconds } = this.prefix;
       if (!Number.isNaN(seconds)) {
         this.#hasOrigin = true;
         this.#event.thread = Number.NaN;
@@ -174,23 +154,23 @@ export class QemuLogReader extends LineReader {
   /** Reads a line without its colours; false if it has none, or is no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
     if (!bytes.subarray(start, newline).includes(ESCAPE)) return false;
-    this.#plain.setPlain(bytes, start, newline);
-    const plain = this.#plain.bytes;
-    const name = this.#findEvent(plain, 0, this.#plain.length);
+    this.plain.setPlain(bytes, start, newline);
+    const plain = this.plain.bytes;
+    const name = this.#findEvent(plain, 0, this.plain.length);
     if (name < 0 || !this.#readInside(plain, viewOf(plain), 0, name)) return false;
-    this.#giveUp();
+    this.giveUp();
     this.#emit(this.line);
     return true;
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
   #goOn(bytes: Uint8Array, start: number, newline: number): boolean {
-    const broken = this.#broken;
+    const broken = this.broken;
     if (broken.line === 0) return false;
     const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-    const from = this.#prefix.skip(bytes, start, end);
+    const from = this.prefix.skip(bytes, start, end);
     if (from >= end || !broken.goOn(bytes, from, end)) {
-      this.#giveUp();
+      this.giveUp();
       return false;
     }
     this.counts.text++;
@@ -199,15 +179,6 @@ export class QemuLogReader extends LineReader {
     this.#emit(broken.line);
     broken.close();
     return true;
-  }
-
-  /** The line that was broken does not go on. */
-  #giveUp(): void {
-    const broken = this.#broken;
-    if (broken.line === 0) return;
-    this.counts.damaged++;
-    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
-    broken.close();
   }
 
   /** Counts a line that is no event of ours, by what it is. */
