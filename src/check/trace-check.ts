@@ -124,7 +124,7 @@ export class TraceCheck {
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...thatOccur([
-        { count: undetermined, reason: "answers about windows of which the trace told too little" },
+        { count: undetermined, reason: "answers about windows of which the trace shows too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },

@@ -29,7 +29,7 @@ export class JsonLine {
   readonly number: number;
   readonly text: string;
   readonly value: Readonly<Record<string, unknown>>;
-  /** Memory that it takes, in bytes, as far as one can tell. */
+  /** Memory that it takes, in bytes, as far as one can know. */
   readonly bytes: number;
 
   /** @throws IommuError BAD_FILE if the text is no JSON object, repeats a member, or has a number that JSON rounds */

@@ -213,6 +213,6 @@ function isRounded(word: string): boolean {
   if (whole === undefined || !Number.isInteger(Number(word))) return false;
   const digits = whole + fraction;
   // So many digits stand after the point.
-  const behind = fraction.length - Number(exponent);
-  return behind > 0 && /[^0]/.test(digits.slice(-Math.min(behind, digits.length)));
+  const decimals = fraction.length - Number(exponent);
+  return decimals > 0 && /[^0]/.test(digits.slice(-Math.min(decimals, digits.length)));
 }

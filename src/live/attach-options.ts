@@ -11,7 +11,7 @@ export interface AttachOptions {
   readonly socket: string;
   /** Where QEMU writes its log (`-D FILE`); looked up if it is not given. */
   readonly log?: string | undefined;
-  /** Take the machine's state to begin with; otherwise all entries are unknown until the trace tells. */
+  /** Take the machine's state to begin with; otherwise all entries are unknown until the trace shows them. */
   readonly base: boolean;
   /** Take it even if a window may have more entries than QEMU was seen to save: its pages are known to be large. */
   readonly largeWindows?: boolean;
@@ -26,7 +26,7 @@ export interface AttachOptions {
   /** Time between two states. */
   readonly refreshSeconds: number;
   readonly onAttached: (attached: Attached) => void;
-  /** Hears each state that differs from the one before. */
+  /** Called with each state that differs from the one before. */
   readonly onState: (state: LiveState) => void;
 }
 

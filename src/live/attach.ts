@@ -177,7 +177,7 @@ class Session {
     return { reason: "qemu-ended", message: "QEMU ended", state: this.#state() };
   }
 
-  /** Tells the guard first, so that there is no moment in which nobody knows. */
+  /** Notifies the guard first, so that there is no moment in which nobody knows. */
   async #change(changed: ChangedSettings): Promise<void> {
     this.#changed = changed;
     await this.#options.guard.update(changed);

@@ -37,7 +37,7 @@ export interface LiveWindow {
   readonly mapped: number;
   /** How sure we are of the entries; without a base state most are unknown at first. */
   readonly certainty: EntryClasses;
-  /** The geometry is a guess, since the trace did not tell. */
+  /** The geometry is a guess, since the trace did not say. */
   readonly assumed: boolean;
   readonly mappings?: readonly LiveMapping[];
 }

@@ -185,7 +185,7 @@ export class Machine {
     try {
       return this.#serve(regs);
     } finally {
-      // Behind the call, as a callback may make another one.
+      // After the call, as a callback may make another one.
       this.servedBy = "qemu";
     }
   }

@@ -21,7 +21,7 @@ const ARGS = 3;
  * writes to them vanish (QEMU-RTAS-1).
  *
  * Arguments are read when they are asked for: a handler asks for all before
- * it does something that callbacks hear of.
+ * it does something that callbacks are notified of.
  */
 export class RtasCall {
   readonly token: number;
@@ -46,7 +46,7 @@ export class RtasCall {
     return this.#read(ARGS + index);
   }
 
-  /** Arguments `index` and the one behind it as the high and low half of a value. */
+  /** Arguments `index` and the one after it as the high and low half of a value. */
   arg64(index: number): bigint {
     return toBig(this.arg(index), this.arg(index + 1));
   }

@@ -125,7 +125,7 @@ export class HostedMachine {
     return this.#connections;
   }
 
-  /** Plugs the device of an IOMMU group into a bridge; on failure nothing has changed, and the reason is told. */
+  /** Plugs the device of an IOMMU group into a bridge; on failure nothing has changed, and the reason is returned. */
   plug(group: number, phbIndex = 0, name = `device ${group}`): PlugResult {
     const vfioGroup = this.host.groups[group];
     if (vfioGroup === undefined) {

@@ -10,7 +10,7 @@ import type { DeviceMappings } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;
-/** Events before and after an error that are its caller's, where a recording does not tell who runs. */
+/** Events before and after an error that are its caller's, where a recording does not say who runs. */
 const CALLER_BEFORE = 16;
 const CALLER_AFTER = 8;
 /** A driver that went gave back its rings and most of its buffers: what may be left, at most. */

@@ -24,7 +24,7 @@ const OWNER_NAMES = ["CPU", "device"] as const;
 interface SyncState {
   readonly done: [forCpu: boolean, forDevice: boolean];
   readonly bytes: SyncedBytes;
-  /** It was seen that a sync is missing, before more syncs for this side: they tell of the same one. */
+  /** It was seen that a sync is missing, before more syncs for this side: they show the same one. */
   suspected: Side | undefined;
 }
 
@@ -178,7 +178,7 @@ export class MissingSyncs {
     }
     if (pieces.length === 0) return;
     const { place } = latestOf(pieces);
-    const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU behind that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
+    const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU after that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
     this.#suspect(habit, mapping, event, text, [place]);
   }
 

@@ -13,7 +13,7 @@ export function checkSync(event: LinuxDmaEvent, { mappings, syncs }: LinuxDevice
   if (mapping === undefined) {
     const past = mappings.pastUnmap(event);
     if (past === undefined) return;
-    const text = `${size} bytes are synced behind their unmap by ${placeText(past)}`;
+    const text = `${size} bytes are synced after their unmap by ${placeText(past)}`;
     report.add(event, { kind: "dma-after-unmap", causes: [past], message: text });
     return;
   }

@@ -82,7 +82,7 @@ export class LeakFindings {
   removing(rebuilt: RebuiltWindow, place: Place): void {
     if (isDirectMap(rebuilt)) return;
     for (let perm = 1; perm < 4; perm++) {
-      this.#tell(rebuilt, perm, survivorsOf(rebuilt, perm), [place], (made) => {
+      this.#report(rebuilt, perm, survivorsOf(rebuilt, perm), [place], (made) => {
         return `mapped by ${made}, still there when the window was removed by ${placeText(place)}`;
       });
     }
@@ -106,14 +106,14 @@ export class LeakFindings {
       }
       const pages = leaked.reduce((sum, survivor) => sum + survivor.pages, 0);
       if (pages > pool) continue;
-      this.#tell(rebuilt, perm, leaked, [], (text) => {
+      this.#report(rebuilt, perm, leaked, [], (text) => {
         return `mapped by ${text} and alive at the end, while ${made.madeSince(leaked[0]!.place.event)} pages of its kind were mapped later and nearly all of them are gone`;
       });
     }
   }
 
   /** One finding for the survivors of a kind that lie side by side. */
-  #tell(
+  #report(
     rebuilt: RebuiltWindow,
     perm: number,
     survivors: readonly Survivor[],
@@ -139,7 +139,7 @@ export class LeakFindings {
   }
 }
 
-/** What a trace tells to be alive with a permission, and who made it. */
+/** What a trace shows to be alive with a permission, and who made it. */
 function survivorsOf(rebuilt: RebuiltWindow, perm: number): Survivor[] {
   const { window, history } = rebuilt;
   const survivors: Survivor[] = [];

@@ -124,7 +124,7 @@ export class TraceFindings implements RebuildObserver {
       ioba: toBig(event.iobaHi, event.iobaLo),
       pages: 1,
       places: [placeOf(event)],
-      message: `recorded "${text}" (${expected}), but by all that the trace told before it is ${actual}`,
+      message: `recorded "${text}" (${expected}), but by all that the trace shows before it is ${actual}`,
     });
   }
 

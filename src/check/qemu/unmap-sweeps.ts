@@ -5,7 +5,7 @@ import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 const MAX_HELD = 1000;
 
 /**
- * Tells mistaken unmaps from the clearing of tables: VFIO and Linux clear every
+ * Distinguishes mistaken unmaps from the clearing of tables: VFIO and Linux clear every
  * entry of a window, one after another, whether it is mapped or not (LINUX-CLEAR-1). So what is
  * found is held back until unmaps stop to follow one another.
  */

@@ -13,7 +13,7 @@ export const askedPages = (event: QemuTraceEvent): number =>
 /**
  * Which pages a call stores ({@link isStore}), by what a trace prints of it. One object is filled anew for each call.
  *
- * A successful stuff prints the address after its last page. A refused one prints where it stopped: nothing tells
+ * A successful stuff prints the address after its last page. A refused one prints where it stopped: nothing says
  * where it began, nor then what it stored. A list prints its last TCE; one that was refused at the end of the window
  * prints the entry that did not fit, after all those that did.
  */

@@ -59,7 +59,7 @@ export class RebuiltCalls {
     this.#observer?.changed(event, rebuilt);
   }
 
-  /** Books and tells that a successful call is going to store entries. */
+  /** Books and reports that a successful call is going to store entries. */
   #changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     if (event.failed || first + count > rebuilt.window.entries) return;
     const table = rebuilt.window.table!;
@@ -116,8 +116,8 @@ export class RebuiltCalls {
       this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
       return;
     }
-    const behind = Math.min(event.pagesLo - 1, window.entries);
-    rebuilt.mark(window.entries - behind, behind, Certainty.UNKNOWN);
+    const filled = Math.min(event.pagesLo - 1, window.entries);
+    rebuilt.mark(window.entries - filled, filled, Certainty.UNKNOWN);
     this.#verdicts.skip();
   }
 

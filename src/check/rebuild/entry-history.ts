@@ -12,7 +12,7 @@ export const POSITION_SPAN: number = 2 ** 30;
 
 /**
  * Positions of events in their file, from what is left of them in a history:
- * positions only grow, so that the low part of one and the event's number tell
+ * positions only grow, so that the low part of one and the event's number say
  * the whole.
  */
 export class PositionScale {

@@ -5,7 +5,7 @@ import type { RebuiltWindow } from "./rebuilt-window.ts";
 const MAX_GONE = 10_000;
 
 /**
- * What a trace tells of one window: as it was when it went, or as it is.
+ * What a trace shows of one window: as it was when it went, or as it is.
  *
  * @public
  */

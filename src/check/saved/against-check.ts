@@ -21,7 +21,7 @@ export interface AgainstReport {
   readonly file: string;
   /** The event before which they were compared; undefined for the end of the trace. */
   readonly before: Place | undefined;
-  /** How often the machine was saved by what the trace tells. */
+  /** How often the machine was saved by what the trace shows. */
   readonly saves: number;
   readonly windows: readonly WindowAgreement[];
 }
@@ -94,7 +94,7 @@ export class AgainstCheck {
   end(): AgainstCheckReport {
     const report = this.#check.end();
     if (report.format === "linux-dma") {
-      throw new IommuError("UNSUPPORTED", `${this.#file}: dma events tell of mappings, not of windows`);
+      throw new IommuError("UNSUPPORTED", `${this.#file}: dma events show mappings, not windows`);
     }
     if (!this.#done) this.#compare(undefined);
     const { before, windows, log } = this.#best!;

@@ -33,7 +33,7 @@ function findMissing(rebuild: Rebuild, saved: readonly SavedWindow[], log: Findi
     log.add({
       kind: "mismatch",
       places: placesOf(rebuilt),
-      message: "the window is there by all that the trace tells, and the saved machine does not have it",
+      message: "the window is there by all that the trace shows, and the saved machine does not have it",
     });
   }
 }
@@ -74,7 +74,7 @@ class WindowComparison {
       return;
     }
     this.#agreement.differing = entries;
-    const also = `the trace tells of its bridge from the start on (LIOBN ${hex(sibling.window.liobn)})`;
+    const also = `the trace shows its bridge from the start on (LIOBN ${hex(sibling.window.liobn)})`;
     this.#mismatch(
       "error",
       placesOf(sibling),
@@ -100,7 +100,7 @@ class WindowComparison {
     if (rebuilt.assumed) return;
     const { entries } = rebuilt.window;
     const message =
-      "the window is there by all that the trace tells, and the saved machine says that it is not";
+      "the window is there by all that the trace shows, and the saved machine says that it is not";
     this.#mismatch("error", placesOf(rebuilt), undefined, entries, message);
   }
 

@@ -127,7 +127,7 @@ function findContradictions(
   }
 }
 
-/** How far main memory reaches, and where all memory ends; undefined for what the stream does not tell. */
+/** How far main memory reaches, and where all memory ends; undefined for what the stream does not say. */
 function memoryOf(
   blocks: readonly RamBlock[],
   { ram }: CheckOptions,

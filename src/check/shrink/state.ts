@@ -62,7 +62,7 @@ export class ShrinkState {
     const { first, end, pageShift, busOffset } = this.#target;
     const shift = BigInt(pageShift);
     const page = Number((first - busOffset) >> shift);
-    const behind = Number((end - busOffset) >> shift);
+    const past = Number((end - busOffset) >> shift);
     const { table, entries } = direct.window;
     let last = -1;
     forEachEntryRun(table, 0, Math.min(page, entries), ({ first: from, pages }) => {
@@ -70,7 +70,7 @@ export class ShrinkState {
     });
     if (last >= 0) yield putOf(direct, last);
     let next = -1;
-    forEachEntryRun(table, Math.min(behind, entries), entries, ({ first: from }) => {
+    forEachEntryRun(table, Math.min(past, entries), entries, ({ first: from }) => {
       if (next < 0) next = from;
     });
     if (next >= 0) yield putOf(direct, next);

@@ -7,7 +7,7 @@ export interface StaticWindow {
   readonly window: WindowShape;
   /** The geometry is a guess. */
   readonly assumed: boolean;
-  /** Where the file tells of the window. */
+  /** Where the file has the window. */
   readonly createdAt: Place | undefined;
   /** Are all of these entries known? */
   isKnown(first: number, count: number): boolean;

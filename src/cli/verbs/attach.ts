@@ -59,7 +59,7 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
 
 function describeAttached({ qemu, log, base }: Attached): string {
   const first = `QEMU ${qemu}, log ${log}`;
-  if (base === null) return `${first}; no base state: entries are unknown until the trace tells`;
+  if (base === null) return `${first}; no base state: entries are unknown until the trace shows them`;
   const paused = `the guest stood still for ${formatTime(base.pausedSeconds)}`;
   return `${first}; base state of ${formatSize(base.bytes)} with ${base.windows} windows, ${paused}`;
 }

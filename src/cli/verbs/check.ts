@@ -39,7 +39,7 @@ export interface CheckCommandOptions extends ThresholdOptions {
   readonly at?: Moment;
 }
 
-/** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
+/** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
   if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
@@ -83,7 +83,7 @@ async function checkPair(
   return statusOf([report]);
 }
 
-/** Checks one file: a trace, a saved machine or an op script, which the end of its name tells, too. */
+/** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
 const checkFile = (
   path: string,
   thresholds: CheckOptions,

@@ -24,7 +24,7 @@ export const PHB_MEMBERS: Members = {
   of: "a host bridge",
   read: ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"],
 };
-/** That it is there tells that devices are plugged. */
+/** Its presence means that devices are plugged. */
 export const VFIO_USER_MEMBERS: Members = {
   of: "vfioUser",
   read: [],
@@ -32,7 +32,7 @@ export const VFIO_USER_MEMBERS: Members = {
 };
 
 /**
- * The machine that a header tells of.
+ * The machine that a header describes.
  *
  * @throws IommuError BAD_FILE with file, line, column and value of the first mistake
  */
@@ -136,7 +136,7 @@ function parseVio(line: JsonLine, value: unknown): VioConfig {
 /**
  * The header of a script with every default filled in, as recordings have it.
  *
- * @param line the header as it was read, and `config` the machine it tells of
+ * @param line the header as it was read, and `config` the machine it describes
  * @param engine who the results are from
  */
 export function completeHeader(

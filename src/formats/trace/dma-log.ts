@@ -58,7 +58,7 @@ export interface DmaCounts {
 /**
  * Reads Linux' `dma:*` trace events as text: of the kernel's `trace` and
  * `trace_pipe` with their options, of `trace-cmd report` and of `perf script`.
- * Each line tells its form, so that they may be mixed.
+ * Each line shows its form, so that they may be mixed.
  */
 export class DmaLogReader extends EventLines {
   readonly counts: DmaCounts = {

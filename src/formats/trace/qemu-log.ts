@@ -35,7 +35,7 @@ export interface LogCounts {
   damaged: number;
   /** Lines too long to be kept. */
   long: number;
-  /** 1 if the last line has no line end. It is left out, since nothing tells whether it is whole. */
+  /** 1 if the last line has no line end. It is left out, since nothing says whether it is whole. */
   torn: number;
 }
 

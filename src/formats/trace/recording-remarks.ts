@@ -21,7 +21,7 @@ const PERF_LOST = new TextSearch(": PERF_RECORD_LOST");
 
 /**
  * What a text of Linux' events says of the recording itself: in its head, and
- * in the lines that tell that events were lost.
+ * in the lines that say that events were lost.
  */
 export class RecordingRemarks {
   /** CPUs of the machine; 0 if the text does not say. */

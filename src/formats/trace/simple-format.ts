@@ -30,7 +30,7 @@ export const MAX_NAME = 256;
 /** A record of seven strings of 512 bytes has less than 4 KiB; QEMU's whole ring has 256 KiB. */
 export const MAX_RECORD = 65_535;
 
-/** Do these bytes begin as a simple trace does? 16 of them tell. */
+/** Do these bytes begin as a simple trace does? 16 of them decide. */
 export function isSimpleTrace(bytes: Uint8Array): boolean {
   if (bytes.length < 16) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, 16);

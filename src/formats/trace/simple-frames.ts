@@ -48,7 +48,7 @@ export interface FrameCounts {
  *
  * A record counts only if a header follows that can be one, or the end of the
  * file: a record that was cut off and continued with another one has a good
- * header, too. Behind a break the next two records in a row are looked for.
+ * header, too. After a break the next two records in a row are looked for.
  */
 export abstract class SimpleFrames {
   abstract readonly counts: FrameCounts;

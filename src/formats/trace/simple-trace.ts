@@ -29,7 +29,7 @@ export interface SimpleCounts extends FrameCounts {
   stepsBack: number;
 }
 
-/** What older files do not tell. */
+/** What older files do not say. */
 export interface SimpleTraceOptions {
   /** Names of events by id. Versions 2 and 3 have none in the file: they are the lines of the build's `trace-events`. */
   readonly eventNames?: readonly string[];

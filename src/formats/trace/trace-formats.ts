@@ -24,7 +24,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: [],
-      get heard() {
+      get hasNotified() {
         return reader.counts.events > 0;
       },
       get skipped() {
@@ -61,7 +61,7 @@ const LINUX_DMA: TraceFormatReader = {
         return reader.entries;
       },
       damagedLines: reader.damagedLines,
-      get heard() {
+      get hasNotified() {
         return reader.counts.events + reader.counts.lostMarkers > 0;
       },
       get skipped() {
@@ -92,7 +92,7 @@ const QEMU_LOG: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: reader.damagedLines,
-      get heard() {
+      get hasNotified() {
         return reader.counts.events > 0;
       },
       get skipped() {

@@ -206,7 +206,7 @@ describe("a state shows", () => {
     {
       name: "an end behind the bus",
       change: one(SECOND, shape(17, 60, 0n)),
-      message: /ends behind the last address/,
+      message: /ends past the last address/,
     },
     {
       name: "bypass on a bridge",
