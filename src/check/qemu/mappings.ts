@@ -99,8 +99,12 @@ export class MappingFindings {
 
   /** What was never mapped is cleared at the start of a driver. */
   #unmapped(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    const now = placeOf(event);
     this.#sweeps.unmapped(rebuilt, first, count, true);
+    // Nearly always this is one entry that no event has changed: nothing is walked, and nothing is allocated.
+    if (count > 1 || rebuilt.history.eventAt(first) >= 0) this.#holdUnmapped(event, rebuilt, first, count);
+  }
+
+  #holdUnmapped(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     rebuilt.history.forEachRun(first, first + count, (from, pages, before) => {
       if (!rebuilt.isKnown(from, pages)) return;
       this.#sweeps.hold({
@@ -108,7 +112,7 @@ export class MappingFindings {
         liobn: rebuilt.window.liobn,
         ioba: rebuilt.iobaOf(from),
         pages,
-        places: [before, now],
+        places: [before, placeOf(event)],
         message: `an unmap of what was unmapped already, by ${placeText(before)}`,
       });
     });

@@ -47,7 +47,7 @@ export class UnmapSweeps {
   /** The row ended. */
   flush(): void {
     if (this.#empty < this.#sweep) for (const finding of this.#held) this.#log.add(finding);
-    this.#held = [];
+    if (this.#held.length > 0) this.#held = [];
     this.#empty = 0;
     this.#window = undefined;
   }

@@ -110,7 +110,7 @@ describe("checkAgainst", () => {
   it("says which of the two is not what it should be", async () => {
     await expect(checkAgainst(trace, trace)).rejects.toThrow(/^saved machine: is no migration stream/);
     await expect(checkAgainst(SAVED, SAVED)).rejects.toThrow(/are both saved machines/);
-    await expect(checkAgainst(DMA, SAVED)).rejects.toThrow(/not of windows/);
+    await expect(checkAgainst(DMA, SAVED)).rejects.toThrow(/not windows/);
   });
 });
 
