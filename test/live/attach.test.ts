@@ -1,6 +1,7 @@
 import { rmSync, truncateSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AttachEnd, type Attached, type AttachOptions, attach } from "../../src/live/attach.ts";
+import { attach } from "../../src/live/attach.ts";
+import type { AttachEnd, Attached, AttachOptions } from "../../src/live/attach-options.ts";
 import type { Guard } from "../../src/live/guard.ts";
 import type { LiveState } from "../../src/live/live-state.ts";
 import type { ChangedSettings } from "../../src/live/settings.ts";

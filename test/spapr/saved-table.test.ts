@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DmaWindow } from "../../src/spapr/dma-window.ts";
-import { Machine, type MachineConfig } from "../../src/spapr/machine.ts";
+import { Machine } from "../../src/spapr/machine.ts";
+import type { MachineConfig } from "../../src/spapr/machine-config.ts";
 import { loadTables, type SavedTable, saveTables } from "../../src/spapr/saved-table.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import { Random, runSeed } from "../helpers/random.ts";

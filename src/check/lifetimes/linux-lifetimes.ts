@@ -37,7 +37,7 @@ export interface DmaMapping extends DmaCall {
   readonly number: number;
 }
 
-/** Hears of mappings as they begin and end. */
+/** Notified of mappings as they begin and end. */
 export interface DmaLifetimeSink {
   begin(mapping: DmaMapping): void;
   /**

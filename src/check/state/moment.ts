@@ -8,7 +8,7 @@ import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
  */
 export type Moment = { readonly event: number } | { readonly seconds: number } | undefined;
 
-/** Is the event behind the moment, so that the state before it is what was asked for? */
+/** Is the event past the moment, so that the state before it is what was asked for? */
 export function isPast(moment: Moment, event: QemuTraceEvent): boolean {
   if (moment === undefined) return false;
   if ("event" in moment) return event.number > moment.event;

@@ -79,7 +79,7 @@ async function traceStates(
       rebuild.handle(event);
     },
     linux: () => {
-      throw new IommuError("UNSUPPORTED", `${name}: dma events tell of mappings, not of windows`);
+      throw new IommuError("UNSUPPORTED", `${name}: dma events show mappings, not windows`);
     },
     gap: ({ kind }) => {
       if (kind !== "torn") rebuild.lose();

@@ -54,7 +54,7 @@ async function foretell(path: string, states: readonly WindowState[], options: I
   const sure = states.filter((state) => !state.assumed);
   const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
-    const what = `left out, because no event tells its length: ${guessed.join(", ")}`;
+    const what = `left out, because no event shows its length: ${guessed.join(", ")}`;
     printWarning(displayName(path), what);
   }
   const forecasts = forecastMigration(

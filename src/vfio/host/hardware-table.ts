@@ -30,7 +30,7 @@ export interface TableHost {
  * A TCE table of the host's bridge: what the device sees.
  *
  * It is a {@link TceTable}, so an empty window costs nothing and a linear
- * mapping is one run. {@link RegionCounts} tells the registered regions of
+ * mapping is one run. {@link RegionCounts} finds the registered regions of
  * their entries.
  */
 export class HardwareTable {

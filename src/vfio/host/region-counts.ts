@@ -16,7 +16,7 @@ export const PINNED = 4;
  * For which registered regions the entries of a hardware table count.
  *
  * The kernel keeps the user address that each entry was made from in a second
- * table, and finds the region by it. Here the physical address tells the user
+ * table, and finds the region by it. Here the physical address stands for the user
  * address: what memory a physical address is, and where a process sees it,
  * never changes ({@link PhysicalMemory}).
  */
