@@ -117,8 +117,9 @@ export class HardwareTable {
     const errno = this.#exchange.pass();
     if (errno !== undefined) return errno;
     const physical = extent.physical + (vaddr - extent.start);
-    this.counts.replaced(registered, region, extent, index);
-    this.entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    const { entries } = this;
+    entries.exchange(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    this.counts.replaced(registered, region, extent, entries.hi, entries.lo);
     return 0;
   }
 
