@@ -51,6 +51,7 @@ export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
 export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts";
 export type { FilterOptions, InputOptions, ReadInputOptions } from "./whole/input-options.ts";
 export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
+export { reportsToSarif } from "./whole/sarif.ts";
 export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
 export {
   type Cell,

@@ -5,33 +5,31 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
-import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
+import { flag, momentOption, type RowForm, rawCellsOption, rowsOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
+import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, windowsOf } from "../windows.ts";
 
 interface InfoOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm;
+  readonly rawCells: boolean;
   readonly at: Moment;
   readonly migration: boolean;
 }
+
+const COLUMNS = ["liobn", "busOffset", "pageShift", "entries", "bypass", "defWin", "assumed", "live"];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
   const states = await windowsOf(path, options.at);
   if (options.migration) return foretell(path, states, options);
-  if (options.output === "json") {
-    print(
-      toJson(
-        states.map((state) => ({
-          ...windowStateToJson(state),
-          assumed: state.assumed,
-          live: state.table.validCount,
-        })),
-      ),
-    );
-    return Exit.OK;
-  }
+  const rows = states.map((state) => ({
+    ...windowStateToJson(state),
+    assumed: state.assumed,
+    live: state.table.validCount,
+  }));
+  if (options.output !== "human") return printAll(rows, COLUMNS, options);
   let owner = "";
   for (const state of states.filter(isThere)) {
     const name = ownerOf(state.liobn);
@@ -52,7 +50,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
 }
 
 /** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
-function foretell(path: string, states: readonly WindowState[], options: InfoOptions): number {
+async function foretell(path: string, states: readonly WindowState[], options: InfoOptions): Promise<number> {
   const sure = states.filter((state) => !state.assumed);
   const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
@@ -62,18 +60,26 @@ function foretell(path: string, states: readonly WindowState[], options: InfoOpt
   const forecasts = forecastMigration(
     sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),
   );
-  if (options.output === "human") print(formatForecast(forecasts));
-  else {
-    print(
-      toJson(
-        forecasts.map((forecast) => ({
-          ...forecast,
-          liobn: hex(forecast.liobn),
-          busOffset: hex(forecast.busOffset),
-        })),
-      ),
-    );
+  if (options.output === "human") {
+    print(formatForecast(forecasts));
+    return Exit.OK;
   }
+  const rows = forecasts.map((forecast) => ({
+    ...forecast,
+    liobn: hex(forecast.liobn),
+    busOffset: hex(forecast.busOffset),
+  }));
+  return printAll(rows, Object.keys(rows[0] ?? {}), options);
+}
+
+/** Prints rows in a form for programs. */
+async function printAll(
+  rows: readonly Row[],
+  columns: readonly string[],
+  { output, rawCells }: InfoOptions,
+): Promise<number> {
+  if (output === "json") print(toJson(rows));
+  else if (output !== "human") await printRows(rows, columns, { output, rawCells });
   return Exit.OK;
 }
 
@@ -87,7 +93,8 @@ export const verb: Verb = defineVerb({
   options: [
     momentOption(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
-    outputOption(),
+    rowsOption(),
+    rawCellsOption(),
   ],
   examples: ["info qemu.log", "info --at 1000 qemu.log", "info --migration vm.mig"],
   run: info,
