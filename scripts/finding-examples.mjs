@@ -69,6 +69,22 @@ export const EXAMPLES = {
       unmap(2000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
     ],
   },
+  "assumed-geometry": {
+    lines: [
+      NEW,
+      put("0x20001000", "0x7003"),
+      put("0x20002000", "0x9003"),
+      xlate("0x1000", "0x7000", 3),
+      xlate("0x2000", "0x9000", 3),
+    ],
+  },
+  "inferred-contradicted": {
+    lines: [
+      NEW,
+      "spapr_iommu_pci_indirect liobn=0x80000000 ioba=0x1000 tcelist=0x2460000 iobaN=0x3 tceN=0x203003 ret=0",
+      xlate("0x2000", "0xbeef000", 3),
+    ],
+  },
   "lost-events": {
     lines: [
       map("10000", 64, "TO_DEVICE", "5000"),

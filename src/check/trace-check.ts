@@ -1,4 +1,5 @@
 import { hex } from "../base/u64.ts";
+import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
@@ -6,7 +7,7 @@ import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
 import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
-import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import { assumedWindows, type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
@@ -51,6 +52,8 @@ export interface TraceCheckContext {
   readonly filter?: EventFilter | undefined;
   /** Name of the hypervisor that made the trace. */
   readonly profile?: string | undefined;
+  /** What somebody knows of the windows. */
+  readonly windows?: readonly ToldWindow[] | undefined;
   /** Notified of each event of QEMU before it happens. */
   readonly onEvent?: (event: QemuTraceEvent) => void;
 }
@@ -72,11 +75,11 @@ export class TraceCheck {
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, onEvent }: TraceCheckContext = {},
+    { filter, profile, windows, onEvent }: TraceCheckContext = {},
   ) {
     this.#file = file;
     this.#findings = new TraceFindings(options);
-    this.rebuild = new Rebuild(profile, this.#findings);
+    this.rebuild = new Rebuild(profile, this.#findings, windows);
     this.#source = new TraceSource(file, {
       qemu: (event) => {
         if (filter !== undefined && !filter.qemu(event)) return;
@@ -143,6 +146,7 @@ export class TraceCheck {
     const { undetermined, learned } = this.rebuild.counts;
     return [
       ...(this.#dma?.notJudged() ?? []),
+      ...assumedWindows(this.#findings.windows),
       ...thatOccur([
         { count: undetermined, reason: "answers about windows of which the trace told too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },
@@ -231,6 +235,6 @@ export function windowToJson(record: WindowRecord): Record<string, unknown> {
     live,
     inferred,
     unknown,
-    ...(record.assumed ? { assumed: true } : {}),
+    ...(record.assumed ? { assumed: true, assumedParts: record.assumedParts } : {}),
   };
 }

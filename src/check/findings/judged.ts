@@ -4,6 +4,11 @@
  * @module
  */
 
+import { hex } from "../../base/u64.ts";
+
+/** Windows that are named of those of which something is assumed. */
+const MAX_NAMED = 4;
+
 /**
  * What was judged, in numbers.
  *
@@ -53,6 +58,21 @@ export const judgedWindows = (events: number, windows: number, answers: number):
   alive: 0,
   alivePatterns: 0,
 });
+
+/** Windows of which something is assumed, and what. */
+export function assumedWindows(
+  windows: readonly { liobn: number; assumedParts: readonly string[] }[],
+): NotJudged[] {
+  const parts = new Map<number, string>();
+  for (const { liobn, assumedParts } of windows)
+    if (assumedParts.length > 0) parts.set(liobn, assumedParts.join(", "));
+  const named = [...parts].slice(0, MAX_NAMED).map(([liobn, what]) => `${hex(liobn)}: ${what}`);
+  const more = parts.size > MAX_NAMED ? ", …" : "";
+  const whose = parts.size === 1 ? "window whose" : "windows whose";
+  return thatOccur([
+    { count: parts.size, reason: `${whose} geometry is partly assumed (${named.join("; ")}${more})` },
+  ]);
+}
 
 /** Those of a list that there are any of. */
 export const thatOccur = (list: readonly NotJudged[]): NotJudged[] => list.filter(({ count }) => count > 0);

@@ -48,6 +48,8 @@ export type FindingKind =
   | "direction-mismatch"
   | "double-unmap"
   | "missing-sync"
+  | "assumed-geometry"
+  | "inferred-contradicted"
   | "lost-events"
   | "truncated";
 
@@ -189,6 +191,26 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "A sync that has nothing to do leaves no line, so a device must have shown one before anything is said of it.",
     advice:
       "On machines whose caches are not coherent, and with bounce buffers, old data is read. Look for the branch in which the driver forgets the sync.",
+  },
+  "assumed-geometry": {
+    severity: "warning",
+    meaning:
+      "A trace of QEMU does not tell where a default or VIO window lies, and what it shows is not what is usual (bus address 0, 1 GiB for a bridge and 256 MiB for a VIO device, pages of 4 KiB): pages were mapped at one address and read at another offset, or calls beyond the usual end succeeded or were refused before it. What it does not show is assumed.",
+    thresholds: [],
+    limits:
+      "A window that looks as usual is only counted among what was not judged. One that a trace creates, saves or loads is told; so is one that `--window`, `--machine` or `--against` tells.",
+    advice:
+      "Check the numbers in the message against the machine (`info mtree -f` in QEMU's monitor shows them), and give what is right with `--window` or `--machine`.",
+  },
+  "inferred-contradicted": {
+    severity: "warning",
+    meaning:
+      "Of a list of TCEs a trace prints only the last one; the others are concluded from it, as if the list were linear. A translation or a read shows that one of them is another page.",
+    thresholds: [],
+    limits:
+      "Contradictions of one list are one finding. A fault on such an entry is a `dma-fault`, which says so.",
+    advice:
+      "Do not trust what is said of the pages of this list: `map` marks entries that are concluded. Nothing is wrong with the guest if it maps scattered pages by lists.",
   },
   "lost-events": {
     severity: "warning",

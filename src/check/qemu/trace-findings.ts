@@ -1,20 +1,23 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
 import { type Finding, FindingLog, type Place, placeOf } from "../findings/finding.ts";
 import { askedPages } from "../rebuild/call-range.ts";
+import type { Mismatch } from "../rebuild/mismatch.ts";
 import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
-import type { Mismatch } from "../rebuild/verdicts.ts";
 import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
+import { GeometryFindings } from "./geometry.ts";
+import { InferredFindings } from "./inferred.ts";
 import { LeakFindings } from "./leaks.ts";
 import { MappingFindings } from "./mappings.ts";
+import { MismatchFindings } from "./mismatches.ts";
 import { WindowFindings } from "./windows.ts";
 
 /** Events between two looks at how many past unmaps are remembered. */
@@ -29,6 +32,9 @@ export class TraceFindings implements RebuildObserver {
   readonly #windowFindings: WindowFindings;
   readonly #leaks: LeakFindings;
   readonly #ram: RamFindings | undefined;
+  readonly #mismatches = new MismatchFindings(this.log);
+  readonly #inferred = new InferredFindings(this.log);
+  readonly #geometry = new GeometryFindings(this.log);
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -110,20 +116,26 @@ export class TraceFindings implements RebuildObserver {
 
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void {
     if (how === "removed") this.#leaks.removing(rebuilt, place);
+    this.#geometry.add(rebuilt);
     this.#records.removed(rebuilt, place);
     this.#live.delete(rebuilt);
   }
 
-  mismatch(event: QemuTraceEvent, { expected, actual, text }: Mismatch): void {
-    const { liobn } = event;
-    this.log.add({
-      kind: "mismatch",
-      liobn,
-      ioba: toBig(event.iobaHi, event.iobaLo),
-      pages: 1,
-      places: [placeOf(event)],
-      message: `recorded "${text}" (${expected}), but by all that the trace told before it is ${actual}`,
-    });
+  mismatch(mismatch: Mismatch): void {
+    this.#mismatches.add(mismatch);
+  }
+
+  contradicted(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number): void {
+    // A fault says so itself.
+    if (event.kind !== XLATE || event.perm !== 0) this.#inferred.contradicted(event, rebuilt, index);
+  }
+
+  moved({ window }: RebuiltWindow, bytes: bigint): void {
+    for (const finding of this.log.findings) {
+      if (finding.kind !== "dma-fault" || finding.liobn !== window.liobn || finding.ioba === undefined)
+        continue;
+      finding.ioba = BigInt.asUintN(64, finding.ioba + bytes);
+    }
   }
 
   /** To be called now and then: bounds what is remembered of the past. */
@@ -141,6 +153,8 @@ export class TraceFindings implements RebuildObserver {
   /** To be called after the last of so many events. */
   end(events: number): void {
     this.#mappings.end();
+    this.#mismatches.end();
+    for (const rebuilt of this.#live) this.#geometry.add(rebuilt);
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
     findHoles([...this.#live], this.#options, this.log);
   }

@@ -26,8 +26,12 @@ export interface WindowState {
    * (QEMU-REMOVE-2), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
    */
   readonly defaultWindow: boolean;
-  /** The geometry is a guess. */
+  /** Parts of the geometry that the trace neither tells nor shows: `start`, `page`, `size`. */
+  readonly assumedParts: readonly string[];
+  /** Is there any such part? */
   readonly assumed: boolean;
+  /** Is it a guess what the window is at all? It was there before the trace began. */
+  readonly isGuess: boolean;
   readonly table: TceView;
   readonly certainties: TceView;
 }
@@ -49,8 +53,9 @@ export interface StateRun {
 
 /** Takes the state of a window; costs nothing that grows with it. */
 export function stateOf(rebuilt: RebuiltWindow): WindowState {
-  const { window, assumed } = rebuilt;
+  const { window, assumed: isGuess } = rebuilt;
   const { liobn, busOffset, pageShift, entries, bypass } = window;
+  const assumedParts = rebuilt.evidence.assumed;
   const table = window.table ?? new TceTable({ length: 1, pageShift });
   return {
     liobn,
@@ -59,7 +64,9 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
     entries,
     bypass,
     defaultWindow: window.defaultWindow,
-    assumed,
+    assumedParts,
+    assumed: assumedParts.length > 0,
+    isGuess,
     table: table.snapshot(),
     certainties: rebuilt.certainties(),
   };
@@ -79,7 +86,9 @@ export function savedStateOf(saved: SavedWindow): WindowState {
     entries,
     bypass,
     defaultWindow: defWin ?? isFirstOfBridge(liobn),
+    assumedParts: [],
     assumed: false,
+    isGuess: false,
     table: saved.table ?? new TceTable({ length: 1, pageShift }),
     certainties: new TceTable({ length: Math.max(entries, 1), pageShift: 0 }),
   };

@@ -12,7 +12,9 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type CheckReport, checkReportToJson } from "../../check/trace-check.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
-import { withInput } from "../input.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { isScriptName, withInput } from "../input.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   filterOption,
   momentOption,
@@ -31,7 +33,7 @@ export interface ThresholdOptions extends CheckOptions {
   readonly fullAt: number;
 }
 
-export interface CheckCommandOptions extends ThresholdOptions {
+export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
   readonly output: "human" | "json";
   readonly quiet: boolean;
   readonly filter: readonly string[];
@@ -39,15 +41,20 @@ export interface CheckCommandOptions extends ThresholdOptions {
   readonly at?: Moment;
 }
 
+/** Thresholds, and what is known of the windows. */
+type How = CheckOptions & { readonly windows: readonly ToldWindow[] };
+
 /** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
-  if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
+  const windows = await windowsTold(options);
+  if (options.against !== undefined)
+    return checkPair(paths, options.against, { ...thresholds, windows }, options);
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
   for (const path of paths) {
-    const report = await checkFile(path, thresholds, options);
+    const report = await checkFile(path, { ...thresholds, windows }, options);
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);
   }
@@ -59,20 +66,20 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
 async function checkPair(
   paths: readonly string[],
   stream: string,
-  thresholds: CheckOptions,
+  how: How,
   options: CheckCommandOptions,
 ): Promise<number> {
   const [path, ...more] = paths;
   const bad = (message: string): IommuError => new IommuError("BAD_ARGUMENT", `--against: ${message}`);
   if (more.length > 0) throw bad(`one trace is compared with ${stream}, and here are ${paths.length}`);
-  if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
+  if (isScriptName(path!)) throw bad(`${path} is an op script; it wants a trace`);
   if (options.filter.length > 0)
     throw bad("without the events that a filter leaves out the windows would be wrong");
   if (path === "-" && stream === "-")
     throw bad("standard input can be the trace or the saved machine, but not both");
   const report = await withInput(path!, options.quiet, (trace, { name }) =>
     withInput(stream, true, (saved, { name: savedName }) =>
-      checkAgainst(trace, saved, { ...thresholds, name, savedName, at: options.at }),
+      checkAgainst(trace, saved, { ...how, name, savedName, at: options.at }),
     ),
   );
   if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
@@ -84,17 +91,10 @@ async function checkPair(
 }
 
 /** Checks one file: a trace, a saved machine or an op script, which the end of its name tells, too. */
-const checkFile = (
-  path: string,
-  thresholds: CheckOptions,
-  { quiet, filter }: CheckCommandOptions,
-): Promise<CheckReport> =>
+const checkFile = (path: string, how: How, { quiet, filter }: CheckCommandOptions): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) =>
-    checkTrace(data, { ...thresholds, name, filter, isScript: isScript(path) || undefined }),
+    checkTrace(data, { ...how, name, filter, isScript: isScriptName(path) || undefined }),
   );
-
-/** Op scripts are distinguished from traces by their names. */
-export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
 
 /** What the options of {@link thresholdOptions} say. */
 export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOptions => ({
@@ -182,6 +182,7 @@ export const verb: Verb = defineVerb({
     ...thresholdOptions(),
     filterOption(),
     outputOption(),
+    ...machineOptions(),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
     quietOption("print findings only"),
@@ -191,6 +192,7 @@ export const verb: Verb = defineVerb({
     "check --ram 4G --output json qemu.log.gz",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
     "check --against vm.mig qemu.log",
+    "check --window 0x80000000=0x20000000+256M,4K qemu.log",
   ],
   run: check,
 });

@@ -5,12 +5,13 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
+import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, windowsOf } from "../windows.ts";
 
-interface InfoOptions {
+interface InfoOptions extends MachineOptions {
   readonly output: "human" | "json";
   readonly at: Moment;
   readonly migration: boolean;
@@ -18,7 +19,7 @@ interface InfoOptions {
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
-  const states = await windowsOf(path, options.at);
+  const states = await windowsOf(path, options.at, options);
   if (options.migration) return foretell(path, states, options);
   if (options.output === "json") {
     print(
@@ -26,6 +27,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
         states.map((state) => ({
           ...windowStateToJson(state),
           assumed: state.assumed,
+          assumedParts: state.assumedParts,
           live: state.table.validCount,
         })),
       ),
@@ -44,7 +46,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
       `pages of ${formatSize(2 ** state.pageShift)}`,
       `${formatCount(validCount)} of ${formatCount(state.entries)} mapped`,
       ...(state.defaultWindow ? ["default window"] : []),
-      ...(state.assumed ? ["geometry assumed"] : []),
+      ...(state.assumed ? [`${state.assumedParts.join(", ")} assumed`] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
   }
@@ -53,8 +55,8 @@ async function info(path: string, options: InfoOptions): Promise<number> {
 
 /** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
 function foretell(path: string, states: readonly WindowState[], options: InfoOptions): number {
-  const sure = states.filter((state) => !state.assumed);
-  const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
+  const sure = states.filter((state) => !state.isGuess);
+  const guessed = states.filter((state) => state.isGuess).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
     const what = `left out, because no event tells its length: ${guessed.join(", ")}`;
     printWarning(displayName(path), what);
@@ -86,6 +88,7 @@ export const verb: Verb = defineVerb({
   arguments: [["<file>", STATE_FILE]],
   options: [
     momentOption(),
+    ...machineOptions(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
     outputOption(),
   ],

@@ -3,13 +3,14 @@ import { hex64 } from "../../base/u64.ts";
 import { formatCount, parseSize } from "../../base/units.ts";
 import type { Moment } from "../../check/state/moment.ts";
 import { forEachStateRun, stateToJson } from "../../check/state/window-state.ts";
+import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { flag, momentOption, outputOption, STATE_FILE, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawPieces } from "../raw-entries.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf, windowsOf } from "../windows.ts";
 
-interface MapOptions {
+interface MapOptions extends MachineOptions {
   readonly output: "human" | "json";
   readonly at: Moment;
   readonly liobn: bigint | undefined;
@@ -20,7 +21,7 @@ const PLAIN = { head: [], border: [] };
 
 /** `map FILE`: the mappings of the windows as runs. */
 async function map(path: string, options: MapOptions): Promise<number> {
-  const states = await windowsOf(path, options.at, options.liobn);
+  const states = await windowsOf(path, options.at, options, options.liobn);
   if (options.raw) {
     await printPieces(rawPieces(states, options.output));
     return Exit.OK;
@@ -53,6 +54,7 @@ export const verb: Verb = defineVerb({
   options: [
     value("--liobn <liobn>", "only this window", parseSize),
     momentOption(),
+    ...machineOptions(),
     flag("--raw", "every entry that is not zero, as it is"),
     outputOption(),
   ],

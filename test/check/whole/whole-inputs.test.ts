@@ -214,7 +214,9 @@ describe("tables", () => {
   });
 
   it("open nothing for what is no trace", async () => {
-    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(/no event that is known here/);
+    await expect(writeTable("nothing", () => expect.unreachable())).rejects.toThrow(
+      /no event that is known here/,
+    );
     await expect(writeTimeline("", () => expect.unreachable())).rejects.toThrow(/is empty/);
   });
 
