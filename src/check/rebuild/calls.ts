@@ -52,10 +52,12 @@ export class RebuiltCalls {
       this.#verdicts.skip();
       return;
     }
-    const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     if (rebuilt !== undefined) {
-      if (event.failed !== index >= rebuilt.window.entries && !this.#fit.called(event, rebuilt, index, 1))
-        return;
+      if (event.failed !== index >= rebuilt.window.entries) {
+        if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+        index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+      }
       this.#changing(event, rebuilt, index, 1);
     }
     const status = this.#callPut(event);
@@ -82,9 +84,10 @@ export class RebuiltCalls {
       this.#verdicts.skip();
       return;
     }
-    const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     if (rebuilt !== undefined && event.failed !== index >= rebuilt.window.entries) {
-      if (!this.#fit.called(event, rebuilt, index, 1)) return;
+      if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+      index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
     }
     const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo);
     if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
@@ -112,8 +115,11 @@ export class RebuiltCalls {
     const range = this.#range;
     range.read(event, window.page);
     const pages = askedPages(event);
-    const first = window.indexOf(range.startHi, range.startLo);
-    if (first + pages > window.entries && !this.#fit.called(event, rebuilt, first, pages)) return;
+    let first = window.indexOf(range.startHi, range.startLo);
+    if (first + pages > window.entries) {
+      if (!this.#fit.called(event, rebuilt, range.startHi, range.startLo, pages)) return;
+      first = window.indexOf(range.startHi, range.startLo);
+    }
     this.#changing(event, rebuilt, first, pages);
     const status = this.#callStuff(event, range.startHi, range.startLo);
     if (!this.#checkStatus(event, rebuilt, status)) return;
@@ -126,7 +132,7 @@ export class RebuiltCalls {
     const { window } = rebuilt;
     if (event.pagesLo !== 0) {
       const index = window.indexOf(event.iobaHi, event.iobaLo);
-      if (index < window.entries && !this.#fit.called(event, rebuilt, index, 1)) return;
+      if (index < window.entries && !this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
     }
     if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
       this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
@@ -144,15 +150,18 @@ export class RebuiltCalls {
       return;
     }
     const { window } = rebuilt;
-    const index = window.indexOf(event.iobaHi, event.iobaLo);
+    let index = window.indexOf(event.iobaHi, event.iobaLo);
     // A list that was refused prints the entry before the one that did not fit; its first one may be that.
     const reached = event.failed && event.lastLo > 0 ? event.lastLo + 1 : 1;
     const asked = event.failed ? reached : askedPages(event);
     if (event.failed ? index + reached < window.entries : index + asked > window.entries) {
-      const isJudged = event.failed
-        ? this.#fit.called(event, rebuilt, index + reached, 1)
-        : this.#fit.called(event, rebuilt, index, asked);
+      const { page } = window;
+      const skipped = event.failed ? reached : 0;
+      const hi = page.addHi(event.iobaHi, event.iobaLo, skipped);
+      const lo = page.addLo(event.iobaLo, skipped);
+      const isJudged = this.#fit.called(event, rebuilt, hi, lo, event.failed ? 1 : asked);
       if (!isJudged) return;
+      index = window.indexOf(event.iobaHi, event.iobaLo);
     }
     const stored = storedPages(event, window.entries - index);
     const count = event.failed ? stored + 1 : stored;

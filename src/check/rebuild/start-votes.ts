@@ -51,6 +51,13 @@ export class StartVotes {
     return best;
   }
 
+  /** The assumed start is so many pages later from now on. */
+  moved(pages: number): void {
+    const votes = [...this.#votes];
+    this.#votes.clear();
+    for (const [by, shown] of votes) this.#votes.set(by - pages, shown);
+  }
+
   /** Pages whose translations a start explains. */
   count(by: number): number {
     return this.#votes.get(by)?.size ?? 0;
@@ -68,6 +75,8 @@ export class StartVotes {
       const low = targetLo - ((lo & page.maskLo) >>> 0);
       const high = targetHi - ((hi & page.maskHi) >>> 0) - (low < 0 ? 1 : 0);
       const ahead = high < 0 ? -1 : (high * 2 ** 32 + (low >>> 0)) / 2 ** page.shift;
+      // Damage may name a target within a page.
+      if (!Number.isInteger(ahead)) return;
       const at = first + ahead;
       const isInside = step === 0 ? ahead === 0 : ahead >= 0 && ahead < count;
       if (!isInside || at === index || found.length > MAX_STARTS) return;

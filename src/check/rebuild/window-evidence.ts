@@ -1,7 +1,7 @@
 import type { Place } from "../findings/finding.ts";
 
 /** Entries that a window can have. */
-const MAX_ENTRIES = 2 ** 32 - 1;
+export const MAX_ENTRIES: number = 2 ** 32 - 1;
 
 /**
  * How something is known of a window: an event or the caller told it, what happened in the window shows it, or it is
@@ -31,7 +31,7 @@ export class WindowEvidence {
   /** What is usual: what was taken first. */
   readonly usual: Geometry;
   /** Entries that calls used: the first and the last one, and the first one behind those that was refused. */
-  firstCalled: number = MAX_ENTRIES;
+  firstCalled: number = Number.POSITIVE_INFINITY;
   lastCalled = -1;
   calledOutside: number = MAX_ENTRIES;
   /** The same of translations, which know of no start. */
@@ -113,15 +113,15 @@ export class WindowEvidence {
     this.geometry = { ...this.geometry, entries: Math.max(1, Math.min(room, end)) };
   }
 
-  /** The window starts so many pages later than was assumed. */
-  startLater(pages: number, busOffset: bigint): void {
+  /** The window starts so many pages later than was assumed; that is shown now, or assumed again. */
+  startLater(pages: number, busOffset: bigint, how: "shown" | "assumed"): void {
     if (this.lastCalled >= 0) {
       this.firstCalled -= pages;
       this.lastCalled -= pages;
     }
     if (this.calledOutside < MAX_ENTRIES) this.calledOutside -= pages;
     this.geometry = { ...this.geometry, busOffset };
-    this.start = "shown";
+    this.start = how;
     this.fitSize();
   }
 }

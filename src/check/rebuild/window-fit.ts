@@ -1,9 +1,11 @@
+import { toBig } from "../../base/u64.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { placeOf } from "../findings/finding.ts";
 import { type Mismatch, mismatchOf } from "./mismatch.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { StartVotes } from "./start-votes.ts";
 import type { Verdicts } from "./verdicts.ts";
+import { MAX_ENTRIES } from "./window-evidence.ts";
 
 /** Pages that must show a start: of entries that are known to be otherwise, and of entries that may hold anything. */
 const VOTES = { known: 2, unknown: 3 } as const;
@@ -16,7 +18,7 @@ const MAX_HELD = 64;
 interface Open {
   looks: number;
   /** Answers that do not fit, but would with another start. */
-  readonly held: { readonly mismatch: Mismatch; readonly by: number }[];
+  held: { readonly mismatch: Mismatch; readonly by: number }[];
 }
 
 /**
@@ -36,16 +38,22 @@ export class WindowFit {
   /**
    * Fits a window to a call on its entries that does not fit it.
    *
+   * @param hi bus address of the first entry
+   * @param lo
+   * @param count entries from there on
    * @returns false if it cannot be compared, as it lies before a start that is assumed
    */
-  called(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): boolean {
+  called(event: QemuTraceEvent, rebuilt: RebuiltWindow, hi: number, lo: number, count: number): boolean {
     const { evidence, window } = rebuilt;
+    // Before the start, and far behind the end, it is no entry that a window can have.
+    const first = window.indexOf(hi, lo);
     if (evidence.size === "told") return true;
     const end = first + count;
     if (!event.failed) {
-      // An address before the start is a huge number of an entry.
       const outside = Math.min(evidence.calledOutside, evidence.translatedOutside);
-      if (end <= window.entries || end > outside || end > 2 ** 32) return true;
+      if (end <= window.entries) return true;
+      if (evidence.start === "assumed" && this.#guessStart(event, rebuilt, toBig(hi, lo), count)) return true;
+      if (end > outside || end > MAX_ENTRIES) return true;
       evidence.called(first, count);
     } else {
       if (first >= window.entries) {
@@ -60,6 +68,34 @@ export class WindowFit {
       evidence.calledOutside = first;
     }
     this.#fitSize(event, rebuilt);
+    return true;
+  }
+
+  /**
+   * A call used an address before an assumed start, or so far behind it that the usual window would not reach it: the
+   * window is taken to start at the first address that was used.
+   */
+  #guessStart(event: QemuTraceEvent, rebuilt: RebuiltWindow, address: bigint, count: number): boolean {
+    const { evidence, window } = rebuilt;
+    const { usual, firstCalled, lastCalled } = evidence;
+    const shift = BigInt(window.pageShift);
+    const first = Number((address - window.busOffset) >> shift);
+    const low = Math.min(first, firstCalled);
+    const lowest = window.busOffset + (BigInt(low) << shift);
+    const usualEnd = usual.busOffset + (BigInt(usual.entries) << BigInt(usual.pageShift));
+    const start = lowest < usualEnd ? usual.busOffset : lowest;
+    const by = Number((start - window.busOffset) >> shift);
+    const end = Math.max(first + count, lastCalled + 1) - by;
+    if (by === 0 || start < 0n || end > MAX_ENTRIES) return false;
+    evidence.startLater(by, start, "assumed");
+    evidence.called(first - by, count);
+    evidence.fitSize();
+    evidence.shownAt ??= placeOf(event);
+    rebuilt.votes.moved(by);
+    const open = this.#openOf(rebuilt);
+    open.held = open.held.map(({ mismatch, by: other }) => ({ mismatch, by: other - by }));
+    this.#verdicts.moved(rebuilt, start - window.busOffset);
+    rebuilt.reshape(evidence.geometry);
     return true;
   }
 
@@ -134,7 +170,7 @@ export class WindowFit {
   #move(event: QemuTraceEvent, rebuilt: RebuiltWindow, by: number): void {
     const { evidence, window } = rebuilt;
     const start = window.busOffset + (BigInt(by) << BigInt(window.pageShift));
-    evidence.startLater(by, start);
+    evidence.startLater(by, start, "shown");
     if (evidence.page === "assumed") evidence.page = "shown";
     evidence.shownAt ??= placeOf(event);
     this.#verdicts.moved(rebuilt, start - window.busOffset);

@@ -71,9 +71,24 @@ describe("a window that a trace does not tell the geometry of", () => {
       shape: { at: 0, start: "shown", mismatches: 2 },
     },
     {
-      name: "is longer if a call beyond the usual end succeeds",
-      text: NEW + put(3 * GIB, 0x7003),
-      shape: { bytes: 4 * GIB, size: "assumed", mismatches: 0 },
+      name: "is taken to start at the first address that was used, if that lies beyond the usual end",
+      text: NEW + put(3 * GIB, 0x7003) + put(3 * GIB + 0x5000, 0x8003),
+      shape: { at: 3 * GIB, bytes: GIB, start: "assumed", size: "assumed", mismatches: 0 },
+    },
+    {
+      name: "is longer if a call beyond the usual end succeeds, and one before it did",
+      text: NEW + put(0x1000, 0x6003) + put(3 * GIB, 0x7003),
+      shape: { at: 0, bytes: 4 * GIB, size: "assumed", mismatches: 0 },
+    },
+    {
+      name: "is taken to start where it is usual if a call before the usual end succeeds",
+      text: NEW + put(3 * GIB, 0x7003) + put(0x1000, 0x6003),
+      shape: { at: 0, bytes: 4 * GIB, least: 3 * 0x4_0000 + 1, mismatches: 0 },
+    },
+    {
+      name: "starts where it is read as it was mapped, also high",
+      text: NEW + put(48 * GIB + 0x9000, 0x5003) + moved(48 * GIB),
+      shape: { at: 48 * GIB, bytes: GIB, start: "shown", least: 10, mismatches: 0 },
     },
     {
       name: "is longer if a translation beyond the usual end finds an entry",
