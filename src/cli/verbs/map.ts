@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import { hex64 } from "../../base/u64.ts";
 import { formatCount, parseSize } from "../../base/units.ts";
 import type { Moment } from "../../check/state/moment.ts";
-import { forEachStateRun, stateToJson } from "../../check/state/window-state.ts";
+import { forEachStateRun, type StateRun, stateToJson } from "../../check/state/window-state.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { flag, momentOption, outputOption, STATE_FILE, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
@@ -33,19 +33,24 @@ async function map(path: string, options: MapOptions): Promise<number> {
   for (const state of states.filter(isThere)) {
     print(titleOf(state));
     const table = new Table({ head: ["bus address", "pages", "target", "perm", "certainty"], style: PLAIN });
-    forEachStateRun(state, ({ ioba, pages, target, perm, certainty, sameTarget }) => {
+    forEachStateRun(state, (run) => {
+      const { ioba, pages, target, perm, sameTarget } = run;
       table.push([
         rangeText(ioba, pages, state.pageShift),
         formatCount(pages),
         sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
         perm,
-        certainty,
+        certaintyText(run),
       ]);
     });
     print(table.length === 0 ? "  nothing is mapped" : table.toString());
   }
   return Exit.OK;
 }
+
+/** `known`, or how many pages of a run are guesses. */
+const certaintyText = ({ certainty, pages, inferredPages = pages }: StateRun): string =>
+  inferredPages < pages ? `${formatCount(inferredPages)} inferred` : certainty;
 
 export const verb: Verb = defineVerb({
   name: "map",
