@@ -51,6 +51,13 @@ export const EXAMPLES = {
   "beyond-ram": { lines: [NEW, put("0x1000", "0x10000003")], options: ["--ram", "256M"] },
   "refused-call": { lines: [NEW, put("0x40000000", "0x2003", -4)] },
   mismatch: { lines: [NEW, put("0x1000", "0x2003"), xlate("0x1000", "0x5000", 3)] },
+  "map-failed": {
+    lines: [
+      "vfio_listener_region_add_ram region_add [ram] 0x0 - 0xbffff [0x7fa0c2400000]",
+      "qemu-kvm: VFIO_MAP_DMA failed: Cannot allocate memory",
+      "qemu-kvm: vfio_dma_map(0x55d0c1f2f000, 0x100000000, 0x380000000, 0x7fa182400000) = -12 (Cannot allocate memory)",
+    ],
+  },
   "size-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 2048, "TO_DEVICE")] },
   "direction-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 4096, "FROM_DEVICE")] },
   "double-unmap": {

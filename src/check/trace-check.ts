@@ -10,6 +10,7 @@ import { type Finding, type FindingLog, findingToJson, type Place } from "./find
 import { assumedWindows, type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { placeOfDma } from "./linux/report.ts";
+import { type HostWindow, hostWindowToJson } from "./qemu/host-side.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { RebuildCounts } from "./rebuild/verdicts.ts";
@@ -42,6 +43,8 @@ export interface CheckReport {
   readonly judged: Judged;
   readonly notJudged: readonly NotJudged[];
   readonly windows: readonly WindowRecord[];
+  /** Windows of the host, if the trace tells of its side. */
+  readonly hostWindows?: readonly HostWindow[] | undefined;
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
   readonly droppedFindings: number;
@@ -92,6 +95,7 @@ export class TraceCheck {
           this.#lostAt.push(placeOfDma(event));
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
+      host: (event) => this.#findings.host(event),
       gap: (gap) => this.#gap(gap),
     });
   }
@@ -113,7 +117,7 @@ export class TraceCheck {
     this.#source.end();
     this.rebuild.end();
     this.#findings.end(this.#source.events);
-    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0 } = this.#source.counts;
+    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0, hostEvents = 0 } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
     this.#dma?.end({ cpus, entries, lines: events + other + damaged });
     if (lostMarkers > 0)
@@ -132,9 +136,11 @@ export class TraceCheck {
       verified: verifiedOf(counts),
       mismatches: counts.mismatches - this.#retractedMismatches,
       judged:
-        this.#dma?.judged(events) ?? judgedWindows(events, this.#findings.windows.length, verifiedOf(counts)),
+        this.#dma?.judged(events) ??
+        judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
       notJudged: this.#notJudged(),
       windows: this.#findings.windows,
+      hostWindows: hostEvents > 0 ? this.#findings.hostWindows : undefined,
       findings: [...log.findings, ...dmaFindings],
       droppedFindings: log.dropped + (this.#dma?.log.dropped ?? 0),
     };
@@ -213,10 +219,11 @@ const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): numbe
  * @public
  */
 export function checkReportToJson(report: CheckReport): Record<string, unknown> {
-  const { windows, findings, droppedFindings, ...rest } = report;
+  const { windows, hostWindows, findings, droppedFindings, ...rest } = report;
   return {
     ...rest,
     windows: windows.map(windowToJson),
+    ...(hostWindows === undefined ? {} : { hostWindows: hostWindows.map(hostWindowToJson) }),
     findings: findings.map(findingToJson),
     ...(droppedFindings === 0 ? {} : { droppedFindings }),
   };

@@ -149,7 +149,7 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
   const times = count > 1 ? ` (${formatCount(count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
-  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  const about = where + address === "" ? "" : ` ${(where + address).trimStart()}:`;
   return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
 }
 

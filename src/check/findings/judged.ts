@@ -19,6 +19,8 @@ export interface Judged {
   readonly events: number;
   /** Windows; of Linux' recordings 0. */
   readonly windows: number;
+  /** Events of the host's side in a log of QEMU (`vfio_*`), and QEMU's messages of calls to the host that failed. */
+  readonly hostEvents: number;
   /** Recorded answers that were compared and are right. */
   readonly answers: number;
   /** Of Linux' recordings, else 0: devices, calls that mapped and unmapped, syncs, calls that failed, */
@@ -46,10 +48,11 @@ export interface NotJudged {
 }
 
 /** What was judged of QEMU's windows. */
-export const judgedWindows = (events: number, windows: number, answers: number): Judged => ({
+export const judgedWindows = (events: number, windows: number, answers: number, hostEvents = 0): Judged => ({
   events,
   windows,
   answers,
+  hostEvents,
   devices: 0,
   maps: 0,
   unmaps: 0,

@@ -44,6 +44,7 @@ export type FindingKind =
   | "beyond-ram"
   | "refused-call"
   | "mismatch"
+  | "map-failed"
   | "size-mismatch"
   | "direction-mismatch"
   | "double-unmap"
@@ -160,6 +161,15 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     thresholds: [],
     advice:
       "Make sure that the trace is whole: a lost line can look like this. Then somebody is wrong: the hypervisor, the trace, or spapr-iommu. `exec --explain` and `shrink` make a small script of it for real QEMU.",
+  },
+  "map-failed": {
+    severity: "error",
+    meaning:
+      "In a log of QEMU: the host refused what QEMU asked it for, such as to map memory for a device, to make a window or to register memory. The message has QEMU's reason.",
+    thresholds: [],
+    limits: "The same failure again is the same finding.",
+    advice:
+      "The device does not reach that memory. `Cannot allocate memory` is most often the limit of locked memory (`ulimit -l`, `spapr-iommu run memlock`); `No space left on device` the number of mappings of a container; `Invalid argument` a range that no window of the host has.",
   },
   "size-mismatch": {
     severity: "error",

@@ -1,5 +1,6 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
+import type { HostEvent } from "../../formats/trace/host-event.ts";
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
@@ -14,6 +15,7 @@ import { findHoles } from "../windows/direct-map.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
 import { GeometryFindings } from "./geometry.ts";
+import { HostSide, type HostWindow } from "./host-side.ts";
 import { InferredFindings } from "./inferred.ts";
 import { LeakFindings } from "./leaks.ts";
 import { MappingFindings } from "./mappings.ts";
@@ -35,6 +37,7 @@ export class TraceFindings implements RebuildObserver {
   readonly #mismatches = new MismatchFindings(this.log);
   readonly #inferred = new InferredFindings(this.log);
   readonly #geometry = new GeometryFindings(this.log);
+  readonly #host = new HostSide(this.log);
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -47,6 +50,16 @@ export class TraceFindings implements RebuildObserver {
     this.#windowFindings = new WindowFindings(this.log, options);
     this.#leaks = new LeakFindings(this.log, options);
     this.#ram = options.ram === undefined ? undefined : new RamFindings(this.log, options.ram);
+  }
+
+  /** Windows of the host, as far as the trace tells of them. */
+  get hostWindows(): readonly HostWindow[] {
+    return this.#host.windows;
+  }
+
+  /** Takes an event of the host's side. */
+  host(event: HostEvent): void {
+    this.#host.handle(event);
   }
 
   /** All windows that were there, in order of creation. */
@@ -155,6 +168,7 @@ export class TraceFindings implements RebuildObserver {
     this.#mappings.end();
     this.#mismatches.end();
     for (const rebuilt of this.#live) this.#geometry.add(rebuilt);
+    this.#host.end(this.#live);
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
     findHoles([...this.#live], this.#options, this.log);
   }

@@ -132,7 +132,7 @@ function judgedText(report: CheckReport): string {
   const { judged, notJudged, findings, droppedFindings } = report;
   const ofLinux = report.format === "linux-dma";
   const whose = ofLinux ? counted(judged.devices, "device") : counted(judged.windows, "window");
-  const parts = ofLinux ? linuxParts(report) : [`${counted(judged.answers, "answer")} verified`];
+  const parts = ofLinux ? linuxParts(report) : qemuParts(report);
   const mistakes = findings.filter(({ severity }) => severity === "error").length;
   const warnings = findings.length - mistakes;
   parts.push((mistakes > 0 ? colors.red : colors.green)(counted(mistakes, "mistake")));
@@ -141,6 +141,15 @@ function judgedText(report: CheckReport): string {
   const not = notJudged.map(({ count, reason }) => `${formatCount(count)} ${reason}`);
   const rest = not.length === 0 ? "" : `; not judged: ${not.join(", ")}`;
   return `${report.format}, ${counted(judged.events, "event")} of ${whose}: ${parts.join(", ")}${rest}`;
+}
+
+function qemuParts({ judged, hostWindows = [] }: CheckReport): string[] {
+  const parts = [`${counted(judged.answers, "answer")} verified`];
+  if (judged.hostEvents === 0) return parts;
+  const made = hostWindows.filter(({ createdAt }) => createdAt !== undefined).length;
+  const removed = hostWindows.filter(({ removedAt }) => removedAt !== undefined).length;
+  const windows = hostWindows.length === 0 ? "" : ` (windows: ${made} made, ${removed} removed)`;
+  return [...parts, `${counted(judged.hostEvents, "event")} of the host's side${windows}`];
 }
 
 function linuxParts({ judged, findings }: CheckReport): string[] {

@@ -1,5 +1,6 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { type HostEvent, readHostLine } from "./host-event.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
@@ -35,6 +36,20 @@ interface Candidate {
 /** Events by the first letter of their name, after what all names begin with (and `pci_`). */
 type ByLetter = readonly (readonly Candidate[])[];
 
+const VFIO = encode("vfio_");
+/** What messages have in them that tell of the host's side, and events behind a logger's prefix. */
+const HOST_WORDS = [
+  "vfio_",
+  "VFIO_",
+  "a window, ret",
+  "SPAPR window",
+  "IOVA region",
+  "Host doesn't",
+  "Memory registering",
+].map((word) => new TextSearch(word));
+/** Longest line of them that is read. */
+const MAX_HOST_LINE = 1000;
+
 const PREFIX = encode(TRACE_PREFIX);
 const PREFIX_SEARCH = new TextSearch(TRACE_PREFIX);
 const PCI = encode("pci_");
@@ -43,6 +58,8 @@ const PCI = encode("pci_");
 export interface LogCounts {
   /** Lines that became events. */
   events: number;
+  /** Lines that tell of the host's side: `vfio_*` events, and messages of calls that failed. */
+  hostEvents: number;
   /** Lines of other trace events. */
   otherEvents: number;
   /** Lines that are no trace events, such as QEMU's own messages. */
@@ -63,7 +80,15 @@ export interface LogCounts {
  * Times are those of the day, in microseconds.
  */
 export class QemuLogReader extends LineReader {
-  readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
+  readonly counts: LogCounts = {
+    events: 0,
+    hostEvents: 0,
+    otherEvents: 0,
+    text: 0,
+    damaged: 0,
+    long: 0,
+    torn: 0,
+  };
   /** The first few damaged lines. */
   readonly damagedLines: DamagedLine[] = [];
   readonly #event = new QemuTraceEvent();
@@ -78,6 +103,7 @@ export class QemuLogReader extends LineReader {
    */
   #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
   readonly #onEvent: (event: QemuTraceEvent) => void;
+  readonly #onHost: (event: HostEvent) => void;
   readonly #prefix = new LinePrefix();
   readonly #broken = new BrokenLine();
   readonly #plain = new LineCopy();
@@ -88,10 +114,14 @@ export class QemuLogReader extends LineReader {
    */
   #hasOrigin = false;
 
-  /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: QemuTraceEvent) => void) {
+  /**
+   * @param onEvent called for each event, always with the same object
+   * @param onHost called for what tells of the host's side
+   */
+  constructor(onEvent: (event: QemuTraceEvent) => void, onHost: (event: HostEvent) => void = () => {}) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+    this.#onHost = onHost;
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
@@ -203,7 +233,7 @@ export class QemuLogReader extends LineReader {
       if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
       else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
     } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
-      this.#count(bytes, start);
+      this.#count(bytes, start, newline);
     }
   }
 
@@ -264,9 +294,25 @@ export class QemuLogReader extends LineReader {
   }
 
   /** Counts a line that is no event of ours, by what it is. */
-  #count(bytes: Uint8Array, start: number): void {
-    if (isOtherEvent(bytes, this.#readOrigin(bytes, start))) this.counts.otherEvents++;
+  #count(bytes: Uint8Array, start: number, newline: number): void {
+    const name = this.#readOrigin(bytes, start);
+    const isOther = isOtherEvent(bytes, name);
+    const mayBeHost = isOther
+      ? startsWith(bytes, name, VFIO)
+      : HOST_WORDS.some((word) => word.find(bytes, start, newline) >= 0);
+    if (mayBeHost && this.#readHost(bytes, start, newline)) this.counts.hostEvents++;
+    else if (isOther) this.counts.otherEvents++;
     else this.counts.text++;
+  }
+
+  #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
+    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    const found = readHostLine(
+      String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE))),
+    );
+    if (found === undefined) return false;
+    this.#onHost({ ...found, line: this.line, event: this.counts.events });
+    return true;
   }
 
   /**
