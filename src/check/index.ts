@@ -54,6 +54,7 @@ export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts
 export type { FilterOptions, InputOptions, ReadInputOptions } from "./whole/input-options.ts";
 export { knownWindows } from "./whole/known-windows.ts";
 export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
+export { reportsToSarif } from "./whole/sarif.ts";
 export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
 export {
   type Cell,

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { visible } from "../base/visible.ts";
-import { Exit, printError } from "./output.ts";
+import { completionOf, isShell, SHELLS } from "./completion.ts";
+import { EXIT_TEXT, Exit, printError, printPieces } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { commandOf, type Verb } from "./verb.ts";
 
@@ -20,18 +21,25 @@ export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb 
   oracle: () => import("./verbs/oracle.ts"),
 };
 
+const COMPLETION = "--completion";
+
+/** The program in one sentence. */
+export const SUMMARY = "The pSeries (sPAPR) IOMMU and its DMA stack, checked against real QEMU.";
+
 /** Runs the command line and returns the exit status. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   let status: number = Exit.OK;
+  if (argv[0] === COMPLETION) return printCompletion(argv[1] ?? "");
   const program = new Command("spapr-iommu")
-    .description("The pSeries (sPAPR) IOMMU and its DMA stack, checked against real QEMU.")
+    .description(SUMMARY)
+    .option(
+      `${COMPLETION} <shell>`,
+      "print the script that makes bash, zsh or fish complete verbs and options",
+    )
     .version(packageVersion())
     .exitOverride()
     .showHelpAfterError("(add --help for the options)")
-    .addHelpText(
-      "after",
-      "\nExit status: 0 fine, 1 could not be done, 2 wrong (mismatch), 3 only leaks, 63 not supported for this input.",
-    );
+    .addHelpText("after", `\n${EXIT_TEXT}`);
   for (const load of verbsFor(argv)) {
     const { verb } = await load();
     const command = commandOf(verb, (code) => {
@@ -48,6 +56,26 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     printError(`spapr-iommu: ${visible(error.message)}`);
     return error.code === "UNSUPPORTED" ? Exit.UNSUPPORTED : Exit.FAILED;
   }
+}
+
+/** All verbs as commands that do nothing, for what is made of their options. */
+export async function allCommands(): Promise<{ readonly verb: Verb; readonly command: Command }[]> {
+  const modules = await Promise.all(Object.values(VERBS).map((load) => load()));
+  return modules.map(({ verb }) => ({ verb, command: commandOf(verb, () => {}) }));
+}
+
+async function printCompletion(shell: string): Promise<number> {
+  if (!isShell(shell)) {
+    printError(`spapr-iommu: ${COMPLETION} "${visible(shell)}": name a shell: ${SHELLS.join(", ")}`);
+    return Exit.FAILED;
+  }
+  await printPieces([
+    completionOf(
+      shell,
+      (await allCommands()).map(({ command }) => command),
+    ),
+  ]);
+  return Exit.OK;
 }
 
 /** The verb that is called; none for the version; all if the user asks for help, or names none that there is. */

@@ -11,8 +11,9 @@ import { readText } from "../formats/input/read-text.ts";
 import { isGzip } from "../formats/input/unpacked.ts";
 import type { ByteFile, ByteStream, ByteStreamFactory } from "../formats/migration/source.ts";
 import { displayName } from "./display-name.ts";
-import { printWarning } from "./output.ts";
+import { printError, printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { verbose } from "./terminal.ts";
 
 /**
  * The bytes of a file, or of standard input for `-`; unpacked if they begin as gzip does.
@@ -69,6 +70,7 @@ export async function withInput<Result>(
     return await use(handle === undefined ? stream() : await fileData(handle, stream), { name, onTruncated });
   } finally {
     progress.stop();
+    if (verbose()) printError(`${name}: ${progress.summary}`);
     await handle?.close();
   }
 }

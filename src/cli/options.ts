@@ -10,6 +10,7 @@ export const TRACE_FILE =
   "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
 export const STATE_FILE: string = `${TRACE_FILE}; or migration stream of a saved machine`;
 
+const OUT_FILE = "a file, which is there when it is complete, or - for standard output (default)";
 const MOMENT = "after the event of this number, or at a time in seconds (12.5, 12s); by default";
 
 /** An option that is there or not. */
@@ -47,6 +48,28 @@ export const wholeNumber =
 
 export const outputOption = (): Option =>
   text("--output <form>", "form of the output").choices(["human", "json"]).default("human");
+
+/** What a verb's rows are printed as. */
+export type RowForm = "human" | "json" | "jsonl" | "csv";
+
+/** Of verbs whose output is rows: one JSON value for all, one a row, or a table. */
+export const rowsOption = (...more: readonly string[]): Option =>
+  text("--output <form>", "form of the output")
+    .choices(["human", "json", "jsonl", "csv", ...more])
+    .default("human");
+
+export const rawCellsOption = (): Option =>
+  flag("--raw-cells", "in CSV, leave text as it is that a spreadsheet would run as a formula");
+
+/** What all verbs have, unless they have an option of that name of their own. */
+export const terminalOptions = (prints: boolean): Option[] => [
+  quietOption("print the answer only: no progress bar"),
+  flag("-v, --verbose", "tell on standard error how much was read, and how fast"),
+  ...(prints ? [text("-o, --out <file>", `where the output goes: ${OUT_FILE}`)] : []),
+  text("--color <when>", "colours and bold text (auto: on a terminal, unless NO_COLOR is set)")
+    .choices(["auto", "always", "never"])
+    .default("auto"),
+];
 
 export const quietOption = (what: string): Option => flag("-q, --quiet", what);
 

@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import colors from "picocolors";
 import { visible } from "../base/visible.ts";
 import type { ReportTable, ScenarioReport } from "../lab/scenario.ts";
+import { writeOut } from "./terminal.ts";
 
 /** Exit statuses, as those of `qemu-img check`. */
 export const Exit = {
@@ -17,24 +18,41 @@ export const Exit = {
   UNSUPPORTED: 63,
 } as const;
 
-/** Writes a line to standard output. */
-export const print = (line: string): void => {
-  process.stdout.write(`${shown(line)}\n`);
-};
+/** What each help ends with. */
+export const EXIT_TEXT =
+  "Exit status: 0 fine, 1 could not be done, 2 wrong (mismatch), 3 only leaks, 63 not supported for this input.";
+
+/** Writes a line to standard output, or to the file of `--out`. */
+export const print = (line: string): void => writeOut(`${shown(line)}\n`, () => {});
 
 /** Writes a line to standard error. */
 export const printError = (line: string): void => {
   process.stderr.write(`${shown(line)}\n`);
 };
 
-/** Writes text to standard output piece by piece, as fast as its reader takes it. */
-export async function printPieces(pieces: Iterable<string>): Promise<void> {
-  for (const piece of pieces) {
+/** Writes text like {@link print}, piece by piece, as fast as its reader takes it. */
+export async function printPieces(texts: Iterable<string>): Promise<void> {
+  for (const piece of inPieces(texts)) {
     // An error ends the process, as that of any other write.
     await new Promise<void>((resolve) => {
-      process.stdout.write(shown(piece), (error) => error ?? resolve());
+      writeOut(shown(piece), (error) => error ?? resolve());
     });
   }
+}
+
+/** Characters of one write. */
+const PIECE_LENGTH = 65_536;
+
+/** Joins short texts to pieces that are worth a write. */
+function* inPieces(texts: Iterable<string>): Generator<string> {
+  let piece = "";
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < PIECE_LENGTH) continue;
+    yield piece;
+    piece = "";
+  }
+  yield piece;
 }
 
 /** What {@link colors} and the tables put around a word. */

@@ -9,6 +9,7 @@ const MIN_BYTES = 8 * 2 ** 20;
 export class Progress {
   readonly #bar: SingleBar | undefined;
   readonly #started = performance.now();
+  #bytes = 0;
 
   constructor(path: string, quiet: boolean) {
     if (quiet || !process.stderr.isTTY || path === "-") return;
@@ -25,9 +26,23 @@ export class Progress {
 
   /** @param bytes of the file that were read so far */
   read(bytes: number): void {
-    if (this.#bar === undefined) return;
-    const seconds = (performance.now() - this.#started) / 1000;
-    this.#bar.update(bytes, { rate: (bytes / 1e6 / Math.max(seconds, 1e-3)).toFixed(0) });
+    this.#bytes = bytes;
+    this.#bar?.update(bytes, { rate: this.#rate.toFixed(0) });
+  }
+
+  /** `12.3 MB read in 0.8 s, 15 MB/s`. */
+  get summary(): string {
+    const read = `${(this.#bytes / 1e6).toFixed(1)} MB read in ${this.#seconds.toFixed(1)} s`;
+    return `${read}, ${this.#rate.toFixed(0)} MB/s`;
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  /** Megabytes a second. */
+  get #rate(): number {
+    return this.#bytes / 1e6 / Math.max(this.#seconds, 1e-3);
   }
 
   stop(): void {

@@ -3,15 +3,12 @@ import { rawEntries, type WindowState, windowStateToJson } from "../check/state/
 import { toJson } from "./output.ts";
 import { isThere, titleOf } from "./windows.ts";
 
-/** Characters of one write. */
-const PIECE_LENGTH = 65_536;
-
 /**
  * Every entry that is not zero, as lines for people or as one JSON text, in
  * pieces: it is as long as there are entries and is never held as a whole.
  */
 export const rawPieces = (states: readonly WindowState[], output: "human" | "json"): Generator<string> =>
-  inPieces(output === "json" ? rawJson(states) : rawText(states));
+  output === "json" ? rawJson(states) : rawText(states);
 
 function* rawText(states: readonly WindowState[]): Generator<string> {
   for (const state of states.filter(isThere)) {
@@ -33,16 +30,4 @@ function* rawJson(states: readonly WindowState[]): Generator<string> {
     before = ",";
   }
   yield states.length === 0 ? "[]\n" : "]\n";
-}
-
-/** Joins short texts to pieces that are worth a write. */
-function* inPieces(texts: Iterable<string>): Generator<string> {
-  let piece = "";
-  for (const text of texts) {
-    piece += text;
-    if (piece.length < PIECE_LENGTH) continue;
-    yield piece;
-    piece = "";
-  }
-  yield piece;
 }

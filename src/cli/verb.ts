@@ -1,4 +1,7 @@
 import { Command, type Option } from "commander";
+import { terminalOptions } from "./options.ts";
+import { EXIT_TEXT } from "./output.ts";
+import { onTerminal, type TerminalOptions } from "./terminal.ts";
 
 /**
  * A verb of the command line: how it is called, and what it does. A module of its own each, which is loaded when it is
@@ -13,6 +16,10 @@ export interface Verb {
   readonly options: readonly Option[];
   /** Whole calls, without the name of the program; all of them are tried by a test. */
   readonly examples: readonly string[];
+  /** It only writes the files that its arguments name. */
+  readonly printsNothing?: boolean;
+  /** Its exit statuses, if they are not those of all. */
+  readonly exitText?: string;
   /**
    * Does it.
    *
@@ -33,9 +40,16 @@ export function defineVerb<Parameters extends readonly unknown[]>(
 export function commandOf(verb: Verb, finish: (status: number) => void): Command {
   const command = new Command(verb.name).description(verb.summary);
   for (const [name, what] of verb.arguments) command.argument(name, what);
-  for (const option of verb.options) command.addOption(option);
+  const isOwn = ({ long }: Option): boolean => verb.options.some((own) => own.long === long);
+  const common = terminalOptions(verb.printsNothing !== true);
+  const options = [...verb.options, ...common.filter((option) => !isOwn(option))];
+  for (const option of options) command.addOption(option);
   const examples = verb.examples.map((example) => `  spapr-iommu ${example}`);
-  command.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
-  // Commander passes itself last.
-  return command.action(async (...parameters) => finish(await verb.run(...parameters.slice(0, -1))));
+  command.addHelpText("after", `\nExamples:\n${examples.join("\n")}\n\n${verb.exitText ?? EXIT_TEXT}`);
+  return command.action(async (...all) => {
+    // Commander passes the options and itself last.
+    const parameters = all.slice(0, -1);
+    const run = (): Promise<number> => verb.run(...parameters);
+    finish(await onTerminal(parameters.at(-1) as TerminalOptions, run));
+  });
 }

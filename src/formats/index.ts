@@ -35,7 +35,7 @@ export {
   RUN_COLUMN,
   type TableWriter,
 } from "./table/row-buffer.ts";
-export { CSV, JSON_LINES, type TextForm, textWriter } from "./table/text-rows.ts";
+export { CSV, JSON_LINES, RAW_CSV, type TextForm, textWriter } from "./table/text-rows.ts";
 export {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,

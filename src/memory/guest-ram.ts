@@ -116,15 +116,15 @@ export class GuestRam {
     this.#checkCells(offset, count);
     checkPiece(0, count, into.length, "cells to be read");
     for (let done = 0; done < count; ) {
-      const at = (offset + done * 4) % CHUNK;
-      const cells = Math.min((CHUNK - at) / 4, count - done);
+      // Of 32 bits, so that the loop below is one of integers.
+      const at = ((offset + done * 4) % CHUNK) | 0;
+      const end = Math.min(done + ((CHUNK - at) >> 2), count);
       if (this.#find((offset + done * 4 - at) / CHUNK)) {
-        const view = this.#lastView;
-        for (let i = 0, from = at; i < cells; i++, from += 4) into[done + i] = view.getUint32(from);
+        copyCells(this.#lastView, at, into, done, end);
       } else {
-        into.fill(0, done, done + cells);
+        into.fill(0, done, end);
       }
-      done += cells;
+      done = end;
     }
   }
 
@@ -163,3 +163,7 @@ export class GuestRam {
 
 /** An offset in memory as a number. Exact, because no memory is larger than {@link MAX_RAM_BYTES}. */
 export const ramOffset = (hi: number, lo: number): number => (hi >>> 0) * TWO32 + (lo >>> 0);
+
+function copyCells(from: DataView, at: number, into: Uint32Array, first: number, end: number): void {
+  for (let i = first, next = at; i < end; i++, next += 4) into[i] = from.getUint32(next);
+}

@@ -11,13 +11,9 @@
 
 import type { FirstError } from "../base/first-error.ts";
 import type { IommuRegion } from "../memory/iommu-region.ts";
-import type { RawRunVisitor } from "../tce/run.ts";
 import { permOf } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { WindowGeometry } from "./window-geometry.ts";
-
-/** Thrown to leave a table's loop over a list, of which it may have stored more than it has told. */
-const INTERRUPTED = new Error("a callback changed the window during a list");
 
 /**
  * Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before.
@@ -47,15 +43,6 @@ export function fillEntries(
   lo: number,
   errors: FirstError,
 ): number {
-  // Drivers that unmap single pages do so with this call: it costs what a put costs.
-  if (count === 1 && index < window.geometry.entries) {
-    try {
-      putEntry(window, index, hi, lo);
-    } catch (error) {
-      errors.keep(error);
-    }
-    return 1;
-  }
   const { geometry, table, iommu } = window;
   let stored = 0;
   let first = index;
@@ -91,35 +78,50 @@ export function putEntries(
 ): number {
   const { geometry, table, iommu } = window;
   let stored = 0;
-  let next = index;
-  const tell: RawRunVisitor = (first, pages, hi, lo, step) => {
-    stored += pages;
-    if (!iommu.isHeard) return;
-    next = first + pages;
+  let first = index;
+  for (;;) {
+    const pages = geometry.piece(first, count - stored);
+    if (pages === 0) return stored;
+    let done = table!.putStretch(first, words, stored, stored + pages);
+    if (iommu.isHeard) {
+      if (table!.isRun) {
+        const at = stored * 2;
+        try {
+          notifyRun(iommu, geometry, first, done, words[at]!, words[at + 1]!, table!.step);
+        } catch (error) {
+          errors.keep(error);
+        }
+      } else {
+        done = notifyEntries(window, first, words.subarray(stored * 2, (stored + done) * 2), errors);
+      }
+    }
+    stored += done;
+    if (window.geometry !== geometry || window.table !== table) return stored;
+    first = geometry.wrapped(first + done);
+  }
+}
+
+/**
+ * Notifies of stored entries that are no run, one by one.
+ *
+ * @returns of how many, before a callback changed something
+ */
+function notifyEntries(window: DmaWindow, first: number, words: Uint32Array, errors: FirstError): number {
+  const { iommu } = window;
+  const { page, maskHi, maskLo } = window.geometry;
+  const count = words.length / 2;
+  for (let i = 0; i < count; i++) {
     const { changes } = iommu;
+    const lo = words[i * 2 + 1]!;
     try {
-      notifyRun(iommu, geometry, first, pages, hi, lo, step);
+      iommu.notify(page, first + i, 1, words[i * 2]! & maskHi, lo & maskLo, permOf(lo));
     } catch (error) {
       errors.keep(error);
     }
-    // The run itself is one change.
-    if (iommu.changes !== ((changes + 1) | 0)) throw INTERRUPTED;
-  };
-  for (;;) {
-    try {
-      let first = next;
-      for (;;) {
-        const pages = geometry.piece(first, count - stored);
-        if (pages === 0) return stored;
-        table!.putList(first, stored === 0 ? words : words.subarray(stored * 2), pages, tell);
-        first = geometry.wrapped(first + pages);
-      }
-    } catch (error) {
-      if (error !== INTERRUPTED) throw error;
-    }
-    if (window.geometry !== geometry || window.table !== table) return stored;
-    next = geometry.wrapped(next);
+    // The entry itself is one change.
+    if (iommu.changes !== ((changes + 1) | 0)) return i + 1;
   }
+  return count;
 }
 
 /** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */

@@ -3,7 +3,6 @@ import { hiOf, loOf } from "../base/u64.ts";
 import { LEAF_SIZE, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, type Node } from "./nodes.ts";
-import type { RawRunVisitor } from "./run.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
@@ -33,6 +32,10 @@ export class TceTable extends TceView {
   protected owner: Owner;
   readonly #writer: TreeWriter;
   readonly #listRuns: ListRuns;
+  /** Did {@link putStretch} store a run? */
+  isRun = false;
+  /** Whether the values of that run grow by a page (1) or are equal (0). */
+  step = 0;
 
   constructor(shape: TceTableShape) {
     super(shape);
@@ -117,38 +120,38 @@ export class TceTable extends TceView {
     }
   }
 
-  /**
-   * Stores a list of entries from `first`: `words` holds the high and the low
-   * half of each. Linear and constant stretches are stored as runs, entries
-   * between them as they are.
-   *
-   * @param visit is called for each run when the stretch that it belongs to was stored
-   */
-  putList(first: number, words: Uint32Array, count: number, visit?: RawRunVisitor): void {
-    const runs = this.#listRuns;
-    for (let at = 0; at < count; ) {
-      const single = runs.find(words, at, count);
-      if (single > at) {
-        this.#putSingles(first, words, at, single);
-        if (visit !== undefined) {
-          for (let i = at; i < single; i++) visit(first + i, 1, words[i * 2]!, words[i * 2 + 1]!, 0);
-        }
-        at = single;
-      }
-      if (at === count) return;
-      const { count: length, step } = runs;
-      const hi = words[at * 2]!;
-      const lo = words[at * 2 + 1]!;
-      this.#write(first + at, length, hi, lo, step);
-      visit?.(first + at, length, hi, lo, step);
-      at += length;
-    }
+  /** Stores a list of entries from `first`: `words` holds the high and the low half of each. */
+  putList(first: number, words: Uint32Array, count: number): void {
+    for (let at = 0; at < count; ) at += this.putStretch(first + at, words, at, count);
   }
 
-  /** Stores entries `[from, to)` of a list whose first goes to entry `first`; no two neighbours are zero, or a run. */
+  /**
+   * Stores the beginning of the entries `[from, to)` of a list: the run that
+   * they begin with (linear or constant, of several entries), or what stands
+   * before the next run. {@link isRun} and {@link step} tell which.
+   *
+   * @param first where entry `from` of the list goes
+   * @param words the high and the low half of each entry of the list
+   * @returns how many entries were stored
+   */
+  putStretch(first: number, words: Uint32Array, from: number, to: number): number {
+    const runs = this.#listRuns;
+    const run = runs.find(words, from, to);
+    this.isRun = run === from;
+    if (run > from) {
+      this.#putSingles(first, words, from, run);
+      return run - from;
+    }
+    const { count } = runs;
+    this.step = runs.step;
+    this.#write(first, count, words[from * 2]!, words[from * 2 + 1]!, this.step);
+    return count;
+  }
+
+  /** Stores entries `[from, to)` of a list from entry `first` on; no two neighbours are zero, or a run. */
   #putSingles(first: number, words: Uint32Array, from: number, to: number): void {
     for (let at = from; at < to; ) {
-      const index = first + at;
+      const index = first + at - from;
       this.put(index, words[at * 2]!, words[at * 2 + 1]!);
       at++;
       // Behind it lies the rest of the leaf, if there is one.

@@ -178,19 +178,17 @@ export class CachedLookups {
       const values = Array.from({ length: count }, (_, i) =>
         random.below(30) === 0 ? this.#value() : BigInt.asUintN(64, start + BigInt(i) * stride),
       );
-      const told: bigint[] = [];
-      table.putList(
-        first,
-        Uint32Array.from(values.flatMap((value) => [hiOf(value), loOf(value)])),
-        count,
-        (from, pages, hi, lo, step) => {
-          same("the run told next", from, first + told.length);
-          const value = (BigInt(hi) << 32n) | BigInt(lo);
-          for (let i = 0; i < pages; i++) told.push(value + BigInt(i * step) * this.#size);
-          same("what is told last", table.get(from + pages - 1), told.at(-1));
-        },
-      );
-      same("the list told", told.join(), values.join());
+      const words = Uint32Array.from(values.flatMap((value) => [hiOf(value), loOf(value)]));
+      for (let at = 0; at < count; ) {
+        const stored = table.putStretch(first + at, words, at, count);
+        if (table.isRun) {
+          const step = BigInt(table.step) * this.#size;
+          const run = values.slice(at, at + stored).map((_, i) => values[at]! + BigInt(i) * step);
+          same("the run that was stored", values.slice(at, at + stored).join(), run.join());
+        }
+        at += stored;
+        same("what was stored last", table.get(first + at - 1), values[at - 1]);
+      }
       values.forEach((value, i) => {
         this.#flat.put(position + i, value);
       });

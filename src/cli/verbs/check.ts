@@ -2,7 +2,7 @@ import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
-import { formatFinding } from "../../check/findings/finding.ts";
+import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
 import {
   type AgainstCheckReport,
   againstReportToJson,
@@ -12,19 +12,24 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type CheckReport, checkReportToJson } from "../../check/trace-check.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
+import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   filterOption,
   momentOption,
-  outputOption,
   quietOption,
+  type RowForm,
+  rawCellsOption,
+  rowsOption,
   STATE_FILE,
   text,
   thresholdOptions,
 } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
+import { packageVersion } from "../package-files.ts";
+import { printRows } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 /** Thresholds as the command line has them. */
@@ -34,7 +39,8 @@ export interface ThresholdOptions extends CheckOptions {
 }
 
 export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm | "sarif";
+  readonly rawCells: boolean;
   readonly quiet: boolean;
   readonly filter: readonly string[];
   readonly against?: string | undefined;
@@ -58,7 +64,7 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);
   }
-  if (options.output === "json") print(toJson({ files: reports.map(checkReportToJson) }));
+  await printForPrograms(reports, reports.map(checkReportToJson), options);
   return statusOf(reports);
 }
 
@@ -82,8 +88,8 @@ async function checkPair(
       checkAgainst(trace, saved, { ...how, name, savedName, at: options.at }),
     ),
   );
-  if (options.output === "json") print(toJson({ files: [againstReportToJson(report)] }));
-  else {
+  await printForPrograms([report], [againstReportToJson(report)], options);
+  if (options.output === "human") {
     printReport(report, options.quiet);
     if (!options.quiet) print(againstText(report));
   }
@@ -106,6 +112,36 @@ export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOpt
   sweep: options.sweep,
 });
 
+const COLUMNS = [
+  "file",
+  "kind",
+  "severity",
+  "liobn",
+  "device",
+  "ioba",
+  "pages",
+  "count",
+  "events",
+  "lines",
+  "message",
+];
+
+/** Prints reports in a form for programs: whole ones, or a row for each finding. */
+async function printForPrograms(
+  reports: readonly CheckReport[],
+  json: readonly Record<string, unknown>[],
+  { output, rawCells }: CheckCommandOptions,
+): Promise<void> {
+  if (output === "json") print(toJson({ files: json }));
+  if (output === "sarif") print(toJson(reportsToSarif(reports, packageVersion())));
+  if (output === "jsonl" || output === "csv") {
+    const rows = reports.flatMap(({ file, findings }) =>
+      findings.map((finding) => ({ file, ...findingToJson(finding) })),
+    );
+    await printRows(rows, COLUMNS, { output, rawCells });
+  }
+}
+
 /** 2 if anything is wrong, 3 if there are only leaks and warnings. */
 function statusOf(reports: readonly CheckReport[]): number {
   const findings = reports.flatMap((report) => report.findings);
@@ -114,9 +150,10 @@ function statusOf(reports: readonly CheckReport[]): number {
 }
 
 function printReport(report: CheckReport, quiet: boolean): void {
-  for (const finding of report.findings) {
+  for (const [i, finding] of report.findings.entries()) {
     const colour = finding.severity === "error" ? colors.red : colors.yellow;
-    print(formatFinding(report.file, finding, colour));
+    // `shrink --finding` takes the number.
+    print(`${formatFinding(report.file, finding, colour)} [${i + 1}]`);
   }
   if (quiet) return;
   print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
@@ -190,7 +227,8 @@ export const verb: Verb = defineVerb({
   options: [
     ...thresholdOptions(),
     filterOption(),
-    outputOption(),
+    rowsOption("sarif"),
+    rawCellsOption(),
     ...machineOptions(),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
@@ -199,6 +237,7 @@ export const verb: Verb = defineVerb({
   examples: [
     "check qemu.log",
     "check --ram 4G --output json qemu.log.gz",
+    "check --output sarif --out check.sarif qemu.log",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
     "check --against vm.mig qemu.log",
     "check --window 0x80000000=0x20000000+256M,4K qemu.log",

@@ -6,13 +6,13 @@ import { formatCount } from "../../base/units.ts";
 import type { ConversionSummary } from "../../check/whole/conversion.ts";
 import { writeTable, writeTimeline } from "../../check/whole/tables.ts";
 import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
-import { CSV, JSON_LINES, textWriter } from "../../formats/table/text-rows.ts";
+import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
 import { withInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { NewFile } from "../new-file.ts";
-import { filterOption, flag, quietOption, text } from "../options.ts";
+import { filterOption, flag, quietOption, rawCellsOption, text } from "../options.ts";
 import { Exit, printError } from "../output.ts";
 import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
@@ -23,6 +23,7 @@ export interface ConvertOptions {
   readonly filter: readonly string[];
   readonly force: boolean;
   readonly quiet: boolean;
+  readonly rawCells: boolean;
 }
 
 type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folder";
@@ -74,7 +75,8 @@ export async function convert(input: string, output: string, options: ConvertOpt
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), { ...read, filter });
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
-      const open = (columns: readonly Column[]): TableWriter => writerOf(make(), form, columns);
+      const open = (columns: readonly Column[]): TableWriter =>
+        writerOf(make(), form, columns, options.rawCells);
       return writeTable(data, open, { ...read, filter, table, run: column });
     });
     file!.commit();
@@ -143,9 +145,9 @@ function partitionOf(folder: string, run: string): string {
   return path.join(folder, `run=${run}`);
 }
 
-function writerOf(path: string, form: Form, columns: readonly Column[]): TableWriter {
+function writerOf(path: string, form: Form, columns: readonly Column[], isRaw: boolean): TableWriter {
   if (form === "jsonl") return textWriter(JSON_LINES, appender(path));
-  if (form === "csv") return textWriter(CSV, appender(path));
+  if (form === "csv") return textWriter(isRaw ? RAW_CSV : CSV, appender(path));
   if (form === "parquet") return new ParquetFile(path, columns);
   return new ParquetParts(path, columns);
 }
@@ -199,6 +201,7 @@ export const verb: Verb = defineVerb({
       "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
     ],
   ],
+  printsNothing: true,
   options: [
     text("--table <name>", "one row for each event, or for each mapping with its end")
       .choices(["events", "mappings"])
@@ -206,6 +209,7 @@ export const verb: Verb = defineVerb({
     text("--run <name>", "name of the recording in the table (default: that of the file)"),
     filterOption(),
     flag("-f, --force", "overwrite what exists"),
+    rawCellsOption(),
     quietOption("print errors only"),
   ],
   examples: [

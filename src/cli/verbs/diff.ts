@@ -1,21 +1,55 @@
+import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import { formatCount } from "../../base/units.ts";
 import { type Moment, parseMoment } from "../../check/state/moment.ts";
-import { changeToJson, diffStates, entryText, type WindowState } from "../../check/state/window-state.ts";
+import {
+  changeToJson,
+  diffStates,
+  entryText,
+  type WindowChange,
+  type WindowState,
+} from "../../check/state/window-state.ts";
 import { windowsAtMoments } from "../../check/whole/windows-at.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
-import { outputOption } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { flag, quietOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
+import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf } from "../windows.ts";
 
 interface DiffOptions extends MachineOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm;
+  readonly rawCells: boolean;
+  readonly exitCode: boolean;
+  readonly quiet: boolean;
 }
 
-/** `diff FILE@A FILE@B`: what changed between two moments; exit 0 also when something did. */
+/** Exit statuses of `diff --exit-code`, as those of diff(1). */
+const DiffExit = { SAME: 0, DIFFERENT: 1, TROUBLE: 2 } as const;
+
+const COLUMNS = ["what", "liobn", "ioba", "pages", "before", "after"];
+
+/** `diff FILE@A FILE@B`: what changed between two moments; exit 0 also when something did, without `--exit-code`. */
 async function diff(a: string, b: string, options: DiffOptions): Promise<number> {
+  if (!options.exitCode) {
+    await printDiff(a, b, options);
+    return Exit.OK;
+  }
+  try {
+    return (await printDiff(a, b, options)) ? DiffExit.DIFFERENT : DiffExit.SAME;
+  } catch (error) {
+    if (!(error instanceof IommuError)) throw error;
+    printError(`spapr-iommu: ${error.message}`);
+    return DiffExit.TROUBLE;
+  }
+}
+
+/** @returns whether anything changed */
+async function printDiff(a: string, b: string, options: DiffOptions): Promise<boolean> {
+  const { output, rawCells } = options;
   const windows = await windowsTold(options);
   const [first, second] = [parsePlace(a), parsePlace(b)];
   const [before, after] = (
@@ -26,9 +60,11 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
           ...(await statesOf(second.path, [second.moment], windows)),
         ]
   ) as [WindowState[], WindowState[]];
-  const changes: Record<string, unknown>[] = [];
+  const changes: Row[] = [];
+  const sum = new ChangeSum();
   diffStates(before.filter(isThere), after.filter(isThere), (change) => {
-    if (options.output === "json") changes.push(changeToJson(change));
+    sum.add(change);
+    if (output !== "human") changes.push(changeToJson(change));
     else if (change.what !== "entries") print(`${change.what}: ${titleOf(change.window)}`);
     else {
       const { window, ioba, pages } = change;
@@ -36,8 +72,42 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
       print(`${hex(window.liobn)} ${range}: ${entryText(change.before)} => ${entryText(change.after)}`);
     }
   });
-  if (options.output === "json") print(toJson(changes));
-  return Exit.OK;
+  if (output === "json") print(toJson(changes));
+  else if (output !== "human") await printRows(changes, COLUMNS, { output, rawCells });
+  else if (!options.quiet) print(sum.text);
+  return sum.changes > 0;
+}
+
+/** Counts changes, for the last line. */
+class ChangeSum {
+  /** Runs of entries, and windows that came, went or changed. */
+  changes = 0;
+  #windows = 0;
+  readonly #pages = { mapped: 0, unmapped: 0, replaced: 0 };
+
+  add(change: WindowChange): void {
+    this.changes++;
+    if (change.what !== "entries") {
+      this.#windows++;
+      return;
+    }
+    const [was, is] = [change.before, change.after].map((entry) => (entry & BigInt(TCE_PERM_MASK)) !== 0n);
+    this.#pages[was === is ? "replaced" : is === true ? "mapped" : "unmapped"] += change.pages;
+  }
+
+  get text(): string {
+    if (this.changes === 0) return "nothing changed";
+    const { mapped, unmapped, replaced } = this.#pages;
+    const count = (pages: number, what: string): string[] =>
+      pages === 0 ? [] : [`${formatCount(pages)} ${pages === 1 ? "page" : "pages"} ${what}`];
+    const windows = this.#windows === 1 ? "1 window" : `${formatCount(this.#windows)} windows`;
+    return [
+      ...count(mapped, "mapped"),
+      ...count(unmapped, "unmapped"),
+      ...count(replaced, "replaced"),
+      ...(this.#windows === 0 ? [] : [`${windows} created, removed or changed`]),
+    ].join(", ");
+  }
 }
 
 const statesOf = (
@@ -67,7 +137,18 @@ export const verb: Verb = defineVerb({
     ["<a>", "FILE, or FILE@MOMENT"],
     ["<b>", "FILE, or FILE@MOMENT"],
   ],
-  options: [...machineOptions(), outputOption()],
+  options: [
+    ...machineOptions(),
+    flag(
+      "--exit-code",
+      "exit like diff: 0 if nothing changed, 1 if something did, 2 if it could not be done",
+    ),
+    rowsOption(),
+    rawCellsOption(),
+    quietOption("no last line with the sum of the changes"),
+  ],
+  exitText:
+    "Exit status: 0 done, 1 could not be done, 63 not supported for this input; other ones with --exit-code.",
   examples: ["diff qemu.log@1000 qemu.log@2000", "diff before.mig after.mig", "diff qemu.log@12.5 vm.mig"],
   run: diff,
 });

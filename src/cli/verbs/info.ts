@@ -6,34 +6,42 @@ import { type WindowState, windowStateToJson } from "../../check/state/window-st
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { flag, momentOption, outputOption, STATE_FILE } from "../options.ts";
+import { flag, momentOption, type RowForm, rawCellsOption, rowsOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
+import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, windowsOf } from "../windows.ts";
 
 interface InfoOptions extends MachineOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm;
+  readonly rawCells: boolean;
   readonly at: Moment;
   readonly migration: boolean;
 }
+
+const COLUMNS = [
+  "liobn",
+  "busOffset",
+  "pageShift",
+  "entries",
+  "bypass",
+  "defWin",
+  "assumed",
+  "assumedParts",
+  "live",
+];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
   const states = await windowsOf(path, options.at, options);
   if (options.migration) return foretell(path, states, options);
-  if (options.output === "json") {
-    print(
-      toJson(
-        states.map((state) => ({
-          ...windowStateToJson(state),
-          assumed: state.assumed,
-          assumedParts: state.assumedParts,
-          live: state.table.validCount,
-        })),
-      ),
-    );
-    return Exit.OK;
-  }
+  const rows = states.map((state) => ({
+    ...windowStateToJson(state),
+    assumed: state.assumed,
+    assumedParts: state.assumedParts,
+    live: state.table.validCount,
+  }));
+  if (options.output !== "human") return printAll(rows, COLUMNS, options);
   let owner = "";
   for (const state of states.filter(isThere)) {
     const name = ownerOf(state.liobn);
@@ -54,7 +62,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
 }
 
 /** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
-function foretell(path: string, states: readonly WindowState[], options: InfoOptions): number {
+async function foretell(path: string, states: readonly WindowState[], options: InfoOptions): Promise<number> {
   const sure = states.filter((state) => !state.isGuess);
   const guessed = states.filter((state) => state.isGuess).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
@@ -64,18 +72,26 @@ function foretell(path: string, states: readonly WindowState[], options: InfoOpt
   const forecasts = forecastMigration(
     sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),
   );
-  if (options.output === "human") print(formatForecast(forecasts));
-  else {
-    print(
-      toJson(
-        forecasts.map((forecast) => ({
-          ...forecast,
-          liobn: hex(forecast.liobn),
-          busOffset: hex(forecast.busOffset),
-        })),
-      ),
-    );
+  if (options.output === "human") {
+    print(formatForecast(forecasts));
+    return Exit.OK;
   }
+  const rows = forecasts.map((forecast) => ({
+    ...forecast,
+    liobn: hex(forecast.liobn),
+    busOffset: hex(forecast.busOffset),
+  }));
+  return printAll(rows, Object.keys(rows[0] ?? {}), options);
+}
+
+/** Prints rows in a form for programs. */
+async function printAll(
+  rows: readonly Row[],
+  columns: readonly string[],
+  { output, rawCells }: InfoOptions,
+): Promise<number> {
+  if (output === "json") print(toJson(rows));
+  else if (output !== "human") await printRows(rows, columns, { output, rawCells });
   return Exit.OK;
 }
 
@@ -90,7 +106,8 @@ export const verb: Verb = defineVerb({
     momentOption(),
     ...machineOptions(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
-    outputOption(),
+    rowsOption(),
+    rawCellsOption(),
   ],
   examples: ["info qemu.log", "info --at 1000 qemu.log", "info --migration vm.mig"],
   run: info,

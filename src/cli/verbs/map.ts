@@ -1,32 +1,66 @@
 import Table from "cli-table3";
-import { hex64 } from "../../base/u64.ts";
+import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount, parseSize } from "../../base/units.ts";
 import type { Moment } from "../../check/state/moment.ts";
-import { forEachStateRun, type StateRun, stateToJson } from "../../check/state/window-state.ts";
+import {
+  forEachStateRun,
+  rawEntries,
+  type StateRun,
+  stateToJson,
+  type WindowState,
+} from "../../check/state/window-state.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { flag, momentOption, outputOption, STATE_FILE, value } from "../options.ts";
+import {
+  flag,
+  momentOption,
+  type RowForm,
+  rawCellsOption,
+  rowsOption,
+  STATE_FILE,
+  value,
+} from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawPieces } from "../raw-entries.ts";
+import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf, windowsOf } from "../windows.ts";
 
 interface MapOptions extends MachineOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm;
+  readonly rawCells: boolean;
   readonly at: Moment;
   readonly liobn: bigint | undefined;
   readonly raw: boolean;
 }
 
+const COLUMNS = [
+  "liobn",
+  "ioba",
+  "pages",
+  "pageShift",
+  "target",
+  "perm",
+  "certainty",
+  "inferredPages",
+  "sameTarget",
+];
+const RAW_COLUMNS = ["liobn", "index", "tce"];
 const PLAIN = { head: [], border: [] };
 
 /** `map FILE`: the mappings of the windows as runs. */
 async function map(path: string, options: MapOptions): Promise<number> {
   const states = await windowsOf(path, options.at, options, options.liobn);
-  if (options.raw) {
-    await printPieces(rawPieces(states, options.output));
+  const { output, raw, rawCells } = options;
+  if (output === "jsonl" || output === "csv") {
+    if (raw) await printRows(rawRows(states), RAW_COLUMNS, { output, rawCells });
+    else await printRows(states.filter(isThere).flatMap(rowsOf), COLUMNS, { output, rawCells });
     return Exit.OK;
   }
-  if (options.output === "json") {
+  if (raw) {
+    await printPieces(rawPieces(states, output));
+    return Exit.OK;
+  }
+  if (output === "json") {
     print(toJson(states.map(stateToJson)));
     return Exit.OK;
   }
@@ -52,6 +86,22 @@ async function map(path: string, options: MapOptions): Promise<number> {
 const certaintyText = ({ certainty, pages, inferredPages = pages }: StateRun): string =>
   inferredPages < pages ? `${formatCount(inferredPages)} inferred` : certainty;
 
+function rowsOf(state: WindowState): Row[] {
+  const rows: Row[] = [];
+  const { liobn, pageShift } = state;
+  forEachStateRun(state, (run) => {
+    rows.push({ liobn: hex(liobn), pageShift, ...run });
+  });
+  return rows;
+}
+
+function* rawRows(states: readonly WindowState[]): Generator<Row> {
+  for (const state of states) {
+    const liobn = hex(state.liobn);
+    for (const [index, tce] of rawEntries(state)) yield { liobn, index, tce };
+  }
+}
+
 export const verb: Verb = defineVerb({
   name: "map",
   summary: "the mappings of the windows as runs",
@@ -61,7 +111,8 @@ export const verb: Verb = defineVerb({
     momentOption(),
     ...machineOptions(),
     flag("--raw", "every entry that is not zero, as it is"),
-    outputOption(),
+    rowsOption(),
+    rawCellsOption(),
   ],
   examples: ["map qemu.log", "map --liobn 0x80000000 --at 12.5 qemu.log", "map --raw vm.mig"],
   run: map,

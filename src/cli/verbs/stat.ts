@@ -1,13 +1,15 @@
 import { formatCount } from "../../base/units.ts";
 import { measuresToJson, measureTrace } from "../../check/whole/measure-trace.ts";
 import { withInput } from "../input.ts";
-import { filterOption, outputOption, quietOption } from "../options.ts";
+import { filterOption, quietOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
+import { printRows, type Row } from "../rows.ts";
 import { printDmaGroup, printWindow } from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface StatOptions {
-  readonly output: "human" | "json";
+  readonly output: RowForm;
+  readonly rawCells: boolean;
   readonly filter: readonly string[];
   readonly quiet: boolean;
 }
@@ -17,8 +19,14 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
   const { filter, quiet } = options;
   const measures = await withInput(path, quiet, (data, read) => measureTrace(data, { ...read, filter }));
   for (const { line, message } of measures.gaps) printWarning(`${measures.file}:${line}`, message);
-  if (options.output === "json") {
-    print(toJson(measuresToJson(measures)));
+  const { output, rawCells } = options;
+  if (output !== "human") {
+    const json = measuresToJson(measures);
+    if (output === "json") print(toJson(json));
+    else {
+      const rows = (json.windows ?? json.devices) as readonly Row[];
+      await printRows(rows, Object.keys(rows[0] ?? {}), { output, rawCells });
+    }
     return Exit.OK;
   }
   const { file, events, seconds } = measures;
@@ -39,7 +47,7 @@ export const verb: Verb = defineVerb({
       "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
     ],
   ],
-  options: [filterOption(), outputOption(), quietOption("no progress bar")],
+  options: [filterOption(), rowsOption(), rawCellsOption(), quietOption("no progress bar")],
   examples: ["stat qemu.log", "stat --filter dma_map_sg --output json trace.txt"],
   run: stat,
 });

@@ -1,4 +1,5 @@
 import { toBig } from "../../base/u64.ts";
+import { csvCell } from "./csv-cell.ts";
 import type { ColumnType, RowBuffer, TableWriter } from "./row-buffer.ts";
 
 /**
@@ -38,22 +39,34 @@ export const JSON_LINES: TextForm = {
   },
 };
 
-/**
- * RFC 4180 with a header line, but line ends of one byte; cells that are empty are empty.
- *
- * @public
- */
-export const CSV: TextForm = {
+const csv = (isRaw: boolean): TextForm => ({
   header: (rows) => `${rows.columns.map(({ name }) => name).join(",")}\n`,
   line(rows, row) {
     let line = "";
     for (let column = 0; column < rows.columns.length; column++) {
       if (column > 0) line += ",";
-      if (rows.isFilled(column, row)) line += csvCell(rows, column, row, rows.columns[column]!.type);
+      if (!rows.isFilled(column, row)) continue;
+      const { type } = rows.columns[column]!;
+      line += type === "text" ? csvCell(rows.text(column, row), isRaw) : numberCell(rows, column, row, type);
     }
     return `${line}\n`;
   },
-};
+});
+
+/**
+ * RFC 4180 with a header line, but line ends of one byte; cells that are empty
+ * are empty. A text that a spreadsheet would run as a formula has an apostrophe before it.
+ *
+ * @public
+ */
+export const CSV: TextForm = csv(false);
+
+/**
+ * {@link CSV} with all texts as they are.
+ *
+ * @public
+ */
+export const RAW_CSV: TextForm = csv(true);
 
 /** Text is collected up to this length before it is written. */
 const FLUSH_LENGTH = 1 << 20;
@@ -89,12 +102,6 @@ function jsonCell(rows: RowBuffer, column: number, row: number, type: ColumnType
   const hi = rows.hi(column, row);
   const isSafe = type === "boolean" || hi <= MAX_SAFE_HI || hi > 0xffff_ffff - MAX_SAFE_HI;
   return isSafe ? digits : `"${digits}"`;
-}
-
-function csvCell(rows: RowBuffer, column: number, row: number, type: ColumnType): string {
-  if (type !== "text") return numberCell(rows, column, row, type);
-  const text = rows.text(column, row);
-  return /[",\r\n]/.test(text) || text === "" ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function numberCell(rows: RowBuffer, column: number, row: number, type: ColumnType): string {

@@ -1,0 +1,81 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import process from "node:process";
+import colors from "picocolors";
+import { IommuError } from "../base/errors.ts";
+import { NewFile } from "./new-file.ts";
+
+/** Options that all verbs have. */
+export interface TerminalOptions {
+  readonly color: "auto" | "always" | "never";
+  readonly out?: string | undefined;
+  readonly verbose: boolean;
+}
+
+/** Writes text, and calls back when its reader has taken it. */
+type Write = (text: string, done: (error?: Error | null) => void) => void;
+
+const toStandardOutput: Write = (text, done) => {
+  process.stdout.write(text, done);
+};
+
+let write: Write = toStandardOutput;
+let isVerbose = false;
+
+/** Writes to standard output, or to what `--out` names. */
+export const writeOut: Write = (text, done) => write(text, done);
+
+/** Does `--verbose` want to know how a verb does its work? */
+export const verbose = (): boolean => isVerbose;
+
+/**
+ * Runs a verb whose output goes where the options say: in colour or not, to a
+ * file that is there when it is complete, or to standard output.
+ *
+ * @throws IommuError BAD_FILE if the file cannot be written
+ */
+export async function onTerminal(options: TerminalOptions, run: () => Promise<number>): Promise<number> {
+  const { out } = options;
+  const before = { ...colors };
+  const file = out === undefined || out === "-" ? undefined : new NewFile(out, true);
+  // A terminal is what colours are for; of a file nobody knows how it is read.
+  const isColoured = options.color === "auto" ? colors.isColorSupported && file === undefined : undefined;
+  Object.assign(colors, colors.createColors(isColoured ?? options.color === "always"));
+  isVerbose = options.verbose;
+  try {
+    return await (file === undefined ? run() : intoFile(file, out!, run));
+  } finally {
+    isVerbose = false;
+    Object.assign(colors, before);
+  }
+}
+
+async function intoFile(file: NewFile, name: string, run: () => Promise<number>): Promise<number> {
+  const fd = attempt(name, () => openSync(file.path, "w"));
+  write = (text, done) => {
+    attempt(name, () => writeSync(fd, text));
+    done();
+  };
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
+  try {
+    const status = await run();
+    close();
+    file.commit();
+    return status;
+  } finally {
+    write = toStandardOutput;
+    close();
+    file.discard();
+  }
+}
+
+function attempt<Result>(name: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (cause) {
+    throw new IommuError("BAD_FILE", `${name}: ${(cause as Error).message}`, { out: name }, { cause });
+  }
+}

@@ -1,0 +1,223 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { allCommands, SUMMARY } from "../../src/cli/command-line.ts";
+import { manPage } from "../../src/cli/man-page.ts";
+import { EXIT_TEXT } from "../../src/cli/output.ts";
+import { csvCell } from "../../src/formats/table/csv-cell.ts";
+import { cli } from "./cli.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const trace = (name: string): string => path.join(ROOT, "test/corpus/traces", name);
+const PLANTED = trace("dma-ppc64le-linux612-planted.txt.gz");
+const BOOT = trace("pgsz-256m-linux61.log.gz");
+const folder = mkdtempSync(path.join(tmpdir(), "terminal-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = (name: string): string => path.join(folder, name);
+const ESCAPE = "\u001b";
+
+describe("--out", () => {
+  it("writes what would be printed, and nothing else is left", async () => {
+    const printed = await cli(["check", PLANTED]);
+    const written = await cli(["check", PLANTED, "-o", inFolder("check.txt")]);
+    expect(written).toEqual({ ...printed, stdout: "" });
+    expect(readFileSync(inFolder("check.txt"), "utf8")).toBe(printed.stdout);
+    expect(readdirSync(folder)).toEqual(["check.txt"]);
+    expect((await cli(["check", PLANTED, "--out", "-"])).stdout).toBe(printed.stdout);
+  });
+
+  it("leaves what was there when the verb fails", async () => {
+    writeFileSync(inFolder("old.txt"), "old");
+    const { status } = await cli(["map", "--liobn", "7", BOOT, "-o", inFolder("old.txt")]);
+    expect(status).toBe(1);
+    expect(readFileSync(inFolder("old.txt"), "utf8")).toBe("old");
+    const missing = inFolder("none/out.txt");
+    const { stderr } = await cli(["info", BOOT, "-o", missing]);
+    expect(stderr).toContain(`${missing}: there is no folder`);
+    expect(existsSync(missing)).toBe(false);
+  });
+});
+
+describe("--color", () => {
+  it.each([
+    { color: "always", coloured: true },
+    { color: "never", coloured: false },
+    { color: "auto", coloured: false },
+  ])("$color", async ({ color, coloured }) => {
+    const { stdout } = await cli(["check", PLANTED, "--color", color]);
+    expect(stdout.includes(ESCAPE)).toBe(coloured);
+  });
+
+  it("is that of the call alone", async () => {
+    await cli(["check", PLANTED, "--color", "always"]);
+    expect((await cli(["check", PLANTED])).stdout).not.toContain(ESCAPE);
+  });
+});
+
+describe("--verbose", () => {
+  it("says how much was read", async () => {
+    expect((await cli(["check", "-v", BOOT])).stderr).toMatch(
+      /log\.gz: [0-9.]+ MB read in [0-9.]+ s, \d+ MB\/s/,
+    );
+    expect((await cli(["check", BOOT])).stderr).toBe("");
+  });
+});
+
+/** A value of JSON, whatever it is. */
+type Json = { readonly [name: string]: Json } & readonly Json[];
+
+/** Lines of a CSV text without quoted line ends. */
+const csvRows = (text: string): string[] => text.trimEnd().split("\n");
+
+describe("--output", () => {
+  it.each([
+    { args: ["check", PLANTED], rowsOf: (json: Json) => json.files![0]!.findings },
+    { args: ["map", BOOT], rowsOf: (json: Json) => json.flatMap(({ runs }: Json) => runs!) },
+    { args: ["info", BOOT], rowsOf: (json: Json) => json },
+    { args: ["info", "--migration", BOOT], rowsOf: (json: Json) => json },
+    { args: ["diff", `${BOOT}@500`, `${BOOT}@1200`], rowsOf: (json: Json) => json },
+    { args: ["stat", BOOT], rowsOf: (json: Json) => json.windows },
+    { args: ["stat", PLANTED], rowsOf: (json: Json) => json.devices },
+    {
+      args: ["map", "--raw", BOOT],
+      rowsOf: (json: Json) =>
+        json.flatMap(({ tces }: Json) => tces!.map(([index, tce]: Json) => ({ index, tce }))),
+    },
+  ])("of $args.0 has a row for each item of the JSON: $args", async ({ args, rowsOf }) => {
+    const { stdout: json, status } = await cli([...args, "--output", "json"]);
+    const items = rowsOf(JSON.parse(json))!;
+    expect(items.length).toBeGreaterThan(0);
+    const lines = await cli([...args, "--output", "jsonl"]);
+    expect(lines.status).toBe(status);
+    const rows = lines.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(rows).toHaveLength(items.length);
+    for (const [i, row] of rows.entries()) expect(row).toMatchObject(items[i]!);
+    const csv = csvRows((await cli([...args, "--output", "csv"])).stdout);
+    expect(csv).toHaveLength(items.length + 1);
+    const columns = csv[0]!.split(",");
+    for (const name of Object.keys(rows[0])) expect(columns).toContain(name);
+  });
+
+  it("sarif names rule, level and lines of each finding", async () => {
+    const { findings } = JSON.parse((await cli(["check", PLANTED, "--output", "json"])).stdout).files[0];
+    const { status, stdout } = await cli(["check", PLANTED, "--output", "sarif"]);
+    expect(status).toBe(2);
+    const { version, runs } = JSON.parse(stdout);
+    expect(version).toBe("2.1.0");
+    const [{ tool, results }] = runs;
+    expect(results).toHaveLength(findings.length);
+    for (const [i, { kind, severity, message, lines }] of findings.entries()) {
+      const result = results[i];
+      expect(tool.driver.rules[result.ruleIndex].id).toBe(kind);
+      expect(result).toMatchObject({ ruleId: kind, level: severity, message: { text: message } });
+      const places = [...result.locations, ...(result.relatedLocations ?? [])];
+      expect(places.map((place: Json) => place.physicalLocation!.region!.startLine)).toEqual(
+        lines.slice(0, 20),
+      );
+    }
+  });
+
+  it("sarif names byte offsets of what has no lines", async () => {
+    const file = trace("simple-killed-under-load-nvme-e1000-linux61.simple.gz");
+    const { results } = JSON.parse((await cli(["check", file, "--output", "sarif"])).stdout).runs[0];
+    expect(results[0].locations[0].physicalLocation.region).toMatchObject({ byteLength: 0 });
+  });
+});
+
+describe("csvCell", () => {
+  it.each([
+    { text: "=1+2", cell: "'=1+2", raw: "=1+2" },
+    { text: "+a", cell: "'+a", raw: "+a" },
+    { text: "-a", cell: "'-a", raw: "-a" },
+    { text: '@a,"b"', cell: `"'@a,""b"""`, raw: '"@a,""b"""' },
+    { text: "\t=1", cell: "'\t=1", raw: "\t=1" },
+    { text: "plain", cell: "plain", raw: "plain" },
+    { text: "", cell: '""', raw: '""' },
+    { text: "two\nlines", cell: '"two\nlines"', raw: '"two\nlines"' },
+  ])("$text", ({ text, cell, raw }) => {
+    expect(csvCell(text, false)).toBe(cell);
+    expect(csvCell(text, true)).toBe(raw);
+  });
+});
+
+describe("diff --exit-code", () => {
+  it.each([
+    { a: `${BOOT}@500`, b: `${BOOT}@1200`, status: 1, plain: 0 },
+    { a: BOOT, b: BOOT, status: 0, plain: 0 },
+    { a: BOOT, b: "no-such-file", status: 2, plain: 1 },
+  ])("exits $status", async ({ a, b, status, plain }) => {
+    expect((await cli(["diff", "--exit-code", a, b])).status).toBe(status);
+    expect((await cli(["diff", a, b])).status).toBe(plain);
+  });
+
+  it("sums up what changed", async () => {
+    const { stdout } = await cli(["diff", `${BOOT}@300`, `${BOOT}@1200`]);
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/\d pages? mapped/);
+    expect((await cli(["diff", BOOT, BOOT])).stdout).toBe("nothing changed\n");
+    expect((await cli(["diff", "--quiet", BOOT, BOOT])).stdout).toBe("");
+  });
+});
+
+describe("findings", () => {
+  it("have numbers, which shrink takes", async () => {
+    const file = trace("faults-stray-dma-e1000-nvme-linux61.log.gz");
+    const lines = (await cli(["check", "--quiet", file])).stdout.trimEnd().split("\n");
+    expect(lines.map((line) => /\[(\d+)\]$/.exec(line)?.[1])).toEqual(lines.map((_, i) => String(i + 1)));
+    const { stderr } = await cli(["shrink", "--finding", "1", file]);
+    expect(lines[0]).toContain(stderr.split(":")[0]);
+  });
+});
+
+const commands = await allCommands();
+
+describe("help", () => {
+  it.each(commands)("of $verb.name ends with examples and exit statuses", async ({ verb }) => {
+    const { status, stdout } = await cli([verb.name, "--help"]);
+    expect(status).toBe(0);
+    for (const example of verb.examples) expect(stdout).toContain(`  spapr-iommu ${example}\n`);
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^Exit status: 0 /);
+  });
+
+  it("is the manual page, too (npm run man)", () => {
+    const page = manPage({ summary: SUMMARY, verbs: commands, exitText: EXIT_TEXT });
+    expect(readFileSync(path.join(ROOT, "man/spapr-iommu.1"), "utf8")).toBe(page);
+  });
+});
+
+describe("--completion", () => {
+  it.each([
+    { words: ["c"], replies: ["check", "convert"] },
+    { words: ["check", "--out"], replies: ["--output", "--out"] },
+    { words: ["check", "--output", ""], replies: ["human", "json", "jsonl", "csv", "sarif"] },
+    { words: ["run", "--color", "al"], replies: ["always"] },
+  ])("completes $words in bash", async ({ words, replies }) => {
+    const script = inFolder("completion.bash");
+    writeFileSync(script, (await cli(["--completion", "bash"])).stdout);
+    const typed = ["spapr-iommu", ...words].map((word) => `'${word}'`).join(" ");
+    const program = `source ${script}; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _spapr_iommu; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const reply = execFileSync("bash", ["-c", program], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    expect(reply.trimEnd().split("\n")).toEqual(replies);
+  });
+
+  it.each(["zsh", "fish"])("has all verbs and options for %s", async (shell) => {
+    const { stdout } = await cli(["--completion", shell]);
+    for (const { verb, command } of commands) {
+      expect(stdout).toContain(verb.name);
+      for (const { long } of command.options) expect(stdout).toContain(long!.slice(2));
+    }
+  });
+
+  it("says which shells there are", async () => {
+    const { status, stderr } = await cli(["--completion", "tcsh"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("bash, zsh, fish");
+  });
+});
