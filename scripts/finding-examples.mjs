@@ -51,6 +51,13 @@ export const EXAMPLES = {
   "beyond-ram": { lines: [NEW, put("0x1000", "0x10000003")], options: ["--ram", "256M"] },
   "refused-call": { lines: [NEW, put("0x40000000", "0x2003", -4)] },
   mismatch: { lines: [NEW, put("0x1000", "0x2003"), xlate("0x1000", "0x5000", 3)] },
+  "map-failed": {
+    lines: [
+      "vfio_listener_region_add_ram region_add [ram] 0x0 - 0xbffff [0x7fa0c2400000]",
+      "qemu-kvm: VFIO_MAP_DMA failed: Cannot allocate memory",
+      "qemu-kvm: vfio_dma_map(0x55d0c1f2f000, 0x100000000, 0x380000000, 0x7fa182400000) = -12 (Cannot allocate memory)",
+    ],
+  },
   "size-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 2048, "TO_DEVICE")] },
   "direction-mismatch": { lines: [map(1000, 4096, "TO_DEVICE", 5000), unmap(1000, 4096, "FROM_DEVICE")] },
   "double-unmap": {
@@ -67,6 +74,22 @@ export const EXAMPLES = {
       unmap(1000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
       map(2000, 4096, "FROM_DEVICE", 6000),
       unmap(2000, 4096, "FROM_DEVICE", "SKIP_CPU_SYNC"),
+    ],
+  },
+  "assumed-geometry": {
+    lines: [
+      NEW,
+      put("0x20001000", "0x7003"),
+      put("0x20002000", "0x9003"),
+      xlate("0x1000", "0x7000", 3),
+      xlate("0x2000", "0x9000", 3),
+    ],
+  },
+  "inferred-contradicted": {
+    lines: [
+      NEW,
+      "spapr_iommu_pci_indirect liobn=0x80000000 ioba=0x1000 tcelist=0x2460000 iobaN=0x3 tceN=0x203003 ret=0",
+      xlate("0x2000", "0xbeef000", 3),
     ],
   },
   "lost-events": {

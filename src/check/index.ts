@@ -23,8 +23,10 @@ export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
+export type { HostWindow } from "./qemu/host-side.ts";
+export type { Mismatch } from "./rebuild/mismatch.ts";
 export type { EntryClasses } from "./rebuild/rebuilt-window.ts";
-export type { Mismatch, RebuildCounts } from "./rebuild/verdicts.ts";
+export type { RebuildCounts } from "./rebuild/verdicts.ts";
 export type { WindowRecord } from "./rebuild/window-records.ts";
 export { type CheckReport, checkReportToJson } from "./report.ts";
 export {
@@ -51,6 +53,7 @@ export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts
 export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
 export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts";
 export type { FilterOptions, InputOptions, ReadInputOptions } from "./whole/input-options.ts";
+export { knownWindows } from "./whole/known-windows.ts";
 export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
 export { reportsToSarif } from "./whole/sarif.ts";
 export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
@@ -62,4 +65,4 @@ export {
   writeTable,
   writeTimeline,
 } from "./whole/tables.ts";
-export { windowsAt, windowsAtMoments } from "./whole/windows-at.ts";
+export { type WindowsAtOptions, windowsAt, windowsAtMoments } from "./whole/windows-at.ts";

@@ -2,6 +2,7 @@ import { hex } from "../base/u64.ts";
 import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type Finding, findingToJson } from "./findings/finding.ts";
 import type { Judged, NotJudged } from "./findings/judged.ts";
+import { type HostWindow, hostWindowToJson } from "./qemu/host-side.ts";
 import type { WindowRecord } from "./rebuild/window-records.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface CheckReport {
   readonly judged: Judged;
   readonly notJudged: readonly NotJudged[];
   readonly windows: readonly WindowRecord[];
+  /** Windows of the host, if the trace shows its side. */
+  readonly hostWindows?: readonly HostWindow[] | undefined;
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
   readonly droppedFindings: number;
@@ -31,10 +34,11 @@ export interface CheckReport {
  * @public
  */
 export function checkReportToJson(report: CheckReport): Record<string, unknown> {
-  const { windows, findings, droppedFindings, ...rest } = report;
+  const { windows, hostWindows, findings, droppedFindings, ...rest } = report;
   return {
     ...rest,
     windows: windows.map(windowToJson),
+    ...(hostWindows === undefined ? {} : { hostWindows: hostWindows.map(hostWindowToJson) }),
     findings: findings.map(findingToJson),
     ...(droppedFindings === 0 ? {} : { droppedFindings }),
   };
@@ -53,6 +57,6 @@ function windowToJson(record: WindowRecord): Record<string, unknown> {
     live,
     inferred,
     unknown,
-    ...(record.assumed ? { assumed: true } : {}),
+    ...(record.assumed ? { assumed: true, assumedParts: record.assumedParts } : {}),
   };
 }

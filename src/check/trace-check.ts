@@ -1,3 +1,4 @@
+import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap } from "../formats/trace/trace-reader.ts";
@@ -5,7 +6,7 @@ import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
 import type { Finding } from "./findings/finding.ts";
-import { judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import { assumedWindows, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
 import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
@@ -31,6 +32,8 @@ export interface TraceCheckContext {
   readonly filter?: EventFilter | undefined;
   /** Name of the hypervisor that made the trace. */
   readonly profile?: string | undefined;
+  /** What somebody knows of the windows. */
+  readonly windows?: readonly ToldWindow[] | undefined;
   /** Notified of each event of QEMU before it happens. */
   readonly onEvent?: (event: QemuTraceEvent) => void;
 }
@@ -52,11 +55,11 @@ export class TraceCheck {
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, onEvent }: TraceCheckContext = {},
+    { filter, profile, windows, onEvent }: TraceCheckContext = {},
   ) {
     this.#file = file;
     this.#findings = new TraceFindings(options);
-    this.rebuild = new Rebuild(profile, this.#findings);
+    this.rebuild = new Rebuild(profile, this.#findings, windows);
     this.#source = new TraceSource(file, {
       qemu: (event) => {
         if (filter !== undefined && !filter.qemu(event)) return;
@@ -69,6 +72,7 @@ export class TraceCheck {
           this.#lostAt.push(placeOfDma(event));
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
+      host: (event) => this.#findings.host(event),
       gap: (gap) => this.#gap(gap),
     });
   }
@@ -90,7 +94,7 @@ export class TraceCheck {
     this.#source.end();
     this.rebuild.end();
     this.#findings.end(this.#source.events);
-    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0 } = this.#source.counts;
+    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0, hostEvents = 0 } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
     this.#dma?.end({ cpus, entries, lines: events + other + damaged });
     if (lostMarkers > 0)
@@ -109,9 +113,11 @@ export class TraceCheck {
       verified: verifiedOf(counts),
       mismatches: counts.mismatches - this.#retractedMismatches,
       judged:
-        this.#dma?.judged(events) ?? judgedWindows(events, this.#findings.windows.length, verifiedOf(counts)),
+        this.#dma?.judged(events) ??
+        judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
       notJudged: this.#notJudged(),
       windows: this.#findings.windows,
+      hostWindows: hostEvents > 0 ? this.#findings.hostWindows : undefined,
       findings: [...log.findings, ...dmaFindings],
       droppedFindings: log.dropped + (this.#dma?.log.dropped ?? 0),
     };
@@ -123,6 +129,7 @@ export class TraceCheck {
     const { undetermined, learned } = this.rebuild.counts;
     return [
       ...(this.#dma?.notJudged() ?? []),
+      ...assumedWindows(this.#findings.windows),
       ...thatOccur([
         { count: undetermined, reason: "answers about windows of which the trace shows too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },

@@ -75,6 +75,9 @@ export async function withInput<Result>(
   }
 }
 
+/** Op scripts are distinguished from traces by their names, also where their first line is no header. */
+export const isScriptName = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
+
 /** What is not there is reported by who reads it. */
 const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;

@@ -19,11 +19,15 @@ export const flag = (flags: string, what: string): Option => new Option(flags, w
 /** An option with a text as its value. */
 export const text = (flags: string, what: string): Option => new Option(flags, what);
 
-/** An option with a value; an error of its parser is reported with the option's name. */
-export const value = (flags: string, what: string, parse: (text: string) => unknown): Option =>
-  new Option(flags, what).argParser((given) => {
+/** An option with a value (and what the same option had before); an error of its parser is reported with the option's name. */
+export const value = (
+  flags: string,
+  what: string,
+  parse: (text: string, before: unknown) => unknown,
+): Option =>
+  new Option(flags, what).argParser((given, before: unknown) => {
     try {
-      return parse(given);
+      return parse(given, before);
     } catch (error) {
       if (error instanceof IommuError) throw new InvalidArgumentError(`${error.message}.`);
       throw error;

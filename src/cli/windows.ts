@@ -4,16 +4,27 @@ import { formatCount, formatSize } from "../base/units.ts";
 import type { Moment } from "../check/state/moment.ts";
 import type { WindowState } from "../check/state/window-state.ts";
 import { windowsAt } from "../check/whole/windows-at.ts";
-import { withInput } from "./input.ts";
+import { isScriptName, withInput } from "./input.ts";
+import { type MachineOptions, windowsTold } from "./machine-options.ts";
 
 /**
  * The windows of a file at a moment.
  *
+ * @param machine what is known of the windows
  * @param liobn only this one
  * @throws IommuError BAD_ARGUMENT if there is no such window; see {@link windowsAt}
  */
-export async function windowsOf(path: string, at: Moment, liobn?: bigint): Promise<WindowState[]> {
-  const states = await withInput(path, false, (data, options) => windowsAt(data, at, options));
+export async function windowsOf(
+  path: string,
+  at: Moment,
+  machine: MachineOptions,
+  liobn?: bigint,
+): Promise<WindowState[]> {
+  const windows = await windowsTold(machine);
+  const isScript = isScriptName(path) || undefined;
+  const states = await withInput(path, false, (data, options) =>
+    windowsAt(data, at, { ...options, windows, isScript }),
+  );
   if (liobn === undefined) return states;
   const found = states.filter((state) => BigInt(state.liobn) === liobn);
   if (found.length > 0) return found;
@@ -26,7 +37,11 @@ export const isThere = (state: WindowState): boolean => state.entries > 0;
 
 /** `LIOBN 0x80000000 at 0x0000000000000000, 65,536 pages of 4 KiB`. */
 export const titleOf = (state: WindowState): string =>
-  `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${formatCount(state.entries)} pages of ${formatSize(2 ** state.pageShift)}${state.assumed ? " (geometry assumed)" : ""}`;
+  `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${formatCount(state.entries)} pages of ${formatSize(2 ** state.pageShift)}${assumedText(state)}`;
+
+/** ` (start, size assumed)`, or nothing. */
+const assumedText = ({ assumedParts }: WindowState): string =>
+  assumedParts.length > 0 ? ` (${assumedParts.join(", ")} assumed)` : "";
 
 /** First and last bus address of pages. */
 export function rangeText(ioba: bigint, pages: number, shift: number): string {

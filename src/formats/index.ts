@@ -11,6 +11,7 @@ export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
+export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
 export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
 export type { DescribedSection, JsonObject, StreamDescription } from "./migration/description.ts";
@@ -43,6 +44,7 @@ export {
   type LinuxDmaEvent,
 } from "./trace/dma-event.ts";
 export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
+export type { HostEvent, HostEventKind } from "./trace/host-event.ts";
 export type { DamagedLine } from "./trace/line-reader.ts";
 export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
 export { traceReader } from "./trace/trace-formats.ts";

@@ -2,7 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
-import { formatMismatch } from "../check/rebuild/verdicts.ts";
+import { formatMismatch } from "../check/rebuild/mismatch.ts";
 import { TraceCheck } from "../check/trace-check.ts";
 import type { Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 

@@ -1,7 +1,8 @@
 import { hex, hex64 } from "../base/u64.ts";
+import type { Mismatch } from "../check/rebuild/mismatch.ts";
 import type { Rebuild } from "../check/rebuild/rebuild.ts";
 import type { EntryClasses } from "../check/rebuild/rebuilt-window.ts";
-import type { Mismatch, RebuildCounts } from "../check/rebuild/verdicts.ts";
+import type { RebuildCounts } from "../check/rebuild/verdicts.ts";
 import { forEachEntryRun } from "../check/windows/entry-runs.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 

@@ -16,7 +16,7 @@ export interface Finding {
   /** Device, where the trace names devices instead of windows. */
   readonly device: string | undefined;
   /** First bus address, undefined when no address is concerned. */
-  readonly ioba: bigint | undefined;
+  ioba: bigint | undefined;
   /** Pages from there on (of the window, or of 4 KiB), 0 when no address is concerned. */
   pages: number;
   /** Numbers of the events that prove it, in the order of the sentence in {@link message}; the first few of a group. */
@@ -45,7 +45,7 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
   const times = count > 1 ? ` (${formatCount(count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
-  const about = where + address === "" ? "" : ` ${where}${address}:`;
+  const about = where + address === "" ? "" : ` ${(where + address).trimStart()}:`;
   return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
 }
 

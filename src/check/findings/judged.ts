@@ -4,6 +4,11 @@
  * @module
  */
 
+import { hex } from "../../base/u64.ts";
+
+/** Windows that are named of those of which something is assumed. */
+const MAX_NAMED = 4;
+
 /**
  * What was judged, in numbers.
  *
@@ -14,6 +19,8 @@ export interface Judged {
   readonly events: number;
   /** Windows; of Linux' recordings 0. */
   readonly windows: number;
+  /** Events of the host's side in a log of QEMU (`vfio_*`), and QEMU's messages of calls to the host that failed. */
+  readonly hostEvents: number;
   /** Recorded answers that were compared and are right. */
   readonly answers: number;
   /** Of Linux' recordings, else 0: devices, calls that mapped and unmapped, syncs, calls that failed, */
@@ -41,10 +48,11 @@ export interface NotJudged {
 }
 
 /** What was judged of QEMU's windows. */
-export const judgedWindows = (events: number, windows: number, answers: number): Judged => ({
+export const judgedWindows = (events: number, windows: number, answers: number, hostEvents = 0): Judged => ({
   events,
   windows,
   answers,
+  hostEvents,
   devices: 0,
   maps: 0,
   unmaps: 0,
@@ -53,6 +61,21 @@ export const judgedWindows = (events: number, windows: number, answers: number):
   alive: 0,
   alivePatterns: 0,
 });
+
+/** Windows of which something is assumed, and what. */
+export function assumedWindows(
+  windows: readonly { liobn: number; assumedParts: readonly string[] }[],
+): NotJudged[] {
+  const parts = new Map<number, string>();
+  for (const { liobn, assumedParts } of windows)
+    if (assumedParts.length > 0) parts.set(liobn, assumedParts.join(", "));
+  const named = [...parts].slice(0, MAX_NAMED).map(([liobn, what]) => `${hex(liobn)}: ${what}`);
+  const more = parts.size > MAX_NAMED ? ", …" : "";
+  const whose = parts.size === 1 ? "window whose" : "windows whose";
+  return thatOccur([
+    { count: parts.size, reason: `${whose} geometry is partly assumed (${named.join("; ")}${more})` },
+  ]);
+}
 
 /** Those of a list that there are any of. */
 export const thatOccur = (list: readonly NotJudged[]): NotJudged[] => list.filter(({ count }) => count > 0);

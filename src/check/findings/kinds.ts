@@ -44,10 +44,13 @@ export type FindingKind =
   | "beyond-ram"
   | "refused-call"
   | "mismatch"
+  | "map-failed"
   | "size-mismatch"
   | "direction-mismatch"
   | "double-unmap"
   | "missing-sync"
+  | "assumed-geometry"
+  | "inferred-contradicted"
   | "lost-events"
   | "truncated";
 
@@ -159,6 +162,15 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     advice:
       "Make sure that the trace is whole: a lost line can look like this. Then somebody is wrong: the hypervisor, the trace, or spapr-iommu. `exec --explain` and `shrink` make a small script of it for real QEMU.",
   },
+  "map-failed": {
+    severity: "error",
+    meaning:
+      "In a log of QEMU: the host refused what QEMU asked it for, such as to map memory for a device, to make a window or to register memory. The message has QEMU's reason.",
+    thresholds: [],
+    limits: "The same failure again is the same finding.",
+    advice:
+      "The device does not reach that memory. `Cannot allocate memory` is most often the limit of locked memory (`ulimit -l`, `spapr-iommu run memlock`); `No space left on device` the number of mappings of a container; `Invalid argument` a range that no window of the host has.",
+  },
   "size-mismatch": {
     severity: "error",
     meaning:
@@ -189,6 +201,26 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "A sync that has nothing to do leaves no line, so a device must have shown one before anything is said of it.",
     advice:
       "On machines whose caches are not coherent, and with bounce buffers, old data is read. Look for the branch in which the driver forgets the sync.",
+  },
+  "assumed-geometry": {
+    severity: "warning",
+    meaning:
+      "A trace of QEMU does not tell where a default or VIO window lies, and what it shows is not what is usual (bus address 0, 1 GiB for a bridge and 256 MiB for a VIO device, pages of 4 KiB): pages were mapped at one address and read at another offset, or calls beyond the usual end succeeded or were refused before it. What it does not show is assumed.",
+    thresholds: [],
+    limits:
+      "A window that looks as usual is only counted among what was not judged. One that a trace creates, saves or loads is told; so is one that `--window`, `--machine` or `--against` tells.",
+    advice:
+      "Check the numbers in the message against the machine (`info mtree -f` in QEMU's monitor shows them), and give what is right with `--window` or `--machine`.",
+  },
+  "inferred-contradicted": {
+    severity: "warning",
+    meaning:
+      "Of a list of TCEs a trace prints only the last one; the others are concluded from it, as if the list were linear. A translation or a read shows that one of them is another page.",
+    thresholds: [],
+    limits:
+      "Contradictions of one list are one finding. A fault on such an entry is a `dma-fault`, which says so.",
+    advice:
+      "Do not trust what is said of the pages of this list: `map` marks entries that are concluded. Nothing is wrong with the guest if it maps scattered pages by lists.",
   },
   "lost-events": {
     severity: "warning",

@@ -1,10 +1,14 @@
 import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
+import type { WindowGeometry } from "../../spapr/window-geometry.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import { CallRange, isStore, ListTce, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+
+/** Entries of a window that may be longer than is assumed; a table of them is as high as one of the usual length. */
+const OPEN_ENTRIES = 2 ** 21;
 
 /** How the life of a mapping ended. */
 export type Fate =
@@ -125,10 +129,10 @@ export class LifetimeTracker {
     const { window } = owned.rebuilt;
     const range = this.#range;
     range.read(event, window.page);
-    const first = window.indexOf(range.startHi, range.startLo);
-    const pages = storedPages(event, window.entries - first);
-    // Of a window whose end is not known, an address may lie outside of what we assume.
-    if (pages <= 0 || first + pages > owned.window.entries) return;
+    const pages = storedPages(event, window.entries - window.indexOf(range.startHi, range.startLo));
+    // Counted from where the window was taken to start first, which may be elsewhere by now.
+    const first = owned.geometry.indexOf(range.startHi, range.startLo);
+    if (pages <= 0 || first + pages > owned.length) return;
     const stamp = stampOf(event);
     const maps = permOf(event.tceLo) !== 0;
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", stamp);
@@ -198,7 +202,7 @@ export class LifetimeTracker {
   #dropWindow(liobn: number, fate: Fate, stamp: EventStamp | undefined): void {
     const owned = this.#windows.get(liobn);
     if (owned === undefined) return;
-    this.#endRange(owned, 0, owned.window.entries, fate, stamp);
+    this.#endRange(owned, 0, owned.length, fate, stamp);
     this.#windows.delete(liobn);
   }
 }
@@ -209,6 +213,10 @@ class OwnedWindow {
   readonly window: LifetimeWindow;
   /** By entry: 1 and the slot of its mapping in {@link #slots}; 0 if nothing is known to be mapped there. */
   readonly #owners: TceTable;
+  /** Of the window when it was first seen. */
+  readonly geometry: WindowGeometry;
+  /** Entries that are followed: more than are assumed, if they are not told. */
+  readonly length: number;
   readonly #slots: (Mapping | undefined)[] = [];
   readonly #free: number[] = [];
 
@@ -216,7 +224,9 @@ class OwnedWindow {
     const { liobn, busOffset, pageShift, entries } = rebuilt.window;
     this.rebuilt = rebuilt;
     this.window = { liobn, busOffset, pageShift, entries };
-    this.#owners = new TceTable({ length: entries, pageShift: 0 });
+    this.geometry = rebuilt.window.geometry;
+    this.length = rebuilt.evidence.size === "told" ? entries : Math.max(entries, OPEN_ENTRIES);
+    this.#owners = new TceTable({ length: this.length, pageShift: 0 });
   }
 
   add(mapping: Mapping): void {

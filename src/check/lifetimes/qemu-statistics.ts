@@ -118,6 +118,8 @@ export class TraceStatistics implements RebuildObserver {
   created(): void {}
   removing(): void {}
   mismatch(): void {}
+  contradicted(): void {}
+  moved(): void {}
 
   #collector(liobn: number): Collector {
     let collector = this.#windows.get(liobn);

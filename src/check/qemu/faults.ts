@@ -4,7 +4,7 @@ import { permOf } from "../../tce/tce.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { FindingLog, NewFinding } from "../findings/log.ts";
 import { type Place, placeOf, placeText } from "../findings/place.ts";
-import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Finds DMA without a mapping, and names the unmap that took it away. */
 export class FaultFindings {
@@ -27,7 +27,10 @@ export class FaultFindings {
     if (event.perm === 0) {
       // An entry that is known to be mapped cannot fault, unless a VIO table was cleared without a line.
       if (!same && known && rebuilt.window.isPci) return false;
-      this.#fault(event, rebuilt, index, same ? rebuilt.history.at(index) : undefined);
+      const list =
+        same || rebuilt.certainty(index) !== Certainty.INFERRED ? undefined : rebuilt.history.at(index);
+      if (list !== undefined) this.#onInferred(event, rebuilt, index, list);
+      else this.#fault(event, rebuilt, index, same ? rebuilt.history.at(index) : undefined);
       return false;
     }
     const unmap = known && permOf(table.lo) === 0 ? rebuilt.history.at(index) : undefined;
@@ -56,6 +59,15 @@ export class FaultFindings {
       kind: "dma-fault",
       places: [],
       message: "DMA to a page that is not mapped, and was not since the window or the trace began",
+    });
+  }
+
+  /** The entry was concluded from the last one of its list, and maps nothing. */
+  #onInferred(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, list: Place): void {
+    this.#add(event, rebuilt, index, list, {
+      kind: "dma-fault",
+      places: [],
+      message: `DMA to a page that is not mapped: that the list of ${placeText(list)} maps it was concluded from its last entry, which is all that is printed of it`,
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { HostEvent } from "../../formats/trace/host-event.ts";
+import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
@@ -8,15 +9,19 @@ import type { Finding } from "../findings/finding.ts";
 import { FindingLog } from "../findings/log.ts";
 import { type Place, placeOf } from "../findings/place.ts";
 import { askedPages } from "../rebuild/call-range.ts";
+import type { Mismatch } from "../rebuild/mismatch.ts";
 import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
-import type { Mismatch } from "../rebuild/verdicts.ts";
 import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
+import { GeometryFindings } from "./geometry.ts";
+import { HostSide, type HostWindow } from "./host-side.ts";
+import { InferredFindings } from "./inferred.ts";
 import { LeakFindings } from "./leaks.ts";
 import { MappingFindings } from "./mappings.ts";
+import { MismatchFindings } from "./mismatches.ts";
 import { WindowFindings } from "./windows.ts";
 
 /** Events between two looks at how many past unmaps are remembered. */
@@ -31,6 +36,10 @@ export class TraceFindings implements RebuildObserver {
   readonly #windowFindings: WindowFindings;
   readonly #leaks: LeakFindings;
   readonly #ram: RamFindings | undefined;
+  readonly #mismatches = new MismatchFindings(this.log);
+  readonly #inferred = new InferredFindings(this.log);
+  readonly #geometry = new GeometryFindings(this.log);
+  readonly #host = new HostSide(this.log);
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -43,6 +52,16 @@ export class TraceFindings implements RebuildObserver {
     this.#windowFindings = new WindowFindings(this.log, options);
     this.#leaks = new LeakFindings(this.log, options);
     this.#ram = options.ram === undefined ? undefined : new RamFindings(this.log, options.ram);
+  }
+
+  /** Windows of the host, as far as the trace tells of them. */
+  get hostWindows(): readonly HostWindow[] {
+    return this.#host.windows;
+  }
+
+  /** Takes an event of the host's side. */
+  host(event: HostEvent): void {
+    this.#host.handle(event);
   }
 
   /** All windows that were there, in order of creation. */
@@ -112,20 +131,26 @@ export class TraceFindings implements RebuildObserver {
 
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void {
     if (how === "removed") this.#leaks.removing(rebuilt, place);
+    this.#geometry.add(rebuilt);
     this.#records.removed(rebuilt, place);
     this.#live.delete(rebuilt);
   }
 
-  mismatch(event: QemuTraceEvent, { expected, actual, text }: Mismatch): void {
-    const { liobn } = event;
-    this.log.add({
-      kind: "mismatch",
-      liobn,
-      ioba: toBig(event.iobaHi, event.iobaLo),
-      pages: 1,
-      places: [placeOf(event)],
-      message: `recorded "${text}" (${expected}), but by all that the trace shows before it is ${actual}`,
-    });
+  mismatch(mismatch: Mismatch): void {
+    this.#mismatches.add(mismatch);
+  }
+
+  contradicted(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number): void {
+    // A fault says so itself.
+    if (event.kind !== XLATE || event.perm !== 0) this.#inferred.contradicted(event, rebuilt, index);
+  }
+
+  moved({ window }: RebuiltWindow, bytes: bigint): void {
+    for (const finding of this.log.findings) {
+      if (finding.kind !== "dma-fault" || finding.liobn !== window.liobn || finding.ioba === undefined)
+        continue;
+      finding.ioba = BigInt.asUintN(64, finding.ioba + bytes);
+    }
   }
 
   /** To be called now and then: bounds what is remembered of the past. */
@@ -143,6 +168,9 @@ export class TraceFindings implements RebuildObserver {
   /** To be called after the last of so many events. */
   end(events: number): void {
     this.#mappings.end();
+    this.#mismatches.end();
+    for (const rebuilt of this.#live) this.#geometry.add(rebuilt);
+    this.#host.end(this.#live);
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
     findHoles([...this.#live], this.#options, this.log);
   }

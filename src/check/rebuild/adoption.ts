@@ -1,19 +1,22 @@
-import { IommuError } from "../../base/errors.ts";
-import { hex, toBig } from "../../base/u64.ts";
+import { toBig } from "../../base/u64.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { POST_LOAD, PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
-import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
-import { PHB_DEFAULTS } from "../../spapr/phb.ts";
+import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, placeOf } from "../findings/place.ts";
-import type { WindowHosts } from "./hosts.ts";
+import { geometryOf, type WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
+import { type Geometry, WindowEvidence } from "./window-evidence.ts";
+import type { WindowFit } from "./window-fit.ts";
 
 /** Entries that a window is given whose end a trace does not show. */
 const ASSUMED_ENTRIES = 2 ** 31;
+/** Where a window beside the default one lies, if nothing else is known. */
+const HIGH = 1n << 59n;
 /** Printed by a translation outside of the table. */
 export const NO_MASK = 0xffff_ffff;
 /** Where a saved state is loaded. */
@@ -24,27 +27,23 @@ export class WindowAdoption {
   readonly #windows: RebuiltWindows;
   readonly #hosts: WindowHosts;
   readonly #verdicts: Verdicts;
+  readonly #fit: WindowFit;
 
-  constructor({ windows, hosts, verdicts }: RebuildParts) {
+  constructor({ windows, hosts, verdicts, fit }: RebuildParts) {
     this.#windows = windows;
     this.#hosts = hosts;
     this.#verdicts = verdicts;
+    this.#fit = fit;
   }
 
   /**
    * Takes over a window with entries that are all known, as a saved machine has
    * it; without a table the window is not there.
-   *
-   * @throws IommuError BAD_SHAPE if the table does not fit the window, which can be only with VIO
    */
   load(liobn: number, pageShift: number, busOffset: bigint, table: TceView | null): void {
     this.#windows.remove(liobn, "reset", BEFORE_ALL);
     const window = this.#hosts.placed(liobn, pageShift, busOffset, table?.length ?? 0);
     if (window === undefined || table === null) return;
-    if (window.entries !== table.length) {
-      const message = `a table of ${table.length} entries for window ${hex(liobn)}, which has ${window.entries}`;
-      throw new IommuError("BAD_SHAPE", message, { liobn });
-    }
     window.table = TceTable.from(table);
     this.#windows.add(window, Certainty.KNOWN, false, undefined);
   }
@@ -53,16 +52,9 @@ export class WindowAdoption {
   saved(event: QemuTraceEvent, entries: number): void {
     const { liobn } = event;
     const busOffset = toBig(event.busOffsetHi, event.busOffsetLo);
+    const geometry = { busOffset, pageShift: event.pageShift, entries };
     const rebuilt = this.#windows.byLiobn.get(liobn);
-    const same =
-      rebuilt !== undefined &&
-      rebuilt.window.entries === entries &&
-      rebuilt.window.busOffset === busOffset &&
-      rebuilt.window.pageShift === event.pageShift;
-    if (event.kind === PRE_SAVE && (same || (rebuilt === undefined && entries === 0))) {
-      this.#verdicts.counts.statuses++;
-      return;
-    }
+    if (event.kind === PRE_SAVE && this.#savedAs(rebuilt, geometry)) return;
     if (event.kind === PRE_SAVE && rebuilt !== undefined && !rebuilt.assumed) {
       this.#verdicts.mismatch(event, `${entries} entries`, `${rebuilt.window.entries} entries`);
       return;
@@ -70,8 +62,44 @@ export class WindowAdoption {
     this.#windows.remove(liobn, "reset", placeOf(event));
     const window = this.#hosts.placed(liobn, event.pageShift, busOffset, entries);
     if (window === undefined) return;
+    // Window 0 of a bridge is the default one, unless it was created in its place: then it lies high or has large pages.
+    const isDefault = (liobn & 0xff) === 0 && event.pageShift === DEFAULT_PAGE_SHIFT && busOffset < HIGH;
+    const evidence =
+      isDefault || !isPciLiobn(liobn) ? this.#hosts.evidenceOf(liobn) : new WindowEvidence(geometry, "told");
+    evidence.tell(geometry);
     const loaded = event.kind === POST_LOAD ? placeOf(event) : undefined;
-    this.#windows.add(window, Certainty.UNKNOWN, false, loaded);
+    this.#windows.add(window, Certainty.UNKNOWN, false, loaded, evidence);
+  }
+
+  /** Is a window as it is saved, or can it be, as far as the trace told before? Then it is so from now on. */
+  #savedAs(rebuilt: RebuiltWindow | undefined, geometry: Geometry): boolean {
+    const { busOffset, pageShift, entries } = geometry;
+    if (rebuilt === undefined) {
+      if (entries > 0) return false;
+      this.#verdicts.counts.statuses++;
+      return true;
+    }
+    const { window, evidence } = rebuilt;
+    const same =
+      window.entries === entries && window.busOffset === busOffset && window.pageShift === pageShift;
+    if (!same) {
+      const canBe =
+        (evidence.start === "assumed" || window.busOffset === busOffset) &&
+        (evidence.page === "assumed" || window.pageShift === pageShift) &&
+        evidence.size !== "told" &&
+        entries >= (evidence.start === "assumed" ? 1 : evidence.least);
+      if (!canBe) return false;
+    }
+    this.#verdicts.counts.statuses++;
+    this.#fit.settle(rebuilt);
+    rebuilt.assumed = false;
+    evidence.tell(geometry);
+    rebuilt.isOpen = false;
+    if (!same) {
+      this.#verdicts.moved(rebuilt, busOffset - window.busOffset);
+      rebuilt.reshape(geometry);
+    }
+    return true;
   }
 
   /** The window of a successful call that the trace did not create, if its geometry can be guessed. */
@@ -79,37 +107,62 @@ export class WindowAdoption {
     const { liobn } = event;
     if (!isPciLiobn(liobn)) return this.vio(event, Certainty.UNKNOWN);
     // A default window is likely. Others show their page size with the first translation.
-    if ((liobn & 0xff) !== 0 || event.iobaHi !== 0) return undefined;
-    return this.#default(liobn);
+    const told = this.#hosts.told(liobn);
+    if ((liobn & 0xff) !== 0)
+      return told?.pageShift === undefined ? undefined : this.#told(told, told.pageShift);
+    if (event.iobaHi !== 0 && told === undefined) return undefined;
+    return this.#lasting(liobn);
   }
 
   /** Adopts a window by a translation, which prints its page size, but neither its start nor its end. */
   translated(event: QemuTraceEvent): RebuiltWindow | undefined {
     const { liobn, mask } = event;
     if (!isPciLiobn(liobn)) return this.#windows.byLiobn.get(liobn) ?? this.vio(event, Certainty.UNKNOWN);
-    const pageShift = 32 - Math.clz32(mask);
-    if (mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1) return undefined;
-    if ((liobn & 0xff) === 0 && pageShift === DEFAULT_PAGE_SHIFT) return this.#default(liobn);
-    return this.#adopt(liobn, pageShift, 1n << 59n, ASSUMED_ENTRIES);
+    const pageShift = pageShiftOf(mask);
+    const told = this.#hosts.told(liobn);
+    const shift = pageShift ?? told?.pageShift;
+    if (shift === undefined) return undefined;
+    if ((liobn & 0xff) === 0 && (told !== undefined || shift === DEFAULT_PAGE_SHIFT))
+      return this.#lasting(liobn);
+    if (told !== undefined) return this.#told(told, shift);
+    const geometry = { busOffset: HIGH, pageShift: shift, entries: ASSUMED_ENTRIES };
+    return this.#adopt(liobn, geometry, new WindowEvidence(geometry, "assumed", "shown"));
   }
 
-  /** Adopts a window as the default one of its bridge; QEMU's default, if the bridge is not known. */
-  #default(liobn: number): RebuiltWindow | undefined {
-    const phb = this.#hosts.known(phbOfLiobn(liobn));
-    const { dmaWinAddr, dmaWinSize } = phb ?? PHB_DEFAULTS;
-    const entries = Number(BigInt.asUintN(32, dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT)));
-    return this.#adopt(liobn, DEFAULT_PAGE_SHIFT, dmaWinAddr, entries);
+  /** Adopts a window as the default one of its bridge. */
+  #lasting(liobn: number): RebuiltWindow | undefined {
+    const evidence = this.#hosts.evidenceOf(liobn);
+    return this.#adopt(liobn, evidence.geometry, evidence);
   }
 
-  #adopt(liobn: number, pageShift: number, busOffset: bigint, entries: number): RebuiltWindow | undefined {
+  /** Adopts a window of which somebody knows. */
+  #told(told: ToldWindow, pageShift: number): RebuiltWindow | undefined {
+    const geometry = geometryOf(told, pageShift);
+    return this.#adopt(told.liobn, geometry, new WindowEvidence(geometry, "told"));
+  }
+
+  #adopt(liobn: number, geometry: Geometry, evidence: WindowEvidence): RebuiltWindow | undefined {
+    const { pageShift, busOffset, entries } = geometry;
     const window = this.#hosts.placed(liobn, pageShift, busOffset, entries);
-    return window === undefined ? undefined : this.#windows.add(window, Certainty.UNKNOWN, true, undefined);
+    const isGuess = evidence.start !== "told";
+    return window === undefined
+      ? undefined
+      : this.#windows.add(window, Certainty.UNKNOWN, isGuess, undefined, evidence);
   }
 
   /** @param certainty of an empty table that is known to be new, or of one that may hold anything */
   vio(event: QemuTraceEvent, certainty: number): RebuiltWindow | undefined {
-    const window = this.#hosts.vioWindow(event.liobn);
+    const { geometry } = this.#hosts.evidenceOf(event.liobn);
+    const window = this.#hosts.placed(event.liobn, geometry.pageShift, geometry.busOffset, geometry.entries);
     const createdAt = certainty === Certainty.KNOWN ? placeOf(event) : undefined;
-    return window === undefined ? undefined : this.#windows.add(window, certainty, false, createdAt);
+    return window === undefined
+      ? undefined
+      : this.#windows.add(window, certainty, false, createdAt, this.#hosts.evidenceOf(event.liobn));
   }
+}
+
+/** log2 of the page size that a translation prints; undefined if it was outside of its table, or prints no mask. */
+export function pageShiftOf(mask: number): number | undefined {
+  const pageShift = 32 - Math.clz32(mask);
+  return mask === NO_MASK || pageShift < 12 || mask !== 2 ** pageShift - 1 ? undefined : pageShift;
 }

@@ -13,6 +13,7 @@ import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
+import type { WindowFit } from "./window-fit.ts";
 
 /** Where in the machine's memory lists are put. */
 const LIST_ADDRESS = 0x20_0000;
@@ -23,6 +24,7 @@ export class RebuiltCalls {
   readonly #windows: RebuiltWindows;
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
+  readonly #fit: WindowFit;
   readonly #observer: RebuildObserver | null;
   readonly #range = new CallRange();
   readonly #listTce = new ListTce();
@@ -32,11 +34,12 @@ export class RebuiltCalls {
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #listView = new DataView(this.#list.buffer);
 
-  constructor({ machine, windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
+  constructor({ machine, windows, verdicts, fit, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#machine = machine;
     this.#windows = windows;
     this.#adoption = adoption;
     this.#verdicts = verdicts;
+    this.#fit = fit;
     this.#observer = observer;
     if (observer === null) return;
     machine.observer.refusal = (refusal) => {
@@ -50,8 +53,14 @@ export class RebuiltCalls {
       this.#verdicts.skip();
       return;
     }
-    const index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    if (rebuilt !== undefined) this.#changing(event, rebuilt, index, 1);
+    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    if (rebuilt !== undefined) {
+      if (event.failed !== index >= rebuilt.window.entries) {
+        if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+        index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+      }
+      this.#changing(event, rebuilt, index, 1);
+    }
     const status = this.#callPut(event);
     if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
     if (status !== 0) return;
@@ -65,6 +74,7 @@ export class RebuiltCalls {
     const table = rebuilt.window.table!;
     table.load(first);
     const was = permOf(table.lo);
+    rebuilt.evidence.called(first, count);
     this.#observer?.changing(event, rebuilt, first, count, was);
     rebuilt.changing(event, first, count, was);
   }
@@ -75,9 +85,14 @@ export class RebuiltCalls {
       this.#verdicts.skip();
       return;
     }
+    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    if (rebuilt !== undefined && event.failed !== index >= rebuilt.window.entries) {
+      if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+      index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    }
     const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo);
     if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
-    const index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
+    rebuilt.evidence.called(index, 1);
     const { words } = this.#registers;
     const same = words[2] === event.tceHi && words[3] === event.tceLo;
     if (!rebuilt.knows(index)) {
@@ -101,7 +116,11 @@ export class RebuiltCalls {
     const range = this.#range;
     range.read(event, window.page);
     const pages = askedPages(event);
-    const first = window.indexOf(range.startHi, range.startLo);
+    let first = window.indexOf(range.startHi, range.startLo);
+    if (first + pages > window.entries) {
+      if (!this.#fit.called(event, rebuilt, range.startHi, range.startLo, pages)) return;
+      first = window.indexOf(range.startHi, range.startLo);
+    }
     this.#changing(event, rebuilt, first, pages);
     const status = this.#callStuff(event, range.startHi, range.startLo);
     if (!this.#checkStatus(event, rebuilt, status)) return;
@@ -112,6 +131,10 @@ export class RebuiltCalls {
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
   #stuffFailed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { window } = rebuilt;
+    if (event.pagesLo !== 0) {
+      const index = window.indexOf(event.iobaHi, event.iobaLo);
+      if (index < window.entries && !this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+    }
     if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
       this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
       return;
@@ -128,7 +151,19 @@ export class RebuiltCalls {
       return;
     }
     const { window } = rebuilt;
-    const index = window.indexOf(event.iobaHi, event.iobaLo);
+    let index = window.indexOf(event.iobaHi, event.iobaLo);
+    // A list that was refused prints the entry before the one that did not fit; its first one may be that.
+    const reached = event.failed && event.lastLo > 0 ? event.lastLo + 1 : 1;
+    const asked = event.failed ? reached : askedPages(event);
+    if (event.failed ? index + reached < window.entries : index + asked > window.entries) {
+      const { page } = window;
+      const skipped = event.failed ? reached : 0;
+      const hi = page.addHi(event.iobaHi, event.iobaLo, skipped);
+      const lo = page.addLo(event.iobaLo, skipped);
+      const isJudged = this.#fit.called(event, rebuilt, hi, lo, event.failed ? 1 : asked);
+      if (!isJudged) return;
+      index = window.indexOf(event.iobaHi, event.iobaLo);
+    }
     const stored = storedPages(event, window.entries - index);
     const count = event.failed ? stored + 1 : stored;
     if (count > MAX_LIST_ENTRIES) {

@@ -3,6 +3,7 @@ import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { Place } from "../findings/place.ts";
+import { copyEntries } from "./moved-entries.ts";
 
 /** Event numbers that a history can hold. */
 const MAX_EVENTS = TWO32 - 2;
@@ -84,6 +85,19 @@ export class EntryHistory {
     this.#changes.forEachStoredRun(first, end, (from, count, hi, lo) => {
       visit(from, count, { event: hi - 1, line: this.#scale.position(hi - 1, lo >>> 2) });
     });
+  }
+
+  /** Visits each entry with its last change. */
+  forEachEntry(visit: (index: number, event: number, position: number) => void): void {
+    this.#changes.forEachStoredRun(0, this.#changes.length, (first, count, hi, lo) => {
+      const position = this.#scale.position(hi - 1, lo >>> 2);
+      for (let index = first; index < first + count; index++) visit(index, hi - 1, position);
+    });
+  }
+
+  /** Takes over the changes of another history, each `by` entries further down. */
+  takeOver(other: EntryHistory, by: number): void {
+    copyEntries(other.#changes, this.#changes, 0, other.#changes.length, by);
   }
 
   /** Forgets everything. */

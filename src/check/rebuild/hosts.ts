@@ -1,18 +1,33 @@
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Machine } from "../../spapr/machine.ts";
-import { isPciLiobn, MAX_PHB_INDEX, phbOfLiobn, VIO_FIRST_REG } from "../../spapr/papr.ts";
-import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
+import {
+  DEFAULT_PAGE_SHIFT,
+  isPciLiobn,
+  MAX_PHB_INDEX,
+  phbOfLiobn,
+  VIO_FIRST_REG,
+} from "../../spapr/papr.ts";
+import { type PciHostBridge, PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
+import { type Geometry, WindowEvidence } from "./window-evidence.ts";
 
 /** Every page size: a trace shows which ones its machine allowed. */
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
 const MAX_VIO = 64;
+/** The window of every VIO device (QEMU-VIO-1). */
+const VIO_WINDOW: Geometry = { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT, entries: 65_536 };
 
 /** The bridges and VIO devices of a traced machine, plugged when they first occur in the trace. */
 export class WindowHosts {
   readonly #machine: Machine;
+  readonly #told: readonly ToldWindow[];
+  /** What is known of the default windows of bridges and of VIO windows, which come again as they were. */
+  readonly #evidence = new Map<number, WindowEvidence>();
 
-  constructor(machine: Machine) {
+  /** @param told what somebody knows of the windows */
+  constructor(machine: Machine, told: readonly ToldWindow[]) {
     this.#machine = machine;
+    this.#told = told;
   }
 
   /** A bridge that is there already. */
@@ -22,7 +37,48 @@ export class WindowHosts {
 
   /** Makes a bridge known before its first event: a trace does not say what its default window is like. */
   plug(config: PhbConfig): void {
-    this.#machine.plugPhb(config).windows[0]!.disable();
+    const phb = this.#machine.plugPhb(config);
+    const [first] = phb.windows;
+    first!.disable();
+    this.#evidence.set(first!.liobn, new WindowEvidence(defaultOf(phb), "told"));
+  }
+
+  /** What somebody knows of a window; undefined if nobody does. */
+  told(liobn: number): ToldWindow | undefined {
+    return this.#told.find((one) => one.liobn === liobn);
+  }
+
+  /** What is known of the window that a reset gives a bridge, or that a VIO device has. */
+  evidenceOf(liobn: number): WindowEvidence {
+    let evidence = this.#evidence.get(liobn);
+    if (evidence === undefined) {
+      const told = this.told(liobn);
+      const phb = this.known(phbOfLiobn(liobn));
+      const usual = isPciLiobn(liobn) ? defaultOf(phb ?? PHB_DEFAULTS) : VIO_WINDOW;
+      evidence =
+        told === undefined
+          ? new WindowEvidence(usual, "assumed")
+          : new WindowEvidence(
+              geometryOf(told, usual.pageShift),
+              "told",
+              told.pageShift === undefined ? "assumed" : "told",
+            );
+      this.#evidence.set(liobn, evidence);
+    }
+    return evidence;
+  }
+
+  /** Is this what is known of the window that always comes again? */
+  isLasting(evidence: WindowEvidence, liobn: number): boolean {
+    return this.#evidence.get(liobn) === evidence;
+  }
+
+  /** Gives the default window of a bridge its place. */
+  placeDefault(phb: PciHostBridge): WindowEvidence {
+    const [window] = phb.windows;
+    const evidence = this.evidenceOf(window!.liobn);
+    place(window!, evidence.geometry);
+    return evidence;
   }
 
   /** @param index 0 to {@link MAX_PHB_INDEX}; the caller has checked that */
@@ -32,7 +88,11 @@ export class WindowHosts {
 
   /** The window of a LIOBN with a new geometry; undefined if it is removed by that, or no window can be so. */
   placed(liobn: number, pageShift: number, busOffset: bigint, entries: number): DmaWindow | undefined {
-    if (!isPciLiobn(liobn)) return this.vioWindow(liobn);
+    if (!isPciLiobn(liobn)) {
+      const vio = entries === 0 ? undefined : this.vioWindow(liobn);
+      if (vio !== undefined) place(vio, { pageShift, busOffset, entries });
+      return vio;
+    }
     const index = phbOfLiobn(liobn);
     if (index > MAX_PHB_INDEX || pageShift > 63 || (entries > 0 && pageShift < 12)) return undefined;
     const isNew = this.known(index) === undefined;
@@ -55,4 +115,32 @@ export class WindowHosts {
     if (liobn === 0 || liobn === VIO_FIRST_REG || vio.devices.length >= MAX_VIO) return undefined;
     return vio.add({ type: "spapr-vlan", reg: liobn }).window ?? undefined;
   }
+}
+
+/** The window that a reset gives a bridge. */
+const defaultOf = ({
+  dmaWinAddr,
+  dmaWinSize,
+}: Pick<PciHostBridge, "dmaWinAddr" | "dmaWinSize">): Geometry => ({
+  busOffset: dmaWinAddr,
+  pageShift: DEFAULT_PAGE_SHIFT,
+  entries: Number(BigInt.asUintN(32, dmaWinSize >> BigInt(DEFAULT_PAGE_SHIFT))),
+});
+
+/**
+ * The geometry that somebody tells of.
+ *
+ * @param pageShift where it is not known
+ */
+export function geometryOf({ busOffset, bytes, pageShift: told }: ToldWindow, pageShift: number): Geometry {
+  const shift = told ?? pageShift;
+  return { busOffset, pageShift: shift, entries: Number(bytes >> BigInt(shift)) };
+}
+
+/** Gives a window a geometry, empty; not if it has that. */
+function place(window: DmaWindow, { busOffset, pageShift, entries }: Geometry): void {
+  const { busOffset: start, pageShift: shift, entries: length } = window;
+  if (start === busOffset && shift === pageShift && length === entries) return;
+  window.disable();
+  window.enable(pageShift, busOffset, entries);
 }

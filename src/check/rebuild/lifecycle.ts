@@ -9,6 +9,7 @@ import type { RebuildParts } from "./parts.ts";
 import { Certainty } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
+import { WindowEvidence } from "./window-evidence.ts";
 
 /** Windows as a trace creates, removes and resets them, also by what leaves no line. */
 export class WindowLifecycle {
@@ -37,7 +38,11 @@ export class WindowLifecycle {
   /** Events are missing. */
   lose(): void {
     this.#pendingTable = -1;
-    for (const rebuilt of this.#windows.byLiobn.values()) rebuilt.doubt();
+    for (const rebuilt of this.#windows.byLiobn.values()) {
+      const { window, evidence } = rebuilt;
+      const isLasting = this.#hosts.isLasting(evidence, window.liobn);
+      rebuilt.doubt(isLasting ? evidence : new WindowEvidence(window, "assumed"));
+    }
   }
 
   /**
@@ -86,8 +91,8 @@ export class WindowLifecycle {
     const phb = this.#hosts.phb(index);
     for (const window of phb.windows) this.#windows.remove(window.liobn, "reset", place);
     phb.resetDma();
-    const [first] = phb.windows;
-    this.#windows.add(first!, Certainty.KNOWN, false, place);
+    const evidence = this.#hosts.placeDefault(phb);
+    this.#windows.add(phb.windows[0]!, Certainty.KNOWN, false, place, evidence);
     return true;
   }
 

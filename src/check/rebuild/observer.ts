@@ -2,8 +2,8 @@ import type { Permission } from "../../base/permission.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import type { Place } from "../findings/place.ts";
+import type { Mismatch } from "./mismatch.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
-import type { Mismatch } from "./verdicts.ts";
 
 /** Why a window went. */
 export type Removal =
@@ -45,5 +45,9 @@ export interface RebuildObserver {
   created(rebuilt: RebuiltWindow): void;
   /** The window is still as it was. */
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void;
-  mismatch(event: QemuTraceEvent, mismatch: Mismatch): void;
+  mismatch(mismatch: Mismatch): void;
+  /** A translation or a read shows that an entry is not what was concluded from the last one of its list. */
+  contradicted(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number): void;
+  /** A window starts so many bytes later than was assumed; what calls did is at its bus address all the same. */
+  moved(rebuilt: RebuiltWindow, bytes: bigint): void;
 }

@@ -1,3 +1,4 @@
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import {
   DDW_CREATE,
   DDW_QUERY,
@@ -21,12 +22,14 @@ import { RebuiltCalls } from "./calls.ts";
 import { POSITION_SPAN } from "./entry-history.ts";
 import { WindowHosts } from "./hosts.ts";
 import { WindowLifecycle } from "./lifecycle.ts";
+import type { Mismatch } from "./mismatch.ts";
 import type { RebuildObserver } from "./observer.ts";
 import type { RebuildParts } from "./parts.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import { RebuiltWindows } from "./rebuilt-windows.ts";
 import { RebuiltTranslations } from "./translations.ts";
-import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
+import { type RebuildCounts, Verdicts } from "./verdicts.ts";
+import { WindowFit } from "./window-fit.ts";
 
 /**
  * Rebuilds the DMA windows of a real machine from its trace, by doing what the
@@ -39,6 +42,7 @@ import { type Mismatch, type RebuildCounts, Verdicts } from "./verdicts.ts";
 export class Rebuild {
   readonly machine: Machine;
   readonly #verdicts: Verdicts;
+  readonly #fit: WindowFit;
   readonly #windows: RebuiltWindows;
   readonly #hosts: WindowHosts;
   readonly #adoption: WindowAdoption;
@@ -46,17 +50,22 @@ export class Rebuild {
   readonly #calls: RebuiltCalls;
   readonly #translations: RebuiltTranslations;
 
-  /** @param observer notified of what happens */
-  constructor(profile?: string, observer: RebuildObserver | null = null) {
+  /**
+   * @param observer notified of what happens
+   * @param told what somebody knows of the windows
+   */
+  constructor(profile?: string, observer: RebuildObserver | null = null, told: readonly ToldWindow[] = []) {
     this.machine = new Machine({ phbs: [], ...(profile === undefined ? {} : { profile }) });
-    this.#verdicts = new Verdicts((event, mismatch) => observer?.mismatch(event, mismatch));
-    this.#windows = new RebuiltWindows(observer);
-    this.#hosts = new WindowHosts(this.machine);
+    this.#verdicts = new Verdicts(observer);
+    this.#fit = new WindowFit(this.#verdicts);
+    this.#windows = new RebuiltWindows(observer, (rebuilt) => this.#fit.settle(rebuilt));
+    this.#hosts = new WindowHosts(this.machine, told);
     const parts: RebuildParts = {
       machine: this.machine,
       hosts: this.#hosts,
       windows: this.#windows,
       verdicts: this.#verdicts,
+      fit: this.#fit,
       observer,
     };
     this.#adoption = new WindowAdoption(parts);
@@ -108,6 +117,7 @@ export class Rebuild {
   /** To be called after the last event. */
   end(): void {
     this.#lifecycle.settle(undefined);
+    for (const rebuilt of this.#windows.byLiobn.values()) this.#fit.settle(rebuilt);
   }
 
   /** Takes one event; the object may be reused afterwards. */

@@ -6,6 +6,9 @@ import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import type { Place } from "../findings/place.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
+import { copyEntries, movedEntries } from "./moved-entries.ts";
+import { StartVotes } from "./start-votes.ts";
+import type { Geometry, WindowEvidence } from "./window-evidence.ts";
 
 /** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
 const FEW = 32;
@@ -53,21 +56,45 @@ export interface EntryClasses {
   empty: number;
 }
 
+/** What is known of a window when it is followed first. */
+export interface WindowOrigin {
+  /** How sure we are of its entries. */
+  readonly certainty: number;
+  /** What it is is a guess. */
+  readonly assumed: boolean;
+  readonly evidence: WindowEvidence;
+  /** Undefined for one that was there before. */
+  readonly createdAt: Place | undefined;
+}
+
 /**
  * A DMA window that a trace shows, with a second table that says how sure we
  * are of each entry. That one is sparse, too: an unknown window is one run.
  */
 export class RebuiltWindow {
   readonly window: DmaWindow;
-  /** The trace did not say the geometry: QEMU's defaults are assumed, and an end that is far enough. */
+  /** The trace did not show how the window came: it was used, so it is there, and what it is is a guess. */
   assumed: boolean;
+  /** How the geometry is known. */
+  evidence: WindowEvidence;
+  /**
+   * Is the start or the page size assumed, so that each translation is looked at?
+   *
+   * Invariant *open*: if not, they are known or there is too little to find out.
+   */
+  isOpen: boolean;
+  /** Starts that explain what does not fit. */
+  votes: StartVotes = new StartVotes();
   /** Where the trace says that it came; undefined if it was there before. */
   readonly createdAt: Place | undefined;
   /** Which event changed each entry last. */
-  readonly history: EntryHistory;
+  history: EntryHistory;
   /** Which event showed what was in an entry that no call of the trace had made known. */
-  readonly learned: EntryHistory;
-  readonly #certainty: TceTable;
+  learned: EntryHistory;
+  readonly #scale: PositionScale;
+  /** Certainty of entries that nothing happened to. */
+  #untouched: number;
+  #certainty: TceTable;
   /**
    * Nearly every look ends at these two.
    *
@@ -83,16 +110,15 @@ export class RebuiltWindow {
    */
   #lastKnown = -1;
 
-  constructor(
-    window: DmaWindow,
-    certainty: number,
-    assumed: boolean,
-    scale: PositionScale,
-    createdAt: Place | undefined,
-  ) {
+  constructor(window: DmaWindow, origin: WindowOrigin, scale: PositionScale) {
+    const { certainty, assumed, evidence, createdAt } = origin;
     this.window = window;
     this.assumed = assumed;
+    this.evidence = evidence;
+    this.isOpen = evidence.start === "assumed" || evidence.page === "assumed";
     this.createdAt = createdAt;
+    this.#scale = scale;
+    this.#untouched = certainty;
     this.history = new EntryHistory(window.entries, scale);
     this.learned = new EntryHistory(window.entries, scale);
     this.#certainty = new TceTable({ length: window.entries, pageShift: 0 });
@@ -134,12 +160,79 @@ export class RebuiltWindow {
     }
   }
 
-  /** Events are missing: anything may have happened to the window, also that it is another one now. */
-  doubt(): void {
+  /**
+   * Events are missing: anything may have happened to the window, also that it is another one now.
+   *
+   * @param evidence what that one may be
+   */
+  doubt(evidence: WindowEvidence = this.evidence): void {
     this.mark(0, this.window.entries, Certainty.UNKNOWN);
     this.history.clear();
     this.learned.clear();
     this.assumed = true;
+    this.evidence = evidence;
+    this.isOpen = evidence.start === "assumed" || evidence.page === "assumed";
+    this.#untouched = Certainty.UNKNOWN;
+  }
+
+  /**
+   * Takes another geometry. What calls stored stays at its bus address, and what translations showed at its offset. With
+   * pages of another size nothing is known any more, but that an empty window is empty.
+   */
+  reshape({ busOffset, pageShift, entries }: Geometry): void {
+    const { window } = this;
+    const table = window.table!;
+    const by = Number((busOffset - window.busOffset) >> BigInt(pageShift));
+    const samePages = pageShift === window.pageShift;
+    if (!samePages && table.storedCount > 0) this.#untouched = Certainty.UNKNOWN;
+    window.disable();
+    window.enable(pageShift, busOffset, entries);
+    const { history, learned } = this;
+    const certainty = this.#certainty;
+    this.history = new EntryHistory(entries, this.#scale);
+    this.learned = new EntryHistory(entries, this.#scale);
+    this.#certainty = new TceTable({ length: entries, pageShift: 0 });
+    this.#doubtFirst = this.#doubtEnd = 0;
+    this.#lastKnown = -1;
+    if (!samePages) this.mark(0, entries, this.#untouched);
+    else if (by === 0) {
+      window.table = movedEntries(table, 0, entries);
+      this.history.takeOver(history, 0);
+      this.learned.takeOver(learned, 0);
+      this.#certainty = movedEntries(certainty, 0, entries);
+      this.#doubtFirst = 0;
+      this.#doubtEnd = this.#certainty.storedCount > 0 ? entries : 0;
+      if (entries > table.length) this.mark(table.length, entries - table.length, this.#untouched);
+    } else {
+      this.mark(0, entries, this.#untouched);
+      this.#move(table, history, learned, certainty, by);
+    }
+  }
+
+  /** Takes over entries: those that calls stored from `by` further up, others from where they are. */
+  #move(
+    table: TceTable,
+    history: EntryHistory,
+    learned: EntryHistory,
+    certainty: TceTable,
+    by: number,
+  ): void {
+    const { window } = this;
+    const { entries } = window;
+    history.forEachRun(0, table.length, (first, count) => {
+      const from = Math.max(first, by);
+      const end = Math.min(first + count, entries + by);
+      if (end <= from) return;
+      copyEntries(table, window.table!, from, end, by);
+      forEachCertainty(certainty, from, end, (at, some, sure) => this.mark(at - by, some, sure));
+    });
+    this.history.takeOver(history, by);
+    learned.forEachEntry((index, event, position) => {
+      if (index >= entries || history.eventAt(index) > event || this.history.eventAt(index) > event) return;
+      copyEntries(table, window.table!, index, index + 1, 0);
+      this.learned.note(index, 1, event, position);
+      this.mark(index, 1, Certainty.KNOWN);
+    });
   }
 
   /** Says how sure we are of entries from now on. */

@@ -4,6 +4,7 @@ import type { Place } from "../findings/place.ts";
 import { PositionScale } from "./entry-history.ts";
 import type { RebuildObserver, Removal } from "./observer.ts";
 import { RebuiltWindow } from "./rebuilt-window.ts";
+import { WindowEvidence } from "./window-evidence.ts";
 
 /** The windows that are enabled at one moment of a trace. */
 export class RebuiltWindows {
@@ -17,9 +18,12 @@ export class RebuiltWindows {
    */
   #last: RebuiltWindow | undefined;
   readonly #observer: RebuildObserver | null;
+  readonly #settle: (rebuilt: RebuiltWindow) => void;
 
-  constructor(observer: RebuildObserver | null) {
+  /** @param settle is called before a window goes */
+  constructor(observer: RebuildObserver | null, settle: (rebuilt: RebuiltWindow) => void = () => {}) {
     this.#observer = observer;
+    this.#settle = settle;
   }
 
   get byLiobn(): ReadonlyMap<number, RebuiltWindow> {
@@ -38,11 +42,18 @@ export class RebuiltWindows {
    * Begins to follow a window.
    *
    * @param certainty how sure we are of its entries
-   * @param assumed its geometry is a guess
+   * @param assumed what it is is a guess
    * @param createdAt undefined for one that was there before
+   * @param evidence how its geometry is known; by default the trace told it
    */
-  add(window: DmaWindow, certainty: number, assumed: boolean, createdAt: Place | undefined): RebuiltWindow {
-    const rebuilt = new RebuiltWindow(window, certainty, assumed, this.scale, createdAt);
+  add(
+    window: DmaWindow,
+    certainty: number,
+    assumed: boolean,
+    createdAt: Place | undefined,
+    evidence: WindowEvidence = new WindowEvidence(window, "told"),
+  ): RebuiltWindow {
+    const rebuilt = new RebuiltWindow(window, { certainty, assumed, evidence, createdAt }, this.scale);
     this.#last = undefined;
     this.#byLiobn.set(window.liobn, rebuilt);
     this.#observer?.created(rebuilt);
@@ -53,6 +64,7 @@ export class RebuiltWindows {
   remove(liobn: number, how: Removal, place: Place): boolean {
     const rebuilt = this.#byLiobn.get(liobn);
     if (rebuilt === undefined) return false;
+    this.#settle(rebuilt);
     this.#observer?.removing(rebuilt, place, how);
     this.#last = undefined;
     return this.#byLiobn.delete(liobn);

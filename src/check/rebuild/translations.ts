@@ -2,27 +2,30 @@ import { entryOf, hex, toBig } from "../../base/u64.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { IommuTranslation } from "../../memory/iommu-translation.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
-import { NO_MASK, type WindowAdoption } from "./adoption.ts";
+import { NO_MASK, pageShiftOf, type WindowAdoption } from "./adoption.ts";
 import type { RebuildObserver } from "./observer.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
+import { voteOf, type WindowFit } from "./window-fit.ts";
 
 /** Makes the translations of a trace in our windows, and compares what comes out. */
 export class RebuiltTranslations {
   readonly #windows: RebuiltWindows;
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
+  readonly #fit: WindowFit;
   readonly #counts: RebuildCounts;
   readonly #observer: RebuildObserver | null;
   readonly #translation = new IommuTranslation();
 
-  constructor({ windows, verdicts, observer }: RebuildParts, adoption: WindowAdoption) {
+  constructor({ windows, verdicts, fit, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#windows = windows;
     this.#adoption = adoption;
     this.#observer = observer;
     this.#verdicts = verdicts;
+    this.#fit = fit;
     this.#counts = verdicts.counts;
   }
 
@@ -36,32 +39,57 @@ export class RebuiltTranslations {
       }
     }
     const { window } = rebuilt;
+    const same = this.#compare(event, window);
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
+    // Nearly every translation. Outside of the window there is no permission.
+    if (same && event.perm !== 0 && rebuilt.knows(index)) {
+      this.#counts.translations++;
+      if (rebuilt.isOpen) this.#fit.agreed(rebuilt, index);
+    } else this.#translateOther(event, rebuilt);
+  }
+
+  #compare(event: QemuTraceEvent, window: DmaWindow): boolean {
     const entry = this.#translation;
     window.translate(event.iobaHi, event.iobaLo, entry);
-    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
-    const same =
+    return (
       entry.perm === event.perm &&
       entry.targetLo >>> 0 === event.tceLo &&
       entry.targetHi >>> 0 === event.tceHi &&
-      entry.maskLo >>> 0 === event.mask;
-    // Nearly every translation. Outside of the window there is no permission.
-    if (same && event.perm !== 0 && rebuilt.knows(index)) this.#counts.translations++;
-    else if (index < window.entries) this.#translateEntry(event, rebuilt, index, same);
+      entry.maskLo >>> 0 === event.mask
+    );
+  }
+
+  /** A translation of what is not known, outside of the window, or otherwise than it is: does the window fit it? */
+  #translateOther(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
+    const { window, evidence } = rebuilt;
+    const pageShift = pageShiftOf(event.mask);
+    if (evidence.page === "assumed" && pageShift !== undefined && pageShift !== window.pageShift)
+      this.#fit.paged(event, rebuilt, pageShift);
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
+    const found = event.mask !== NO_MASK;
+    if (found ? index >= window.entries : index < window.entries)
+      this.#fit.translated(event, rebuilt, index, found);
+    const same = this.#compare(event, window);
+    if (index < window.entries) this.#translateEntry(event, rebuilt, index, same);
     else this.#translateOutside(event, rebuilt, same);
   }
 
   #translateOutside(event: QemuTraceEvent, rebuilt: RebuiltWindow, same: boolean): void {
+    const { evidence, window } = rebuilt;
     if (!same) {
-      const { entries } = rebuilt.window;
-      this.#verdicts.mismatch(event, "a translation outside of the window", `${entries} entries`);
+      this.#verdicts.mismatch(event, "a translation outside of the window", `${window.entries} entries`);
       return;
     }
+    const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
+    if (index < evidence.translatedOutside) evidence.translatedOutside = index;
     this.#counts.translations++;
     this.#observer?.outside(event, rebuilt);
   }
 
   #translateEntry(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
-    const { window } = rebuilt;
+    const { window, evidence } = rebuilt;
+    if (index > evidence.lastTranslated) evidence.lastTranslated = index;
+    if (rebuilt.isOpen && same && event.perm !== 0) this.#fit.agreed(rebuilt, index);
     if (!same || event.perm === 0) {
       const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
       if (isExplained) return;
@@ -73,9 +101,17 @@ export class RebuiltTranslations {
       rebuilt.mark(0, window.entries, Certainty.KNOWN);
       return;
     }
+    if (rebuilt.isOpen && !same) {
+      const isFor = this.#fit.differs(event, rebuilt, index, textOf(this.#translation));
+      if (isFor) return;
+    }
     if (!rebuilt.knows(index)) this.#verdicts.learn(event, rebuilt, index, same);
     else if (same) this.#counts.translations++;
-    else this.#verdicts.mismatch(event, "this translation", textOf(this.#translation));
+    else {
+      const by = voteOf(event, rebuilt, index);
+      const start = by === undefined ? undefined : rebuilt.iobaOf(by);
+      this.#verdicts.mismatch(event, "this translation", textOf(this.#translation), start);
+    }
   }
 }
 

@@ -1,22 +1,10 @@
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
-import { formatQemuTraceEvent } from "../../formats/trace/trace-text.ts";
+import { type Mismatch, mismatchOf } from "./mismatch.ts";
+import type { RebuildObserver } from "./observer.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Mismatches that are kept with their text; all are counted. */
 const MAX_KEPT_MISMATCHES = 1000;
-
-/**
- * A recorded answer that the engine does not give.
- *
- * @public
- */
-export interface Mismatch {
-  readonly event: number;
-  readonly line: number;
-  readonly text: string;
-  readonly expected: string;
-  readonly actual: string;
-}
 
 /**
  * What was compared, and how it came out.
@@ -54,10 +42,10 @@ export class Verdicts {
     mismatches: 0,
   };
   readonly mismatches: Mismatch[] = [];
-  readonly #onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void;
+  readonly #observer: RebuildObserver | null;
 
-  constructor(onMismatch: (event: QemuTraceEvent, mismatch: Mismatch) => void) {
-    this.#onMismatch = onMismatch;
+  constructor(observer: RebuildObserver | null) {
+    this.#observer = observer;
   }
 
   /** The trace does not determine this answer. */
@@ -67,10 +55,13 @@ export class Verdicts {
 
   /** Books a look at an entry that is not known: it is from now on, as the event shows it. */
   learn(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
-    rebuilt.learned.note(index, 1, event.number, event.position);
     if (rebuilt.certainty(index) === Certainty.UNKNOWN) this.counts.learned++;
     else if (same) this.counts.confirmed++;
-    else this.counts.contradicted++;
+    else {
+      this.counts.contradicted++;
+      this.#observer?.contradicted(event, rebuilt, index);
+    }
+    rebuilt.learned.note(index, 1, event.number, event.position);
     if (!same) {
       // A translation prints the permission apart from the target, a read the whole entry.
       const tceLo = event.kind === XLATE ? (event.tceLo | event.perm) >>> 0 : event.tceLo;
@@ -79,16 +70,19 @@ export class Verdicts {
     rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
-  mismatch(event: QemuTraceEvent, expected: string, actual: string): void {
+  mismatch(event: QemuTraceEvent, expected: string, actual: string, start?: bigint): void {
+    this.tell(mismatchOf(event, expected, actual, start));
+  }
+
+  /** Books a mismatch of an event that may be past. */
+  tell(mismatch: Mismatch): void {
     this.counts.mismatches++;
-    if (this.mismatches.length >= MAX_KEPT_MISMATCHES) return;
-    const text = formatQemuTraceEvent(event);
-    const mismatch = { event: event.number, line: event.position, text, expected, actual };
-    this.mismatches.push(mismatch);
-    this.#onMismatch(event, mismatch);
+    if (this.mismatches.length < MAX_KEPT_MISMATCHES) this.mismatches.push(mismatch);
+    this.#observer?.mismatch(mismatch);
+  }
+
+  /** A window turned out to start so many bytes later than was assumed. */
+  moved(rebuilt: RebuiltWindow, bytes: bigint): void {
+    this.#observer?.moved(rebuilt, bytes);
   }
 }
-
-/** The text of a mismatch for people. */
-export const formatMismatch = (mismatch: Mismatch): string =>
-  `line ${mismatch.line}: ${mismatch.text}\n    recorded: ${mismatch.expected}, ours: ${mismatch.actual}`;

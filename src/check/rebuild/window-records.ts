@@ -14,8 +14,10 @@ export interface WindowRecord {
   readonly busOffset: bigint;
   readonly pageShift: number;
   readonly entries: number;
-  /** The end is not known, and neither is the start. */
+  /** Something of the geometry is not told, and not shown either. */
   readonly assumed: boolean;
+  /** What that is: `start`, `page`, `size`. */
+  readonly assumedParts: readonly string[];
   /** Undefined if it was there before the trace. */
   readonly createdAt: Place | undefined;
   readonly removedAt: Place | undefined;
@@ -52,9 +54,23 @@ export class WindowRecords {
 
 /** A window as it is now. */
 export function recordOf(rebuilt: RebuiltWindow, removedAt: Place | undefined): WindowRecord {
-  const { window, assumed, createdAt } = rebuilt;
+  const { window, createdAt } = rebuilt;
+  const assumedParts = rebuilt.evidence.assumed;
+  const assumed = assumedParts.length > 0;
   const { inferred, unknown } = rebuilt.classes();
   const { liobn, busOffset, pageShift, entries } = window;
   const live = window.table?.validCount ?? 0;
-  return { liobn, busOffset, pageShift, entries, assumed, createdAt, removedAt, live, inferred, unknown };
+  return {
+    liobn,
+    busOffset,
+    pageShift,
+    entries,
+    assumed,
+    assumedParts,
+    createdAt,
+    removedAt,
+    live,
+    inferred,
+    unknown,
+  };
 }

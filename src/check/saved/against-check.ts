@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
@@ -10,6 +11,7 @@ import { isPast, type Moment } from "../state/moment.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
+import { windowsOfSaved } from "./saved-windows.ts";
 
 /**
  * How a trace and a saved machine of the same run agree.
@@ -33,6 +35,16 @@ export interface AgainstReport {
  */
 export interface AgainstCheckReport extends CheckReport {
   readonly against: AgainstReport;
+}
+
+/** What else there is to a comparison. */
+interface AgainstContext {
+  /** When the machine was saved, if somebody knows. */
+  readonly moment?: Moment;
+  /** Name of the hypervisor that made the trace. */
+  readonly profile?: string | undefined;
+  /** What somebody knows of the windows beside what the saved machine has. */
+  readonly windows?: readonly ToldWindow[] | undefined;
 }
 
 /** A comparison at one moment. */
@@ -63,22 +75,22 @@ export class AgainstCheck {
   #inSave = false;
   #done = false;
 
-  /**
-   * @param saved windows of the saved machine
-   * @param moment when it was saved, if somebody knows
-   */
+  /** @param saved windows of the saved machine */
   constructor(
     file: string,
     saved: { readonly file: string; readonly windows: readonly SavedWindow[] },
     options: CheckOptions,
-    moment?: Moment,
-    profile?: string,
+    { moment, profile, windows = [] }: AgainstContext = {},
   ) {
     this.#file = file;
     this.#saved = saved.windows;
     this.#savedFile = saved.file;
     this.#moment = moment;
-    this.#check = new TraceCheck(file, options, { profile, onEvent: (event) => this.#look(event) });
+    this.#check = new TraceCheck(file, options, {
+      profile,
+      windows: [...windows, ...windowsOfSaved(saved.windows)],
+      onEvent: (event) => this.#look(event),
+    });
   }
 
   push(chunk: Uint8Array): void {

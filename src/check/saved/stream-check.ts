@@ -71,6 +71,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
       pageShift: window.pageShift,
       entries: window.entries,
       assumed: false,
+      assumedParts: [],
       createdAt: undefined,
       removedAt: undefined,
       live: window.table?.validCount ?? 0,

@@ -36,6 +36,8 @@ export function targetOf(finding: Finding, windows: readonly WindowRecord[]): Ta
   }
   if (kind === "truncated")
     throw unsupported(kind, "what is missing from a trace is nothing that a guest does");
+  if (kind === "assumed-geometry" || kind === "inferred-contradicted")
+    throw unsupported(kind, "it is about what a trace does not print, and a script says all");
   if (liobn === undefined || ioba === undefined)
     throw unsupported(kind, "it is about no address of a window");
   const before = (record: WindowRecord): boolean => (record.createdAt?.event ?? 0) <= (events.at(-1) ?? 0);

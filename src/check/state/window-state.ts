@@ -26,14 +26,18 @@ export interface WindowState {
    * (QEMU-REMOVE-2), and is not set for the one window of a VIO device (recorded in vio-vscsi-vlan-linux61).
    */
   readonly defaultWindow: boolean;
-  /** The geometry is a guess. */
+  /** Parts of the geometry that the trace neither tells nor shows: `start`, `page`, `size`. */
+  readonly assumedParts: readonly string[];
+  /** Is there any such part? */
   readonly assumed: boolean;
+  /** Is it a guess what the window is at all? It was there before the trace began. */
+  readonly isGuess: boolean;
   readonly table: TceView;
   readonly certainties: TceView;
 }
 
 /**
- * Consecutive pages that map consecutive targets, or all the same one, of one permission and certainty.
+ * Consecutive pages that map consecutive targets, or all the same one, of one permission; or of which nothing is known.
  *
  * @public
  */
@@ -42,15 +46,19 @@ export interface StateRun {
   readonly target: bigint;
   readonly pages: number;
   readonly perm: string;
+  /** `inferred` if any page of it is. */
   readonly certainty: "known" | "inferred" | "unknown";
+  /** Pages of it that were concluded from the last entry of their list; there if any were. */
+  readonly inferredPages?: number;
   /** There if two or more pages map one and the same target. */
   readonly sameTarget?: true;
 }
 
 /** Takes the state of a window; costs nothing that grows with it. */
 export function stateOf(rebuilt: RebuiltWindow): WindowState {
-  const { window, assumed } = rebuilt;
+  const { window, assumed: isGuess } = rebuilt;
   const { liobn, busOffset, pageShift, entries, bypass } = window;
+  const assumedParts = rebuilt.evidence.assumed;
   const table = window.table ?? new TceTable({ length: 1, pageShift });
   return {
     liobn,
@@ -59,7 +67,9 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
     entries,
     bypass,
     defaultWindow: window.defaultWindow,
-    assumed,
+    assumedParts,
+    assumed: assumedParts.length > 0,
+    isGuess,
     table: table.snapshot(),
     certainties: rebuilt.certainties(),
   };
@@ -79,7 +89,9 @@ export function savedStateOf(saved: SavedWindow): WindowState {
     entries,
     bypass,
     defaultWindow: defWin ?? isFirstOfBridge(liobn),
+    assumedParts: [],
     assumed: false,
+    isGuess: false,
     table: saved.table ?? new TceTable({ length: 1, pageShift }),
     certainties: new TceTable({ length: Math.max(entries, 1), pageShift: 0 }),
   };
@@ -94,23 +106,53 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
   const { table, certainties, entries, pageShift } = state;
   const shift = BigInt(pageShift);
   const iobaOf = (index: number): bigint => BigInt.asUintN(64, state.busOffset + (BigInt(index) << shift));
+  // The last entry of a list is known, and those before it are inferred: where they go on, they are one run.
+  let last: StateRun | undefined;
+  const add = (run: StateRun): void => {
+    const joined = last === undefined ? undefined : joinedRun(last, run, shift);
+    if (joined === undefined && last !== undefined) visit(last);
+    last = joined ?? run;
+  };
   forEachCertainty(certainties, 0, entries, (start, count, sure) => {
     if (sure === Certainty.UNKNOWN) {
-      visit({ ioba: iobaOf(start), target: 0n, pages: count, perm: "??", certainty: "unknown" });
+      add({ ioba: iobaOf(start), target: 0n, pages: count, perm: "??", certainty: "unknown" });
       return;
     }
-    const certainty = sure === Certainty.INFERRED ? "inferred" : "known";
+    const isInferred = sure === Certainty.INFERRED;
     forEachEntryRun(table, start, start + count, ({ first, pages, target, perm, step }) => {
-      visit({
+      add({
         ioba: iobaOf(first),
         target,
         pages,
         perm: permText(perm),
-        certainty,
+        certainty: isInferred ? "inferred" : "known",
+        ...(isInferred ? { inferredPages: pages } : {}),
         ...(step === 0 ? { sameTarget: true } : {}),
       });
     });
   });
+  if (last !== undefined) visit(last);
+}
+
+/** Two runs as one; undefined if the second does not go on where the first one ends. */
+function joinedRun(a: StateRun, b: StateRun, shift: bigint): StateRun | undefined {
+  const length = BigInt(a.pages) << shift;
+  const goesOn =
+    a.certainty !== "unknown" &&
+    b.certainty !== "unknown" &&
+    a.perm === b.perm &&
+    a.ioba + length === b.ioba &&
+    a.target + length === b.target &&
+    a.sameTarget === undefined &&
+    b.sameTarget === undefined;
+  if (!goesOn) return undefined;
+  const inferredPages = (a.inferredPages ?? 0) + (b.inferredPages ?? 0);
+  return {
+    ...a,
+    pages: a.pages + b.pages,
+    certainty: inferredPages > 0 ? "inferred" : "known",
+    ...(inferredPages > 0 ? { inferredPages } : {}),
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, openInput, pour } from "../../formats/input/opened-input.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
@@ -21,6 +22,8 @@ export interface CheckAgainstOptions extends Partial<CheckOptions>, InputOptions
   readonly at?: Moment;
   /** Name of the hypervisor that made the trace; default `qemu-7.2`. */
   readonly profile?: string | undefined;
+  /** What is known of the windows beside what the saved machine has. */
+  readonly windows?: readonly ToldWindow[] | undefined;
 }
 
 /**
@@ -49,13 +52,11 @@ export async function checkAgainst(
       );
     }
     const thresholds = thresholdsOf(options);
-    const check = new AgainstCheck(
-      name,
-      { file: savedName, windows },
-      thresholds,
-      options.at,
-      options.profile,
-    );
+    const check = new AgainstCheck(name, { file: savedName, windows }, thresholds, {
+      moment: options.at,
+      profile: options.profile,
+      windows: options.windows,
+    });
     await pour(chunks, check);
     return check.end();
   } finally {

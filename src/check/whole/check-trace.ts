@@ -2,6 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigrationAsFar } from "../../formats/migration/reader.ts";
 import type { CheckOptions } from "../check-options.ts";
@@ -10,10 +11,8 @@ import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
-
-/** Bytes that distinguish a saved machine from a script, and both from a trace. */
-const HEAD_BYTES = 64;
 
 /**
  * How an input is checked: thresholds, each at its default if absent, and which events count.
@@ -25,6 +24,8 @@ export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, 
   readonly profile?: string | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
+  /** What is known of the windows of a trace of QEMU that it does not tell of itself; see {@link knownWindows}. */
+  readonly windows?: readonly ToldWindow[] | undefined;
 }
 
 /**
@@ -52,7 +53,11 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       return checkStream(await readSaved(opened, name), name, thresholds);
     }
-    const check = new TraceCheck(name, thresholds, { filter, profile: options.profile });
+    const check = new TraceCheck(name, thresholds, {
+      filter,
+      profile: options.profile,
+      windows: options.windows,
+    });
     await pour(opened.chunks, check);
     return check.end();
   } finally {
@@ -62,6 +67,3 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
 
 const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
   named(name, readMigrationAsFar(await opened.source()));
-
-/** What the first line of a script begins with. */
-const isScriptHead = (head: Uint8Array): boolean => /^\s*\{\s*"header"/.test(new TextDecoder().decode(head));

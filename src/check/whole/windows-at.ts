@@ -1,17 +1,34 @@
 import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, openInput, pour } from "../../formats/input/opened-input.ts";
-import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
+import { textOf } from "../../formats/input/text.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { ByteStream } from "../../formats/migration/source.ts";
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
+import { ScriptTrace } from "../script-trace.ts";
 import { isPast, type Moment } from "../state/moment.ts";
 import { savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
- * The DMA windows at a moment of a trace of QEMU, or of a saved machine.
+ * What else there is to {@link windowsAt}.
+ *
+ * @public
+ */
+export interface WindowsAtOptions extends ReadInputOptions {
+  /** What is known of the windows of a trace that it does not tell of itself; see {@link knownWindows}. */
+  readonly windows?: readonly ToldWindow[] | undefined;
+  /** The input is an op script. Default: if it begins with `{"header"`. */
+  readonly isScript?: boolean | undefined;
+}
+
+/**
+ * The DMA windows at a moment of a trace of QEMU, of the run of an op script, or of a saved machine.
  *
  * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
  * @param moment the event at it has happened; undefined for the end
@@ -24,7 +41,7 @@ import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 export async function windowsAt(
   input: InputData,
   moment?: Moment,
-  options: ReadInputOptions = {},
+  options: WindowsAtOptions = {},
 ): Promise<WindowState[]> {
   const [states] = await windowsAtMoments(input, [moment], options);
   return states!;
@@ -40,11 +57,13 @@ export async function windowsAt(
 export async function windowsAtMoments(
   input: InputData,
   moments: readonly Moment[],
-  options: ReadInputOptions = {},
+  options: WindowsAtOptions = {},
 ): Promise<WindowState[][]> {
   const name = nameOf(options);
-  const opened = await openInput(input, name, MAGIC_BYTES);
+  const opened = await openInput(input, name, HEAD_BYTES);
   try {
+    if (options.isScript ?? isScriptHead(opened.head))
+      return scriptStates(await textOf(opened.chunks, name), moments, name);
     if (!isMigrationStream(opened.head)) return await traceStates(opened.chunks, moments, options);
     if (moments.some((moment) => moment !== undefined))
       throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
@@ -59,34 +78,66 @@ export async function windowsAtMoments(
 async function traceStates(
   chunks: ByteStream,
   moments: readonly Moment[],
-  options: ReadInputOptions,
+  options: WindowsAtOptions,
 ): Promise<WindowState[][]> {
   const name = nameOf(options);
-  const rebuild = new Rebuild();
-  const states: (WindowState[] | undefined)[] = moments.map(() => undefined);
-  const take = (): WindowState[] =>
-    [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
-  const byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
+  const states = new StatesAtMoments(name, moments, new Rebuild(undefined, null, options.windows));
   const source = new TraceSource(name, {
-    qemu: (event) => {
-      if (byTime && Number.isNaN(event.seconds))
-        throw new IommuError("BAD_ARGUMENT", `${name}: has no times: name an event by its number`);
-      moments.forEach((moment, i) => {
-        if (states[i] !== undefined || !isPast(moment, event)) return;
-        rebuild.settle(event);
-        states[i] = take();
-      });
-      rebuild.handle(event);
-    },
+    qemu: (event) => states.handle(event),
     linux: () => {
       throw new IommuError("UNSUPPORTED", `${name}: dma events show mappings, not windows`);
     },
     gap: ({ kind }) => {
-      if (kind !== "torn") rebuild.lose();
+      if (kind !== "torn") states.rebuild.lose();
     },
   });
   await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
   source.end();
-  rebuild.end();
-  return states.map((state) => state ?? take());
+  return states.end();
+}
+
+/** The states of the machine that runs an op script. */
+function scriptStates(text: string, moments: readonly Moment[], name: string): WindowState[][] {
+  const trace = new ScriptTrace(text, name, (event) => states.handle(event));
+  const states = new StatesAtMoments(name, moments, new Rebuild(undefined, null, trace.windows));
+  for (const _ of trace.run());
+  return states.end();
+}
+
+/** Takes the states of windows at some moments of a trace. */
+class StatesAtMoments {
+  readonly rebuild: Rebuild;
+  readonly #name: string;
+  readonly #moments: readonly Moment[];
+  readonly #states: (WindowState[] | undefined)[];
+  readonly #byTime: boolean;
+
+  constructor(name: string, moments: readonly Moment[], rebuild: Rebuild) {
+    this.#name = name;
+    this.#moments = moments;
+    this.rebuild = rebuild;
+    this.#states = moments.map(() => undefined);
+    this.#byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
+  }
+
+  handle(event: QemuTraceEvent): void {
+    if (this.#byTime && Number.isNaN(event.seconds))
+      throw new IommuError("BAD_ARGUMENT", `${this.#name}: has no times: name an event by its number`);
+    this.#moments.forEach((moment, i) => {
+      if (this.#states[i] !== undefined || !isPast(moment, event)) return;
+      this.rebuild.settle(event);
+      this.#states[i] = this.#take();
+    });
+    this.rebuild.handle(event);
+  }
+
+  /** To be called after the last event. */
+  end(): WindowState[][] {
+    this.rebuild.end();
+    return this.#states.map((state) => state ?? this.#take());
+  }
+
+  #take(): WindowState[] {
+    return [...this.rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
+  }
 }

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import colors from "picocolors";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
-import { formatMismatch } from "../../check/rebuild/verdicts.ts";
+import { formatMismatch } from "../../check/rebuild/mismatch.ts";
 import { attach as attachTo } from "../../live/attach.ts";
 import type { AttachEnd, Attached } from "../../live/attach-options.ts";
 import { startGuard } from "../../live/guard.ts";

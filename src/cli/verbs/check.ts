@@ -13,7 +13,9 @@ import type { Moment } from "../../check/state/moment.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
-import { withInput } from "../input.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { isScriptName, withInput } from "../input.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   filterOption,
   momentOption,
@@ -36,7 +38,7 @@ export interface ThresholdOptions extends CheckOptions {
   readonly fullAt: number;
 }
 
-export interface CheckCommandOptions extends ThresholdOptions {
+export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
   readonly output: RowForm | "sarif";
   readonly rawCells: boolean;
   readonly quiet: boolean;
@@ -45,15 +47,20 @@ export interface CheckCommandOptions extends ThresholdOptions {
   readonly at?: Moment;
 }
 
+/** Thresholds, and what is known of the windows. */
+type How = CheckOptions & { readonly windows: readonly ToldWindow[] };
+
 /** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
-  if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
+  const windows = await windowsTold(options);
+  if (options.against !== undefined)
+    return checkPair(paths, options.against, { ...thresholds, windows }, options);
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
   for (const path of paths) {
-    const report = await checkFile(path, thresholds, options);
+    const report = await checkFile(path, { ...thresholds, windows }, options);
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);
   }
@@ -65,20 +72,20 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
 async function checkPair(
   paths: readonly string[],
   stream: string,
-  thresholds: CheckOptions,
+  how: How,
   options: CheckCommandOptions,
 ): Promise<number> {
   const [path, ...more] = paths;
   const bad = (message: string): IommuError => new IommuError("BAD_ARGUMENT", `--against: ${message}`);
   if (more.length > 0) throw bad(`one trace is compared with ${stream}, and here are ${paths.length}`);
-  if (isScript(path!)) throw bad(`${path} is an op script; it wants a trace`);
+  if (isScriptName(path!)) throw bad(`${path} is an op script; it wants a trace`);
   if (options.filter.length > 0)
     throw bad("without the events that a filter leaves out the windows would be wrong");
   if (path === "-" && stream === "-")
     throw bad("standard input can be the trace or the saved machine, but not both");
   const report = await withInput(path!, options.quiet, (trace, { name }) =>
     withInput(stream, true, (saved, { name: savedName }) =>
-      checkAgainst(trace, saved, { ...thresholds, name, savedName, at: options.at }),
+      checkAgainst(trace, saved, { ...how, name, savedName, at: options.at }),
     ),
   );
   await printForPrograms([report], [againstReportToJson(report)], options);
@@ -90,17 +97,10 @@ async function checkPair(
 }
 
 /** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
-const checkFile = (
-  path: string,
-  thresholds: CheckOptions,
-  { quiet, filter }: CheckCommandOptions,
-): Promise<CheckReport> =>
+const checkFile = (path: string, how: How, { quiet, filter }: CheckCommandOptions): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) =>
-    checkTrace(data, { ...thresholds, name, filter, isScript: isScript(path) || undefined }),
+    checkTrace(data, { ...how, name, filter, isScript: isScriptName(path) || undefined }),
   );
-
-/** Op scripts are distinguished from traces by their names. */
-export const isScript = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
 
 /** What the options of {@link thresholdOptions} say. */
 export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOptions => ({
@@ -169,7 +169,7 @@ function judgedText(report: CheckReport): string {
   const { judged, notJudged, findings, droppedFindings } = report;
   const ofLinux = report.format === "linux-dma";
   const whose = ofLinux ? counted(judged.devices, "device") : counted(judged.windows, "window");
-  const parts = ofLinux ? linuxParts(report) : [`${counted(judged.answers, "answer")} verified`];
+  const parts = ofLinux ? linuxParts(report) : qemuParts(report);
   const mistakes = findings.filter(({ severity }) => severity === "error").length;
   const warnings = findings.length - mistakes;
   parts.push((mistakes > 0 ? colors.red : colors.green)(counted(mistakes, "mistake")));
@@ -178,6 +178,15 @@ function judgedText(report: CheckReport): string {
   const not = notJudged.map(({ count, reason }) => `${formatCount(count)} ${reason}`);
   const rest = not.length === 0 ? "" : `; not judged: ${not.join(", ")}`;
   return `${report.format}, ${counted(judged.events, "event")} of ${whose}: ${parts.join(", ")}${rest}`;
+}
+
+function qemuParts({ judged, hostWindows = [] }: CheckReport): string[] {
+  const parts = [`${counted(judged.answers, "answer")} verified`];
+  if (judged.hostEvents === 0) return parts;
+  const made = hostWindows.filter(({ createdAt }) => createdAt !== undefined).length;
+  const removed = hostWindows.filter(({ removedAt }) => removedAt !== undefined).length;
+  const windows = hostWindows.length === 0 ? "" : ` (windows: ${made} made, ${removed} removed)`;
+  return [...parts, `${counted(judged.hostEvents, "event")} of the host's side${windows}`];
 }
 
 function linuxParts({ judged, findings }: CheckReport): string[] {
@@ -220,6 +229,7 @@ export const verb: Verb = defineVerb({
     filterOption(),
     rowsOption("sarif"),
     rawCellsOption(),
+    ...machineOptions(),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
     quietOption("print findings only"),
@@ -230,6 +240,7 @@ export const verb: Verb = defineVerb({
     "check --output sarif --out check.sarif qemu.log",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
     "check --against vm.mig qemu.log",
+    "check --window 0x80000000=0x20000000+256M,4K qemu.log",
   ],
   run: check,
 });

@@ -10,15 +10,17 @@ import {
   type WindowState,
 } from "../../check/state/window-state.ts";
 import { windowsAtMoments } from "../../check/whole/windows-at.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
-import { withInput } from "../input.ts";
+import { isScriptName, withInput } from "../input.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { flag, quietOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf } from "../windows.ts";
 
-interface DiffOptions {
+interface DiffOptions extends MachineOptions {
   readonly output: RowForm;
   readonly rawCells: boolean;
   readonly exitCode: boolean;
@@ -48,11 +50,15 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
 /** @returns whether anything changed */
 async function printDiff(a: string, b: string, options: DiffOptions): Promise<boolean> {
   const { output, rawCells } = options;
+  const windows = await windowsTold(options);
   const [first, second] = [parsePlace(a), parsePlace(b)];
   const [before, after] = (
     first.path === second.path
-      ? await statesOf(first.path, [first.moment, second.moment])
-      : [...(await statesOf(first.path, [first.moment])), ...(await statesOf(second.path, [second.moment]))]
+      ? await statesOf(first.path, [first.moment, second.moment], windows)
+      : [
+          ...(await statesOf(first.path, [first.moment], windows)),
+          ...(await statesOf(second.path, [second.moment], windows)),
+        ]
   ) as [WindowState[], WindowState[]];
   const changes: Row[] = [];
   const sum = new ChangeSum();
@@ -104,8 +110,14 @@ class ChangeSum {
   }
 }
 
-const statesOf = (path: string, moments: readonly Moment[]): Promise<WindowState[][]> =>
-  withInput(path, false, (data, options) => windowsAtMoments(data, moments, options));
+const statesOf = (
+  path: string,
+  moments: readonly Moment[],
+  windows: readonly ToldWindow[],
+): Promise<WindowState[][]> =>
+  withInput(path, false, (data, options) =>
+    windowsAtMoments(data, moments, { ...options, windows, isScript: isScriptName(path) || undefined }),
+  );
 
 /**
  * Splits `FILE@MOMENT`.
@@ -126,6 +138,7 @@ export const verb: Verb = defineVerb({
     ["<b>", "FILE, or FILE@MOMENT"],
   ],
   options: [
+    ...machineOptions(),
     flag(
       "--exit-code",
       "exit like diff: 0 if nothing changed, 1 if something did, 2 if it could not be done",

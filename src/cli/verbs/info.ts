@@ -5,28 +5,40 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
+import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { flag, momentOption, type RowForm, rawCellsOption, rowsOption, STATE_FILE } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, windowsOf } from "../windows.ts";
 
-interface InfoOptions {
+interface InfoOptions extends MachineOptions {
   readonly output: RowForm;
   readonly rawCells: boolean;
   readonly at: Moment;
   readonly migration: boolean;
 }
 
-const COLUMNS = ["liobn", "busOffset", "pageShift", "entries", "bypass", "defWin", "assumed", "live"];
+const COLUMNS = [
+  "liobn",
+  "busOffset",
+  "pageShift",
+  "entries",
+  "bypass",
+  "defWin",
+  "assumed",
+  "assumedParts",
+  "live",
+];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
-  const states = await windowsOf(path, options.at);
+  const states = await windowsOf(path, options.at, options);
   if (options.migration) return foretell(path, states, options);
   const rows = states.map((state) => ({
     ...windowStateToJson(state),
     assumed: state.assumed,
+    assumedParts: state.assumedParts,
     live: state.table.validCount,
   }));
   if (options.output !== "human") return printAll(rows, COLUMNS, options);
@@ -42,7 +54,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
       `pages of ${formatSize(2 ** state.pageShift)}`,
       `${formatCount(validCount)} of ${formatCount(state.entries)} mapped`,
       ...(state.defaultWindow ? ["default window"] : []),
-      ...(state.assumed ? ["geometry assumed"] : []),
+      ...(state.assumed ? [`${state.assumedParts.join(", ")} assumed`] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
   }
@@ -51,8 +63,8 @@ async function info(path: string, options: InfoOptions): Promise<number> {
 
 /** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
 async function foretell(path: string, states: readonly WindowState[], options: InfoOptions): Promise<number> {
-  const sure = states.filter((state) => !state.assumed);
-  const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
+  const sure = states.filter((state) => !state.isGuess);
+  const guessed = states.filter((state) => state.isGuess).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
     const what = `left out, because no event shows its length: ${guessed.join(", ")}`;
     printWarning(displayName(path), what);
@@ -92,6 +104,7 @@ export const verb: Verb = defineVerb({
   arguments: [["<file>", STATE_FILE]],
   options: [
     momentOption(),
+    ...machineOptions(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
     rowsOption(),
     rawCellsOption(),

@@ -5,9 +5,11 @@ import type { Moment } from "../../check/state/moment.ts";
 import {
   forEachStateRun,
   rawEntries,
+  type StateRun,
   stateToJson,
   type WindowState,
 } from "../../check/state/window-state.ts";
+import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import {
   flag,
   momentOption,
@@ -23,7 +25,7 @@ import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf, windowsOf } from "../windows.ts";
 
-interface MapOptions {
+interface MapOptions extends MachineOptions {
   readonly output: RowForm;
   readonly rawCells: boolean;
   readonly at: Moment;
@@ -31,13 +33,23 @@ interface MapOptions {
   readonly raw: boolean;
 }
 
-const COLUMNS = ["liobn", "ioba", "pages", "pageShift", "target", "perm", "certainty", "sameTarget"];
+const COLUMNS = [
+  "liobn",
+  "ioba",
+  "pages",
+  "pageShift",
+  "target",
+  "perm",
+  "certainty",
+  "inferredPages",
+  "sameTarget",
+];
 const RAW_COLUMNS = ["liobn", "index", "tce"];
 const PLAIN = { head: [], border: [] };
 
 /** `map FILE`: the mappings of the windows as runs. */
 async function map(path: string, options: MapOptions): Promise<number> {
-  const states = await windowsOf(path, options.at, options.liobn);
+  const states = await windowsOf(path, options.at, options, options.liobn);
   const { output, raw, rawCells } = options;
   if (output === "jsonl" || output === "csv") {
     if (raw) await printRows(rawRows(states), RAW_COLUMNS, { output, rawCells });
@@ -55,19 +67,24 @@ async function map(path: string, options: MapOptions): Promise<number> {
   for (const state of states.filter(isThere)) {
     print(titleOf(state));
     const table = new Table({ head: ["bus address", "pages", "target", "perm", "certainty"], style: PLAIN });
-    forEachStateRun(state, ({ ioba, pages, target, perm, certainty, sameTarget }) => {
+    forEachStateRun(state, (run) => {
+      const { ioba, pages, target, perm, sameTarget } = run;
       table.push([
         rangeText(ioba, pages, state.pageShift),
         formatCount(pages),
         sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
         perm,
-        certainty,
+        certaintyText(run),
       ]);
     });
     print(table.length === 0 ? "  nothing is mapped" : table.toString());
   }
   return Exit.OK;
 }
+
+/** `known`, or how many pages of a run are guesses. */
+const certaintyText = ({ certainty, pages, inferredPages = pages }: StateRun): string =>
+  inferredPages < pages ? `${formatCount(inferredPages)} inferred` : certainty;
 
 function rowsOf(state: WindowState): Row[] {
   const rows: Row[] = [];
@@ -92,6 +109,7 @@ export const verb: Verb = defineVerb({
   options: [
     value("--liobn <liobn>", "only this window", parseSize),
     momentOption(),
+    ...machineOptions(),
     flag("--raw", "every entry that is not zero, as it is"),
     rowsOption(),
     rawCellsOption(),

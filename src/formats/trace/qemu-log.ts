@@ -1,8 +1,9 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
+import { type HostEvent, readHostLine } from "./host-event.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
-import { TextSearch } from "./words.ts";
+import { encode, startsWith, TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
 const MAX_LINE = 65_536;
@@ -21,12 +22,28 @@ const AT = 0x40;
 const UNDERSCORE = 0x5f;
 const LETTER_S = 0x73;
 
+const VFIO = encode("vfio_");
+/** What messages have in them that tell of the host's side, and events behind a logger's prefix. */
+const HOST_WORDS = [
+  "vfio_",
+  "VFIO_",
+  "a window, ret",
+  "SPAPR window",
+  "IOVA region",
+  "Host doesn't",
+  "Memory registering",
+].map((word) => new TextSearch(word));
+/** Longest line of them that is read. */
+const MAX_HOST_LINE = 1000;
+
 const PREFIX_SEARCH = new TextSearch(TRACE_PREFIX);
 
 /** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
 export interface LogCounts {
   /** Lines that became events. */
   events: number;
+  /** Lines that tell of the host's side: `vfio_*` events, and messages of calls that failed. */
+  hostEvents: number;
   /** Lines of other trace events. */
   otherEvents: number;
   /** Lines that are no trace events, such as QEMU's own messages. */
@@ -47,10 +64,19 @@ export interface LogCounts {
  * Times are those of the day, in microseconds.
  */
 export class QemuLogReader extends EventLines {
-  readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
+  readonly counts: LogCounts = {
+    events: 0,
+    hostEvents: 0,
+    otherEvents: 0,
+    text: 0,
+    damaged: 0,
+    long: 0,
+    torn: 0,
+  };
   readonly #event = new QemuTraceEvent();
   readonly #text = new EventText(this.#event);
   readonly #onEvent: (event: QemuTraceEvent) => void;
+  readonly #onHost: (event: HostEvent) => void;
   /**
    * Does the event have a thread or a time? Most logs have none.
    *
@@ -58,10 +84,14 @@ export class QemuLogReader extends EventLines {
    */
   #hasOrigin = false;
 
-  /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: QemuTraceEvent) => void) {
+  /**
+   * @param onEvent called for each event, always with the same object
+   * @param onHost called for what tells of the host's side
+   */
+  constructor(onEvent: (event: QemuTraceEvent) => void, onHost: (event: HostEvent) => void = () => {}) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+    this.#onHost = onHost;
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
@@ -130,7 +160,7 @@ export class QemuLogReader extends EventLines {
       if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
       else if (!this.#readPlain(bytes, start, newline)) this.broken.open(this.line, bytes, start, newline);
     } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
-      this.#count(bytes, start);
+      this.#count(bytes, start, newline);
     }
   }
 
@@ -182,9 +212,25 @@ export class QemuLogReader extends EventLines {
   }
 
   /** Counts a line that is no event of ours, by what it is. */
-  #count(bytes: Uint8Array, start: number): void {
-    if (isOtherEvent(bytes, this.#readOrigin(bytes, start))) this.counts.otherEvents++;
+  #count(bytes: Uint8Array, start: number, newline: number): void {
+    const name = this.#readOrigin(bytes, start);
+    const isOther = isOtherEvent(bytes, name);
+    const mayBeHost = isOther
+      ? startsWith(bytes, name, VFIO)
+      : HOST_WORDS.some((word) => word.find(bytes, start, newline) >= 0);
+    if (mayBeHost && this.#readHost(bytes, start, newline)) this.counts.hostEvents++;
+    else if (isOther) this.counts.otherEvents++;
     else this.counts.text++;
+  }
+
+  #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
+    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    const found = readHostLine(
+      String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE))),
+    );
+    if (found === undefined) return false;
+    this.#onHost({ ...found, line: this.line, event: this.counts.events });
+    return true;
   }
 
   /**

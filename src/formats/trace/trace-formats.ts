@@ -24,6 +24,9 @@ const QEMU_SIMPLE: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: [],
+      get found() {
+        return reader.counts.events > 0;
+      },
       get hasNotified() {
         return reader.counts.events > 0;
       },
@@ -61,6 +64,9 @@ const LINUX_DMA: TraceFormatReader = {
         return reader.entries;
       },
       damagedLines: reader.damagedLines,
+      get found() {
+        return reader.counts.events > 0;
+      },
       get hasNotified() {
         return reader.counts.events + reader.counts.lostMarkers > 0;
       },
@@ -81,10 +87,13 @@ const LINUX_DMA: TraceFormatReader = {
 const QEMU_LOG: TraceFormatReader = {
   format: "qemu-log",
   read: (handlers) => {
-    const reader: QemuLogReader = new QemuLogReader((event) => {
-      gaps.look();
-      handlers.qemu(event);
-    });
+    const reader: QemuLogReader = new QemuLogReader(
+      (event) => {
+        gaps.look();
+        handlers.qemu(event);
+      },
+      (event) => handlers.host?.(event),
+    );
     const gaps = new LineGaps(reader, (gap) => handlers.gap(gap));
     return {
       counts: reader.counts,
@@ -92,8 +101,11 @@ const QEMU_LOG: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: reader.damagedLines,
+      get found() {
+        return reader.counts.events + reader.counts.hostEvents > 0;
+      },
       get hasNotified() {
-        return reader.counts.events > 0;
+        return reader.counts.events + reader.counts.hostEvents > 0;
       },
       get skipped() {
         const { damaged, long, torn, otherEvents, text } = reader.counts;

@@ -1,4 +1,5 @@
 import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
+import type { HostEvent } from "./host-event.ts";
 import type { DamagedLine } from "./line-reader.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
@@ -25,6 +26,8 @@ export interface TraceHandlers {
   qemu(event: QemuTraceEvent): void;
   /** An event of Linux. The object is used again. */
   linux(event: LinuxDmaEvent, names: DmaNames): void;
+  /** An event of the host's side of a log of QEMU; not told if nobody asks. */
+  host?(event: HostEvent): void;
   /** Something is missing before the next event. */
   gap(gap: Gap): void;
 }
@@ -37,6 +40,8 @@ export interface TraceHandlers {
 export interface TraceReader {
   /** What was read and left out; each reader has more of them. */
   readonly counts: { readonly events: number };
+  /** Was an event of ours read? */
+  readonly found: boolean;
   /** Was anybody notified of anything? */
   readonly hasNotified: boolean;
   /** Lines (of a binary trace: records) that are no event of ours. */

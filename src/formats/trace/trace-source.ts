@@ -84,7 +84,7 @@ export class TraceSource {
     if (this.#chosen === undefined) this.#look();
     if (this.#chosen !== undefined) this.#chosen.reader.end();
     else for (const { reader } of this.#candidates!) reader.end();
-    if (this.events > 0) return;
+    if (this.#chosen?.reader.found === true) return;
     throw new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${this.#describe()}`, {
       file: this.#name,
     });
@@ -103,7 +103,7 @@ export class TraceSource {
     for (const candidate of this.#candidates) {
       if (candidate.isBinary) this.#chosen = candidate;
       candidate.reader.push(bytes);
-      if (candidate.reader.counts.events > 0) this.#chosen = candidate;
+      if (candidate.reader.found) this.#chosen = candidate;
       if (this.#chosen === undefined) continue;
       this.#block = undefined;
       return;

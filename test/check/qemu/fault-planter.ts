@@ -245,7 +245,9 @@ export class PlantableTrace {
 
   #cut(random: Random): PlantedFault {
     const text = this.#lines.join("\n");
-    const cut = text.slice(0, 1 + random.below(text.length - 1));
+    // A text without an event is refused.
+    const from = text.indexOf("\n", text.search(/spapr_iommu_/)) + 1;
+    const cut = text.slice(0, from + random.below(text.length - from));
     const torn = !cut.endsWith("\n");
     const line = cut.split("\n").length;
     const expected = torn ? [{ kind: "truncated", liobn: 0, page: 0, line }] : [];

@@ -1,7 +1,11 @@
 import { it } from "vitest";
 import { runSeed } from "../../helpers/random.ts";
-import { plantFaults } from "./planted-faults-campaign.ts";
+import { anyPlace, plantFaults } from "./planted-faults-campaign.ts";
 
 it(`finds each fault planted into real traces, and nothing else, SEED=${runSeed()}`, () => {
   plantFaults(runSeed(), 24);
+});
+
+it(`finds them as well where the default windows lie elsewhere, SEED=${runSeed()}`, () => {
+  plantFaults(runSeed(), 24, anyPlace);
 });

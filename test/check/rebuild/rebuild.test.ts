@@ -44,10 +44,14 @@ describe("a rebuilt trace", () => {
     },
     {
       name: "a wrong page size",
-      text: NEW + xlate("0x1234", "0x0", 0, "0x80000000", "0xffff"),
+      text: CREATE + xlate("0x1234", "0x0", 0, "0x80000001", "0xfff"),
       expected: { mismatches: 1 },
     },
-    { name: "a wrong status", text: NEW + put("0x1000", "0x2003", -4), expected: { mismatches: 1 } },
+    {
+      name: "a wrong status",
+      text: CREATE + put("0x800000000000000", "0x2003", -4).replace("0x80000000", "0x80000001"),
+      expected: { mismatches: 1 },
+    },
     {
       name: "a refusal",
       text: NEW + put("0x40000000", "0x2003", -4),

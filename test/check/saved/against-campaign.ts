@@ -21,7 +21,7 @@ export function checkAgainst(
   windows: readonly SavedWindow[],
   moment?: Moment,
 ): AgainstCheckReport {
-  const check = new AgainstCheck("trace", { file: "stream", windows }, DEFAULT_CHECK_OPTIONS, moment);
+  const check = new AgainstCheck("trace", { file: "stream", windows }, DEFAULT_CHECK_OPTIONS, { moment });
   check.push(trace);
   return check.end();
 }

@@ -83,6 +83,7 @@ it("a saved machine is told of in the shape of a trace's check", async () => {
       unmaps: 0,
       syncs: 0,
       failed: 0,
+      hostEvents: 0,
       alive: 0,
       alivePatterns: 0,
     },

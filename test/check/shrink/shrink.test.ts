@@ -181,6 +181,11 @@ describe("what no script can show", () => {
       trace: `${vioTable}spapr_iommu_xlate liobn=0x71000003 0x3000 -> 0x0 perm=0 mask=0xfff\n`,
       why: "no operation of a script is a DMA of a VIO device",
     },
+    {
+      name: "inferred-contradicted",
+      trace: `${NEW_TABLE}spapr_iommu_pci_indirect liobn=0x80000000 ioba=0x1000 tcelist=0x9000 iobaN=0x3 tceN=0x203003 ret=0\nspapr_iommu_xlate liobn=0x80000000 0x2000 -> 0xbeef000 perm=3 mask=0xfff\n`,
+      why: "it is about what a trace does not print",
+    },
   ])("is said with the reason: $why", ({ name, trace, why }) => {
     expect(() => shrunk(trace, name)).toThrow(why);
     expect(() => shrunk(trace, name)).toThrow(

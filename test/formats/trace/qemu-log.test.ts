@@ -108,7 +108,15 @@ describe("QEMU's log of trace events", () => {
     const good = "spapr_iommu_ddw_remove liobn=0x1";
     const { lines, reader } = linesRead(`${good}\n${line}\n${good}\n`);
     expect(lines).toEqual([good, good]);
-    expect(reader.counts).toEqual({ events: 2, otherEvents: 0, text: 0, damaged: 1, long: 0, torn: 0 });
+    expect(reader.counts).toEqual({
+      events: 2,
+      hostEvents: 0,
+      otherEvents: 0,
+      text: 0,
+      damaged: 1,
+      long: 0,
+      torn: 0,
+    });
     expect(reader.damagedLines).toEqual([{ line: 2, text: line }]);
   });
 
@@ -157,7 +165,15 @@ describe("QEMU's log of trace events", () => {
       ].join("\n"),
     );
     expect(lines).toEqual([]);
-    expect(reader.counts).toEqual({ events: 0, otherEvents: 4, text: 4, damaged: 0, long: 0, torn: 1 });
+    expect(reader.counts).toEqual({
+      events: 0,
+      hostEvents: 0,
+      otherEvents: 4,
+      text: 4,
+      damaged: 0,
+      long: 0,
+      torn: 1,
+    });
   });
 
   it("keeps a bounded number of damaged lines, and skips endless ones", () => {
@@ -166,7 +182,15 @@ describe("QEMU's log of trace events", () => {
     for (let i = 0; i < 100; i++) reader.push(bytesOf("spapr_iommu_put ".repeat(1000)));
     reader.push(bytesOf(`\n${"spapr_iommu_put ".repeat(10_000)}\nspapr_iommu_ddw_remove liobn=0x1\n`));
     reader.end();
-    expect(reader.counts).toEqual({ events: 1, otherEvents: 0, text: 0, damaged: 100, long: 2, torn: 0 });
+    expect(reader.counts).toEqual({
+      events: 1,
+      hostEvents: 0,
+      otherEvents: 0,
+      text: 0,
+      damaged: 100,
+      long: 2,
+      torn: 0,
+    });
     expect(reader.damagedLines.length).toBe(10);
     expect(reader.damagedLines[9]!.text.length).toBe(200);
     expect(reader.line).toBe(103);

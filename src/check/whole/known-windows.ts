@@ -1,0 +1,37 @@
+import { IommuError } from "../../base/errors.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { named, openInput } from "../../formats/input/opened-input.ts";
+import { textOf } from "../../formats/input/text.ts";
+import { windowsOfMemoryTree } from "../../formats/machine/memory-tree.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { isMigrationStream } from "../../formats/migration/configuration.ts";
+import { readMigration } from "../../formats/migration/reader.ts";
+import { parseOpScript } from "../../formats/op-script/script.ts";
+import { windowsOfSaved } from "../saved/saved-windows.ts";
+import { windowsOfMachine } from "../script-trace.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
+import { type InputOptions, nameOf } from "./input-options.ts";
+
+/**
+ * The DMA windows of a machine, for who checks a trace of it that does not tell of them.
+ *
+ * @param input an op script, of which the header is taken, a saved machine, or text of QEMU's `info mtree -f`
+ * @throws IommuError UNSUPPORTED if it is none of these; BAD_FILE, BAD_ARGUMENT for one with a mistake
+ * @public
+ */
+export async function knownWindows(input: InputData, options: InputOptions = {}): Promise<ToldWindow[]> {
+  const name = nameOf(options);
+  const opened = await openInput(input, name, HEAD_BYTES);
+  try {
+    if (isMigrationStream(opened.head))
+      return windowsOfSaved((await named(name, readMigration(await opened.source()))).windows);
+    const text = await textOf(opened.chunks, name);
+    if (isScriptHead(opened.head)) return windowsOfMachine(parseOpScript(text, name).config);
+    const windows = windowsOfMemoryTree(text);
+    if (windows.length > 0) return windows;
+    const wanted = "an op script, a saved machine, or the text of QEMU's `info mtree -f`";
+    throw new IommuError("UNSUPPORTED", `${name}: no DMA window is told of: it should be ${wanted}`);
+  } finally {
+    await opened.chunks.return(undefined);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Option } from "commander";
+import { knownWindows } from "../check/whole/known-windows.ts";
+import { parseToldWindow, type ToldWindow } from "../formats/machine/told-window.ts";
+import { withInput } from "./input.ts";
+import { text, value } from "./options.ts";
+
+/** What the options of {@link machineOptions} say. */
+export interface MachineOptions {
+  readonly machine?: string | undefined;
+  readonly window?: readonly ToldWindow[] | undefined;
+}
+
+/** Options that tell of the windows that a trace does not tell of itself. */
+export const machineOptions = (): Option[] => [
+  text(
+    "--machine <file>",
+    "what windows the traced machine has: an op script (its header), a saved machine, or text of QEMU's info mtree -f",
+  ),
+  windowOption(),
+];
+
+/** `--window`, which may be given several times. */
+const windowOption = (): Option =>
+  value(
+    "--window <liobn=base+size,page>",
+    "a window of the traced machine, such as 0x80000000=0x20000000+256M,4K; for several give it again",
+    (given, before) => [...((before as readonly ToldWindow[] | undefined) ?? []), parseToldWindow(given)],
+  );
+
+/** The windows that the options tell of; a `--window` is before what the file says of its LIOBN. */
+export async function windowsTold({ machine, window = [] }: MachineOptions): Promise<readonly ToldWindow[]> {
+  if (machine === undefined) return window;
+  return [...window, ...(await withInput(machine, true, (data, { name }) => knownWindows(data, { name })))];
+}

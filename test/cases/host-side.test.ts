@@ -1,0 +1,130 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { type HostEvent, readHostLine } from "../../src/formats/trace/host-event.ts";
+import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
+import { checkTrace } from "../check/checked.ts";
+
+const check = (name: string) => checkTrace(readFileSync(path.join(import.meta.dirname, name)));
+const HIGH = 1n << 59n;
+const CREATE =
+  "spapr_iommu_ddw_create buid=0x800000020000000 addr=0x0, page size=0x10000, requested=0x100000, start addr=0x800000000000000, liobn=0x80000001\n";
+const hostWindow = (shift: number, bytes: number): string =>
+  `vfio_spapr_create_window pageshift=0x${shift.toString(16)} levels=1 winsize=0x${bytes.toString(16)} offset=0x800000000000000\n`;
+
+describe("the host's side", () => {
+  it("of a PC: the map that failed is the finding", () => {
+    const { findings, judged } = check("21-vfio-listener.log");
+    expect(judged).toMatchObject({ events: 0, hostEvents: 7 });
+    expect(findings).toMatchObject([
+      {
+        kind: "map-failed",
+        severity: "error",
+        ioba: 0x1_0000_0000n,
+        pages: 0x38_0000,
+        lines: [8, 9],
+        count: 1,
+        message: expect.stringContaining("14 GiB at 0x100000000: Cannot allocate memory"),
+      },
+    ]);
+  });
+
+  it("of a pSeries machine: windows that are made and removed are seen", () => {
+    const { findings, hostWindows, judged } = check("21-spapr-and-vfio.log");
+    expect(findings).toEqual([]);
+    expect(judged).toMatchObject({ events: 22, hostEvents: 4 });
+    expect(hostWindows).toMatchObject([
+      {
+        busOffset: HIGH,
+        bytes: 2n ** 38n,
+        pageShift: 16,
+        levels: 2,
+        createdAt: { line: 5 },
+        removedAt: undefined,
+      },
+      { busOffset: 0n, bytes: undefined, createdAt: undefined, removedAt: { line: 26 } },
+    ]);
+  });
+
+  it.each([
+    { name: "as the guest's", host: hostWindow(16, 0x10_0000), found: [] },
+    { name: "with smaller pages", host: hostWindow(12, 0x10_0000), found: [] },
+    {
+      name: "with larger pages",
+      host: hostWindow(24, 0x10_0000),
+      found: ["has pages of 16 MiB, the guest's of 64 KiB"],
+    },
+    { name: "of another size", host: hostWindow(16, 0x8_0000), found: ["has 512 KiB, the guest's 1 MiB"] },
+    {
+      name: "that was removed again",
+      host: `${hostWindow(16, 0x8_0000)}vfio_spapr_remove_window offset=0x800000000000000\n`,
+      found: [],
+    },
+  ])("a window $name", ({ host, found }) => {
+    const { findings } = checkTrace(CREATE + host);
+    expect(findings.map(({ kind }) => kind)).toEqual(found.map(() => "mismatch"));
+    for (const [i, text] of found.entries()) expect(findings[i]!.message).toContain(text);
+  });
+
+  it("says a failure that comes again once, with its count", () => {
+    const line =
+      "qemu: vfio_dma_map(0x55d0c1f2f000, 0x1000, 0x1000, 0x7fa182400000) = -28 (No space left on device)\n";
+    expect(checkTrace(line.repeat(5)).findings).toMatchObject([{ kind: "map-failed", count: 5, pages: 1 }]);
+  });
+
+  it.each([
+    {
+      line: "vfio_iommu_map_notify iommu MAP @ 0x1000 - 0x1fff",
+      event: { kind: "map", start: 0x1000n, bytes: 0x1000n },
+    },
+    {
+      line: "12@3.000004:vfio_iommu_map_notify iommu UNMAP @ 0x0 - 0xffff",
+      event: { kind: "unmap", bytes: 0x1_0000n },
+    },
+    {
+      line: "2026-11-27T22:49:58.461909Z vfio_listener_region_add_iommu region_add [iommu] tce-iommu-80000000 0x0 - 0x3fffffff",
+      event: { kind: "add-iommu", region: "tce-iommu-80000000", bytes: 0x4000_0000n },
+    },
+    {
+      line: "vfio_prereg_register va=0x7ffe40000000 size=0x40000000 ret=-12",
+      event: { kind: "register", errno: 12 },
+    },
+    {
+      line: "qemu: vfio_container_dma_map(0x55, 0x1000, 0x2000, 0x7f) = -22 (Invalid argument)",
+      event: { kind: "failed", call: "map", errno: 22, why: "Invalid argument" },
+    },
+    {
+      line: "qemu: vfio_dma_unmap(0x55, 0x1000, 0x2000) = -22 (Invalid argument)",
+      event: { kind: "failed", call: "unmap", start: 0x1000n },
+    },
+    {
+      line: "qemu: Failed to create a window, ret = -1 (Cannot allocate memory)",
+      event: { kind: "failed", call: "create a window", why: "Cannot allocate memory" },
+    },
+    {
+      line: "qemu: Container 0x55 can't map guest IOVA region 0x800000000000000..0x8000000000fffff",
+      event: { kind: "failed", start: HIGH, bytes: 0x10_0000n },
+    },
+  ])("reads $line", ({ line, event }) => {
+    expect(readHostLine(line)).toMatchObject(event);
+  });
+
+  it.each([
+    "vfio_get_device Device 0000:00:02.0 flags: 3, regions: 12, irqs: 5",
+    "vfio_spapr_remove_window offset=",
+    "vfio is nice",
+    "a DMA window",
+    "qemu: could not create file",
+    "spapr_drc_reset drc: 0x1",
+  ])("reads nothing in: %s", (line) => {
+    expect(readHostLine(line)).toBeUndefined();
+    const events: HostEvent[] = [];
+    const reader = new QemuLogReader(
+      () => {},
+      (event) => events.push(event),
+    );
+    reader.push(new TextEncoder().encode(`${line}\n`));
+    reader.end();
+    expect(events).toEqual([]);
+  });
+});
