@@ -1,5 +1,6 @@
 import { hex } from "../base/u64.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
+import type { KernelEvent } from "../formats/trace/kernel-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
@@ -7,7 +8,9 @@ import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
 import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
 import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import type { BouncedMaps } from "./linux/bounces.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
+import { KernelLogMerge } from "./linux/kernel-log.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
@@ -40,6 +43,8 @@ export interface CheckReport {
   readonly mismatches: number;
   readonly judged: Judged;
   readonly notJudged: readonly NotJudged[];
+  /** Of recordings of Linux: what went through bounce memory. */
+  readonly bounced: readonly BouncedMaps[];
   readonly windows: readonly WindowRecord[];
   readonly findings: readonly Finding[];
   /** Findings beyond the first 10,000. */
@@ -53,6 +58,8 @@ export interface TraceCheckContext {
   readonly profile?: string | undefined;
   /** Notified of each event of QEMU before it happens. */
   readonly onEvent?: (event: QemuTraceEvent) => void;
+  /** What the kernel's log says, from a file of its own. */
+  readonly kernelLog?: readonly KernelEvent[] | undefined;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -62,6 +69,7 @@ export class TraceCheck {
   readonly #findings: TraceFindings;
   readonly #source: TraceSource;
   #dma: DmaCheck | undefined;
+  readonly #merge: KernelLogMerge | undefined;
   /** Up to here in a binary trace events may be missing anywhere. */
   #unsureUntil = -1;
   #retractedMismatches = 0;
@@ -72,9 +80,13 @@ export class TraceCheck {
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, onEvent }: TraceCheckContext = {},
+    { filter, profile, onEvent, kernelLog }: TraceCheckContext = {},
   ) {
     this.#file = file;
+    this.#merge =
+      kernelLog === undefined
+        ? undefined
+        : new KernelLogMerge(kernelLog, (event) => this.#dma?.kernel(event, true));
     this.#findings = new TraceFindings(options);
     this.rebuild = new Rebuild(profile, this.#findings);
     this.#source = new TraceSource(file, {
@@ -84,10 +96,15 @@ export class TraceCheck {
         this.#trace(event);
       },
       linux: (event, names) => {
-        this.#dma ??= new DmaCheck(names.devices.names, options);
+        this.#dma ??= new DmaCheck(names, options);
         if (event.kind === DMA_LOST && this.#lostAt.length < MAX_LOST_PLACES)
           this.#lostAt.push(placeOfDma(event));
+        if (this.#merge !== undefined) this.#merge.upTo(event, event.number);
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
+      },
+      kernel: (event, names) => {
+        this.#dma ??= new DmaCheck(names, options);
+        this.#dma.kernel(event);
       },
       gap: (gap) => this.#gap(gap),
     });
@@ -110,9 +127,12 @@ export class TraceCheck {
     this.#source.end();
     this.rebuild.end();
     this.#findings.end(this.#source.events);
-    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0 } = this.#source.counts;
+    // What stands in the text of a guest's console beside QEMU's events is the guest's affair.
+    if (this.#source.format !== "linux-dma") this.#dma = undefined;
+    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0, kernel = 0 } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
-    this.#dma?.end({ cpus, entries, lines: events + other + damaged });
+    this.#merge?.end(events);
+    this.#dma?.end({ cpus, entries, lines: events + other + kernel + damaged });
     if (lostMarkers > 0)
       this.#lost(
         lostMarkers,
@@ -131,6 +151,7 @@ export class TraceCheck {
       judged:
         this.#dma?.judged(events) ?? judgedWindows(events, this.#findings.windows.length, verifiedOf(counts)),
       notJudged: this.#notJudged(),
+      bounced: this.#dma?.bounced ?? [],
       windows: this.#findings.windows,
       findings: [...log.findings, ...dmaFindings],
       droppedFindings: log.dropped + (this.#dma?.log.dropped ?? 0),
@@ -144,6 +165,15 @@ export class TraceCheck {
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...thatOccur([
+        {
+          count: this.#merge?.untimed ?? 0,
+          reason:
+            "lines of the kernel's log by their time, which is on another clock than the trace's or missing",
+        },
+        {
+          count: this.#merge?.early ?? 0,
+          reason: "lines of the kernel's log from before the recording by what was mapped then",
+        },
         { count: undetermined, reason: "answers about windows of which the trace told too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },

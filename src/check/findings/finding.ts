@@ -24,8 +24,14 @@ export interface Finding {
   readonly events: number[];
   /** Their lines (byte offsets in binary traces). */
   readonly lines: number[];
+  /** Lines of the kernel's log, if that was a file of its own. */
+  readonly logLines: number[];
   /** How often it happened. */
   count: number;
+  /** When it happened, or what it is about was made, in seconds of the recording's clock; undefined where nothing tells. */
+  readonly time: number | undefined;
+  /** Who did that: `rmmod-4411`, as a trace has name and process; undefined where nothing tells. */
+  readonly task: string | undefined;
   message: string;
 }
 
@@ -39,12 +45,14 @@ export interface Place {
   readonly event: number;
   /** Line from 1, or byte offset of the record. */
   readonly line: number;
+  /** Is it a line of the kernel's log, in a file of its own? */
+  readonly isInLog?: boolean | undefined;
 }
 
 /** Findings that are kept; further ones are only counted. */
 const MAX_FINDINGS = 10_000;
 /** Events that prove one finding; a group of more says how many it has. */
-const MAX_PROOF = 200;
+const MAX_PROOF = 1000;
 
 /** What a detector says; see {@link Finding}. */
 export interface NewFinding {
@@ -56,6 +64,8 @@ export interface NewFinding {
   readonly ioba?: bigint;
   readonly pages?: number;
   readonly places: readonly Place[];
+  readonly time?: number | undefined;
+  readonly task?: string | undefined;
   readonly message: string;
 }
 
@@ -68,6 +78,7 @@ export class FindingLog {
 
   /** @returns the finding as it is kept, so that a detector can {@link extend} it */
   add(found: NewFinding): Finding {
+    const places = found.places.filter(({ isInLog }) => isInLog !== true);
     const finding: Finding = {
       kind: found.kind,
       severity: found.severity ?? FINDING_KINDS[found.kind].severity,
@@ -75,9 +86,12 @@ export class FindingLog {
       device: found.device,
       ioba: found.ioba,
       pages: found.pages ?? 0,
-      events: found.places.map(({ event }) => event),
-      lines: found.places.map(({ line }) => line),
+      events: places.map(({ event }) => event),
+      lines: places.map(({ line }) => line),
+      logLines: found.places.filter(({ isInLog }) => isInLog === true).map(({ line }) => line),
       count: 1,
+      time: found.time,
+      task: found.task,
       message: found.message,
     };
     if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
@@ -117,9 +131,13 @@ export class FindingLog {
     if (this.#retracted.delete(finding)) this.findings.push(finding);
     finding.count += times;
     finding.pages += pages;
-    for (const { event, line } of places) {
+    for (const { event, line, isInLog } of places) {
+      if (isInLog === true) {
+        if (finding.logLines.length < MAX_PROOF) finding.logLines.push(line);
+        continue;
+      }
       if (finding.events.length >= MAX_PROOF) return;
-      if (finding.events.includes(event)) continue;
+      if (finding.lines.includes(line)) continue;
       finding.events.push(event);
       finding.lines.push(line);
     }
@@ -147,10 +165,12 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   const line = lines.at(-1);
   const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
+  const [logLine] = finding.logLines;
+  const inLog = logLine === undefined ? "" : ` (line ${logLine} of the kernel's log)`;
   const times = count > 1 ? ` (${formatCount(count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
   const about = where + address === "" ? "" : ` ${where}${address}:`;
-  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
+  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}${inLog}`;
 }
 
 /**
@@ -159,7 +179,8 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
  * @public
  */
 export function findingToJson(finding: Finding): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, events, lines, count, message } = finding;
+  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, message } =
+    finding;
   return {
     kind,
     severity,
@@ -169,7 +190,10 @@ export function findingToJson(finding: Finding): Record<string, unknown> {
     pages,
     events,
     lines,
+    ...(logLines.length === 0 ? {} : { logLines }),
     count,
+    ...(time === undefined ? {} : { time }),
+    ...(task === undefined ? {} : { task }),
     message,
   };
 }

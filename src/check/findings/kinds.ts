@@ -48,6 +48,12 @@ export type FindingKind =
   | "direction-mismatch"
   | "double-unmap"
   | "missing-sync"
+  | "io-fault"
+  | "map-failed"
+  | "never-unmapped"
+  | "fragmented"
+  | "cache-line-shared"
+  | "beyond-mask"
   | "lost-events"
   | "truncated";
 
@@ -60,10 +66,10 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   leak: {
     severity: "warning",
     meaning:
-      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back its rings and nearly everything else; or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
-    thresholds: ["overtaken", "pool"],
+      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
+    thresholds: ["overtaken", "pool", "outlived", "older", "goneAt"],
     limits:
-      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
+      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
     advice:
       "Look at the event that made the mapping: the driver that ran then forgets an unmap, often on an error path. `convert --table mappings` lists all mappings with their ends, `stat` shows how long others live.",
   },
@@ -189,6 +195,60 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "A sync that has nothing to do leaves no line, so a device must have shown one before anything is said of it.",
     advice:
       "On machines whose caches are not coherent, and with bounce buffers, old data is read. Look for the branch in which the driver forgets the sync.",
+  },
+  "io-fault": {
+    severity: "error",
+    meaning:
+      "Linux: an IOMMU refused an access of a device. The trace or the kernel's log says so (`iommu:io_page_fault`, AMD-Vi, DMAR, SMMU, EEH). The finding names the mapping that had the address, has it, lies beside it, is another device's, or came later.",
+    thresholds: [],
+    limits:
+      "Faults of one cause are one finding. The first 10,000 faults are looked into. Of each device 32,768 past unmaps or more are remembered.",
+    advice:
+      "After an unmap: the driver gives back memory before the device is done. Beside a mapping: it maps less than the device uses. A direction that does not allow it: the driver maps with the wrong one. Nothing mapped: a wrong address was written into the device.",
+  },
+  "map-failed": {
+    severity: "error",
+    meaning:
+      "Linux: a call of the DMA API failed, in a trace, or by the kernel's log (`iommu_alloc failed`, `swiotlb buffer is full`).",
+    thresholds: [],
+    limits: "Failed maps of a device's own registers are not told: some can never be mapped.",
+    advice:
+      "It is an effect. Look for a leak or for `never-unmapped` first; then at the largest pattern of live mappings, and at the size of the window or of bounce memory (`swiotlb=`).",
+  },
+  "never-unmapped": {
+    severity: "warning",
+    meaning:
+      "Linux: of all streaming mappings of a device, of a direction, or of a direction and size, not one is ever unmapped, and more of them are made all the time.",
+    thresholds: ["neverUnmapped", "dmaMask"],
+    limits:
+      "A ring of buffers that is filled once is none: mappings must be made in each quarter of the device's events.",
+    advice:
+      "The driver forgets the unmap on its usual path. The finding says how fast addresses are used up: without an IOMMU nobody notices, with one the window is full some day.",
+  },
+  fragmented: {
+    severity: "warning",
+    meaning: "More is free than is asked for, but in pieces that are all smaller.",
+    thresholds: ["freePages"],
+    limits:
+      "In a recording of Linux a map must have failed, and only what lies between addresses that were used is known to be a window. A window of QEMU is looked at at the end.",
+    advice:
+      "Look at what is alive for long between mappings that come and go. Larger pages or a larger window (DDW), and allocations made once when the driver starts, help.",
+  },
+  "cache-line-shared": {
+    severity: "warning",
+    meaning:
+      "Linux: two live mappings through which a device can write have bytes in one cache line; the kernel says so (`cacheline tracking EEXIST`), or the size of a line is given.",
+    thresholds: ["cacheLine"],
+    limits: "Pairs of one device are one finding. Without the size they are only counted.",
+    advice:
+      "Where caches are not coherent, the sync of one of them overwrites what the device wrote through the other. Align buffers to `dma_get_cache_alignment()`, or allocate them coherently.",
+  },
+  "beyond-mask": {
+    severity: "error",
+    meaning: "Linux: a mapping lies at addresses of more bits than the devices can use.",
+    thresholds: ["dmaMask"],
+    advice:
+      "The driver asked for a larger mask than its device has (`dma_set_mask`): the upper bits are lost on the way, and the device uses other memory.",
   },
   "lost-events": {
     severity: "warning",

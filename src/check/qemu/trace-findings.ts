@@ -11,6 +11,7 @@ import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { Mismatch } from "../rebuild/verdicts.ts";
 import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
 import { findHoles } from "../windows/direct-map.ts";
+import { findFragmented } from "../windows/fragmented.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
 import { LeakFindings } from "./leaks.ts";
@@ -142,6 +143,7 @@ export class TraceFindings implements RebuildObserver {
   end(events: number): void {
     this.#mappings.end();
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
+    for (const rebuilt of this.#live) findFragmented(rebuilt, this.#options, this.log);
     findHoles([...this.#live], this.#options, this.log);
   }
 }

@@ -10,6 +10,7 @@ import { judgedWindows } from "../findings/judged.ts";
 import type { CheckReport } from "../trace-check.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
+import { findFragmented } from "../windows/fragmented.ts";
 import { findFull } from "../windows/full.ts";
 import { findOverlaps } from "../windows/overlaps.ts";
 import type { StaticWindow } from "../windows/static-window.ts";
@@ -37,6 +38,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
     group.forEach((window, i) => {
       findOverlaps(window, group.slice(0, i), log);
       findFull(window, window.createdAt, options, log);
+      findFragmented(window, options, log);
       if (end !== undefined) findBeyond(window, end, log);
     });
     findHoles(group, { ...options, ram: main }, log);
@@ -63,6 +65,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
       description === null ? 0 : description.sections.length,
     ),
     notJudged: [],
+    bounced: [],
     windows: windows.map(({ window }) => ({
       liobn: window.liobn,
       busOffset: window.busOffset,

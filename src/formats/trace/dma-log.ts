@@ -3,6 +3,8 @@ import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
+import type { KernelEvent } from "./kernel-event.ts";
+import { KernelLineReader } from "./kernel-line.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { NumberReader } from "./number-reader.ts";
@@ -51,6 +53,8 @@ export interface DmaCounts {
   events: number;
   /** Lines of other events, and other text. */
   other: number;
+  /** Lines of other events and of the kernel's log that say something of DMA. */
+  kernel: number;
   /** Lines of the file's head, and empty ones. */
   comments: number;
   /** Lines that name a `dma` event and do not read as one. */
@@ -77,6 +81,7 @@ export class DmaLogReader extends LineReader {
   readonly counts: DmaCounts = {
     events: 0,
     other: 0,
+    kernel: 0,
     comments: 0,
     damaged: 0,
     long: 0,
@@ -108,11 +113,17 @@ export class DmaLogReader extends LineReader {
   /** Where a line goes on after the name of its buffer. */
   #afterBuffer = 0;
   readonly #onEvent: (event: LinuxDmaEvent) => void;
+  readonly #onKernel: ((event: KernelEvent) => void) | undefined;
+  readonly #kernel = new KernelLineReader();
 
-  /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: LinuxDmaEvent) => void) {
+  /**
+   * @param onEvent called for each event, always with the same object
+   * @param onKernel called for each other line that says something of DMA; without it these are other text
+   */
+  constructor(onEvent: (event: LinuxDmaEvent) => void, onKernel?: (event: KernelEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+    this.#onKernel = onKernel;
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
@@ -260,9 +271,41 @@ export class DmaLogReader extends LineReader {
       }
     } else {
       const lost = PERF_LOST.find(bytes, start, end);
-      if (lost < 0) this.counts.other++;
-      else this.#readPerfLost(bytes, start, lost, end);
+      if (lost >= 0) this.#readPerfLost(bytes, start, lost, end);
+      else if (!this.#readKernel(bytes, start, end)) this.counts.other++;
     }
+  }
+
+  /** Reads what is said of DMA in another line; false if nothing is. */
+  #readKernel(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return false;
+    const read = this.#kernel.read(bytes, start, end);
+    if (read === undefined) return false;
+    const event = this.#event;
+    const { what, origin } = read;
+    const from = this.#prefix.skip(bytes, start, end);
+    const name = Math.max(from, start + origin);
+    const known = origin >= 0 && this.#origin.read(bytes, from, this.#beforeSystem(bytes, from, name), false);
+    const hasTime = known && !Number.isNaN(event.seconds);
+    this.counts.kernel++;
+    this.#onKernel({
+      what,
+      line: this.line,
+      number: this.counts.events,
+      seconds: hasTime ? event.seconds : this.#prefix.seconds,
+      nanoseconds: hasTime ? event.nanoseconds : this.#prefix.nanoseconds,
+      task: known ? event.task : -1,
+      pid: known ? event.pid : -1,
+    });
+    return true;
+  }
+
+  /** Where the word before an event's name begins, if perf wrote its system there: `iommu:`. */
+  #beforeSystem(bytes: Uint8Array, start: number, name: number): number {
+    if (bytes[name - 1] !== COLON) return name;
+    let at = name - 1;
+    while (at > start && bytes[at - 1] !== SPACE) at--;
+    return at;
   }
 
   /** `tail 332 [000]   275.615436: PERF_RECORD_LOST lost 17` */

@@ -23,6 +23,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       names: NO_NAMES,
       cpus: 0,
       entries: 0,
+      kernelLines: 0,
       damagedLines: [],
       get heard() {
         return reader.counts.events > 0;
@@ -46,10 +47,13 @@ const QEMU_SIMPLE: TraceFormatReader = {
 const LINUX_DMA: TraceFormatReader = {
   format: "linux-dma",
   read: (handlers) => {
-    const reader: DmaLogReader = new DmaLogReader((event) => {
-      gaps.look();
-      handlers.linux(event, reader);
-    });
+    const reader: DmaLogReader = new DmaLogReader(
+      (event) => {
+        gaps.look();
+        handlers.linux(event, reader);
+      },
+      handlers.kernel === undefined ? undefined : (event) => handlers.kernel!(event, reader),
+    );
     const gaps = new LineGaps(reader, (gap) => handlers.gap(gap));
     return {
       counts: reader.counts,
@@ -64,9 +68,12 @@ const LINUX_DMA: TraceFormatReader = {
       get heard() {
         return reader.counts.events + reader.counts.lostMarkers > 0;
       },
+      get kernelLines() {
+        return reader.counts.kernel;
+      },
       get skipped() {
-        const { damaged, long, torn, other, comments } = reader.counts;
-        return damaged + long + torn + other + comments;
+        const { damaged, long, torn, other, kernel, comments } = reader.counts;
+        return damaged + long + torn + other + kernel + comments;
       },
       push: (chunk) => reader.push(chunk),
       end: () => {
@@ -91,6 +98,7 @@ const QEMU_LOG: TraceFormatReader = {
       names: NO_NAMES,
       cpus: 0,
       entries: 0,
+      kernelLines: 0,
       damagedLines: reader.damagedLines,
       get heard() {
         return reader.counts.events > 0;

@@ -1,4 +1,5 @@
 import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
+import type { KernelEvent } from "./kernel-event.ts";
 import type { DamagedLine } from "./line-reader.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
@@ -25,6 +26,8 @@ export interface TraceHandlers {
   qemu(event: QemuTraceEvent): void;
   /** An event of Linux. The object is used again. */
   linux(event: LinuxDmaEvent, names: DmaNames): void;
+  /** Linux says something of DMA in another line. Without this method such lines are other text. */
+  kernel?(event: KernelEvent, names: DmaNames): void;
   /** Something is missing before the next event. */
   gap(gap: Gap): void;
 }
@@ -39,6 +42,8 @@ export interface TraceReader {
   readonly counts: { readonly events: number };
   /** Was anybody notified of anything? */
   readonly heard: boolean;
+  /** Other lines in which Linux says something of DMA. */
+  readonly kernelLines: number;
   /** Lines (of a binary trace: records) that are no event of ours. */
   readonly skipped: number;
   /** The first few lines that name an event of ours and cannot be read as one. */

@@ -130,6 +130,7 @@ describe("Linux' dma events", () => {
       lostMarkers: facts.lost_marker_count,
       lost: facts.lost_marker_count * 619,
       overwritten: 0,
+      kernel: 0,
       otherBuffers: 0,
     });
     expect(reader.line).toBe(facts.lines);
