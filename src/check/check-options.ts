@@ -18,7 +18,7 @@ export interface CheckOptions {
   readonly outlived: number;
   /** and it got so many times as old as any of these. */
   readonly older: number;
-  /** Linux' mappings of a device that are never unmapped are told if they are so many, and go on being made. */
+  /** Mappings that are never unmapped are told if they are so many, and go on being made. */
   readonly neverUnmapped: number;
   /** A driver of Linux went if its last calls gave back so large a part of what was mapped then, 0 to 1. */
   readonly goneAt: number;

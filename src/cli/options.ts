@@ -87,7 +87,11 @@ export const thresholdOptions = (): Option[] => {
       linux.outlived,
     ),
     count("--older <times>", "... and it got so many times as old as any of these", linux.older),
-    count("--never-unmapped <count>", "Linux: so many maps and no unmap are a leak", linux.neverUnmapped),
+    count(
+      "--never-unmapped <count>",
+      "so many mappings of which none is unmapped are a leak",
+      linux.neverUnmapped,
+    ),
     count(
       "--gone-at <percent>",
       "Linux: a driver went if it gave back so much of what was mapped",

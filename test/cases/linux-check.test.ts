@@ -165,6 +165,14 @@ const CASES: readonly Case[] = [
       { kind: "refused-call", device: "0001:00:03.0", message: /2\^0 bytes .*smaller than one of its pages/ },
     ],
   },
+  {
+    name: "default-1g-nvme-e1000-linux72.log.gz",
+    findings: [{ kind: "never-unmapped", message: /2152 pages .* none of them was unmapped/ }],
+  },
+  {
+    name: "12-fragmented.log",
+    findings: [{ kind: "fragmented", message: /128 pages of 256 .* 1 page in one/ }],
+  },
   { name: "dma-4200-maps-of-16-mib.txt.gz", findings: [] },
 ];
 

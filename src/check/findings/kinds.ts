@@ -218,10 +218,10 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   "never-unmapped": {
     severity: "warning",
     meaning:
-      "Linux: of all streaming mappings of a device, of a direction, or of a direction and size, not one is ever unmapped, and more of them are made all the time.",
-    thresholds: ["neverUnmapped", "dmaMask"],
+      "In a recording of Linux: of all streaming mappings of a device, of a direction, or of a direction and size, not one is ever unmapped, and more of them are made all the time. In a trace of QEMU: of what a window maps with one permission no more than one entry in a hundred is ever unmapped.",
+    thresholds: ["neverUnmapped", "dmaMask", "overtaken"],
     limits:
-      "A ring of buffers that is filled once is none: mappings must be made in each quarter of the device's events.",
+      "A ring of buffers that is filled once is none: mappings must be made in each quarter of the events, and for a second or longer. In a trace of QEMU 16 pages count as one mapping.",
     advice:
       "The driver forgets the unmap on its usual path. The finding says how fast addresses are used up: without an IOMMU nobody notices, with one the window is full some day.",
   },

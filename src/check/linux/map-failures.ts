@@ -41,7 +41,10 @@ export class MapFailures {
       this.#report.log.extend(known, [placeOfDma(event)]);
       return;
     }
-    const what = family === LIST ? `a list of ${event.totalEntries} entries` : `${event.size} bytes`;
+    const what =
+      family === LIST
+        ? `a list of ${Math.max(event.totalEntries, event.entries.length)} entries`
+        : `${event.size} bytes`;
     const way = family === ALLOCATION ? "" : ` ${DIRECTION_NAMES[event.direction]}`;
     const error = event.error === 0 ? "" : `, ${ERRORS[event.error] ?? `error ${event.error}`}`;
     const finding = this.#report.log.add({

@@ -289,6 +289,10 @@ describe("Linux' dma events", () => {
       expected: { name: "dma_map_sg_err", entries: ["8000"], failed: true },
     },
     {
+      line: "dma_map_sg_err: 0000:00:03.0 dir=TO_DEVICE dma_addrs={0x8000} err=-12 attrs=",
+      expected: { name: "dma_map_sg_err", entries: ["8000"], failed: true },
+    },
+    {
       line: "dma_alloc: 0000:00:03.0 dir=BIDIRECTIONAL dma_addr=0 size=4096 virt_addr=0000000000000000 flags=GFP_KERNEL attrs=",
       expected: { failed: true, size: 4096 },
     },
