@@ -6,7 +6,7 @@ import type { KernelEvent, KernelStatement } from "../../formats/trace/kernel-ev
 import type { Finding, Place } from "../findings/finding.ts";
 import { FAMILY_NAMES, type LiveMapping, offsetIn, RANGE } from "./live-mapping.ts";
 import type { AddressSpace } from "./mappings.ts";
-import type { PastUnmap } from "./past-unmaps.ts";
+import type { PastMapping, PastUnmap } from "./past-unmaps.ts";
 import { between, type DmaReport, timeOf } from "./report.ts";
 
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
@@ -209,7 +209,7 @@ export class IoFaults {
     const { mapping } = past;
     const after = sinceText(between(past, event));
     const text = `${this.#inside(mapping, hi, lo)}, ${after}after its unmap by ${this.#report.actText(past)}`;
-    return { sort: "unmapped", key: past, places: [mapping, past], text, isInside: true };
+    return { sort: "unmapped", key: String(past.line), places: [mapping, past], text, isInside: true };
   }
 
   #ofNeighbour(mapping: LiveMapping, hi: number, lo: number): Cause {
@@ -223,11 +223,11 @@ export class IoFaults {
   }
 
   /** `byte 0x8c of an allocation of 4096 bytes, made by event 0 (line 12) of modprobe-901`. */
-  #inside(mapping: LiveMapping, hi: number, lo: number): string {
+  #inside(mapping: PastMapping, hi: number, lo: number): string {
     return `byte ${hex(offsetIn(mapping, hi, lo))} of ${this.#describeMapping(mapping)}`;
   }
 
-  #describeMapping(mapping: LiveMapping): string {
+  #describeMapping(mapping: PastMapping): string {
     const { family, size, direction } = mapping;
     const way = family === ALLOCATION || family === RANGE ? "" : ` ${DIRECTION_NAMES[direction]}`;
     return `${FAMILY_NAMES[family]} of ${size} bytes${way} at ${hex(toBig(mapping.dmaHi, mapping.dmaLo))}, made by ${this.#report.actText(mapping)}`;

@@ -151,8 +151,8 @@ export class IommuRanges implements AddressSpace {
   #remove(mapping: LiveMapping, { number, line, seconds, nanoseconds, task, pid }: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid, mapping };
-    this.#past.set(mapping.dmaHi, mapping.dmaLo, past);
+    const past = { event: number, line, seconds, nanoseconds, task, pid };
+    this.#past.set(mapping.dmaHi, mapping.dmaLo, past, mapping);
   }
 }
 

@@ -52,7 +52,7 @@ export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: LinuxDmaEvent): boo
   mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;
 
 /** Does an address lie in one of the ranges of a list? */
-export function isInRanges({ ranges }: LiveMapping, hi: number, lo: number): boolean {
+export function isInRanges({ ranges }: Pick<LiveMapping, "ranges">, hi: number, lo: number): boolean {
   if (ranges === undefined) return false;
   for (let at = 0; at < ranges.length; at += 4) {
     const offset = (hi - ranges[at]!) * TWO32 + (lo - ranges[at + 1]!);
@@ -62,9 +62,12 @@ export function isInRanges({ ranges }: LiveMapping, hi: number, lo: number): boo
 }
 
 /** How far behind the start of a mapping an address lies; negative before it. */
-export const offsetIn = ({ dmaHi, dmaLo }: LiveMapping, hi: number, lo: number): number =>
-  (hi - dmaHi) * TWO32 + (lo - dmaLo);
+export const offsetIn = (
+  { dmaHi, dmaLo }: Pick<LiveMapping, "dmaHi" | "dmaLo">,
+  hi: number,
+  lo: number,
+): number => (hi - dmaHi) * TWO32 + (lo - dmaLo);
 
 /** The piece of DMA addresses in which a mapping ends. */
-export const lastPieceOf = ({ dmaHi, dmaLo, size }: LiveMapping): number =>
+export const lastPieceOf = ({ dmaHi, dmaLo, size }: Pick<LiveMapping, "dmaHi" | "dmaLo" | "size">): number =>
   pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + Math.max(size, 1) - 1) / PIECE);

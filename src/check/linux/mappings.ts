@@ -238,12 +238,12 @@ export class DeviceMappings implements AddressSpace {
     const { dmaHi, dmaLo, physical } = mapping;
     this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
     this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid, mapping };
-    this.#past.set(dmaHi, dmaLo, past);
+    const past = { event: number, line, seconds, nanoseconds, task, pid };
+    this.#past.set(dmaHi, dmaLo, past, mapping);
     if (mapping.family === LIST) {
       const hi = Math.floor(physical / TWO32);
       this.#byPhysical.remove(hi, physical % TWO32, mapping);
-      this.#pastLists.set(hi, physical % TWO32, past);
+      this.#pastLists.set(hi, physical % TWO32, past, mapping);
     } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
   }
 

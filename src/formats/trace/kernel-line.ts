@@ -14,6 +14,9 @@ const MARKS = [
   "IO_PAGE_FAULT",
 ].map((word) => new TextSearch(word));
 
+/** Each byte a character. */
+const LATIN1 = new TextDecoder("latin1");
+
 /** Bytes of a line that are looked at. */
 const MAX_LENGTH = 1000;
 
@@ -53,13 +56,16 @@ const fault = (
   access: FaultAccess,
 ): KernelStatement => ({ type: "fault", device, address: hex(address), access });
 
-const range = (
-  type: "iommu-map" | "iommu-unmap",
-  iova: string | undefined,
-  size: string | undefined,
-): KernelStatement => ({ type, iova: hex(iova), size: BigInt(size!) });
-
 const FORMS: readonly Form[] = [
+  {
+    pattern: new RegExp(`\\b(un)?map:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
+    isEvent: true,
+    read: ([, un, iova, size]) => ({
+      type: un === undefined ? "iommu-map" : "iommu-unmap",
+      iova: hex(iova),
+      size: BigInt(size!),
+    }),
+  },
   {
     pattern: new RegExp(
       `\\bswiotlb_bounced:\\s+dev_name: (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
@@ -73,16 +79,6 @@ const FORMS: readonly Form[] = [
       size: Number(size),
       isForced: force === "FORCE",
     }),
-  },
-  {
-    pattern: new RegExp(`\\bunmap:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
-    isEvent: true,
-    read: ([, iova, size]) => range("iommu-unmap", iova, size),
-  },
-  {
-    pattern: new RegExp(`\\bmap:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
-    isEvent: true,
-    read: ([, iova, size]) => range("iommu-map", iova, size),
   },
   {
     pattern: /\battach_device_to_domain:\s+IOMMU: Device=(\S+)/,
@@ -225,7 +221,7 @@ export class KernelLineReader {
 
   /** What a line says; undefined if nothing. */
   read(bytes: Uint8Array, start: number, end: number): ReadStatement | undefined {
-    const line = String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_LENGTH)));
+    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_LENGTH)));
     if (this.#record !== undefined) return this.#readRecord(this.#record, line);
     if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
       this.#record = [];
