@@ -92,6 +92,31 @@ export const EXAMPLES = {
       xlate("0x2000", "0xbeef000", 3),
     ],
   },
+  "io-fault": {
+    lines: [
+      `[    5.000000] ${map("1000", 4096, "FROM_DEVICE", "5000")}`,
+      `[    5.001000] ${unmap("1000", 4096, "FROM_DEVICE")}`,
+      "[    5.003000] DMAR: [DMA Write NO_PASID] Request device [00:03.0] fault addr 0x1010 [fault reason 0x05] PTE Write access is not set",
+    ],
+  },
+  "never-unmapped": {
+    lines: [1, 2, 3, 4].map((n) => `[    ${n}.000000] ${map(`${n}000`, 2048, "FROM_DEVICE", `${n + 4}000`)}`),
+    options: ["--never-unmapped", "4"],
+  },
+  fragmented: {
+    lines: [
+      NEW,
+      SECOND,
+      created(HIGH),
+      ...[0, 2, 4, 6, 8, "a", "c", "e"].map((page) => highPut(page, "0x50003")),
+    ],
+    options: ["--free-pages", "2"],
+  },
+  "cache-line-shared": {
+    lines: [map("1000", 48, "FROM_DEVICE", "5000"), map("1030", 1448, "FROM_DEVICE", "5030")],
+    options: ["--cache-line", "64"],
+  },
+  "beyond-mask": { lines: [map("100000000", 4096, "TO_DEVICE", "5000")], options: ["--dma-mask", "32"] },
   "lost-events": {
     lines: [
       map("10000", 64, "TO_DEVICE", "5000"),

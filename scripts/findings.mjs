@@ -19,7 +19,8 @@ const wrapped = (text) => text.replace(/(?=\S.{119})(.{1,119}\S)(?: +)/g, "$1\n"
 /** A default as the command line has it. */
 const defaultOf = (name) => {
   if (name === "ram") return "not known";
-  return String(name === "fullAt" ? DEFAULT_CHECK_OPTIONS.fullAt * 100 : DEFAULT_CHECK_OPTIONS[name]);
+  const isPart = name === "fullAt" || name === "goneAt";
+  return String(DEFAULT_CHECK_OPTIONS[name] * (isPart ? 100 : 1));
 };
 
 /** What an option says of itself; a list of options begins some of them with dots. */
@@ -36,13 +37,13 @@ function thresholdsOf({ thresholds, limits }) {
   return [...table, ...(limits === undefined ? [] : [wrapped(limits), ""])];
 }
 
+const optionOf = (flag) => [...OPTIONS.values()].find(({ long }) => long === flag);
+
 async function exampleOf(kind) {
   const { lines, options = [], isCut = false } = EXAMPLES[kind];
   const [name, value] = options;
   const thresholds =
-    name === undefined
-      ? {}
-      : { [OPTIONS.get(name.slice(2)).attributeName()]: OPTIONS.get(name.slice(2)).parseArg(value) };
+    name === undefined ? {} : { [optionOf(name).attributeName()]: optionOf(name).parseArg(value) };
   const { findings } = await checkTrace(`${lines.join("\n")}${isCut ? "" : "\n"}`, {
     name: FILE,
     ...thresholds,

@@ -12,8 +12,20 @@ export interface CheckOptions {
   readonly freePages: number;
   /** A mapping leaked if so many of its kind were made before, and so many made later are gone. */
   readonly overtaken: number;
-  /** More mappings than these that were overtaken together are a pool, and no leak. */
+  /** More mappings than these that were made together and overtaken are a pool, and no leak. */
   readonly pool: number;
+  /** Of Linux' streaming maps: one leaked if so many like it came and went both before it and after it, */
+  readonly outlived: number;
+  /** and it got so many times as old as any of these. */
+  readonly older: number;
+  /** Mappings that are never unmapped are told if they are so many, and go on being made. */
+  readonly neverUnmapped: number;
+  /** A driver of Linux went if its last calls gave back so large a part of what was mapped then, 0 to 1. */
+  readonly goneAt: number;
+  /** Bytes of a line of caches that are not coherent; 0 if they are. */
+  readonly cacheLine: number;
+  /** Bits of addresses that devices of a Linux machine can use; 0 if not known. */
+  readonly dmaMask: number;
   /** Unmaps one after another that find so many pages unmapped clear a table, and are no mistake. */
   readonly sweep: number;
 }
@@ -28,6 +40,12 @@ export const DEFAULT_CHECK_OPTIONS: CheckOptions = {
   freePages: 16,
   overtaken: 1000,
   pool: 16,
+  outlived: 16,
+  older: 4,
+  neverUnmapped: 64,
+  goneAt: 0.5,
+  cacheLine: 0,
+  dmaMask: 0,
   sweep: 64,
 };
 

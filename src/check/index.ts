@@ -23,6 +23,7 @@ export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
+export type { BouncedMaps } from "./linux/bounces.ts";
 export type { HostWindow } from "./qemu/host-side.ts";
 export type { Mismatch } from "./rebuild/mismatch.ts";
 export type { EntryClasses } from "./rebuild/rebuilt-window.ts";

@@ -2,6 +2,7 @@ import { hex } from "../base/u64.ts";
 import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type Finding, findingToJson } from "./findings/finding.ts";
 import type { Judged, NotJudged } from "./findings/judged.ts";
+import type { BouncedMaps } from "./linux/bounces.ts";
 import { type HostWindow, hostWindowToJson } from "./qemu/host-side.ts";
 import type { WindowRecord } from "./rebuild/window-records.ts";
 
@@ -20,6 +21,8 @@ export interface CheckReport {
   readonly mismatches: number;
   readonly judged: Judged;
   readonly notJudged: readonly NotJudged[];
+  /** Of recordings of Linux: what went through bounce memory. */
+  readonly bounced: readonly BouncedMaps[];
   readonly windows: readonly WindowRecord[];
   /** Windows of the host, if the trace shows its side. */
   readonly hostWindows?: readonly HostWindow[] | undefined;

@@ -41,6 +41,7 @@ export function checkOpScript(text: string, file: string, options: CheckOptions)
     mismatches: different,
     judged: judgedWindows(trace.events, findings.windows.length, verified),
     notJudged: [],
+    bounced: [],
     windows: findings.windows,
     findings: [...results.findings, ...findings.log.findings],
     droppedFindings: findings.log.dropped + results.dropped,

@@ -1,5 +1,6 @@
 import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
+import type { KernelEvent } from "../formats/trace/kernel-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import type { Gap } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
@@ -10,6 +11,7 @@ import { assumedWindows, judgedWindows, type NotJudged, thatOccur } from "./find
 import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
+import { KernelLogMerge } from "./linux/kernel-log.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
@@ -36,6 +38,8 @@ export interface TraceCheckContext {
   readonly windows?: readonly ToldWindow[] | undefined;
   /** Notified of each event of QEMU before it happens. */
   readonly onEvent?: (event: QemuTraceEvent) => void;
+  /** What the kernel's log says, from a file of its own. */
+  readonly kernelLog?: readonly KernelEvent[] | undefined;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -45,6 +49,7 @@ export class TraceCheck {
   readonly #findings: TraceFindings;
   readonly #source: TraceSource;
   #dma: DmaCheck | undefined;
+  readonly #merge: KernelLogMerge | undefined;
   /** Up to here in a binary trace events may be missing anywhere. */
   #unsureUntil = -1;
   #retractedMismatches = 0;
@@ -55,9 +60,13 @@ export class TraceCheck {
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, windows, onEvent }: TraceCheckContext = {},
+    { filter, profile, windows, onEvent, kernelLog }: TraceCheckContext = {},
   ) {
     this.#file = file;
+    this.#merge =
+      kernelLog === undefined
+        ? undefined
+        : new KernelLogMerge(kernelLog, (event) => this.#dma?.kernel(event, true));
     this.#findings = new TraceFindings(options);
     this.rebuild = new Rebuild(profile, this.#findings, windows);
     this.#source = new TraceSource(file, {
@@ -67,12 +76,17 @@ export class TraceCheck {
         this.#trace(event);
       },
       linux: (event, names) => {
-        this.#dma ??= new DmaCheck(names.devices.names, options);
+        this.#dma ??= new DmaCheck(names, options);
         if (event.kind === DMA_LOST && this.#lostAt.length < MAX_LOST_PLACES)
           this.#lostAt.push(placeOfDma(event));
+        if (this.#merge !== undefined) this.#merge.upTo(event, event.number);
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
       host: (event) => this.#findings.host(event),
+      kernel: (event, names) => {
+        this.#dma ??= new DmaCheck(names, options);
+        this.#dma.kernel(event);
+      },
       gap: (gap) => this.#gap(gap),
     });
   }
@@ -94,9 +108,19 @@ export class TraceCheck {
     this.#source.end();
     this.rebuild.end();
     this.#findings.end(this.#source.events);
-    const { lostMarkers = 0, lost = 0, damaged = 0, other = 0, hostEvents = 0 } = this.#source.counts;
+    // What stands in the text of a guest's console beside QEMU's events is the guest's affair.
+    if (this.#source.format !== "linux-dma") this.#dma = undefined;
+    const {
+      lostMarkers = 0,
+      lost = 0,
+      damaged = 0,
+      other = 0,
+      kernel = 0,
+      hostEvents = 0,
+    } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
-    this.#dma?.end({ cpus, entries, lines: events + other + damaged });
+    this.#merge?.end(events);
+    this.#dma?.end({ cpus, entries, lines: events + other + kernel + damaged });
     if (lostMarkers > 0)
       this.#lost(
         lostMarkers,
@@ -116,6 +140,7 @@ export class TraceCheck {
         this.#dma?.judged(events) ??
         judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
       notJudged: this.#notJudged(),
+      bounced: this.#dma?.bounced ?? [],
       windows: this.#findings.windows,
       hostWindows: hostEvents > 0 ? this.#findings.hostWindows : undefined,
       findings: [...log.findings, ...dmaFindings],
@@ -131,6 +156,15 @@ export class TraceCheck {
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
       ...thatOccur([
+        {
+          count: this.#merge?.untimed ?? 0,
+          reason:
+            "lines of the kernel's log by their time, which is on another clock than the trace's or missing",
+        },
+        {
+          count: this.#merge?.early ?? 0,
+          reason: "lines of the kernel's log from before the recording by what was mapped then",
+        },
         { count: undetermined, reason: "answers about windows of which the trace shows too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },

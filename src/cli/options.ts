@@ -95,7 +95,7 @@ const THRESHOLD_LIMIT = 2 ** 40;
 
 /** Options of the verbs that look for what is wrong; {@link CheckOptions} are made of them. */
 export const thresholdOptions = (): Option[] => {
-  const { fullAt, freePages, overtaken, pool, sweep } = DEFAULT_CHECK_OPTIONS;
+  const { fullAt, freePages, overtaken, pool, sweep, ...linux } = DEFAULT_CHECK_OPTIONS;
   const count = (flags: string, what: string, otherwise: number, most = THRESHOLD_LIMIT): Option =>
     value(flags, what, wholeNumber(0, most)).default(otherwise);
   return [
@@ -108,6 +108,35 @@ export const thresholdOptions = (): Option[] => {
     count("--free-pages <count>", "... and fragmented if so many pages are not free in one piece", freePages),
     count("--overtaken <count>", "a mapping leaked if so many later ones of its kind are gone", overtaken),
     count("--pool <count>", "more than so many of these are a pool, and no leak", pool),
+    count(
+      "--outlived <count>",
+      "Linux: a streaming map leaked if so many like it went before and after it",
+      linux.outlived,
+    ),
+    count("--older <times>", "... and it got so many times as old as any of these", linux.older),
+    count(
+      "--never-unmapped <count>",
+      "so many mappings of which none is unmapped are a leak",
+      linux.neverUnmapped,
+    ),
+    count(
+      "--gone-at <percent>",
+      "Linux: a driver went if it gave back so much of what was mapped",
+      linux.goneAt * 100,
+      100,
+    ),
+    count(
+      "--cache-line <bytes>",
+      "Linux: bytes of a line of caches that are not coherent; 0: they are",
+      linux.cacheLine,
+      4096,
+    ),
+    count(
+      "--dma-mask <bits>",
+      "Linux: bits of addresses that the devices can use; 0: not known",
+      linux.dmaMask,
+      64,
+    ),
     count("--sweep <pages>", "unmaps in a row that find so many pages unmapped clear a table", sweep),
   ];
 };

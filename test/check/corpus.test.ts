@@ -37,7 +37,7 @@ function expectedKind({ kind, op, visible }: Planted): string | undefined {
     direction: "direction-mismatch",
     "double unmap": "double-unmap",
     "kind of call": "mismatch",
-    "failed calls": "window-full",
+    "failed calls": "map-failed",
   };
   return kinds[kind];
 }

@@ -23,8 +23,14 @@ export interface Finding {
   readonly events: number[];
   /** Their lines (byte offsets in binary traces). */
   readonly lines: number[];
+  /** Lines of the kernel's log, if that was a file of its own. */
+  readonly logLines: number[];
   /** How often it happened. */
   count: number;
+  /** When it happened, or what it is about was made, in seconds of the recording's clock; undefined where nothing tells. */
+  readonly time: number | undefined;
+  /** Who did that: `rmmod-4411`, as a trace has name and process; undefined where nothing tells. */
+  readonly task: string | undefined;
   message: string;
 }
 
@@ -43,10 +49,12 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   const line = lines.at(-1);
   const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
+  const [logLine] = finding.logLines;
+  const inLog = logLine === undefined ? "" : ` (line ${logLine} of the kernel's log)`;
   const times = count > 1 ? ` (${formatCount(count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
   const about = where + address === "" ? "" : ` ${(where + address).trimStart()}:`;
-  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}`;
+  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}${inLog}`;
 }
 
 /**
@@ -55,7 +63,8 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
  * @public
  */
 export function findingToJson(finding: Finding): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, events, lines, count, message } = finding;
+  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, message } =
+    finding;
   return {
     kind,
     severity,
@@ -65,7 +74,10 @@ export function findingToJson(finding: Finding): Record<string, unknown> {
     pages,
     events,
     lines,
+    ...(logLines.length === 0 ? {} : { logLines }),
     count,
+    ...(time === undefined ? {} : { time }),
+    ...(task === undefined ? {} : { task }),
     message,
   };
 }

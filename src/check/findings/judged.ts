@@ -33,6 +33,11 @@ export interface Judged {
   readonly alive: number;
   /** and how many devices, directions and sizes these have. */
   readonly alivePatterns: number;
+  /** Lines of the kernel's log and of its other events that say something of DMA, */
+  readonly kernelLines: number;
+  /** and ranges that the IOMMU's own events mapped, and of these the ones that are alive at the end. */
+  readonly ranges: number;
+  readonly rangesAlive: number;
 }
 
 /**
@@ -60,6 +65,9 @@ export const judgedWindows = (events: number, windows: number, answers: number, 
   failed: 0,
   alive: 0,
   alivePatterns: 0,
+  kernelLines: 0,
+  ranges: 0,
+  rangesAlive: 0,
 });
 
 /** Windows of which something is assumed, and what. */

@@ -51,6 +51,11 @@ export type FindingKind =
   | "missing-sync"
   | "assumed-geometry"
   | "inferred-contradicted"
+  | "io-fault"
+  | "never-unmapped"
+  | "fragmented"
+  | "cache-line-shared"
+  | "beyond-mask"
   | "lost-events"
   | "truncated";
 
@@ -63,10 +68,10 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   leak: {
     severity: "warning",
     meaning:
-      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back its rings and nearly everything else; or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
-    thresholds: ["overtaken", "pool"],
+      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
+    thresholds: ["overtaken", "pool", "outlived", "older", "goneAt"],
     limits:
-      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
+      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
     advice:
       "Look at the event that made the mapping: the driver that ran then forgets an unmap, often on an error path. `convert --table mappings` lists all mappings with their ends, `stat` shows how long others live.",
   },
@@ -165,11 +170,12 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   "map-failed": {
     severity: "error",
     meaning:
-      "In a log of QEMU: the host refused what QEMU asked it for, such as to map memory for a device, to make a window or to register memory. The message has QEMU's reason.",
+      "In a log of QEMU: the host refused what QEMU asked it for, such as to map memory for a device, to make a window or to register memory; the message has QEMU's reason. Linux: a call of the DMA API failed, in a trace, or by the kernel's log (`iommu_alloc failed`, `swiotlb buffer is full`).",
     thresholds: [],
-    limits: "The same failure again is the same finding.",
+    limits:
+      "The same failure again is the same finding. Linux: failed maps of a device's own registers are not reported, as some can never be mapped.",
     advice:
-      "The device does not reach that memory. `Cannot allocate memory` is most often the limit of locked memory (`ulimit -l`, `spapr-iommu run memlock`); `No space left on device` the number of mappings of a container; `Invalid argument` a range that no window of the host has.",
+      "The device does not reach that memory. `Cannot allocate memory` is most often the limit of locked memory (`ulimit -l`, `spapr-iommu run memlock`); `No space left on device` the number of mappings of a container; `Invalid argument` a range that no window of the host has. In a recording of Linux it is an effect: look for a leak or for `never-unmapped` first, then at the largest pattern of live mappings, and at the size of the window or of bounce memory (`swiotlb=`).",
   },
   "size-mismatch": {
     severity: "error",
@@ -221,6 +227,51 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "Contradictions of one list are one finding. A fault on such an entry is a `dma-fault`, which says so.",
     advice:
       "Do not trust what is said of the pages of this list: `map` marks entries that are concluded. Nothing is wrong with the guest if it maps scattered pages by lists.",
+  },
+  "io-fault": {
+    severity: "error",
+    meaning:
+      "Linux: an IOMMU refused an access of a device. The trace or the kernel's log says so (`iommu:io_page_fault`, AMD-Vi, DMAR, SMMU, EEH). The finding names the mapping that had the address, has it, lies beside it, is another device's, or came later.",
+    thresholds: [],
+    limits:
+      "Faults of one cause are one finding. The first 10,000 faults are looked into. Of each device 32,768 past unmaps or more are remembered.",
+    advice:
+      "After an unmap: the driver gives back memory before the device is done. Beside a mapping: it maps less than the device uses. A direction that does not allow it: the driver maps with the wrong one. Nothing mapped: a wrong address was written into the device.",
+  },
+  "never-unmapped": {
+    severity: "warning",
+    meaning:
+      "In a recording of Linux: of all streaming mappings of a device, of a direction, or of a direction and size, not one is ever unmapped, and more of them are made all the time. In a trace of QEMU: of what a window maps with one permission no more than one entry in a hundred is ever unmapped.",
+    thresholds: ["neverUnmapped", "dmaMask", "overtaken"],
+    limits:
+      "A ring of buffers that is filled once is none: mappings must be made in each quarter of the events, and for a second or longer. In a trace of QEMU 16 pages count as one mapping.",
+    advice:
+      "The driver forgets the unmap on its usual path. The finding says how fast addresses are used up: without an IOMMU nobody notices, with one the window is full some day.",
+  },
+  fragmented: {
+    severity: "warning",
+    meaning: "More is free than is asked for, but in pieces that are all smaller.",
+    thresholds: ["freePages"],
+    limits:
+      "In a recording of Linux a map must have failed, and only what lies between addresses that were used is known to be a window. A window of QEMU is looked at at the end.",
+    advice:
+      "Look at what is alive for long between mappings that come and go. Larger pages or a larger window (DDW), and allocations made once when the driver starts, help.",
+  },
+  "cache-line-shared": {
+    severity: "warning",
+    meaning:
+      "Linux: two live mappings through which a device can write have bytes in one cache line; the kernel says so (`cacheline tracking EEXIST`), or the size of a line is given.",
+    thresholds: ["cacheLine"],
+    limits: "Pairs of one device are one finding. Without the size they are only counted.",
+    advice:
+      "Where caches are not coherent, the sync of one of them overwrites what the device wrote through the other. Align buffers to `dma_get_cache_alignment()`, or allocate them coherently.",
+  },
+  "beyond-mask": {
+    severity: "error",
+    meaning: "Linux: a mapping lies at addresses of more bits than the devices can use.",
+    thresholds: ["dmaMask"],
+    advice:
+      "The driver asked for a larger mask than its device has (`dma_set_mask`): the upper bits are lost on the way, and the device uses other memory.",
   },
   "lost-events": {
     severity: "warning",

@@ -5,7 +5,7 @@ import type { Place } from "./place.ts";
 /** Findings that are kept; further ones are only counted. */
 const MAX_FINDINGS = 10_000;
 /** Events that prove one finding; a group of more says how many it has. */
-const MAX_PROOF = 200;
+const MAX_PROOF = 1000;
 
 /** What a detector says; see {@link Finding}. */
 export interface NewFinding {
@@ -17,6 +17,8 @@ export interface NewFinding {
   readonly ioba?: bigint;
   readonly pages?: number;
   readonly places: readonly Place[];
+  readonly time?: number | undefined;
+  readonly task?: string | undefined;
   readonly message: string;
 }
 
@@ -29,6 +31,7 @@ export class FindingLog {
 
   /** @returns the finding as it is kept, so that a detector can {@link extend} it */
   add(found: NewFinding): Finding {
+    const places = found.places.filter(({ isInLog }) => isInLog !== true);
     const finding: Finding = {
       kind: found.kind,
       severity: found.severity ?? FINDING_KINDS[found.kind].severity,
@@ -36,9 +39,12 @@ export class FindingLog {
       device: found.device,
       ioba: found.ioba,
       pages: found.pages ?? 0,
-      events: found.places.map(({ event }) => event),
-      lines: found.places.map(({ line }) => line),
+      events: places.map(({ event }) => event),
+      lines: places.map(({ line }) => line),
+      logLines: found.places.filter(({ isInLog }) => isInLog === true).map(({ line }) => line),
       count: 1,
+      time: found.time,
+      task: found.task,
       message: found.message,
     };
     if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
@@ -78,9 +84,13 @@ export class FindingLog {
     if (this.#retracted.delete(finding)) this.findings.push(finding);
     finding.count += times;
     finding.pages += pages;
-    for (const { event, line } of places) {
+    for (const { event, line, isInLog } of places) {
+      if (isInLog === true) {
+        if (finding.logLines.length < MAX_PROOF) finding.logLines.push(line);
+        continue;
+      }
       if (finding.events.length >= MAX_PROOF) return;
-      if (finding.events.includes(event)) continue;
+      if (finding.lines.includes(line)) continue;
       finding.events.push(event);
       finding.lines.push(line);
     }

@@ -10,6 +10,8 @@ export interface Place {
   readonly event: number;
   /** Line from 1, or byte offset of the record. */
   readonly line: number;
+  /** Is it a line of the kernel's log, in a file of its own? */
+  readonly isInLog?: boolean | undefined;
 }
 
 /** Where an event stands. */

@@ -1,5 +1,11 @@
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 
+/**
+ * Of the time since the recording began it may go back so small a part: lines of several CPUs that were put together
+ * are a little out of order, while a recording that begins anew, or the text of another CPU, goes back far.
+ */
+const DISORDER = 1 / 8;
+
 /** Notices where the times of a recording go back, and whether all of it ran on one CPU. */
 export class Continuity {
   /** How often times go back. */
@@ -9,6 +15,9 @@ export class Continuity {
   #seconds = Number.NaN;
   #nanoseconds = 0;
   #ticks = Number.NaN;
+  /** Time of the first event of this recording, and the latest one: in seconds, or in ticks. */
+  #first = Number.NaN;
+  #latest = Number.NaN;
 
   /** Is this event older than the one before it? Then it belongs to another recording, or to the text of another CPU. */
   breaks({ cpu, seconds, nanoseconds, ticks }: LinuxDmaEvent): boolean {
@@ -21,7 +30,23 @@ export class Continuity {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;
     this.#ticks = ticks;
-    if (isOlder) this.backwards++;
-    return isOlder;
+    if (isOlder) return this.#beginsAnew();
+    if (!(this.#now < this.#latest)) this.#latest = this.#now;
+    if (Number.isNaN(this.#first)) this.#first = this.#now;
+    return false;
+  }
+
+  get #now(): number {
+    return Number.isNaN(this.#ticks) ? this.#seconds + this.#nanoseconds / 1e9 : this.#ticks;
+  }
+
+  /** Time went back: by so much that it is another recording? */
+  #beginsAnew(): boolean {
+    const now = this.#now;
+    if (this.#latest - now < (this.#latest - this.#first) * DISORDER) return false;
+    this.#first = now;
+    this.#latest = now;
+    this.backwards++;
+    return true;
   }
 }

@@ -1,14 +1,18 @@
-import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
+import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { type Judged, judgedWindows, type NotJudged, thatOccur } from "../findings/judged.ts";
 import type { FindingKind } from "../findings/kinds.ts";
 import type { FindingLog } from "../findings/log.ts";
+import type { BouncedMaps } from "./bounces.ts";
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
+import { KernelCheck } from "./kernel-check.ts";
 import { findDmaLeaks } from "./leaks.ts";
 import { unmapsNothing } from "./live-mapping.ts";
 import { MapCheck } from "./map-check.ts";
+import { MapFailures } from "./map-failures.ts";
 import { DeviceMappings } from "./mappings.ts";
 import { MissingSyncs } from "./missing-syncs.ts";
 import { DmaReport } from "./report.ts";
@@ -16,7 +20,7 @@ import { checkListSync, checkSync } from "./sync-check.ts";
 import { checkUnmap } from "./unmap-check.ts";
 
 /** Findings that one event proves, and not a pair of them. */
-const PROVED_ALONE: readonly FindingKind[] = ["window-full"];
+const PROVED_ALONE: readonly FindingKind[] = ["map-failed", "io-fault", "beyond-mask"];
 
 /** What the text says of the machine that it was recorded on. */
 export interface RecordedPart {
@@ -40,6 +44,8 @@ export class DmaCheck {
   readonly #report: DmaReport;
   readonly #options: CheckOptions;
   readonly #maps: MapCheck;
+  readonly #failures: MapFailures;
+  readonly #kernel: KernelCheck;
   readonly #devices: LinuxDevice[] = [];
   readonly #continuity = new Continuity();
   readonly #counts = { maps: 0, unmaps: 0, syncs: 0, failed: 0, unknownUnmaps: 0 };
@@ -48,10 +54,12 @@ export class DmaCheck {
   /** Pairs of events that were not judged, since the other CPUs' events are not there. */
   #withheld = 0;
 
-  /** @param names of devices, by number; may grow while events come */
-  constructor(names: readonly string[], options: CheckOptions) {
+  /** @param names by number; they grow while events come */
+  constructor(names: DmaNames, options: CheckOptions) {
     this.#report = new DmaReport(names);
-    this.#maps = new MapCheck(this.#report);
+    this.#maps = new MapCheck(this.#report, options);
+    this.#failures = new MapFailures(this.#report);
+    this.#kernel = new KernelCheck(this.#report, this.#maps, this.#failures, this.#devices);
     this.#options = options;
   }
 
@@ -72,20 +80,14 @@ export class DmaCheck {
     }
     if (this.#continuity.breaks(event)) this.lose();
     const { role, family } = DMA_KINDS[event.kind]!;
-    if (role === "none") {
-      this.#counts.failed++;
-      return;
-    }
     const device = this.#device(event);
     switch (role) {
+      case "none":
+        this.#failed(event, device);
+        break;
       case "map":
-        if (event.failed) {
-          this.#counts.failed++;
-          this.#maps.failed(event, device);
-        } else {
-          this.#counts.maps++;
-          this.#maps.map(event, device);
-        }
+        if (event.failed) this.#failed(event, device);
+        else this.#map(event, device);
         break;
       case "unmap":
         this.#counts.unmaps++;
@@ -99,29 +101,66 @@ export class DmaCheck {
     }
   }
 
+  /**
+   * Linux says something of DMA in another line.
+   *
+   * @param isElsewhere does the line stand in another file?
+   */
+  kernel(event: KernelEvent, isElsewhere = false): void {
+    this.#report.advance(event.number);
+    this.#kernel.handle(event, isElsewhere);
+  }
+
+  /** What went through bounce memory; to be asked after the end. */
+  get bounced(): readonly BouncedMaps[] {
+    return this.#kernel.bounces.rows;
+  }
+
+  #map(event: LinuxDmaEvent, device: LinuxDevice): void {
+    this.#counts.maps++;
+    const { bounces, faults } = this.#kernel;
+    if (bounces.isWaiting) bounces.mapped(event, this.#report.devices[event.device]!);
+    const mapping = this.#maps.map(event, device);
+    if (faults.isWaiting && mapping !== undefined)
+      faults.mapped(mapping, this.#report.devices[event.device]!);
+  }
+
+  #failed(event: LinuxDmaEvent, { mappings }: LinuxDevice): void {
+    this.#counts.failed++;
+    this.#failures.failed(event, mappings);
+  }
+
   /** Events are missing: from here on nothing is known, and what looked wrong shortly before may be explained. */
   lose(): void {
     this.#report.lose();
     this.#devices.length = 0;
+    this.#kernel.faults.lose();
   }
 
   /** To be called after the last event. */
   end(part: RecordedPart): void {
     this.#report.end();
-    const { log, names, guilty } = this.#report;
+    const { log, devices } = this.#report;
+    this.#kernel.end(this.#options, this.#hasEvents);
     if (this.#isOneCpu(part)) {
       this.#withheld = Math.max(1, log.withhold(PROVED_ALONE) + this.alive);
       return;
     }
     this.#devices.forEach(({ mappings, syncs }, number) => {
-      syncs.report(names[number]!, log);
-      findDmaLeaks(mappings, names[number]!, guilty, this.#options, log);
+      syncs.report(devices[number]!, log);
+      findDmaLeaks(mappings, devices[number]!, this.#options, this.#report);
     });
+  }
+
+  get #hasEvents(): boolean {
+    const { maps, unmaps, failed } = this.#counts;
+    return maps + unmaps + failed > 0;
   }
 
   /** What was judged of so many events; to be asked after the end. */
   judged(events: number): Judged {
     const { maps, unmaps, syncs, failed } = this.#counts;
+    const { ranges, count } = this.#kernel;
     const patterns = new Set<string>();
     for (const { mappings } of this.#devices) {
       for (const { device, family, direction, size } of mappings.live) {
@@ -137,12 +176,22 @@ export class DmaCheck {
       failed,
       alive: this.alive,
       alivePatterns: patterns.size,
+      kernelLines: count,
+      ranges: ranges.maps,
+      rangesAlive: ranges.live.size,
     };
   }
 
   /** What could not be judged; to be asked after the end. */
   notJudged(): NotJudged[] {
+    const shared = this.#options.cacheLine === 0 ? this.#maps.shared : 0;
     return thatOccur([
+      ...this.#kernel.notJudged(this.#hasEvents),
+      {
+        count: shared,
+        reason:
+          "maps that share 64 bytes of memory with another one, which is wrong where caches are not coherent (--cache-line)",
+      },
       { count: this.#counts.unknownUnmaps, reason: "unmaps of what the recording did not see mapped" },
       {
         count: this.#continuity.backwards,

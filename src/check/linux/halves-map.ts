@@ -18,6 +18,10 @@ export class HalvesMap<T> {
   delete(hi: number, lo: number): void {
     this.#byHi.get(hi)?.delete(lo);
   }
+
+  forEach(visit: (value: T) => void): void {
+    for (const byLo of this.#byHi.values()) byLo.forEach(visit);
+  }
 }
 
 /** A {@link HalvesMap} of several values for a key, in the order in which they came. */

@@ -1,119 +1,111 @@
 import { toBig } from "../../base/u64.ts";
-import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
-import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
+import { DIRECTION_NAMES } from "../../formats/trace/dma-event.ts";
+import { ALLOCATION } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
-import type { FindingLog } from "../findings/log.ts";
-import { placeText } from "../findings/place.ts";
 import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings } from "./mappings.ts";
+import { findNeverUnmapped } from "./never-unmapped.ts";
+import { type DmaReport, pagesOf, timeOf } from "./report.ts";
 
-/** Callers that are remembered. */
-const MAX_CALLERS = 65_536;
-/** Events before and after an error that are its caller's, where a recording does not say who runs. */
-const CALLER_BEFORE = 16;
-const CALLER_AFTER = 8;
-/** A driver that went gave back its rings and most of its buffers: what may be left, at most. */
-const LEFT_OVER = 16;
-const LEFT_OVER_PART = 8;
-
-/** Who made mistakes: a process on a device, or a stretch of events where no process is printed. */
-export class GuiltyCallers {
-  readonly #callers = new Set<string>();
-  /** Events of errors of unknown callers, by device; in order. */
-  readonly #errors = new Map<number, number[]>();
-
-  add({ device, pid, number }: LinuxDmaEvent): void {
-    if (this.#callers.size >= MAX_CALLERS) return;
-    if (pid >= 0) this.#callers.add(`${device} ${pid}`);
-    else {
-      const errors = this.#errors.get(device);
-      if (errors === undefined) this.#errors.set(device, [number]);
-      else if (errors.length < MAX_CALLERS) errors.push(number);
-    }
-  }
-
-  clear(): void {
-    this.#callers.clear();
-    this.#errors.clear();
-  }
-
-  made({ device, pid, event }: LiveMapping): boolean {
-    if (pid >= 0) return this.#callers.has(`${device} ${pid}`);
-    const errors = this.#errors.get(device) ?? [];
-    return errors.some((error) => event >= error - CALLER_BEFORE && event <= error + CALLER_AFTER);
-  }
-}
+/** The program that removes drivers: what it gives back ends their work. */
+const REMOVER = "rmmod";
 
 /**
  * Finds leaks among what a device has mapped at the end.
  *
  * Drivers hold rings and buffers for as long as they run, so that being alive
  * says nothing. A mapping leaked if
- * - its driver is gone: rings and nearly everything else were given back; or
+ * - its driver is gone: it gave back as much as is left or more, and among that what it had had for long; or
+ * - those like it are never unmapped, and more of them are made all the time; or
  * - all of its kind overtook it: many maps of its family and direction were
- *   made before, and later, and are gone; or
+ *   made before, and later, and are gone; or, of streaming maps, it is much older than any of its pattern got; or
  * - its caller left other mistakes on the same device.
  */
 export function findDmaLeaks(
   device: DeviceMappings,
   name: string,
-  guilty: GuiltyCallers,
   options: CheckOptions,
-  log: FindingLog,
+  report: DmaReport,
 ): void {
-  const alive = [...device.live].sort((a, b) => a.event - b.event);
-  const gone = isGone(device);
-  const overtaken = gone ? new Set<LiveMapping>() : overtakenOf(alive, device, options);
-  let last: Finding | undefined;
-  let before: LiveMapping | undefined;
-  for (const mapping of alive) {
-    const why = gone
-      ? "while the driver gave back everything else"
-      : overtaken.has(mapping)
-        ? "while those of its kind that were made later are gone"
-        : guilty.made(mapping)
-          ? "and its caller left other mistakes on this device"
-          : undefined;
-    if (why === undefined) continue;
-    const pages = Math.ceil(mapping.size / 4096);
-    if (last !== undefined && before !== undefined && isSame(before, mapping)) {
-      log.extend(last, [mapping], pages);
-    } else {
-      const direction = mapping.family === ALLOCATION ? "" : ` ${DIRECTION_NAMES[mapping.direction]}`;
-      last = log.add({
-        kind: "leak",
-        device: name,
-        ioba: toBig(mapping.dmaHi, mapping.dmaLo),
-        pages,
-        places: [mapping],
-        message: `${FAMILY_NAMES[mapping.family]} of ${mapping.size} bytes${direction}, made by ${placeText(mapping)}, is alive at the end, ${why}`,
-      });
-    }
-    before = mapping;
+  if (device.live.size === 0) return;
+  if (isGone(device, options, report)) {
+    reportLeaks(
+      [...device.live],
+      name,
+      "is alive at the end, while the driver gave back everything else",
+      report,
+    );
+    return;
   }
+  const never = findNeverUnmapped(device, name, options, report);
+  const alive = [...device.live].filter((mapping) => !never.has(mapping)).sort(byEvent);
+  const overtaken = new Set([...overtakenOf(alive, device, options), ...outlivedOf(alive, device, options)]);
+  const left = alive.filter((mapping) => overtaken.has(mapping));
+  reportLeaks(
+    left,
+    name,
+    "is alive at the end, while those of its kind that were made later are gone",
+    report,
+  );
+  const guilty = alive.filter((mapping) => !overtaken.has(mapping) && report.guilty.made(mapping));
+  reportLeaks(guilty, name, "is alive at the end, and its caller left other mistakes on this device", report);
 }
 
-/** Are two mappings one call pattern? */
-const isSame = (a: LiveMapping, b: LiveMapping): boolean =>
-  a.family === b.family &&
-  a.direction === b.direction &&
-  a.size === b.size &&
-  a.pid === b.pid &&
-  a.family === SINGLE;
-
-/** Did the driver of a device give back its rings, and leave next to nothing? */
-function isGone({ freed, live, peak, releasing }: DeviceMappings): boolean {
-  return releasing && freed > 0 && live.size <= Math.min(LEFT_OVER, Math.ceil(peak / LEFT_OVER_PART));
+/** Says that mappings leaked: one finding for each pattern and caller. */
+export function reportLeaks(
+  mappings: readonly LiveMapping[],
+  name: string,
+  why: string,
+  report: DmaReport,
+): Finding[] {
+  const byPattern = new Map<string, LiveMapping[]>();
+  for (const mapping of [...mappings].sort(byEvent)) {
+    const { pattern, size, pid, task } = mapping;
+    const key = `${pattern} ${size} ${pid} ${task}`;
+    const group = byPattern.get(key);
+    if (group === undefined) byPattern.set(key, [mapping]);
+    else group.push(mapping);
+  }
+  return [...byPattern.values()].map((group) => {
+    const [first, ...others] = group as [LiveMapping, ...LiveMapping[]];
+    const { family, size, direction } = first;
+    const way = family === ALLOCATION ? "" : ` ${DIRECTION_NAMES[direction]}`;
+    const finding = report.log.add({
+      kind: "leak",
+      device: name,
+      ioba: toBig(first.dmaHi, first.dmaLo),
+      pages: group.reduce((sum, one) => sum + pagesOf(one.size), 0),
+      places: [first],
+      time: timeOf(first),
+      task: report.taskOf(first),
+      message: `${FAMILY_NAMES[family]} of ${size} bytes${way}, made by ${report.actText(first)}, ${why}`,
+    });
+    report.log.extend(finding, others, 0, others.length);
+    return finding;
+  });
 }
 
-/** Mappings that many of their family and direction overtook; none if they are so many that they are a pool. */
+const byEvent = (a: LiveMapping, b: LiveMapping): number => a.event - b.event;
+
+/**
+ * Did the driver of a device go? Its last calls gave back at least as much as is left, and allocations among that: by
+ * the program that removes drivers, or one that the driver had from its first half on.
+ */
+function isGone(device: DeviceMappings, { goneAt }: CheckOptions, report: DmaReport): boolean {
+  const { released, releasedSince, releasedBy, live, firstEvent, lastEvent } = device;
+  if (!Number.isFinite(releasedSince)) return false;
+  if (report.taskName(releasedBy) === REMOVER) return true;
+  const isOld = releasedSince <= (firstEvent + lastEvent) / 2;
+  return isOld && released >= (released + live.size) * goneAt;
+}
+
+/** Mappings that many of their family and direction overtook; none that were made together and are a pool. */
 function overtakenOf(
   alive: readonly LiveMapping[],
   { made }: DeviceMappings,
-  options: CheckOptions,
-): Set<LiveMapping> {
-  const found = new Set<LiveMapping>();
+  { overtaken, pool }: CheckOptions,
+): LiveMapping[] {
   const kindOf = ({ family, direction }: LiveMapping): number => family * 4 + direction;
   const younger = made.map(() => 0);
   const byKind: LiveMapping[][] = made.map(() => []);
@@ -121,11 +113,47 @@ function overtakenOf(
     const mapping = alive[i]!;
     const kind = kindOf(mapping);
     const later = made[kind]! - mapping.sequence - 1 - younger[kind]!;
-    if (later >= options.overtaken && mapping.sequence >= options.overtaken) byKind[kind]!.push(mapping);
+    if (later >= overtaken && mapping.sequence >= overtaken) byKind[kind]!.push(mapping);
     younger[kind]!++;
   }
-  for (const mappings of byKind) {
-    if (mappings.length <= options.pool) for (const mapping of mappings) found.add(mapping);
+  return byKind.flatMap((mappings) => withoutPools(mappings.reverse(), ({ sequence }) => sequence, pool));
+}
+
+/** Streaming maps that are much older than any of their pattern got; none that were made together and are a pool. */
+function outlivedOf(
+  alive: readonly LiveMapping[],
+  { patterns }: DeviceMappings,
+  { outlived, older, pool }: CheckOptions,
+): LiveMapping[] {
+  const byPattern: LiveMapping[][] = patterns.map(() => []);
+  for (const mapping of alive) {
+    if (mapping.family !== ALLOCATION) byPattern[mapping.pattern]!.push(mapping);
   }
+  return byPattern.flatMap((mappings, number) => {
+    const { made, longest } = patterns[number]!;
+    const found = mappings.filter(({ order }, before) => {
+      const age = made - order - 1;
+      const after = mappings.length - before - 1;
+      return order - before >= outlived && age - after >= outlived && age >= older * Math.max(longest, 1);
+    });
+    return withoutPools(found, ({ order }) => order, pool);
+  });
+}
+
+/** Mappings in the order in which they were made, without rows of more than `pool` that were made one after another. */
+function withoutPools(
+  mappings: readonly LiveMapping[],
+  orderOf: (mapping: LiveMapping) => number,
+  pool: number,
+): LiveMapping[] {
+  const found: LiveMapping[] = [];
+  let row: LiveMapping[] = [];
+  mappings.forEach((mapping, i) => {
+    row.push(mapping);
+    const next = mappings[i + 1];
+    if (next !== undefined && orderOf(next) === orderOf(mapping) + 1) return;
+    if (row.length <= pool) found.push(...row);
+    row = [];
+  });
   return found;
 }

@@ -1,8 +1,13 @@
+import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
+import { PIECE, pieceOf } from "./interval-index.ts";
+
+/** Not a family of the DMA API: a range of the IOMMU's own events. */
+export const RANGE = 3;
 
 /** Families of mappings for people, by number. */
-export const FAMILY_NAMES = ["a single map", "a list", "an allocation"] as const;
+export const FAMILY_NAMES = ["a single map", "a list", "an allocation", "a range"] as const;
 
 /** A live mapping of a device, and who made it. */
 export interface LiveMapping {
@@ -22,11 +27,20 @@ export interface LiveMapping {
   readonly physical: number;
   readonly event: number;
   readonly line: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  /** Number of the name of the process that made it, -1 where the text does not tell. */
+  readonly task: number;
   readonly pid: number;
   /** Did the map leave it to the driver to sync (`SKIP_CPU_SYNC`)? */
   readonly skipsSync: boolean;
   /** Mappings of its family and direction that its device had made before. */
   readonly sequence: number;
+  /** Its pattern, a number of its device's, and mappings of that which its device had made before. */
+  pattern: number;
+  order: number;
+  /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
+  readonly ranges: Uint32Array | undefined;
 }
 
 /** Does an event give back nothing? That is no error: nvme does so once for each removal. */
@@ -36,3 +50,24 @@ export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: LinuxDmaEvent): bool
 /** Does a mapping begin at the DMA address of an event? */
 export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: LinuxDmaEvent): boolean =>
   mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;
+
+/** Does an address lie in one of the ranges of a list? */
+export function isInRanges({ ranges }: Pick<LiveMapping, "ranges">, hi: number, lo: number): boolean {
+  if (ranges === undefined) return false;
+  for (let at = 0; at < ranges.length; at += 4) {
+    const offset = (hi - ranges[at]!) * TWO32 + (lo - ranges[at + 1]!);
+    if (offset >= 0 && offset < ranges[at + 2]! * TWO32 + ranges[at + 3]!) return true;
+  }
+  return false;
+}
+
+/** How far behind the start of a mapping an address lies; negative before it. */
+export const offsetIn = (
+  { dmaHi, dmaLo }: Pick<LiveMapping, "dmaHi" | "dmaLo">,
+  hi: number,
+  lo: number,
+): number => (hi - dmaHi) * TWO32 + (lo - dmaLo);
+
+/** The piece of DMA addresses in which a mapping ends. */
+export const lastPieceOf = ({ dmaHi, dmaLo, size }: Pick<LiveMapping, "dmaHi" | "dmaLo" | "size">): number =>
+  pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + Math.max(size, 1) - 1) / PIECE);

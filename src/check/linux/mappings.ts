@@ -2,31 +2,70 @@ import { TWO32 } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
-import type { LiveMapping } from "./live-mapping.ts";
+import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
+import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
-import { PIECE, PieceIndex, pieceOf } from "./piece-index.ts";
 
 const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
 
+/** Mappings of one family and direction and of similar size: drivers treat them alike. */
+export interface Pattern {
+  readonly number: number;
+  readonly family: number;
+  readonly direction: number;
+  readonly sizeClass: number;
+  made: number;
+  gone: number;
+  /** How old one of them got that is gone: of the same pattern so many were made while it lived. */
+  longest: number;
+}
+
+/** Sizes by the number of their bits; what is larger than 4 GiB is one class. */
+const SIZE_CLASSES = 34;
+const sizeClassOf = (size: number): number => (size < TWO32 ? 32 - Math.clz32(size) : SIZE_CLASSES - 1);
+
+/** Addresses that a device uses: what maps one now, what did last, and what lies near it. */
+export interface AddressSpace {
+  covering(hi: number, lo: number): LiveMapping | undefined;
+  coveredBefore(hi: number, lo: number): PastUnmap | undefined;
+  /** The mapping that is nearest to an address outside of all, at most so many bytes away. */
+  nearest(hi: number, lo: number, most: number): LiveMapping | undefined;
+}
+
 /** The live mappings of one device. */
-export class DeviceMappings {
+export class DeviceMappings implements AddressSpace {
   readonly live: Set<LiveMapping> = new Set();
   /** Most that were alive at once. */
   peak = 0;
   /** Allocations that were given back. */
   freed = 0;
-  /** Was the last event of the device one that gives back? */
-  releasing = false;
+  /** Mappings that were given back since the last one was made, */
+  released = 0;
+  /** the oldest allocation among these (its event), infinity without one, */
+  releasedSince: number = Number.POSITIVE_INFINITY;
+  /** and the number of the name of who gave the last one back. */
+  releasedBy = -1;
+  /** The addresses that were used, from here on, and up to here: bytes, as numbers for distances. */
+  lowest: number = Number.POSITIVE_INFINITY;
+  highest = 0;
+  /** See {@link addWritable}. */
+  sharesLine: LiveMapping | undefined;
+  /** First event that made or undid a mapping, -1 before it; and the last one. */
+  firstEvent = -1;
+  lastEvent = -1;
   /** How many were made, by family and direction. */
   readonly made: number[] = new Array<number>(12).fill(0);
+  /** How many were made by {@link patternOf pattern}, how many of these are gone, and how old these got: later ones. */
+  readonly patterns: Pattern[] = [];
   readonly #byAddress = new HalvesMultiMap<LiveMapping>();
   /** Lists by the physical address of their first entry. */
   readonly #byPhysical = new HalvesMultiMap<LiveMapping>();
   /** Single mappings that a device can write, by pieces of physical memory. */
-  readonly #writable = new PieceIndex<LiveMapping>();
+  readonly #writable = new IntervalIndex<LiveMapping>();
   /** All by pieces of DMA addresses; made when it is first needed. */
-  #byPiece: PieceIndex<LiveMapping> | undefined;
+  #byPiece: IntervalIndex<LiveMapping> | undefined;
   readonly #past = new PastUnmaps();
+  readonly #patternNumbers = new Int16Array(12 * SIZE_CLASSES).fill(-1);
   readonly #pastLists = new PastUnmaps();
   /** Number of the first event after the last ones that are missing. */
   #sureFrom = 0;
@@ -55,10 +94,19 @@ export class DeviceMappings {
       physical: physHi! * TWO32 + physLo!,
       event: event.number,
       line: event.line,
+      seconds: event.seconds,
+      nanoseconds: event.nanoseconds,
+      task: event.task,
       pid: event.pid,
       skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
       sequence: this.made[family * 4 + event.direction]!,
+      pattern: 0,
+      order: 0,
+      ranges: isList && ranges.length > 1 ? rangesOf(event) : undefined,
     };
+    const pattern = this.#patternOf(mapping);
+    mapping.order = pattern.made++;
+    mapping.pattern = pattern.number;
     this.#add(mapping);
     return mapping;
   }
@@ -123,22 +171,47 @@ export class DeviceMappings {
 
   /** A mapping in which an address lies, but does not begin. */
   around(hi: number, lo: number): LiveMapping | undefined {
-    if (this.#byPiece === undefined) {
-      this.#byPiece = new PieceIndex();
-      for (const mapping of this.live) this.#addPieces(mapping);
-    }
     const piece = pieceOf(hi, lo);
-    return this.#byPiece.find(piece, piece, (mapping) => {
-      const ahead = (hi - mapping.dmaHi) * TWO32 + (lo - mapping.dmaLo);
+    return this.#pieces().find(piece, piece, (mapping) => {
+      const ahead = offsetIn(mapping, hi, lo);
       return ahead > 0 && ahead < mapping.size;
     });
+  }
+
+  covering(hi: number, lo: number): LiveMapping | undefined {
+    const found = this.at(hi, lo)[0] ?? this.around(hi, lo);
+    if (found !== undefined) return found;
+    for (const mapping of this.live) if (isInRanges(mapping, hi, lo)) return mapping;
+    return undefined;
+  }
+
+  coveredBefore(hi: number, lo: number): PastUnmap | undefined {
+    return this.#past.covering(hi, lo) ?? this.#pastLists.listCovering(hi, lo);
+  }
+
+  nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
+    return nearestIn(this.#pieces(), hi, lo, most);
+  }
+
+  #pieces(): IntervalIndex<LiveMapping> {
+    if (this.#byPiece === undefined) {
+      this.#byPiece = new IntervalIndex();
+      for (const mapping of this.live) this.#addPieces(mapping);
+    }
+    return this.#byPiece;
   }
 
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     if (this.#byPiece !== undefined) this.#addPieces(mapping);
     this.peak = Math.max(this.peak, this.live.size);
-    this.releasing = false;
+    const first = mapping.dmaHi * TWO32 + mapping.dmaLo;
+    if (first < this.lowest) this.lowest = first;
+    if (first + mapping.size > this.highest) this.highest = first + mapping.size;
+    this.released = 0;
+    this.releasedSince = Number.POSITIVE_INFINITY;
+    if (this.firstEvent < 0) this.firstEvent = mapping.event;
+    this.lastEvent = mapping.event;
     this.made[mapping.family * 4 + mapping.direction]!++;
     this.#byAddress.add(mapping.dmaHi, mapping.dmaLo, mapping);
     this.#past.delete(mapping.dmaHi, mapping.dmaLo);
@@ -149,20 +222,50 @@ export class DeviceMappings {
   }
 
   /** Takes a mapping away; its address is remembered. */
-  remove(mapping: LiveMapping, { kind, number, line }: LinuxDmaEvent): void {
+  remove(mapping: LiveMapping, event: LinuxDmaEvent): void {
+    const { kind, number, line, seconds, nanoseconds, task, pid } = event;
     this.live.delete(mapping);
-    this.releasing = true;
-    if (DMA_KINDS[kind]!.family === ALLOCATION) this.freed++;
+    this.released++;
+    this.releasedBy = task;
+    this.lastEvent = number;
+    const pattern = this.patterns[mapping.pattern]!;
+    pattern.gone++;
+    pattern.longest = Math.max(pattern.longest, pattern.made - mapping.order - 1);
+    if (DMA_KINDS[kind]!.family === ALLOCATION) {
+      this.freed++;
+      this.releasedSince = Math.min(this.releasedSince, mapping.event);
+    }
     const { dmaHi, dmaLo, physical } = mapping;
     this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
     this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    const past = { event: number, line, madeEvent: mapping.event, madeLine: mapping.line };
-    this.#past.set(dmaHi, dmaLo, past);
+    const past = { event: number, line, seconds, nanoseconds, task, pid };
+    this.#past.set(dmaHi, dmaLo, past, mapping);
     if (mapping.family === LIST) {
       const hi = Math.floor(physical / TWO32);
       this.#byPhysical.remove(hi, physical % TWO32, mapping);
-      this.#pastLists.set(hi, physical % TWO32, past);
+      this.#pastLists.set(hi, physical % TWO32, past, mapping);
     } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+  }
+
+  /** Forgets what is alive: it was told what became of it, and what undoes it later says nothing. */
+  forget(): void {
+    for (const mapping of this.live) {
+      this.#byAddress.remove(mapping.dmaHi, mapping.dmaLo, mapping);
+      if (mapping.family === LIST) {
+        this.#byPhysical.remove(Math.floor(mapping.physical / TWO32), mapping.physical % TWO32, mapping);
+      } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    }
+    this.#byPiece = undefined;
+    this.live.clear();
+  }
+
+  /** Something is undone of which the map is not known: mappings like it are undone, too. */
+  undoneUnseen({ kind, direction, size }: LinuxDmaEvent): void {
+    const { family } = DMA_KINDS[kind]!;
+    for (const pattern of this.patterns) {
+      const isLike = pattern.family === family && pattern.direction === direction;
+      if (isLike && (family === LIST || pattern.sizeClass === sizeClassOf(size))) pattern.gone++;
+    }
   }
 
   /** What was undone last where an event unmaps or syncs. */
@@ -173,15 +276,40 @@ export class DeviceMappings {
   }
 
   /**
-   * Notes that a device can write memory through a mapping.
+   * Notes that a device can write memory through a mapping; {@link sharesLine} is another one of that in a cache line of it.
    *
    * @returns another live mapping through which it can write some of the same bytes
    */
-  addWritable(mapping: LiveMapping): LiveMapping | undefined {
+  addWritable(mapping: LiveMapping, line: number): LiveMapping | undefined {
     const [first, last] = [firstPhysical(mapping), lastPhysical(mapping)];
-    const found = this.#writable.find(first, last, (other) => overlap(other, mapping));
+    this.sharesLine = undefined;
+    const found = this.#writable.find(first, last, (other) => {
+      if (overlap(other, mapping, 1)) return true;
+      if (overlap(other, mapping, line)) this.sharesLine = other;
+      return false;
+    });
     this.#writable.add(first, last, mapping);
     return found;
+  }
+
+  /** The pattern of a mapping: family, direction and size class. */
+  #patternOf({ family, direction, size }: LiveMapping): Pattern {
+    const sizeClass = sizeClassOf(size);
+    const key = (family * 4 + direction) * SIZE_CLASSES + sizeClass;
+    const number = this.#patternNumbers[key]!;
+    if (number >= 0) return this.patterns[number]!;
+    const pattern = {
+      number: this.patterns.length,
+      family,
+      direction,
+      sizeClass,
+      made: 0,
+      gone: 0,
+      longest: 0,
+    };
+    this.#patternNumbers[key] = pattern.number;
+    this.patterns.push(pattern);
+    return pattern;
   }
 
   #addPieces(mapping: LiveMapping): void {
@@ -192,9 +320,42 @@ export class DeviceMappings {
 const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical / PIECE);
 const lastPhysical = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / PIECE);
 
-/** The piece of DMA addresses in which a mapping ends. */
-const lastPieceOf = ({ dmaHi, dmaLo, size }: LiveMapping): number =>
-  pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + size - 1) / PIECE);
+/** Addresses and sizes of a list's ranges, in halves. */
+function rangesOf({ ranges, rangeSizes }: LinuxDmaEvent): Uint32Array {
+  const all = new Uint32Array(ranges.length * 4);
+  for (let i = 0; i < ranges.length; i++) {
+    all.set(ranges.words.subarray(i * 2, i * 2 + 2), i * 4);
+    all.set(rangeSizes.words.subarray(i * 2, i * 2 + 2), i * 4 + 2);
+  }
+  return all;
+}
 
-const overlap = (a: LiveMapping, b: LiveMapping): boolean =>
-  a.physical < b.physical + b.size && b.physical < a.physical + a.size;
+/** Bytes between an address and a mapping that it does not lie in. */
+function gapTo(mapping: LiveMapping, hi: number, lo: number): number {
+  const offset = offsetIn(mapping, hi, lo);
+  return offset < 0 ? -offset : offset - mapping.size;
+}
+
+/** The mapping of an index that is nearest to an address, at most so many bytes away. */
+export function nearestIn(
+  pieces: IntervalIndex<LiveMapping>,
+  hi: number,
+  lo: number,
+  most: number,
+): LiveMapping | undefined {
+  const piece = pieceOf(hi, lo);
+  const around = Math.ceil(most / PIECE);
+  let nearest: LiveMapping | undefined;
+  pieces.find(piece - around, piece + around, (mapping) => {
+    const gap = gapTo(mapping, hi, lo);
+    if (gap <= most && (nearest === undefined || gap < gapTo(nearest, hi, lo))) nearest = mapping;
+    return false;
+  });
+  return nearest;
+}
+
+/** Do two mappings have some of the same units of memory, of so many bytes each? */
+function overlap(a: LiveMapping, b: LiveMapping, unit: number): boolean {
+  const endOf = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / unit);
+  return Math.floor(a.physical / unit) <= endOf(b) && Math.floor(b.physical / unit) <= endOf(a);
+}

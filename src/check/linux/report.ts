@@ -1,11 +1,11 @@
 import { toBig } from "../../base/u64.ts";
-import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { FindingKind } from "../findings/kinds.ts";
 import { FindingLog, type NewFinding } from "../findings/log.ts";
 import { type Place, placeText } from "../findings/place.ts";
-import { GuiltyCallers } from "./leaks.ts";
-import type { LiveMapping } from "./live-mapping.ts";
+import { GuiltyCallers } from "./guilty-callers.ts";
+import { type LiveMapping, RANGE } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
@@ -42,12 +42,44 @@ interface ShownError {
 export class DmaReport {
   readonly log: FindingLog = new FindingLog();
   readonly guilty: GuiltyCallers = new GuiltyCallers();
-  /** Names of devices, by number; may grow while events come. */
-  readonly names: readonly string[];
+  /** Of devices and tasks, by number; they grow while events come. */
+  readonly #names: DmaNames;
   #held: HeldFinding[] = [];
+  /** The last mistake of each PCI domain, `0003:`. */
+  readonly #mistakes = new Map<string, Mistake>();
 
-  constructor(names: readonly string[]) {
-    this.names = names;
+  constructor(names: DmaNames) {
+    this.#names = names;
+  }
+
+  /** Names of devices, by number. */
+  get devices(): readonly string[] {
+    return this.#names.devices.names;
+  }
+
+  /** Who made an event: `rmmod-4411`; undefined where nothing tells. */
+  taskOf({ task, pid }: Actor): string | undefined {
+    const name = this.#names.tasks.names[task];
+    if (name === undefined) return pid < 0 ? undefined : `process ${pid}`;
+    return pid < 0 ? name : `${name}-${pid}`;
+  }
+
+  taskName(task: number): string | undefined {
+    return this.#names.tasks.names[task];
+  }
+
+  /** The last mistake on a device of which the name begins so. */
+  lastMistake(prefix: string): Mistake | undefined {
+    return this.#mistakes.get(prefix);
+  }
+
+  /** `event 12 (line 13) of rmmod-4411`; events of the IOMMU have no number. */
+  actText(
+    act: Actor & Place & Pick<Partial<PastUnmap>, "mapping"> & Pick<Partial<LiveMapping>, "family">,
+  ): string {
+    const task = this.taskOf(act);
+    const place = (act.mapping?.family ?? act.family) === RANGE ? `line ${act.line}` : placeText(act);
+    return task === undefined ? place : `${place} of ${task}`;
   }
 
   /** An error that an event shows. */
@@ -58,10 +90,12 @@ export class DmaReport {
       {
         kind,
         severity: "error",
-        device: this.names[event.device]!,
+        device: this.devices[event.device]!,
         ioba: mapping === undefined ? toBig(event.dmaHi, event.dmaLo) : toBig(mapping.dmaHi, mapping.dmaLo),
         pages: pagesOf(mapping?.size ?? event.size),
         places: [...causes, placeOfDma(event)],
+        time: timeOf(event),
+        task: this.taskOf(event),
         message,
       },
       stillMapped,
@@ -70,14 +104,16 @@ export class DmaReport {
 
   /** A second unmap. */
   addDoubleUnmap(event: LinuxDmaEvent, past: PastUnmap): void {
-    const made = { event: past.madeEvent, line: past.madeLine };
+    const made = past.mapping;
     this.guilty.add(event);
     this.#hold(event, {
       kind: "double-unmap",
-      device: this.names[event.device]!,
+      device: this.devices[event.device]!,
       ...(DMA_KINDS[event.kind]!.family === LIST ? {} : { ioba: toBig(event.dmaHi, event.dmaLo) }),
       pages: pagesOf(event.size),
       places: [made, past, placeOfDma(event)],
+      time: timeOf(event),
+      task: this.taskOf(event),
       message: `the mapping made by ${placeText(made)} was undone by ${placeText(past)}, and is undone again`,
     });
   }
@@ -103,6 +139,7 @@ export class DmaReport {
   /** Events are missing: what looked wrong shortly before may be explained. */
   lose(): void {
     this.#held = [];
+    this.#mistakes.clear();
     this.guilty.clear();
   }
 
@@ -113,6 +150,14 @@ export class DmaReport {
 
   #hold(event: LinuxDmaEvent, finding: NewFinding, stillMapped?: LiveMapping): void {
     const { number, seconds, nanoseconds, ticks, cpu } = event;
+    const name = this.devices[event.device]!;
+    this.#mistakes.set(name.slice(0, name.indexOf(":") + 1), {
+      kind: finding.kind,
+      event: number,
+      line: event.line,
+      seconds,
+      nanoseconds,
+    });
     this.#held.push({ event: number, finding, seconds, nanoseconds, ticks, cpu, stillMapped });
   }
 
@@ -124,6 +169,31 @@ export class DmaReport {
     if (count > 0) this.#held = this.#held.slice(count);
   }
 }
+
+/** Who did something: numbers of a task's name and a process, -1 where nothing tells. */
+interface Actor {
+  readonly task: number;
+  readonly pid: number;
+}
+
+/** When something was. */
+export interface Moment {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** An error that an event showed. */
+interface Mistake extends Place, Moment {
+  readonly kind: FindingKind;
+}
+
+/** Seconds as a finding has them; undefined where nothing tells. */
+export const timeOf = ({ seconds, nanoseconds }: Moment): number | undefined =>
+  Number.isNaN(seconds) ? undefined : seconds + nanoseconds / 1e9;
+
+/** Seconds from one moment to another; NaN where one of them is not known. */
+export const between = (from: Moment, to: Moment): number =>
+  to.seconds - from.seconds + (to.nanoseconds - from.nanoseconds) / 1e9;
 
 /** Where an event stands. */
 export const placeOfDma = ({ number, line }: LinuxDmaEvent): Place => ({ event: number, line });

@@ -15,6 +15,7 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
   const mapping = mappings.undoneBy(event);
   if (mapping === undefined) {
     const past = mappings.pastUnmap(event);
+    mappings.undoneUnseen(event);
     if (past !== undefined) report.addDoubleUnmap(event, past);
     return past !== undefined;
   }

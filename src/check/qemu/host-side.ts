@@ -88,7 +88,6 @@ export class HostSide {
       last.finding.pages = Number(bytes / PAGE);
       last.finding.message = failureText(event, call, why);
       this.#log.extend(last.finding, [place], 0, 0);
-      last.finding.lines.push(line);
       this.#last = undefined;
       return;
     }

@@ -9,6 +9,7 @@ import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { isDirectMap } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { MadeCounter } from "./made-counter.ts";
+import { findNeverUnmapped } from "./never-unmapped.ts";
 
 /** How much longer than any other of its kind that was unmapped a leaked mapping must have lived. */
 const AGE = 4;
@@ -16,6 +17,8 @@ const AGE = 4;
 /** Mappings of one window and permission. */
 interface KindOfMapping {
   readonly made: MadeCounter;
+  /** Entries that were unmapped. */
+  gone: number;
   /** Events from a map to its unmap, at most. */
   longest: number;
 }
@@ -54,7 +57,7 @@ export class LeakFindings {
   created(rebuilt: RebuiltWindow): void {
     this.#kinds.set(
       rebuilt,
-      Array.from({ length: 4 }, () => ({ made: new MadeCounter(), longest: 0 })),
+      Array.from({ length: 4 }, () => ({ made: new MadeCounter(), gone: 0, longest: 0 })),
     );
   }
 
@@ -67,6 +70,7 @@ export class LeakFindings {
     const made = perm === 0 ? -1 : rebuilt.history.eventAt(index);
     if (made < 0) return;
     const kind = this.#kindsOf(rebuilt)[perm]!;
+    kind.gone++;
     if (event.number - made > kind.longest) kind.longest = event.number - made;
   }
 
@@ -93,9 +97,15 @@ export class LeakFindings {
     if (isDirectMap(rebuilt)) return;
     const { overtaken, pool } = this.#options;
     for (let perm = 1; perm < 4; perm++) {
-      const { made, longest } = this.#kindsOf(rebuilt)[perm]!;
+      const { made, gone, longest } = this.#kindsOf(rebuilt)[perm]!;
       if (made.total < overtaken) continue;
       const survivors = survivorsOf(rebuilt, perm).sort((a, b) => a.place.event - b.place.event);
+      const first = survivors[0]?.place;
+      if (
+        first !== undefined &&
+        findNeverUnmapped(rebuilt, { made, gone, first }, now, this.#options, this.#log)
+      )
+        continue;
       let younger = survivors.reduce((sum, { pages }) => sum + pages, 0);
       const leaked: Survivor[] = [];
       for (const survivor of survivors) {

@@ -14,6 +14,7 @@ import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
 import { findHoles } from "../windows/direct-map.ts";
+import { findFragmented } from "../windows/fragmented.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
 import { GeometryFindings } from "./geometry.ts";
@@ -172,6 +173,7 @@ export class TraceFindings implements RebuildObserver {
     for (const rebuilt of this.#live) this.#geometry.add(rebuilt);
     this.#host.end(this.#live);
     for (const rebuilt of this.#live) this.#leaks.end(rebuilt, events);
+    for (const rebuilt of this.#live) findFragmented(rebuilt, this.#options, this.log);
     findHoles([...this.#live], this.#options, this.log);
   }
 }

@@ -12,6 +12,7 @@ import type { Place } from "../findings/place.ts";
 import type { CheckReport } from "../report.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
+import { findFragmented } from "../windows/fragmented.ts";
 import { findFull } from "../windows/full.ts";
 import { findOverlaps } from "../windows/overlaps.ts";
 import type { StaticWindow } from "../windows/static-window.ts";
@@ -39,6 +40,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
     group.forEach((window, i) => {
       findOverlaps(window, group.slice(0, i), log);
       findFull(window, window.createdAt, options, log);
+      findFragmented(window, options, log);
       if (end !== undefined) findBeyond(window, end, log);
     });
     findHoles(group, { ...options, ram: main }, log);
@@ -65,6 +67,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
       description === null ? 0 : description.sections.length,
     ),
     notJudged: [],
+    bounced: [],
     windows: windows.map(({ window }) => ({
       liobn: window.liobn,
       busOffset: window.busOffset,

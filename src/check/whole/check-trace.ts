@@ -5,8 +5,10 @@ import { textOf } from "../../formats/input/text.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigrationAsFar } from "../../formats/migration/reader.ts";
+import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
+import { readKernelLog } from "../linux/kernel-log.ts";
 import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
@@ -22,6 +24,8 @@ import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./i
 export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, FilterOptions {
   /** Name of the hypervisor that made the trace, such as `qemu-4.0`; default `qemu-7.2`. */
   readonly profile?: string | undefined;
+  /** Of a recording of Linux: the kernel's log, as text or bytes; its lines are put between the events by their times. */
+  readonly kernelLog?: InputData | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
   /** What is known of the windows of a trace of QEMU that it does not tell of itself; see {@link knownWindows}. */
@@ -53,16 +57,23 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       return checkStream(await readSaved(opened, name), name, thresholds);
     }
+    const kernelLog = options.kernelLog === undefined ? undefined : await logOf(options.kernelLog);
     const check = new TraceCheck(name, thresholds, {
       filter,
       profile: options.profile,
       windows: options.windows,
+      kernelLog,
     });
     await pour(opened.chunks, check);
     return check.end();
   } finally {
     await opened.chunks.return(undefined);
   }
+}
+
+async function logOf(log: InputData): Promise<KernelEvent[]> {
+  const opened = await openInput(log, "kernel log", HEAD_BYTES);
+  return readKernelLog(opened.chunks);
 }
 
 const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>

@@ -69,6 +69,12 @@ export function thresholdsOf(given: Partial<CheckOptions>): CheckOptions {
     freePages: threshold("freePages"),
     overtaken: threshold("overtaken"),
     pool: threshold("pool"),
+    outlived: threshold("outlived"),
+    older: threshold("older"),
+    neverUnmapped: threshold("neverUnmapped"),
+    goneAt: threshold("goneAt", 1),
+    cacheLine: threshold("cacheLine"),
+    dmaMask: threshold("dmaMask", 64),
     sweep: threshold("sweep"),
   };
 }

@@ -33,7 +33,8 @@ export function findFull(
   return true;
 }
 
-function largestGap({ window }: StaticWindow): number {
+/** Pages of the largest free piece. */
+export function largestGap({ window }: StaticWindow): number {
   let largest = 0;
   let at = 0;
   forEachEntryRun(window.table, 0, window.entries, ({ first, pages }) => {

@@ -1,8 +1,10 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import type { BouncedMaps } from "../../check/linux/bounces.ts";
 import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
   type AgainstCheckReport,
@@ -44,6 +46,7 @@ export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
   readonly quiet: boolean;
   readonly filter: readonly string[];
   readonly against?: string | undefined;
+  readonly kernelLog?: string | undefined;
   readonly at?: Moment;
 }
 
@@ -97,18 +100,30 @@ async function checkPair(
 }
 
 /** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
-const checkFile = (path: string, how: How, { quiet, filter }: CheckCommandOptions): Promise<CheckReport> =>
-  withInput(path, quiet, (data, { name }) =>
-    checkTrace(data, { ...how, name, filter, isScript: isScriptName(path) || undefined }),
-  );
+const checkFile = (
+  path: string,
+  how: How,
+  { quiet, filter, kernelLog: log }: CheckCommandOptions,
+): Promise<CheckReport> =>
+  withInput(path, quiet, (data, { name }) => {
+    const options = { ...how, name, filter, isScript: isScriptName(path) || undefined };
+    if (log === undefined) return checkTrace(data, options);
+    return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
+  });
 
 /** What the options of {@link thresholdOptions} say. */
-export const thresholdsOf = ({ fullAt, ...options }: ThresholdOptions): CheckOptions => ({
+export const thresholdsOf = ({ fullAt, goneAt, ...options }: ThresholdOptions): CheckOptions => ({
   ram: options.ram,
   fullAt: fullAt / 100,
   freePages: options.freePages,
   overtaken: options.overtaken,
   pool: options.pool,
+  outlived: options.outlived,
+  older: options.older,
+  neverUnmapped: options.neverUnmapped,
+  goneAt: goneAt / 100,
+  cacheLine: options.cacheLine,
+  dmaMask: options.dmaMask,
   sweep: options.sweep,
 });
 
@@ -156,6 +171,7 @@ function printReport(report: CheckReport, quiet: boolean): void {
     print(`${formatFinding(report.file, finding, colour)} [${i + 1}]`);
   }
   if (quiet) return;
+  for (const row of report.bounced) print(`${report.file}: ${bouncedText(row)}`);
   print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
 }
 
@@ -190,14 +206,36 @@ function qemuParts({ judged, hostWindows = [] }: CheckReport): string[] {
 }
 
 function linuxParts({ judged, findings }: CheckReport): string[] {
-  const { maps, unmaps, syncs, failed, alive, alivePatterns } = judged;
-  const parts = [counted(maps, "map"), counted(unmaps, "unmap")];
+  const { events, maps, unmaps, syncs, failed, alive, alivePatterns } = judged;
+  const parts = events === 0 ? [] : [counted(maps, "map"), counted(unmaps, "unmap")];
   if (syncs > 0) parts.push(counted(syncs, "sync"));
   if (failed > 0) parts.push(`${formatCount(failed)} failed`);
-  const leaked = findings.filter(({ kind }) => kind === "leak").reduce((sum, { count }) => sum + count, 0);
-  const spared = alive - leaked;
+  const leaked = findings
+    .filter(({ kind }) => kind === "leak" || kind === "never-unmapped")
+    .reduce((sum, { count }) => sum + count, 0);
+  const spared = Math.max(0, alive - leaked);
   const patterns = alive > 0 ? ` (${counted(alivePatterns, "pattern")}, ${formatCount(spared)} spared)` : "";
-  return [...parts, `${formatCount(alive)} alive${patterns}`];
+  if (events > 0) parts.push(`${formatCount(alive)} alive${patterns}`);
+  if (judged.kernelLines > 0) parts.push(`${counted(judged.kernelLines, "line")} of the kernel`);
+  if (judged.ranges > 0)
+    parts.push(`${counted(judged.ranges, "range")} of the IOMMU, ${formatCount(judged.rangesAlive)} alive`);
+  return parts;
+}
+
+/** `bounced: 0000:00:06.0 FROM_DEVICE: 40 buffers, 41,943,040 bytes (512 each), 40 beyond its 32 bits`. */
+function bouncedText({ device, direction, count, bytes, smallest, largest, ...row }: BouncedMaps): string {
+  const size =
+    smallest === largest
+      ? `${formatCount(largest)} each`
+      : `${formatCount(smallest)} to ${formatCount(largest)}`;
+  const why = [
+    ...(row.beyondMask > 0 ? [`${formatCount(row.beyondMask)} beyond its ${row.maskBits} bits`] : []),
+    ...(row.forced > 0 ? [`${formatCount(row.forced)} by force`] : []),
+  ];
+  const name = visible(direction === null ? device : `${device} ${direction}`);
+  return [`bounced: ${name}: ${counted(count, "buffer")}, ${counted(bytes, "byte")} (${size})`, ...why].join(
+    ", ",
+  );
 }
 
 /** `1 map`, `2,480 maps`. */
@@ -230,6 +268,10 @@ export const verb: Verb = defineVerb({
     rowsOption("sarif"),
     rawCellsOption(),
     ...machineOptions(),
+    text(
+      "--kernel-log <file>",
+      "Linux: the kernel's log of the same time (dmesg), if it is not in the trace",
+    ),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
     quietOption("print findings only"),
@@ -239,6 +281,7 @@ export const verb: Verb = defineVerb({
     "check --ram 4G --output json qemu.log.gz",
     "check --output sarif --out check.sarif qemu.log",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
+    "check --kernel-log dmesg.txt trace.txt",
     "check --against vm.mig qemu.log",
     "check --window 0x80000000=0x20000000+256M,4K qemu.log",
   ],

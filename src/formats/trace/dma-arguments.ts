@@ -19,6 +19,7 @@ import {
   keyOf,
   REQUIRED_KEYS,
 } from "./dma-keys.ts";
+import { kindsWith } from "./dma-kinds.ts";
 import { DmaListReader } from "./dma-lists.ts";
 import { NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
@@ -49,6 +50,7 @@ const EQUALS = 0x3d;
 const OPEN_BRACKET = 0x5b;
 const BAR = 0x7c;
 
+const IS_ERROR = kindsWith(({ isError }) => isError);
 const DIRECTIONS = new WordSet(DIRECTION_NAMES);
 const ATTRIBUTES_WORDS = new WordSet(Object.keys(ATTRIBUTE_BITS));
 const ATTRIBUTE_VALUES = Object.values(ATTRIBUTE_BITS);
@@ -188,7 +190,8 @@ export class DmaArguments {
       case KEY_ATTRIBUTES:
         return this.#attributes(bytes, at);
       case KEY_DMA_LIST:
-        return this.#lists.read(event.ranges, 8, bytes, at);
+        // A list that could not be mapped has no DMA addresses: its physical ones stand under this name.
+        return this.#lists.read(IS_ERROR[event.kind]! ? event.entries : event.ranges, 8, bytes, at);
       case KEY_SIZE_LIST:
         return this.#lists.read(event.rangeSizes, 4, bytes, at);
       case KEY_PHYS_LIST:

@@ -4,6 +4,8 @@ import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
+import type { KernelEvent } from "./kernel-event.ts";
+import { KernelLineReader } from "./kernel-line.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
@@ -38,6 +40,8 @@ export interface DmaCounts {
   events: number;
   /** Lines of other events, and other text. */
   other: number;
+  /** Lines of other events and of the kernel's log that say something of DMA. */
+  kernel: number;
   /** Lines of the file's head, and empty ones. */
   comments: number;
   /** Lines that name a `dma` event and do not read as one. */
@@ -64,6 +68,7 @@ export class DmaLogReader extends EventLines {
   readonly counts: DmaCounts = {
     events: 0,
     other: 0,
+    kernel: 0,
     comments: 0,
     damaged: 0,
     long: 0,
@@ -82,11 +87,17 @@ export class DmaLogReader extends EventLines {
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
+  readonly #onKernel: ((event: KernelEvent) => void) | undefined;
+  readonly #kernel = new KernelLineReader();
 
-  /** @param onEvent called for each event, always with the same object */
-  constructor(onEvent: (event: LinuxDmaEvent) => void) {
+  /**
+   * @param onEvent called for each event, always with the same object
+   * @param onKernel called for each other line that says something of DMA; without it these are other text
+   */
+  constructor(onEvent: (event: LinuxDmaEvent) => void, onKernel?: (event: KernelEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+    this.#onKernel = onKernel;
   }
 
   /** CPUs of the machine, by the head of the text; 0 if it does not say. */
@@ -201,7 +212,39 @@ export class DmaLogReader extends EventLines {
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
     if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
-    else if (!remarks.isComment) this.counts.other++;
+    else if (!remarks.isComment && !this.#readKernel(bytes, start, end)) this.counts.other++;
+  }
+
+  /** Reads what is said of DMA in another line; false if nothing is. */
+  #readKernel(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return false;
+    const read = this.#kernel.read(bytes, start, end);
+    if (read === undefined) return false;
+    const event = this.#event;
+    const { what, origin } = read;
+    const from = this.prefix.skip(bytes, start, end);
+    const name = Math.max(from, start + origin);
+    const known = origin >= 0 && this.#origin.read(bytes, from, this.#beforeSystem(bytes, from, name), false);
+    const hasTime = known && !Number.isNaN(event.seconds);
+    this.counts.kernel++;
+    this.#onKernel({
+      what,
+      line: this.line,
+      number: this.counts.events,
+      seconds: hasTime ? event.seconds : this.prefix.seconds,
+      nanoseconds: hasTime ? event.nanoseconds : this.prefix.nanoseconds,
+      task: known ? event.task : -1,
+      pid: known ? event.pid : -1,
+    });
+    return true;
+  }
+
+  /** Where the word before an event's name begins, if perf wrote its system there: `iommu:`. */
+  #beforeSystem(bytes: Uint8Array, start: number, name: number): number {
+    if (bytes[name - 1] !== COLON) return name;
+    let at = name - 1;
+    while (at > start && bytes[at - 1] !== SPACE) at--;
+    return at;
   }
 
   #emitLost(cpu: number, count: number): void {

@@ -23,6 +23,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       names: NO_NAMES,
       cpus: 0,
       entries: 0,
+      kernelLines: 0,
       damagedLines: [],
       get found() {
         return reader.counts.events > 0;
@@ -49,10 +50,13 @@ const QEMU_SIMPLE: TraceFormatReader = {
 const LINUX_DMA: TraceFormatReader = {
   format: "linux-dma",
   read: (handlers) => {
-    const reader: DmaLogReader = new DmaLogReader((event) => {
-      gaps.look();
-      handlers.linux(event, reader);
-    });
+    const reader: DmaLogReader = new DmaLogReader(
+      (event) => {
+        gaps.look();
+        handlers.linux(event, reader);
+      },
+      handlers.kernel === undefined ? undefined : (event) => handlers.kernel!(event, reader),
+    );
     const gaps = new LineGaps(reader, (gap) => handlers.gap(gap));
     return {
       counts: reader.counts,
@@ -70,9 +74,12 @@ const LINUX_DMA: TraceFormatReader = {
       get hasNotified() {
         return reader.counts.events + reader.counts.lostMarkers > 0;
       },
+      get kernelLines() {
+        return reader.counts.kernel;
+      },
       get skipped() {
-        const { damaged, long, torn, other, comments } = reader.counts;
-        return damaged + long + torn + other + comments;
+        const { damaged, long, torn, other, kernel, comments } = reader.counts;
+        return damaged + long + torn + other + kernel + comments;
       },
       push: (chunk) => reader.push(chunk),
       end: () => {
@@ -100,6 +107,7 @@ const QEMU_LOG: TraceFormatReader = {
       names: NO_NAMES,
       cpus: 0,
       entries: 0,
+      kernelLines: 0,
       damagedLines: reader.damagedLines,
       get found() {
         return reader.counts.events + reader.counts.hostEvents > 0;

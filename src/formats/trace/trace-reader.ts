@@ -1,5 +1,6 @@
 import type { DmaNames, LinuxDmaEvent } from "./dma-event.ts";
 import type { HostEvent } from "./host-event.ts";
+import type { KernelEvent } from "./kernel-event.ts";
 import type { DamagedLine } from "./line-reader.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 
@@ -28,6 +29,8 @@ export interface TraceHandlers {
   linux(event: LinuxDmaEvent, names: DmaNames): void;
   /** An event of the host's side of a log of QEMU; not told if nobody asks. */
   host?(event: HostEvent): void;
+  /** Linux says something of DMA in another line. Without this method such lines are other text. */
+  kernel?(event: KernelEvent, names: DmaNames): void;
   /** Something is missing before the next event. */
   gap(gap: Gap): void;
 }
@@ -44,6 +47,8 @@ export interface TraceReader {
   readonly found: boolean;
   /** Was anybody notified of anything? */
   readonly hasNotified: boolean;
+  /** Other lines in which Linux says something of DMA. */
+  readonly kernelLines: number;
   /** Lines (of a binary trace: records) that are no event of ours. */
   readonly skipped: number;
   /** The first few lines that name an event of ours and cannot be read as one. */

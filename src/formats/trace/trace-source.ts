@@ -84,7 +84,8 @@ export class TraceSource {
     if (this.#chosen === undefined) this.#look();
     if (this.#chosen !== undefined) this.#chosen.reader.end();
     else for (const { reader } of this.#candidates!) reader.end();
-    if (this.#chosen?.reader.found === true) return;
+    this.#chosen ??= this.#candidates!.find(({ reader }) => reader.kernelLines > 0);
+    if (this.#chosen?.reader.found === true || (this.#chosen?.reader.kernelLines ?? 0) > 0) return;
     throw new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${this.#describe()}`, {
       file: this.#name,
     });

@@ -86,8 +86,12 @@ it("a saved machine is told of in the shape of a trace's check", async () => {
       hostEvents: 0,
       alive: 0,
       alivePatterns: 0,
+      kernelLines: 0,
+      ranges: 0,
+      rangesAlive: 0,
     },
     notJudged: [],
+    bounced: [],
     windows: [
       {
         liobn: "0x80000000",
@@ -135,7 +139,7 @@ describe("a state shows", () => {
   it.each([
     { name: "full and in pieces", every: 1, from: 0, expected: ["window-full"] },
     { name: "full, with a large piece free", every: 1, from: 100, expected: [] },
-    { name: "half full", every: 2, from: 0, expected: [] },
+    { name: "half full, in pieces", every: 2, from: 0, expected: ["fragmented"] },
   ])("a window that is $name", async ({ every, from, expected }) => {
     const stream = await saved((machine) => {
       const window = create(machine, 16, 16 + 11);

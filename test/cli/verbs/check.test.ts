@@ -35,7 +35,9 @@ describe("check", () => {
     expect(status).toBe(2);
     const { files } = JSON.parse(stdout);
     expect(Object.keys(files[0])).toEqual(
-      "file format events skippedLines verified mismatches judged notJudged windows findings".split(" "),
+      "file format events skippedLines verified mismatches judged notJudged bounced windows findings".split(
+        " ",
+      ),
     );
     expect(files[0]).toMatchObject({ format: "qemu-log", events: 1623, mismatches: 0 });
     expect(files[0].windows[0]).toMatchObject({

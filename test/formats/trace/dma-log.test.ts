@@ -130,6 +130,7 @@ describe("Linux' dma events", () => {
       lostMarkers: facts.lost_marker_count,
       lost: facts.lost_marker_count * 619,
       overwritten: 0,
+      kernel: 0,
       otherBuffers: 0,
     });
     expect(reader.line).toBe(facts.lines);
@@ -285,6 +286,10 @@ describe("Linux' dma events", () => {
     },
     {
       line: "dma_map_sg_err: 0000:00:03.0 dir=TO_DEVICE phys_addrs={0x8000} err=-12 attrs=",
+      expected: { name: "dma_map_sg_err", entries: ["8000"], failed: true },
+    },
+    {
+      line: "dma_map_sg_err: 0000:00:03.0 dir=TO_DEVICE dma_addrs={0x8000} err=-12 attrs=",
       expected: { name: "dma_map_sg_err", entries: ["8000"], failed: true },
     },
     {

@@ -1,0 +1,163 @@
+import { hiOf, loOf } from "../../base/u64.ts";
+import { BIDIRECTIONAL } from "../../formats/trace/dma-event.ts";
+import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
+import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import { IntervalIndex, pieceOf } from "./interval-index.ts";
+import { type LiveMapping, lastPieceOf, offsetIn, RANGE } from "./live-mapping.ts";
+import { type AddressSpace, nearestIn } from "./mappings.ts";
+import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
+import { type DmaReport, timeOf } from "./report.ts";
+
+/**
+ * What `iommu:map` and `iommu:unmap` tell of: ranges of addresses, without device and direction. They are the layer
+ * below the DMA API, and all there is where that is not used (vfio).
+ */
+export class IommuRanges implements AddressSpace {
+  readonly live: Set<LiveMapping> = new Set();
+  maps = 0;
+  unmaps = 0;
+  readonly #report: DmaReport;
+  readonly #byPiece = new IntervalIndex<LiveMapping>();
+  readonly #past = new PastUnmaps();
+  /** Devices that got a domain: with several of them a range can be mapped in each. */
+  readonly #attached = new Set<string>();
+  #overlaps: { readonly event: KernelEvent; readonly mapping: LiveMapping; readonly other: LiveMapping }[] =
+    [];
+  /** Ranges that were given back since the last one was mapped. */
+  #released = 0;
+
+  constructor(report: DmaReport) {
+    this.#report = report;
+  }
+
+  attached(device: string): void {
+    this.#attached.add(device);
+  }
+
+  map(event: KernelEvent, iova: bigint, size: bigint): void {
+    this.maps++;
+    this.#released = 0;
+    const mapping = this.#range(event, iova, size);
+    const other = this.#overlapping(iova, size);
+    if (other !== undefined) this.#overlaps.push({ event, mapping, other });
+    this.#add(mapping);
+  }
+
+  /** Unmaps a range: several that were mapped, or a part of one. */
+  unmap(event: KernelEvent, iova: bigint, size: bigint): void {
+    this.unmaps++;
+    this.#released++;
+    const end = iova + size;
+    for (let found = this.#overlapping(iova, size); found !== undefined; ) {
+      const first = startOf(found);
+      const last = first + BigInt(found.size);
+      this.#remove(found, event);
+      if (first < iova) this.#add({ ...found, size: Number(iova - first) });
+      if (last > end) this.#add({ ...found, ...halvesOf(end), size: Number(last - end) });
+      found = this.#overlapping(iova, size);
+    }
+  }
+
+  covering(hi: number, lo: number): LiveMapping | undefined {
+    const piece = pieceOf(hi, lo);
+    return this.#byPiece.find(piece, piece, (mapping) => {
+      const offset = offsetIn(mapping, hi, lo);
+      return offset >= 0 && offset < mapping.size;
+    });
+  }
+
+  coveredBefore(hi: number, lo: number): PastUnmap | undefined {
+    return this.#past.covering(hi, lo);
+  }
+
+  nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
+    return nearestIn(this.#byPiece, hi, lo, most);
+  }
+
+  /** Says what is wrong with the ranges. To be called once, if there are no events of the layer above. */
+  end(goneAt: number): void {
+    const { log } = this.#report;
+    if (this.#attached.size <= 1) {
+      for (const { event, mapping, other } of this.#overlaps) {
+        log.add({
+          kind: "double-map",
+          severity: "error",
+          ioba: startOf(mapping),
+          pages: Math.ceil(mapping.size / 4096),
+          places: [other, mapping],
+          time: timeOf(event),
+          task: this.#report.taskOf(mapping),
+          message: `a range of ${mapping.size} bytes is mapped by ${this.#report.actText(mapping)} over one of ${other.size} bytes, mapped by ${this.#report.actText(other)}`,
+        });
+      }
+    }
+    if (this.#released === 0 || this.#released < (this.#released + this.live.size) * goneAt) return;
+    for (const mapping of this.live) {
+      log.add({
+        kind: "leak",
+        ioba: startOf(mapping),
+        pages: Math.ceil(mapping.size / 4096),
+        places: [mapping],
+        time: timeOf(mapping),
+        task: this.#report.taskOf(mapping),
+        message: `a range of ${mapping.size} bytes, mapped by ${this.#report.actText(mapping)}, is alive at the end, while the last ${this.#released} others were given back`,
+      });
+    }
+  }
+
+  #range(
+    { line, number, seconds, nanoseconds, pid, task }: KernelEvent,
+    iova: bigint,
+    size: bigint,
+  ): LiveMapping {
+    return {
+      kind: DMA_MAP_PAGE,
+      family: RANGE,
+      device: -1,
+      direction: BIDIRECTIONAL,
+      ...halvesOf(iova),
+      size: Number(size),
+      entries: 1,
+      physical: 0,
+      event: number,
+      line,
+      seconds,
+      nanoseconds,
+      task,
+      pid,
+      skipsSync: false,
+      sequence: this.maps,
+      pattern: 0,
+      order: 0,
+      ranges: undefined,
+    };
+  }
+
+  #overlapping(iova: bigint, size: bigint): LiveMapping | undefined {
+    const [hi, lo] = [hiOf(iova), loOf(iova)];
+    const last = iova + size - 1n;
+    return this.#byPiece.find(pieceOf(hi, lo), pieceOf(hiOf(last), loOf(last)), (mapping) => {
+      const start = startOf(mapping);
+      return start <= last && start + BigInt(mapping.size) > iova;
+    });
+  }
+
+  #add(mapping: LiveMapping): void {
+    this.live.add(mapping);
+    this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    this.#past.delete(mapping.dmaHi, mapping.dmaLo);
+  }
+
+  #remove(mapping: LiveMapping, { number, line, seconds, nanoseconds, task, pid }: KernelEvent): void {
+    this.live.delete(mapping);
+    this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    const past = { event: number, line, seconds, nanoseconds, task, pid };
+    this.#past.set(mapping.dmaHi, mapping.dmaLo, past, mapping);
+  }
+}
+
+const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => (BigInt(dmaHi) << 32n) | BigInt(dmaLo);
+const halvesOf = (iova: bigint): { dmaHi: number; dmaLo: number } => ({
+  dmaHi: hiOf(iova),
+  dmaLo: loOf(iova),
+});

@@ -1,0 +1,76 @@
+import { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import type { Moment } from "./report.ts";
+
+/** Seconds that no machine has run: a clock that shows more counts from 1970, and not from boot. */
+const WALL_CLOCK = 1e9;
+
+/** What the kernel's log says of DMA, from a file of its own; in the order of its times, those without one last. */
+export async function readKernelLog(chunks: AsyncIterable<Uint8Array>): Promise<KernelEvent[]> {
+  const events: KernelEvent[] = [];
+  const reader = new DmaLogReader(
+    () => {},
+    (event) => events.push({ ...event, task: -1, pid: -1 }),
+  );
+  for await (const chunk of chunks) reader.push(chunk);
+  reader.end();
+  const timeOf = ({ seconds, nanoseconds }: KernelEvent): number =>
+    Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds + nanoseconds / 1e9;
+  return events.sort((a, b) => {
+    const [before, after] = [timeOf(a), timeOf(b)];
+    return before < after ? -1 : before > after ? 1 : 0;
+  });
+}
+
+/**
+ * Hands out the lines of a log between the events of a trace, by their times: the tracer's usual clock and that of the
+ * log count from boot. Lines on another clock come behind the last event, without a time.
+ */
+export class KernelLogMerge {
+  /** Lines of which nothing tells when they were written, by the trace's clock. */
+  untimed = 0;
+  /** Lines that are older than the first event. */
+  early = 0;
+  readonly #events: readonly KernelEvent[];
+  readonly #hand: (event: KernelEvent) => void;
+  #next = 0;
+  #began = false;
+  /** Do trace and log count from the same moment? */
+  #isSameClock = true;
+
+  constructor(events: readonly KernelEvent[], hand: (event: KernelEvent) => void) {
+    this.#events = events;
+    this.#hand = hand;
+  }
+
+  /** To be called before each event of the trace, with its time. */
+  upTo(moment: Moment, number: number): void {
+    if (Number.isNaN(moment.seconds)) return;
+    const first = this.#events[this.#next];
+    if (first === undefined) return;
+    if (!this.#began) this.#isSameClock = moment.seconds >= WALL_CLOCK === first.seconds >= WALL_CLOCK;
+    if (this.#isSameClock) this.#handUntil(moment, number);
+    this.#began = true;
+  }
+
+  /** To be called after the last event. */
+  end(number: number): void {
+    const isKnown = this.#isSameClock && this.#began;
+    for (const event of this.#events.slice(this.#next)) {
+      const hasTime = isKnown && !Number.isNaN(event.seconds);
+      if (!hasTime) this.untimed++;
+      this.#hand({ ...event, number, ...(hasTime ? {} : { seconds: Number.NaN }) });
+    }
+  }
+
+  #handUntil({ seconds, nanoseconds }: Moment, number: number): void {
+    for (; this.#next < this.#events.length; this.#next++) {
+      const event = this.#events[this.#next]!;
+      const isBefore =
+        event.seconds < seconds || (event.seconds === seconds && event.nanoseconds <= nanoseconds);
+      if (!isBefore) return;
+      if (!this.#began) this.early++;
+      this.#hand({ ...event, number });
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import type { FaultAccess, KernelStatement } from "./kernel-event.ts";
+import { TextSearch } from "./words.ts";
+
+/** Words of which one stands in each line that is read here. */
+const MARKS = [
+  "IOMMU",
+  "swiotlb",
+  "DMA",
+  "AMD-Vi",
+  "smmu",
+  "EEH",
+  "iommu_alloc",
+  "dma-window",
+  "IO_PAGE_FAULT",
+].map((word) => new TextSearch(word));
+
+/** Each byte a character. */
+const LATIN1 = new TextDecoder("latin1");
+
+/** Bytes of a line that are looked at. */
+const MAX_LENGTH = 1000;
+
+/** AMD's event log: the access was a write. Its flags are larger than the two values of other IOMMUs. */
+const AMD_WRITE = 0x20;
+/** `FSYNR0.WNR` of an SMMUv2. */
+const SMMU_WRITE = 1 << 4;
+/** SMMUv3 events that name an input address: translation, address size, access flag, permission. */
+const SMMU_FAULTS: readonly number[] = [0x10, 0x11, 0x12, 0x13];
+/** Words of 64 bits that an SMMUv3 event record has. */
+const SMMU_WORDS = 4;
+
+const HEX = "(?:0x)?([0-9a-f]{1,16})";
+/** A PCI device, with or without its domain. */
+const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
+
+/** One form of a line. */
+interface Form {
+  /** The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. */
+  readonly pattern: RegExp;
+  /** A trace event, with an origin before it, and not a line of the log. */
+  readonly isEvent?: true;
+  read(groups: readonly (string | undefined)[]): KernelStatement;
+}
+
+const hex = (digits: string | undefined): bigint => BigInt(`0x${digits}`);
+/** PCI devices have a domain in the names of events. */
+const pci = (name: string): string => (/^[0-9a-f]{2}:/.test(name) ? `0000:${name}` : name);
+
+/** Two values of the IOMMU layer, or AMD's own bits. */
+const accessOf = (flags: bigint): FaultAccess =>
+  flags > 1n ? ((flags & BigInt(AMD_WRITE)) === 0n ? "read" : "write") : flags === 1n ? "write" : "read";
+
+const fault = (
+  device: string | undefined,
+  address: string | undefined,
+  access: FaultAccess,
+): KernelStatement => ({ type: "fault", device, address: hex(address), access });
+
+const FORMS: readonly Form[] = [
+  {
+    pattern: new RegExp(`\\b(un)?map:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
+    isEvent: true,
+    read: ([, un, iova, size]) => ({
+      type: un === undefined ? "iommu-map" : "iommu-unmap",
+      iova: hex(iova),
+      size: BigInt(size!),
+    }),
+  },
+  {
+    pattern: new RegExp(
+      `\\bswiotlb_bounced:\\s+dev_name: (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
+    ),
+    isEvent: true,
+    read: ([, device, mask, physical, size, force]) => ({
+      type: "bounced",
+      device: device!,
+      mask: hex(mask),
+      physical: hex(physical),
+      size: Number(size),
+      isForced: force === "FORCE",
+    }),
+  },
+  {
+    pattern: /\battach_device_to_domain:\s+IOMMU: Device=(\S+)/,
+    isEvent: true,
+    read: ([, device]) => ({ type: "attached", device: device! }),
+  },
+  {
+    pattern: new RegExp(`\\bio_page_fault:\\s+IOMMU:.*?(\\S+) iova=${HEX} flags=${HEX}`),
+    isEvent: true,
+    read: ([, device, address, flags]) => fault(device, address, accessOf(hex(flags))),
+  },
+  {
+    pattern: new RegExp(
+      `(?:(\\S+): AMD-Vi: .*)?IO_PAGE_FAULT (?:device=${PCI} )?.*address=${HEX} flags=${HEX}`,
+    ),
+    read: ([, before, inside, address, flags]) => {
+      const device = inside ?? before;
+      return fault(device === undefined ? undefined : pci(device), address, accessOf(hex(flags)));
+    },
+  },
+  {
+    pattern: new RegExp(
+      `DMAR: \\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
+    ),
+    read: ([, access, device, address]) =>
+      fault(pci(device!), address, access === "Write" ? "write" : "read"),
+  },
+  {
+    pattern: new RegExp(`arm-smmu .*[Cc]ontext fault:.* iova=${HEX}, fsynr=${HEX}`),
+    read: ([, address, syndrome]) =>
+      fault(undefined, address, (hex(syndrome) & BigInt(SMMU_WRITE)) === 0n ? "read" : "write"),
+  },
+  {
+    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`),
+    read: ([, device, address]) => fault(device, address, "unknown"),
+  },
+  {
+    pattern: /EEH: Frozen PHB#([0-9a-f]+)-PE#([0-9a-f]+) detected/i,
+    read: ([, bridge, endpoint]) => ({
+      type: "frozen",
+      domain: Number.parseInt(bridge!, 16),
+      endpoint: endpoint!,
+    }),
+  },
+  {
+    pattern: /EEH: Frozen PE#([0-9a-f]+) on PHB#([0-9a-f]+) detected/i,
+    read: ([, endpoint, bridge]) => ({
+      type: "frozen",
+      domain: Number.parseInt(bridge!, 16),
+      endpoint: endpoint!,
+    }),
+  },
+  {
+    pattern:
+      /(\S+): swiotlb buffer is full \(sz: (\d+) bytes\)(?:, total (\d+) \(slots\), used (\d+) \(slots\))?/,
+    read: ([, device, size, slots, used]) => ({
+      type: "bounce-full",
+      device: device!,
+      size: Number(size),
+      slots: Number(slots ?? 0),
+      used: Number(used ?? 0),
+    }),
+  },
+  {
+    pattern: /DMA: Out of SW-IOMMU space for (\d+) bytes at device (\S+)/,
+    read: ([, size, device]) => ({
+      type: "bounce-full",
+      device: device!,
+      size: Number(size),
+      slots: 0,
+      used: 0,
+    }),
+  },
+  {
+    pattern: /(?:(\S+): )?iommu_alloc failed, tbl \S+ vaddr \S+ npages ([0-9a-f]{1,8})\b/,
+    read: ([, device, pages]) => ({
+      type: "alloc-failed",
+      device: /[:.]\S/.test(device ?? "") ? device : undefined,
+      pages: Number.parseInt(pages!, 16),
+    }),
+  },
+  {
+    pattern: new RegExp(
+      `(\\S+): ibm,create-pe-dma-window\\(\\w+\\) \\w+ \\w+ \\w+ ${HEX} ${HEX} returned (-?\\d+)`,
+    ),
+    read: ([, device, pageShift, windowShift, status]) => ({
+      type: "window-asked",
+      device: device!,
+      pageShift: Number(hex(pageShift)),
+      windowShift: Number(hex(windowShift)),
+      status: Number(status),
+    }),
+  },
+  {
+    pattern:
+      /(?:DMA-API: \S+ (\S+): |(\S+): DMA-API: )device driver has pending DMA allocations.*\[count=(\d+)\]/,
+    read: ([, device, older, count]) => ({
+      type: "pending",
+      device: device ?? older!,
+      count: Number(count),
+    }),
+  },
+  {
+    pattern: /(?:DMA-API: \S+ (\S+): |(\S+): DMA-API: )((?:device driver|mapping|Mapping) .*)/,
+    read: ([, device, older, text]) => ({
+      type: "verdict",
+      device: device ?? older,
+      address: addressIn(text!),
+      text: text!,
+    }),
+  },
+  {
+    pattern: /DMA-API: (?:\S+ (\S+): )?((?:cacheline tracking|exceeded) .*)/,
+    read: ([, device, text]) => ({ type: "verdict", device, address: undefined, text: text! }),
+  },
+];
+
+function addressIn(text: string): bigint | undefined {
+  const found = new RegExp(`\\[device address=${HEX}\\]`).exec(text);
+  return found === null ? undefined : hex(found[1]);
+}
+
+/** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
+interface ReadStatement {
+  readonly what: KernelStatement;
+  readonly origin: number;
+}
+
+/** Reads what Linux says of DMA in lines that are no `dma` event. */
+export class KernelLineReader {
+  /** Words of an SMMUv3 event record, which takes a line for each; undefined outside of one. */
+  #record: bigint[] | undefined;
+
+  /** May this line say something? It is cheap to ask. */
+  mentions(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#record !== undefined) return true;
+    for (const mark of MARKS) if (mark.find(bytes, start, end) >= 0) return true;
+    return false;
+  }
+
+  /** What a line says; undefined if nothing. */
+  read(bytes: Uint8Array, start: number, end: number): ReadStatement | undefined {
+    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_LENGTH)));
+    if (this.#record !== undefined) return this.#readRecord(this.#record, line);
+    if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
+      this.#record = [];
+      return undefined;
+    }
+    for (const { pattern, isEvent, read } of FORMS) {
+      const groups = pattern.exec(line);
+      if (groups === null) continue;
+      return { what: read(groups), origin: isEvent === true ? groups.index : -1 };
+    }
+    return undefined;
+  }
+
+  /** A word of an event record of an SMMUv3: the stream's number is that of the PCI function. */
+  #readRecord(record: bigint[], line: string): ReadStatement | undefined {
+    const word = /\b0x([0-9a-f]{16})\s*$/.exec(line);
+    if (word === null) this.#record = undefined;
+    else record.push(hex(word[1]));
+    if (record.length < SMMU_WORDS) return undefined;
+    this.#record = undefined;
+    const [first, second, address] = record;
+    if (!SMMU_FAULTS.includes(Number(first! & 0xffn))) return undefined;
+    const stream = Number((first! >> 32n) & 0xffffn);
+    const two = (value: number): string => value.toString(16).padStart(2, "0");
+    const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
+    const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
+    return { what: { type: "fault", device, address: address!, access }, origin: -1 };
+  }
+}
