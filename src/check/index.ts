@@ -22,6 +22,19 @@ export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
+export {
+  type AliveGroup,
+  type AliveMapping,
+  type AliveOrder,
+  diffSpaces,
+  GROUP_KEYS,
+  type GroupKey,
+  groupAlive,
+  type SpaceChange,
+  type SpaceState,
+} from "./lives/alive.ts";
+export type { AddressRange, Life, LifeCall, LifeStretch, UseKind } from "./lives/life.ts";
+export type { WhoEnd, WhoLife, WhoNeighbour, WhoQuery, WhoSpace, WhoUse } from "./lives/who.ts";
 export type { EntryClasses } from "./rebuild/rebuilt-window.ts";
 export type { Mismatch, RebuildCounts } from "./rebuild/verdicts.ts";
 export type { WindowRecord } from "./rebuild/window-records.ts";
@@ -32,7 +45,14 @@ export {
   sumOfAgreements,
 } from "./saved/against-check.ts";
 export type { WindowAgreement } from "./saved/against-entries.ts";
-export { type Moment, parseMoment } from "./state/moment.ts";
+export {
+  formatMoment,
+  type Moment,
+  type MomentTime,
+  momentToJson,
+  parseMoment,
+  type ShownMoment,
+} from "./state/moment.ts";
 export {
   changeToJson,
   diffStates,
@@ -45,6 +65,7 @@ export {
   windowStateToJson,
 } from "./state/window-state.ts";
 export { type CheckReport, checkReportToJson } from "./trace-check.ts";
+export { type AliveAnswer, aliveAt, aliveMappingToJson, aliveToJson } from "./whole/alive-at.ts";
 export { blankMachine } from "./whole/blank-machine.ts";
 export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";
 export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
@@ -61,4 +82,10 @@ export {
   writeTable,
   writeTimeline,
 } from "./whole/tables.ts";
-export { windowsAt, windowsAtMoments } from "./whole/windows-at.ts";
+export { type WhoAnswer, whoMaps, whoToJson } from "./whole/who-maps.ts";
+export {
+  type RecordedState,
+  statesAtMoments,
+  windowsAt,
+  windowsAtMoments,
+} from "./whole/windows-at.ts";

@@ -1,10 +1,10 @@
 import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
-import { TceTable } from "../../tce/tce-table.ts";
 import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { Owners } from "./owners.ts";
 
 /** How the life of a mapping ended. */
 export type Fate =
@@ -106,6 +106,12 @@ export class LifetimeTracker {
     if (isStore(event)) this.#store(event);
   }
 
+  /** Brings all up to date before `next` happens, for who wants to look at it there. */
+  settle(next: QemuTraceEvent): void {
+    this.rebuild.settle(next);
+    this.#dropGone(stampOf(next));
+  }
+
   /** To be called after the last event: ends what is alive. */
   end(): void {
     this.rebuild.end();
@@ -133,7 +139,7 @@ export class LifetimeTracker {
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
     if (!maps) return;
     const mapping = this.#mappingOf(event, owned, first, pages, moment);
-    owned.add(mapping);
+    owned.owners.add(mapping);
     this.#sink.begin(mapping);
   }
 
@@ -171,8 +177,7 @@ export class LifetimeTracker {
     fate: Fate,
     moment: EventStamp | undefined,
   ): void {
-    owned.take(first, pages, (mapping, from, count) => {
-      mapping.left -= count;
+    owned.owners.take(first, pages, (mapping, from, count) => {
       this.#sink.end(mapping, from, count, fate, moment);
     });
   }
@@ -206,46 +211,18 @@ export class LifetimeTracker {
 class OwnedWindow {
   readonly rebuilt: RebuiltWindow;
   readonly window: LifetimeWindow;
-  /** By entry: 1 and the slot of its mapping in {@link #slots}; 0 if nothing is known to be mapped there. */
-  readonly #owners: TceTable;
-  readonly #slots: (Mapping | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly owners: Owners<Mapping>;
 
   constructor(rebuilt: RebuiltWindow) {
     const { liobn, busOffset, pageShift, entries } = rebuilt.window;
     this.rebuilt = rebuilt;
     this.window = { liobn, busOffset, pageShift, entries };
-    this.#owners = new TceTable({ length: entries, pageShift: 0 });
-  }
-
-  add(mapping: Mapping): void {
-    const slot = this.#free.pop() ?? this.#slots.length;
-    this.#slots[slot] = mapping;
-    this.#owners.fill(mapping.first, mapping.pages, 0, slot + 1);
-  }
-
-  /** Takes entries away from their mappings; `visit` is called for each piece, in order. */
-  take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
-    const pieces: number[] = [];
-    this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
-      const last = pieces.length - 3;
-      if (last >= 0 && pieces[last] === lo && pieces[last + 1]! + pieces[last + 2]! === from) {
-        pieces[last + 2]! += count;
-      } else pieces.push(lo, from, count);
-    });
-    if (pieces.length > 0) this.#owners.fill(first, pages, 0, 0);
-    for (let i = 0; i < pieces.length; i += 3) {
-      const slot = pieces[i]! - 1;
-      const mapping = this.#slots[slot]!;
-      visit(mapping, pieces[i + 1]!, pieces[i + 2]!);
-      if (mapping.left > 0) continue;
-      this.#slots[slot] = undefined;
-      this.#free.push(slot);
-    }
+    this.owners = new Owners(entries);
   }
 }
 
-const stampOf = (event: QemuTraceEvent): EventStamp => ({
+/** What is kept of an event. */
+export const stampOf = (event: QemuTraceEvent): EventStamp => ({
   kind: event.kind,
   event: event.number,
   position: event.position,

@@ -4,7 +4,7 @@ import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
-import { isPast, type Moment } from "../state/moment.ts";
+import { type Moment, MomentCursor } from "../state/moment.ts";
 import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
@@ -55,6 +55,7 @@ export class AgainstCheck {
   readonly #savedFile: string;
   /** The one moment to compare at, if there is one. */
   readonly #moment: Moment;
+  readonly #cursor: MomentCursor;
   #best: Candidate | undefined;
   #saves = 0;
   /** The event before was a pre_save: this one belongs to the same save. */
@@ -76,6 +77,7 @@ export class AgainstCheck {
     this.#saved = saved.windows;
     this.#savedFile = saved.file;
     this.#moment = moment;
+    this.#cursor = new MomentCursor(moment, file);
     this.#check = new TraceCheck(file, options, { profile, onEvent: (event) => this.#look(event) });
   }
 
@@ -94,6 +96,7 @@ export class AgainstCheck {
     if (report.format === "linux-dma") {
       throw new IommuError("UNSUPPORTED", `${this.#file}: dma events tell of mappings, not of windows`);
     }
+    this.#cursor.checkInside();
     if (!this.#done) this.#compare(undefined);
     const { before, windows, log } = this.#best!;
     return {
@@ -112,18 +115,11 @@ export class AgainstCheck {
     this.#inSave = isSave;
     if (begins) this.#saves++;
     if (this.#done) return;
-    if (this.#moment === undefined ? begins : isPast(this.#momentOf(event), event)) {
+    if (this.#moment === undefined ? begins : this.#cursor.passes(event, event.position)) {
       this.#check.rebuild.settle(event);
       this.#compare(placeOf(event));
       this.#done = this.#moment !== undefined;
     }
-  }
-
-  #momentOf(event: QemuTraceEvent): Moment {
-    if (this.#moment !== undefined && "seconds" in this.#moment && Number.isNaN(event.seconds)) {
-      throw new IommuError("BAD_ARGUMENT", `${this.#file}: has no times: name an event by its number`);
-    }
-    return this.#moment;
   }
 
   #compare(before: Place | undefined): void {

@@ -9,10 +9,8 @@ import { filterOf } from "../filter/filters.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
 import { type CheckReport, TraceCheck } from "../trace-check.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
-
-/** Bytes that tell a saved machine from a script, and both from a trace. */
-const HEAD_BYTES = 64;
 
 /**
  * How an input is checked: thresholds, each at its default if absent, and which events count.
@@ -61,6 +59,3 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
 
 const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
   named(name, readMigrationAsFar(await opened.source()));
-
-/** What the first line of a script begins with. */
-const isScriptHead = (head: Uint8Array): boolean => /^\s*\{\s*"header"/.test(new TextDecoder().decode(head));

@@ -1,13 +1,21 @@
 import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, openInput, pour } from "../../formats/input/opened-input.ts";
-import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
+import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { textOf } from "../../formats/input/text.ts";
+import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { ByteStream } from "../../formats/migration/source.ts";
+import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { AliveWatch, type SpaceState, spacesOf } from "../lives/alive.ts";
+import { LinuxLives } from "../lives/linux-lives.ts";
+import { TableLives } from "../lives/table-lives.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
-import { isPast, type Moment } from "../state/moment.ts";
-import { savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { callOfStep, scriptSteps } from "../script-spaces.ts";
+import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "../state/moment.ts";
+import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
 /**
@@ -42,44 +50,145 @@ export async function windowsAtMoments(
   moments: readonly Moment[],
   options: ReadInputOptions = {},
 ): Promise<WindowState[][]> {
+  const states = await statesAtMoments(input, moments, options);
+  if (states.some(({ format }) => format === "linux-dma" || format === "kernel-script")) {
+    const what = "the recording tells of mappings, not of windows";
+    throw new IommuError("UNSUPPORTED", `${nameOf(options)}: ${what}`);
+  }
+  return states.map(({ windows }) => [...windows]);
+}
+
+/**
+ * What is mapped at a moment of an input.
+ *
+ * @public
+ */
+export interface RecordedState {
+  readonly format: TraceFormat | "op-script" | "kernel-script" | "migration-stream";
+  /** Undefined for a saved machine. */
+  readonly moment: ShownMoment | undefined;
+  /** The DMA windows by LIOBN; none of a recording of Linux or of a host kernel. */
+  readonly windows: readonly WindowState[];
+  /** Of a recording of Linux the mappings of each device, of a kernel script those of each container and guest table. */
+  readonly spaces: readonly SpaceState[];
+}
+
+/**
+ * The state at several moments of a trace of QEMU, a recording of Linux, an op script or a kernel script, or of a saved
+ * machine.
+ *
+ * @returns the states, in the order of the moments
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_ARGUMENT for a moment that is not in it;
+ * BAD_FILE for a script with a mistake or a broken saved machine
+ * @public
+ */
+export async function statesAtMoments(
+  input: InputData,
+  moments: readonly Moment[],
+  options: ReadInputOptions = {},
+): Promise<RecordedState[]> {
   const name = nameOf(options);
-  const opened = await openInput(input, name, MAGIC_BYTES);
+  const opened = await openInput(input, name, HEAD_BYTES);
   try {
-    if (!isMigrationStream(opened.head)) return await traceStates(opened.chunks, moments, options);
-    if (moments.some((moment) => moment !== undefined))
-      throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
-    const { windows } = await named(name, readMigration(await opened.source()));
-    const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
-    return moments.map(() => states);
+    if (isMigrationStream(opened.head)) return await savedStates(opened, moments, name);
+    if (isScriptHead(opened.head)) return scriptStates(await textOf(opened.chunks, name), moments, name);
+    return await traceStates(opened.chunks, moments, options);
   } finally {
     await opened.chunks.return(undefined);
   }
+}
+
+async function savedStates(
+  opened: OpenedInput,
+  moments: readonly Moment[],
+  name: string,
+): Promise<RecordedState[]> {
+  if (moments.some((moment) => moment !== undefined))
+    throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
+  const { windows } = await named(name, readMigration(await opened.source()));
+  const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
+  return moments.map(() => ({ format: "migration-stream", moment: undefined, windows: states, spaces: [] }));
+}
+
+type Taken = Omit<RecordedState, "moment">;
+
+/** Takes what is asked for at each moment, when it goes by. */
+class Moments {
+  readonly #cursors: readonly MomentCursor[];
+  readonly #taken: (Taken | undefined)[];
+  /** No moment is behind what was read: nearly always. */
+  #left: number;
+
+  constructor(moments: readonly Moment[], name: string) {
+    this.#cursors = moments.map((moment) => new MomentCursor(moment, name));
+    this.#taken = moments.map(() => undefined);
+    this.#left = moments.length;
+  }
+
+  /** To be called before an event. `take` is called if a moment went by. */
+  next(event: TimedEvent, line: number, take: () => Taken): void {
+    this.#cursors.forEach((cursor, i) => {
+      if (!cursor.passes(event, line) || this.#taken[i] !== undefined) return;
+      this.#taken[i] = take();
+      this.#left--;
+    });
+  }
+
+  end(take: () => Taken): RecordedState[] {
+    const rest = this.#left === 0 ? undefined : take();
+    return this.#cursors.map((cursor, i) => ({ moment: cursor.shown(), ...(this.#taken[i] ?? rest!) }));
+  }
+}
+
+function scriptStates(text: string, moments: readonly Moment[], name: string): RecordedState[] {
+  const kept = new Moments(moments, name);
+  const alive = new AliveWatch();
+  const lives = new TableLives(alive);
+  let windows: readonly WindowState[] = [];
+  let isKernel = false;
+  const take = (): Taken => {
+    alive.reached();
+    return isKernel
+      ? { format: "kernel-script", windows, spaces: spacesOf(alive.found) }
+      : { format: "op-script", windows, spaces: [] };
+  };
+  for (const step of scriptSteps(text, name)) {
+    kept.next({ number: step.number, seconds: Number.NaN, nanoseconds: 0 }, step.line, take);
+    isKernel = step.isKernel;
+    if (isKernel) lives.update(step.tables(), callOfStep(step));
+    else windows = step.windows().map(ownStateOf);
+  }
+  return kept.end(take);
 }
 
 async function traceStates(
   chunks: ByteStream,
   moments: readonly Moment[],
   options: ReadInputOptions,
-): Promise<WindowState[][]> {
+): Promise<RecordedState[]> {
   const name = nameOf(options);
   const rebuild = new Rebuild();
-  const states: (WindowState[] | undefined)[] = moments.map(() => undefined);
-  const take = (): WindowState[] =>
+  const kept = new Moments(moments, name);
+  const alive = new AliveWatch();
+  let linux: LinuxLives | undefined;
+  const windows = (): WindowState[] =>
     [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
-  const byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
-  const source = new TraceSource(name, {
+  const taken = (): Taken => {
+    alive.reached();
+    return { format: source.format!, windows: windows(), spaces: spacesOf(alive.found) };
+  };
+  const source: TraceSource = new TraceSource(name, {
     qemu: (event) => {
-      if (byTime && Number.isNaN(event.seconds))
-        throw new IommuError("BAD_ARGUMENT", `${name}: has no times: name an event by its number`);
-      moments.forEach((moment, i) => {
-        if (states[i] !== undefined || !isPast(moment, event)) return;
+      kept.next(event, event.position, () => {
         rebuild.settle(event);
-        states[i] = take();
+        return taken();
       });
       rebuild.handle(event);
     },
-    linux: () => {
-      throw new IommuError("UNSUPPORTED", `${name}: dma events tell of mappings, not of windows`);
+    linux: (event, names) => {
+      linux ??= new LinuxLives(alive, names);
+      if (event.kind !== DMA_LOST) kept.next(event, event.line, taken);
+      linux.handle(event);
     },
     gap: ({ kind }) => {
       if (kind !== "torn") rebuild.lose();
@@ -88,5 +197,5 @@ async function traceStates(
   await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
   source.end();
   rebuild.end();
-  return states.map((state) => state ?? take());
+  return kept.end(taken);
 }
