@@ -9,6 +9,8 @@ export default defineConfig({
     exclude: ["test/**/*.long.test.ts"],
     // No test changes a module: each is loaded and compiled once for all of a worker's files.
     isolate: false,
+    // Tests make much that is dropped at once: with room for it, less is copied by the garbage collector.
+    execArgv: ["--max-semi-space-size=64"],
     testTimeout: HANG,
     hookTimeout: HANG,
     projects: [

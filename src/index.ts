@@ -33,7 +33,8 @@ export { type MemoryListener, MemorySystem } from "./memory/memory-system.ts";
 export type { MmioHandler } from "./memory/mmio-handler.ts";
 export type { DeviceTree, DeviceTreeValue } from "./spapr/device-tree.ts";
 export type { DmaWindow } from "./spapr/dma-window.ts";
-export { type DeviceRamConfig, MAX_RTAS_CELLS, Machine, type MachineConfig } from "./spapr/machine.ts";
+export { Machine } from "./spapr/machine.ts";
+export type { DeviceRamConfig, MachineConfig } from "./spapr/machine-config.ts";
 export type {
   Hazard,
   RecordValues,
@@ -47,6 +48,7 @@ export { PciDevice } from "./spapr/pci-device.ts";
 export type { PciHostBridge, PhbConfig } from "./spapr/phb.ts";
 export { DEFAULT_PROFILE, findProfile, PROFILES, type Profile } from "./spapr/profile.ts";
 export { HcallRegisters } from "./spapr/registers.ts";
+export { MAX_RTAS_CELLS } from "./spapr/rtas-block.ts";
 export { loadTables, type SavedGeometry, type SavedTable, saveTables } from "./spapr/saved-table.ts";
 export { formatTraceEvent, type TraceEvent } from "./spapr/trace-events.ts";
 export type { VioBus, VioConfig, VioDevice } from "./spapr/vio.ts";

@@ -290,10 +290,10 @@ async function loadWithoutCoherence() {
     const file = join(copy, "vfio/guest-iommu.js");
     const text = readFileSync(file, "utf8");
     const stripped = text.replace(
-      / {8}if \(run\.perm === 0\)\s+this\.told\?\..*;\s+else\s+this\.told\?\..*;\n/,
+      / {8}if \(run\.perm === 0\)\s+this\.notified\?\..*;\s+else\s+this\.notified\?\..*;\n/,
       "",
     );
-    check(stripped !== text && !stripped.includes("told?."), "coherence taken out of the copy");
+    check(stripped !== text && !stripped.includes("notified?."), "coherence taken out of the copy");
     writeFileSync(file, stripped);
     return (await import(pathToFileURL(join(copy, "vfio/hosted-machine.js")).href)).HostedMachine;
   } finally {

@@ -41,7 +41,7 @@ export function checkedNumber(value: number, what: string, min: number, max: num
 }
 
 /**
- * A piece of something of `size` bytes: a whole offset, with `bytes` behind it that are inside.
+ * A piece of something of `size` bytes: a whole offset, with `bytes` after it that are inside.
  *
  * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE
  */

@@ -1,6 +1,6 @@
 /**
  * The first error of several callbacks. All of them are called, whatever one
- * of them throws; the caller hears of the first error when the work is done.
+ * of them throws; the caller gets the first error when the work is done.
  */
 export class FirstError {
   #failure: { readonly error: unknown } | null = null;

@@ -31,7 +31,7 @@ export function parseSize(text: string): bigint {
 const scale = (suffix: string): bigint => BigInt(SUFFIXES.indexOf(suffix) * 10);
 
 /**
- * `128 TiB`, `1.5 GiB`, `512 B`: at most two digits behind the point.
+ * `128 TiB`, `1.5 GiB`, `512 B`: at most two digits after the point.
  *
  * @public
  */

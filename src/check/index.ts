@@ -8,9 +8,10 @@
  */
 
 export { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
-export { type Finding, findingToJson, formatFinding, type Place } from "./findings/finding.ts";
+export { type Finding, findingToJson, formatFinding } from "./findings/finding.ts";
 export type { Judged, NotJudged } from "./findings/judged.ts";
 export { FINDING_KINDS, type FindingKind, type FindingKindInfo, type Severity } from "./findings/kinds.ts";
+export type { Place } from "./findings/place.ts";
 export {
   type ForecastWindow,
   forecastMigration,
@@ -38,6 +39,7 @@ export type { WhoEnd, WhoLife, WhoNeighbour, WhoQuery, WhoSpace, WhoUse } from "
 export type { EntryClasses } from "./rebuild/rebuilt-window.ts";
 export type { Mismatch, RebuildCounts } from "./rebuild/verdicts.ts";
 export type { WindowRecord } from "./rebuild/window-records.ts";
+export { type CheckReport, checkReportToJson } from "./report.ts";
 export {
   type AgainstCheckReport,
   type AgainstReport,
@@ -64,7 +66,6 @@ export {
   type WindowState,
   windowStateToJson,
 } from "./state/window-state.ts";
-export { type CheckReport, checkReportToJson } from "./trace-check.ts";
 export { type AliveAnswer, aliveAt, aliveMappingToJson, aliveToJson } from "./whole/alive-at.ts";
 export { blankMachine } from "./whole/blank-machine.ts";
 export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";

@@ -4,11 +4,11 @@ import { opRecording } from "../script/op/recording.ts";
 import { Machine } from "../spapr/machine.ts";
 import { formatTraceEvent } from "../spapr/trace-events.ts";
 import type { CheckOptions } from "./check-options.ts";
-import { FindingLog } from "./findings/finding.ts";
 import { judgedWindows } from "./findings/judged.ts";
+import { FindingLog } from "./findings/log.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
-import type { CheckReport } from "./trace-check.ts";
+import type { CheckReport } from "./report.ts";
 
 /**
  * Checks an op script: runs it, compares the results that it has, and looks at

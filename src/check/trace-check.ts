@@ -1,18 +1,19 @@
-import { hex } from "../base/u64.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
-import type { Gap, TraceFormat } from "../formats/trace/trace-reader.ts";
+import type { Gap } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
-import { type Finding, type FindingLog, findingToJson, type Place } from "./findings/finding.ts";
-import { type Judged, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import type { Finding } from "./findings/finding.ts";
+import { judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import type { FindingLog } from "./findings/log.ts";
+import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { RebuildCounts } from "./rebuild/verdicts.ts";
-import type { WindowRecord } from "./rebuild/window-records.ts";
+import type { CheckReport } from "./report.ts";
 
 /**
  * Bytes of a binary trace around a record of dropped events in which these can
@@ -24,27 +25,6 @@ const DROP_SPAN = 2 ** 19;
 const MAX_LOST_PLACES = 100;
 
 const placesText = (places: number): string => `${places} place${places === 1 ? "" : "s"}`;
-
-/**
- * What the check of one file found.
- *
- * @public
- */
-export interface CheckReport {
-  readonly file: string;
-  readonly format: TraceFormat | "op-script" | "migration-stream";
-  readonly events: number;
-  readonly skippedLines: number;
-  /** Recorded answers that were compared and are right. */
-  readonly verified: number;
-  readonly mismatches: number;
-  readonly judged: Judged;
-  readonly notJudged: readonly NotJudged[];
-  readonly windows: readonly WindowRecord[];
-  readonly findings: readonly Finding[];
-  /** Findings beyond the first 10,000. */
-  readonly droppedFindings: number;
-}
 
 /** What else there is to a check. */
 export interface TraceCheckContext {
@@ -144,7 +124,7 @@ export class TraceCheck {
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...thatOccur([
-        { count: undetermined, reason: "answers about windows of which the trace told too little" },
+        { count: undetermined, reason: "answers about windows of which the trace shows too little" },
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },
@@ -202,35 +182,3 @@ export class TraceCheck {
 
 const verifiedOf = ({ statuses, translations, confirmed }: RebuildCounts): number =>
   statuses + translations + confirmed;
-
-/**
- * The report in the shape of the JSON output.
- *
- * @public
- */
-export function checkReportToJson(report: CheckReport): Record<string, unknown> {
-  const { windows, findings, droppedFindings, ...rest } = report;
-  return {
-    ...rest,
-    windows: windows.map(windowToJson),
-    findings: findings.map(findingToJson),
-    ...(droppedFindings === 0 ? {} : { droppedFindings }),
-  };
-}
-
-/** A window in the shape of the JSON output. */
-export function windowToJson(record: WindowRecord): Record<string, unknown> {
-  const { liobn, busOffset, pageShift, entries, createdAt, removedAt, live, inferred, unknown } = record;
-  return {
-    liobn: hex(liobn),
-    busOffset: hex(busOffset),
-    pageShift,
-    entries,
-    createdAt: createdAt?.event ?? null,
-    removedAt: removedAt?.event ?? null,
-    live,
-    inferred,
-    unknown,
-    ...(record.assumed ? { assumed: true } : {}),
-  };
-}

@@ -68,7 +68,7 @@ function shown(line: string): string {
   return parts.map((part, i) => (i % 2 === 0 ? visible(part) : colors.isColorSupported ? part : "")).join("");
 }
 
-/** Tells what is missing, and where. */
+/** Says what is missing, and where. */
 export const printWarning = (place: string, what: string): void =>
   printError(`${visible(place)}: warning: ${visible(what)}`);
 

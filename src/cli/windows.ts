@@ -37,7 +37,7 @@ export async function stateOf(path: string, at: Moment, wanted: Wanted = {}): Pr
   throw new IommuError("BAD_ARGUMENT", `${path}: ${what}; there are ${there}`);
 }
 
-/** A saved machine also tells of windows that are not there. */
+/** A saved machine also lists windows that are not there. */
 export const isThere = (state: WindowState): boolean => state.entries > 0;
 
 /** `LIOBN 0x80000000 at 0x0000000000000000, 65,536 pages of 4 KiB`. */

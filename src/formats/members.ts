@@ -7,7 +7,7 @@ export interface Members {
   readonly of: string;
   /** Those that something depends on. */
   readonly read: readonly string[];
-  /** Those that only tell where a script comes from, which nothing depends on. */
+  /** Those that only say where a script comes from, which nothing depends on. */
   readonly informative?: readonly string[];
 }
 

@@ -93,7 +93,7 @@ interface Replays {
   readonly countedPages: number;
 }
 
-/** Replays the window by counts, and as much of it by pages as tells the rate. */
+/** Replays the window by counts, and as much of it by pages as shows the rate. */
 function measureReplays(context: ScenarioContext, window: DmaWindow): Replays {
   let countedPages = 0;
   const notifier = new IommuNotifier({

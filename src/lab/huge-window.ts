@@ -172,7 +172,7 @@ function checksOf({
       detail: `${formatCount(mapped.pages)} pages, ${formatCount(run.mapCalls)} map calls`,
     },
     {
-      name: `${title}: a replay tells of every page`,
+      name: `${title}: a replay notifies of every page`,
       ok: run.full.countedPages === mapped.pages,
       detail: `${formatCount(run.full.countedPages)} pages in ${run.full.counted.notifications} runs`,
     },

@@ -12,10 +12,10 @@ const LATE = { iova: 0x5_0000n, target: 0x30_0000n };
 /** And in a window that it creates then. */
 const NEW_WINDOW = { start: 1n << 59n, pageShift: 16, shift: 30, target: 0x40_0000n };
 
-/** The idea that the seed change discarded: replay when the guest's first H_PUT_TCE is heard. */
+/** The idea that the seed change discarded: replay when the guest's first H_PUT_TCE is notified. */
 export const lazyReplay: Scenario = {
   name: "lazy-replay",
-  summary: "why the replay cannot wait for the first H_PUT_TCE: under KVM nobody in QEMU hears of it",
+  summary: "why the replay cannot wait for the first H_PUT_TCE: under KVM nobody in QEMU is notified of it",
   run: (context) => Promise.resolve(runLazyReplay(context)),
 };
 
@@ -74,7 +74,7 @@ function runLazyReplay(context: ScenarioContext): ScenarioReport {
         ],
         rows: runs.map((run) => [
           machineOf(run.variant),
-          run.variant.lazy ? "lazy: at the first change heard" : "when the region appears",
+          run.variant.lazy ? "lazy: at the first change" : "when the region appears",
           show(run.early),
           run.servedBy === "kvm" ? "the kernel" : "QEMU",
           show(run.earlyAfterPut),

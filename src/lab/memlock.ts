@@ -1,21 +1,20 @@
 import { formatSize } from "../base/units.ts";
-import { Hcall, RtasToken } from "../spapr/papr.ts";
-import type { HostedMachineConfig } from "../vfio/hosted-machine.ts";
-import { cells } from "./guest-calls.ts";
+import { Hcall } from "../spapr/papr.ts";
 import { LabMachine } from "./lab-machine.ts";
+import {
+  configOf,
+  createWindow,
+  LIOBN,
+  MACHINES,
+  type Machine,
+  MIB,
+  nameOf,
+  SMALL,
+  V1_WINDOW,
+  V2_DEFAULT_TABLE,
+} from "./memlock-machines.ts";
+import { TRIALS, trialCheck, trialTable, tryLimit } from "./memlock-trials.ts";
 import type { ReportCheck, ReportTable, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
-
-const MIB = 1n << 20n;
-const GIB = 1n << 30n;
-const LIOBN = 0x8000_0000;
-/** The second window: 4096 pages of 64 KiB. */
-const WINDOW = { pageShift: 16, shift: 28 };
-/** The window of 32 bits that ENABLE of version 1 counts, whatever is mapped. */
-const V1_WINDOW: bigint = 2n * GIB;
-/** Its table: 2^19 entries of 4 KiB pages, twice 8 bytes each. */
-const V1_TABLE: bigint = 8n * MIB;
-/** Tables that version 2 charges for: the default window of 1 GiB in 4 KiB pages, twice 8 bytes an entry. */
-const V2_DEFAULT_TABLE: bigint = 4n * MIB;
 
 /** Locked memory as users meet it: what is charged when, and what a limit that is too small says. */
 export const memlock: Scenario = {
@@ -24,14 +23,6 @@ export const memlock: Scenario = {
     "RLIMIT_MEMLOCK too small: what version 1 and 2 containers charge, when, and what users get to read",
   run: (context) => Promise.resolve(runMemlock(context)),
 };
-
-interface Machine {
-  readonly container: "spapr-v1" | "spapr-v2";
-  readonly accel: "tcg" | "kvm";
-  readonly ramSize: bigint;
-  /** The bridge offers dynamic windows; a user of version 1 has to switch them off. */
-  readonly ddw: boolean;
-}
 
 /** Bytes locked after each step. */
 interface Account {
@@ -43,92 +34,6 @@ interface Account {
   readonly created: bigint;
   readonly unplugged: bigint;
 }
-
-/** A limit, and what comes of it. */
-interface Trial {
-  readonly machine: Machine;
-  readonly limit: bigint;
-  readonly why: string;
-  readonly plug: string;
-  readonly firstPut: string;
-  readonly reached: boolean;
-  readonly create: string;
-  readonly expected: { readonly plug?: string; readonly firstPut?: string; readonly create?: string };
-}
-
-/** Where a limit may show, in order. */
-const STEPS = [
-  { key: "plug", title: "the plug" },
-  { key: "firstPut", title: "the first H_PUT_TCE" },
-  { key: "create", title: "a new window" },
-] as const;
-
-const SMALL: bigint = 256n * MIB;
-
-const MACHINES: readonly Machine[] = [
-  { container: "spapr-v1", accel: "tcg", ramSize: SMALL, ddw: false },
-  { container: "spapr-v1", accel: "tcg", ramSize: 4n * GIB, ddw: false },
-  { container: "spapr-v2", accel: "tcg", ramSize: SMALL, ddw: true },
-  { container: "spapr-v2", accel: "tcg", ramSize: 4n * GIB, ddw: true },
-  { container: "spapr-v2", accel: "kvm", ramSize: SMALL, ddw: true },
-];
-
-/** What users read; the parts that matter. */
-const TRIALS: readonly Pick<Trial, "machine" | "limit" | "why" | "expected">[] = [
-  {
-    machine: MACHINES[0]!,
-    limit: 8n * MIB,
-    why: "the default of Linux",
-    expected: { plug: "failed to enable container: ENOMEM" },
-  },
-  {
-    machine: MACHINES[0]!,
-    limit: V1_WINDOW,
-    why: "the window, but not its table",
-    expected: { firstPut: "vfio_container_dma_map at 0x0000000000010000 = ENOMEM" },
-  },
-  {
-    machine: MACHINES[0]!,
-    limit: V1_WINDOW + V1_TABLE,
-    why: "enough",
-    expected: {},
-  },
-  {
-    machine: { ...MACHINES[0]!, ddw: true },
-    limit: V1_WINDOW + V1_TABLE,
-    why: "enough, but dynamic windows are on",
-    expected: {
-      create:
-        "Region tce-iommu-80000001: Container can't map guest IOVA region 0x800000000000000..0x80000000fffffff",
-    },
-  },
-  {
-    machine: MACHINES[2]!,
-    limit: 8n * MIB,
-    why: "the default of Linux",
-    expected: {
-      plug: "RAM memory listener initialization failed: Memory registering failed: 0x100000000000, 0x10000000 bytes: ENOMEM",
-    },
-  },
-  {
-    machine: MACHINES[2]!,
-    limit: SMALL,
-    why: "the guest's memory, but no table",
-    expected: {
-      plug: "memory listener initialization failed: Region tce-iommu-80000000: Failed to create SPAPR window: Failed to create a window, ret = -1 (ENOMEM)",
-    },
-  },
-  {
-    machine: MACHINES[2]!,
-    limit: SMALL + V2_DEFAULT_TABLE,
-    why: "memory and the first table, but not the next",
-    expected: {
-      create:
-        "Region tce-iommu-80000001: Failed to create SPAPR window: Failed to create a window, ret = -1 (ENOMEM)",
-    },
-  },
-  { machine: MACHINES[2]!, limit: SMALL + 8n * MIB, why: "enough for both windows", expected: {} },
-];
 
 function runMemlock(context: ScenarioContext): ScenarioReport {
   const accounts = MACHINES.map((machine) => keepAccount(context, machine));
@@ -160,14 +65,6 @@ function runMemlock(context: ScenarioContext): ScenarioReport {
   };
 }
 
-const nameOf = ({ container, accel, ramSize }: Machine): string =>
-  `v${container.at(-1)}, ${accel.toUpperCase()}, ${formatSize(ramSize)} guest`;
-
-const configOf = ({ ddw, ...machine }: Machine): HostedMachineConfig => ({
-  ...machine,
-  phbs: [{ index: 0, ddw }],
-});
-
 function keepAccount(context: ScenarioContext, machine: Machine): Account {
   const lab = new LabMachine(context, nameOf(machine), configOf(machine));
   const { hosted } = lab;
@@ -186,33 +83,6 @@ function keepAccount(context: ScenarioContext, machine: Machine): Account {
   return { machine, lab, started, plugged, mapped, created, unplugged: locked() };
 }
 
-function createWindow({ hosted }: LabMachine): number {
-  const { machine } = hosted;
-  const args = [0, ...cells(machine.phb(0).buid), WINDOW.pageShift, WINDOW.shift];
-  return machine.rtas(RtasToken.CREATE_PE_DMA_WINDOW, args, 4)[0]!;
-}
-
-function tryLimit(context: ScenarioContext, trial: (typeof TRIALS)[number]): Trial {
-  const lab = new LabMachine(context, nameOf(trial.machine), {
-    ...configOf(trial.machine),
-    lockLimit: trial.limit,
-  });
-  const { hosted } = lab;
-  const plugged = hosted.plug(0);
-  if (!plugged.ok) {
-    return { ...trial, plug: plugged.error, firstPut: "-", reached: false, create: "-" };
-  }
-  const said = (): string => hosted.messages.splice(0).join("; ") || "ok";
-  const plug = said();
-  hosted.machine.call(Hcall.PUT_TCE, LIOBN, 0x1_0000, 0x20_0003);
-  const firstPut = said();
-  const reached = hosted.reach(plugged.device, 0x1_0000n, true) === 0x20_0000n;
-  if (!trial.machine.ddw) return { ...trial, plug, firstPut, reached, create: "-" };
-  createWindow(lab);
-  const create = [said(), ...lab.fatal].join("; then ");
-  return { ...trial, plug, firstPut, reached, create };
-}
-
 function accountTable(accounts: readonly Account[]): ReportTable {
   return {
     title: "Locked memory of QEMU's process after each step (no limit)",
@@ -223,19 +93,6 @@ function accountTable(accounts: readonly Account[]): ReportTable {
         bytes === null ? "not possible" : formatSize(bytes),
       ),
     ]),
-  };
-}
-
-function trialTable(trials: readonly Trial[]): ReportTable {
-  return {
-    title: "Limits, and what QEMU says",
-    columns: ["container", "RLIMIT_MEMLOCK", "fails at", "message"],
-    rows: trials.map((trial) => {
-      const { machine, limit, why } = trial;
-      const failed = STEPS.find(({ key }) => trial[key] !== "ok" && trial[key] !== "-");
-      const where = failed === undefined ? ["-", "works"] : [failed.title, trial[failed.key]];
-      return [nameOf(machine), `${formatSize(limit)}: ${why}`, ...where];
-    }),
   };
 }
 
@@ -261,21 +118,4 @@ function accountChecks({ machine, started, plugged, mapped, unplugged }: Account
       detail: `${formatSize(unplugged)} locked at the end`,
     },
   ];
-}
-
-function trialCheck({ machine, limit, why, plug, firstPut, create, reached, expected }: Trial): ReportCheck {
-  const said = { plug, firstPut, create };
-  const wrong = STEPS.filter(({ key }) => {
-    const text = expected[key];
-    return text === undefined ? said[key] !== "ok" && said[key] !== "-" : !said[key].startsWith(text);
-  });
-  const mapsUnless = expected.plug !== undefined || expected.firstPut !== undefined;
-  return {
-    name: `${nameOf(machine)}, limit ${formatSize(limit)} (${why}): ${Object.keys(expected).length === 0 ? "works" : "fails where and as it should"}`,
-    ok: wrong.length === 0 && reached === !mapsUnless,
-    detail:
-      wrong.length === 0
-        ? (expected.plug ?? expected.firstPut ?? expected.create ?? "works")
-        : wrong.map(({ key, title }) => `${title}: ${said[key]}`).join("; "),
-  };
 }

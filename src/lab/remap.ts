@@ -169,7 +169,7 @@ function makeHosted(context: ScenarioContext, title: string, config: HostedMachi
 function makeVfioUser(profile: string | undefined): Subject {
   const machine = new Machine(profile === undefined ? {} : { profile });
   let mapped: Access = NOTHING;
-  const hear = ({ message, page }: OrderedMessage): void => {
+  const record = ({ message, page }: OrderedMessage): void => {
     if (page !== IOVA || message.errno !== undefined) return;
     if (message.msg === "DMA_UNMAP") mapped = NOTHING;
     else {
@@ -178,7 +178,7 @@ function makeVfioUser(profile: string | undefined): Subject {
     }
   };
   const { vfioRefusedMapStays } = machine.profile;
-  const container = new VfioUserContainer("device", new StrictServer(), vfioRefusedMapStays, hear);
+  const container = new VfioUserContainer("device", new StrictServer(), vfioRefusedMapStays, record);
   const { systemMemory, profile: quirks } = machine;
   machine.memory.register(new VfioListener({ container, systemMemory, quirks }), machine.phb(0).addressSpace);
   return { machine, access: () => mapped, after: () => {}, lab: null };

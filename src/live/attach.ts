@@ -1,10 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 import { Rebuild } from "../check/rebuild/rebuild.ts";
 import { QemuLogReader } from "../formats/trace/qemu-log.ts";
+import type { AttachEnd, AttachOptions, BaseReport } from "./attach-options.ts";
 import { readBaseState } from "./base-state.ts";
 import { findBridges } from "./bridges.ts";
 import { findLog } from "./find-log.ts";
-import type { Guard } from "./guard.ts";
 import { refuseLargeTables } from "./large-tables.ts";
 import { describeState, type LiveState } from "./live-state.ts";
 import { LogFollower, sizeOf } from "./log-follower.ts";
@@ -15,70 +15,6 @@ import { type ChangedSettings, restoreSettings } from "./settings.ts";
 const EVENTS = "spapr_iommu_*";
 /** How often the log is looked at. */
 const POLL_MS = 50;
-
-/**
- * How to attach to a running QEMU.
- *
- * @public
- */
-export interface AttachOptions {
-  /** Path of the monitor's socket (`-qmp unix:PATH,server=on,wait=off`). */
-  readonly socket: string;
-  /** Where QEMU writes its log (`-D FILE`); looked up if it is not given. */
-  readonly log?: string | undefined;
-  /** Take the machine's state to begin with; otherwise all entries are unknown until the trace tells. */
-  readonly base: boolean;
-  /** Take it even if a window may have more entries than QEMU was seen to save: its pages are known to be large. */
-  readonly largeWindows?: boolean;
-  readonly profile?: string | undefined;
-  readonly guard: Guard;
-  /** Ends the session, which puts back what it changed. */
-  readonly signal: AbortSignal;
-  /** Ends the session after a time. */
-  readonly seconds?: number | undefined;
-  /** States have all mappings. */
-  readonly mappings: boolean;
-  /** Time between two states. */
-  readonly refreshSeconds: number;
-  readonly onAttached: (attached: Attached) => void;
-  /** Hears each state that differs from the one before. */
-  readonly onState: (state: LiveState) => void;
-}
-
-/**
- * What was found at the beginning.
- *
- * @public
- */
-export interface Attached {
-  readonly qemu: string;
-  readonly log: string;
-  /** Null without a base state. */
-  readonly base: BaseReport | null;
-}
-
-/**
- * What taking the base state cost.
- *
- * @public
- */
-export interface BaseReport {
-  /** How long the guest stood still; 0 if it did so before. */
-  readonly pausedSeconds: number;
-  readonly bytes: number;
-  readonly windows: number;
-}
-
-/**
- * How a session ended.
- *
- * @public
- */
-export interface AttachEnd {
-  readonly reason: "asked" | "time" | "qemu-ended";
-  readonly message: string;
-  readonly state: LiveState;
-}
 
 /**
  * Follows the DMA windows of a running QEMU until it is asked to stop, QEMU
@@ -241,7 +177,7 @@ class Session {
     return { reason: "qemu-ended", message: "QEMU ended", state: this.#state() };
   }
 
-  /** Tells the guard first, so that there is no moment in which nobody knows. */
+  /** Notifies the guard first, so that there is no moment in which nobody knows. */
   async #change(changed: ChangedSettings): Promise<void> {
     this.#changed = changed;
     await this.#options.guard.update(changed);

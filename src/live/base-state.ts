@@ -54,7 +54,7 @@ export async function readBaseState(
     await mkdir(folder);
     const socketPath = path.join(folder, "state");
     await receiver.listen(socketPath);
-    // QEMU may belong to another user. Who connects can only send, and only the first one is heard.
+    // QEMU may belong to another user. Who connects can only send, and only the first one is read.
     await chmod(folder, 0o711);
     await chmod(socketPath, 0o777);
     await client.execute("migrate", { uri: `unix:${socketPath}` });
@@ -63,7 +63,7 @@ export async function readBaseState(
       damage = error;
       return explain(error, client);
     });
-    // The one that fails first tells why; the other one may then never end.
+    // The one that fails first says why; the other one may then never end.
     const [read] = await Promise.all([stream, waitForEnd(client, signal, () => damage)]);
     return { stream: read, wasRunning };
   } finally {

@@ -6,7 +6,7 @@ const FOLDERS = ["/machine/unattached", "/machine/peripheral", "/machine/periphe
 const BRIDGE_TYPE = "child<spapr-pci-host-bridge>";
 
 /**
- * Asks a running QEMU for its PCI host bridges. A trace does not tell where
+ * Asks a running QEMU for its PCI host bridges. A trace does not say where
  * and how large their default windows are, which come back at every reset.
  */
 export async function findBridges(client: QmpClient): Promise<PhbConfig[]> {

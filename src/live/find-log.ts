@@ -3,7 +3,7 @@ import path from "node:path";
 
 /**
  * Finds the file that the QEMU behind a monitor socket writes its log to. QMP
- * does not tell; on Linux `/proc` does, if we may look at QEMU's process.
+ * does not say; on Linux `/proc` does, if we may look at QEMU's process.
  *
  * @returns undefined if QEMU was started without `-D`, and its standard error is no file either
  */

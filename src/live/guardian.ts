@@ -16,7 +16,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 let changed: ChangedSettings | undefined;
 for await (const line of createInterface({ input: process.stdin }))
   changed = JSON.parse(line) as ChangedSettings;
-// If this fails there is nobody to tell.
+// If this fails there is nobody to report it to.
 if (changed?.folder !== undefined) await rm(changed.folder, { recursive: true, force: true });
 if (changed !== undefined && (changed.resume || changed.events.length > 0)) {
   await restoreSettings(changed).catch(() => {});

@@ -4,7 +4,8 @@
  * @module
  */
 
-export { type AttachEnd, type Attached, type AttachOptions, attach, type BaseReport } from "./attach.ts";
+export { attach } from "./attach.ts";
+export type { AttachEnd, Attached, AttachOptions, BaseReport } from "./attach-options.ts";
 export { type Guard, noGuard, startGuard } from "./guard.ts";
 export type { LiveMapping, LiveState, LiveWindow } from "./live-state.ts";
 export { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";

@@ -5,7 +5,7 @@ import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
 import type { QmpClient } from "./qmp.ts";
 
 /**
- * Refuses to have QEMU save a window that is larger than any it was seen to save. QEMU tells the
+ * Refuses to have QEMU save a window that is larger than any it was seen to save. QEMU gives the
  * size of a window in its memory tree, but not that of its pages: the smallest
  * usual ones, of 4 KiB, are assumed.
  *

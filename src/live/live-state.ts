@@ -1,4 +1,4 @@
-import { hex, hex64, toBig } from "../base/u64.ts";
+import { hex, hex64 } from "../base/u64.ts";
 import type { Rebuild } from "../check/rebuild/rebuild.ts";
 import type { EntryClasses } from "../check/rebuild/rebuilt-window.ts";
 import type { Mismatch, RebuildCounts } from "../check/rebuild/verdicts.ts";
@@ -37,7 +37,7 @@ export interface LiveWindow {
   readonly mapped: number;
   /** How sure we are of the entries; without a base state most are unknown at first. */
   readonly certainty: EntryClasses;
-  /** The geometry is a guess, since the trace did not tell. */
+  /** The geometry is a guess, since the trace did not say. */
   readonly assumed: boolean;
   readonly mappings?: readonly LiveMapping[];
 }
@@ -95,10 +95,9 @@ export function describeState(
 function mappingsOf(window: DmaWindow): LiveMapping[] {
   const mappings: LiveMapping[] = [];
   const pageBytes = 1n << BigInt(window.pageShift);
-  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, perm, step) => {
+  forEachEntryRun(window.table, 0, window.entries, ({ first, pages, target, perm, step }) => {
     const ioba = hex64(window.busOffset + BigInt(first) * pageBytes);
-    const target = hex64(toBig(hi, lo));
-    mappings.push({ ioba, target, pages, perm, ...(step === 0 ? { sameTarget: true } : {}) });
+    mappings.push({ ioba, target: hex64(target), pages, perm, ...(step === 0 ? { sameTarget: true } : {}) });
   });
   return mappings;
 }

@@ -13,7 +13,7 @@ const NEWLINE = 0x0a;
 export interface QmpEvent {
   readonly event: string;
   readonly data: unknown;
-  /** Seconds since 1970, by QEMU's clock; NaN if QEMU did not tell. */
+  /** Seconds since 1970, by QEMU's clock; NaN if QEMU did not say. */
   readonly seconds: number;
 }
 
@@ -39,7 +39,7 @@ interface Pending {
  * @public
  */
 export class QmpClient {
-  /** Hears each event. */
+  /** Called with each event. */
   onEvent: (event: QmpEvent) => void = () => {};
   /** Resolves when the connection has ended, with the reason. */
   readonly closed: Promise<IommuError>;

@@ -27,7 +27,8 @@ import {
   readMailbox,
   SCRIPT_ADDRESS,
 } from "./firmware/layout.ts";
-import { type BridgeProperties, devicesOf, FirmwareScript } from "./firmware/script.ts";
+import { FirmwareScript } from "./firmware/script.ts";
+import { type BridgeProperties, devicesOf } from "./firmware/test-devices.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 
 /** The image ships with the package; compiled files lie two folders below its root. */

@@ -8,7 +8,7 @@ import type { Recording } from "./recording.ts";
 /**
  * Reads an op script (hypercalls, RTAS, DMA, vfio-user devices of a QEMU
  * machine) or a recording of a host kernel (VFIO containers, KVM tables): the
- * first line tells which.
+ * first line says which.
  *
  * @throws IommuError BAD_FILE with file, line and column of the first mistake; LIMIT_EXCEEDED where it takes too
  * much memory

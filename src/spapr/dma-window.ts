@@ -154,12 +154,12 @@ export class DmaWindow implements IommuHooks {
     this.iommu.renew();
     const errors = new FirstError();
     errors.attempt(() => traceNewTable(this));
-    // Whoever heard of the table may have taken the window away again.
+    // Whoever was notified of the table may have taken the window away again.
     if (this.geometry === geometry) errors.attempt(() => this.#show());
     errors.rethrow();
   }
 
-  /** One transaction: listeners hear of the window when it is complete. */
+  /** One transaction: listeners are notified of the window when it is complete. */
   #show(): void {
     this.env.memory.transaction(() => {
       this.iommu.setSize(this.sizeBytes);
@@ -167,7 +167,7 @@ export class DmaWindow implements IommuHooks {
     });
   }
 
-  /** Hides the window from devices and drops its table. No UNMAP is sent: listeners hear region_del (QEMU-WINDOW-3). */
+  /** Hides the window from devices and drops its table. No UNMAP is sent: listeners get region_del (QEMU-WINDOW-3). */
   disable(): void {
     if (!this.enabled) return;
     const { geometry } = this;
@@ -205,7 +205,7 @@ export class DmaWindow implements IommuHooks {
   }
 
   /**
-   * Gives the entries another meaning behind the back of devices: the region
+   * Gives the entries another meaning without the knowledge of devices: the region
    * stays where it is, as large as it is (QEMU-LOAD-2). A table in the
    * kernel, whose pages have one size for ever, is given up for one of our own.
    */
@@ -219,7 +219,7 @@ export class DmaWindow implements IommuHooks {
     this.iommu.overtakeAll();
   }
 
-  /** Takes over saved entries, of which nobody is told; a window that is not there has room for none. */
+  /** Takes over saved entries, of which nobody is notified; a window that is not there has room for none. */
   restore(saved: TceView): void {
     this.table?.restore(saved);
     this.iommu.overtakeAll();
@@ -248,7 +248,8 @@ export class DmaWindow implements IommuHooks {
       perm = permOf(table.lo);
     }
     // Before the answer is given: the observer may translate, too.
-    if (this.env.observer.trace !== null) traceTranslation(this, hi, lo, targetHi, targetLo, maskLo, perm);
+    if (this.env.observer.trace !== null)
+      traceTranslation(this, hi, lo, { targetHi, targetLo, maskLo, perm });
     into.targetHi = targetHi;
     into.targetLo = targetLo;
     into.maskHi = maskHi;
@@ -271,7 +272,7 @@ export class DmaWindow implements IommuHooks {
    *
    * With the first notifier every change must reach user space. QEMU copies the
    * whole table here when there is no in-kernel one (QEMU-WINDOW-6), entry by
-   * entry; the tree stays where it is, but the event is told as QEMU tells it.
+   * entry; the tree stays where it is, but the event is reported as QEMU reports it.
    */
   notifyFlagChanged(before: number, after: number): string | undefined {
     if ((after & NotifierFlag.DEVIOTLB_UNMAP) !== 0) return "spart_tce does not support dev-iotlb yet";

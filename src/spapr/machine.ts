@@ -1,4 +1,4 @@
-import { checkedAddress, checkedNumber } from "../base/checked.ts";
+import { checkedAddress } from "../base/checked.ts";
 import { IommuError } from "../base/errors.ts";
 import { FirstError } from "../base/first-error.ts";
 import { rangeOf } from "../base/range.ts";
@@ -8,12 +8,13 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
+import { H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
+import type { MachineConfig } from "./machine-config.ts";
 import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
 import { HCALL_MAX_PAPR, Hcall, HStatus, MAX_LIST_ENTRIES, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
@@ -21,47 +22,10 @@ import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
 import { refuseCall } from "./refuse.ts";
 import { HcallRegisters } from "./registers.ts";
 import { RtasDispatcher } from "./rtas.ts";
-import { registerVioCalls, VioBus, type VioConfig } from "./vio.ts";
-import type { ReplayStrategy } from "./window-replay.ts";
-
-/**
- * Memory of a device at an address of its own, such as NVLink2 GPU RAM at 64 TiB.
- *
- * @public
- */
-export interface DeviceRamConfig {
-  readonly address: bigint;
-  readonly sizeBytes: bigint;
-}
-
-/**
- * What a machine is made of. Everything has QEMU's default.
- *
- * @public
- */
-export interface MachineConfig {
-  /** Bytes of memory from address 0; default 256 MiB. */
-  readonly ramSize?: bigint;
-  /** Bridges; the default is one with index 0. */
-  readonly phbs?: readonly PhbConfig[];
-  readonly vio?: readonly VioConfig[];
-  readonly deviceRam?: readonly DeviceRamConfig[];
-  /** Name of a profile or a profile; default `qemu-7.2`. */
-  readonly profile?: string | Profile;
-  readonly replayStrategy?: ReplayStrategy;
-  /** @internal Makes the accelerator of the machine; without one it runs under TCG. */
-  readonly accelerator?: (ram: GuestRam) => Accelerator;
-}
+import { callRtas } from "./rtas-block.ts";
+import { registerVioCalls, VioBus } from "./vio.ts";
 
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
-/** The largest value of a cell of an RTAS call. */
-const CELL_MAX = 0xffff_ffff;
-/**
- * The most argument or return cells of {@link Machine.rtas}; no RTAS call has nearly as many.
- *
- * @public
- */
-export const MAX_RTAS_CELLS = 1024;
 const OPCODE_LO = 1;
 const R4_HI = 2;
 const R4_LO = 3;
@@ -221,7 +185,7 @@ export class Machine {
     try {
       return this.#serve(regs);
     } finally {
-      // Behind the call, as a callback may make another one.
+      // After the call, as a callback may make another one.
       this.servedBy = "qemu";
     }
   }
@@ -243,7 +207,7 @@ export class Machine {
 
   #refuse(regs: Uint32Array, status: number, rule: string, id: RuleId): number {
     const values = (): RecordValues => ({ opcode: hex(toBig(regs[0]!, regs[OPCODE_LO]!)) });
-    return refuseCall(this.env, "hypercall", status, rule, id, values);
+    return refuseCall(this.env, "hypercall", status, { rule, id }, values);
   }
 
   /**
@@ -259,30 +223,7 @@ export class Machine {
    * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for values that are none of these
    */
   rtas(token: number, args: readonly number[], nret: number, address = 0x9000n): number[] {
-    checkedNumber(token, "RTAS token", 0, CELL_MAX);
-    checkedNumber(args.length, "RTAS argument count", 0, MAX_RTAS_CELLS);
-    checkedNumber(nret, "RTAS return count", 0, MAX_RTAS_CELLS);
-    for (const [i, arg] of args.entries()) checkedNumber(arg, `RTAS argument ${i}`, 0, CELL_MAX);
-    checkedAddress(address, "address of an RTAS block");
-    const cells = [token, args.length, nret, ...args, ...new Array<number>(nret).fill(0)];
-    const block = new DataView(new ArrayBuffer(cells.length * 4));
-    cells.forEach((cell, i) => {
-      block.setUint32(i * 4, cell);
-    });
-    const bytes = new Uint8Array(block.buffer);
-    const before = new Uint8Array(bytes.length);
-    this.systemMemory.read(address, before, null);
-    this.systemMemory.write(address, bytes, null);
-    try {
-      this.call(Hcall.RTAS, address);
-      this.systemMemory.read(address, bytes, null);
-    } finally {
-      this.systemMemory.write(address, before, null);
-    }
-    return Array.from({ length: nret }, (_, i) => {
-      const at = (3 + args.length + i) * 4;
-      return i === 0 ? block.getInt32(at) : block.getUint32(at);
-    });
+    return callRtas(this, { token, args, nret, address });
   }
 
   /**

@@ -46,7 +46,7 @@ export interface Refusal {
  * @public
  */
 export interface Hazard {
-  /** The rule of docs/behaviour.md that tells what is done here instead. */
+  /** The rule of docs/behaviour.md that says what is done here instead. */
   readonly id: RuleId;
   /** What happened here. */
   readonly what: string;
@@ -54,8 +54,8 @@ export interface Hazard {
 }
 
 /**
- * Hears what happens in a machine. A record is built only while its function is
- * set, so that nobody pays for what nobody hears.
+ * Notified of what happens in a machine. A record is built only while its function is
+ * set, so that nobody pays for what nobody reads.
  *
  * @public
  */
@@ -65,5 +65,5 @@ export interface SpaprObserver {
   hazard: ((hazard: Hazard) => void) | null;
 }
 
-/** An observer that hears nothing yet. */
+/** An observer without functions yet. */
 export const newObserver = (): SpaprObserver => ({ trace: null, refusal: null, hazard: null });

@@ -135,7 +135,7 @@ export class PciHostBridge {
     errors.rethrow();
   }
 
-  /** Takes the bridge out of the machine; listeners hear window 1 go, then window 0. */
+  /** Takes the bridge out of the machine; listeners see window 1 go, then window 0. */
   destroy(): void {
     const { root } = this.addressSpace;
     const errors = new FirstError();

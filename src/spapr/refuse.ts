@@ -17,6 +17,12 @@ import { HStatus } from "./papr.ts";
 /** Whose rule it is: the first word of its name. */
 export const sourceOf = (id: RuleId): RuleSource => id.slice(0, id.indexOf("-")) as RuleSource;
 
+/** Why a call is refused, in words, and the rule's name in the documentation. */
+interface Rule {
+  readonly rule: string;
+  readonly id: RuleId;
+}
+
 /** A refused hypercall, with one value of 64 bits that explains it. */
 export function refuse(
   env: SpaprEnvironment,
@@ -71,8 +77,7 @@ export function refuseCall(
   env: SpaprEnvironment,
   call: string,
   status: number,
-  rule: string,
-  id: RuleId,
+  { rule, id }: Rule,
   values: () => RecordValues,
 ): number {
   env.observer.refusal?.({ call, status, rule, id, source: sourceOf(id), values: values() });

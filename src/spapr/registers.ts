@@ -12,7 +12,7 @@ const MAX_ARGUMENTS = LAST - FIRST;
  * The registers of a hypercall, r3 to r12, in halves: r3 holds the number
  * before the call and the status afterwards, r4.. the arguments and results.
  *
- * Register r`n` is `words[2 * (n - 3)]` (high half) and the word behind it (low half).
+ * Register r`n` is `words[2 * (n - 3)]` (high half) and the word after it (low half).
  *
  * Numbers of registers and values are checked: IommuError BAD_ARGUMENT for
  * what is no whole number, OUT_OF_RANGE for what is too small or too large.

@@ -21,7 +21,7 @@ const ARGS = 3;
  * writes to them vanish (QEMU-RTAS-1).
  *
  * Arguments are read when they are asked for: a handler asks for all before
- * it does something that callbacks hear of.
+ * it does something that callbacks are notified of.
  */
 export class RtasCall {
   readonly token: number;
@@ -46,7 +46,7 @@ export class RtasCall {
     return this.#read(ARGS + index);
   }
 
-  /** Arguments `index` and the one behind it as the high and low half of a value. */
+  /** Arguments `index` and the one after it as the high and low half of a value. */
   arg64(index: number): bigint {
     return toBig(this.arg(index), this.arg(index + 1));
   }
@@ -62,7 +62,7 @@ export class RtasCall {
 
   /** Refuses the call, and explains it to whoever listens. */
   refuse(name: string, status: number, rule: string, id: RuleId, values: () => RecordValues): number {
-    this.errors.attempt(() => refuseCall(this.#env, name, status, rule, id, values));
+    this.errors.attempt(() => refuseCall(this.#env, name, status, { rule, id }, values));
     return status;
   }
 
@@ -118,6 +118,6 @@ export class RtasDispatcher {
     call.ret(0, RtasStatus.PARAM_ERROR);
     const { token } = call;
     const rule = "no RTAS call has this token";
-    return refuseCall(this.#env, "H_RTAS", HStatus.PARAMETER, rule, "QEMU-RTAS-2", () => ({ token }));
+    return refuseCall(this.#env, "H_RTAS", HStatus.PARAMETER, { rule, id: "QEMU-RTAS-2" }, () => ({ token }));
   }
 }

@@ -57,7 +57,7 @@ export const savedGeometry = (busOffset: bigint, pageShift: number): SavedGeomet
 export const saveTables = (machine: Machine): SavedTable[] =>
   [...machine.env.liobns].map((window) => saveTable(machine, window));
 
-/** All of it is taken before anybody hears of it: a callback may change the window. */
+/** All of it is taken before anybody is notified of it: a callback may change the window. */
 function saveTable({ env }: Machine, window: DmaWindow): SavedTable {
   const { liobn, entries, busOffset, pageShift, bypass, defaultWindow } = window;
   const version = env.profile.migrationVersion;
@@ -73,7 +73,7 @@ function saveTable({ env }: Machine, window: DmaWindow): SavedTable {
   return saved;
 }
 
-/** A table of the kernel's is made of whole pages: what lies behind the window is not saved. */
+/** A table of the kernel's is made of whole pages: what lies past the window is not saved. */
 function entriesOf({ table, entries }: DmaWindow): TceView | null {
   if (table === null) return null;
   return table.length === entries ? table.snapshot() : TceTable.cut(table, entries);
@@ -82,8 +82,8 @@ function entriesOf({ table, entries }: DmaWindow): TceView | null {
 /**
  * Loads the DMA windows of a saved machine into one that is made alike, by
  * QEMU's rules (its post_load; QEMU-LOAD-1, QEMU-LOAD-2): a window of another number of
- * entries is taken away and made anew, so that listeners hear of it and replay
- * it while it is empty; the entries come afterwards, and nobody is told of them.
+ * entries is taken away and made anew, so that listeners are notified of it and replay
+ * it while it is empty; the entries come afterwards, and no notifier is called for them.
  * Windows that are not among the saved ones stay as they are.
  *
  * @throws IommuError before anything is changed: BAD_ARGUMENT if the machine lacks one of the windows, or one is

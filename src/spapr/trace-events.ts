@@ -40,7 +40,7 @@ export type TraceEvent =
   | {
       readonly name: "spapr_iommu_stuff" | "spapr_iommu_pci_stuff";
       readonly liobn: bigint;
-      /** Behind the last page stored. */
+      /** After the last page stored. */
       readonly ioba: bigint;
       readonly tce: bigint;
       readonly pages: bigint;

@@ -30,7 +30,7 @@ export interface VioConfig {
 
 /**
  * A virtual I/O device: an address space with a window of 256 MiB at 0, 4 KiB
- * pages, and behind it all memory, for when the guest turns translation off (QEMU-VIO-1, QEMU-VIO-4).
+ * pages, and after it all memory, for when the guest turns translation off (QEMU-VIO-1, QEMU-VIO-4).
  *
  * @public
  */

@@ -3,7 +3,7 @@ import { entryOf, hiOf, loOf } from "../base/u64.ts";
 
 /**
  * Where a DMA window lies on the bus and how it is divided. It never changes:
- * a window that moves gets another one, so that a call can tell by comparing
+ * a window that moves gets another one, so that a call sees by comparing
  * whether its window is still the one it began with.
  *
  * @public
@@ -66,7 +66,7 @@ export class WindowGeometry {
     return Math.max(0, Math.min(count, this.entries - first, this.#busPages - first));
   }
 
-  /** The number of a page behind one of the bus: behind the last one comes the first. */
+  /** The number of a page after one of the bus: after the last one comes the first. */
   wrapped(page: number): number {
     return page === this.#busPages ? 0 : page;
   }

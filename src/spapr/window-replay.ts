@@ -7,7 +7,7 @@ import type { TceTable } from "../tce/tce-table.ts";
 import type { WindowGeometry } from "./window-geometry.ts";
 
 /**
- * How a window tells a new notifier what is mapped.
+ * How a window notifies a new notifier of what is mapped.
  *
  * @public
  */
@@ -32,7 +32,7 @@ export interface ReplayedWindow {
 /** Thrown to leave a walk through a table that changed under it. */
 const CHANGED = new Error("the table changed during a walk");
 
-/** Tells a notifier what a window maps, in the way of its machine. */
+/** Notifies a notifier of what a window maps, in the way of its machine. */
 export function replayWindow(window: ReplayedWindow, notifier: IommuNotifier): ReplayReport {
   // A listener that was called before may have put something in already.
   if (window.skippingReplay && (window.table?.validCount ?? 0) === 0) {
@@ -43,10 +43,10 @@ export function replayWindow(window: ReplayedWindow, notifier: IommuNotifier): R
 }
 
 /**
- * Tells a notifier of every run of valid entries; costs what is mapped.
+ * Notifies a notifier of every run of valid entries; costs what is mapped.
  *
- * A callback may change the table: the walk then goes on behind the run that
- * was told, through the table as it is now, like a walk from page to page.
+ * A callback may change the table: the walk then goes on after the run that
+ * was notified, through the table as it is now, like a walk from page to page.
  *
  * @throws what the notifier throws; the replay ends there
  */

@@ -8,7 +8,7 @@
 import { toBig } from "../base/u64.ts";
 import type { SpaprObserver } from "./observer.ts";
 
-/** What a trace event tells of a window. */
+/** What a trace event says of a window. */
 export interface TracedWindow {
   readonly env: { readonly observer: SpaprObserver };
   readonly liobn: number;
@@ -17,16 +17,17 @@ export interface TracedWindow {
   readonly fd: number;
 }
 
-/** A translation: the answer in halves of either sign. */
-export function traceTranslation(
-  window: TracedWindow,
-  hi: number,
-  lo: number,
-  targetHi: number,
-  targetLo: number,
-  maskLo: number,
-  perm: number,
-): void {
+/** What a translation found, in halves of either sign. */
+interface TracedAnswer {
+  readonly targetHi: number;
+  readonly targetLo: number;
+  readonly maskLo: number;
+  readonly perm: number;
+}
+
+/** A translation of an address in halves. */
+export function traceTranslation(window: TracedWindow, hi: number, lo: number, answer: TracedAnswer): void {
+  const { targetHi, targetLo, maskLo, perm } = answer;
   window.env.observer.trace?.({
     name: "spapr_iommu_xlate",
     liobn: BigInt(window.liobn),

@@ -29,11 +29,11 @@ export interface Incoherence {
   /**
    * `missing`: the guest has a mapping that the device lacks. `stale`: the
    * device has one that the guest does not have (any more). `wrong`: both have
-   * one, to different places or with different rights. `told`: a notifier was
-   * told something else than the guest's table holds. `table`: user space and
+   * one, to different places or with different rights. `notified`: a notifier was
+   * notified of something else than the guest's table holds. `table`: user space and
    * KVM do not see the same table.
    */
-  readonly kind: "missing" | "stale" | "wrong" | "told" | "table";
+  readonly kind: "missing" | "stale" | "wrong" | "notified" | "table";
   readonly iova: bigint;
   readonly expected: string;
   readonly actual: string;
@@ -41,7 +41,7 @@ export interface Incoherence {
 
 /**
  * Compares all views of every mapping: the guest's table, KVM's, what notifiers
- * were told, and what the host's tables let a device reach. Costs what is mapped.
+ * were notified of, and what the host's tables let a device reach. Costs what is mapped.
  *
  * @public
  */
@@ -62,8 +62,8 @@ export class Coherence {
     }
     for (const { listener } of this.#hosted.connections) {
       for (const iommu of listener.guestIommus) {
-        const told = this.#compareTold(operation, iommu);
-        if (told !== undefined) return told;
+        const differing = this.#compareNotified(operation, iommu);
+        if (differing !== undefined) return differing;
       }
     }
     for (const device of this.#hosted.devices) {
@@ -73,13 +73,13 @@ export class Coherence {
     return undefined;
   }
 
-  /** Under KVM with tied tables nobody is told of what the kernel handles. */
-  #compareTold(operation: string, iommu: GuestIommu): Incoherence | undefined {
+  /** Under KVM with tied tables nobody is notified of what the kernel handles. */
+  #compareNotified(operation: string, iommu: GuestIommu): Incoherence | undefined {
     const window = [...this.#hosted.machine.env.liobns].find((other) => other.iommu === iommu.region);
-    if (iommu.told === null || window?.table == null || window.fd !== -1) return undefined;
+    if (iommu.notified === null || window?.table == null || window.fd !== -1) return undefined;
     const { section } = iommu;
     const page = iommu.region.minPageSize;
-    // Pages that the edge of the section cuts are told in parts.
+    // Pages that the edge of the section cuts are notified in parts.
     const first = Number((section.offsetInRegion + page - 1n) / page);
     const end = Number((section.offsetInRegion + section.size) / page);
     const runs = (table: TceView): string[] => {
@@ -88,7 +88,7 @@ export class Coherence {
       return found;
     };
     const expected = runs(window.table);
-    const actual = runs(iommu.told);
+    const actual = runs(iommu.notified);
     const at = expected.findIndex((run, i) => run !== actual[i]);
     if (at < 0 && actual.length === expected.length) return undefined;
     const place = at < 0 ? expected.length : at;
@@ -96,7 +96,7 @@ export class Coherence {
     return {
       operation,
       device: window.owner,
-      kind: "told",
+      kind: "notified",
       iova: window.busOffset + BigInt(entry) * page,
       expected: expected[place] ?? "nothing",
       actual: actual[place] ?? "nothing",

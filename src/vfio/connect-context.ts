@@ -24,7 +24,7 @@ export interface ContainerConfig {
   /** Keep what a check of coherence needs ({@link Coherence}); off by default, and free then. */
   readonly coherence?: boolean;
   /**
-   * Replays a window when the first change of it is heard, instead of at once:
+   * Replays a window when its first change is notified, instead of at once:
    * the idea that the seed change had to discard.
    */
   readonly lazyReplay?: boolean;

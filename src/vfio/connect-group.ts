@@ -58,7 +58,7 @@ export function disconnect(context: ConnectContext, connection: Connection, grou
   if (entry.kvm !== null) context.kvm?.vm.deleteGroup(entry.kvm);
   entry.file.object.unsetContainer();
   entry.file.release();
-  // The kernel clears all mappings of the container when a group leaves (a quirk): tell it again what is mapped.
+  // The kernel clears all mappings of the container when a group leaves (a quirk): map again what is mapped.
   if (connection.kernel !== null && context.host.profile.detachClearsMappings) {
     for (const guestIommu of connection.listener.guestIommus) guestIommu.replay();
   }

@@ -31,7 +31,7 @@ function newListener(context: ConnectContext, container: DmaContainer): VfioList
     report: (message) => context.report(message),
     fatal: (message) => reportFatal(machine, message),
     lazyReplay: config.lazyReplay ?? false,
-    keepTold: config.coherence ?? false,
+    keepNotified: config.coherence ?? false,
   });
 }
 

@@ -25,7 +25,7 @@ export interface DmaContainer {
   /**
    * Maps pages, replacing nothing: a page that is mapped may be refused.
    *
-   * @returns the error of the first page that was refused; pages behind it may not have been tried
+   * @returns the error of the first page that was refused; pages after it may not have been tried
    */
   map(run: DmaRun): Errno | 0;
   /** Unmaps pages. Pages that are not mapped are fine. */

@@ -27,15 +27,15 @@ export interface GuestIommuContext {
   readonly quirks: VfioQuirks;
   /** QEMU's error messages. */
   readonly report: (message: string) => void;
-  /** Replay when the first change is heard, instead of at once. */
+  /** Replay when the first change is notified, instead of at once. */
   readonly lazyReplay: boolean;
-  /** Keep what was told in {@link GuestIommu.told}. */
-  readonly keepTold: boolean;
+  /** Keep what was notified in {@link GuestIommu.notified}. */
+  readonly keepNotified: boolean;
 }
 
 /**
  * One visible section of a guest's IOMMU region, mirrored into a container
- * (QEMU's VFIOGuestIOMMU): hears of every change in the section and maps or
+ * (QEMU's VFIOGuestIOMMU): is notified of every change in the section and maps or
  * unmaps the pages (QEMU-LISTENER-5).
  */
 export class GuestIommu {
@@ -47,10 +47,10 @@ export class GuestIommu {
   readonly #busOffset: bigint;
   readonly #busHi: number;
   readonly #busLo: number;
-  /** What is told to the container. */
+  /** What is passed to the container. */
   readonly #runs = new Spare(() => new DmaRun());
-  /** What the notifier was told, by entry, as TCEs without ignored bits; null unless that is kept. */
-  readonly told: TceTable | null;
+  /** What the notifier was notified of, by entry, as TCEs without ignored bits; null unless that is kept. */
+  readonly notified: TceTable | null;
   #replayed = false;
 
   constructor(section: FlatRange, region: MappedIommu, context: GuestIommuContext) {
@@ -62,7 +62,7 @@ export class GuestIommu {
     this.#busLo = loOf(this.#busOffset);
     const pageShift = log2(region.minPageSize);
     const length = Math.max(1, Number(region.size >> BigInt(pageShift)));
-    this.told = context.keepTold ? new TceTable({ length, pageShift }) : null;
+    this.notified = context.keepNotified ? new TceTable({ length, pageShift }) : null;
     this.#notifier = new IommuNotifier({
       name: `${context.container.name} for ${region.name}`,
       flags: NotifierFlag.IOTLB_EVENTS,
@@ -97,8 +97,8 @@ export class GuestIommu {
       this.#changed(first);
       return;
     }
-    if (run.perm === 0) this.told?.fill(run.firstPage, run.pages, 0, 0);
-    else this.told?.putRun(run.firstPage, run.pages, run.targetHi, (run.targetLo | run.perm) >>> 0);
+    if (run.perm === 0) this.notified?.fill(run.firstPage, run.pages, 0, 0);
+    else this.notified?.putRun(run.firstPage, run.pages, run.targetHi, (run.targetLo | run.perm) >>> 0);
     if (run.perm !== 0) {
       this.#map(run);
       return;

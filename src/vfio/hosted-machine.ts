@@ -4,7 +4,8 @@ import { KvmAccelerator } from "../kvm/accelerator.ts";
 import type { KvmProcess } from "../kvm/ports.ts";
 import { VirtualMachine } from "../kvm/virtual-machine.ts";
 import type { GuestRam } from "../memory/guest-ram.ts";
-import { Machine, type MachineConfig } from "../spapr/machine.ts";
+import { Machine } from "../spapr/machine.ts";
+import type { MachineConfig } from "../spapr/machine-config.ts";
 import type { PciHostBridge } from "../spapr/phb.ts";
 import type { ContainerConfig } from "./connect-context.ts";
 import { connectGroup, disconnect } from "./connect-group.ts";
@@ -124,7 +125,7 @@ export class HostedMachine {
     return this.#connections;
   }
 
-  /** Plugs the device of an IOMMU group into a bridge; on failure nothing has changed, and the reason is told. */
+  /** Plugs the device of an IOMMU group into a bridge; on failure nothing has changed, and the reason is returned. */
   plug(group: number, phbIndex = 0, name = `device ${group}`): PlugResult {
     const vfioGroup = this.host.groups[group];
     if (vfioGroup === undefined) {

@@ -1,5 +1,5 @@
 /**
- * What QEMU tells KVM of VFIO: the groups, and which table of the host follows
+ * What KVM learns from QEMU about VFIO: the groups, and which table of the host follows
  * which of the guest's.
  *
  * @module

@@ -20,14 +20,14 @@ export interface ListenerOptions {
   readonly systemMemory: AddressSpace;
   /** @internal */
   readonly quirks?: VfioQuirks;
-  /** Replay a section when the first change of it is heard, instead of at once. */
+  /** Replay a section when its first change is notified, instead of at once. */
   readonly lazyReplay?: boolean;
-  /** Keep what each notifier was told, for a check of coherence. */
-  readonly keepTold?: boolean;
-  /** Hears QEMU's error messages. */
+  /** Keep what each notifier was notified of, for a check of coherence. */
+  readonly keepNotified?: boolean;
+  /** Takes QEMU's error messages. */
   readonly report?: (message: string) => void;
   /**
-   * Hears of a section that cannot be served at run time, where QEMU cannot go
+   * Notified of a section that cannot be served at run time, where QEMU cannot go
    * on. While the device is being plugged,
    * {@link VfioListener.error} is set instead, and the plug fails.
    */
@@ -40,7 +40,7 @@ export interface ListenerOptions {
  *
  * `regionAdd` runs in two cases: the listener is registered, and is shown what
  * exists; and a window appears. Both ask for a replay; the table's own hook
- * knows that a window which was just created has nothing to tell.
+ * knows that a window which was just created has nothing to replay.
  *
  * @public
  */
@@ -83,7 +83,7 @@ export class VfioListener implements MemoryListener {
       quirks: this.#options.quirks ?? COHERENT,
       report: (message) => this.#options.report?.(message),
       lazyReplay: this.#options.lazyReplay ?? false,
-      keepTold: this.#options.keepTold ?? false,
+      keepNotified: this.#options.keepNotified ?? false,
     });
     this.#iommus.push(guestIommu);
     guestIommu.start();

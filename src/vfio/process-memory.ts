@@ -7,7 +7,7 @@ import type { HostProcess } from "./host/host-process.ts";
 
 /** Where QEMU's process has the guest's memory. */
 export const RAM_VADDR: number = 2 ** 44;
-/** Memory of devices lies behind it, each piece on a boundary of its own. */
+/** Memory of devices lies past it, each piece on a boundary of its own. */
 const DEVICE_RAM_VADDR = 2 ** 50;
 const DEVICE_RAM_STEP = 2 ** 40;
 

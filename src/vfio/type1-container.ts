@@ -109,10 +109,10 @@ export class Type1Container implements DmaContainer {
     for (; to < this.#mappings.length && this.#mappings[to]!.iova < end; to++) {
       const mapping = this.#mappings[to]!;
       this.#process.uncharge(Number(mapping.size / this.hostPageSize));
-      const behind = mapping.iova + mapping.size;
+      const past = mapping.iova + mapping.size;
       if (mapping.iova < iova) left.push({ ...mapping, size: iova - mapping.iova });
-      if (behind > end) {
-        left.push({ ...mapping, iova: end, size: behind - end, vaddr: mapping.vaddr + end - mapping.iova });
+      if (past > end) {
+        left.push({ ...mapping, iova: end, size: past - end, vaddr: mapping.vaddr + end - mapping.iova });
       }
     }
     this.#mappings.splice(from, to - from);
@@ -124,7 +124,7 @@ export class Type1Container implements DmaContainer {
     return result;
   }
 
-  /** Index of the first mapping that begins behind an address. */
+  /** Index of the first mapping that begins past an address. */
   #indexBehind(iova: bigint): number {
     let low = 0;
     let high = this.#mappings.length;

@@ -1,5 +1,6 @@
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
-import { type CheckReport, TraceCheck } from "../../src/check/trace-check.ts";
+import type { CheckReport } from "../../src/check/report.ts";
+import { TraceCheck } from "../../src/check/trace-check.ts";
 
 /** Checks a text or the bytes of a trace. */
 export function checkTrace(content: string | Uint8Array, options: Partial<CheckOptions> = {}): CheckReport {

@@ -8,7 +8,7 @@ const LENGTH = 1500;
 /** `first pages target perm step` of each run, as {@link forEachEntryRun} gives them. */
 function runsOf(table: TceTable, first: number, end: number): string[] {
   const runs: string[] = [];
-  forEachEntryRun(table, first, end, (from, pages, hi, lo, perm, step) => {
+  forEachEntryRun(table, first, end, ({ first: from, pages, targetHi: hi, targetLo: lo, perm, step }) => {
     runs.push([from, pages, (BigInt(hi) << 32n) | BigInt(lo), perm, step].join(" "));
   });
   return runs;

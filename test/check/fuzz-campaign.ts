@@ -1,8 +1,9 @@
 import { expect } from "vitest";
 import { IommuError } from "../../src/base/errors.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
+import type { CheckReport } from "../../src/check/report.ts";
 import { checkOpScript } from "../../src/check/script-check.ts";
-import { type CheckReport, TraceCheck } from "../../src/check/trace-check.ts";
+import { TraceCheck } from "../../src/check/trace-check.ts";
 import { corpusNames, readCorpus } from "../helpers/corpus.ts";
 import { Random } from "../helpers/random.ts";
 import { mutate, mutateNumbers } from "./trace-mutations.ts";

@@ -143,7 +143,7 @@ describe("info of a saved machine", () => {
     const used = "spapr_iommu_pci_put liobn=0x80000000 ioba=0x1000 tce=0x2003 ret=0\n";
     const guessed = await cli(["info", "-", "--migration"], used);
     expect(guessed.stderr).toContain(
-      "stdin: warning: left out, because no event tells its length: 0x80000000",
+      "stdin: warning: left out, because no event shows its length: 0x80000000",
     );
     expect(guessed.stdout).toContain("all tables: 0 ");
   });
@@ -287,7 +287,7 @@ describe("check of a trace against a saved machine", () => {
     {
       args: [path.join(TRACES, "dma-ppc64le-linux612-planted.txt.gz"), "--against", SAVED],
       status: 63,
-      reason: /dma events tell of mappings, not of windows/,
+      reason: /dma events show mappings, not windows/,
     },
   ])("is refused: $reason", async ({ args, status, reason }) => {
     const result = await cli(["check", ...args]);

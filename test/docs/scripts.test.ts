@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { KERNEL_HEADER_MEMBERS } from "../../src/formats/kernel-script/parse.ts";
 import type { Members } from "../../src/formats/members.ts";
 import { HEADER_MEMBERS, PHB_MEMBERS, VFIO_USER_MEMBERS } from "../../src/formats/op-script/header.ts";
-import { OPERATION_MEMBERS } from "../../src/formats/op-script/operation.ts";
+import { OPERATION_MEMBERS } from "../../src/formats/op-script/parse-operation.ts";
 
 const TEXT = readFileSync(path.join(import.meta.dirname, "../../docs/scripts.md"), "utf8");
 

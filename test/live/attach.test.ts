@@ -1,6 +1,7 @@
 import { rmSync, truncateSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AttachEnd, type Attached, type AttachOptions, attach } from "../../src/live/attach.ts";
+import { attach } from "../../src/live/attach.ts";
+import type { AttachEnd, Attached, AttachOptions } from "../../src/live/attach-options.ts";
 import type { Guard } from "../../src/live/guard.ts";
 import type { LiveState } from "../../src/live/live-state.ts";
 import type { ChangedSettings } from "../../src/live/settings.ts";
@@ -8,6 +9,8 @@ import { recordedReference, recordedStream } from "../formats/migration/sources.
 import { FakeQemu } from "./fake-qemu.ts";
 
 const STREAM = "virtio-blk-net-iommu-platform-linux612--virtio-ddw-mapped";
+/** Read only: the tests share it. */
+const SAVED = recordedStream(STREAM);
 const put = (ioba: number, tce: number): string =>
   `spapr_iommu_pci_put liobn=0x80000000 ioba=0x${ioba.toString(16)} tce=0x${tce.toString(16)} ret=0\n`;
 
@@ -85,7 +88,7 @@ describe("attach", () => {
   });
 
   it("tells the guard of every change before it is made", async () => {
-    qemu.stream = recordedStream(STREAM);
+    qemu.stream = SAVED;
     const seen: string[] = [];
     qemu.replies.migrate = ((before) => (args) => {
       seen.push(JSON.stringify(journal.at(-1)?.resume));
@@ -105,7 +108,7 @@ describe("attach", () => {
   });
 
   it("begins with the saved state, which is all known", async () => {
-    qemu.stream = recordedStream(STREAM);
+    qemu.stream = SAVED;
     const end = start({ base: true, seconds: 0.2 });
     const { state, reason } = await end;
     expect(reason).toBe("time");
@@ -119,7 +122,7 @@ describe("attach", () => {
   });
 
   it("does not start a guest that stood still before", async () => {
-    qemu.stream = recordedStream(STREAM);
+    qemu.stream = SAVED;
     qemu.status = "paused";
     await start({ base: true, seconds: 0.1 });
     expect(qemu.commands).not.toContain("cont");
@@ -130,7 +133,7 @@ describe("attach", () => {
   it.each([0, 1, 100, 5000, 1_000_000, -100, -1])(
     "says so when QEMU's state ends after %d bytes",
     async (length) => {
-      qemu.stream = recordedStream(STREAM).slice(0, length);
+      qemu.stream = SAVED.slice(0, length);
       await expect(start({ base: true })).rejects.toThrow(/migration stream, byte \d+/);
       asBefore();
     },
@@ -144,7 +147,7 @@ describe("attach", () => {
     );
     expect(qemu.commands).not.toContain("migrate");
     qemu.memoryTree = line("080000ffffffffff");
-    qemu.stream = recordedStream(STREAM);
+    qemu.stream = SAVED;
     await start({ base: true, seconds: 0.05 });
     expect(qemu.commands).toContain("migrate");
     asBefore();
@@ -184,7 +187,7 @@ describe("attach", () => {
   });
 
   it("breaks off at every command without a change that stays", async () => {
-    qemu.stream = recordedStream(STREAM);
+    qemu.stream = SAVED;
     await start({ base: true, seconds: 0.05 });
     const total = qemu.commands.length;
     for (let nth = 1; nth < total; nth += nth < 30 ? 1 : 5) {

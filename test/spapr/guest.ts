@@ -1,5 +1,6 @@
 import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
-import { Machine, type MachineConfig } from "../../src/spapr/machine.ts";
+import { Machine } from "../../src/spapr/machine.ts";
+import type { MachineConfig } from "../../src/spapr/machine-config.ts";
 import type { Hazard, Refusal } from "../../src/spapr/observer.ts";
 import { buidOf, Hcall, RTAS_NAMES } from "../../src/spapr/papr.ts";
 import { formatTraceEvent } from "../../src/spapr/trace-events.ts";

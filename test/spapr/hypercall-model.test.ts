@@ -140,7 +140,7 @@ describe("random hypercalls", () => {
         u64((BigInt(random.below(9)) << model.shift) | BigInt(random.below(4))),
       ]);
     try {
-      for (let step = 0; step < 3000; step++) {
+      for (let step = 0; step < 1200; step++) {
         const liobn = random.pick(liobns);
         const model = models.get(liobn)!;
         const ioba = anyIoba(model);

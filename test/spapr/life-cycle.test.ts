@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { FlatRange } from "../../src/memory/flat-view.ts";
 import { encodeProperty } from "../../src/spapr/device-tree.ts";
 import { DmaWindow } from "../../src/spapr/dma-window.ts";
-import { Machine, type MachineConfig } from "../../src/spapr/machine.ts";
+import { Machine } from "../../src/spapr/machine.ts";
+import type { MachineConfig } from "../../src/spapr/machine-config.ts";
 import { PciDevice } from "../../src/spapr/pci-device.ts";
 import { Guest, HIGH, WIN0, WIN1 } from "./guest.ts";
 

@@ -87,7 +87,7 @@ describe("a table of TCEs", () => {
   });
 
   it.each(WINDOWS)("is the map that the same writes make: $length entries of shift $pageShift", (window) => {
-    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : 1500);
+    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : 600);
   });
 
   it.each(SURROUNDINGS)("is right after all sequences of three operations: $name", (surroundings) => {
@@ -103,7 +103,7 @@ describe("a table of TCEs", () => {
     // What is shared belongs to neither: each must go on as if it were alone.
     const tables = [{ table: new TceTable(shape), model: new ModelTable(length, pageShift), behind: 300 }];
     const snapshots: { view: TceView; model: ModelTable }[] = [];
-    for (let step = 0; step < 12_000; step++) {
+    for (let step = 0; step < 7000; step++) {
       for (const { table, model, behind } of tables) {
         const put = (index: number, value: bigint): void => {
           table.set(index, value);

@@ -101,9 +101,11 @@ describe("a type1 container", () => {
   it("has room for 65535 mappings; a cut that would need one more tells what it lost", () => {
     const { container, map, unmap } = make();
     // Every other page, so that none joins another; the last mapping has three.
+    let refused = 0;
     for (let i = 0; i < TYPE1_MAX_MAPPINGS - 1; i++) {
-      expect(map(BigInt(i) * 2n * PAGE, PAGE, 1, 0n)).toBe(0);
+      if (map(BigInt(i) * 2n * PAGE, PAGE, 1, 0n) !== 0) refused++;
     }
+    expect(refused).toBe(0);
     const far = 1n << 40n;
     expect(map(far, PAGE, 3, 0n)).toBe(0);
     expect(map(1n << 41n, PAGE, 1, 0n)).toBe("ENOSPC");

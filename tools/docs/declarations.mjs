@@ -81,6 +81,14 @@ function namedTypes(node, checker) {
  * the file that declares it; and names of types that signatures have and no entry point exports
  */
 export function publicApi() {
+  known ??= readApi();
+  return known;
+}
+
+/** What the compiled declarations say; it takes seconds to read, and does not change while a process runs. */
+let known;
+
+function readApi() {
   const entries = entryPoints();
   const program = ts.createProgram(
     entries.map(({ file }) => file),

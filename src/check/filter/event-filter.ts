@@ -46,7 +46,7 @@ export function compileFilter(text: string): CompiledFilter {
     expression,
     () => dmaFields(kinds),
   );
-  // Names such as `*` are of both systems: the fields tell which is meant.
+  // Names such as `*` are of both systems: the fields say which is meant.
   if (trace instanceof IommuError && (dma === undefined || dma instanceof IommuError)) throw trace;
   if (dma instanceof IommuError && trace === undefined) throw dma;
   return {

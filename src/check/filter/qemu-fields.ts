@@ -18,7 +18,7 @@ const ALIASES: Readonly<Record<string, ArgumentName>> = {
   addr: "configAddress",
 };
 
-/** What tells an event's kind, with its `pci_` variant. */
+/** What decides an event's kind, with its `pci_` variant. */
 const keyOf = ({ kind, pci }: { readonly kind: number; readonly pci: boolean }): number =>
   kind * 2 + (pci ? 1 : 0);
 

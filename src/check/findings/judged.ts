@@ -36,7 +36,7 @@ export interface Judged {
 export interface NotJudged {
   /** How much of it there is. */
   readonly count: number;
-  /** What it is and why, as words behind the number. */
+  /** What it is and why, as words after the number. */
   readonly reason: string;
 }
 

@@ -18,7 +18,7 @@ export interface FindingKindInfo {
   readonly otherwise?: string;
   /** What is seen in the input. */
   readonly meaning: string;
-  /** Which thresholds decide whether it is told. */
+  /** Which thresholds decide whether it is reported. */
   readonly thresholds: readonly (keyof CheckOptions)[];
   /** What else decides that. */
   readonly limits?: string;
@@ -73,14 +73,14 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "A device accessed a page that no entry maps, and that was not mapped since its window was created or the trace began; or an address outside of the window.",
     thresholds: [],
     advice:
-      "Compare the address with what the driver mapped (`map --at EVENT`): it wrote another address into the device than it got from the DMA API, or the device reads on behind a buffer.",
+      "Compare the address with what the driver mapped (`map --at EVENT`): it wrote another address into the device than it got from the DMA API, or the device reads on past a buffer.",
   },
   "dma-after-unmap": {
     severity: "error",
     meaning:
       "A device accessed a page that had been mapped and was unmapped before. In a recording of Linux: memory is synced after it was unmapped.",
     thresholds: [],
-    limits: "Of all windows together 2^20 past unmaps are remembered; behind older ones it is a `dma-fault`.",
+    limits: "Of all windows together 2^20 past unmaps are remembered; after older ones it is a `dma-fault`.",
     advice:
       "The driver unmaps before the device is done. Look at the unmap that the finding names, and at what the driver waits for before it.",
   },
@@ -128,13 +128,13 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     meaning:
       "A window maps memory directly, page by page, and leaves out memory that is in use: memory that another window of its bridge maps, or all of the guest's memory if its size is given.",
     thresholds: ["ram"],
-    limits: "The first 100 holes of a window are told.",
+    limits: "The first 100 holes of a window are reported.",
     advice:
       "DMA to what is left out goes through the slow window, or fails. It is memory that was plugged later, or lies beyond the window.",
   },
   "beyond-ram": {
     severity: "error",
-    meaning: "An entry maps an address behind the end of the guest's memory.",
+    meaning: "An entry maps an address past the end of the guest's memory.",
     thresholds: ["ram"],
     limits:
       "Nothing is said without the size of memory; the check of an op script takes it from the script, that of a saved machine from its list of memory.",
@@ -152,9 +152,9 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   mismatch: {
     severity: "error",
     otherwise:
-      "a warning where a saved machine contradicts an entry that the trace does not print, but of which others tell",
+      "a warning where a saved machine contradicts an entry that the trace does not print, but which others show",
     meaning:
-      "A recorded answer, or a result in a script, is not what it must be by all that was told before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
+      "A recorded answer, or a result in a script, is not what it must be by all that stands before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
     thresholds: [],
     advice:
       "Make sure that the trace is whole: a lost line can look like this. Then somebody is wrong: the hypervisor, the trace, or spapr-iommu. `exec --explain` and `shrink` make a small script of it for real QEMU.",
@@ -204,7 +204,7 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     otherwise: "an error for a saved machine, which no QEMU loads then",
     meaning: "Something of the input is missing or cannot be read: its end, or lines in the middle.",
     thresholds: [],
-    limits: "What the missing part may explain is not told.",
-    advice: "Record again, with a larger buffer or fewer events. Findings behind a gap can be incomplete.",
+    limits: "What the missing part may explain is not reported.",
+    advice: "Record again, with a larger buffer or fewer events. Findings after a gap can be incomplete.",
   },
 };

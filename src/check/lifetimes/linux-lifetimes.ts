@@ -37,7 +37,7 @@ export interface DmaMapping extends DmaCall {
   readonly number: number;
 }
 
-/** Hears of mappings as they begin and end. */
+/** Notified of mappings as they begin and end. */
 export interface DmaLifetimeSink {
   /** @param event the map; the object is used again */
   begin(mapping: DmaMapping, event: LinuxDmaEvent): void;

@@ -1,7 +1,7 @@
 import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
-import { CallRange, isStore, storedPages } from "../rebuild/call-range.ts";
+import { CallRange, isStore, ListTce, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { Owners } from "./owners.ts";
@@ -47,7 +47,7 @@ export interface Mapping {
   /** Index of its first entry in the window. */
   readonly first: number;
   readonly pages: number;
-  /** TCE of the first page; undefined when the trace does not tell it. */
+  /** TCE of the first page; undefined when the trace does not say it. */
   readonly tce: bigint | undefined;
   readonly perm: number;
   /** Does every page map the same target, as `stuff` makes it? Otherwise consecutive ones. */
@@ -59,16 +59,16 @@ export interface Mapping {
   left: number;
 }
 
-/** Hears of mappings as they begin and end. */
+/** Notified of mappings as they begin and end. */
 export interface LifetimeSink {
   begin(mapping: Mapping): void;
   /**
    * The pages `[first, first + pages)` of a mapping (counted from the
    * window's first entry) ended; `mapping.left` no longer counts them.
    *
-   * @param moment undefined for what is alive at the end of the trace
+   * @param stamp undefined for what is alive at the end of the trace
    */
-  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void;
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, stamp: EventStamp | undefined): void;
 }
 
 /**
@@ -83,6 +83,7 @@ export class LifetimeTracker {
   readonly #sink: LifetimeSink;
   readonly #windows = new Map<number, OwnedWindow>();
   readonly #range = new CallRange();
+  readonly #listTce = new ListTce();
   #mappings = 0;
   #lastKind = PUT;
   #silentClears = 0;
@@ -134,11 +135,11 @@ export class LifetimeTracker {
     const pages = storedPages(event, window.entries - first);
     // Of a window whose end is not known, an address may lie outside of what we assume.
     if (pages <= 0 || first + pages > owned.window.entries) return;
-    const moment = stampOf(event);
+    const stamp = stampOf(event);
     const maps = permOf(event.tceLo) !== 0;
-    this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", moment);
+    this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", stamp);
     if (!maps) return;
-    const mapping = this.#mappingOf(event, owned, first, pages, moment);
+    const mapping = this.#mappingOf(event, owned, first, pages, stamp);
     owned.owners.add(mapping);
     this.#sink.begin(mapping);
   }
@@ -154,14 +155,14 @@ export class LifetimeTracker {
     // Of a list the last TCE is printed, or that of the entry after the end of the window.
     const isList = event.kind === INDIRECT;
     const back = !isList ? 0 : event.failed ? pages : pages - 1;
-    const lo = event.tceLo - page.bytesLo(back);
-    const hi = event.tceHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
+    const tce = this.#listTce;
+    const exists = tce.read(event, back, page);
     return {
       number: this.#mappings++,
       window,
       first,
       pages,
-      tce: hi < 0 ? undefined : toBig(hi, lo),
+      tce: exists ? toBig(tce.hi, tce.lo) : undefined,
       perm: permOf(event.tceLo),
       constant: event.kind === STUFF,
       inferred: back > 0,
@@ -175,10 +176,10 @@ export class LifetimeTracker {
     first: number,
     pages: number,
     fate: Fate,
-    moment: EventStamp | undefined,
+    stamp: EventStamp | undefined,
   ): void {
     owned.owners.take(first, pages, (mapping, from, count) => {
-      this.#sink.end(mapping, from, count, fate, moment);
+      this.#sink.end(mapping, from, count, fate, stamp);
     });
   }
 
@@ -193,16 +194,16 @@ export class LifetimeTracker {
   }
 
   /** Ends what was mapped in windows that are there no longer, or are others by now. */
-  #dropGone(moment: EventStamp | undefined): void {
+  #dropGone(stamp: EventStamp | undefined): void {
     for (const [liobn, { rebuilt }] of [...this.#windows]) {
-      if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", moment);
+      if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", stamp);
     }
   }
 
-  #dropWindow(liobn: number, fate: Fate, moment: EventStamp | undefined): void {
+  #dropWindow(liobn: number, fate: Fate, stamp: EventStamp | undefined): void {
     const owned = this.#windows.get(liobn);
     if (owned === undefined) return;
-    this.#endRange(owned, 0, owned.window.entries, fate, moment);
+    this.#endRange(owned, 0, owned.window.entries, fate, stamp);
     this.#windows.delete(liobn);
   }
 }

@@ -73,7 +73,7 @@ export class MappingRows implements LifetimeSink {
 
   begin(): void {}
 
-  end(mapping: Mapping, first: number, pages: number, fate: Fate, moment: EventStamp | undefined): void {
+  end(mapping: Mapping, first: number, pages: number, fate: Fate, stamp: EventStamp | undefined): void {
     const rows = this.#rows;
     const { window, made } = mapping;
     rows.setInteger(MAPPING, mapping.number);
@@ -94,22 +94,22 @@ export class MappingRows implements LifetimeSink {
     if (!Number.isNaN(made.thread)) rows.setInteger(MAP_THREAD, made.thread);
     rows.setText(FATE, fate);
     rows.setBoolean(LEAKED, LEAKING.includes(fate));
-    if (moment !== undefined) this.#setEnd(made, moment);
+    if (stamp !== undefined) this.#setEnd(made, stamp);
     rows.endRow();
   }
 
-  #setEnd(made: EventStamp, moment: EventStamp): void {
+  #setEnd(made: EventStamp, stamp: EventStamp): void {
     const rows = this.#rows;
-    rows.setText(END_BY, eventWord(moment.kind));
-    rows.setInteger(END_EVENT, moment.event);
-    rows.setInteger(END_POSITION, moment.position);
-    rows.setTime(END_TIME, moment.seconds, moment.nanoseconds);
-    if (!Number.isNaN(moment.thread)) rows.setInteger(END_THREAD, moment.thread);
-    const seconds = moment.seconds - made.seconds;
+    rows.setText(END_BY, eventWord(stamp.kind));
+    rows.setInteger(END_EVENT, stamp.event);
+    rows.setInteger(END_POSITION, stamp.position);
+    rows.setTime(END_TIME, stamp.seconds, stamp.nanoseconds);
+    if (!Number.isNaN(stamp.thread)) rows.setInteger(END_THREAD, stamp.thread);
+    const seconds = stamp.seconds - made.seconds;
     if (Number.isNaN(seconds)) return;
     rows.setInteger(
       LIFETIME,
-      BigInt(seconds) * 1_000_000_000n + BigInt(moment.nanoseconds - made.nanoseconds),
+      BigInt(seconds) * 1_000_000_000n + BigInt(stamp.nanoseconds - made.nanoseconds),
     );
   }
 }

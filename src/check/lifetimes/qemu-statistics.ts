@@ -101,7 +101,7 @@ export class TraceStatistics implements RebuildObserver {
       collector.mapped(first, count);
       return;
     }
-    forEachEntryRun(rebuilt.window.table, first, first + count, (from, pages) => {
+    forEachEntryRun(rebuilt.window.table, first, first + count, ({ first: from, pages }) => {
       collector.pagesUnmapped += pages;
       rebuilt.history.forEachRun(from, from + pages, (_from, length, place) => {
         collector.lifetimes.add(event.number - place.event, length);

@@ -19,7 +19,7 @@ interface WindowTracks {
   readonly mappedBytes: number;
   readonly calls: RateCounter;
   readonly translations: RateCounter;
-  /** Bytes that are mapped by mappings the trace tells of. */
+  /** Bytes that are mapped by mappings the trace shows. */
   bytes: bigint;
 }
 
@@ -46,7 +46,7 @@ export class Timeline {
     this.#perfetto = new PerfettoWriter(write);
     this.#tracker = new LifetimeTracker({
       begin: (mapping) => this.#begin(mapping),
-      end: (mapping, _first, pages, fate, moment) => this.#end(mapping, pages, fate, moment),
+      end: (mapping, _first, pages, fate, stamp) => this.#end(mapping, pages, fate, stamp),
     });
   }
 
@@ -88,8 +88,8 @@ export class Timeline {
     this.#addPages(tracks, window, mapping.pages);
   }
 
-  #end(mapping: Mapping, pages: number, fate: Fate, moment: EventStamp | undefined): void {
-    if (moment === undefined) return;
+  #end(mapping: Mapping, pages: number, fate: Fate, stamp: EventStamp | undefined): void {
+    if (stamp === undefined) return;
     const tracks = this.#tracksOf(mapping.window);
     this.#addPages(tracks, mapping.window, -pages);
     if (mapping.left > 0) return;
@@ -98,8 +98,8 @@ export class Timeline {
     tracks.lanes.give(lane);
     this.#perfetto.endSlice(lane, this.#now, [
       ["fate", "text", fate],
-      ["end event", "integer", moment.event],
-      ["end position", "integer", moment.position],
+      ["end event", "integer", stamp.event],
+      ["end position", "integer", stamp.position],
     ]);
   }
 

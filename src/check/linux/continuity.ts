@@ -4,7 +4,7 @@ import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 export class Continuity {
   /** How often times go back. */
   backwards = 0;
-  /** The one CPU of all events so far; -1 before the first one that tells it, NaN if there are several. */
+  /** The one CPU of all events so far; -1 before the first one that names it, NaN if there are several. */
   cpu: number = -1;
   #seconds = Number.NaN;
   #nanoseconds = 0;

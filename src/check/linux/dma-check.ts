@@ -1,9 +1,9 @@
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
-import type { FindingLog } from "../findings/finding.ts";
 import { type Judged, judgedWindows, type NotJudged, thatOccur } from "../findings/judged.ts";
 import type { FindingKind } from "../findings/kinds.ts";
+import type { FindingLog } from "../findings/log.ts";
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
 import { findDmaLeaks } from "./leaks.ts";
@@ -18,11 +18,11 @@ import { checkUnmap } from "./unmap-check.ts";
 /** Findings that one event proves, and not a pair of them. */
 const PROVED_ALONE: readonly FindingKind[] = ["window-full"];
 
-/** What the text tells of the machine that it was recorded on. */
+/** What the text says of the machine that it was recorded on. */
 export interface RecordedPart {
-  /** CPUs of the machine; 0 if nothing tells. */
+  /** CPUs of the machine; 0 if nothing says. */
   readonly cpus: number;
-  /** Entries that the buffer had, of all CPUs; 0 if nothing tells. */
+  /** Entries that the buffer had, of all CPUs; 0 if nothing says. */
   readonly entries: number;
   /** Lines of entries that there are in the text. */
   readonly lines: number;
@@ -147,7 +147,7 @@ export class DmaCheck {
       {
         count: this.#continuity.backwards,
         reason:
-          "places where times go back (several recordings, or CPUs, one behind the other): nothing is paired across them",
+          "places where times go back (several recordings, or CPUs, one after the other): nothing is paired across them",
       },
       {
         count: this.#withheld,
@@ -158,7 +158,7 @@ export class DmaCheck {
 
   /**
    * Is this the text of one of several CPUs? It is if the buffer had entries of which the text has no line; where
-   * nothing tells of the buffer, also if things are unmapped that nobody mapped.
+   * nothing says anything of the buffer, also if things are unmapped that nobody mapped.
    */
   #isOneCpu({ cpus, entries, lines }: RecordedPart): boolean {
     if (cpus === 1 || !(this.#continuity.cpu >= 0)) return false;

@@ -2,13 +2,15 @@ import { toBig } from "../../base/u64.ts";
 import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type Finding, type FindingLog, placeText } from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { placeText } from "../findings/place.ts";
 import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings } from "./mappings.ts";
 
 /** Callers that are remembered. */
 const MAX_CALLERS = 65_536;
-/** Events before and after an error that are its caller's, where a recording does not tell who runs. */
+/** Events before and after an error that are its caller's, where a recording does not say who runs. */
 const CALLER_BEFORE = 16;
 const CALLER_AFTER = 8;
 /** A driver that went gave back its rings and most of its buffers: what may be left, at most. */

@@ -1,6 +1,7 @@
 import { ATTRIBUTE_BITS, type LinuxDmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_RESOURCE, SINGLE } from "../../formats/trace/dma-kinds.ts";
-import { type Finding, placeText } from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import { type DmaReport, placeOfDma } from "./report.ts";
 
@@ -22,7 +23,13 @@ export class MapCheck {
     const other = mappings.addWritable(mapping);
     if (other === undefined) return;
     const text = `the device can write the same memory through two mappings, of ${placeText(other)} and ${placeText(mapping)}`;
-    this.#report.add(event, "double-map", mapping, [other], text, other);
+    this.#report.add(event, {
+      kind: "double-map",
+      mapping,
+      causes: [other],
+      message: text,
+      stillMapped: other,
+    });
   }
 
   /** A device's own registers cannot always be mapped; for memory it means that no address is left. */

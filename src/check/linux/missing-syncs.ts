@@ -8,7 +8,8 @@ import {
   TO_DEVICE,
 } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
-import { type FindingLog, type Place, placeText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { type Place, placeText } from "../findings/place.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
@@ -23,7 +24,7 @@ const OWNER_NAMES = ["CPU", "device"] as const;
 interface SyncState {
   readonly done: [forCpu: boolean, forDevice: boolean];
   readonly bytes: SyncedBytes;
-  /** It was seen that a sync is missing, before more syncs for this side: they tell of the same one. */
+  /** It was seen that a sync is missing, before more syncs for this side: they show the same one. */
   suspected: Side | undefined;
 }
 
@@ -177,7 +178,7 @@ export class MissingSyncs {
     }
     if (pieces.length === 0) return;
     const { place } = latestOf(pieces);
-    const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU behind that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
+    const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU after that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
     this.#suspect(habit, mapping, event, text, [place]);
   }
 

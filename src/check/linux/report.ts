@@ -1,8 +1,9 @@
 import { toBig } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
-import { FindingLog, type NewFinding, type Place, placeText } from "../findings/finding.ts";
 import type { FindingKind } from "../findings/kinds.ts";
+import { FindingLog, type NewFinding } from "../findings/log.ts";
+import { type Place, placeText } from "../findings/place.ts";
 import { GuiltyCallers } from "./leaks.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { PastUnmap } from "./past-unmaps.ts";
@@ -22,6 +23,18 @@ interface HeldFinding {
   readonly stillMapped: LiveMapping | undefined;
 }
 
+/** An error that one event shows. */
+interface ShownError {
+  readonly kind: FindingKind;
+  /** What it is about, if that is known. */
+  readonly mapping?: LiveMapping;
+  /** Places before the event that prove it. */
+  readonly causes: readonly Place[];
+  readonly message: string;
+  /** A mapping that should have been undone before the event. */
+  readonly stillMapped?: LiveMapping;
+}
+
 /**
  * What is wrong in a recording of Linux. Findings are kept back until no lost
  * events can stand after them that would explain them.
@@ -37,21 +50,8 @@ export class DmaReport {
     this.names = names;
   }
 
-  /**
-   * An error that an event shows.
-   *
-   * @param mapping what it is about, if that is known
-   * @param causes places before the event that prove it
-   * @param stillMapped a mapping that should have been undone before the event
-   */
-  add(
-    event: LinuxDmaEvent,
-    kind: FindingKind,
-    mapping: LiveMapping | undefined,
-    causes: readonly Place[],
-    message: string,
-    stillMapped?: LiveMapping,
-  ): void {
+  /** An error that an event shows. */
+  add(event: LinuxDmaEvent, { kind, mapping, causes, message, stillMapped }: ShownError): void {
     this.guilty.add(event);
     this.#hold(
       event,

@@ -1,7 +1,7 @@
 import { TWO32 } from "../../base/u64.ts";
 import { BIDIRECTIONAL, DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { LIST, SINGLE } from "../../formats/trace/dma-kinds.ts";
-import { placeText } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
@@ -13,18 +13,18 @@ export function checkSync(event: LinuxDmaEvent, { mappings, syncs }: LinuxDevice
   if (mapping === undefined) {
     const past = mappings.pastUnmap(event);
     if (past === undefined) return;
-    const text = `${size} bytes are synced behind their unmap by ${placeText(past)}`;
-    report.add(event, "dma-after-unmap", undefined, [past], text);
+    const text = `${size} bytes are synced after their unmap by ${placeText(past)}`;
+    report.add(event, { kind: "dma-after-unmap", causes: [past], message: text });
     return;
   }
   const offset = (dmaHi - mapping.dmaHi) * TWO32 + (dmaLo - mapping.dmaLo);
   if (offset + size > mapping.size && mapping.family === SINGLE) {
     const text = `${size} bytes from ${offset} on are synced, ${mapping.size} were mapped by ${placeText(mapping)}`;
-    report.add(event, "size-mismatch", mapping, [mapping], text);
+    report.add(event, { kind: "size-mismatch", mapping, causes: [mapping], message: text });
   }
   if (!goesAlong(mapping, event)) {
     const text = `mapped ${DIRECTION_NAMES[mapping.direction]} by ${placeText(mapping)}, synced ${DIRECTION_NAMES[event.direction]}`;
-    report.add(event, "direction-mismatch", mapping, [mapping], text);
+    report.add(event, { kind: "direction-mismatch", mapping, causes: [mapping], message: text });
   }
   syncs.synced(event, mapping, offset, size);
 }

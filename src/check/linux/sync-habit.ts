@@ -1,10 +1,10 @@
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 
 /** Suspects of a kind that are kept: with more than these it is how the driver works. */
 const MAX_SUSPECTS = 1024;
 
-/** Something that looks forgotten, until the rest of the recording tells. */
+/** Something that looks forgotten, until the rest of the recording shows. */
 export interface Suspect {
   readonly mapping: LiveMapping;
   readonly places: readonly Place[];

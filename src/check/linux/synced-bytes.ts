@@ -1,4 +1,4 @@
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 
 /** Who may touch a buffer. */
 export type Side = typeof FOR_CPU | typeof FOR_DEVICE;

@@ -1,6 +1,6 @@
 import { DIRECTION_NAMES, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
-import { placeText } from "../findings/finding.ts";
+import { placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import { FAMILY_NAMES, isAt, type LiveMapping } from "./live-mapping.ts";
 import type { DmaReport } from "./report.ts";
@@ -22,7 +22,7 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
   const { family } = DMA_KINDS[event.kind]!;
   if (family !== LIST && !isAt(mapping, event)) {
     const text = `${event.size} bytes are unmapped in the middle of the mapping of ${mapping.size} bytes made by ${placeText(mapping)}`;
-    report.add(event, "size-mismatch", mapping, [mapping], text);
+    report.add(event, { kind: "size-mismatch", mapping, causes: [mapping], message: text });
     syncs.forget(mapping);
   } else {
     compare(event, mapping, report);
@@ -38,7 +38,7 @@ function compare(event: LinuxDmaEvent, mapping: LiveMapping, report: DmaReport):
   const made = placeText(mapping);
   const [map, unmap] = [DMA_KINDS[mapping.kind]!, DMA_KINDS[event.kind]!];
   const say = (kind: "mismatch" | "size-mismatch" | "direction-mismatch", text: string): void =>
-    report.add(event, kind, mapping, [mapping], text);
+    report.add(event, { kind, mapping, causes: [mapping], message: text });
   if (map.family !== unmap.family) {
     say(
       "mismatch",

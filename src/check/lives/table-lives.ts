@@ -19,6 +19,8 @@ export interface SpaceTable {
   readonly identity: unknown;
 }
 
+type Pages = Pick<Owned, "first" | "pages">;
+
 /** A mapping in a table. */
 interface TableMapping extends Owned {
   readonly life: Life;
@@ -53,9 +55,9 @@ export class TableLives {
   }
 
   #drop(key: string, call: LifeCall): void {
-    const { table, owners } = this.#followed.get(key)!;
+    const followed = this.#followed.get(key)!;
     this.#followed.delete(key);
-    this.#take(table, owners, 0, table.view.length, "window-gone", call);
+    this.#take(followed, { first: 0, pages: followed.table.view.length }, "window-gone", call);
   }
 
   #compare(key: string, table: SpaceTable, call: LifeCall): void {
@@ -66,13 +68,13 @@ export class TableLives {
       followed = { table: empty, owners: new Owners(length) };
       this.#followed.set(key, followed);
     }
-    const { owners, table: before } = followed;
+    const { table: before } = followed;
     followed.table = table;
     if (before.view.root === table.view.root) return;
     const made: TableMapping[] = [];
     diff(before.view, table.view, (first, pages, _wasHi, _wasLo, _wasStep, hi, lo, step) => {
       const isMapped = permOf(lo) !== 0;
-      this.#take(table, owners, first, pages, isMapped ? "replaced" : "unmapped", call);
+      this.#take(followed, { first, pages }, isMapped ? "replaced" : "unmapped", call);
       if (!isMapped) return;
       const last = made.at(-1);
       const mapping = this.#mappingOf(table, { first, pages }, toBig(hi, lo), step, call);
@@ -82,19 +84,12 @@ export class TableLives {
     });
     for (const mapping of made) {
       const numbered = { ...mapping, life: { ...mapping.life, number: this.#lives++ } };
-      owners.add(numbered);
+      followed.owners.add(numbered);
       this.#sink.begin(numbered.life);
     }
   }
 
-  #take(
-    table: SpaceTable,
-    owners: Owners<TableMapping>,
-    first: number,
-    pages: number,
-    fate: string,
-    call: LifeCall,
-  ): void {
+  #take({ table, owners }: Followed, { first, pages }: Pages, fate: string, call: LifeCall): void {
     owners.take(first, pages, ({ life }, from, count) => {
       const gone = rangeOf(table, from, count);
       this.#sink.end(life, gone, fate, call);
@@ -103,7 +98,7 @@ export class TableLives {
 
   #mappingOf(
     table: SpaceTable,
-    { first, pages }: Pick<TableMapping, "first" | "pages">,
+    { first, pages }: Pages,
     tce: bigint,
     step: number,
     made: LifeCall,

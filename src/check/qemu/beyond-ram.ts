@@ -1,6 +1,8 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { INDIRECT, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
-import { type Finding, type FindingLog, pagesText, placeOf } from "../findings/finding.ts";
+import { type Finding, pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { placeOf } from "../findings/place.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Finds entries that map what is no memory of the guest. Calls for pages one after another are one finding. */

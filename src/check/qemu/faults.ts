@@ -1,14 +1,9 @@
 import { hex, toBig } from "../../base/u64.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
-import {
-  type Finding,
-  type FindingLog,
-  type NewFinding,
-  type Place,
-  placeOf,
-  placeText,
-} from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingLog, NewFinding } from "../findings/log.ts";
+import { type Place, placeOf, placeText } from "../findings/place.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Finds DMA without a mapping, and names the unmap that took it away. */

@@ -2,7 +2,9 @@ import { type Permission, permText } from "../../base/permission.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type Finding, type FindingLog, type Place, pagesText, placeText } from "../findings/finding.ts";
+import { type Finding, pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { type Place, placeText } from "../findings/place.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { isDirectMap } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
@@ -80,7 +82,7 @@ export class LeakFindings {
   removing(rebuilt: RebuiltWindow, place: Place): void {
     if (isDirectMap(rebuilt)) return;
     for (let perm = 1; perm < 4; perm++) {
-      this.#tell(rebuilt, perm, survivorsOf(rebuilt, perm), [place], (made) => {
+      this.#report(rebuilt, perm, survivorsOf(rebuilt, perm), [place], (made) => {
         return `mapped by ${made}, still there when the window was removed by ${placeText(place)}`;
       });
     }
@@ -104,14 +106,14 @@ export class LeakFindings {
       }
       const pages = leaked.reduce((sum, survivor) => sum + survivor.pages, 0);
       if (pages > pool) continue;
-      this.#tell(rebuilt, perm, leaked, [], (text) => {
+      this.#report(rebuilt, perm, leaked, [], (text) => {
         return `mapped by ${text} and alive at the end, while ${made.madeSince(leaked[0]!.place.event)} pages of its kind were mapped later and nearly all of them are gone`;
       });
     }
   }
 
   /** One finding for the survivors of a kind that lie side by side. */
-  #tell(
+  #report(
     rebuilt: RebuiltWindow,
     perm: number,
     survivors: readonly Survivor[],
@@ -137,11 +139,11 @@ export class LeakFindings {
   }
 }
 
-/** What a trace tells to be alive with a permission, and who made it. */
+/** What a trace shows to be alive with a permission, and who made it. */
 function survivorsOf(rebuilt: RebuiltWindow, perm: number): Survivor[] {
   const { window, history } = rebuilt;
   const survivors: Survivor[] = [];
-  forEachEntryRun(window.table, 0, window.entries, (from, length, _hi, _lo, has) => {
+  forEachEntryRun(window.table, 0, window.entries, ({ first: from, pages: length, perm: has }) => {
     if (has !== perm) return;
     history.forEachRun(from, from + length, (first, pages, place) => survivors.push({ first, pages, place }));
   });

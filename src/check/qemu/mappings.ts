@@ -3,14 +3,9 @@ import { hex, toBig } from "../../base/u64.ts";
 import { PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { CheckOptions } from "../check-options.ts";
-import {
-  type Finding,
-  type FindingLog,
-  type NewFinding,
-  type Place,
-  placeOf,
-  placeText,
-} from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingLog, NewFinding } from "../findings/log.ts";
+import { type Place, placeOf, placeText } from "../findings/place.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { UnmapSweeps } from "./unmap-sweeps.ts";
@@ -104,8 +99,12 @@ export class MappingFindings {
 
   /** What was never mapped is cleared at the start of a driver. */
   #unmapped(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    const now = placeOf(event);
     this.#sweeps.unmapped(rebuilt, first, count, true);
+    // Nearly always this is one entry that no event has changed: nothing is walked, and nothing is allocated.
+    if (count > 1 || rebuilt.history.eventAt(first) >= 0) this.#holdUnmapped(event, rebuilt, first, count);
+  }
+
+  #holdUnmapped(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     rebuilt.history.forEachRun(first, first + count, (from, pages, before) => {
       if (!rebuilt.isKnown(from, pages)) return;
       this.#sweeps.hold({
@@ -113,7 +112,7 @@ export class MappingFindings {
         liobn: rebuilt.window.liobn,
         ioba: rebuilt.iobaOf(from),
         pages,
-        places: [before, now],
+        places: [before, placeOf(event)],
         message: `an unmap of what was unmapped already, by ${placeText(before)}`,
       });
     });
@@ -125,7 +124,7 @@ export class MappingFindings {
     const gapTo = (to: number): void => {
       if (to > at) this.#unmapped(event, rebuilt, at, to - at);
     };
-    forEachEntryRun(rebuilt.window.table, first, end, (from, pages) => {
+    forEachEntryRun(rebuilt.window.table, first, end, ({ first: from, pages }) => {
       gapTo(from);
       this.#sweeps.unmapped(rebuilt, from, pages, false);
       at = from + pages;

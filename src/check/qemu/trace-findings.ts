@@ -4,7 +4,9 @@ import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type CheckOptions, MAX_PAST_UNMAPS } from "../check-options.ts";
-import { type Finding, FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import type { Finding } from "../findings/finding.ts";
+import { FindingLog } from "../findings/log.ts";
+import { type Place, placeOf } from "../findings/place.ts";
 import { askedPages } from "../rebuild/call-range.ts";
 import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
@@ -122,7 +124,7 @@ export class TraceFindings implements RebuildObserver {
       ioba: toBig(event.iobaHi, event.iobaLo),
       pages: 1,
       places: [placeOf(event)],
-      message: `recorded "${text}" (${expected}), but by all that the trace told before it is ${actual}`,
+      message: `recorded "${text}" (${expected}), but by all that the trace shows before it is ${actual}`,
     });
   }
 

@@ -1,11 +1,11 @@
-import type { FindingLog, NewFinding } from "../findings/finding.ts";
+import type { FindingLog, NewFinding } from "../findings/log.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Findings that are held until the end of a sweep is seen; a longer one is no mistake anyway. */
 const MAX_HELD = 1000;
 
 /**
- * Tells mistaken unmaps from the clearing of tables: VFIO and Linux clear every
+ * Distinguishes mistaken unmaps from the clearing of tables: VFIO and Linux clear every
  * entry of a window, one after another, whether it is mapped or not (LINUX-CLEAR-1). So what is
  * found is held back until unmaps stop to follow one another.
  */
@@ -47,7 +47,7 @@ export class UnmapSweeps {
   /** The row ended. */
   flush(): void {
     if (this.#empty < this.#sweep) for (const finding of this.#held) this.#log.add(finding);
-    this.#held = [];
+    if (this.#held.length > 0) this.#held = [];
     this.#empty = 0;
     this.#window = undefined;
   }

@@ -1,6 +1,7 @@
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type FindingLog, placeOf } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import { placeOf } from "../findings/place.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { findFull } from "../windows/full.ts";
 import { findOverlaps } from "../windows/overlaps.ts";

@@ -5,14 +5,14 @@ import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts"
 import { PHB_DEFAULTS } from "../../spapr/phb.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type Place, placeOf } from "../findings/finding.ts";
+import { type Place, placeOf } from "../findings/place.ts";
 import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { Verdicts } from "./verdicts.ts";
 
-/** Entries that a window is given whose end a trace does not tell. */
+/** Entries that a window is given whose end a trace does not show. */
 const ASSUMED_ENTRIES = 2 ** 31;
 /** Printed by a translation outside of the table. */
 export const NO_MASK = 0xffff_ffff;
@@ -78,7 +78,7 @@ export class WindowAdoption {
   called(event: QemuTraceEvent): RebuiltWindow | undefined {
     const { liobn } = event;
     if (!isPciLiobn(liobn)) return this.vio(event, Certainty.UNKNOWN);
-    // A default window is likely. Others tell their page size with the first translation.
+    // A default window is likely. Others show their page size with the first translation.
     if ((liobn & 0xff) !== 0 || event.iobaHi !== 0) return undefined;
     return this.#default(liobn);
   }

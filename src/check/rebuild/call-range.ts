@@ -1,5 +1,6 @@
 import type { PageStep } from "../../base/page-step.ts";
 import { INDIRECT, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
 
 /** Does an event report a call that stores entries? */
 export const isStore = ({ kind }: QemuTraceEvent): boolean =>
@@ -12,7 +13,7 @@ export const askedPages = (event: QemuTraceEvent): number =>
 /**
  * Which pages a call stores ({@link isStore}), by what a trace prints of it. One object is filled anew for each call.
  *
- * A successful stuff prints the address after its last page. A refused one prints where it stopped: nothing tells
+ * A successful stuff prints the address after its last page. A refused one prints where it stopped: nothing says
  * where it began, nor then what it stored. A list prints its last TCE; one that was refused at the end of the window
  * prints the entry that did not fit, after all those that did.
  */
@@ -28,6 +29,28 @@ export class CallRange {
     const lo = event.iobaLo - page.bytesLo(event.pagesLo);
     this.startHi = (event.iobaHi - page.bytesHi(event.pagesLo) - (lo < 0 ? 1 : 0)) >>> 0;
     this.startLo = lo >>> 0;
+  }
+}
+
+/**
+ * The TCE of an entry of a list, of which a trace prints the last one: the others are inferred to map the pages before
+ * it, or to be the same where it maps nothing. One object is filled anew for each entry.
+ */
+export class ListTce {
+  hi = 0;
+  lo = 0;
+
+  /**
+   * @param back how many entries before the one that is printed
+   * @returns false if there is no such page, as it would begin below 0
+   */
+  read({ tceHi, tceLo }: QemuTraceEvent, back: number, page: PageStep): boolean {
+    const pages = permOf(tceLo) === 0 ? 0 : back;
+    const lo = tceLo - page.bytesLo(pages);
+    const hi = tceHi - page.bytesHi(pages) - (lo < 0 ? 1 : 0);
+    this.hi = hi >>> 0;
+    this.lo = lo >>> 0;
+    return hi >= 0;
   }
 }
 

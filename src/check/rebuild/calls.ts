@@ -7,7 +7,7 @@ import { Hcall, MAX_LIST_ENTRIES } from "../../spapr/papr.ts";
 import { HcallRegisters } from "../../spapr/registers.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { WindowAdoption } from "./adoption.ts";
-import { askedPages, CallRange, storedPages } from "./call-range.ts";
+import { askedPages, CallRange, ListTce, storedPages } from "./call-range.ts";
 import type { RebuildObserver } from "./observer.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
@@ -25,6 +25,7 @@ export class RebuiltCalls {
   readonly #verdicts: Verdicts;
   readonly #observer: RebuildObserver | null;
   readonly #range = new CallRange();
+  readonly #listTce = new ListTce();
   /** Why the engine refused the last call. */
   #refusal: Refusal | undefined;
   readonly #registers = new HcallRegisters();
@@ -58,7 +59,7 @@ export class RebuiltCalls {
     this.#observer?.changed(event, rebuilt);
   }
 
-  /** Books and tells that a successful call is going to store entries. */
+  /** Books and reports that a successful call is going to store entries. */
   #changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     if (event.failed || first + count > rebuilt.window.entries) return;
     const table = rebuilt.window.table!;
@@ -115,8 +116,8 @@ export class RebuiltCalls {
       this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
       return;
     }
-    const behind = Math.min(event.pagesLo - 1, window.entries);
-    rebuilt.mark(window.entries - behind, behind, Certainty.UNKNOWN);
+    const filled = Math.min(event.pagesLo - 1, window.entries);
+    rebuilt.mark(window.entries - filled, filled, Certainty.UNKNOWN);
     this.#verdicts.skip();
   }
 
@@ -134,7 +135,7 @@ export class RebuiltCalls {
       this.#verdicts.mismatch(event, `a list of at most ${MAX_LIST_ENTRIES} entries`, `${count} entries`);
       return;
     }
-    const linear = this.#inferList(window, count, event.tceHi, event.tceLo);
+    const linear = this.#inferList(window, count, event);
     this.#machine.ram.write(LIST_ADDRESS, this.#list.subarray(0, count * 8));
     this.#changing(event, rebuilt, index, stored);
     const status = this.#callList(event, count);
@@ -151,18 +152,13 @@ export class RebuiltCalls {
    *
    * @returns false if there is no such run, because it would begin below 0
    */
-  #inferList(window: DmaWindow, count: number, lastHi: number, lastLo: number): boolean {
-    const { page } = window;
-    const mapped = permOf(lastLo) !== 0;
-    const spanHi = page.bytesHi(count - 1);
-    const spanLo = page.bytesLo(count - 1);
-    const fits = !mapped || lastHi > spanHi || (lastHi === spanHi && lastLo >= spanLo);
+  #inferList({ page }: DmaWindow, count: number, event: QemuTraceEvent): boolean {
+    const tce = this.#listTce;
+    let fits = true;
     for (let i = 0; i < count; i++) {
-      const back = mapped ? count - 1 - i : 0;
-      const lo = lastLo - page.bytesLo(back);
-      const hi = lastHi - page.bytesHi(back) - (lo < 0 ? 1 : 0);
-      this.#listView.setUint32(i * 8, hi);
-      this.#listView.setUint32(i * 8 + 4, lo);
+      if (!tce.read(event, count - 1 - i, page)) fits = false;
+      this.#listView.setUint32(i * 8, tce.hi);
+      this.#listView.setUint32(i * 8 + 4, tce.lo);
     }
     return fits;
   }

@@ -2,7 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 
 /** Event numbers that a history can hold. */
 const MAX_EVENTS = TWO32 - 2;
@@ -12,7 +12,7 @@ export const POSITION_SPAN: number = 2 ** 30;
 
 /**
  * Positions of events in their file, from what is left of them in a history:
- * positions only grow, so that the low part of one and the event's number tell
+ * positions only grow, so that the low part of one and the event's number say
  * the whole.
  */
 export class PositionScale {

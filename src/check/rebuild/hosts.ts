@@ -7,7 +7,7 @@ import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
 const ANY_PAGE_SIZE = 0xffff_ffff_ffff_ffffn;
 const MAX_VIO = 64;
 
-/** The bridges and VIO devices of a traced machine, plugged when the trace first tells of them. */
+/** The bridges and VIO devices of a traced machine, plugged when they first occur in the trace. */
 export class WindowHosts {
   readonly #machine: Machine;
 
@@ -20,7 +20,7 @@ export class WindowHosts {
     return this.#machine.phbs.find((phb) => phb.index === index);
   }
 
-  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  /** Makes a bridge known before its first event: a trace does not say what its default window is like. */
   plug(config: PhbConfig): void {
     this.#machine.plugPhb(config).windows[0]!.disable();
   }

@@ -2,7 +2,7 @@ import { hex, log2Of, toBig } from "../../base/u64.ts";
 import { DDW_CREATE, DDW_RESET, POST_LOAD, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { buidOf, isPciLiobn, MAX_PHB_INDEX, phbOfLiobn, RtasToken } from "../../spapr/papr.ts";
-import { type Place, placeOf } from "../findings/finding.ts";
+import { type Place, placeOf } from "../findings/place.ts";
 import type { WindowAdoption } from "./adoption.ts";
 import type { WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
@@ -17,7 +17,7 @@ export class WindowLifecycle {
   readonly #hosts: WindowHosts;
   readonly #adoption: WindowAdoption;
   readonly #verdicts: Verdicts;
-  /** LIOBN of a new_table whose meaning the next event tells; -1 if there is none. */
+  /** LIOBN of a new_table whose meaning the next event decides; -1 if there is none. */
   #pendingTable = -1;
   #pendingPlace: Place = { event: 0, line: 0 };
 
@@ -29,7 +29,7 @@ export class WindowLifecycle {
     this.#verdicts = verdicts;
   }
 
-  /** Is there a new_table whose meaning the next event tells? */
+  /** Is there a new_table whose meaning the next event decides? */
   get pending(): boolean {
     return this.#pendingTable >= 0;
   }
@@ -42,7 +42,7 @@ export class WindowLifecycle {
 
   /**
    * A table was allocated. For a VIO device, and for a bridge that is new, that
-   * says it all; otherwise the next event tells what happened.
+   * says it all; otherwise the next event shows what happened.
    */
   newTable(event: QemuTraceEvent): void {
     const { liobn } = event;
@@ -138,7 +138,7 @@ export class WindowLifecycle {
     if (status === 0 && gotLiobn === liobn && toBig(hi!, lo!) === start) {
       this.#verdicts.counts.statuses++;
     } else {
-      // The bridge has other addresses than QEMU's defaults, or windows that the trace did not tell of.
+      // The bridge has other addresses than QEMU's defaults, or windows that the trace did not show.
       for (const other of phb.windows) if (other.liobn === gotLiobn && gotLiobn !== liobn) other.disable();
       window.disable();
       window.enable(pageShift, start, 2 ** (windowShift - pageShift));

@@ -1,7 +1,7 @@
 import type { Permission } from "../../base/permission.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Refusal } from "../../spapr/observer.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { Mismatch } from "./verdicts.ts";
 

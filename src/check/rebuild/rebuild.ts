@@ -90,7 +90,7 @@ export class Rebuild {
     this.#adoption.load(liobn, pageShift, busOffset, table);
   }
 
-  /** Tells of a bridge before its first event: a trace does not say what its default window is like. */
+  /** Makes a bridge known before its first event: a trace does not say what its default window is like. */
   knowBridge(config: PhbConfig): void {
     this.#hosts.plug(config);
   }

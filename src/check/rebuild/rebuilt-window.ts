@@ -4,7 +4,7 @@ import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import { EntryHistory, type PositionScale } from "./entry-history.ts";
 
 /** Pages that are looked at one by one: a network driver's unmaps have 1 to 16, and a closure costs more. */
@@ -54,12 +54,12 @@ export interface EntryClasses {
 }
 
 /**
- * A DMA window that a trace tells of, with a second table that says how sure we
+ * A DMA window that a trace shows, with a second table that says how sure we
  * are of each entry. That one is sparse, too: an unknown window is one run.
  */
 export class RebuiltWindow {
   readonly window: DmaWindow;
-  /** The trace did not tell the geometry: QEMU's defaults are assumed, and an end that is far enough. */
+  /** The trace did not say the geometry: QEMU's defaults are assumed, and an end that is far enough. */
   assumed: boolean;
   /** Where the trace says that it came; undefined if it was there before. */
   readonly createdAt: Place | undefined;

@@ -1,6 +1,6 @@
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import { PositionScale } from "./entry-history.ts";
 import type { RebuildObserver, Removal } from "./observer.ts";
 import { RebuiltWindow } from "./rebuilt-window.ts";

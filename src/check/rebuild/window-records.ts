@@ -1,11 +1,11 @@
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 import type { RebuiltWindow } from "./rebuilt-window.ts";
 
 /** Windows that went of which is kept what they were. */
 const MAX_GONE = 10_000;
 
 /**
- * What a trace tells of one window: as it was when it went, or as it is.
+ * What a trace shows of one window: as it was when it went, or as it is.
  *
  * @public
  */

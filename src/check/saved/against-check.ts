@@ -3,9 +3,11 @@ import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { PRE_SAVE, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { FindingLog, type Place, placeOf } from "../findings/finding.ts";
+import { FindingLog } from "../findings/log.ts";
+import { type Place, placeOf } from "../findings/place.ts";
+import { type CheckReport, checkReportToJson } from "../report.ts";
 import { type Moment, MomentCursor } from "../state/moment.ts";
-import { type CheckReport, checkReportToJson, TraceCheck } from "../trace-check.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
 
@@ -19,7 +21,7 @@ export interface AgainstReport {
   readonly file: string;
   /** The event before which they were compared; undefined for the end of the trace. */
   readonly before: Place | undefined;
-  /** How often the machine was saved by what the trace tells. */
+  /** How often the machine was saved by what the trace shows. */
   readonly saves: number;
   readonly windows: readonly WindowAgreement[];
 }
@@ -94,7 +96,7 @@ export class AgainstCheck {
   end(): AgainstCheckReport {
     const report = this.#check.end();
     if (report.format === "linux-dma") {
-      throw new IommuError("UNSUPPORTED", `${this.#file}: dma events tell of mappings, not of windows`);
+      throw new IommuError("UNSUPPORTED", `${this.#file}: dma events show mappings, not windows`);
     }
     this.#cursor.checkInside();
     if (!this.#done) this.#compare(undefined);

@@ -3,8 +3,9 @@ import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import { type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
 import type { Severity } from "../findings/kinds.ts";
+import type { Place } from "../findings/place.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Differing stretches of one window that are reported each by itself; further ones are reported together. */
@@ -26,9 +27,9 @@ export interface WindowAgreement {
   confirmed: number;
   /** Zero in both. */
   empty: number;
-  /** The trace does not tell. */
+  /** The trace does not say. */
   unknown: number;
-  /** The trace tells otherwise. */
+  /** The trace says otherwise. */
   differing: number;
   /** Concluded from the last entry of a list, and wrong: the list was not linear, or the saved machine is another one. */
   contradicted: number;
@@ -57,7 +58,7 @@ export type MismatchSink = (
   message: string,
 ) => void;
 
-/** Where a trace tells that a window came. */
+/** Where a trace shows that a window came. */
 export const placesOf = ({ createdAt }: RebuiltWindow): Place[] =>
   createdAt === undefined ? [] : [createdAt];
 
@@ -82,7 +83,7 @@ export class EntryComparison {
     this.#mismatch = mismatch;
   }
 
-  /** Counts all entries, and tells of those that differ. */
+  /** Counts all entries, and reports those that differ. */
   compare(): void {
     const agreement = this.#agreement;
     const rebuilt = this.#rebuilt;
@@ -119,10 +120,10 @@ export class EntryComparison {
     }
     const { agreed, confirmed, unknown, differing, contradicted } = agreement;
     agreement.empty = agreement.entries - agreed - confirmed - unknown - differing - contradicted;
-    const behind = countKnown(window.table!, rebuilt.certainties()) - countKnown(ours, certainties);
-    if (behind > 0) {
-      const message = `the trace maps ${pagesText(behind)} behind the end that the window has in the saved machine`;
-      this.#mismatch("error", placesOf(rebuilt), rebuilt.iobaOf(length), behind, message);
+    const past = countKnown(window.table!, rebuilt.certainties()) - countKnown(ours, certainties);
+    if (past > 0) {
+      const message = `the trace maps ${pagesText(past)} past the end that the window has in the saved machine`;
+      this.#mismatch("error", placesOf(rebuilt), rebuilt.iobaOf(length), past, message);
     }
   }
 

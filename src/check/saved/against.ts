@@ -1,7 +1,9 @@
 import { hex } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
-import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import type { Place } from "../findings/place.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { EntryComparison, NO_AGREEMENT, placesOf, type WindowAgreement } from "./against-entries.ts";
@@ -31,7 +33,7 @@ function findMissing(rebuild: Rebuild, saved: readonly SavedWindow[], log: Findi
     log.add({
       kind: "mismatch",
       places: placesOf(rebuilt),
-      message: "the window is there by all that the trace tells, and the saved machine does not have it",
+      message: "the window is there by all that the trace shows, and the saved machine does not have it",
     });
   }
 }
@@ -72,7 +74,7 @@ class WindowComparison {
       return;
     }
     this.#agreement.differing = entries;
-    const also = `the trace tells of its bridge from the start on (LIOBN ${hex(sibling.window.liobn)})`;
+    const also = `the trace shows its bridge from the start on (LIOBN ${hex(sibling.window.liobn)})`;
     this.#mismatch(
       "error",
       placesOf(sibling),
@@ -98,7 +100,7 @@ class WindowComparison {
     if (rebuilt.assumed) return;
     const { entries } = rebuilt.window;
     const message =
-      "the window is there by all that the trace tells, and the saved machine says that it is not";
+      "the window is there by all that the trace shows, and the saved machine says that it is not";
     this.#mismatch("error", placesOf(rebuilt), undefined, entries, message);
   }
 

@@ -1,13 +1,15 @@
 import { pageStep } from "../../base/page-step.ts";
-import { hex, toBig } from "../../base/u64.ts";
+import { hex } from "../../base/u64.ts";
 import type { RamBlock } from "../../formats/migration/ram.ts";
 import type { SectionInfo } from "../../formats/migration/section.ts";
 import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
 import { judgedWindows } from "../findings/judged.ts";
-import type { CheckReport } from "../trace-check.ts";
+import { FindingLog } from "../findings/log.ts";
+import type { Place } from "../findings/place.ts";
+import type { CheckReport } from "../report.ts";
 import { findHoles } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { findFull } from "../windows/full.ts";
@@ -125,7 +127,7 @@ function findContradictions(
   }
 }
 
-/** How far main memory reaches, and where all memory ends; undefined for what the stream does not tell. */
+/** How far main memory reaches, and where all memory ends; undefined for what the stream does not say. */
 function memoryOf(
   blocks: readonly RamBlock[],
   { ram }: CheckOptions,
@@ -145,8 +147,7 @@ function findBeyond({ window, createdAt }: StaticWindow, end: bigint, log: Findi
   let beyond = 0;
   let firstIndex = 0;
   let firstTarget = 0n;
-  forEachEntryRun(window.table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
-    const target = toBig(hi, lo);
+  forEachEntryRun(window.table, 0, window.entries, ({ first, pages, target, step }) => {
     // Pages of the run that end within memory.
     const within = target >= end ? 0n : (end - target) >> shift;
     const inside = step === 0 && within > 0n ? BigInt(pages) : within;

@@ -28,7 +28,7 @@ function contradictionsOfAny({ entries, geometry }: SavedWindow): string[] {
   if (pageShift < DEFAULT_PAGE_SHIFT)
     found.push(`it has pages of ${formatSize(2 ** pageShift)}, less than 4 KiB`);
   if (busOffset + (BigInt(entries) << BigInt(pageShift)) > TWO64)
-    found.push(`it begins at ${hex64(busOffset)} and ends behind the last address of the bus`);
+    found.push(`it begins at ${hex64(busOffset)} and ends past the last address of the bus`);
   return found;
 }
 

@@ -15,7 +15,7 @@ import {
 } from "../../formats/trace/trace-event.ts";
 import { isPciLiobn, MAX_LIST_ENTRIES, phbOfLiobn } from "../../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
-import { askedPages, CallRange } from "../rebuild/call-range.ts";
+import { askedPages, CallRange, ListTce } from "../rebuild/call-range.ts";
 import { CREATE, createCall } from "./header.ts";
 import type { Operation, Target } from "./target.ts";
 
@@ -151,11 +151,11 @@ export class ShrinkHistory {
 
   /** A list prints its last entry; the others are what they would be if it were linear. */
   #listOf(event: QemuTraceEvent, ioba: bigint, result: Operation): Operation {
-    const last = toBig(event.tceHi, event.tceLo);
-    const step = 1n << BigInt(this.#target.pageShift);
-    const list = Array.from({ length: Math.min(askedPages(event), MAX_LIST_ENTRIES) }, (_entry, i) =>
-      hex(BigInt.asUintN(64, last - (last & 3n ? step * BigInt(event.lastLo - i) : 0n))),
-    );
+    const tce = new ListTce();
+    const list = Array.from({ length: Math.min(askedPages(event), MAX_LIST_ENTRIES) }, (_entry, i) => {
+      tce.read(event, event.lastLo - i, this.#page);
+      return hex(toBig(tce.hi, tce.lo));
+    });
     const op = "h_put_tce_indirect";
     return { op, liobn: hex(event.liobn), ioba: hex(ioba), listAddr: LIST_ADDRESS, list, result };
   }

@@ -62,15 +62,15 @@ export class ShrinkState {
     const { first, end, pageShift, busOffset } = this.#target;
     const shift = BigInt(pageShift);
     const page = Number((first - busOffset) >> shift);
-    const behind = Number((end - busOffset) >> shift);
+    const past = Number((end - busOffset) >> shift);
     const { table, entries } = direct.window;
     let last = -1;
-    forEachEntryRun(table, 0, Math.min(page, entries), (from, pages) => {
+    forEachEntryRun(table, 0, Math.min(page, entries), ({ first: from, pages }) => {
       last = from + pages - 1;
     });
     if (last >= 0) yield putOf(direct, last);
     let next = -1;
-    forEachEntryRun(table, Math.min(behind, entries), entries, (from) => {
+    forEachEntryRun(table, Math.min(past, entries), entries, ({ first: from }) => {
       if (next < 0) next = from;
     });
     if (next >= 0) yield putOf(direct, next);
@@ -86,7 +86,7 @@ export class ShrinkState {
 function* fill(rebuilt: RebuiltWindow): Generator<Operation> {
   const { table, entries, liobn } = rebuilt.window;
   const stretches: { first: number; end: number }[] = [];
-  forEachEntryRun(table, 0, entries, (first, pages) => {
+  forEachEntryRun(table, 0, entries, ({ first, pages }) => {
     const last = stretches.at(-1);
     if (last?.end === first) last.end += pages;
     else if (stretches.length <= MAX_OPERATIONS) stretches.push({ first, end: first + pages });
@@ -107,8 +107,7 @@ function mapsOf(rebuilt: RebuiltWindow, start: bigint, end: bigint): readonly Op
   const { table, entries, pageShift } = rebuilt.window;
   const size = 1n << BigInt(pageShift);
   const puts: Operation[] = [];
-  forEachEntryRun(table, 0, entries, (from, pages, hi, lo, _perm, step) => {
-    const target = toBig(hi, lo);
+  forEachEntryRun(table, 0, entries, ({ first: from, pages, target, step }) => {
     const last = target + BigInt(step * (pages - 1)) * size;
     if (target >= end || last + size <= start) return;
     // The first page of the run that reaches into the memory.

@@ -117,10 +117,10 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
       return;
     }
     const certainty = sure === Certainty.INFERRED ? "inferred" : "known";
-    forEachEntryRun(table, start, start + count, (first, pages, hi, lo, perm, step) => {
+    forEachEntryRun(table, start, start + count, ({ first, pages, target, perm, step }) => {
       visit({
         ioba: iobaOf(first),
-        target: toBig(hi, lo),
+        target,
         pages,
         perm: permText(perm),
         certainty,

@@ -6,9 +6,10 @@ import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigrationAsFar } from "../../formats/migration/reader.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
+import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
-import { type CheckReport, TraceCheck } from "../trace-check.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
 
@@ -26,7 +27,7 @@ export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, 
 
 /**
  * Checks a trace of QEMU (log or simple), text of Linux' `dma:*` events, an op script, or a saved machine (migration
- * stream): rebuilds what it tells of, verifies every recorded answer, and says what is wrong, where and since when.
+ * stream): rebuilds what it reports, verifies every recorded answer, and says what is wrong, where and since when.
  * What is missing of a trace is a finding (`truncated`).
  *
  * @param input its text or its bytes, packed by gzip or not; see {@link InputData}

@@ -1,7 +1,7 @@
 import { hex } from "../../base/u64.ts";
 import type { Finding } from "../findings/finding.ts";
 import { FINDING_KINDS, type FindingKind } from "../findings/kinds.ts";
-import type { CheckReport } from "../trace-check.ts";
+import type { CheckReport } from "../report.ts";
 
 /** Lines that one result names, the first of them as its place. */
 const MAX_PLACES = 20;

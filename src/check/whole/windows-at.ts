@@ -52,7 +52,7 @@ export async function windowsAtMoments(
 ): Promise<WindowState[][]> {
   const states = await statesAtMoments(input, moments, options);
   if (states.some(({ format }) => format === "linux-dma" || format === "kernel-script")) {
-    const what = "the recording tells of mappings, not of windows";
+    const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${nameOf(options)}: ${what}`);
   }
   return states.map(({ windows }) => [...windows]);

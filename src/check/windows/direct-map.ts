@@ -1,6 +1,7 @@
 import { toBig } from "../../base/u64.ts";
 import type { CheckOptions } from "../check-options.ts";
-import { type FindingLog, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
 import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";
 
@@ -16,7 +17,7 @@ export function isDirectMap({ window }: StaticWindow): boolean {
   const { table, page } = window;
   if (table === null || table.validCount === 0) return false;
   let direct = 0;
-  forEachEntryRun(table, 0, window.entries, (first, pages, hi, lo, _perm, step) => {
+  forEachEntryRun(table, 0, window.entries, ({ first, pages, targetHi: hi, targetLo: lo, step }) => {
     if (step === 0) {
       // Of pages that map one target, one may lie at its address.
       const at = Number(toBig(hi, lo) >> BigInt(page.shift));
@@ -38,8 +39,7 @@ export function findHoles(windows: readonly StaticWindow[], options: CheckOption
     for (const other of windows) {
       if (other === direct || other.window.owner !== direct.window.owner) continue;
       const shift = BigInt(other.window.pageShift);
-      forEachEntryRun(other.window.table, 0, other.window.entries, (_first, pages, hi, lo, _perm, step) => {
-        const start = toBig(hi, lo);
+      forEachEntryRun(other.window.table, 0, other.window.entries, ({ pages, target: start, step }) => {
         holes.cover(start, start + (BigInt(step === 0 ? 1 : pages) << shift));
       });
     }
@@ -68,7 +68,7 @@ class HoleFinder {
     }
     const stop = Math.min(last, window.entries);
     let at = first;
-    forEachEntryRun(window.table, first, stop, (from, pages) => {
+    forEachEntryRun(window.table, first, stop, ({ first: from, pages }) => {
       if (from > at) this.#hole(at, from - at);
       at = from + pages;
     });

@@ -1,25 +1,26 @@
 import type { PageStep } from "../../base/page-step.ts";
 import type { Permission } from "../../base/permission.ts";
+import { toBig } from "../../base/u64.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 
-/**
- * Receives a run of valid entries with one permission.
- *
- * @param first number of the first entry
- * @param pages number of entries
- * @param targetHi page address of the first target, high half
- * @param targetLo page address of the first target, low half
- * @param step 1: consecutive pages map consecutive targets; 0: two or more pages map one and the same
- */
-export type EntryRunVisitor = (
-  first: number,
-  pages: number,
-  targetHi: number,
-  targetLo: number,
-  perm: Permission,
-  step: number,
-) => void;
+/** A run of valid entries with one permission. One object is filled anew for each run of a walk. */
+export class EntryRun {
+  /** Number of the first entry, and of entries. */
+  first = 0;
+  pages = 0;
+  /** Page address of the first target, in halves. */
+  targetHi = 0;
+  targetLo = 0;
+  perm: Permission = 0;
+  /** 1: consecutive pages map consecutive targets; 0: two or more pages map one and the same. */
+  step = 1;
+
+  /** Page address of the first target. */
+  get target(): bigint {
+    return toBig(this.targetHi, this.targetLo);
+  }
+}
 
 /**
  * Calls `visit` for each run of valid entries in `[first, end)`, in order. A run
@@ -31,14 +32,12 @@ export function forEachEntryRun(
   table: TceView | null,
   first: number,
   end: number,
-  visit: EntryRunVisitor,
+  visit: (run: EntryRun) => void,
 ): void {
   if (table === null) return;
-  const { page } = table;
-  const joiner = new Joiner(page, visit);
+  const joiner = new Joiner(table.page, visit);
   table.forEachStoredRun(first, end, (from, count, hi, lo, step) => {
-    const perm = permOf(lo);
-    if (perm !== 0) joiner.add(from, count, (hi & page.maskHi) >>> 0, (lo & page.maskLo) >>> 0, perm, step);
+    joiner.add(from, count, hi, lo, step);
   });
   joiner.finish();
 }
@@ -46,58 +45,70 @@ export function forEachEntryRun(
 /** Joins the pieces in which a table stores its runs. */
 class Joiner {
   readonly #page: PageStep;
-  readonly #visit: EntryRunVisitor;
-  #first = 0;
-  #pages = 0;
-  #hi = 0;
-  #lo = 0;
-  #perm: Permission = 0;
-  #step = 1;
+  readonly #visit: (run: EntryRun) => void;
+  /** What is joined so far; no pages: nothing. */
+  readonly #run = new EntryRun();
 
-  constructor(page: PageStep, visit: EntryRunVisitor) {
+  constructor(page: PageStep, visit: (run: EntryRun) => void) {
     this.#page = page;
     this.#visit = visit;
   }
 
-  add(first: number, pages: number, hi: number, lo: number, perm: Permission, step: number): void {
-    const joined = this.#stepTo(first, hi, lo, perm);
+  /** Takes the next piece: its entries begin with a value and grow by a page size each, or not at all. */
+  add(first: number, pages: number, hi: number, lo: number, step: number): void {
+    if (permOf(lo) === 0) return;
+    const joined = this.#stepTo(first, hi, lo);
     if (joined === undefined) {
       this.finish();
-      this.#start(first, pages, hi, lo, perm, step);
+      this.#start(first, pages, hi, lo, step);
       return;
     }
-    this.#step = joined;
+    this.#run.step = joined;
     // The first entry goes on in the run; the others do if they go on in the same way.
     if (pages === 1 || step === joined) {
-      this.#pages += pages;
+      this.#run.pages += pages;
       return;
     }
-    this.#pages++;
+    this.#run.pages++;
     this.finish();
-    this.#start(first + 1, pages - 1, this.#page.addHi(hi, lo, step), this.#page.addLo(lo, step), perm, step);
+    this.#start(first + 1, pages - 1, this.#page.addHi(hi, lo, step), this.#page.addLo(lo, step), step);
   }
 
   /** The step by which an entry goes on in the run, undefined if it does not. */
-  #stepTo(first: number, hi: number, lo: number, perm: Permission): number | undefined {
-    const pages = this.#pages;
-    if (pages === 0 || first !== this.#first + pages || perm !== this.#perm) return undefined;
-    const mayBe = (step: number): boolean => pages === 1 || this.#step === step;
-    if (mayBe(0) && hi === this.#hi && lo === this.#lo) return 0;
-    return mayBe(1) && this.#page.follows(this.#hi, this.#lo, pages, hi, lo) ? 1 : undefined;
+  #stepTo(first: number, hi: number, lo: number): number | undefined {
+    const run = this.#run;
+    const { pages } = run;
+    if (pages === 0 || first !== run.first + pages || permOf(lo) !== run.perm) return undefined;
+    const targetHi = this.#pageHi(hi);
+    const targetLo = this.#pageLo(lo);
+    const mayBe = (step: number): boolean => pages === 1 || run.step === step;
+    if (mayBe(0) && targetHi === run.targetHi && targetLo === run.targetLo) return 0;
+    return mayBe(1) && this.#page.follows(run.targetHi, run.targetLo, pages, targetHi, targetLo)
+      ? 1
+      : undefined;
   }
 
-  #start(first: number, pages: number, hi: number, lo: number, perm: Permission, step: number): void {
-    this.#first = first;
-    this.#pages = pages;
-    this.#hi = hi;
-    this.#lo = lo;
-    this.#perm = perm;
-    this.#step = pages === 1 ? 1 : step;
+  #start(first: number, pages: number, hi: number, lo: number, step: number): void {
+    const run = this.#run;
+    run.first = first;
+    run.pages = pages;
+    run.targetHi = this.#pageHi(hi);
+    run.targetLo = this.#pageLo(lo);
+    run.perm = permOf(lo);
+    run.step = pages === 1 ? 1 : step;
+  }
+
+  #pageHi(hi: number): number {
+    return (hi & this.#page.maskHi) >>> 0;
+  }
+
+  #pageLo(lo: number): number {
+    return (lo & this.#page.maskLo) >>> 0;
   }
 
   /** Passes on the last run. */
   finish(): void {
-    if (this.#pages > 0) this.#visit(this.#first, this.#pages, this.#hi, this.#lo, this.#perm, this.#step);
-    this.#pages = 0;
+    if (this.#run.pages > 0) this.#visit(this.#run);
+    this.#run.pages = 0;
   }
 }

@@ -1,5 +1,7 @@
 import type { CheckOptions } from "../check-options.ts";
-import { type FindingLog, type Place, pagesText } from "../findings/finding.ts";
+import { pagesText } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
+import type { Place } from "../findings/place.ts";
 import { isDirectMap } from "./direct-map.ts";
 import { forEachEntryRun } from "./entry-runs.ts";
 import type { StaticWindow } from "./static-window.ts";
@@ -34,7 +36,7 @@ export function findFull(
 function largestGap({ window }: StaticWindow): number {
   let largest = 0;
   let at = 0;
-  forEachEntryRun(window.table, 0, window.entries, (first, pages) => {
+  forEachEntryRun(window.table, 0, window.entries, ({ first, pages }) => {
     largest = Math.max(largest, first - at);
     at = first + pages;
   });

@@ -1,6 +1,6 @@
 import { type AddressRange, overlaps } from "../../base/range.ts";
 import { hex64, U64_MAX } from "../../base/u64.ts";
-import type { FindingLog } from "../findings/finding.ts";
+import type { FindingLog } from "../findings/log.ts";
 import type { StaticWindow } from "./static-window.ts";
 
 /** Finds windows of the same bridge that share bus addresses with a window. */

@@ -1,13 +1,13 @@
 import type { PageStep } from "../../base/page-step.ts";
 import type { TceView } from "../../tce/tce-view.ts";
-import type { Place } from "../findings/finding.ts";
+import type { Place } from "../findings/place.ts";
 
 /** A window as it is at one moment: what can be found in it without a history. */
 export interface StaticWindow {
   readonly window: WindowShape;
   /** The geometry is a guess. */
   readonly assumed: boolean;
-  /** Where the file tells of the window. */
+  /** Where the file has the window. */
   readonly createdAt: Place | undefined;
   /** Are all of these entries known? */
   isKnown(first: number, count: number): boolean;

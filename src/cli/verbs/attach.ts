@@ -2,7 +2,8 @@ import Table from "cli-table3";
 import colors from "picocolors";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/verdicts.ts";
-import { type AttachEnd, type Attached, attach as attachTo } from "../../live/attach.ts";
+import { attach as attachTo } from "../../live/attach.ts";
+import type { AttachEnd, Attached } from "../../live/attach-options.ts";
 import { startGuard } from "../../live/guard.ts";
 import type { LiveState } from "../../live/live-state.ts";
 import { findProfile } from "../../spapr/profile.ts";
@@ -58,7 +59,7 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
 
 function describeAttached({ qemu, log, base }: Attached): string {
   const first = `QEMU ${qemu}, log ${log}`;
-  if (base === null) return `${first}; no base state: entries are unknown until the trace tells`;
+  if (base === null) return `${first}; no base state: entries are unknown until the trace shows them`;
   const paused = `the guest stood still for ${formatTime(base.pausedSeconds)}`;
   return `${first}; base state of ${formatSize(base.bytes)} with ${base.windows} windows, ${paused}`;
 }

@@ -3,13 +3,13 @@ import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
   type AgainstCheckReport,
   againstReportToJson,
   sumOfAgreements,
 } from "../../check/saved/against-check.ts";
 import type { Moment } from "../../check/state/moment.ts";
-import { type CheckReport, checkReportToJson } from "../../check/trace-check.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
@@ -45,7 +45,7 @@ export interface CheckCommandOptions extends ThresholdOptions {
   readonly at?: Moment;
 }
 
-/** `check FILE...`: rebuilds what the files tell of, verifies it, and prints what is wrong. */
+/** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
   if (options.against !== undefined) return checkPair(paths, options.against, thresholds, options);
@@ -89,7 +89,7 @@ async function checkPair(
   return statusOf([report]);
 }
 
-/** Checks one file: a trace, a saved machine or an op script, which the end of its name tells, too. */
+/** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
 const checkFile = (
   path: string,
   thresholds: CheckOptions,

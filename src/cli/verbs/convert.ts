@@ -121,7 +121,7 @@ function formOf(output: string): Form {
   const endings = [...FORMS.map(([ending]) => ending), ".mig", ".mig.gz"].join(", ");
   throw new IommuError(
     "BAD_ARGUMENT",
-    `${output}: the name tells no form; it ends in ${endings}, or in / for a folder of Parquet files`,
+    `${output}: the name says no form; it ends in ${endings}, or in / for a folder of Parquet files`,
     { output },
   );
 }

@@ -45,7 +45,7 @@ function printResults(recording: Recording, known: KnownDifferences, options: Ex
   print(recording.header(`spapr-iommu ${packageVersion()}`, options.profile));
   for (const line of execute(recording, known, options)) {
     print(line.text);
-    tell(recording.file, line, options);
+    explain(recording.file, line, options);
   }
   return Exit.OK;
 }
@@ -76,7 +76,7 @@ function checkRecording(recording: Recording, known: KnownDifferences, options: 
       mismatches.push({ line, verdict, operation, expected, actual: result });
       if (human && (options.all || mismatches.length === 1)) print(describeMismatch(file, checked));
     }
-    tell(file, checked, options);
+    explain(file, checked, options);
   }
   const report = { file, operations, ...counts, known: knownLines, hazards, mismatches };
   if (human && !options.quiet) print(summary(report));
@@ -91,7 +91,7 @@ const execute = (
   recording.run({ known, profile: options.profile, refusals: options.explain, events: options.trace });
 
 /** What was observed during an operation, on standard error. */
-function tell(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
+function explain(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
   for (const event of events) printError(formatTraceEvent(event));
   for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
   if (options.output === "json" || options.quiet) return;

@@ -39,7 +39,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   const state = await stateOf(path, options.at);
   const states = state.windows;
   if (options.migration && (state.format === "linux-dma" || state.format === "kernel-script")) {
-    const what = "the recording tells of mappings, not of windows";
+    const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${displayName(path)}: ${what}`);
   }
   if (options.migration) return foretell(path, states, options);
@@ -105,7 +105,7 @@ async function foretell(path: string, states: readonly WindowState[], options: I
   const sure = states.filter((state) => !state.assumed);
   const guessed = states.filter((state) => state.assumed).map(({ liobn }) => hex(liobn));
   if (guessed.length > 0) {
-    const what = `left out, because no event tells its length: ${guessed.join(", ")}`;
+    const what = `left out, because no event shows its length: ${guessed.join(", ")}`;
     printWarning(displayName(path), what);
   }
   const forecasts = forecastMigration(

@@ -10,7 +10,7 @@ import { type ByteFile, type ByteStream, type ByteStreamFactory, isOnce } from "
  * | a function that opens a stream | yes |
  * | `ReadableStream`, other iterables and async iterables of bytes | no |
  *
- * What can be read again is read twice where that helps: a saved machine tells at its end how long its sections are.
+ * What can be read again is read twice where that helps: a saved machine says at its end how long its sections are.
  *
  * @public
  */

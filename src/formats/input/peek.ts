@@ -11,7 +11,7 @@ export interface Peeked {
 }
 
 /**
- * Looks at the first bytes of a stream. What keeps it from reading more of them is thrown behind those that were read.
+ * Looks at the first bytes of a stream. What keeps it from reading more of them is thrown after those that were read.
  *
  * @throws what the stream throws, if nothing can be read
  */

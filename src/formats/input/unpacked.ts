@@ -50,7 +50,7 @@ class Feeder {
     this.#packed = packed[Symbol.asyncIterator]();
   }
 
-  /** Runs beside the reader of what is unpacked, who is told of all that goes wrong. */
+  /** Runs beside the reader of what is unpacked, who gets all errors. */
   async feed(writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>): Promise<void> {
     try {
       for (let next = await this.#next(); next.done !== true && !this.isStopped; next = await this.#next()) {

@@ -19,7 +19,7 @@ import {
 const MAX_DEVICES = 8;
 /** Bytes of one arena. */
 const MAX_ARENA: bigint = 1n << 40n;
-/** Bytes of the default window: the kernel tells it in 32 bits. */
+/** Bytes of the default window: the kernel reports it in 32 bits. */
 const MAX_WINDOW: bigint = 1n << 32n;
 
 /** The header of a recording, and the objects in it. */

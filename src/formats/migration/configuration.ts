@@ -27,7 +27,7 @@ export interface Configuration {
   readonly capabilities: readonly string[];
 }
 
-/** Bytes that tell a migration stream. */
+/** Bytes that identify a migration stream. */
 export const MAGIC_BYTES = 4;
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The description at the end of a stream: JSON that lists, for each FULL
  * section in order, its fields and their sizes. It is the only place that
- * tells how long most sections are.
+ * says how long most sections are.
  *
  * @module
  */

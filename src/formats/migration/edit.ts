@@ -80,6 +80,6 @@ function descriptionPatch(
   const bytes = new TextEncoder().encode(descriptionText({ ...json, devices }));
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, bytes.length);
-  // Behind the byte that begins the record: the length, then the text.
+  // After the byte that begins the record: the length, then the text.
   return { offset: offset + 1, length: stream.length - offset - 1, bytes: [length, bytes] };
 }

@@ -6,7 +6,7 @@ import { requireVersion, type SectionHead } from "./section.ts";
 /**
  * The live sections of a stream, which come in parts: guest RAM (`ram`) and
  * the hash table of a guest without radix page tables (`spapr/htab`). Their
- * data tells where it ends.
+ * data says where it ends.
  */
 export class LiveSections {
   /** Names by section id. */

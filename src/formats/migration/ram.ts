@@ -20,7 +20,7 @@ export interface RamBlock {
 }
 
 /**
- * Hears of each page of guest RAM, as often as it was sent.
+ * Notified of each page of guest RAM, as often as it was sent.
  *
  * @public
  */

@@ -57,7 +57,7 @@ const FILE_CHUNK = 512 * 1024;
 /** Does the source give its bytes only once? */
 export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.asyncIterator in source;
 
-/** Can the source be read anywhere? (Having `read` does not tell: Node's streams have it, too.) */
+/** Can the source be read anywhere? (Having `read` does not show it: Node's streams have it, too.) */
 export const isFile = (source: MigrationSource): source is ByteFile =>
   typeof source !== "function" && !isOnce(source);
 

@@ -14,7 +14,7 @@ import type { SectionInfo } from "./section.ts";
 export interface ReadOptions {
   /** Remember where each page of guest RAM lies, so that it can be read later. Default: no. */
   readonly indexRam?: boolean;
-  /** Hears of each page of guest RAM, unless these are remembered. */
+  /** Notified of each page of guest RAM, unless these are remembered. */
   readonly ramSink?: RamSink;
   /** Most pages of guest RAM to remember. Default: 2^22. */
   readonly ramPageLimit?: number;

@@ -27,7 +27,7 @@ export class TableReader {
   #guessed = false;
   /** Offset in the stream of the first entry. */
   #offset = 0;
-  // The entry before, to tell where a run ends; zero stands for "none".
+  // The entry before, to know where a run ends; zero stands for "none".
   #index = 0;
   #hi = 0;
   #lo = 0;

@@ -24,14 +24,20 @@ export function u64(
   throw line.error(key, `"${name}" is ${show(value)}: expected a 64-bit value such as "0x80000000"`);
 }
 
+/** A value that is not the member itself, but lies in it. */
+interface Field {
+  readonly value: unknown;
+  /** What a message calls it. */
+  readonly name: string;
+}
+
 /** A whole number within limits. */
 export function whole(
   line: JsonLine,
   key: string,
   min: number,
   max: number,
-  value: unknown = line.value[key],
-  name: string = key,
+  { value, name }: Field = { value: line.value[key], name: key },
 ): number {
   const number = typeof value === "string" && /^0[xX][0-9a-fA-F]{1,13}$/.test(value) ? Number(value) : value;
   if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;

@@ -1,5 +1,6 @@
 import { hex } from "../../base/u64.ts";
-import { Machine, type MachineConfig } from "../../spapr/machine.ts";
+import { Machine } from "../../spapr/machine.ts";
+import type { MachineConfig } from "../../spapr/machine-config.ts";
 import { buidOf, MAX_PHB_INDEX, pciLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS, type PhbConfig } from "../../spapr/phb.ts";
 import { findProfile, type Profile, recordedProfile } from "../../spapr/profile.ts";
@@ -23,7 +24,7 @@ export const PHB_MEMBERS: Members = {
   of: "a host bridge",
   read: ["index", "buid", "liobns", "ddw", "pgsz", "dmaWinAddr", "dmaWinSize", "dma64WinAddr"],
 };
-/** That it is there tells that devices are plugged. */
+/** Its presence means that devices are plugged. */
 export const VFIO_USER_MEMBERS: Members = {
   of: "vfioUser",
   read: [],
@@ -31,7 +32,7 @@ export const VFIO_USER_MEMBERS: Members = {
 };
 
 /**
- * The machine that a header tells of.
+ * The machine that a header describes.
  *
  * @throws IommuError BAD_FILE with file, line, column and value of the first mistake
  */
@@ -93,7 +94,7 @@ function parsePhb(line: JsonLine, value: unknown): PhbConfig {
   if (phb.index === undefined) throw line.error("phbs", 'a host bridge must have an "index"');
   const field = (key: string): { [key: string]: bigint } | undefined =>
     phb[key] === undefined ? undefined : { [key]: u64(line, "phbs", phb[key], key) };
-  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, phb.index, "index");
+  const index = whole(line, "phbs", 0, MAX_PHB_INDEX, { value: phb.index, name: "index" });
   const { ddw } = phb;
   if (ddw !== undefined && typeof ddw !== "boolean")
     throw line.error("phbs", `"ddw" is ${show(ddw)}: expected true or false`);
@@ -135,7 +136,7 @@ function parseVio(line: JsonLine, value: unknown): VioConfig {
 /**
  * The header of a script with every default filled in, as recordings have it.
  *
- * @param line the header as it was read, and `config` the machine it tells of
+ * @param line the header as it was read, and `config` the machine it describes
  * @param engine who the results are from
  */
 export function completeHeader(

@@ -1,8 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
-import type { MachineConfig } from "../../spapr/machine.ts";
+import type { MachineConfig } from "../../spapr/machine-config.ts";
 import { type JsonLine, parseJsonLines } from "../json-lines.ts";
 import { parseHeader } from "./header.ts";
-import { type Operation, parseOperation } from "./operation.ts";
+import type { Operation } from "./operation.ts";
+import { parseOperation } from "./parse-operation.ts";
 
 /**
  * An operation and the line it comes from; `line.value` has the recorded result and all other fields.

@@ -47,7 +47,6 @@ const ZERO = 0x30;
 const COLON = 0x3a;
 const EQUALS = 0x3d;
 const OPEN_BRACKET = 0x5b;
-const LETTER_X = 0x78;
 const BAR = 0x7c;
 
 const DIRECTIONS = new WordSet(DIRECTION_NAMES);
@@ -181,7 +180,7 @@ export class DmaArguments {
         event.physLo = numbers.lo;
         return end;
       case KEY_SIZE:
-        end = this.#number(bytes, at);
+        end = this.#numbers.number(bytes, at);
         event.size = numbers.hi * TWO32 + numbers.lo;
         return end;
       case KEY_DIRECTION:
@@ -215,18 +214,18 @@ export class DmaArguments {
         return after;
       }
       case KEY_ENTRIES: {
-        const after = this.#total(bytes, at);
+        const after = this.#numbers.total(bytes, at);
         event.totalEntries = this.#numbers.lo;
         return after;
       }
       case KEY_RANGES: {
-        const after = this.#total(bytes, at);
+        const after = this.#numbers.total(bytes, at);
         event.totalRanges = this.#numbers.lo;
         return after;
       }
       case KEY_TRUNCATED: {
         // A field that is 0 is written as `(0)`.
-        const after = this.#number(bytes, bytes[at] === OPEN_PARENTHESIS ? at + 1 : at);
+        const after = this.#numbers.number(bytes, bytes[at] === OPEN_PARENTHESIS ? at + 1 : at);
         event.truncated = this.#numbers.lo !== 0;
         return after >= 0 && bytes[after] === CLOSE_PARENTHESIS ? after + 1 : after;
       }
@@ -236,19 +235,7 @@ export class DmaArguments {
   }
 
   #address(bytes: Uint8Array, at: number): number {
-    return this.#decimal ? this.#number(bytes, at) : this.#numbers.address(bytes, at);
-  }
-
-  /** `1536` or `0x600`. */
-  #number(bytes: Uint8Array, at: number): number {
-    const hex = bytes[at] === ZERO && bytes[at + 1] === LETTER_X;
-    return hex ? this.#numbers.hex(bytes, at + 2) : this.#numbers.decimal(bytes, at);
-  }
-
-  /** `128/200`: so many of a total; or the total alone. */
-  #total(bytes: Uint8Array, at: number): number {
-    const end = this.#number(bytes, at);
-    return end >= 0 && bytes[end] === SLASH ? this.#number(bytes, end + 1) : end;
+    return this.#decimal ? this.#numbers.number(bytes, at) : this.#numbers.address(bytes, at);
   }
 
   #direction(bytes: Uint8Array, at: number): number {
@@ -256,7 +243,7 @@ export class DmaArguments {
     const direction = DIRECTIONS.find(bytes, at, end);
     this.#event.direction = direction;
     if (direction >= 0) return end;
-    const after = this.#number(bytes, at);
+    const after = this.#numbers.number(bytes, at);
     this.#event.direction = this.#numbers.lo;
     return this.#numbers.hi === 0 && this.#numbers.lo < DIRECTION_NAMES.length ? after : -1;
   }
@@ -265,7 +252,7 @@ export class DmaArguments {
   #attributes(bytes: Uint8Array, at: number): number {
     let end = at;
     if (bytes[at] === ZERO || this.#decimal) {
-      end = this.#number(bytes, at);
+      end = this.#numbers.number(bytes, at);
       this.#event.attributes = this.#numbers.lo;
       return end;
     }

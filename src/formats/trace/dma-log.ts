@@ -1,11 +1,10 @@
-import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { BufferNames } from "./buffer-names.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
-import { LinePrefix } from "./line-prefix.ts";
-import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { NumberReader } from "./number-reader.ts";
+import { EventLines } from "./event-lines.ts";
+import { RecordingRemarks } from "./recording-remarks.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
@@ -17,10 +16,7 @@ const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
 const OPEN_PARENTHESIS = 0x28;
-const SLASH = 0x2f;
-const ZERO = 0x30;
 const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
 const NAME_START = "dma_";
@@ -28,15 +24,6 @@ const NAME_SEARCH = new TextSearch(NAME_START);
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
-const CPU_OF_LOST = encode("CPU:");
-const LOST_WORD = encode("LOST ");
-const BUFFER_STARTED = encode("##### CPU ");
-const ENTRIES = encode("# entries-in-buffer/entries-written: ");
-const CPUS = encode("cpus=");
-/** In the head of the kernel's trace files. */
-const CPU_NUMBER = new TextSearch("#P:");
-/** perf script --show-lost-events. */
-const PERF_LOST = new TextSearch(": PERF_RECORD_LOST");
 
 /** What a line is. */
 const READ = 0;
@@ -71,9 +58,9 @@ export interface DmaCounts {
 /**
  * Reads Linux' `dma:*` trace events as text: of the kernel's `trace` and
  * `trace_pipe` with their options, of `trace-cmd report` and of `perf script`.
- * Each line tells its form, so that they may be mixed.
+ * Each line shows its form, so that they may be mixed.
  */
-export class DmaLogReader extends LineReader {
+export class DmaLogReader extends EventLines {
   readonly counts: DmaCounts = {
     events: 0,
     other: 0,
@@ -86,33 +73,30 @@ export class DmaLogReader extends LineReader {
     overwritten: 0,
     otherBuffers: 0,
   };
-  /** The first few damaged lines. */
-  readonly damagedLines: DamagedLine[] = [];
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
-  readonly #numbers = new NumberReader();
-  readonly #prefix = new LinePrefix();
-  readonly #broken = new BrokenLine();
-  readonly #plain = new LineCopy();
-  /** CPUs of the machine, by the head of the text; 0 if it does not tell. */
-  cpus = 0;
-  /** Entries that the buffer had, by the head of the text; 0 if it does not tell. */
-  entries = 0;
-  /** Buffers that occur, and which one's events are read: -1 for the one without a name, undefined before the first event. */
-  readonly #buffers = new NameTable();
-  #buffer: number | undefined;
-  /** Where a line goes on after the name of its buffer. */
-  #afterBuffer = 0;
+  readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
+  readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
 
   /** @param onEvent called for each event, always with the same object */
   constructor(onEvent: (event: LinuxDmaEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+  }
+
+  /** CPUs of the machine, by the head of the text; 0 if it does not say. */
+  get cpus(): number {
+    return this.#remarks.cpus;
+  }
+
+  /** Entries that the buffer had, by the head of the text; 0 if it does not say. */
+  get entries(): number {
+    return this.#remarks.entries;
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
@@ -130,46 +114,33 @@ export class DmaLogReader extends LineReader {
     }
   }
 
-  override end(): void {
-    super.end();
-    this.#giveUp();
-  }
-
-  protected override longLine(): void {
-    this.counts.long++;
-  }
-
-  protected override tornLine(): void {
-    this.counts.torn++;
-  }
-
   #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean): void {
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
       if (coloured) this.#readPlain(bytes, start, end);
-      else if (this.#broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
+      else if (this.broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
-    if (this.#broken.line > 0) this.#giveUp();
+    if (this.broken.line > 0) this.giveUp();
     const is = this.#readEvent(bytes, start, name, end, this.line);
     if (is === READ) return;
     if (coloured) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
-    else this.#broken.open(this.line, bytes, start, end);
+    else this.broken.open(this.line, bytes, start, end);
   }
 
   /** Reads a line without its colours. */
   #readPlain(bytes: Uint8Array, start: number, end: number): void {
-    this.#plain.setPlain(bytes, start, end);
-    this.#readLine(this.#plain.bytes, 0, this.#plain.length, false);
+    this.plain.setPlain(bytes, start, end);
+    this.#readLine(this.plain.bytes, 0, this.plain.length, false);
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
   #goOn(bytes: Uint8Array, start: number, end: number): boolean {
-    const broken = this.#broken;
-    const from = this.#prefix.skip(bytes, start, end);
+    const broken = this.broken;
+    const from = this.prefix.skip(bytes, start, end);
     if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, from, end)) {
-      this.#giveUp();
+      this.giveUp();
       return false;
     }
     this.counts.other++;
@@ -178,36 +149,26 @@ export class DmaLogReader extends LineReader {
     return true;
   }
 
-  /** The line that was broken does not go on. */
-  #giveUp(): void {
-    const broken = this.#broken;
-    if (broken.line === 0) return;
-    this.counts.damaged++;
-    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
-    broken.close();
-  }
-
   /** Reads an event of which the name begins at `name`. */
   #readEvent(bytes: Uint8Array, start: number, name: number, end: number, line: number): number {
     const event = this.#event;
-    const from = this.#prefix.skip(bytes, start, name);
+    const from = this.prefix.skip(bytes, start, name);
     const perf = name > start && bytes[name - 1] === COLON;
     const open = name + DMA_EVENT_NAMES[event.kind]!.length;
     const isCall = bytes[open] === OPEN_PARENTHESIS;
-    const buffer = this.#bufferOf(bytes, from, name);
+    const afterBuffer = this.#buffers.read(bytes, from, name);
     const to = perf ? name - SYSTEM.length : name;
-    const known = this.#origin.read(bytes, buffer < 0 ? from : this.#afterBuffer, to, isCall);
+    const known = this.#origin.read(bytes, afterBuffer, to, isCall);
     const whole = isCall
       ? this.#arguments.readCall(bytes, open + 1, end)
       : this.#arguments.read(bytes, open + 1, end);
     // Text that only mentions an event has no arguments.
     if (!whole || !known) return whole || known ? DAMAGED : OTHER;
     if (Number.isNaN(event.seconds)) {
-      event.seconds = this.#prefix.seconds;
-      event.nanoseconds = this.#prefix.nanoseconds;
+      event.seconds = this.prefix.seconds;
+      event.nanoseconds = this.prefix.nanoseconds;
     }
-    this.#buffer ??= buffer;
-    if (buffer !== this.#buffer) {
+    if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;
       return READ;
     }
@@ -215,17 +176,6 @@ export class DmaLogReader extends LineReader {
     event.line = line;
     this.#onEvent(event);
     return READ;
-  }
-
-  /** The buffer that a line names, `second:` before its task; -1 if it names none. */
-  #bufferOf(bytes: Uint8Array, start: number, name: number): number {
-    if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return -1;
-    let at = start;
-    while (at < name && bytes[at] !== SPACE) at++;
-    if (at >= name - 1 || at === start || bytes[at - 1] !== COLON) return -1;
-    this.#afterBuffer = at + 1;
-    while (bytes[this.#afterBuffer] === SPACE) this.#afterBuffer++;
-    return this.#afterBuffer < name ? this.#buffers.number(bytes, start, at - 1) : -1;
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
@@ -246,45 +196,12 @@ export class DmaLogReader extends LineReader {
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
-    if (startsWith(bytes, start, CPU_OF_LOST)) this.#readLost(bytes, start, end);
-    else if (startsWith(bytes, start, BUFFER_STARTED)) {
-      this.counts.comments++;
-      this.#numbers.decimal(bytes, start + BUFFER_STARTED.length);
-      this.#emitLost(this.#numbers.lo, 0);
-    } else if (bytes[start] === HASH || start === end || startsWith(bytes, start, CPUS)) {
-      this.counts.comments++;
-      if (startsWith(bytes, start, ENTRIES)) this.#readEntries(bytes, start + ENTRIES.length);
-      const cpus = startsWith(bytes, start, CPUS) ? start : CPU_NUMBER.find(bytes, start, end);
-      if (cpus >= 0 && this.#numbers.decimal(bytes, cpus + (cpus === start ? CPUS.length : 3)) >= 0) {
-        this.cpus = this.#numbers.lo;
-      }
-    } else {
-      const lost = PERF_LOST.find(bytes, start, end);
-      if (lost < 0) this.counts.other++;
-      else this.#readPerfLost(bytes, start, lost, end);
-    }
-  }
-
-  /** `tail 332 [000]   275.615436: PERF_RECORD_LOST lost 17` */
-  #readPerfLost(bytes: Uint8Array, start: number, colon: number, end: number): void {
-    this.#origin.read(bytes, this.#prefix.skip(bytes, start, colon), colon + 1, false);
-    let last = end;
-    while (last > colon && bytes[last - 1] !== SPACE) last--;
-    const known = this.#numbers.decimal(bytes, last) >= 0;
-    this.#emitLost(this.#event.cpu, known ? this.#numbers.lo : 0);
-  }
-
-  /** `CPU:1 [LOST 619 EVENTS]`, of trace-cmd `CPU:1 [619 EVENTS DROPPED]`; the number may be missing. */
-  #readLost(bytes: Uint8Array, start: number, end: number): void {
-    const after = this.#numbers.decimal(bytes, start + CPU_OF_LOST.length);
-    const cpu = this.#numbers.lo;
-    if (after < 0 || after + 2 > end || bytes[after] !== SPACE || bytes[after + 1] !== OPEN_BRACKET) {
-      this.counts.other++;
-      return;
-    }
-    const lost = startsWith(bytes, after + 2, LOST_WORD) ? LOST_WORD.length : 0;
-    const known = this.#numbers.decimal(bytes, after + 2 + lost) >= 0;
-    this.#emitLost(cpu, known ? this.#numbers.lo : 0);
+    const remarks = this.#remarks;
+    remarks.read(bytes, start, end);
+    this.counts.overwritten = remarks.overwritten;
+    if (remarks.isComment) this.counts.comments++;
+    if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
+    else if (!remarks.isComment) this.counts.other++;
   }
 
   #emitLost(cpu: number, count: number): void {
@@ -304,15 +221,6 @@ export class DmaLogReader extends LineReader {
     this.counts.lostMarkers++;
     this.counts.lost += count;
     this.#onEvent(event);
-  }
-
-  /** `1907/4636`: entries that are left, and all that were written. */
-  #readEntries(bytes: Uint8Array, at: number): void {
-    const slash = this.#numbers.decimal(bytes, at);
-    const left = this.#numbers.lo;
-    if (slash < 0 || bytes[slash] !== SLASH || this.#numbers.decimal(bytes, slash + 1) < 0) return;
-    this.entries = left;
-    this.counts.overwritten = Math.max(0, this.#numbers.lo - left);
   }
 }
 

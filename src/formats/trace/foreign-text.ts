@@ -1,9 +1,9 @@
 import { formatCount } from "../../base/units.ts";
 import { type DamagedLine, LineReader } from "./line-reader.ts";
 
-/** Bytes of a line that can tell what it is. */
+/** Bytes of a line that can show what it is. */
 const LINE_START = 240;
-/** Names of events that are told apart, and that a message lists. */
+/** Names of events that are distinguished, and that a message lists. */
 const MAX_NAMES = 1000;
 const LISTED = 5;
 

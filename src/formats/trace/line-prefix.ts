@@ -33,7 +33,7 @@ const DAYS_TO_1970 = 719_468;
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 
-/** Passes over prefixes of lines. Behind each line there must be something that is no part of one, such as its end. */
+/** Passes over prefixes of lines. After each line there must be something that is no part of one, such as its end. */
 export class LinePrefix {
   /** Time of the prefix, NaN without one: of the kernel's log since boot, of others since 1970. */
   seconds: number = Number.NaN;
@@ -114,7 +114,7 @@ export class LinePrefix {
   }
 }
 
-/** Behind an escape sequence that colours text or moves a cursor: `ESC [ 1;31 m`. */
+/** After an escape sequence that colours text or moves a cursor: `ESC [ 1;31 m`. */
 export function endOfEscape(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[start + 1] !== OPEN_BRACKET) return Math.min(start + 2, end);
   let at = start + 2;

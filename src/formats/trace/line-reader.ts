@@ -46,7 +46,7 @@ export abstract class LineReader {
     if (at < chunk.length) this.#hold(chunk, at, chunk.length);
   }
 
-  /** Ends the text. What follows the last line end is torn: nothing tells how much of it is missing. */
+  /** Ends the text. What follows the last line end is torn: nothing says how much of it is missing. */
   end(): void {
     if (this.#heldBytes === 0 && !this.#skipping) return;
     this.line++;

@@ -2,6 +2,7 @@ import { TWO32 } from "../../base/u64.ts";
 
 const LETTER_X = 0x78;
 const MINUS = 0x2d;
+const SLASH = 0x2f;
 const ZERO = 0x30;
 
 /** Digits of 2^64 - 1; more than these are not a number. */
@@ -99,6 +100,18 @@ export class NumberReader {
   address(bytes: Uint8Array, at: number): number {
     const prefix = bytes[at] === ZERO && bytes[at + 1] === LETTER_X ? 2 : 0;
     return this.hex(bytes, at + prefix);
+  }
+
+  /** `1536` or `0x600`. */
+  number(bytes: Uint8Array, at: number): number {
+    const isHex = bytes[at] === ZERO && bytes[at + 1] === LETTER_X;
+    return isHex ? this.hex(bytes, at + 2) : this.decimal(bytes, at);
+  }
+
+  /** `128/200`: so many of a total; or the total alone. */
+  total(bytes: Uint8Array, at: number): number {
+    const end = this.number(bytes, at);
+    return end >= 0 && bytes[end] === SLASH ? this.number(bytes, end + 1) : end;
   }
 
   /** Decimal digits of a signed number of 32 or 64 bits, extended to 64. Nobody writes -0. */

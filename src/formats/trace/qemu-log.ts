@@ -1,11 +1,8 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { BrokenLine, LineCopy } from "./broken-line.ts";
-import { LinePrefix } from "./line-prefix.ts";
-import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
-import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
+import { EventLines } from "./event-lines.ts";
+import { EventText } from "./event-text.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
-import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
-import { encode, startsWith, TextSearch } from "./words.ts";
+import { TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
 const MAX_LINE = 65_536;
@@ -24,20 +21,7 @@ const AT = 0x40;
 const UNDERSCORE = 0x5f;
 const LETTER_S = 0x73;
 
-interface Candidate {
-  readonly schema: TraceSchema;
-  /** The whole line. */
-  readonly stretches: readonly Stretch[];
-  /** The text up to the first argument. */
-  readonly head: Uint8Array<ArrayBuffer>;
-}
-
-/** Events by the first letter of their name, after what all names begin with (and `pci_`). */
-type ByLetter = readonly (readonly Candidate[])[];
-
-const PREFIX = encode(TRACE_PREFIX);
 const PREFIX_SEARCH = new TextSearch(TRACE_PREFIX);
-const PCI = encode("pci_");
 
 /** What a {@link QemuLogReader} read and what it left out. Every line is counted once. */
 export interface LogCounts {
@@ -51,7 +35,7 @@ export interface LogCounts {
   damaged: number;
   /** Lines too long to be kept. */
   long: number;
-  /** 1 if the last line has no line end. It is left out, since nothing tells whether it is whole. */
+  /** 1 if the last line has no line end. It is left out, since nothing says whether it is whole. */
   torn: number;
 }
 
@@ -62,25 +46,11 @@ export interface LogCounts {
  *
  * Times are those of the day, in microseconds.
  */
-export class QemuLogReader extends LineReader {
+export class QemuLogReader extends EventLines {
   readonly counts: LogCounts = { events: 0, otherEvents: 0, text: 0, damaged: 0, long: 0, torn: 0 };
-  /** The first few damaged lines. */
-  readonly damagedLines: DamagedLine[] = [];
   readonly #event = new QemuTraceEvent();
-  readonly #matcher = new TextMatcher();
-  readonly #candidates: ByLetter = candidatesByLetter(false);
-  readonly #pciCandidates: ByLetter = candidatesByLetter(true);
-  /**
-   * What the line before was: most lines are of the same event.
-   *
-   * Invariant *alone*: no line is two events, since what stands before an argument differs or the name does, so that
-   * it does not matter which event is tried first.
-   */
-  #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
+  readonly #text = new EventText(this.#event);
   readonly #onEvent: (event: QemuTraceEvent) => void;
-  readonly #prefix = new LinePrefix();
-  readonly #broken = new BrokenLine();
-  readonly #plain = new LineCopy();
   /**
    * Does the event have a thread or a time? Most logs have none.
    *
@@ -100,10 +70,10 @@ export class QemuLogReader extends LineReader {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readEvent(bytes, view, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#text.read(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
-        if (this.#broken.line > 0) this.#giveUp();
+        if (this.broken.line > 0) this.giveUp();
         this.#emit(this.line);
         continue;
       }
@@ -112,19 +82,6 @@ export class QemuLogReader extends LineReader {
       else this.#readOther(bytes, view, at, newline);
       at = newline + 1;
     }
-  }
-
-  override end(): void {
-    super.end();
-    this.#giveUp();
-  }
-
-  protected override longLine(): void {
-    this.counts.long++;
-  }
-
-  protected override tornLine(): void {
-    this.counts.torn++;
   }
 
   #emit(line: number): void {
@@ -165,43 +122,13 @@ export class QemuLogReader extends LineReader {
     return at;
   }
 
-  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
-  #readEvent(bytes: Uint8Array, view: DataView, at: number): number {
-    const next = this.#match(this.#last, bytes, view, at);
-    if (next >= 0) return next;
-    const candidates = this.#candidatesAt(bytes, at);
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i]!;
-      const end = candidate === this.#last ? -1 : this.#match(candidate, bytes, view, at);
-      if (end < 0) continue;
-      this.#last = candidate;
-      return end;
-    }
-    return -1;
-  }
-
-  #match({ schema, stretches }: Candidate, bytes: Uint8Array, view: DataView, at: number): number {
-    const event = this.#event;
-    event.kind = schema.kind;
-    event.pci = schema.pci;
-    return this.#matcher.match(stretches, bytes, view, at, event.words);
-  }
-
-  /** The events that a name may be, by its first letter that is not the same in all. */
-  #candidatesAt(bytes: Uint8Array, name: number): readonly Candidate[] {
-    const at = name + PREFIX.length;
-    return startsWith(bytes, at, PCI)
-      ? this.#pciCandidates[bytes[at + PCI.length]!]!
-      : this.#candidates[bytes[at]!]!;
-  }
-
   /** Reads a line that does not begin with an event. */
   #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
     const name = this.#findEvent(bytes, start, newline);
     if (name >= 0) {
-      this.#giveUp();
+      this.giveUp();
       if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
-      else if (!this.#readPlain(bytes, start, newline)) this.#broken.open(this.line, bytes, start, newline);
+      else if (!this.#readPlain(bytes, start, newline)) this.broken.open(this.line, bytes, start, newline);
     } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
       this.#count(bytes, start);
     }
@@ -212,8 +139,8 @@ export class QemuLogReader extends LineReader {
     const origin = originBefore(bytes, start, name);
     if (origin < 0 || this.#readOrigin(bytes, origin) !== name) {
       this.#noOrigin(0);
-      this.#prefix.skip(bytes, start, name);
-      const { seconds, nanoseconds } = this.#prefix;
+      this.prefix.skip(bytes, start, name);
+      const { seconds, nanoseconds } = this.prefix;
       if (!Number.isNaN(seconds)) {
         this.#hasOrigin = true;
         this.#event.thread = Number.NaN;
@@ -221,29 +148,29 @@ export class QemuLogReader extends LineReader {
         this.#event.nanoseconds = nanoseconds;
       }
     }
-    return this.#readEvent(bytes, view, name) >= 0;
+    return this.#text.read(bytes, view, name) >= 0;
   }
 
   /** Reads a line without its colours; false if it has none, or is no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
     if (!bytes.subarray(start, newline).includes(ESCAPE)) return false;
-    this.#plain.setPlain(bytes, start, newline);
-    const plain = this.#plain.bytes;
-    const name = this.#findEvent(plain, 0, this.#plain.length);
+    this.plain.setPlain(bytes, start, newline);
+    const plain = this.plain.bytes;
+    const name = this.#findEvent(plain, 0, this.plain.length);
     if (name < 0 || !this.#readInside(plain, viewOf(plain), 0, name)) return false;
-    this.#giveUp();
+    this.giveUp();
     this.#emit(this.line);
     return true;
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
   #goOn(bytes: Uint8Array, start: number, newline: number): boolean {
-    const broken = this.#broken;
+    const broken = this.broken;
     if (broken.line === 0) return false;
     const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-    const from = this.#prefix.skip(bytes, start, end);
+    const from = this.prefix.skip(bytes, start, end);
     if (from >= end || !broken.goOn(bytes, from, end)) {
-      this.#giveUp();
+      this.giveUp();
       return false;
     }
     this.counts.text++;
@@ -252,15 +179,6 @@ export class QemuLogReader extends LineReader {
     this.#emit(broken.line);
     broken.close();
     return true;
-  }
-
-  /** The line that was broken does not go on. */
-  #giveUp(): void {
-    const broken = this.#broken;
-    if (broken.line === 0) return;
-    this.counts.damaged++;
-    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
-    broken.close();
   }
 
   /** Counts a line that is no event of ours, by what it is. */
@@ -277,7 +195,7 @@ export class QemuLogReader extends LineReader {
     const first = PREFIX_SEARCH.find(bytes, start, newline);
     if (first === start || (first >= 0 && this.#readOrigin(bytes, start) === first)) return first;
     for (let at = first; at >= 0; at = PREFIX_SEARCH.find(bytes, at + 1, newline)) {
-      if (this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head))) return at;
+      if (this.#text.begins(bytes, at)) return at;
     }
     return -1;
   }
@@ -315,14 +233,3 @@ function isOtherEvent(bytes: Uint8Array, start: number): boolean {
 
 const isNameByte = (byte: number): boolean =>
   (byte >= 0x61 && byte <= 0x7a) || byte === UNDERSCORE || isDigit(byte);
-
-function candidatesByLetter(pci: boolean): Candidate[][] {
-  const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
-  for (const schema of SCHEMAS) {
-    if (schema.pci !== pci) continue;
-    const letter = schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
-    const head = encode(schema.name + schema.fields[0]!.before);
-    byLetter[letter]!.push({ schema, stretches: compileText(schema), head });
-  }
-  return byLetter;
-}

@@ -1,25 +1,18 @@
 import { IommuError } from "../../base/errors.ts";
-import { hex, U64_MAX } from "../../base/u64.ts";
+import {
+  DROPPED_ID_LO,
+  DROPPED_LENGTH,
+  EVENT_HEADER,
+  FILE_HEADER,
+  MAPPING_HEADER,
+  MAX_IDS,
+  MAX_NAME,
+  MAX_RECORD,
+  readSimpleHeader,
+  TYPE_EVENT,
+  TYPE_MAPPING,
+} from "./simple-format.ts";
 
-/** Second word of a file. */
-const MAGIC = 0xf2b1_77cb_0aa4_29b4n;
-const FILE_HEADER = 24;
-/** Event id, time, length and process id; the length counts them, and not the type before them. */
-export const EVENT_HEADER = 24;
-/** Event id and length of the name. */
-const MAPPING_HEADER = 12;
-const TYPE_MAPPING = 0;
-const TYPE_EVENT = 1;
-/** The record that counts lost events has this id, all ones but the last bit, and one argument. */
-export const DROPPED_ID_LO = 0xffff_fffe;
-const DROPPED_LENGTH = EVENT_HEADER + 8;
-
-/** QEMU 7.2 has 3943 events; ids from here on are damage. */
-export const MAX_IDS = 65_536;
-/** The longest name in QEMU has some 60 letters. */
-const MAX_NAME = 256;
-/** A record of seven strings of 512 bytes has less than 4 KiB; QEMU's whole ring has 256 KiB. */
-const MAX_RECORD = 65_535;
 /** Holds two records of every length and the header after them, and enough besides to be filled seldom. */
 const BUFFER_BYTES = 262_144;
 /** Places that are kept of each sort; all are counted. */
@@ -50,20 +43,12 @@ export interface FrameCounts {
   tornBytes: number;
 }
 
-/** Do these bytes begin as a simple trace does? 16 of them tell. */
-export function isSimpleTrace(bytes: Uint8Array): boolean {
-  if (bytes.length < 16) return false;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-  if (view.getBigUint64(0) !== U64_MAX) return false;
-  return view.getBigUint64(8) === MAGIC || view.getBigUint64(8, true) === MAGIC;
-}
-
 /**
  * Cuts a file of QEMU's `simple` trace backend, of either byte order, into records.
  *
  * A record counts only if a header follows that can be one, or the end of the
  * file: a record that was cut off and continued with another one has a good
- * header, too. Behind a break the next two records in a row are looked for.
+ * header, too. After a break the next two records in a row are looked for.
  */
 export abstract class SimpleFrames {
   abstract readonly counts: FrameCounts;
@@ -157,26 +142,13 @@ export abstract class SimpleFrames {
   }
 
   #readFileHeader(): void {
-    this.little = this.view.getBigUint64(8, true) === MAGIC;
-    if (!isSimpleTrace(this.bytes)) {
-      const magic = hex(this.view.getBigUint64(8, true));
-      throw new IommuError(
-        "BAD_FILE",
-        `not a simple trace: ${magic} at byte 8 is not ${hex(MAGIC)} in either byte order`,
-      );
-    }
-    const version = this.view.getBigUint64(16, this.little);
-    if (version < 2n || version > 4n) {
-      throw new IommuError(
-        "UNSUPPORTED",
-        `version ${version} of simple traces (byte 16) is not one of 2, 3, 4`,
-      );
-    }
-    if (version < 4n) {
-      this.nameEvents(Number(version));
+    const { version, little } = readSimpleHeader(this.view);
+    this.little = little;
+    if (version < 4) {
+      this.nameEvents(version);
       this.#typeBytes = 0;
     }
-    this.version = Number(version);
+    this.version = version;
   }
 
   /** Reads records from `start` on, up to one that is not whole yet or a break; returns where that is. */

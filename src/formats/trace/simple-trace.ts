@@ -1,13 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { TWO32, toBig } from "../../base/u64.ts";
-import {
-  DROPPED_ID_LO,
-  EVENT_HEADER,
-  type FrameCounts,
-  MAX_IDS,
-  MAX_PLACES,
-  SimpleFrames,
-} from "./simple-frames.ts";
+import { DROPPED_ID_LO, EVENT_HEADER, MAX_IDS } from "./simple-format.ts";
+import { type FrameCounts, MAX_PLACES, SimpleFrames } from "./simple-frames.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS } from "./trace-schema.ts";
 
@@ -35,7 +29,7 @@ export interface SimpleCounts extends FrameCounts {
   stepsBack: number;
 }
 
-/** What older files do not tell. */
+/** What older files do not say. */
 export interface SimpleTraceOptions {
   /** Names of events by id. Versions 2 and 3 have none in the file: they are the lines of the build's `trace-events`. */
   readonly eventNames?: readonly string[];

@@ -148,7 +148,7 @@ function pushText(program: number[], text: string): void {
   }
 }
 
-/** Matches lines. Behind every position asked for there must be a line end, and 64 bytes more. */
+/** Matches lines. After every position asked for there must be a line end, and 64 bytes more. */
 export class TextMatcher extends NumberReader {
   /**
    * Matches the line that begins at `at` and stores its numbers.

@@ -95,7 +95,7 @@ export class QemuTraceEvent {
   seconds: number;
   /** Nanoseconds within the second. */
   nanoseconds: number;
-  /** Thread that logged the event, NaN when the trace does not tell. */
+  /** Thread that logged the event, NaN when the trace does not say. */
   thread: number;
   /** All arguments: the high, then the low half of each of {@link ARGUMENTS}. */
   readonly words: Uint32Array<ArrayBuffer>;

@@ -2,7 +2,7 @@ import { NO_NAMES } from "./dma-event.ts";
 import { DmaLogReader } from "./dma-log.ts";
 import { LineGaps } from "./line-gaps.ts";
 import { QemuLogReader } from "./qemu-log.ts";
-import { isSimpleTrace } from "./simple-frames.ts";
+import { isSimpleTrace } from "./simple-format.ts";
 import { SimpleGaps } from "./simple-gaps.ts";
 import { SimpleTraceReader } from "./simple-trace.ts";
 import type { TraceFormat, TraceFormatReader, TraceHandlers, TraceReader } from "./trace-reader.ts";
@@ -24,7 +24,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: [],
-      get heard() {
+      get hasNotified() {
         return reader.counts.events > 0;
       },
       get skipped() {
@@ -61,7 +61,7 @@ const LINUX_DMA: TraceFormatReader = {
         return reader.entries;
       },
       damagedLines: reader.damagedLines,
-      get heard() {
+      get hasNotified() {
         return reader.counts.events + reader.counts.lostMarkers > 0;
       },
       get skipped() {
@@ -92,7 +92,7 @@ const QEMU_LOG: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       damagedLines: reader.damagedLines,
-      get heard() {
+      get hasNotified() {
         return reader.counts.events > 0;
       },
       get skipped() {

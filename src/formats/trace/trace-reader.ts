@@ -38,12 +38,12 @@ export interface TraceReader {
   /** What was read and left out; each reader has more of them. */
   readonly counts: { readonly events: number };
   /** Was anybody notified of anything? */
-  readonly heard: boolean;
+  readonly hasNotified: boolean;
   /** Lines (of a binary trace: records) that are no event of ours. */
   readonly skipped: number;
   /** The first few lines that name an event of ours and cannot be read as one. */
   readonly damagedLines: readonly DamagedLine[];
-  /** CPUs of the machine and entries of its buffer, 0 where the trace does not tell. */
+  /** CPUs of the machine and entries of its buffer, 0 where the trace does not say. */
   readonly cpus: number;
   readonly entries: number;
   /** Names that Linux' events have numbers of; without any for QEMU. */

@@ -48,7 +48,7 @@ export class TraceSource {
     return this.#chosen?.reader.skipped ?? 0;
   }
 
-  /** CPUs of the machine, and entries of its buffer; 0 where the trace does not tell. */
+  /** CPUs of the machine, and entries of its buffer; 0 where the trace does not say. */
   get cpus(): number {
     return this.#chosen?.reader.cpus ?? 0;
   }
@@ -109,8 +109,8 @@ export class TraceSource {
       return;
     }
     this.#foreign.push(bytes);
-    const heard = this.#candidates.filter(({ reader }) => reader.heard);
-    if (heard.length > 0) this.#candidates = heard;
+    const notifying = this.#candidates.filter(({ reader }) => reader.hasNotified);
+    if (notifying.length > 0) this.#candidates = notifying;
   }
 
   #begin(head: Uint8Array): Candidate[] {

@@ -1,3 +1,5 @@
+import { RecordKind } from "./layout.ts";
+
 /** Kind and length of a record, a word each. */
 const HEAD_BYTES = 16;
 
@@ -23,6 +25,15 @@ export class RecordList {
     this.#chunks.push(bytes);
     this.#bytes += bytes.length;
     this.count++;
+  }
+
+  hcall(opcode: bigint | number, args: readonly (bigint | number)[], outputs = 0): void {
+    this.add(RecordKind.HCALL, [outputs, opcode, ...args]);
+  }
+
+  /** Writes to guest memory; nothing for no bytes. */
+  write(address: bigint, data: Uint8Array): void {
+    if (data.length > 0) this.add(RecordKind.WRITE, [address, data.length], data);
   }
 
   /** The whole list. The record that ends it has kind 0. */

@@ -1,26 +1,18 @@
 import { IommuError } from "../../base/errors.ts";
-import { hex, hiOf, loOf } from "../../base/u64.ts";
+import { hex } from "../../base/u64.ts";
 import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
 import type { ScriptLine } from "../../formats/op-script/script.ts";
 import type { OpResult } from "../../script/op/result.ts";
 import { CELLS_BEYOND, POISON, rtasAnswer } from "../../script/op/rtas-block.ts";
-import { buidOf, Hcall, pciLiobn } from "../../spapr/papr.ts";
-import type { PhbConfig } from "../../spapr/phb.ts";
-import { type DmaTrace, showTranslation, wasRefused } from "./dma-trace.ts";
+import { Hcall } from "../../spapr/papr.ts";
+import type { DmaTrace } from "./dma-trace.ts";
 import { findTreeProperty } from "./flattened-tree.ts";
 import { RESULT_ADDRESS, RecordKind, RTAS_ADDRESS, SCRIPT_ADDRESS, USER_MEMORY } from "./layout.ts";
 import { memoryOf } from "./operation-memory.ts";
 import { RecordList, words32, words64 } from "./records.ts";
 import { type Decoder, nothing, ResultReader, scanResult, status } from "./results.ts";
-
-/** RTAS token of ibm,write-pci-config. */
-const WRITE_PCI_CONFIG = 0x2017;
-/** BAR 0 of the test device, in the 32-bit window of its bridge's MMIO space. */
-const EDU_BAR = 0x8000_0000;
-
-/** A bridge of the machine, with all its properties. */
-export type BridgeProperties = Required<PhbConfig>;
+import { type BridgeProperties, TestDevices } from "./test-devices.ts";
 
 /** How to read the results of one operation. */
 interface Step {
@@ -37,14 +29,11 @@ type OperationOf<Name extends Operation["op"]> = Extract<Operation, { op: Name }
  */
 export class FirmwareScript {
   readonly #list = new RecordList();
-  readonly #bridges: readonly BridgeProperties[];
+  readonly #devices: TestDevices;
   readonly #steps: Step[] = [];
-  /** Bridges whose test device has been set up since the last reset. */
-  readonly #ready = new Set<number>();
-  #transfers = 0;
 
   constructor(bridges: readonly BridgeProperties[]) {
-    this.#bridges = bridges;
+    this.#devices = new TestDevices(this.#list, bridges);
   }
 
   /**
@@ -104,27 +93,19 @@ export class FirmwareScript {
     return decoded;
   }
 
-  #hcall(opcode: bigint | number, args: readonly (bigint | number)[], outputs = 0): void {
-    this.record(RecordKind.HCALL, [outputs, opcode, ...args]);
-  }
-
-  #write(address: bigint, data: Uint8Array): void {
-    if (data.length > 0) this.record(RecordKind.WRITE, [address, data.length], data);
-  }
-
   /** @returns undefined if the operation needs a device that the machine does not have */
   #compile(operation: Operation): Decoder | undefined {
     switch (operation.op) {
       case "note":
         return nothing;
       case "h_put_tce":
-        this.#hcall(Hcall.PUT_TCE, [operation.liobn, operation.ioba, operation.tce]);
+        this.#list.hcall(Hcall.PUT_TCE, [operation.liobn, operation.ioba, operation.tce]);
         return status;
       case "h_get_tce":
         return this.#getTce(operation);
       case "h_put_tce_indirect":
-        if (operation.list !== undefined) this.#write(operation.listAddr, words64(operation.list));
-        this.#hcall(Hcall.PUT_TCE_INDIRECT, [
+        if (operation.list !== undefined) this.#list.write(operation.listAddr, words64(operation.list));
+        this.#list.hcall(Hcall.PUT_TCE_INDIRECT, [
           operation.liobn,
           operation.ioba,
           operation.listAddr,
@@ -132,13 +113,13 @@ export class FirmwareScript {
         ]);
         return status;
       case "h_stuff_tce":
-        this.#hcall(Hcall.STUFF_TCE, [operation.liobn, operation.ioba, operation.tce, operation.npages]);
+        this.#list.hcall(Hcall.STUFF_TCE, [operation.liobn, operation.ioba, operation.tce, operation.npages]);
         return status;
       case "get_tce_scan":
         this.record(RecordKind.SCAN, [operation.count, operation.step, operation.liobn, operation.ioba]);
         return scanResult;
       case "hcall":
-        this.#hcall(operation.opcode, operation.args, operation.nout);
+        this.#list.hcall(operation.opcode, operation.args, operation.nout);
         return (results) => {
           const ret = results.status();
           if (operation.nout === 0) return { ret };
@@ -147,7 +128,7 @@ export class FirmwareScript {
       case "rtas":
         return this.#rtas(operation);
       case "write_mem":
-        this.#write(operation.addr, operation.data);
+        this.#list.write(operation.addr, operation.data);
         return nothing;
       case "fill_mem":
         this.record(RecordKind.FILL, [operation.addr, operation.len, operation.value]);
@@ -157,7 +138,7 @@ export class FirmwareScript {
         return (results) => ({ data: toHexBytes(results.bytes(operation.len)) });
       case "system_reset":
         this.record(RecordKind.REBOOT, []);
-        this.#ready.clear();
+        this.#devices.reset();
         return nothing;
       case "fdt_prop":
         this.record(RecordKind.FDT, []);
@@ -170,7 +151,7 @@ export class FirmwareScript {
         return this.#bench(operation);
       case "dma_read":
       case "dma_write":
-        return this.#transfer(operation);
+        return this.#devices.transfer(operation);
       case "device_add":
       case "device_del":
       case "vfio_dma_read":
@@ -180,7 +161,7 @@ export class FirmwareScript {
   }
 
   #getTce({ liobn, ioba }: OperationOf<"h_get_tce">): Decoder {
-    this.#hcall(Hcall.GET_TCE, [liobn, ioba], 1);
+    this.#list.hcall(Hcall.GET_TCE, [liobn, ioba], 1);
     return (results) => {
       const ret = results.status();
       const r4 = results.word();
@@ -193,8 +174,8 @@ export class FirmwareScript {
   #rtas({ token, args, nargs, nret }: OperationOf<"rtas">): Decoder {
     const cells = Math.max(nargs, args.length) + nret + CELLS_BEYOND;
     const before = [...args, ...new Array<number>(cells - args.length).fill(POISON)];
-    this.#write(RTAS_ADDRESS, words32([token, nargs, nret, ...before]));
-    this.#hcall(Hcall.RTAS, [RTAS_ADDRESS]);
+    this.#list.write(RTAS_ADDRESS, words32([token, nargs, nret, ...before]));
+    this.#list.hcall(Hcall.RTAS, [RTAS_ADDRESS]);
     const length = (nret + CELLS_BEYOND) * 4;
     this.record(RecordKind.READ, [RTAS_ADDRESS + BigInt(12 + 4 * nargs), length]);
     return (results) => {
@@ -211,54 +192,4 @@ export class FirmwareScript {
       return { ticks, seconds: ticks / 512e6, failed: Number(results.word()) };
     };
   }
-
-  #transfer(operation: OperationOf<"dma_read"> | OperationOf<"dma_write">): Decoder {
-    const { phb: index, iova } = operation;
-    const write = operation.op === "dma_write";
-    const data = write ? operation.data : new Uint8Array(0);
-    const length = write ? data.length : operation.len;
-    const bridge = this.#bridges.find((phb) => phb.index === index)!;
-    const starts = [bridge.dmaWinAddr, bridge.dma64WinAddr];
-    const setUpCalls = this.#setUpDevice(index);
-    const number = this.#transfers++;
-    const mmio = (1n << 45n) + BigInt(index + 1) * BigInt(EDU_BAR);
-    const liobns = [pciLiobn(index, 0), pciLiobn(index, 1)];
-    this.record(RecordKind.DMA, [Number(write), mmio, iova, length, number, ...liobns, ...starts], data);
-    return (results, trace) => {
-      for (let i = 0; i < setUpCalls; i++) results.expectZero("the set-up of the test device");
-      const staged = results.word() === 1n;
-      results.expectZero("the test device's transfer");
-      const read = write ? undefined : results.bytes(length);
-      if (write && !staged) return { skipped: true };
-      const translations = trace.translations(number);
-      const fault = wasRefused(translations, starts, iova, length, write ? 2 : 1);
-      const xlate = translations.map(showTranslation);
-      return read === undefined ? { fault, xlate } : { fault, data: staged ? toHexBytes(read) : null, xlate };
-    };
-  }
-
-  /** Gives the test device its BAR and makes it a bus master, once after each reset; returns the calls made. */
-  #setUpDevice(index: number): number {
-    if (this.#ready.has(index)) return 0;
-    this.#ready.add(index);
-    const buid = buidOf(index);
-    const unit = [hiOf(buid), loOf(buid)];
-    const configure = (register: number, size: number, value: number): void => {
-      const args = [(8 << 8) | register, ...unit, size, value];
-      this.#write(RTAS_ADDRESS, words32([WRITE_PCI_CONFIG, args.length, 1, ...args, POISON]));
-      this.#hcall(Hcall.RTAS, [RTAS_ADDRESS]);
-    };
-    configure(0x10, 4, EDU_BAR);
-    // Memory decoding and bus master.
-    configure(0x04, 2, 0x6);
-    return 2;
-  }
-}
-
-/** Bridges that need a test device. */
-export function devicesOf(lines: readonly ScriptLine[]): number[] {
-  const bridges = lines.flatMap(({ operation }) =>
-    operation.op === "dma_read" || operation.op === "dma_write" ? [operation.phb] : [],
-  );
-  return [...new Set(bridges)];
 }

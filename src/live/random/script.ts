@@ -1,25 +1,20 @@
-import { hex, hiOf, loOf, U64_MAX } from "../../base/u64.ts";
+import { hex, U64_MAX } from "../../base/u64.ts";
 import { JsonLine } from "../../formats/json-lines.ts";
-import { parseOperation } from "../../formats/op-script/operation.ts";
+import { parseOperation } from "../../formats/op-script/parse-operation.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
 import { OpRunner } from "../../script/op/run.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
-import { buidOf, pciLiobn } from "../../spapr/papr.ts";
-import type { PciHostBridge, PhbConfig } from "../../spapr/phb.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
+import { RandomDdwCalls, type RawOperation, rtas, unitOf } from "./ddw-calls.ts";
 import { randomBridges } from "./machine.ts";
 import { Random } from "./random.ts";
 import { RandomValues } from "./values.ts";
-
-/** An operation as a line of a script has it. */
-export type RawOperation = Readonly<Record<string, unknown>>;
 
 /** Entries that one H_STUFF_TCE may store: whole large tables take QEMU too long. */
 const MAX_STUFFED = 0x8_0000;
 /** Entries of a window that is read whole. */
 const MAX_SCANNED = 0x8000;
 const VIO_REG = 0x7100_0003;
-/** An RTAS call that has nothing to do with DMA, and that only newer QEMUs have. */
-const CONFIGURE_KERNEL_DUMP = 0x202d;
 const LIST_ADDRESS = 0x20_0000n;
 /** The bridge's MSI page hides what windows have there. */
 const MSI = { first: 0x3ff_ffff_f000n, end: 0x400_0000_2000n } as const;
@@ -71,8 +66,8 @@ class ScriptWriter {
   readonly #random: Random;
   readonly #runner: OpRunner;
   readonly #values: RandomValues;
+  readonly #ddw: RandomDdwCalls;
   readonly #bridgeIndexes: readonly number[];
-  readonly #dma: boolean;
   /** Lists that lie in guest memory. */
   readonly #lists: bigint[] = [];
   readonly #actions: readonly (readonly [weight: number, action: () => RawOperation[]])[];
@@ -81,8 +76,8 @@ class ScriptWriter {
     this.#random = random;
     this.#runner = new OpRunner(config);
     this.#values = new RandomValues(random, this.#runner.machine, dma);
+    this.#ddw = new RandomDdwCalls(random, this.#runner.machine, dma);
     this.#bridgeIndexes = this.#runner.machine.phbs.map((phb) => phb.index);
-    this.#dma = dma;
     const ifDma = (weight: number): number => (dma ? weight : 0);
     this.#actions = [
       [300, () => this.#put()],
@@ -91,11 +86,11 @@ class ScriptWriter {
       [70, () => this.#stuff()],
       [60, () => this.#scan()],
       [2, () => this.#fullScan()],
-      [40, () => [this.#query(this.#bridge())]],
-      [75, () => this.#create()],
-      [55, () => this.#remove()],
-      [18, () => [rtas("ibm,reset-pe-dma-window", unitOf(this.#bridge()), 1)]],
-      [25, () => this.#badCall()],
+      [40, () => [this.#ddw.query(this.#ddw.bridge())]],
+      [75, () => this.#ddw.create()],
+      [55, () => this.#ddw.remove()],
+      [18, () => [rtas("ibm,reset-pe-dma-window", unitOf(this.#ddw.bridge()), 1)]],
+      [25, () => this.#ddw.badCall()],
       [3, () => [{ op: "system_reset" }]],
       [3, () => this.#treeProperty()],
       [2, () => [rtas("quiesce", [], 1)]],
@@ -117,14 +112,10 @@ class ScriptWriter {
     this.#runner.run(parseOperation(line, this.#bridgeIndexes, false));
   }
 
-  #bridge(): PciHostBridge {
-    return this.#random.pick(this.#runner.machine.phbs);
-  }
-
   #put(): RawOperation[] {
     const { window, liobn, ioba } = this.#target();
     const put = { op: "h_put_tce", liobn, ioba, tce: hex(this.#values.tce()) };
-    return window === undefined && this.#random.chance(0.5) ? this.#create() : [put];
+    return window === undefined && this.#random.chance(0.5) ? this.#ddw.create() : [put];
   }
 
   #get(): RawOperation[] {
@@ -199,76 +190,8 @@ class ScriptWriter {
     return [{ op: "get_tce_scan", liobn: hex(liobn), ioba: hex(busOffset), step, count: entries + 1 }];
   }
 
-  #query(bridge: PciHostBridge): RawOperation {
-    return rtas("ibm,query-pe-dma-window", unitOf(bridge), this.#random.chance(0.4) ? 5 : 6);
-  }
-
-  /** A new window; with DMA one that the staging page lies in. Never one of 2^32 pages: that has no defined answer. */
-  #create(): RawOperation[] {
-    const random = this.#random;
-    const bridge = this.#bridge();
-    const allowed = Array.from({ length: 64 }, (_, i) => i).filter(
-      (i) => ((bridge.pgsz >> BigInt(i)) & 1n) === 1n,
-    );
-    const shift = random.chance(0.9) ? random.pick(allowed) : random.below(64);
-    const more = this.#dma
-      ? 4 + random.below(6)
-      : random.weighted<() => number>([
-          [3, () => 0],
-          [6, () => 1 + random.below(4)],
-          [10, () => 4 + random.below(8)],
-          [4, () => 12 + random.below(10)],
-          [1, () => 20 + random.below(6)],
-        ])();
-    const windowShift = !this.#dma && random.chance(0.05) ? random.below(Math.max(1, shift)) : shift + more;
-    const [, ...buid] = unitOf(bridge);
-    const address = random.chance(0.2) ? random.below(0x1_0000) : 0;
-    return [rtas("ibm,create-pe-dma-window", [address, ...buid, shift, windowShift], 4)];
-  }
-
-  #remove(): RawOperation[] {
-    const bridge = this.#bridge();
-    const number = this.#random.below(2);
-    // Where the default window goes away at every turn there is little to look at.
-    if (number === 0 && this.#random.chance(0.4)) return [this.#query(bridge)];
-    return [rtas("ibm,remove-pe-dma-window", [pciLiobn(bridge.index, number)], 1)];
-  }
-
-  /** A call with wrong counts, a wrong unit, or a window that nobody has. */
-  #badCall(): RawOperation[] {
-    const random = this.#random;
-    const bridge = this.#bridge();
-    const unit = unitOf(bridge);
-    const [name, args, nret] = random.pick<[string, number[], number]>([
-      ["ibm,query-pe-dma-window", unit, 6],
-      ["ibm,create-pe-dma-window", [...unit, 12, 20], 4],
-      ["ibm,reset-pe-dma-window", unit, 1],
-    ]);
-    const [address, hi, lo, ...rest] = args as [number, number, number, ...number[]];
-    const other = (lo + 31 + random.below(100)) >>> 0;
-    const noWindow = [
-      0,
-      1,
-      0xffff_ffff,
-      pciLiobn(bridge.index, 2),
-      pciLiobn(bridge.index, 3),
-      pciLiobn(31, 0),
-    ];
-    return [
-      random.weighted<() => RawOperation>([
-        [3, () => rtas(name, args.slice(0, random.below(args.length)), nret)],
-        [3, () => rtas(name, [...args, random.below(100)], nret)],
-        [4, () => rtas(name, args, nret + (random.chance(0.5) ? 1 + random.below(3) : -1))],
-        [2, () => rtas(name, [address, hi, other, ...rest], nret)],
-        [2, () => rtas(name, [address, lo, hi, ...rest], nret)],
-        [2, () => rtas("ibm,remove-pe-dma-window", [random.pick(noWindow)], 1)],
-        [1, () => ({ op: "rtas", token: hex(CONFIGURE_KERNEL_DUMP), args: [1, 2, 3], nret: 4 })],
-      ])(),
-    ];
-  }
-
   #treeProperty(): RawOperation[] {
-    const path = `/pci@${this.#bridge().buid.toString(16)}`;
+    const path = `/pci@${this.#ddw.bridge().buid.toString(16)}`;
     const prop = this.#random.pick(["ibm,dma-window", "ibm,ddw-applicable", "ibm,ddw-extensions"]);
     return [{ op: "fdt_prop", path, prop }];
   }
@@ -276,7 +199,7 @@ class ScriptWriter {
   #transfer(): RawOperation[] {
     const random = this.#random;
     const window = this.#values.window();
-    if (window === undefined) return this.#create();
+    if (window === undefined) return this.#ddw.create();
     const page = 1n << BigInt(window.pageShift);
     let at = random.chance(0.75) ? this.#values.mappedIoba(window) : this.#values.ioba(window);
     if (random.chance(0.2)) at = (at | (page - 1n)) - BigInt(random.below(24));
@@ -287,17 +210,4 @@ class ScriptWriter {
     if (random.chance(0.5)) return [{ op: "dma_read", phb, iova, len: length }];
     return [{ op: "dma_write", phb, iova, data: this.#values.bytes(Math.min(length, 64)) }];
   }
-}
-
-const rtas = (name: string, args: readonly number[], nret: number): RawOperation => ({
-  op: "rtas",
-  name,
-  args,
-  nret,
-});
-
-/** The arguments that name a bridge: a configuration address and the BUID. */
-function unitOf({ index }: PciHostBridge): number[] {
-  const buid = buidOf(index);
-  return [0, hiOf(buid), loOf(buid)];
 }

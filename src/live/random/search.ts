@@ -4,7 +4,8 @@ import { operationOf } from "../../script/op/recording.ts";
 import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../oracle.ts";
 import type { QemuProgram } from "../qemu-program.ts";
 import type { RunLimits } from "../real-qemu.ts";
-import { type RawOperation, randomScript } from "./script.ts";
+import type { RawOperation } from "./ddw-calls.ts";
+import { randomScript } from "./script.ts";
 import { shrinkList, simplifyItems } from "./simplify.ts";
 
 /** Operations of one machine; then a fresh one is started, with other bridges. */

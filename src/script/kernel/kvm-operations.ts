@@ -111,7 +111,7 @@ function keepTable(
   return 0;
 }
 
-/** The guest executes a hypercall; `user` tells that the kernel left it to user space. */
+/** The guest executes a hypercall; `user` means that the kernel left it to user space. */
 function hypercall(
   { program, arg, out }: OperationCall,
   number: number,

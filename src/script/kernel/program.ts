@@ -62,7 +62,7 @@ export class Program {
     this.#onHazard = onHazard;
   }
 
-  /** Starts the program with the memory that a header tells of. */
+  /** Starts the program with the memory that a header describes. */
   static start(
     host: Host,
     { arenas, hole }: KernelHeader,

@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly profile?: KernelProfile;
   /** Makes operations fail. */
   readonly faults?: FaultHook;
-  /** Told of requests that would do damage in a real kernel. */
+  /** Notified of requests that would do damage in a real kernel. */
   readonly onHazard?: (hazard: Hazard | KvmHazard) => void;
   /** Is given the program before its first operation, to look at it between them. */
   readonly onStart?: (program: Program) => void;

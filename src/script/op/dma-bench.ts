@@ -97,14 +97,14 @@ export class DmaBench {
   /** Tries the windows and addresses in the firmware's order, silently, until data gets through. */
   #staged(phb: number, device: PciDevice): boolean {
     const { observer, memory } = this.#machine;
-    const heard = { ...observer };
+    const functions = { ...observer };
     const { onDmaFault } = memory;
     Object.assign(observer, { trace: null, refusal: null, hazard: null });
     memory.onDmaFault = null;
     try {
       return this.#tryStages(phb, device);
     } finally {
-      Object.assign(observer, heard);
+      Object.assign(observer, functions);
       memory.onDmaFault = onDmaFault;
     }
   }

@@ -9,7 +9,7 @@ import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.t
 import type { OpResult } from "./result.ts";
 import { OpRunner } from "./run.ts";
 
-/** An op script as a recording. Without a profile it runs under the one that its header tells. */
+/** An op script as a recording. Without a profile it runs under the one that its header names. */
 export function opRecording(script: OpScript): Recording {
   const runsAs = (name: string | undefined): Profile =>
     name === undefined ? profileOf(script.header) : findProfile(name);

@@ -56,7 +56,7 @@ export class FaultInjector {
   }
 }
 
-/** Something for which the real kernel has no defined answer: we refuse, and tell. */
+/** Something for which the real kernel has no defined answer: we refuse, and report. */
 export interface Hazard {
   readonly id: "VFIO-MAP-7";
   /** What rule was broken. */

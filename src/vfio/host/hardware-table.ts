@@ -30,7 +30,7 @@ export interface TableHost {
  * A TCE table of the host's bridge: what the device sees.
  *
  * It is a {@link TceTable}, so an empty window costs nothing and a linear
- * mapping is one run. {@link RegionCounts} tells the registered regions of
+ * mapping is one run. {@link RegionCounts} finds the registered regions of
  * their entries.
  */
 export class HardwareTable {
@@ -117,8 +117,9 @@ export class HardwareTable {
     const errno = this.#exchange.pass();
     if (errno !== undefined) return errno;
     const physical = extent.physical + (vaddr - extent.start);
-    this.counts.replaced(registered, region, extent, index);
-    this.entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    const { entries } = this;
+    entries.exchange(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    this.counts.replaced(registered, region, extent, entries.hi, entries.lo);
     return 0;
   }
 

@@ -11,6 +11,6 @@ export interface HostKernel extends TableHost {
   readonly maxEntries: number;
   /** Where operations may be made to fail. */
   readonly faults: FaultInjector;
-  /** Told of requests that would do damage in a real kernel. */
+  /** Notified of requests that would do damage in a real kernel. */
   readonly onHazard: (hazard: Hazard) => void;
 }

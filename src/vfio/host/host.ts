@@ -25,7 +25,7 @@ export interface HostOptions {
   readonly maxEntries?: number;
   /** Makes operations fail. */
   readonly faults?: FaultHook;
-  /** Told of requests that would do damage in a real kernel. */
+  /** Notified of requests that would do damage in a real kernel. */
   readonly onHazard?: (hazard: Hazard) => void;
 }
 

@@ -1,13 +1,13 @@
 import type { HardwareTable } from "./hardware-table.ts";
 import { MAX_LEVELS } from "./tce-geometry.ts";
 
-/** Dynamic windows of a PowerNV bridge, told apart by bit 59 of the bus address. */
+/** Dynamic windows of a PowerNV bridge, distinguished by bit 59 of the bus address. */
 export const MAX_WINDOWS = 2;
 
 /** Where the windows begin: the kernel chooses, user space cannot. */
 export const WINDOW_STARTS: readonly bigint[] = [0n, 1n << 59n];
 
-/** What a bridge can do, as GET_INFO tells it. */
+/** What a bridge can do, as GET_INFO returns it. */
 export interface BridgeInfo {
   /** Bytes of the default window, which begins at 0. */
   readonly dma32WindowSize: bigint;
@@ -24,7 +24,7 @@ export const POWERNV_BRIDGE: BridgeInfo = Object.freeze({
   levels: MAX_LEVELS,
 });
 
-/** Devices that the bridge cannot tell apart, and the windows through which they see memory. */
+/** Devices that the bridge cannot distinguish, and the windows through which they see memory. */
 export class IommuGroup {
   readonly number: number;
   readonly bridge: BridgeInfo;

@@ -8,7 +8,7 @@ const ALIGNMENT = 2 ** 24;
 /** A contiguous range that was handed out. */
 export interface Allocation {
   readonly start: number;
-  /** Behind the last byte. */
+  /** After the last byte. */
   readonly end: number;
   /** Where the process that got it sees its first byte. */
   readonly vaddr: number;

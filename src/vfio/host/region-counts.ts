@@ -16,7 +16,7 @@ export const PINNED = 4;
  * For which registered regions the entries of a hardware table count.
  *
  * The kernel keeps the user address that each entry was made from in a second
- * table, and finds the region by it. Here the physical address tells the user
+ * table, and finds the region by it. Here the physical address stands for the user
  * address: what memory a physical address is, and where a process sees it,
  * never changes ({@link PhysicalMemory}).
  */
@@ -36,7 +36,8 @@ export class RegionCounts {
     const size = this.#pageSize;
     const end = index + pages;
     if (pages === 1) {
-      const vaddr = this.#userAddressAt(index);
+      this.#entries.load(index);
+      const vaddr = this.#userAddressOf(this.#entries.hi, this.#entries.lo);
       return vaddr < 0 || registered.find(vaddr, size) !== undefined ? end : index;
     }
     let orphan = end;
@@ -51,23 +52,21 @@ export class RegionCounts {
   }
 
   /**
-   * An entry is about to point into an extent of a region. Nearly always what
-   * was there is of the same extent, and no counter changes.
+   * An entry `(hi, lo)` was replaced by one that points into an extent of a
+   * region. Nearly always the old one is of the same extent, and no counter changes.
    */
   replaced(
     registered: RegisteredMemory,
     region: RegisteredRegion,
     extent: MemoryExtent,
-    index: number,
+    hi: number,
+    lo: number,
   ): void {
-    const entries = this.#entries;
-    entries.load(index);
-    const { hi, lo } = entries;
     const counted = isCounted(lo);
     const ahead = addressOf(hi, lo) - extent.physical;
     if (counted && ahead >= 0 && ahead + this.#pageSize <= extent.end - extent.start) return;
     region.mapped++;
-    if (counted) this.cleared(registered, index, 1);
+    this.#countLess(registered, hi, lo);
   }
 
   /** Regions are about to lose entries: they count less. */
@@ -75,8 +74,8 @@ export class RegionCounts {
     const size = this.#pageSize;
     if (pages === 1) {
       // A single page, as most hypercalls have it, is not worth a walk.
-      const vaddr = this.#userAddressAt(index);
-      if (vaddr >= 0) registered.unmapped(vaddr, 1, size);
+      this.#entries.load(index);
+      this.#countLess(registered, this.#entries.hi, this.#entries.lo);
       return;
     }
     this.#forEachCounted(index, index + pages, (_first, count, vaddr) => {
@@ -84,13 +83,16 @@ export class RegionCounts {
     });
   }
 
-  /** The user address that an entry was made from, or -1 if no region counts the entry. */
-  #userAddressAt(index: number): number {
-    this.#entries.load(index);
-    const { hi, lo } = this.#entries;
-    if (!isCounted(lo)) return -1;
+  /** The region of an entry `(hi, lo)`, which is gone, counts less. */
+  #countLess(registered: RegisteredMemory, hi: number, lo: number): void {
+    const vaddr = this.#userAddressOf(hi, lo);
+    if (vaddr >= 0) registered.unmapped(vaddr, 1, this.#pageSize);
+  }
+
+  /** The user address that an entry `(hi, lo)` was made from, or -1 if no region counts the entry. */
+  #userAddressOf(hi: number, lo: number): number {
     // What no MAP has stored is the memory of nobody.
-    return this.#physical.vaddrOf(addressOf(hi, lo)) ?? -1;
+    return isCounted(lo) ? (this.#physical.vaddrOf(addressOf(hi, lo)) ?? -1) : -1;
   }
 
   /** Visits the entries that regions count, in runs of consecutive user addresses. */

@@ -5,7 +5,7 @@ import type { KernelProfile } from "./profile.ts";
 export interface MemoryExtent {
   /** Virtual address of the first byte. */
   readonly start: number;
-  /** Virtual address behind the last byte. */
+  /** Virtual address after the last byte. */
   readonly end: number;
   /** Physical address of the first byte. */
   readonly physical: number;

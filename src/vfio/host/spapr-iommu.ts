@@ -1,7 +1,7 @@
 import { type Answer, type Errno, isErrno } from "../../base/errno.ts";
+import { ContainerMappings } from "./container-mappings.ts";
 import { ContainerMemory } from "./container-memory.ts";
 import { ContainerWindows } from "./container-windows.ts";
-import { DmaMapping } from "./dma-mapping.ts";
 import { DmaRequest } from "./dma-request.ts";
 import type { HardwareTable } from "./hardware-table.ts";
 import type { HostKernel } from "./host-kernel.ts";
@@ -30,7 +30,7 @@ const EEH_INJECT_ERROR = 9;
 /**
  * The kernel's SPAPR TCE driver behind one container, version 1 or 2: who may
  * call what, with which structures. What a request then does is in
- * {@link ContainerMemory}, {@link ContainerWindows} and {@link DmaMapping}.
+ * {@link ContainerMemory}, {@link ContainerWindows} and {@link ContainerMappings}.
  *
  * Each method is an ioctl and answers as the system call does: a value, or the
  * name of an error. The checks stand in the kernel's order, one a line. The
@@ -44,13 +44,13 @@ export class SpaprIommu {
   #owner: HostMemory | null = null;
   readonly #memory: ContainerMemory;
   readonly #windows: ContainerWindows;
-  readonly #dma: DmaMapping;
+  readonly #dma: ContainerMappings;
 
   constructor(host: HostKernel, version: 1 | 2) {
     this.#host = host;
     this.#memory = new ContainerMemory(host);
     this.#windows = new ContainerWindows(host);
-    this.#dma = new DmaMapping(host, this.#windows, version);
+    this.#dma = new ContainerMappings(host, this.#windows, version);
     this.version = version;
   }
 
@@ -161,7 +161,7 @@ export class SpaprIommu {
     return this.#windows.remove(start, this.#owner);
   }
 
-  /** VFIO_IOMMU_MAP_DMA, see {@link DmaMapping.map}. */
+  /** VFIO_IOMMU_MAP_DMA, see {@link ContainerMappings.map}. */
   map(caller: HostProcess, request: MapRequest | undefined): Answer<number> {
     if (!this.#mayMap(caller)) return "EPERM";
     if (request === undefined) return "EFAULT";
@@ -170,7 +170,7 @@ export class SpaprIommu {
     return this.mapDma(caller, new DmaRequest().load(iova, size, vaddr, flags));
   }
 
-  /** VFIO_IOMMU_UNMAP_DMA, see {@link DmaMapping.unmap}. */
+  /** VFIO_IOMMU_UNMAP_DMA, see {@link ContainerMappings.unmap}. */
   unmap(caller: HostProcess, request: UnmapRequest | undefined): Answer<number> {
     if (!this.#mayMap(caller)) return "EPERM";
     if (request === undefined) return "EFAULT";

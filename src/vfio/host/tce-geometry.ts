@@ -36,7 +36,7 @@ export interface WindowShape {
 export interface TableGeometry {
   /** Entries that MAP accepts: at least a host page of them. */
   readonly length: number;
-  /** Entries that the hardware can tell apart: levels times bits per level. */
+  /** Entries that the hardware can distinguish: levels times bits per level. */
   readonly reachable: bigint;
 }
 
@@ -78,7 +78,7 @@ export function tableBytes(shape: WindowShape, hostPageShift: number, mostLevels
 export function tableGeometry(shape: WindowShape, hostPageShift: number): TableGeometry | Errno {
   const { pageShift, size, levels } = shape;
   const level = levelShift(shape, hostPageShift);
-  // The bus address has 55 bits at most below the ones that tell the windows apart. The kernel
+  // The bus address has 55 bits at most below the ones that distinguish the windows. The kernel
   // adds them up in 64 bits: a level that wrapped around below 0 is far too large here.
   const bits = (level - ENTRY_SHIFT) * levels;
   if (bits + pageShift >= 55) return "EINVAL";

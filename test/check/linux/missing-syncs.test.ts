@@ -5,7 +5,7 @@ import { checkTrace } from "../checked.ts";
 import { leaveOutSyncs, MANNERS, recordings, takeSyncs } from "./missing-syncs-campaign.ts";
 
 describe("a sync that is missing", () => {
-  leaveOutSyncs(runSeed(), 12);
+  leaveOutSyncs(runSeed(), 5);
 
   it.each(MANNERS)("can be planted in several recordings: %s", (manner) => {
     expect(recordings.filter((one) => one.suits(manner)).length).toBeGreaterThan(4);
@@ -33,7 +33,7 @@ describe("for whom bytes were synced last", () => {
     const SIZE = 64;
     const random = new Random(runSeed());
     const wrong: string[] = [];
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 80; round++) {
       const bytes = new SyncedBytes();
       const model: (number | undefined)[] = new Array(SIZE).fill(undefined);
       for (let event = 0; event < 30; event++) {

@@ -134,7 +134,7 @@ describe("a trace and a saved machine", () => {
       name: "the trace has a window that the machine has not",
       text: `${NEW}spapr_iommu_new_table liobn=0x80000001 table=0x1 fd=-1\nspapr_iommu_ddw_create buid=0x800000020000000 addr=0x0, page size=0x10000, requested=0x100000, start addr=0x800000000000000, liobn=0x80000001\n`,
       work: () => {},
-      message: /is there by all that the trace tells, and the saved machine says that it is not/,
+      message: /is there by all that the trace shows, and the saved machine says that it is not/,
     },
     {
       name: "the machine has a window that the trace has not",

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
+import { checkReportToJson } from "../../../src/check/report.ts";
 import { checkStream } from "../../../src/check/saved/stream-check.ts";
-import { checkReportToJson } from "../../../src/check/trace-check.ts";
 import { readMigrationAsFar } from "../../../src/formats/migration/reader.ts";
 import type { PartialStream } from "../../../src/formats/migration/stream.ts";
 import { writeMigration } from "../../../src/formats/migration/stream-writer.ts";
-import { Machine, type MachineConfig } from "../../../src/spapr/machine.ts";
+import { Machine } from "../../../src/spapr/machine.ts";
+import type { MachineConfig } from "../../../src/spapr/machine-config.ts";
 import { type SavedTable, saveTables } from "../../../src/spapr/saved-table.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
 import { fileOf, recordedStream, recordedStreams } from "../../formats/migration/sources.ts";
@@ -205,7 +206,7 @@ describe("a state shows", () => {
     {
       name: "an end behind the bus",
       change: one(SECOND, shape(17, 60, 0n)),
-      message: /ends behind the last address/,
+      message: /ends past the last address/,
     },
     {
       name: "bypass on a bridge",

@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { checkReportToJson } from "../../../src/check/report.ts";
 import { stateToJson } from "../../../src/check/state/window-state.ts";
-import { checkReportToJson, TraceCheck } from "../../../src/check/trace-check.ts";
+import { TraceCheck } from "../../../src/check/trace-check.ts";
 import { blankMachine } from "../../../src/check/whole/blank-machine.ts";
 import { checkAgainst } from "../../../src/check/whole/check-against.ts";
 import { checkTrace } from "../../../src/check/whole/check-trace.ts";
@@ -109,7 +110,7 @@ describe("checkAgainst", () => {
   it("says which of the two is not what it should be", async () => {
     await expect(checkAgainst(trace, trace)).rejects.toThrow(/^saved machine: is no migration stream/);
     await expect(checkAgainst(SAVED, SAVED)).rejects.toThrow(/are both saved machines/);
-    await expect(checkAgainst(DMA, SAVED)).rejects.toThrow(/not of windows/);
+    await expect(checkAgainst(DMA, SAVED)).rejects.toThrow(/not windows/);
   });
 });
 

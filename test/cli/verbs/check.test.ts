@@ -154,7 +154,7 @@ describe("check", () => {
       name: "no windows",
       args: ["info", "--migration", trace("dma-ppc64le-linux72-nvme-e1000.txt.gz")],
       status: 63,
-      message: "not of windows",
+      message: "not windows",
     },
   ])("says what is wrong: $name", async ({ args, status, message }) => {
     const result = await cli(args);

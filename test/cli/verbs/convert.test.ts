@@ -193,7 +193,7 @@ describe("convert", () => {
       args: ["damaged.gz", "x.pftrace"],
       message: "the gzip data is damaged",
     },
-    { name: "an output of no form", args: ["good.log", "x.txt"], message: "x.txt: the name tells no form" },
+    { name: "an output of no form", args: ["good.log", "x.txt"], message: "x.txt: the name says no form" },
     { name: "an output that exists", args: ["good.log", "there.csv"], message: "there.csv exists; --force" },
     { name: "no folder for the output", args: ["good.log", "no/x.csv"], message: "there is no folder" },
     {

@@ -76,7 +76,7 @@ describe("a small machine", () => {
   });
 
   it(`ends with a stream or with offset and reason after any damage, and takes no memory, SEED=${runSeed()}`, () =>
-    damageStream(runSeed(), 2000));
+    damageStream(runSeed(), 500));
 });
 
 describe("device data that looks like the end of its section", () => {

@@ -21,7 +21,7 @@ function putOf(number: number): QemuTraceEvent {
 }
 
 describe("QEMU's simple traces", () => {
-  it.each(smallCorpusNames("traces", ".simple.gz", 200_000))(
+  it.each(smallCorpusNames("traces", ".simple.gz", 60_000))(
     "%s has the events of the log, as its sidecar says",
     compareSimple,
   );

@@ -13,7 +13,7 @@ import { MAP_WRITE } from "./requests.ts";
  * MAP_DMA and UNMAP_DMA of a container, from the window on: which entries a
  * request means, and what is stored in them. The checks stand in the kernel's order.
  */
-export class DmaMapping {
+export class ContainerMappings {
   readonly #host: HostKernel;
   readonly #windows: ContainerWindows;
   /** Version 1: each page is pinned when it is mapped. Version 2 takes pages of registered memory. */

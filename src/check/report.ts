@@ -1,0 +1,58 @@
+import { hex } from "../base/u64.ts";
+import type { TraceFormat } from "../formats/trace/trace-reader.ts";
+import { type Finding, findingToJson } from "./findings/finding.ts";
+import type { Judged, NotJudged } from "./findings/judged.ts";
+import type { WindowRecord } from "./rebuild/window-records.ts";
+
+/**
+ * What the check of one file found.
+ *
+ * @public
+ */
+export interface CheckReport {
+  readonly file: string;
+  readonly format: TraceFormat | "op-script" | "migration-stream";
+  readonly events: number;
+  readonly skippedLines: number;
+  /** Recorded answers that were compared and are right. */
+  readonly verified: number;
+  readonly mismatches: number;
+  readonly judged: Judged;
+  readonly notJudged: readonly NotJudged[];
+  readonly windows: readonly WindowRecord[];
+  readonly findings: readonly Finding[];
+  /** Findings beyond the first 10,000. */
+  readonly droppedFindings: number;
+}
+
+/**
+ * The report in the shape of the JSON output.
+ *
+ * @public
+ */
+export function checkReportToJson(report: CheckReport): Record<string, unknown> {
+  const { windows, findings, droppedFindings, ...rest } = report;
+  return {
+    ...rest,
+    windows: windows.map(windowToJson),
+    findings: findings.map(findingToJson),
+    ...(droppedFindings === 0 ? {} : { droppedFindings }),
+  };
+}
+
+/** A window in the shape of the JSON output. */
+function windowToJson(record: WindowRecord): Record<string, unknown> {
+  const { liobn, busOffset, pageShift, entries, createdAt, removedAt, live, inferred, unknown } = record;
+  return {
+    liobn: hex(liobn),
+    busOffset: hex(busOffset),
+    pageShift,
+    entries,
+    createdAt: createdAt?.event ?? null,
+    removedAt: removedAt?.event ?? null,
+    live,
+    inferred,
+    unknown,
+    ...(record.assumed ? { assumed: true } : {}),
+  };
+}

@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { parseAst } from "vite";
+import { describe, expect, it } from "vitest";
+
+const SRC = path.resolve(import.meta.dirname, "../../src");
+const MOST = 5;
+
+/**
+ * Functions that take more, and how many. A value in halves is two parameters, and most of these are on the hottest
+ * paths, where an object for them would have to be kept for each call that may nest.
+ */
+const MORE: Readonly<Record<string, number>> = {
+  "memory/flat-view.ts render": 6,
+  "memory/flat-view.ts fillGaps": 6,
+  "memory/iommu-region.ts notify": 6,
+  "memory/iommu-region.ts notifyEach": 7,
+  "memory/iommu-region.ts notifyAll": 8,
+  "memory/mapping-run.ts set": 6,
+  "spapr/hypercalls.ts checkList": 7,
+  "spapr/refuse.ts refuse": 8,
+  "spapr/window-entries.ts fillEntries": 6,
+  "spapr/window-entries.ts notifyRun": 7,
+  "tce/diff.ts ChangeVisitor": 8,
+  "tce/diff.ts diffNodes": 6,
+  "check/lives/table-lives.ts (function)": 8,
+  "check/state/window-state.ts (function)": 7,
+};
+
+interface Node {
+  readonly type: string;
+  readonly id?: { readonly name: string } | null;
+  readonly key?: { readonly name?: string };
+  readonly params?: readonly unknown[];
+}
+
+/** Name and number of parameters of each function in a syntax tree, types of functions included. */
+function* functionsOf(value: unknown, name = "(function)"): Generator<{ name: string; count: number }> {
+  if (typeof value !== "object" || value === null) return;
+  if (Array.isArray(value)) {
+    for (const item of value) yield* functionsOf(item);
+    return;
+  }
+  const node = value as Node;
+  const own = node.id?.name ?? node.key?.name ?? name;
+  if (/Function|MethodSignature|CallSignature/.test(node.type) && Array.isArray(node.params)) {
+    yield { name: own, count: node.params.length };
+  }
+  for (const [key, child] of Object.entries(node)) {
+    const keepsName = key === "value" || key === "init" || key === "typeAnnotation";
+    yield* functionsOf(child, keepsName ? own : undefined);
+  }
+}
+
+describe("functions", () => {
+  it(`take at most ${MOST} parameters`, () => {
+    const found: Record<string, number> = {};
+    let all = 0;
+    for (const file of readdirSync(SRC, { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts")) continue;
+      const tree = parseAst(readFileSync(path.join(SRC, file), "utf8"), { lang: "ts" });
+      for (const { name, count } of functionsOf(tree)) {
+        all++;
+        if (count > MOST) found[`${file.replaceAll(path.sep, "/")} ${name}`] = count;
+      }
+    }
+    expect(all).toBeGreaterThan(2000);
+    expect(found).toEqual(MORE);
+  });
+});
