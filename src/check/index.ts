@@ -24,6 +24,19 @@ export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
 export type { BouncedMaps } from "./linux/bounces.ts";
+export {
+  type AliveGroup,
+  type AliveMapping,
+  type AliveOrder,
+  diffSpaces,
+  GROUP_KEYS,
+  type GroupKey,
+  groupAlive,
+  type SpaceChange,
+  type SpaceState,
+} from "./lives/alive.ts";
+export type { AddressRange, Life, LifeCall, LifeStretch, UseKind } from "./lives/life.ts";
+export type { WhoEnd, WhoLife, WhoNeighbour, WhoQuery, WhoSpace, WhoUse } from "./lives/who.ts";
 export type { HostWindow } from "./qemu/host-side.ts";
 export type { Mismatch } from "./rebuild/mismatch.ts";
 export type { EntryClasses } from "./rebuild/rebuilt-window.ts";
@@ -37,7 +50,14 @@ export {
   sumOfAgreements,
 } from "./saved/against-check.ts";
 export type { WindowAgreement } from "./saved/against-entries.ts";
-export { type Moment, parseMoment } from "./state/moment.ts";
+export {
+  formatMoment,
+  type Moment,
+  type MomentTime,
+  momentToJson,
+  parseMoment,
+  type ShownMoment,
+} from "./state/moment.ts";
 export {
   changeToJson,
   diffStates,
@@ -49,6 +69,7 @@ export {
   type WindowState,
   windowStateToJson,
 } from "./state/window-state.ts";
+export { type AliveAnswer, aliveAt, aliveMappingToJson, aliveToJson } from "./whole/alive-at.ts";
 export { blankMachine } from "./whole/blank-machine.ts";
 export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";
 export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
@@ -66,4 +87,11 @@ export {
   writeTable,
   writeTimeline,
 } from "./whole/tables.ts";
-export { type WindowsAtOptions, windowsAt, windowsAtMoments } from "./whole/windows-at.ts";
+export { type WhoAnswer, whoMaps, whoToJson } from "./whole/who-maps.ts";
+export {
+  type RecordedState,
+  statesAtMoments,
+  type WindowsAtOptions,
+  windowsAt,
+  windowsAtMoments,
+} from "./whole/windows-at.ts";

@@ -10,8 +10,13 @@ export const TRACE_FILE =
   "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
 export const STATE_FILE: string = `${TRACE_FILE}; or migration stream of a saved machine`;
 
+/** Files that tell what is mapped. */
+export const MAPPED_FILE: string =
+  "trace of QEMU (log or simple), text of Linux' dma events, op script or kernel script (.jsonl), or migration stream of a saved machine; may be gzip-compressed; - for standard input";
+
 const OUT_FILE = "a file, which is there when it is complete, or - for standard output (default)";
-const MOMENT = "after the event of this number, or at a time in seconds (12.5, 12s); by default";
+const MOMENT =
+  "after the event of this number, so long after the first event (2s, 0.5s), or at a time of the recording's clock (12.5); by default";
 
 /** An option that is there or not. */
 export const flag = (flags: string, what: string): Option => new Option(flags, what).default(false);

@@ -1,35 +1,49 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
+import { isSpace } from "../check/lives/who.ts";
 import type { Moment } from "../check/state/moment.ts";
 import type { WindowState } from "../check/state/window-state.ts";
-import { windowsAt } from "../check/whole/windows-at.ts";
+import { type RecordedState, statesAtMoments } from "../check/whole/windows-at.ts";
 import { isScriptName, withInput } from "./input.ts";
 import { type MachineOptions, windowsTold } from "./machine-options.ts";
 
+/** What a user wants to see of a state. */
+export interface Wanted {
+  /** Only this window. */
+  readonly liobn?: bigint | undefined;
+  /** Only this device or container. */
+  readonly device?: string | undefined;
+}
+
 /**
- * The windows of a file at a moment.
+ * The state of a file at a moment.
  *
- * @param machine what is known of the windows
- * @param liobn only this one
- * @throws IommuError BAD_ARGUMENT if there is no such window; see {@link windowsAt}
+ * @throws IommuError BAD_ARGUMENT if there is no such window or device; see {@link statesAtMoments}
  */
-export async function windowsOf(
+export async function stateOf(
   path: string,
   at: Moment,
-  machine: MachineOptions,
-  liobn?: bigint,
-): Promise<WindowState[]> {
-  const windows = await windowsTold(machine);
+  wanted: Wanted & MachineOptions,
+): Promise<RecordedState> {
+  const told = await windowsTold(wanted);
   const isScript = isScriptName(path) || undefined;
-  const states = await withInput(path, false, (data, options) =>
-    windowsAt(data, at, { ...options, windows, isScript }),
+  const [state] = await withInput(path, false, (data, options) =>
+    statesAtMoments(data, [at], { ...options, windows: told, isScript }),
   );
-  if (liobn === undefined) return states;
-  const found = states.filter((state) => BigInt(state.liobn) === liobn);
-  if (found.length > 0) return found;
-  const there = states.map((state) => hex(state.liobn)).join(", ") || "none";
-  throw new IommuError("BAD_ARGUMENT", `${path}: no window has LIOBN ${hex(liobn)}; there are ${there}`);
+  const { windows, spaces } = state!;
+  const { liobn, device } = wanted;
+  if (liobn === undefined && device === undefined) return state!;
+  const foundWindows = liobn === undefined ? [] : windows.filter((window) => BigInt(window.liobn) === liobn);
+  const foundSpaces = device === undefined ? [] : spaces.filter(({ space }) => isSpace(space, device));
+  if (foundWindows.length + foundSpaces.length > 0) {
+    return { ...state!, windows: foundWindows, spaces: foundSpaces };
+  }
+  const names = [...windows.map((window) => hex(window.liobn)), ...spaces.map(({ space }) => space)];
+  const there = names.join(", ") || "none";
+  const what =
+    liobn === undefined ? `nothing is mapped for "${device}"` : `no window has LIOBN ${hex(liobn)}`;
+  throw new IommuError("BAD_ARGUMENT", `${path}: ${what}; there are ${there}`);
 }
 
 /** A saved machine also lists windows that are not there. */

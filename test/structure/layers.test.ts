@@ -41,6 +41,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["rebuild"],
     ["state", "qemu", "linux", "filter", "forecast"],
     ["lifetimes"],
+    ["lives"],
     ["*"],
     ["saved"],
     ["shrink"],

@@ -39,7 +39,8 @@ export interface DmaMapping extends DmaCall {
 
 /** Notified of mappings as they begin and end. */
 export interface DmaLifetimeSink {
-  begin(mapping: DmaMapping): void;
+  /** @param event the map; the object is used again */
+  begin(mapping: DmaMapping, event: LinuxDmaEvent): void;
   /**
    * @param mapping undefined for an unmap whose map is not in the trace
    * @param call undefined for what is alive at the end of the trace
@@ -83,9 +84,9 @@ export class DmaLifetimeTracker {
   #map(event: LinuxDmaEvent): void {
     const live = this.#liveOf(event).map(event);
     if (live === undefined) return;
-    const mapping: DmaMapping = { ...this.#callOf(event), number: this.#count++ };
+    const mapping: DmaMapping = { ...this.callOf(event), number: this.#count++ };
     this.#mappings.set(live, mapping);
-    this.#sink.begin(mapping);
+    this.#sink.begin(mapping, event);
   }
 
   #unmap(event: LinuxDmaEvent): void {
@@ -96,7 +97,7 @@ export class DmaLifetimeTracker {
       live.remove(undone, event);
       this.#mappings.delete(undone);
     }
-    this.#sink.end(mapping, this.#callOf(event));
+    this.#sink.end(mapping, this.callOf(event));
   }
 
   #liveOf({ device }: LinuxDmaEvent): DeviceMappings {
@@ -108,7 +109,8 @@ export class DmaLifetimeTracker {
     return live;
   }
 
-  #callOf(event: LinuxDmaEvent): DmaCall {
+  /** What is kept of an event. */
+  callOf(event: LinuxDmaEvent): DmaCall {
     const { ranges, rangeSizes, entries, kind } = event;
     const { name, family } = DMA_KINDS[kind]!;
     const isList = family === LIST;

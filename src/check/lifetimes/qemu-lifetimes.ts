@@ -2,10 +2,10 @@ import { toBig } from "../../base/u64.ts";
 import { INDIRECT, NEW_TABLE, PUT, type QemuTraceEvent, STUFF } from "../../formats/trace/trace-event.ts";
 import type { WindowGeometry } from "../../spapr/window-geometry.ts";
 import { permOf } from "../../tce/tce.ts";
-import { TceTable } from "../../tce/tce-table.ts";
 import { CallRange, isStore, ListTce, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import { Owners } from "./owners.ts";
 
 /** Entries of a window that may be longer than is assumed; a table of them is as high as one of the usual length. */
 const OPEN_ENTRIES = 2 ** 21;
@@ -111,6 +111,12 @@ export class LifetimeTracker {
     if (isStore(event)) this.#store(event);
   }
 
+  /** Brings all up to date before `next` happens, for who wants to look at it there. */
+  settle(next: QemuTraceEvent): void {
+    this.rebuild.settle(next);
+    this.#dropGone(stampOf(next));
+  }
+
   /** To be called after the last event: ends what is alive. */
   end(): void {
     this.rebuild.end();
@@ -138,7 +144,7 @@ export class LifetimeTracker {
     this.#endRange(owned, first, pages, maps ? "replaced" : "unmapped", stamp);
     if (!maps) return;
     const mapping = this.#mappingOf(event, owned, first, pages, stamp);
-    owned.add(mapping);
+    owned.owners.add(mapping);
     this.#sink.begin(mapping);
   }
 
@@ -176,8 +182,7 @@ export class LifetimeTracker {
     fate: Fate,
     stamp: EventStamp | undefined,
   ): void {
-    owned.take(first, pages, (mapping, from, count) => {
-      mapping.left -= count;
+    owned.owners.take(first, pages, (mapping, from, count) => {
       this.#sink.end(mapping, from, count, fate, stamp);
     });
   }
@@ -211,14 +216,11 @@ export class LifetimeTracker {
 class OwnedWindow {
   readonly rebuilt: RebuiltWindow;
   readonly window: LifetimeWindow;
-  /** By entry: 1 and the slot of its mapping in {@link #slots}; 0 if nothing is known to be mapped there. */
-  readonly #owners: TceTable;
   /** Of the window when it was first seen. */
   readonly geometry: WindowGeometry;
   /** Entries that are followed: more than are assumed, if they are not told. */
   readonly length: number;
-  readonly #slots: (Mapping | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly owners: Owners<Mapping>;
 
   constructor(rebuilt: RebuiltWindow) {
     const { liobn, busOffset, pageShift, entries } = rebuilt.window;
@@ -226,37 +228,12 @@ class OwnedWindow {
     this.window = { liobn, busOffset, pageShift, entries };
     this.geometry = rebuilt.window.geometry;
     this.length = rebuilt.evidence.size === "told" ? entries : Math.max(entries, OPEN_ENTRIES);
-    this.#owners = new TceTable({ length: this.length, pageShift: 0 });
-  }
-
-  add(mapping: Mapping): void {
-    const slot = this.#free.pop() ?? this.#slots.length;
-    this.#slots[slot] = mapping;
-    this.#owners.fill(mapping.first, mapping.pages, 0, slot + 1);
-  }
-
-  /** Takes entries away from their mappings; `visit` is called for each piece, in order. */
-  take(first: number, pages: number, visit: (mapping: Mapping, first: number, pages: number) => void): void {
-    const pieces: number[] = [];
-    this.#owners.forEachStoredRun(first, first + pages, (from, count, _hi, lo) => {
-      const last = pieces.length - 3;
-      if (last >= 0 && pieces[last] === lo && pieces[last + 1]! + pieces[last + 2]! === from) {
-        pieces[last + 2]! += count;
-      } else pieces.push(lo, from, count);
-    });
-    if (pieces.length > 0) this.#owners.fill(first, pages, 0, 0);
-    for (let i = 0; i < pieces.length; i += 3) {
-      const slot = pieces[i]! - 1;
-      const mapping = this.#slots[slot]!;
-      visit(mapping, pieces[i + 1]!, pieces[i + 2]!);
-      if (mapping.left > 0) continue;
-      this.#slots[slot] = undefined;
-      this.#free.push(slot);
-    }
+    this.owners = new Owners(this.length);
   }
 }
 
-const stampOf = (event: QemuTraceEvent): EventStamp => ({
+/** What is kept of an event. */
+export const stampOf = (event: QemuTraceEvent): EventStamp => ({
   kind: event.kind,
   event: event.number,
   position: event.position,

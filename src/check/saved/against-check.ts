@@ -7,7 +7,7 @@ import type { CheckOptions } from "../check-options.ts";
 import { FindingLog } from "../findings/log.ts";
 import { type Place, placeOf } from "../findings/place.ts";
 import { type CheckReport, checkReportToJson } from "../report.ts";
-import { isPast, type Moment } from "../state/moment.ts";
+import { type Moment, MomentCursor } from "../state/moment.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { compareWithSaved } from "./against.ts";
 import { NO_AGREEMENT, type WindowAgreement } from "./against-entries.ts";
@@ -69,6 +69,7 @@ export class AgainstCheck {
   readonly #savedFile: string;
   /** The one moment to compare at, if there is one. */
   readonly #moment: Moment;
+  readonly #cursor: MomentCursor;
   #best: Candidate | undefined;
   #saves = 0;
   /** The event before was a pre_save: this one belongs to the same save. */
@@ -86,6 +87,7 @@ export class AgainstCheck {
     this.#saved = saved.windows;
     this.#savedFile = saved.file;
     this.#moment = moment;
+    this.#cursor = new MomentCursor(moment, file);
     this.#check = new TraceCheck(file, options, {
       profile,
       windows: [...windows, ...windowsOfSaved(saved.windows)],
@@ -108,6 +110,7 @@ export class AgainstCheck {
     if (report.format === "linux-dma") {
       throw new IommuError("UNSUPPORTED", `${this.#file}: dma events show mappings, not windows`);
     }
+    this.#cursor.checkInside();
     if (!this.#done) this.#compare(undefined);
     const { before, windows, log } = this.#best!;
     return {
@@ -126,18 +129,11 @@ export class AgainstCheck {
     this.#inSave = isSave;
     if (begins) this.#saves++;
     if (this.#done) return;
-    if (this.#moment === undefined ? begins : isPast(this.#momentOf(event), event)) {
+    if (this.#moment === undefined ? begins : this.#cursor.passes(event, event.position)) {
       this.#check.rebuild.settle(event);
       this.#compare(placeOf(event));
       this.#done = this.#moment !== undefined;
     }
-  }
-
-  #momentOf(event: QemuTraceEvent): Moment {
-    if (this.#moment !== undefined && "seconds" in this.#moment && Number.isNaN(event.seconds)) {
-      throw new IommuError("BAD_ARGUMENT", `${this.#file}: has no times: name an event by its number`);
-    }
-    return this.#moment;
   }
 
   #compare(before: Place | undefined): void {

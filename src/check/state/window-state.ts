@@ -1,6 +1,7 @@
 import { permText } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
+import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
@@ -72,6 +73,24 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
     isGuess,
     table: table.snapshot(),
     certainties: rebuilt.certainties(),
+  };
+}
+
+/** Takes the state of a window of a machine of ours: all is known. */
+export function ownStateOf(window: DmaWindow): WindowState {
+  const { liobn, busOffset, pageShift, entries, bypass, defaultWindow, table } = window;
+  return {
+    liobn,
+    busOffset,
+    pageShift,
+    entries,
+    bypass,
+    defaultWindow,
+    assumedParts: [],
+    assumed: false,
+    isGuess: false,
+    table: table!.snapshot(),
+    certainties: new TceTable({ length: entries, pageShift: 0 }),
   };
 }
 

@@ -1,17 +1,21 @@
 import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { ByteStream } from "../../formats/migration/source.ts";
-import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { AliveWatch, type SpaceState, spacesOf } from "../lives/alive.ts";
+import { LinuxLives } from "../lives/linux-lives.ts";
+import { TableLives } from "../lives/table-lives.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
-import { ScriptTrace } from "../script-trace.ts";
-import { isPast, type Moment } from "../state/moment.ts";
-import { savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { callOfStep, scriptSteps } from "../script-spaces.ts";
+import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "../state/moment.ts";
+import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
@@ -21,7 +25,7 @@ import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
  * @public
  */
 export interface WindowsAtOptions extends ReadInputOptions {
-  /** What is known of the windows of a trace that it does not tell of itself; see {@link knownWindows}. */
+  /** What is known of the windows of a trace that it does not show itself; see {@link knownWindows}. */
   readonly windows?: readonly ToldWindow[] | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
@@ -59,85 +63,153 @@ export async function windowsAtMoments(
   moments: readonly Moment[],
   options: WindowsAtOptions = {},
 ): Promise<WindowState[][]> {
+  const states = await statesAtMoments(input, moments, options);
+  if (states.some(({ format }) => format === "linux-dma" || format === "kernel-script")) {
+    const what = "the recording shows mappings, not windows";
+    throw new IommuError("UNSUPPORTED", `${nameOf(options)}: ${what}`);
+  }
+  return states.map(({ windows }) => [...windows]);
+}
+
+/**
+ * What is mapped at a moment of an input.
+ *
+ * @public
+ */
+export interface RecordedState {
+  readonly format: TraceFormat | "op-script" | "kernel-script" | "migration-stream";
+  /** Undefined for a saved machine. */
+  readonly moment: ShownMoment | undefined;
+  /** The DMA windows by LIOBN; none of a recording of Linux or of a host kernel. */
+  readonly windows: readonly WindowState[];
+  /** Of a recording of Linux the mappings of each device, of a kernel script those of each container and guest table. */
+  readonly spaces: readonly SpaceState[];
+}
+
+/**
+ * The state at several moments of a trace of QEMU, a recording of Linux, an op script or a kernel script, or of a saved
+ * machine.
+ *
+ * @returns the states, in the order of the moments
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_ARGUMENT for a moment that is not in it;
+ * BAD_FILE for a script with a mistake or a broken saved machine
+ * @public
+ */
+export async function statesAtMoments(
+  input: InputData,
+  moments: readonly Moment[],
+  options: WindowsAtOptions = {},
+): Promise<RecordedState[]> {
   const name = nameOf(options);
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
+    if (isMigrationStream(opened.head)) return await savedStates(opened, moments, name);
     if (options.isScript ?? isScriptHead(opened.head))
       return scriptStates(await textOf(opened.chunks, name), moments, name);
-    if (!isMigrationStream(opened.head)) return await traceStates(opened.chunks, moments, options);
-    if (moments.some((moment) => moment !== undefined))
-      throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
-    const { windows } = await named(name, readMigration(await opened.source()));
-    const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
-    return moments.map(() => states);
+    return await traceStates(opened.chunks, moments, options);
   } finally {
     await opened.chunks.return(undefined);
   }
+}
+
+async function savedStates(
+  opened: OpenedInput,
+  moments: readonly Moment[],
+  name: string,
+): Promise<RecordedState[]> {
+  if (moments.some((moment) => moment !== undefined))
+    throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
+  const { windows } = await named(name, readMigration(await opened.source()));
+  const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
+  return moments.map(() => ({ format: "migration-stream", moment: undefined, windows: states, spaces: [] }));
+}
+
+type Taken = Omit<RecordedState, "moment">;
+
+/** Takes what is asked for at each moment, when it goes by. */
+class Moments {
+  readonly #cursors: readonly MomentCursor[];
+  readonly #taken: (Taken | undefined)[];
+  /** No moment is behind what was read: nearly always. */
+  #left: number;
+
+  constructor(moments: readonly Moment[], name: string) {
+    this.#cursors = moments.map((moment) => new MomentCursor(moment, name));
+    this.#taken = moments.map(() => undefined);
+    this.#left = moments.length;
+  }
+
+  /** To be called before an event. `take` is called if a moment went by. */
+  next(event: TimedEvent, line: number, take: () => Taken): void {
+    this.#cursors.forEach((cursor, i) => {
+      if (!cursor.passes(event, line) || this.#taken[i] !== undefined) return;
+      this.#taken[i] = take();
+      this.#left--;
+    });
+  }
+
+  end(take: () => Taken): RecordedState[] {
+    const rest = this.#left === 0 ? undefined : take();
+    return this.#cursors.map((cursor, i) => ({ moment: cursor.shown(), ...(this.#taken[i] ?? rest!) }));
+  }
+}
+
+function scriptStates(text: string, moments: readonly Moment[], name: string): RecordedState[] {
+  const kept = new Moments(moments, name);
+  const alive = new AliveWatch();
+  const lives = new TableLives(alive);
+  let windows: readonly WindowState[] = [];
+  let isKernel = false;
+  const take = (): Taken => {
+    alive.reached();
+    return isKernel
+      ? { format: "kernel-script", windows, spaces: spacesOf(alive.found) }
+      : { format: "op-script", windows, spaces: [] };
+  };
+  for (const step of scriptSteps(text, name)) {
+    kept.next({ number: step.number, seconds: Number.NaN, nanoseconds: 0 }, step.line, take);
+    isKernel = step.isKernel;
+    if (isKernel) lives.update(step.tables(), callOfStep(step));
+    else windows = step.windows().map(ownStateOf);
+  }
+  return kept.end(take);
 }
 
 async function traceStates(
   chunks: ByteStream,
   moments: readonly Moment[],
   options: WindowsAtOptions,
-): Promise<WindowState[][]> {
+): Promise<RecordedState[]> {
   const name = nameOf(options);
-  const states = new StatesAtMoments(name, moments, new Rebuild(undefined, null, options.windows));
-  const source = new TraceSource(name, {
-    qemu: (event) => states.handle(event),
-    linux: () => {
-      throw new IommuError("UNSUPPORTED", `${name}: dma events show mappings, not windows`);
+  const rebuild = new Rebuild(undefined, null, options.windows);
+  const kept = new Moments(moments, name);
+  const alive = new AliveWatch();
+  let linux: LinuxLives | undefined;
+  const windows = (): WindowState[] =>
+    [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
+  const taken = (): Taken => {
+    alive.reached();
+    return { format: source.format!, windows: windows(), spaces: spacesOf(alive.found) };
+  };
+  const source: TraceSource = new TraceSource(name, {
+    qemu: (event) => {
+      kept.next(event, event.position, () => {
+        rebuild.settle(event);
+        return taken();
+      });
+      rebuild.handle(event);
+    },
+    linux: (event, names) => {
+      linux ??= new LinuxLives(alive, names);
+      if (event.kind !== DMA_LOST) kept.next(event, event.line, taken);
+      linux.handle(event);
     },
     gap: ({ kind }) => {
-      if (kind !== "torn") states.rebuild.lose();
+      if (kind !== "torn") rebuild.lose();
     },
   });
   await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
   source.end();
-  return states.end();
-}
-
-/** The states of the machine that runs an op script. */
-function scriptStates(text: string, moments: readonly Moment[], name: string): WindowState[][] {
-  const trace = new ScriptTrace(text, name, (event) => states.handle(event));
-  const states = new StatesAtMoments(name, moments, new Rebuild(undefined, null, trace.windows));
-  for (const _ of trace.run());
-  return states.end();
-}
-
-/** Takes the states of windows at some moments of a trace. */
-class StatesAtMoments {
-  readonly rebuild: Rebuild;
-  readonly #name: string;
-  readonly #moments: readonly Moment[];
-  readonly #states: (WindowState[] | undefined)[];
-  readonly #byTime: boolean;
-
-  constructor(name: string, moments: readonly Moment[], rebuild: Rebuild) {
-    this.#name = name;
-    this.#moments = moments;
-    this.rebuild = rebuild;
-    this.#states = moments.map(() => undefined);
-    this.#byTime = moments.some((moment) => moment !== undefined && "seconds" in moment);
-  }
-
-  handle(event: QemuTraceEvent): void {
-    if (this.#byTime && Number.isNaN(event.seconds))
-      throw new IommuError("BAD_ARGUMENT", `${this.#name}: has no times: name an event by its number`);
-    this.#moments.forEach((moment, i) => {
-      if (this.#states[i] !== undefined || !isPast(moment, event)) return;
-      this.rebuild.settle(event);
-      this.#states[i] = this.#take();
-    });
-    this.rebuild.handle(event);
-  }
-
-  /** To be called after the last event. */
-  end(): WindowState[][] {
-    this.rebuild.end();
-    return this.#states.map((state) => state ?? this.#take());
-  }
-
-  #take(): WindowState[] {
-    return [...this.rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
-  }
+  rebuild.end();
+  return kept.end(taken);
 }

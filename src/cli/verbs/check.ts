@@ -138,6 +138,9 @@ const COLUMNS = [
   "count",
   "events",
   "lines",
+  "logLines",
+  "time",
+  "task",
   "message",
 ];
 

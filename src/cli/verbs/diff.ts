@@ -1,18 +1,16 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
+import { diffSpaces } from "../../check/lives/alive.ts";
 import { type Moment, parseMoment } from "../../check/state/moment.ts";
-import {
-  changeToJson,
-  diffStates,
-  entryText,
-  type WindowChange,
-  type WindowState,
-} from "../../check/state/window-state.ts";
-import { windowsAtMoments } from "../../check/whole/windows-at.ts";
+import { changeToJson, diffStates, entryText, type WindowChange } from "../../check/state/window-state.ts";
+import { aliveMappingToJson } from "../../check/whole/alive-at.ts";
+import { type RecordedState, statesAtMoments } from "../../check/whole/windows-at.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
+import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
+import { ALIVE_COLUMNS, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { flag, quietOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
@@ -30,7 +28,7 @@ interface DiffOptions extends MachineOptions {
 /** Exit statuses of `diff --exit-code`, as those of diff(1). */
 const DiffExit = { SAME: 0, DIFFERENT: 1, TROUBLE: 2 } as const;
 
-const COLUMNS = ["what", "liobn", "ioba", "pages", "before", "after"];
+const WINDOW_COLUMNS = ["what", "liobn", "ioba", "pages", "before", "after", "from", "to"];
 
 /** `diff FILE@A FILE@B`: what changed between two moments; exit 0 also when something did, without `--exit-code`. */
 async function diff(a: string, b: string, options: DiffOptions): Promise<number> {
@@ -59,12 +57,17 @@ async function printDiff(a: string, b: string, options: DiffOptions): Promise<bo
           ...(await statesOf(first.path, [first.moment], windows)),
           ...(await statesOf(second.path, [second.moment], windows)),
         ]
-  ) as [WindowState[], WindowState[]];
+  ) as [RecordedState, RecordedState];
   const changes: Row[] = [];
   const sum = new ChangeSum();
-  diffStates(before.filter(isThere), after.filter(isThere), (change) => {
+  if (output === "human" && !options.quiet) {
+    print(`--- ${displayName(first.path)} ${momentText(before.moment)}`);
+    print(`+++ ${displayName(second.path)} ${momentText(after.moment)}`);
+  }
+  const moments = { from: before.moment?.event ?? null, to: after.moment?.event ?? null };
+  diffStates(before.windows.filter(isThere), after.windows.filter(isThere), (change) => {
     sum.add(change);
-    if (output !== "human") changes.push(changeToJson(change));
+    if (output !== "human") changes.push({ ...changeToJson(change), ...moments });
     else if (change.what !== "entries") print(`${change.what}: ${titleOf(change.window)}`);
     else {
       const { window, ioba, pages } = change;
@@ -72,8 +75,22 @@ async function printDiff(a: string, b: string, options: DiffOptions): Promise<bo
       print(`${hex(window.liobn)} ${range}: ${entryText(change.before)} => ${entryText(change.after)}`);
     }
   });
+  for (const change of diffSpaces(before.spaces, after.spaces)) {
+    const { what, mapping } = change;
+    sum.addMapping(what);
+    if (output !== "human") changes.push({ what, ...aliveMappingToJson(mapping), ...moments });
+    else
+      print(`${what}: ${mapping.life.space} ${lifeText({ ...mapping.life, stretches: mapping.stretches })}`);
+  }
   if (output === "json") print(toJson(changes));
-  else if (output !== "human") await printRows(changes, COLUMNS, { output, rawCells });
+  else if (output !== "human")
+    await printRows(
+      changes,
+      before.spaces.length + after.spaces.length > 0
+        ? ["what", ...ALIVE_COLUMNS, "from", "to"]
+        : WINDOW_COLUMNS,
+      { output, rawCells },
+    );
   else if (!options.quiet) print(sum.text);
   return sum.changes > 0;
 }
@@ -83,7 +100,13 @@ class ChangeSum {
   /** Runs of entries, and windows that came, went or changed. */
   changes = 0;
   #windows = 0;
+  readonly #mappings = { mapped: 0, unmapped: 0 };
   readonly #pages = { mapped: 0, unmapped: 0, replaced: 0 };
+
+  addMapping(what: "mapped" | "unmapped"): void {
+    this.changes++;
+    this.#mappings[what]++;
+  }
 
   add(change: WindowChange): void {
     this.changes++;
@@ -100,8 +123,12 @@ class ChangeSum {
     const { mapped, unmapped, replaced } = this.#pages;
     const count = (pages: number, what: string): string[] =>
       pages === 0 ? [] : [`${formatCount(pages)} ${pages === 1 ? "page" : "pages"} ${what}`];
+    const mappings = (number: number, what: string): string[] =>
+      number === 0 ? [] : [`${formatCount(number)} ${number === 1 ? "mapping" : "mappings"} ${what}`];
     const windows = this.#windows === 1 ? "1 window" : `${formatCount(this.#windows)} windows`;
     return [
+      ...mappings(this.#mappings.mapped, "mapped"),
+      ...mappings(this.#mappings.unmapped, "unmapped"),
       ...count(mapped, "mapped"),
       ...count(unmapped, "unmapped"),
       ...count(replaced, "replaced"),
@@ -114,9 +141,9 @@ const statesOf = (
   path: string,
   moments: readonly Moment[],
   windows: readonly ToldWindow[],
-): Promise<WindowState[][]> =>
+): Promise<RecordedState[]> =>
   withInput(path, false, (data, options) =>
-    windowsAtMoments(data, moments, { ...options, windows, isScript: isScriptName(path) || undefined }),
+    statesAtMoments(data, moments, { ...options, windows, isScript: isScriptName(path) || undefined }),
   );
 
 /**
@@ -132,7 +159,8 @@ function parsePlace(text: string): { readonly path: string; readonly moment: Mom
 
 export const verb: Verb = defineVerb({
   name: "diff",
-  summary: "what changed between two moments of a trace, or of two traces or saved machines",
+  summary:
+    "what changed between two moments of a trace, script or recording, or of two of these or saved machines",
   arguments: [
     ["<a>", "FILE, or FILE@MOMENT"],
     ["<b>", "FILE, or FILE@MOMENT"],

@@ -1,16 +1,19 @@
-import { hex, hex64, U64_MAX } from "../../base/u64.ts";
+import { IommuError } from "../../base/errors.ts";
+import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
 import { formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
-import type { Moment } from "../../check/state/moment.ts";
+import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
+import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
+import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { flag, momentOption, type RowForm, rawCellsOption, rowsOption, STATE_FILE } from "../options.ts";
+import { flag, MAPPED_FILE, momentOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
-import { isThere, windowsOf } from "../windows.ts";
+import { isThere, stateOf } from "../windows.ts";
 
 interface InfoOptions extends MachineOptions {
   readonly output: RowForm;
@@ -19,6 +22,7 @@ interface InfoOptions extends MachineOptions {
   readonly migration: boolean;
 }
 
+const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "moment"];
 const COLUMNS = [
   "liobn",
   "busOffset",
@@ -29,19 +33,32 @@ const COLUMNS = [
   "assumed",
   "assumedParts",
   "live",
+  "moment",
 ];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
-  const states = await windowsOf(path, options.at, options);
+  const state = await stateOf(path, options.at, options);
+  const states = state.windows;
+  if (options.migration && (state.format === "linux-dma" || state.format === "kernel-script")) {
+    const what = "the recording shows mappings, not windows";
+    throw new IommuError("UNSUPPORTED", `${displayName(path)}: ${what}`);
+  }
   if (options.migration) return foretell(path, states, options);
-  const rows = states.map((state) => ({
+  const moment = state.moment === undefined ? null : momentToJson(state.moment);
+  const windowRows = states.map((state) => ({
     ...windowStateToJson(state),
     assumed: state.assumed,
     assumedParts: state.assumedParts,
     live: state.table.validCount,
+    moment,
   }));
-  if (options.output !== "human") return printAll(rows, COLUMNS, options);
+  const spaceRows = state.spaces.map((space) => ({ ...spaceToJson(space), moment }));
+  const rows: Row[] = [...windowRows, ...spaceRows];
+  if (options.output !== "human") return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, options);
+  print(momentText(state.moment));
+  if (states.length + state.spaces.length === 0) print("nothing is mapped");
+  for (const space of state.spaces) printSpace(space);
   let owner = "";
   for (const state of states.filter(isThere)) {
     const name = ownerOf(state.liobn);
@@ -60,6 +77,31 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   }
   return Exit.OK;
 }
+
+/** A device or container, with what it has mapped. */
+function printSpace(space: SpaceState): void {
+  const { mappings } = space;
+  print(`address-space: ${space.space}`);
+  const bytes = bytesOf(mappings);
+  const last = hex64(lastOf(space)).slice(2);
+  const range = `${hex64(mappings[0]!.stretches[0]!.first).slice(2)}-${last}`;
+  print(`  ${range}: ${formatCount(mappings.length)} mappings, ${formatSize(bytes)}`);
+}
+
+function spaceToJson(space: SpaceState): Record<string, unknown> {
+  const { mappings } = space;
+  return {
+    space: space.space,
+    first: hex(mappings[0]!.stretches[0]!.first),
+    last: hex(lastOf(space)),
+    mappings: mappings.length,
+    bytes: Number(bytesOf(mappings)),
+  };
+}
+
+/** The last address that is mapped. */
+const lastOf = ({ mappings }: SpaceState): bigint =>
+  mappings.reduce((most, { stretches }) => stretches.reduce((max, { last }) => maxBig(max, last), most), 0n);
 
 /** `info FILE --migration`: what the tables cost when QEMU migrates the machine. */
 async function foretell(path: string, states: readonly WindowState[], options: InfoOptions): Promise<number> {
@@ -101,7 +143,7 @@ const ownerOf = (liobn: number): string =>
 export const verb: Verb = defineVerb({
   name: "info",
   summary: "the DMA windows as a tree, in the way of QEMU's info mtree",
-  arguments: [["<file>", STATE_FILE]],
+  arguments: [["<file>", MAPPED_FILE]],
   options: [
     momentOption(),
     ...machineOptions(),

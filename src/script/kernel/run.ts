@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly faults?: FaultHook;
   /** Notified of requests that would do damage in a real kernel. */
   readonly onHazard?: (hazard: Hazard | KvmHazard) => void;
+  /** Is given the program before its first operation, to look at it between them. */
+  readonly onStart?: (program: Program) => void;
 }
 
 /** An operation with its outcome. As JSON it is a line of a recording. */
@@ -57,6 +59,7 @@ export function* runKernelScript(script: KernelScript, options: RunOptions = {})
     ...(options.onHazard === undefined ? {} : { onHazard: options.onHazard }),
   });
   const program = Program.start(host, header, options.onHazard);
+  options.onStart?.(program);
   for (const line of script.lines) yield placed(script.name, line.line, () => runLine(program, line));
 }
 

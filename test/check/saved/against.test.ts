@@ -94,10 +94,11 @@ describe("a trace and a saved machine", () => {
     for (const [moment, mismatches] of [
       [{ event: 1 }, 0],
       [{ event: 4 }, 1],
-      [{ event: 100 }, 1],
+      [{ event: 9 }, 1],
     ] as const) {
       expect(check(text, stream, moment).mismatches, JSON.stringify(moment)).toBe(mismatches);
     }
+    expect(() => check(text, stream, { event: 10 })).toThrow(/event 10 lies outside .* events 0 to 9/);
     const without = check(NEW + put(0x1000, 0x2003), stream);
     expect([without.against.before, without.mismatches]).toEqual([undefined, 0]);
   });

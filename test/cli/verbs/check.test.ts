@@ -154,7 +154,7 @@ describe("check", () => {
     },
     {
       name: "no windows",
-      args: ["map", trace("dma-ppc64le-linux72-nvme-e1000.txt.gz")],
+      args: ["info", "--migration", trace("dma-ppc64le-linux72-nvme-e1000.txt.gz")],
       status: 63,
       message: "not windows",
     },

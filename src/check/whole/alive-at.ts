@@ -1,0 +1,87 @@
+import { hex } from "../../base/u64.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { type AliveGroup, type AliveMapping, AliveWatch, bytesOf } from "../lives/alive.ts";
+import { type Moment, momentToJson, type ShownMoment } from "../state/moment.ts";
+import { followLives } from "./follow-lives.ts";
+import type { ReadInputOptions } from "./input-options.ts";
+import { callToJson, lifeToJson } from "./who-maps.ts";
+
+/**
+ * What is mapped at a moment.
+ *
+ * @public
+ */
+export interface AliveAnswer {
+  readonly file: string;
+  readonly format: string;
+  /** The moment that is shown; undefined for a saved machine. */
+  readonly moment: ShownMoment | undefined;
+  /** The oldest first. */
+  readonly mappings: readonly AliveMapping[];
+  /** What limits the answer, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Lists what is mapped at a moment; `groupAlive` groups it.
+ *
+ * @param input a trace of QEMU, a recording of Linux, an op or kernel script, or a saved machine
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_ARGUMENT for a moment that is not in it;
+ * BAD_FILE
+ * @public
+ */
+export async function aliveAt(
+  input: InputData,
+  moment?: Moment,
+  options: ReadInputOptions = {},
+): Promise<AliveAnswer> {
+  const watch = new AliveWatch();
+  const { file, format, moment: shown, notes } = await followLives(input, moment, watch, options);
+  return { file, format, moment: shown, mappings: watch.found, notes };
+}
+
+/**
+ * The answer in groups, in the shape of the JSON output of `alive`.
+ *
+ * @param groups of its mappings
+ * @param top mappings of each group that are written out
+ * @public
+ */
+export function aliveToJson(
+  { file, format, moment, mappings, notes }: AliveAnswer,
+  groups: readonly AliveGroup[],
+  top: number = Number.POSITIVE_INFINITY,
+): Record<string, unknown> {
+  return {
+    file,
+    format,
+    moment: moment === undefined ? null : momentToJson(moment),
+    count: mappings.length,
+    bytes: Number(bytesOf(mappings)),
+    groups: groups.map((group) => ({
+      ...(group.space === undefined ? {} : { space: group.space }),
+      ...(group.access === undefined ? {} : { access: group.access }),
+      ...(group.size === undefined ? {} : { size: Number(group.size) }),
+      ...(group.comm === undefined ? {} : { comm: group.comm }),
+      count: group.mappings.length,
+      bytes: Number(group.bytes),
+      oldest: callToJson(group.oldest.life.made),
+      mappings: group.mappings.slice(0, top).map((mapping) => aliveMappingToJson(mapping)),
+    })),
+    notes,
+  };
+}
+
+/**
+ * A mapping that is alive, in the shape of JSON outputs.
+ *
+ * @public
+ */
+export function aliveMappingToJson({ life, stretches, left }: AliveMapping): Record<string, unknown> {
+  return {
+    space: life.space,
+    ...lifeToJson({ ...life, stretches }),
+    left: Number(left),
+    first: hex(stretches[0]!.first),
+  };
+}

@@ -1,0 +1,171 @@
+import { IommuError } from "../../base/errors.ts";
+import { hex } from "../../base/u64.ts";
+import type { InputData } from "../../formats/input/input-data.ts";
+import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { textOf } from "../../formats/input/text.ts";
+import { isMigrationStream } from "../../formats/migration/configuration.ts";
+import { readMigration } from "../../formats/migration/reader.ts";
+import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { TraceSource } from "../../formats/trace/trace-source.ts";
+import type { LifeSink } from "../lives/life.ts";
+import { LinuxLives } from "../lives/linux-lives.ts";
+import { QemuLives } from "../lives/qemu-lives.ts";
+import { tellSavedLives } from "../lives/saved-lives.ts";
+import { TableLives } from "../lives/table-lives.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import { callOfStep, type ScriptStep, scriptSteps } from "../script-spaces.ts";
+import { type Moment, MomentCursor, type ShownMoment } from "../state/moment.ts";
+import { savedStateOf } from "../state/window-state.ts";
+import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
+import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
+
+/** What was read to follow mappings. */
+export interface FollowedInput {
+  readonly file: string;
+  readonly format: TraceFormat | "script" | "migration-stream";
+  /** Undefined for a saved machine: it is a moment. */
+  readonly moment: ShownMoment | undefined;
+  /** What limits the answer, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Tells a sink of the mappings of an input of any format: where they begin, are used and end, and where the moment is.
+ *
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_ARGUMENT for a moment that is not in it;
+ * BAD_FILE for a script with a mistake or a broken saved machine
+ */
+export async function followLives(
+  input: InputData,
+  moment: Moment,
+  sink: LifeSink,
+  options: ReadInputOptions = {},
+): Promise<FollowedInput> {
+  const file = nameOf(options);
+  const opened = await openInput(input, file, HEAD_BYTES);
+  try {
+    if (isMigrationStream(opened.head)) return await followSaved(opened, moment, sink, file);
+    if (isScriptHead(opened.head)) {
+      return followScript(await textOf(opened.chunks, file), moment, sink, file);
+    }
+    return await followTrace(opened, moment, sink, options);
+  } finally {
+    await opened.chunks.return(undefined);
+  }
+}
+
+async function followSaved(
+  opened: OpenedInput,
+  moment: Moment,
+  sink: LifeSink,
+  file: string,
+): Promise<FollowedInput> {
+  if (moment !== undefined)
+    throw new IommuError("BAD_ARGUMENT", `${file}: a saved machine has no other moments`);
+  const { windows } = await named(file, readMigration(await opened.source()));
+  tellSavedLives(
+    windows.map(savedStateOf).filter(({ entries }) => entries > 0),
+    sink,
+  );
+  const notes = ["a saved machine does not tell who mapped what, nor when"];
+  return { file, format: "migration-stream", moment: undefined, notes };
+}
+
+function followScript(text: string, moment: Moment, sink: LifeSink, file: string): FollowedInput {
+  const lives = new TableLives(sink);
+  const cursor = new MomentCursor(moment, file);
+  for (const step of scriptSteps(text, file)) {
+    const isReached = cursor.passed;
+    const { number, line } = step;
+    if (cursor.passes({ number, seconds: Number.NaN, nanoseconds: 0 }, line) && !isReached) sink.reached();
+    lives.update(step.tables(), callOfStep(step));
+    tellTranslations(step, sink);
+  }
+  if (!cursor.passed) sink.reached();
+  return { file, format: "script", moment: cursor.shown(), notes: [] };
+}
+
+function tellTranslations(step: ScriptStep, sink: LifeSink): void {
+  if (step.translations.length === 0) return;
+  const starts = new Map(step.windows().map(({ liobn, busOffset }) => [BigInt(liobn), busOffset]));
+  for (const { liobn, ioba, perm, mask } of step.translations) {
+    const start = starts.get(liobn);
+    if (start === undefined) continue;
+    const first = (start + ioba) & ~BigInt(mask);
+    const kind = perm === 0 ? "faulted" : "translated";
+    sink.use(hex(liobn), first, first | BigInt(mask), kind, () => callOfStep(step));
+  }
+}
+
+async function followTrace(
+  opened: OpenedInput,
+  moment: Moment,
+  sink: LifeSink,
+  options: ReadInputOptions,
+): Promise<FollowedInput> {
+  const file = nameOf(options);
+  const cursor = new MomentCursor(moment, file);
+  const rebuild = new Rebuild();
+  const qemu = new QemuLives(sink, rebuild);
+  let linux: LinuxLives | undefined;
+  let gaps = 0;
+  const source = new TraceSource(file, {
+    qemu: (event) => {
+      const was = cursor.passed;
+      if (cursor.passes(event, event.position) && !was) {
+        qemu.settle(event);
+        sink.reached();
+      }
+      qemu.handle(event);
+    },
+    linux: (event, names) => {
+      linux ??= new LinuxLives(sink, names);
+      const was = cursor.passed;
+      if (event.kind !== DMA_LOST && cursor.passes(event, event.line) && !was) sink.reached();
+      linux.handle(event);
+    },
+    gap: ({ kind }) => {
+      gaps++;
+      if (kind !== "torn") rebuild.lose();
+    },
+  });
+  await pour(opened.chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  source.end();
+  rebuild.end();
+  if (!cursor.passed) sink.reached();
+  const shown = cursor.shown();
+  const notes = linux === undefined ? qemuNotes(rebuild) : linuxNotes(linux);
+  if (gaps > 0)
+    notes.push(`something is missing in ${counted(gaps, "place")}: what happened there is not known`);
+  return { file, format: source.format!, moment: shown, notes };
+}
+
+function qemuNotes(rebuild: Rebuild): string[] {
+  const assumed = [...rebuild.windows.values()].filter((rebuilt) => rebuilt.assumed);
+  const { undetermined } = rebuild.counts;
+  return [
+    ...assumed.map(
+      ({ window }) =>
+        `where window ${hex(window.liobn)} begins is assumed (${hex(window.busOffset)}): nothing in the trace tells it`,
+    ),
+    ...(undetermined > 0
+      ? [`${counted(undetermined, "answer")} about windows of which the trace told too little`]
+      : []),
+  ];
+}
+
+function linuxNotes({ unknownUnmaps, losses }: LinuxLives): string[] {
+  return [
+    ...(losses > 0
+      ? [`the kernel lost events in ${counted(losses, "place")}: what they mapped is not known`]
+      : []),
+    ...(unknownUnmaps > 0
+      ? [
+          `${counted(unknownUnmaps, "unmap")} of what was mapped before the recording began, or where events are missing`,
+        ]
+      : []),
+  ];
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -1,0 +1,137 @@
+import Table from "cli-table3";
+import { IommuError } from "../../base/errors.ts";
+import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import {
+  type AliveGroup,
+  type AliveOrder,
+  bytesOf,
+  GROUP_KEYS,
+  type GroupKey,
+  groupAlive,
+} from "../../check/lives/alive.ts";
+import type { LifeCall } from "../../check/lives/life.ts";
+import type { Moment, ShownMoment } from "../../check/state/moment.ts";
+import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/alive-at.ts";
+import { withInput } from "../input.ts";
+import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
+import {
+  MAPPED_FILE,
+  momentOption,
+  quietOption,
+  type RowForm,
+  rawCellsOption,
+  rowsOption,
+  text,
+  value,
+  wholeNumber,
+} from "../options.ts";
+import { Exit, print, toJson } from "../output.ts";
+import { printRows, type Row } from "../rows.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+interface AliveOptions {
+  readonly output: RowForm;
+  readonly rawCells: boolean;
+  readonly at: Moment;
+  readonly sort: AliveOrder;
+  readonly by: readonly GroupKey[];
+  readonly top: number;
+  readonly quiet: boolean;
+}
+
+const PLAIN = { head: [], border: [] };
+/** Names of what mappings are grouped by, as people say it. */
+const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
+  device: "space",
+  direction: "access",
+  size: "size",
+  comm: "comm",
+};
+
+/** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
+async function alive(path: string, options: AliveOptions): Promise<number> {
+  const { output, rawCells, at, sort, by, top, quiet } = options;
+  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, read));
+  const groups = groupAlive(answer.mappings, by, sort);
+  const shown = groups.slice(0, top);
+  if (output === "json") print(toJson(aliveToJson(answer, shown, top)));
+  else if (output !== "human") {
+    const mappings = groups.flatMap((group) => group.mappings).slice(0, top);
+    await printRows(mappings.map(aliveMappingToJson) as Row[], ALIVE_COLUMNS, { output, rawCells });
+  } else {
+    const { file, moment, mappings, notes } = answer;
+    const bytes = bytesOf(mappings);
+    const count = `${formatCount(mappings.length)} ${mappings.length === 1 ? "mapping is" : "mappings are"} alive`;
+    print(
+      `${file}: ${count} (${formatSize(bytes)}, ${formatCount(groups.length)} ${groups.length === 1 ? "pattern" : "patterns"}) ${momentText(moment)}`,
+    );
+    if (shown.length > 0) print(tableOf(shown, moment));
+    if (groups.length > top) print(`and ${formatCount(groups.length - top)} more (--top)`);
+    for (const note of notes) print(`note: ${note}`);
+  }
+  return Exit.OK;
+}
+
+function tableOf(groups: readonly AliveGroup[], moment: ShownMoment | undefined): string {
+  const head = ["device", "direction", "size", "task", "count", "bytes", "age", "oldest", "line"];
+  const table = new Table({ head, style: PLAIN });
+  for (const group of groups) {
+    const { space, access, size, comm, mappings, bytes, oldest } = group;
+    table.push([
+      space ?? "",
+      access ?? "",
+      size === undefined ? "" : formatSize(size),
+      comm ?? "",
+      formatCount(mappings.length),
+      formatSize(bytes),
+      ageText(oldest.life.made, moment),
+      addressesText(oldest.stretches[0]!),
+      oldest.life.made?.line ?? "",
+    ]);
+  }
+  return table.toString();
+}
+
+function ageText(made: LifeCall | undefined, moment: ShownMoment | undefined): string {
+  if (made === undefined || moment === undefined) return "";
+  const age = moment.seconds - made.seconds + (moment.nanoseconds - made.nanoseconds) / 1e9;
+  if (Number.isNaN(age)) return `${formatCount(moment.event - made.event)} events`;
+  return formatTime(Math.max(0, age));
+}
+
+/**
+ * Reads names with commas between them.
+ *
+ * @throws IommuError BAD_ARGUMENT
+ */
+const parseKeys = (given: string): GroupKey[] =>
+  given.split(",").map((name) => {
+    if (Object.hasOwn(KEY_NAMES, name)) return KEY_NAMES[name]!;
+    const names = Object.keys(KEY_NAMES).join(", ");
+    throw new IommuError("BAD_ARGUMENT", `"${name}" is nothing to group by; there are ${names}`);
+  });
+
+export const verb: Verb = defineVerb({
+  name: "alive",
+  summary: "what is mapped at a moment, the oldest first, by device, direction, size and task",
+  arguments: [["<file>", MAPPED_FILE]],
+  options: [
+    momentOption(),
+    text("--sort <order>", "what comes first: the oldest, the largest, or the lowest address")
+      .choices(["age", "size", "address"])
+      .default("age"),
+    value("--by <what>", "group by device, direction, size, comm, or several with commas", parseKeys).default(
+      GROUP_KEYS,
+      "all of them",
+    ),
+    value("--top <count>", "patterns (as rows: mappings) that are shown", wholeNumber(1, 2 ** 40)).default(
+      Number.POSITIVE_INFINITY,
+      "all",
+    ),
+    rowsOption(),
+    rawCellsOption(),
+    quietOption("no progress bar"),
+  ],
+  examples: ["alive trace.txt", "alive --at 2s --sort size --top 10 trace.txt", "alive --by comm trace.txt"],
+  run: alive,
+});

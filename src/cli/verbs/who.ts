@@ -1,0 +1,149 @@
+import { IommuError } from "../../base/errors.ts";
+import { hex, U64_MAX } from "../../base/u64.ts";
+import { formatCount, formatSize, formatTime, parseSize } from "../../base/units.ts";
+import type { AddressRange, LifeCall } from "../../check/lives/life.ts";
+import type { WhoLife, WhoNeighbour, WhoSpace, WhoUse } from "../../check/lives/who.ts";
+import type { Moment } from "../../check/state/moment.ts";
+import { type WhoAnswer, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
+import { withInput } from "../input.ts";
+import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
+import {
+  flag,
+  MAPPED_FILE,
+  momentOption,
+  outputOption,
+  quietOption,
+  text,
+  value,
+  wholeNumber,
+} from "../options.ts";
+import { Exit, print, toJson } from "../output.ts";
+import { defineVerb, type Verb } from "../verb.ts";
+
+interface WhoOptions {
+  readonly output: "human" | "json";
+  readonly at: Moment;
+  readonly device: string | undefined;
+  readonly physical: boolean;
+  readonly top: number;
+  readonly quiet: boolean;
+}
+
+/** Nobody ever mapped it. */
+const NEVER = Exit.LEAKS;
+
+/** `who FILE ADDRESS`: who had an address; exit 3 if nobody ever had it. */
+async function who(path: string, address: string, options: WhoOptions): Promise<number> {
+  const { output, at, device, physical, top, quiet } = options;
+  const query = { ...parseRange(address), physical, space: device, most: top };
+  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, read));
+  if (output === "json") print(toJson(whoToJson(answer)));
+  else printAnswer(answer);
+  return answer.found ? Exit.OK : NEVER;
+}
+
+/**
+ * Reads `A`, `A-B` (with B) or `A+LENGTH`.
+ *
+ * @throws IommuError BAD_ARGUMENT
+ */
+function parseRange(given: string): AddressRange {
+  const [, start, sign, end] = /^([^+-]+)(?:([+-])([^+-]+))?$/.exec(given) ?? [];
+  if (start === undefined) {
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      `"${given}" is no address: write 0x1000, 0x1000-0x1fff or 0x1000+4K`,
+    );
+  }
+  const first = parseSize(start);
+  if (end === undefined) return { first, last: first };
+  const last = sign === "-" ? parseSize(end) : first + parseSize(end) - 1n;
+  if (last >= first && last <= U64_MAX) return { first, last };
+  throw new IommuError("BAD_ARGUMENT", `"${given}": the range has no addresses, or more than there are`);
+}
+
+function printAnswer(answer: WhoAnswer): void {
+  const { file, moment, found, spaces, physical, notes } = answer;
+  const asked = `${addressesText(answer)}${physical ? " (memory)" : ""}`;
+  print(`${file}: ${asked} ${momentText(moment)}`);
+  if (!found) print("  never mapped, as far as this file tells");
+  for (const space of spaces) printSpace(space, found);
+  for (const note of notes) print(`note: ${note}`);
+}
+
+function printSpace(space: WhoSpace, found: boolean): void {
+  const { now, earlier, earlierCount, later, laterCount, strayUses, before, after } = space;
+  print(`${space.space}: ${now.length > 0 ? "mapped" : "not mapped"} at that moment`);
+  printMore(earlierCount - earlier.length, "before");
+  for (const had of earlier) printLife("before", had);
+  for (const had of now) printLife("now", had);
+  for (const had of later) printLife("later", had);
+  printMore(laterCount - later.length, "later");
+  for (const use of strayUses) print(`  while nothing is known to be mapped there: ${useText(use)}`);
+  if (found && now.length === 0 && earlierCount + laterCount === 0) print("  never mapped here");
+  if (before !== undefined) print(`  in front: ${neighbourText(before)}`);
+  if (after !== undefined) print(`  behind: ${neighbourText(after)}`);
+}
+
+function printMore(count: number, when: string): void {
+  if (count > 0) print(`  ${when}: ${formatCount(count)} more mappings (--top)`);
+}
+
+function printLife(when: string, { life, ends, endCount, uses }: WhoLife): void {
+  print(`  ${when}: ${lifeText(life)}`);
+  const { made } = life;
+  if (made !== undefined) print(`    mapped: ${callText(made)}`);
+  for (const { gone, fate, call } of ends) {
+    const part = gone === undefined ? "" : ` ${addressesText(gone)}`;
+    print(`    ${fate}${part}: ${callText(call)}${spanText(made, call)}`);
+  }
+  if (endCount > ends.length) print(`    and ${formatCount(endCount - ends.length)} more ends of parts`);
+  for (const use of uses) print(`    ${useText(use)}`);
+}
+
+/** `, 1.5 s after it was mapped`. */
+function spanText(made: LifeCall | undefined, call: LifeCall): string {
+  if (made === undefined || Number.isNaN(call.seconds) || Number.isNaN(made.seconds)) return "";
+  const span = call.seconds - made.seconds + (call.nanoseconds - made.nanoseconds) / 1e9;
+  return span < 0 ? "" : `, ${formatTime(span)} after it was mapped`;
+}
+
+function useText({ kind, count, first, last }: WhoUse): string {
+  if (count === 1) return `${kind}: ${callText(first)}`;
+  return `${kind} ${formatCount(count)} times: first ${callText(first)}; last ${callText(last)}`;
+}
+
+function neighbourText({ life, distance, isAlive, ...range }: WhoNeighbour): string {
+  const away = distance === 0n ? "touching" : `${formatSize(distance)} (${hex(distance)}) away`;
+  const made = life.made === undefined ? "" : `; mapped: ${callText(life.made)}`;
+  return `${addressesText(range)}, ${away}${isAlive ? "" : ", gone by then or not there yet"}${made}`;
+}
+
+export const verb: Verb = defineVerb({
+  name: "who",
+  summary: "who mapped an address, who unmapped it, what was done through it and what lay around it",
+  arguments: [
+    ["<file>", MAPPED_FILE],
+    ["<address>", "bus address (0x1000), range (0x1000-0x1fff, with its last address) or 0x1000+4K"],
+  ],
+  options: [
+    momentOption(),
+    text("--device <device>", "only this device, window (LIOBN) or container"),
+    flag("--physical", "the address is one of memory: who mapped that"),
+    value(
+      "--top <count>",
+      "mappings before and after the moment that are told of",
+      wholeNumber(0, 1_000_000),
+    ).default(3),
+    outputOption(),
+    quietOption("no progress bar"),
+  ],
+  exitText:
+    "Exit status: 0 it was mapped (at that moment, before or later), 3 it was never mapped as far as the file tells, 1 could not be done, 63 not supported for this input.",
+  examples: [
+    "who trace.txt 0xfec3a010",
+    "who --at 2s --device 0000:00:03.0 trace.txt 0xfec3a000+4K",
+    "who --physical qemu.log 0x5000",
+  ],
+  run: who,
+});
