@@ -65,7 +65,7 @@ export class TceTable extends TceView {
   }
 
   /**
-   * {@link put} that reads first what was there into {@link hi} and {@link lo}:
+   * {@link put} that reads first what was there into `hi` and `lo`:
    * one look into the cache for both.
    */
   exchange(index: number, hi: number, lo: number): void {

@@ -65,6 +65,9 @@ const movedTo = (text: string, { start }: Place): string =>
     return head + (Number.parseInt(address, 16) + start).toString(16);
   });
 
+/** So many faults are of all kinds, whatever the seed. */
+const ALL_KINDS = 400;
+
 const USUAL: Place = { start: 0, told: false };
 
 /** Where the default windows lie: anywhere below the other ones. */
@@ -126,5 +129,6 @@ export function plantFaults(seed: number, faults: number, placeOf = (_: Random):
     `${faults} faults, SEED=${seed}: precision ${percent(count.right, count.found)}, recall ${percent(count.right, count.expected)} (${planted}); of ${count.possible} pages that leaked without a trace, ${count.aged} were found by their age`,
   );
   expect(wrong, `SEED=${seed}`).toEqual([]);
-  expect(kinds.size).toBe(6);
+  // A few faults need not be of all kinds.
+  if (faults >= ALL_KINDS) expect(kinds.size).toBe(6);
 }
