@@ -9,4 +9,4 @@ it(`10^6 random calls, in callbacks, too, leave the entries and the mirrors of a
   expect(walkCallbacks(seed, 1_000_000).nested).toBeGreaterThan(200_000);
 });
 
-describe("calls from callbacks", () => callFromCallbacks(1));
+describe("calls from callbacks", () => callFromCallbacks(1, 1));

@@ -130,14 +130,11 @@ describe("attach", () => {
   });
 
   // Where QEMU may break off its state: in the first bytes, in memory, near the end.
-  it.each([0, 1, 100, 5000, 1_000_000, -100, -1])(
-    "says so when QEMU's state ends after %d bytes",
-    async (length) => {
-      qemu.stream = SAVED.slice(0, length);
-      await expect(start({ base: true })).rejects.toThrow(/migration stream, byte \d+/);
-      asBefore();
-    },
-  );
+  it.each([1, 5000, 1_000_000, -1])("says so when QEMU's state ends after %d bytes", async (length) => {
+    qemu.stream = SAVED.slice(0, length);
+    await expect(start({ base: true })).rejects.toThrow(/migration stream, byte \d+/);
+    asBefore();
+  });
 
   it("does not ask QEMU to save more than it was seen to save", async () => {
     const line = (last: string): string => `0800000000000000-${last} (prio 0, i/o): tce-iommu-80000001`;

@@ -45,12 +45,15 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
   for (let first = 1; first <= lines && wrong.length < 10; first += LINES_OF_BATCH) {
     const batch = Array.from({ length: LINES_OF_BATCH }, () => makeLine(random));
     events.clear();
+    const before = otherBuffersOf(old);
     const bytes = encoder.encode(batch.map(({ text }) => `${text}${LINE_END}`).join(""));
     for (let at = 0; at < bytes.length; ) {
       const size = 1 + random.below(2000);
       old.push(bytes.subarray(at, at + size));
       at += size;
     }
+    // A line that names another buffer than the first event's is left out, which no line shows by itself.
+    let leftOut = otherBuffersOf(old) - before;
     batch.forEach(({ text, event }, i) => {
       let expected = event;
       if (expected !== undefined) fresh = sum(fresh, { events: 1, text: 1 });
@@ -62,7 +65,8 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
         fresh = sum(fresh, reader.counts);
       }
       const found = events.get(2 * (first + i) - 1);
-      if (found !== expected) wrong.push(`line ${first + i}: ${text}\n${found}\n${expected} by itself`);
+      if (found === undefined && expected !== undefined && leftOut > 0) leftOut--;
+      else if (found !== expected) wrong.push(`line ${first + i}: ${text}\n${found}\n${expected} by itself`);
     });
     const [counted, expected] = [JSON.stringify(sum({}, old.counts)), JSON.stringify(fresh)];
     if (counted !== expected) wrong.push(`to line ${first + LINES_OF_BATCH}: ${counted}, ${expected} alone`);
@@ -70,8 +74,12 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
   return wrong;
 }
 
+const otherBuffersOf = ({ counts }: Reader): number =>
+  (counts as { readonly otherBuffers?: number }).otherBuffers ?? 0;
+
 function sum(before: Readonly<Record<string, number>>, counts: object): Record<string, number> {
-  const { overwritten: _head, ...rest } = counts as Record<string, number>;
+  const { overwritten: _head, otherBuffers = 0, ...all } = counts as Record<string, number>;
+  const rest: Record<string, number> = { ...all, events: (all.events ?? 0) + otherBuffers };
   const names = new Set([...Object.keys(before), ...Object.keys(rest)]);
   return Object.fromEntries([...names].sort().map((name) => [name, (before[name] ?? 0) + (rest[name] ?? 0)]));
 }
