@@ -48,7 +48,7 @@ function reportOf({ name, items }) {
     ({ name: item, typeOnly, text }) =>
       `### ${item}${typeOnly && /^(?:abstract )?class/.test(text) ? " (type only)" : ""}\n\n\`\`\`ts\n${text}\n\`\`\`\n`,
   );
-  const head = `# \`${name}\`\n\nEvery exported name and its signature; \`npm run api-report\` writes this, and `npm run packagecheck` fails when it changes unplanned.\n`;
+  const head = `# \`${name}\`\n\nEvery exported name and its signature; \`npm run api-report\` writes this, and \`npm run packagecheck\` fails when it changes unplanned.\n`;
   return [head, ...blocks].join("\n");
 }
 
