@@ -64,30 +64,6 @@ export class TceTable extends TceView {
     }
   }
 
-  /**
-   * {@link put} that reads first what was there into `hi` and `lo`:
-   * one look into the cache for both.
-   */
-  exchange(index: number, hi: number, lo: number): void {
-    const leaf = this.cache.leafOf(index);
-    if (leaf === null || leaf.owner !== this.owner) {
-      this.load(index);
-      this.putSlow(index, hi, lo);
-      return;
-    }
-    const { words } = leaf;
-    const at = (index & IN_LEAF) * 2;
-    const wasLo = words[at]!;
-    this.lo = wasLo;
-    this.hi = words[at + 1]!;
-    if ((lo & wasLo & PERM_MASK) !== 0) {
-      words[at] = lo;
-      words[at + 1] = hi;
-    } else if (leaf.put(at, hi, lo)) {
-      this.drop(index);
-    }
-  }
-
   /** {@link put} for callers off the hot path. */
   set(index: number, value: bigint): void {
     this.put(index, hiOf(value), loOf(value));

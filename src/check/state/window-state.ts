@@ -55,19 +55,22 @@ export interface StateRun {
   readonly sameTarget?: true;
 }
 
+const placeOf = ({ liobn, busOffset, pageShift, entries, bypass, defaultWindow }: DmaWindow) => ({
+  liobn,
+  busOffset,
+  pageShift,
+  entries,
+  bypass,
+  defaultWindow,
+});
+
 /** Takes the state of a window; costs nothing that grows with it. */
 export function stateOf(rebuilt: RebuiltWindow): WindowState {
   const { window, assumed: isGuess } = rebuilt;
-  const { liobn, busOffset, pageShift, entries, bypass } = window;
   const assumedParts = rebuilt.evidence.assumed;
-  const table = window.table ?? new TceTable({ length: 1, pageShift });
+  const table = window.table ?? new TceTable({ length: 1, pageShift: window.pageShift });
   return {
-    liobn,
-    busOffset,
-    pageShift,
-    entries,
-    bypass,
-    defaultWindow: window.defaultWindow,
+    ...placeOf(window),
     assumedParts,
     assumed: assumedParts.length > 0,
     isGuess,
@@ -78,19 +81,13 @@ export function stateOf(rebuilt: RebuiltWindow): WindowState {
 
 /** Takes the state of a window of a machine of ours: all is known. */
 export function ownStateOf(window: DmaWindow): WindowState {
-  const { liobn, busOffset, pageShift, entries, bypass, defaultWindow, table } = window;
   return {
-    liobn,
-    busOffset,
-    pageShift,
-    entries,
-    bypass,
-    defaultWindow,
+    ...placeOf(window),
     assumedParts: [],
     assumed: false,
     isGuess: false,
-    table: table!.snapshot(),
-    certainties: new TceTable({ length: entries, pageShift: 0 }),
+    table: window.table!.snapshot(),
+    certainties: new TceTable({ length: window.entries, pageShift: 0 }),
   };
 }
 

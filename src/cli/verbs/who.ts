@@ -29,17 +29,17 @@ interface WhoOptions {
   readonly quiet: boolean;
 }
 
-/** Nobody ever mapped it. */
-const NEVER = Exit.LEAKS;
+/** No map of it is in the file. */
+const NO_MAP = Exit.LEAKS;
 
-/** `who FILE ADDRESS`: who had an address; exit 3 if nobody ever had it. */
+/** `who FILE ADDRESS`: who had an address; exit 3 if no map of it is in the file. */
 async function who(path: string, address: string, options: WhoOptions): Promise<number> {
   const { output, at, device, physical, top, quiet } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
   const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, read));
   if (output === "json") print(toJson(whoToJson(answer)));
   else printAnswer(answer);
-  return answer.found ? Exit.OK : NEVER;
+  return answer.found ? Exit.OK : NO_MAP;
 }
 
 /**
@@ -66,10 +66,15 @@ function printAnswer(answer: WhoAnswer): void {
   const { file, moment, found, spaces, physical, notes } = answer;
   const asked = `${addressesText(answer)}${physical ? " (memory)" : ""}`;
   print(`${file}: ${asked} ${momentText(moment)}`);
-  if (!found) print("  never mapped, as far as this file tells");
+  if (!found) print(`  no map of it is in this file${spaces.some(wasUsed) ? USED : ""}`);
   for (const space of spaces) printSpace(space, found);
   for (const note of notes) print(`note: ${note}`);
 }
+
+/** Was it used without a fault? Then it was mapped. */
+const wasUsed = ({ strayUses }: WhoSpace): boolean => strayUses.some(({ kind }) => kind !== "faulted");
+
+const USED = ", but it was used: it was mapped before the file begins, or its map is missing";
 
 function printSpace(space: WhoSpace, found: boolean): void {
   const { now, earlier, earlierCount, later, laterCount, strayUses, before, after } = space;
@@ -80,7 +85,7 @@ function printSpace(space: WhoSpace, found: boolean): void {
   for (const had of later) printLife("later", had);
   printMore(laterCount - later.length, "later");
   for (const use of strayUses) print(`  while nothing is known to be mapped there: ${useText(use)}`);
-  if (found && now.length === 0 && earlierCount + laterCount === 0) print("  never mapped here");
+  if (found && now.length === 0 && earlierCount + laterCount === 0) print("  no map of it here");
   if (before !== undefined) print(`  in front: ${neighbourText(before)}`);
   if (after !== undefined) print(`  behind: ${neighbourText(after)}`);
 }
@@ -139,7 +144,7 @@ export const verb: Verb = defineVerb({
     quietOption("no progress bar"),
   ],
   exitText:
-    "Exit status: 0 it was mapped (at that moment, before or later), 3 it was never mapped as far as the file tells, 1 could not be done, 63 not supported for this input.",
+    "Exit status: 0 it was mapped (at that moment, before or later), 3 no map of it is in the file, 1 could not be done, 63 not supported for this input.",
   examples: [
     "who trace.txt 0xfec3a010",
     "who --at 2s --device 0000:00:03.0 trace.txt 0xfec3a000+4K",

@@ -118,8 +118,10 @@ export class HardwareTable {
     if (errno !== undefined) return errno;
     const physical = extent.physical + (vaddr - extent.start);
     const { entries } = this;
-    entries.exchange(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
-    this.counts.replaced(registered, region, extent, entries.hi, entries.lo);
+    entries.load(index);
+    const { hi, lo } = entries;
+    entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
+    this.counts.replaced(registered, region, extent, hi, lo);
     return 0;
   }
 

@@ -194,3 +194,15 @@ describe("map, info and diff", () => {
     expect((await cli(["map", EPOCH, "--at", "2.5"])).status).toBe(1);
   });
 });
+
+describe("an address that is used before the recording shows its map", () => {
+  it("is not said to have been free", async () => {
+    const text =
+      "spapr_iommu_new_table liobn=0x80000000 table=0x1000 fd=-1\n" +
+      "spapr_iommu_xlate liobn=0x80000000 0x5000 -> 0x9000 perm=3 mask=0xfff\n";
+    const { status, stdout } = await cli(["who", "-", "0x5000"], text);
+    expect(status).toBe(3);
+    expect(stdout).toContain("no map of it is in this file, but it was used");
+    expect(stdout).not.toContain("never mapped");
+  });
+});
