@@ -25,6 +25,7 @@ export function manPage({ summary, verbs, exitText }: ManPage): string {
       ".nf",
       ...verb.examples.map((example) => roff(`    spapr-iommu ${example}`)),
       ".fi",
+      ...(verb.exitText === undefined ? [] : [".PP", roff(verb.exitText)]),
     ];
   });
   return `${[
