@@ -5,7 +5,7 @@ import type { FaultInjector } from "./host/faults.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 
-/** `dma_entry_limit` of the kernel's type1 driver: 65535 mappings. */
+/** `dma_entry_limit` of the kernel's type1 driver (VFIO-IOVA-1). */
 export const TYPE1_MAX_MAPPINGS = 65_535;
 
 interface Type1Mapping {
@@ -16,9 +16,8 @@ interface Type1Mapping {
 }
 
 /**
- * A type1v2 container as QEMU uses it, over the kernel's rules for it: a
- * mapping that overlaps another one is refused with EEXIST, an unmap takes
- * whole mappings and must not cut one, each page that is mapped is locked.
+ * A type1v2 container as QEMU uses it, over the kernel's rules for it: VFIO-IOVA-1 for what is mapped, VFIO-IOVA-2 for
+ * what is unmapped.
  */
 export class Type1Container implements DmaContainer {
   readonly name: string;
@@ -82,7 +81,7 @@ export class Type1Container implements DmaContainer {
     this.mapCalls++;
     const page = this.hostPageSize;
     if (iova % page !== 0n || size % page !== 0n || vaddr % page !== 0n || size === 0n) return "EINVAL";
-    const at = this.#indexBehind(iova);
+    const at = this.#indexPast(iova);
     const overlapsBefore = at > 0 && this.#mappings[at - 1]!.iova + this.#mappings[at - 1]!.size > iova;
     const overlapsNext = at < this.#mappings.length && this.#mappings[at]!.iova < iova + size;
     if (overlapsBefore || overlapsNext) return "EEXIST";
@@ -102,7 +101,7 @@ export class Type1Container implements DmaContainer {
    */
   #cut(iova: bigint, size: bigint): Errno | 0 {
     const end = iova + size;
-    let from = this.#indexBehind(iova);
+    let from = this.#indexPast(iova);
     if (from > 0 && this.#mappings[from - 1]!.iova + this.#mappings[from - 1]!.size > iova) from--;
     let to = from;
     const left: Type1Mapping[] = [];
@@ -125,7 +124,7 @@ export class Type1Container implements DmaContainer {
   }
 
   /** Index of the first mapping that begins past an address. */
-  #indexBehind(iova: bigint): number {
+  #indexPast(iova: bigint): number {
     let low = 0;
     let high = this.#mappings.length;
     while (low < high) {
