@@ -1,9 +1,9 @@
 import { toBig } from "../base/u64.ts";
+import { cells } from "../guest/guest-calls.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { RtasToken } from "../spapr/papr.ts";
-import { cells } from "./guest-calls.ts";
 import type { ScenarioContext } from "./scenario.ts";
 
 const TIB = 1n << 40n;

@@ -1,4 +1,6 @@
 import { formatCount } from "../base/units.ts";
+import { mapMemory } from "../guest/direct-map.ts";
+import { cells, GuestCalls } from "../guest/guest-calls.ts";
 import { type DmaFault, formatFault } from "../memory/dma-fault.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
@@ -6,13 +8,12 @@ import type { Machine } from "../spapr/machine.ts";
 import { RtasToken } from "../spapr/papr.ts";
 import { PciDevice } from "../spapr/pci-device.ts";
 import { replayByRuns } from "../spapr/window-replay.ts";
-import { cells, mapDirect } from "./guest-calls.ts";
 import { type CreatedWindow, createHugeWindow, HUGE_GUEST, walkSecondsPerPage } from "./huge-guest.ts";
 import { LabMachine } from "./lab-machine.ts";
 import type { ScenarioContext } from "./scenario.ts";
 
 const MIB = 1n << 20n;
-const { ramBytes, gpuAddress, gpuBytes, pageShift, pageBytes } = HUGE_GUEST;
+const { ramBytes, gpuAddress, gpuBytes, pageShift } = HUGE_GUEST;
 
 /** What one machine went through. */
 export interface HugeWindowRun {
@@ -60,7 +61,7 @@ export function runHugeWindow(context: ScenarioContext, accel: "tcg" | "kvm"): H
   const mapCallsAtCreate = lab.requests("map");
 
   const empty = measureReplays(context, window);
-  const mapped = mapMemory(context, lab, created);
+  const mapped = mapAll(context, lab, created);
   const { servedBy } = machine;
   const full = measureReplays(context, window);
   const reaches = (address: bigint): boolean => hosted.reach(device, start + address, true) === address;
@@ -110,27 +111,25 @@ function measureReplays(context: ScenarioContext, window: DmaWindow): Replays {
 }
 
 /** What the guest maps: its memory and the GPU's, each where it lies, from the start of the window. */
-function mapMemory(
+function mapAll(
   context: ScenarioContext,
   lab: LabMachine,
-  { liobn, start }: CreatedWindow,
+  { liobn, start: busOffset }: CreatedWindow,
 ): HugeWindowRun["mapped"] {
   const begin = context.now();
+  const guest = new GuestCalls(lab.hosted.machine);
   let pages = 0;
   let calls = 0;
-  for (const [address, bytes] of [
+  for (const [start, size] of [
     [0n, ramBytes],
     [gpuAddress, gpuBytes],
   ] as const) {
-    const range = {
-      liobn,
-      pageShift,
-      ioba: start + address,
-      target: address,
-      pages: Number(bytes / pageBytes),
-    };
-    calls += mapDirect(lab.hosted.machine, range, () => lab.after("H_PUT_TCE_INDIRECT"));
-    pages += range.pages;
+    const range = { start: Number(start), size: Number(size) };
+    const after = (): void => lab.after("H_PUT_TCE_INDIRECT");
+    const mapped = mapMemory(guest, { liobn, busOffset, pageShift }, range, true, after);
+    if (mapped.status !== 0) throw new Error(`a direct map was refused: ${mapped.status}`);
+    calls += mapped.calls;
+    pages += mapped.pages;
   }
   return { pages, calls, seconds: context.now() - begin };
 }

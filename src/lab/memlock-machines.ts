@@ -1,7 +1,7 @@
 import { formatSize } from "../base/units.ts";
+import { cells } from "../guest/guest-calls.ts";
 import { RtasToken } from "../spapr/papr.ts";
 import type { HostedMachineConfig } from "../vfio/hosted-machine.ts";
-import { cells } from "./guest-calls.ts";
 import type { LabMachine } from "./lab-machine.ts";
 
 export const MIB: bigint = 1n << 20n;

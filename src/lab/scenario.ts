@@ -15,7 +15,23 @@ export interface ScenarioContext {
   /** Makes operations of the hosts' kernels fail: shows that the checks notice. */
   readonly faults?: FaultHook;
   /** The trace that the user named, or the recorded one. */
-  readonly trace: { readonly name: string; readonly open: () => AsyncIterable<Uint8Array> };
+  readonly trace: ScenarioInput;
+  /** A description of a machine, that the user named or the one of {@link trace}. */
+  readonly machine?: ScenarioInput;
+  /** Is {@link trace} one of {@link machine}? */
+  readonly against?: boolean;
+  /** Name or version of the guest's kernel; undefined for what the description says. */
+  readonly kernel?: string | undefined;
+}
+
+/**
+ * A file that a scenario may read.
+ *
+ * @public
+ */
+export interface ScenarioInput {
+  readonly name: string;
+  readonly open: () => AsyncIterable<Uint8Array>;
 }
 
 /**

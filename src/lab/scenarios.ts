@@ -3,6 +3,7 @@ import { hotplug } from "./hotplug.ts";
 import { hugeWindow } from "./huge-window.ts";
 import { lazyReplay } from "./lazy-replay.ts";
 import { linuxBoot } from "./linux-boot.ts";
+import { linuxGuest } from "./linux-guest.ts";
 import { memlock } from "./memlock.ts";
 import { remap } from "./remap.ts";
 import type { Scenario } from "./scenario.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   memlock,
   twoGroups,
   linuxBoot,
+  linuxGuest,
 ];
 
 /**

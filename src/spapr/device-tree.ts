@@ -34,14 +34,15 @@ export function buildDeviceTree(phbs: readonly PciHostBridge[], vio: VioBus): De
     ...Object.fromEntries(Object.entries(RTAS_NAMES).map(([name, token]) => [name, [token]])),
     "ibm,hypertas-functions": ["hcall-tce", "hcall-multi-tce"],
   });
-  for (const phb of phbs) add(`/${phb.name}`, phbProperties(phb));
+  for (const phb of phbs) add(`/${phb.name}`, bridgeProperties(phb));
   for (const device of vio.devices) {
     if (device.window !== null) add(`/vdevice/${device.name}`, vioProperties(device.reg));
   }
   return tree;
 }
 
-function phbProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
+/** The node of a bridge as the guest gets it at a reset, or when the bridge is plugged. */
+export function bridgeProperties(phb: PciHostBridge): Record<string, DeviceTreeValue> {
   const properties: Record<string, DeviceTreeValue> = {
     device_type: ["pci"],
     compatible: ["IBM,Logical_PHB"],

@@ -1,5 +1,5 @@
 import { hiOf, loOf } from "../../src/base/u64.ts";
-import { cells } from "../../src/lab/guest-calls.ts";
+import { cells } from "../../src/guest/guest-calls.ts";
 import { Hcall, RtasToken } from "../../src/spapr/papr.ts";
 import { Coherence, type Incoherence } from "../../src/vfio/coherence.ts";
 import {

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { IommuError } from "../../base/errors.ts";
+import type { ScenarioInput } from "../../lab/scenario.ts";
 import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { displayName } from "../display-name.ts";
@@ -11,10 +12,15 @@ import { defineVerb, type Verb } from "../verb.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
 const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";
+/** The command line and the kernel of that boot. */
+const RECORDED_MACHINE = "test/corpus/traces/nvme-e1000-1g-linux61.json";
 
 export interface RunOptions {
   readonly list: boolean;
   readonly trace: string | undefined;
+  readonly machine: string | undefined;
+  readonly against: string | undefined;
+  readonly kernel: string | undefined;
   readonly profile: string | undefined;
   readonly coherence: boolean;
   readonly output: "human" | "json";
@@ -35,22 +41,36 @@ export async function run(name: string | undefined, options: RunOptions): Promis
   }
   const scenario = findScenario(name);
   if (options.profile !== undefined) findProfile(options.profile);
-  const path = options.trace ?? packageFile(RECORDED_BOOT);
+  const { trace, machine, against } = options;
+  if (trace !== undefined && against !== undefined)
+    throw new IommuError("BAD_ARGUMENT", "--trace and --against: name one trace");
+  if (against !== undefined && machine === undefined)
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      "--against needs --machine: the description of the machine that was traced",
+    );
   const report = await scenario.run({
     now: () => performance.now() / 1000,
     profile: options.profile,
     coherence: options.coherence,
-    trace: {
-      name:
-        options.trace === undefined
-          ? "a recorded Linux boot with NVMe and e1000 (QEMU 7.2)"
-          : displayName(path),
-      open: () => openInput(path),
-    },
+    trace: inputOf(trace ?? against, RECORDED_BOOT, "a recorded Linux boot with NVMe and e1000 (QEMU 7.2)"),
+    machine: inputOf(
+      machine,
+      RECORDED_MACHINE,
+      "the machine of a recorded boot with NVMe and e1000 (QEMU 7.2)",
+    ),
+    against: machine === undefined || against !== undefined,
+    kernel: options.kernel,
   });
   if (options.output === "json") print(toJson(report));
   else if (!options.quiet) print(formatReport(report));
   return report.checks.every((check) => check.ok) ? Exit.OK : Exit.WRONG;
+}
+
+/** A file that the user named, or one that ships with the package and what it is called then. */
+function inputOf(path: string | undefined, own: string, title: string): ScenarioInput {
+  if (path === undefined) return { name: title, open: () => openInput(packageFile(own)) };
+  return { name: displayName(path), open: () => openInput(path) };
 }
 
 function listScenarios(options: RunOptions): void {
@@ -69,11 +89,25 @@ export const verb: Verb = defineVerb({
   options: [
     flag("--list", "list the scenarios"),
     text("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input"),
+    text(
+      "--machine <file>",
+      "the machine (linux-guest): a command line of QEMU's, /proc/PID/cmdline, or the JSON beside a recorded boot",
+    ),
+    text(
+      "--against <file>",
+      "trace of a boot of that machine, with which each call is compared (linux-guest)",
+    ),
+    text("--kernel <version>", "kernel of the guest (linux-guest): 6.1, 6.12, 7.2, or a whole version"),
     flag("--coherence", "compare all views of every mapping after each operation"),
     profileOption(),
     outputOption(),
     quietOption("print nothing, only set the exit status"),
   ],
-  examples: ["run --list", "run huge-window", "run hotplug --coherence"],
+  examples: [
+    "run --list",
+    "run huge-window",
+    "run hotplug --coherence",
+    "run linux-guest --machine command-line.txt --kernel 6.12 --against qemu.log",
+  ],
   run,
 });

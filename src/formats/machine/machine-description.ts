@@ -1,0 +1,73 @@
+import type { PhbConfig } from "../../spapr/phb.ts";
+import type { VioConfig } from "../../spapr/vio.ts";
+
+/**
+ * A PCI device of a machine.
+ *
+ * @public
+ */
+export interface PciDeviceDescription {
+  /** QEMU's name of the model. */
+  readonly model: string;
+  readonly id: string | undefined;
+  /** Index of its bridge. */
+  readonly bridge: number;
+  readonly slot: number;
+  readonly functionNumber: number;
+}
+
+/**
+ * Something that happens to a machine after its boot, and that windows may depend on.
+ *
+ * @public
+ */
+export type MachineStep =
+  | { readonly kind: "reset" }
+  | { readonly kind: "kexec" }
+  | { readonly kind: "crash" }
+  | { readonly kind: "plug-memory"; readonly id: string; readonly bytes: number }
+  | { readonly kind: "unplug-memory"; readonly id: string }
+  | { readonly kind: "plug-bridge"; readonly bridge: PhbConfig }
+  | { readonly kind: "unplug-bridge"; readonly index: number }
+  | { readonly kind: "plug-device"; readonly device: PciDeviceDescription }
+  | {
+      readonly kind: "set-masks";
+      /** `0000:00:01.0`. */
+      readonly address: string;
+      /** Bits; undefined for a mask that is not set. */
+      readonly streaming: number | undefined;
+      readonly coherent: number | undefined;
+    }
+  /** What windows depend on and no model knows: what follows cannot be told. */
+  | { readonly kind: "unknown"; readonly text: string };
+
+/**
+ * A pSeries machine: what its command line, or somebody else, says of it.
+ *
+ * @public
+ */
+export interface MachineDescription {
+  /** Version of QEMU, such as `7.2.22`; undefined if nobody says. */
+  readonly qemuVersion: string | undefined;
+  /** Bytes of memory at address 0. */
+  readonly ramBytes: number;
+  /** Bytes that it can have with what can be plugged; {@link ramBytes} without slots. */
+  readonly maxRamBytes: number;
+  readonly bridges: readonly PhbConfig[];
+  readonly pciDevices: readonly PciDeviceDescription[];
+  readonly vioDevices: readonly VioConfig[];
+  /** Bytes of memory modules that are there from the start, beside {@link ramBytes}. */
+  readonly dimms: readonly { readonly id: string; readonly bytes: number }[];
+  /** Is there persistent memory (NVDIMM)? */
+  readonly persistentMemory: boolean;
+  readonly accelerator: "tcg" | "kvm";
+  /** Version of the guest's kernel, such as `6.12.107`; undefined if nobody says. */
+  readonly kernelVersion: string | undefined;
+  /** The guest's kernel command line. */
+  readonly kernelCommandLine: string;
+  /** Modules that the guest loads, in this order; undefined if nobody says: all that its devices need. */
+  readonly modules: readonly string[] | undefined;
+  readonly steps: readonly MachineStep[];
+  /** What was left out and what contradicts itself, in sentences. */
+  readonly remarks: readonly string[];
+}

@@ -1,0 +1,277 @@
+import { IommuError } from "../../base/errors.ts";
+import { formatSize } from "../../base/units.ts";
+import { PCI_MODELS } from "../../guest/device-models.ts";
+import type { PhbConfig } from "../../spapr/phb.ts";
+import { isVioDevice, type VioConfig } from "../../spapr/vio.ts";
+import type { MachineDescription, PciDeviceDescription } from "./machine-description.ts";
+import { numberOf, parseProperties, type QemuProperties, switchOf } from "./qemu-properties.ts";
+import { shellWords } from "./shell-words.ts";
+
+/** Options of QEMU's that take no value. */
+const WITHOUT_VALUE = new Set(
+  (
+    "nographic nodefaults enable-kvm S s snapshot no-reboot no-shutdown daemonize h help version no-user-config " +
+    "nouserconfig only-migratable full-screen mem-prealloc singlestep no-fd-bootchk curses sdl usb no-acpi preconfig"
+  ).split(" "),
+);
+/** Options that add devices of their own, which are not looked at. */
+const ADDS_DEVICES = new Set(
+  "net nic usb usbdevice hda hdb hdc hdd cdrom sd pflash fda fdb vga soundhw watchdog virtfs readconfig".split(
+    " ",
+  ),
+);
+const BRIDGE = "spapr-pci-host-bridge";
+const SLOTS = 32;
+/** Memory comes in blocks of 256 MiB. */
+const RAM_BLOCK = 2 ** 28;
+const MAX_RAM = 2 ** 50;
+
+/**
+ * Reads a command line of `qemu-system-ppc64`: as text, or as `/proc/PID/cmdline` has it.
+ *
+ * @throws IommuError BAD_ARGUMENT for what no machine can have, with option and value
+ * @public
+ */
+export function machineOfCommandLine(text: string): MachineDescription {
+  const reader = new CommandLine();
+  const words = shellWords(text);
+  // The name of the program, if it is there.
+  for (let i = words[0]?.startsWith("-") === true ? 0 : 1; i < words.length; i++) {
+    const word = words[i]!;
+    if (!word.startsWith("-")) {
+      reader.leaveOut(word);
+      continue;
+    }
+    const name = word.replace(/^--?/, "");
+    if (WITHOUT_VALUE.has(name)) reader.option(name, "");
+    else if (i + 1 < words.length) reader.option(name, words[++i]!);
+    else throw new IommuError("BAD_ARGUMENT", `${word} without its value`);
+  }
+  return reader.end();
+}
+
+/** What a command line says so far. */
+class CommandLine {
+  #ram: Pick<MachineDescription, "ramBytes" | "maxRamBytes"> = { ramBytes: 2 ** 29, maxRamBytes: 2 ** 29 };
+  #ramText: string | undefined;
+  readonly #devices: QemuProperties[] = [];
+  readonly #globals = new Map<string, string>();
+  /** Sizes of memory backends. */
+  readonly #backends = new Map<string, number>();
+  #accelerator: "tcg" | "kvm" = "tcg";
+  #kernelCommandLine = "";
+  #hasDefaults = true;
+  readonly #leftOut = new Set<string>();
+  readonly #remarks: string[] = [];
+
+  option(name: string, value: string): void {
+    switch (name) {
+      case "m":
+        this.#memory(value);
+        break;
+      case "M":
+      case "machine":
+        this.#machine(parseProperties(value, "type"));
+        break;
+      case "accel":
+        this.#accel(parseProperties(value, "accel").first);
+        break;
+      case "enable-kvm":
+        this.#accel("kvm");
+        break;
+      case "device":
+        this.#devices.push(parseProperties(value, "driver"));
+        break;
+      case "global":
+        this.#global(value);
+        break;
+      case "object":
+        this.#object(parseProperties(value, "qom-type"));
+        break;
+      case "append":
+        this.#kernelCommandLine = value;
+        break;
+      case "nodefaults":
+        this.#hasDefaults = false;
+        break;
+      default:
+        if (ADDS_DEVICES.has(name) && value !== "none")
+          this.#remarks.push(`-${name} ${value}: the devices that it adds are not looked at`);
+        else this.leaveOut(`-${name}`);
+    }
+  }
+
+  leaveOut(word: string): void {
+    this.#leftOut.add(word);
+  }
+
+  end(): MachineDescription {
+    const bridges: PhbConfig[] = [this.#bridge(parseProperties(`${BRIDGE},index=0`, "driver"))];
+    const buses = new Map([["pci.0", 0]]);
+    const pciDevices: PciDeviceDescription[] = [];
+    const vioDevices: VioConfig[] = [];
+    const dimms: { id: string; bytes: number }[] = [];
+    let persistentMemory = false;
+    for (const device of this.#devices) {
+      const { first: model, values } = device;
+      const id = values.get("id");
+      if (model === BRIDGE) {
+        const bridge = this.#bridge(device);
+        if (bridges.some(({ index }) => index === bridge.index))
+          throw new IommuError("BAD_ARGUMENT", `"${device.text}": there is a bridge ${bridge.index} already`);
+        const unnamed = [...buses.keys()].filter((name) => /^pci\.\d+$/.test(name)).length;
+        buses.set(id === undefined ? `pci.${unnamed}` : `${id}.0`, bridge.index);
+        bridges.push(bridge);
+      } else if (isVioDevice(model)) {
+        const reg = numberOf(device, "reg");
+        vioDevices.push({ type: model, ...(reg === undefined ? {} : { reg: Number(reg) }) });
+      } else if (model === "nvdimm") persistentMemory = true;
+      else if (model === "pc-dimm") dimms.push({ id: id ?? "", bytes: this.#backend(device) });
+      else {
+        const pci = this.#pciDevice(device, buses, pciDevices);
+        if (pci !== undefined) pciDevices.push(pci);
+      }
+    }
+    if (this.#hasDefaults) {
+      this.#remarks.push(
+        "without -nodefaults QEMU adds devices of its own (a display, spapr-vlan, spapr-vscsi): they are not looked at",
+      );
+    }
+    if (this.#leftOut.size > 0)
+      this.#remarks.push(`not looked at, as DMA does not depend on it: ${[...this.#leftOut].join(" ")}`);
+    return {
+      qemuVersion: undefined,
+      ...this.#ram,
+      bridges,
+      pciDevices,
+      vioDevices,
+      dimms,
+      persistentMemory,
+      accelerator: this.#accelerator,
+      kernelVersion: undefined,
+      kernelCommandLine: this.#kernelCommandLine,
+      modules: undefined,
+      steps: [],
+      remarks: this.#remarks,
+    };
+  }
+
+  #memory(value: string): void {
+    if (this.#ramText !== undefined && this.#ramText !== value)
+      this.#remarks.push(`-m ${this.#ramText} and -m ${value}: the last one holds`);
+    this.#ramText = value;
+    const properties = parseProperties(value, "size");
+    const size = this.#ramSize(value, properties.first === "" ? "512" : properties.first);
+    const maxmem = properties.values.get("maxmem");
+    const most = maxmem === undefined ? size : this.#ramSize(value, maxmem);
+    if (size === 0 || size % RAM_BLOCK !== 0)
+      throw new IommuError(
+        "BAD_ARGUMENT",
+        `-m ${value}: ${formatSize(size)} is no multiple of 256 MiB, which memory comes in`,
+      );
+    if (most < size)
+      throw new IommuError("BAD_ARGUMENT", `-m ${value}: maxmem is below the memory that is there`);
+    const hasSlots = Number(properties.values.get("slots") ?? "0") > 0;
+    if (most > size && !hasSlots)
+      this.#remarks.push(`-m ${value}: maxmem without slots: nothing can be plugged, which QEMU refuses`);
+    this.#ram = { ramBytes: size, maxRamBytes: most };
+  }
+
+  /** A number without a unit is in MiB. */
+  #ramSize(option: string, value: string): number {
+    const unit = /^\d+$/.test(value) ? "M" : "";
+    const bytes = numberOf(
+      { text: `-m ${option}`, first: "", values: new Map([["size", value + unit]]) },
+      "size",
+    )!;
+    if (bytes > BigInt(MAX_RAM))
+      throw new IommuError("BAD_ARGUMENT", `-m ${option}: ${value} is more than ${formatSize(MAX_RAM)}`);
+    return Number(bytes);
+  }
+
+  #machine(properties: QemuProperties): void {
+    const { first, values } = properties;
+    if (first !== "" && !/^pseries(-|$)/.test(first)) {
+      throw new IommuError("BAD_ARGUMENT", `-machine ${first}: only pseries machines have sPAPR windows`);
+    }
+    const accel = values.get("accel");
+    if (accel !== undefined) this.#accel(accel.split(":")[0]!);
+  }
+
+  #accel(name: string): void {
+    if (name === "kvm" || name === "tcg") this.#accelerator = name;
+    else this.#remarks.push(`accelerator ${name}: taken as tcg`);
+  }
+
+  #global(value: string): void {
+    const match = /^([^.=,]+)\.([^=]+)=(.*)$/.exec(value);
+    const long = parseProperties(value, "driver").values;
+    const [driver, property, text] =
+      match === null ? [long.get("driver"), long.get("property"), long.get("value")] : match.slice(1);
+    if (driver === BRIDGE && property !== undefined && text !== undefined) this.#globals.set(property, text);
+    else this.leaveOut(`-global ${driver ?? value}`);
+  }
+
+  #object(properties: QemuProperties): void {
+    const size = numberOf(properties, "size");
+    const id = properties.values.get("id");
+    if (size === undefined || id === undefined || !properties.first.startsWith("memory-backend-"))
+      this.leaveOut(`-object ${properties.first}`);
+    else this.#backends.set(id, Number(size));
+  }
+
+  #backend(device: QemuProperties): number {
+    const name = device.values.get("memdev");
+    const bytes = name === undefined ? undefined : this.#backends.get(name);
+    if (bytes !== undefined) return bytes;
+    throw new IommuError("BAD_ARGUMENT", `"${device.text}": there is no -object with the id ${name}`);
+  }
+
+  #bridge(device: QemuProperties): PhbConfig {
+    const values = new Map([...this.#globals, ...device.values]);
+    const own = { ...device, values };
+    const index = numberOf(own, "index");
+    if (index === undefined) throw new IommuError("BAD_ARGUMENT", `"${device.text}" has no index`);
+    const given = <Name extends string, Value>(
+      name: Name,
+      value: Value | undefined,
+    ): { [key in Name]?: Value } =>
+      (value === undefined ? {} : { [name]: value }) as { [key in Name]?: Value };
+    return {
+      index: Number(index),
+      ...given("ddw", switchOf(own, "ddw")),
+      ...given("pgsz", numberOf(own, "pgsz")),
+      ...given("dmaWinAddr", numberOf(own, "dma_win_addr")),
+      ...given("dmaWinSize", numberOf(own, "dma_win_size")),
+      ...given("dma64WinAddr", numberOf(own, "dma64_win_addr")),
+    };
+  }
+
+  /** Undefined for a device that is not on a PCI bus of a bridge. */
+  #pciDevice(
+    device: QemuProperties,
+    buses: ReadonlyMap<string, number>,
+    others: readonly PciDeviceDescription[],
+  ): PciDeviceDescription | undefined {
+    const { first: model, values, text } = device;
+    const bus = values.get("bus");
+    const bridge = buses.get(bus ?? "pci.0");
+    const isPci = PCI_MODELS[model] !== undefined || model === "vfio-pci";
+    if (bridge === undefined || !(isPci || (bus !== undefined && values.has("addr")))) {
+      if (isPci)
+        this.#remarks.push(`-device ${text}: there is no bridge with the bus ${bus}: it is not looked at`);
+      else this.leaveOut(`-device ${model}`);
+      return undefined;
+    }
+    if (PCI_MODELS[model] === undefined)
+      this.#remarks.push(`-device ${model}: what its driver asks for is not known here`);
+    const taken = new Set(others.filter((other) => other.bridge === bridge).map(({ slot }) => slot));
+    const address = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(values.get("addr") ?? "");
+    if (values.has("addr") && address === null)
+      throw new IommuError("BAD_ARGUMENT", `"${text}": addr=${values.get("addr")} is no slot`);
+    let slot = address === null ? 0 : Number.parseInt(address[1]!, 16);
+    if (address === null) while (taken.has(slot)) slot++;
+    if (slot >= SLOTS) throw new IommuError("BAD_ARGUMENT", `"${text}": a bus has ${SLOTS} slots`);
+    return { model, id: values.get("id"), bridge, slot, functionNumber: Number(address?.[2] ?? "0") };
+  }
+}

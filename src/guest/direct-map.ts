@@ -1,0 +1,84 @@
+import { MAX_LIST_ENTRIES } from "../spapr/papr.ts";
+import type { GuestCalls } from "./guest-calls.ts";
+
+/** Read and write, which is what Linux gives to all of its memory. */
+const READ_WRITE = 3;
+
+/** A DMA window as a guest knows it. */
+export interface GuestWindow {
+  readonly liobn: number;
+  /** First bus address. */
+  readonly busOffset: bigint;
+  readonly pageShift: number;
+}
+
+/** Bytes of the guest's memory; both below 2^53. */
+export interface MemoryRange {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** How a direct map went. */
+export interface DirectMap {
+  /** Of the last call. */
+  readonly status: number;
+  readonly calls: number;
+  readonly pages: number;
+}
+
+/**
+ * Maps memory into a window at its own address plus the window's start. The start is rounded down to a page of the
+ * window, and so is the end: memory after the last whole page stays unmapped, and a range without one makes a call for
+ * a list of 0 (LINUX-DIRECT-1).
+ *
+ * @param lists the hypervisor takes lists; otherwise each entry is put by itself, and what it answers is not looked at
+ * @param after called after each hypercall
+ */
+export function mapMemory(
+  calls: GuestCalls,
+  window: GuestWindow,
+  { start, size }: MemoryRange,
+  lists = true,
+  after?: () => void,
+): DirectMap {
+  const pageSize = 2 ** window.pageShift;
+  const from = lists ? Math.floor(start / pageSize) * pageSize : start;
+  const pages = Math.floor((start + size - from) / pageSize);
+  const most = lists ? MAX_LIST_ENTRIES : 1;
+  let made = 0;
+  let done = 0;
+  let status = 0;
+  do {
+    const count = Math.min(most, pages - done);
+    const address = from + done * pageSize;
+    const ioba = window.busOffset + BigInt(address);
+    if (lists) {
+      status = calls.putList(window.liobn, ioba, { target: address + READ_WRITE, pageSize, count });
+      if (status === 0) done += count;
+    } else if (count > 0) {
+      calls.put(window.liobn, ioba, BigInt(address + READ_WRITE));
+      done++;
+    }
+    made++;
+    after?.();
+  } while (status === 0 && done < pages);
+  return { status, calls: made, pages: done };
+}
+
+/**
+ * Clears entries with H_STUFF_TCE, 512 a call, up to the first call that is refused.
+ *
+ * @param from byte in the window
+ * @param size bytes
+ * @returns the status of the last call
+ */
+export function clearEntries(calls: GuestCalls, window: GuestWindow, from: number, size: number): number {
+  const pageSize = 2 ** window.pageShift;
+  const pages = Math.floor(size / pageSize);
+  for (let done = 0; done < pages; done += MAX_LIST_ENTRIES) {
+    const count = Math.min(MAX_LIST_ENTRIES, pages - done);
+    const status = calls.stuff(window.liobn, window.busOffset + BigInt(from + done * pageSize), 0n, count);
+    if (status !== 0) return status;
+  }
+  return 0;
+}

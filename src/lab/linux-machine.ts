@@ -1,0 +1,218 @@
+import { IommuError } from "../base/errors.ts";
+import type {
+  MachineDescription,
+  MachineStep,
+  PciDeviceDescription,
+} from "../formats/machine/machine-description.ts";
+import { PCI_MODELS } from "../guest/device-models.ts";
+import type { GuestMemory } from "../guest/guest-memory.ts";
+import { type BootKind, LinuxGuest } from "../guest/linux-guest.ts";
+import { findKernel, type LinuxKernel } from "../guest/linux-kernel.ts";
+import { PciFunction } from "../guest/pci-function.ts";
+import { bridgeProperties } from "../spapr/device-tree.ts";
+import { Machine } from "../spapr/machine.ts";
+import { recordedProfile } from "../spapr/profile.ts";
+import type { TraceEvent } from "../spapr/trace-events.ts";
+
+/** What can be plugged lies from the next multiple of this on. */
+const PLUGGED_ALIGNMENT = 2 ** 30;
+
+/** What happens while a machine runs. */
+export interface LinuxMachineObserver {
+  /** An event as QEMU's trace has it. */
+  readonly trace?: (event: TraceEvent) => void;
+  /** A line of the guest's kernel log. */
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * A described machine with Linux as its guest: boots, lets the drivers set their masks, and does the steps of the
+ * description.
+ */
+export class LinuxMachine {
+  readonly machine: Machine;
+  readonly kernel: LinuxKernel;
+  /** What the model does not follow, in sentences: from there on it says nothing. */
+  readonly notFollowed: string[] = [];
+  readonly #description: MachineDescription;
+  readonly #observer: LinuxMachineObserver;
+  readonly #modules: readonly string[] | undefined;
+  /** Memory modules that are plugged, with where they lie. */
+  readonly #dimms = new Map<string, { readonly start: number; readonly size: number }>();
+  readonly #plugged: PciDeviceDescription[] = [];
+  /** Models by name of the function. */
+  readonly #models = new Map<string, string>();
+  #guest: LinuxGuest;
+
+  /**
+   * @param kernel name or version of the guest's kernel if the description does not say, or says another one
+   * @throws IommuError BAD_ARGUMENT if nobody says the kernel; BAD_CONFIG for what makes no machine
+   */
+  constructor(description: MachineDescription, observer: LinuxMachineObserver = {}, kernel?: string) {
+    const version = kernel ?? description.kernelVersion;
+    if (version === undefined)
+      throw new IommuError("BAD_ARGUMENT", "the description does not say which kernel runs: name it");
+    this.kernel = findKernel(version);
+    this.#description = description;
+    this.#observer = observer;
+    const { modules } = description;
+    this.#modules = modules === undefined ? undefined : [...this.kernel.builtInDrivers, ...modules];
+    this.machine = new Machine({
+      ramSize: BigInt(description.ramBytes),
+      phbs: description.bridges,
+      vio: description.vioDevices,
+      profile: recordedProfile(description.qemuVersion),
+    });
+    this.machine.observer.trace = observer.trace ?? null;
+    for (const { id, bytes } of description.dimms) this.#place(id, bytes);
+    this.#guest = this.#start("firmware");
+  }
+
+  /** The bridges' windows and what else the guest knows now. */
+  get guest(): LinuxGuest {
+    return this.#guest;
+  }
+
+  /** Boots, and does all steps up to one that is not known. */
+  run(): void {
+    this.#boot();
+    for (const step of this.#description.steps) {
+      if (!this.#step(step)) return;
+    }
+  }
+
+  #boot(): void {
+    this.#guest.boot();
+    const { functions } = this.#guest;
+    const modules = this.#modules ?? [...new Set(functions.map((fn) => this.#modelOf(fn)?.module ?? ""))];
+    for (const module of modules) {
+      for (const fn of functions) if (this.#modelOf(fn)?.module === module) this.#probe(fn);
+    }
+  }
+
+  /** The driver of a function says what the device can address. */
+  #probe(fn: PciFunction): void {
+    const { driver, streamingBits, coherentBits } = this.#modelOf(fn)!;
+    fn.driver = driver;
+    if (this.#guest.setMask(fn, streamingBits)) this.#guest.setCoherentMask(fn, coherentBits);
+  }
+
+  /** @returns false for a step that is not known */
+  #step(step: MachineStep): boolean {
+    const guest = this.#guest;
+    const { machine } = this;
+    switch (step.kind) {
+      case "reset":
+        machine.reset();
+        this.#guest = this.#start("firmware");
+        this.#boot();
+        return true;
+      case "kexec":
+      case "crash":
+        this.#guest = this.#start(step.kind === "kexec" ? "kexec" : "kdump");
+        this.#boot();
+        return true;
+      case "plug-memory":
+        guest.addMemory(this.#place(step.id, step.bytes));
+        return true;
+      case "unplug-memory": {
+        guest.removeMemory(this.#dimms.get(step.id)!);
+        this.#dimms.delete(step.id);
+        return true;
+      }
+      case "plug-bridge": {
+        const phb = machine.plugPhb(step.bridge);
+        guest.addBridge(phb.name, bridgeProperties(phb));
+        return true;
+      }
+      case "unplug-bridge":
+        guest.removeBridge(step.index);
+        machine.unplugPhb(machine.phb(step.index));
+        return true;
+      case "plug-device": {
+        this.#plugged.push(step.device);
+        const fn = this.#functionOf(step.device);
+        guest.addFunction(fn);
+        const module = this.#modelOf(fn)?.module;
+        if (module !== undefined && this.#modules?.includes(module) !== false) this.#probe(fn);
+        return true;
+      }
+      case "set-masks": {
+        const fn = guest.functions.find(({ name }) => name === step.address);
+        if (fn === undefined)
+          throw new IommuError("BAD_ARGUMENT", `the machine has no device ${step.address}`);
+        if (step.streaming !== undefined) guest.setMask(fn, step.streaming);
+        if (step.coherent !== undefined) guest.setCoherentMask(fn, step.coherent);
+        return true;
+      }
+      case "unknown":
+        this.notFollowed.push(step.text);
+        return false;
+    }
+  }
+
+  #start(boot: BootKind): LinuxGuest {
+    const { kernelCommandLine } = this.#description;
+    const has = (word: string): boolean => kernelCommandLine.split(/\s+/).includes(word);
+    const { log } = this.#observer;
+    return new LinuxGuest(this.machine, {
+      kernel: this.kernel,
+      memory: this.#memory(),
+      functions: this.#functions(boot),
+      disableDdw: has("disable_ddw"),
+      singleEntries: has("multitce=off"),
+      boot,
+      ...(boot === "firmware" ? {} : { inherited: this.#guest.ownWindows }),
+      ...(log === undefined ? {} : { log }),
+    });
+  }
+
+  /** In the order of the tree: by slot from the firmware, by name when kexec-tools wrote the tree. */
+  #functions(boot: BootKind): PciFunction[] {
+    const functions = [...this.#description.pciDevices, ...this.#plugged].map((device) =>
+      this.#functionOf(device),
+    );
+    const order = (fn: PciFunction): number => (fn.slot << 3) | fn.functionNumber;
+    const bySlot = functions.sort((a, b) => a.domain - b.domain || order(a) - order(b));
+    if (boot === "firmware") return bySlot;
+    return bySlot.sort((a, b) => a.domain - b.domain || (a.node < b.node ? -1 : Number(a.node > b.node)));
+  }
+
+  #functionOf({ model, bridge, slot, functionNumber }: PciDeviceDescription): PciFunction {
+    const fn = new PciFunction(bridge, slot, functionNumber, PCI_MODELS[model]?.node ?? "unknown");
+    this.#models.set(fn.name, model);
+    return fn;
+  }
+
+  #modelOf(fn: PciFunction): (typeof PCI_MODELS)[string] | undefined {
+    return PCI_MODELS[this.#models.get(fn.name) ?? ""];
+  }
+
+  #memory(): GuestMemory {
+    const { ramBytes, maxRamBytes, qemuVersion, persistentMemory } = this.#description;
+    const canPlug = maxRamBytes > ramBytes;
+    // QEMU 7.2 says nothing of a machine that nothing can be plugged into (QEMU-TREE-4).
+    const isOld = Number.parseInt(qemuVersion ?? "7", 10) < 10;
+    const fixed = isOld ? 0 : ramBytes;
+    return {
+      ram: [{ start: 0, size: ramBytes }, ...this.#dimms.values()],
+      highest: canPlug ? firstPlugged(ramBytes) + maxRamBytes - ramBytes : fixed,
+      persistent: persistentMemory,
+    };
+  }
+
+  /** Where a memory module lies: the first place that is free. */
+  #place(id: string, size: number): { start: number; size: number } {
+    let start = firstPlugged(this.#description.ramBytes);
+    for (const other of [...this.#dimms.values()].sort((a, b) => a.start - b.start)) {
+      if (start + size <= other.start) break;
+      start = other.start + other.size;
+    }
+    const range = { start, size };
+    this.#dimms.set(id, range);
+    return range;
+  }
+}
+
+const firstPlugged = (ramBytes: number): number =>
+  Math.ceil(ramBytes / PLUGGED_ALIGNMENT) * PLUGGED_ALIGNMENT;
