@@ -14,7 +14,7 @@ export interface MachineOptions {
 export const machineOptions = (): Option[] => [
   text(
     "--machine <file>",
-    "what windows the traced machine has: an op script (its header), a saved machine, or text of QEMU's info mtree -f",
+    "what windows the traced machine has: an op script (its header), a saved machine, text of QEMU's info mtree -f, or a command line of QEMU's",
   ),
   windowOption(),
 ];

@@ -35,11 +35,11 @@ async function runLinuxGuest(context: ScenarioContext): Promise<ScenarioReport> 
   }
   const events: TraceEvent[] = [];
   const log: string[] = [];
-  const model = new LinuxMachine(
-    description,
-    { trace: (event) => events.push(event), log: (line) => log.push(line) },
+  const model = new LinuxMachine(description, {
+    trace: (event) => events.push(event),
+    log: (line) => log.push(line),
     kernel,
-  );
+  });
   model.run();
   const comparison = against ? await compare(context, events, model) : undefined;
   const counts = new Map<string, number>();

@@ -4,13 +4,14 @@ import type {
   MachineStep,
   PciDeviceDescription,
 } from "../formats/machine/machine-description.ts";
-import { PCI_MODELS } from "../guest/device-models.ts";
+import { type DeviceModel, PCI_MODELS } from "../guest/device-models.ts";
 import type { GuestMemory } from "../guest/guest-memory.ts";
 import { type BootKind, LinuxGuest } from "../guest/linux-guest.ts";
 import { findKernel, type LinuxKernel } from "../guest/linux-kernel.ts";
 import { PciFunction } from "../guest/pci-function.ts";
 import { bridgeProperties } from "../spapr/device-tree.ts";
 import { Machine } from "../spapr/machine.ts";
+import type { MachineConfig } from "../spapr/machine-config.ts";
 import { recordedProfile } from "../spapr/profile.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
 
@@ -25,6 +26,27 @@ export interface LinuxMachineObserver {
   readonly log?: (line: string) => void;
 }
 
+/** What a description says of the machine itself. */
+export const configOfDescription = (description: MachineDescription): MachineConfig => ({
+  ramSize: BigInt(description.ramBytes),
+  phbs: description.bridges,
+  vio: description.vioDevices,
+  profile: recordedProfile(description.qemuVersion),
+});
+
+/** How a described machine is run. */
+export interface LinuxMachineOptions extends LinuxMachineObserver {
+  /** Name or version of the guest's kernel if the description does not say, or says another one. */
+  readonly kernel?: string | undefined;
+  /** The machine, if it was made already, of {@link configOfDescription}. */
+  readonly machine?: Machine;
+  /** Devices of the host's that are passed through have a driver that sets masks of 64 bits. */
+  readonly assumesDrivers?: boolean;
+}
+
+/** A driver that nobody knows, of a device that is passed through. */
+const ASSUMED_MODEL = { node: "unknown", module: "", driver: "vfio-pci", streamingBits: 64, coherentBits: 64 };
+
 /**
  * A described machine with Linux as its guest: boots, lets the drivers set their masks, and does the steps of the
  * description.
@@ -35,7 +57,7 @@ export class LinuxMachine {
   /** What the model does not follow, in sentences: from there on it says nothing. */
   readonly notFollowed: string[] = [];
   readonly #description: MachineDescription;
-  readonly #observer: LinuxMachineObserver;
+  readonly #options: LinuxMachineOptions;
   readonly #modules: readonly string[] | undefined;
   /** Memory modules that are plugged, with where they lie. */
   readonly #dimms = new Map<string, { readonly start: number; readonly size: number }>();
@@ -44,26 +66,18 @@ export class LinuxMachine {
   readonly #models = new Map<string, string>();
   #guest: LinuxGuest;
 
-  /**
-   * @param kernel name or version of the guest's kernel if the description does not say, or says another one
-   * @throws IommuError BAD_ARGUMENT if nobody says the kernel; BAD_CONFIG for what makes no machine
-   */
-  constructor(description: MachineDescription, observer: LinuxMachineObserver = {}, kernel?: string) {
-    const version = kernel ?? description.kernelVersion;
+  /** @throws IommuError BAD_ARGUMENT if nobody says the kernel; BAD_CONFIG for what makes no machine */
+  constructor(description: MachineDescription, options: LinuxMachineOptions = {}) {
+    const version = options.kernel ?? description.kernelVersion;
     if (version === undefined)
       throw new IommuError("BAD_ARGUMENT", "the description does not say which kernel runs: name it");
     this.kernel = findKernel(version);
     this.#description = description;
-    this.#observer = observer;
+    this.#options = options;
     const { modules } = description;
     this.#modules = modules === undefined ? undefined : [...this.kernel.builtInDrivers, ...modules];
-    this.machine = new Machine({
-      ramSize: BigInt(description.ramBytes),
-      phbs: description.bridges,
-      vio: description.vioDevices,
-      profile: recordedProfile(description.qemuVersion),
-    });
-    this.machine.observer.trace = observer.trace ?? null;
+    this.machine = options.machine ?? new Machine(configOfDescription(description));
+    this.machine.observer.trace = options.trace ?? null;
     for (const { id, bytes } of description.dimms) this.#place(id, bytes);
     this.#guest = this.#start("firmware");
   }
@@ -154,7 +168,7 @@ export class LinuxMachine {
   #start(boot: BootKind): LinuxGuest {
     const { kernelCommandLine } = this.#description;
     const has = (word: string): boolean => kernelCommandLine.split(/\s+/).includes(word);
-    const { log } = this.#observer;
+    const { log } = this.#options;
     return new LinuxGuest(this.machine, {
       kernel: this.kernel,
       memory: this.#memory(),
@@ -184,8 +198,9 @@ export class LinuxMachine {
     return fn;
   }
 
-  #modelOf(fn: PciFunction): (typeof PCI_MODELS)[string] | undefined {
-    return PCI_MODELS[this.#models.get(fn.name) ?? ""];
+  #modelOf(fn: PciFunction): DeviceModel | undefined {
+    const model = this.#models.get(fn.name) ?? "";
+    return PCI_MODELS[model] ?? (this.#options.assumesDrivers === true ? ASSUMED_MODEL : undefined);
   }
 
   #memory(): GuestMemory {

@@ -71,8 +71,6 @@ export function createHostWindow(
   return `Failed to create a window, ret = -1 (${refused})`;
 }
 
-/** log2 of the highest bit. */
-
 /** Zero bits below the lowest one; 64 for 0. */
 function trailingZeros(value: bigint): number {
   return value === 0n ? 64 : log2(value & -value);

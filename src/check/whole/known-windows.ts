@@ -3,6 +3,7 @@ import type { InputData } from "../../formats/input/input-data.ts";
 import { named, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
 import { windowsOfMemoryTree } from "../../formats/machine/memory-tree.ts";
+import { readMachine } from "../../formats/machine/read-machine.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
@@ -15,7 +16,8 @@ import { type InputOptions, nameOf } from "./input-options.ts";
 /**
  * The DMA windows of a machine, for who checks a trace of it that does not tell of them.
  *
- * @param input an op script, of which the header is taken, a saved machine, or text of QEMU's `info mtree -f`
+ * @param input an op script, of which the header is taken, a saved machine, text of QEMU's `info mtree -f`, or a command
+ *   line of QEMU's or the JSON beside a recorded boot, for the windows that are there before the guest makes any
  * @throws IommuError UNSUPPORTED if it is none of these; BAD_FILE, BAD_ARGUMENT for one with a mistake
  * @public
  */
@@ -29,7 +31,10 @@ export async function knownWindows(input: InputData, options: InputOptions = {})
     if (isScriptHead(opened.head)) return windowsOfMachine(parseOpScript(text, name).config);
     const windows = windowsOfMemoryTree(text);
     if (windows.length > 0) return windows;
-    const wanted = "an op script, a saved machine, or the text of QEMU's `info mtree -f`";
+    const machine = readMachine(text, name);
+    if (machine !== undefined) return windowsOfMachine({ phbs: machine.bridges, vio: machine.vioDevices });
+    const wanted =
+      "an op script, a saved machine, the text of QEMU's `info mtree -f`, or a command line of QEMU's";
     throw new IommuError("UNSUPPORTED", `${name}: no DMA window is told of: it should be ${wanted}`);
   } finally {
     await opened.chunks.return(undefined);
