@@ -2,29 +2,31 @@ import { performance } from "node:perf_hooks";
 import { IommuError } from "../../base/errors.ts";
 import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
 import { findProfile } from "../../spapr/profile.ts";
+import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
-import { flag, outputOption, profileOption, quietOption, text } from "../options.ts";
-import { Exit, formatReport, print, toJson } from "../output.ts";
+import { answerOptions, flag, profileOption, quietOption, text } from "../options.ts";
+import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
+import { formatReport } from "../scenario-text.ts";
+import { printTable } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
 const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";
 
-export interface RunOptions {
+export interface RunOptions extends AnswerOptions {
   readonly list: boolean;
   readonly trace: string | undefined;
   readonly profile: string | undefined;
   readonly coherence: boolean;
-  readonly output: "human" | "json";
   readonly quiet: boolean;
 }
 
 /** `run SCENARIO`: runs a scenario and prints its report. */
 export async function run(name: string | undefined, options: RunOptions): Promise<number> {
   if (options.list) {
-    listScenarios(options);
+    await printAnswer(SCENARIO_LIST, options);
     return Exit.OK;
   }
   if (name === undefined) {
@@ -48,19 +50,26 @@ export async function run(name: string | undefined, options: RunOptions): Promis
       open: () => openInput(path),
     },
   });
-  if (options.output === "json") print(toJson(report));
-  else if (!options.quiet) print(formatReport(report));
+  const answer: Answer = {
+    human: () => print(formatReport(report)),
+    json: () => [toJson(report)],
+    columns: ["scenario", "name", "ok", "detail"],
+    rows: () => report.checks.map((check) => ({ scenario: report.scenario, ...check })),
+  };
+  if (!options.quiet || options.output !== "human") await printAnswer(answer, options);
   return report.checks.every((check) => check.ok) ? Exit.OK : Exit.WRONG;
 }
 
-function listScenarios(options: RunOptions): void {
-  if (options.output === "json") {
-    print(toJson(SCENARIOS.map(({ name, summary }) => ({ name, summary }))));
-    return;
-  }
-  const width = Math.max(...SCENARIOS.map((scenario) => scenario.name.length));
-  for (const { name, summary } of SCENARIOS) print(`${name.padEnd(width)}  ${summary}`);
-}
+const SCENARIO_LIST: Answer = {
+  human: () =>
+    printTable(
+      [{ head: "scenario" }, { head: "what it shows" }],
+      SCENARIOS.map(({ name, summary }) => [name, summary]),
+    ),
+  json: () => [toJson(SCENARIOS.map(({ name, summary }) => ({ name, summary })))],
+  columns: ["name", "summary"],
+  rows: () => SCENARIOS.map(({ name, summary }) => ({ name, summary })),
+};
 
 export const verb: Verb = defineVerb({
   name: "run",
@@ -71,7 +80,7 @@ export const verb: Verb = defineVerb({
     text("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input"),
     flag("--coherence", "compare all views of every mapping after each operation"),
     profileOption(),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
   examples: ["run --list", "run huge-window", "run hotplug --coherence"],
