@@ -10,9 +10,9 @@ const DEFAULT = { command: "less", options: "FRX" };
 /** What to run: `$PAGER`, else less; undefined if the user wants none, or it is not installed. */
 function pagerCommand(): string | undefined {
   const command = (process.env.PAGER ?? DEFAULT.command).trim();
-  const [program = ""] = command.split(/\s/);
-  if (program === "" || program === "cat") return undefined;
-  const { status } = spawnSync("sh", ["-c", 'command -v "$1"', "sh", program], { stdio: "ignore" });
+  const [program] = command.split(/\s/);
+  if (command === "" || command === "cat") return undefined;
+  const { status } = spawnSync("sh", ["-c", 'command -v "$1"', "sh", program!], { stdio: "ignore" });
   return status === 0 ? command : undefined;
 }
 

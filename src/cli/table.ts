@@ -52,7 +52,8 @@ function* linesOf(columns: readonly TableColumn[], rows: readonly (readonly stri
 const oneLine = (cell: string): string => visible(cell).replaceAll(/[\n\t]/g, " ");
 
 function aligned(cell: string, width: number, { align }: TableColumn): string {
-  const text = cliTruncate(cell, width);
+  const isLonger = stringWidth(cell) > width;
+  const text = isLonger ? cliTruncate(cell, width) : cell;
   const space = " ".repeat(Math.max(0, width - stringWidth(text)));
   return align === "right" ? space + text : text + space;
 }

@@ -5,22 +5,24 @@ import stringWidth from "string-width";
  *
  * @param width columns of a line; a longer word has a line of its own
  * @param indent in front of all lines but the first
+ * @param first in front of that one
  */
-export function wrap(text: string, width: number, indent = ""): string {
-  if (stringWidth(text) <= width) return text;
+export function wrap(text: string, width: number, indent = "", first = ""): string {
   const lines: string[] = [];
-  let line = "";
-  let columns = 0;
+  let line = first;
+  let columns = first.length;
+  let space = "";
   for (const word of text.split(" ")) {
     const length = stringWidth(word);
-    if (columns > 0 && columns + 1 + length > width) {
+    if (space !== "" && columns + space.length + length > width) {
       lines.push(line);
-      line = indent + word;
-      columns = indent.length + length;
-    } else {
-      line += columns === 0 ? word : ` ${word}`;
-      columns += length + (columns === 0 ? 0 : 1);
+      line = indent;
+      columns = indent.length;
+      space = "";
     }
+    line += space + word;
+    columns += space.length + length;
+    space = " ";
   }
   return [...lines, line].join("\n");
 }

@@ -191,12 +191,13 @@ function printReport(report: CheckReport, quiet: boolean): void {
     print(wrap(`${formatFinding(file, finding, colour)} [${number}]`, outputWidth(), INDENT));
     if (quiet || explained.has(kind)) continue;
     explained.add(kind);
-    const lines = [FINDING_KINDS[kind].advice.replaceAll("`", ""), ...lookFurther(file, finding)];
-    for (const line of lines) print(wrap(INDENT + line, outputWidth(), INDENT));
+    print(wrap(FINDING_KINDS[kind].advice.replaceAll("`", ""), outputWidth(), INDENT, INDENT));
+    printWho(file, finding);
   }
   if (quiet) return;
-  for (const row of report.bounced) print(`${report.file}: ${bouncedText(row)}`);
-  print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
+  for (const row of report.bounced) print(wrap(`${file}: ${bouncedText(row)}`, outputWidth(), INDENT));
+  const last = report.format === "migration-stream" ? streamText(report) : judgedText(report);
+  print(wrap(`${file}: ${last}`, outputWidth(), INDENT));
 }
 
 /** Errors before warnings, so that a screen full of these hides none of them. */
@@ -207,12 +208,12 @@ const worstFirst = <Numbered extends { readonly finding: Finding }>(
     findings.filter(({ finding }) => finding.severity === severity),
   );
 
-/** A command that shows more of what a finding is about. */
-function lookFurther(file: string, { ioba, device, liobn }: Finding): string[] {
-  if (ioba === undefined || file === STDIN) return [];
+/** Prints the command that shows more of an address; not wrapped, so that it can be copied. */
+function printWho(file: string, { ioba, device, liobn }: Finding): void {
+  if (ioba === undefined || file === STDIN) return;
   const space = device ?? (liobn === undefined ? undefined : hex(liobn));
-  const whose = space === undefined ? "" : ` --device ${space}`;
-  return [`Who had the address: spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`];
+  const whose = space === undefined ? "" : ` --device ${shellWord(space)}`;
+  print(`${INDENT}Who had the address: spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
 }
 
 const STDIN = displayName("-");

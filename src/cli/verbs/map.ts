@@ -46,7 +46,7 @@ const WINDOW_TABLE: readonly TableColumn[] = [
   { head: "pages", align: "right" },
   { head: "target" },
   { head: "perm" },
-  { head: "certainty" },
+  { head: "entry" },
 ];
 const SPACE_TABLE: readonly TableColumn[] = [
   { head: "bus address and target" },
