@@ -10,7 +10,7 @@ import { readdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import Table from "cli-table3";
+import { tableText } from "../dist/cli/table.js";
 import { Baseline, measure } from "./harness.mjs";
 import { buildReference, REFERENCE } from "./reference-build.mjs";
 import { Rounds } from "./rounds.mjs";
@@ -70,24 +70,26 @@ async function runGroups(groups) {
   }
 }
 
+const COLUMNS = [
+  { head: "benchmark" },
+  { head: "value", align: "right" },
+  { head: "unit" },
+  { head: "spread", align: "right" },
+  { head: "time / C", align: "right" },
+  { head: "target" },
+];
+
 function printTable(rows) {
-  const table = new Table({
-    head: ["benchmark", "value", "unit", "spread", "time / C", "target"],
-    colAligns: ["left", "right", "left", "right", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { name, value, unit, better, spread, ratio, target } of rows) {
-    table.push([
-      name,
-      formatValue(value),
-      `${unit} ${better === "higher" ? "(more is better)" : ""}`.trim(),
-      `${(spread * 100).toFixed(0)} %`,
-      ratio === null ? "-" : Number(ratio.toPrecision(3)).toString(),
-      target,
-    ]);
-  }
+  const cells = rows.map(({ name, value, unit, better, spread, ratio, target }) => [
+    name,
+    formatValue(value),
+    `${unit} ${better === "higher" ? "(more is better)" : ""}`.trim(),
+    `${(spread * 100).toFixed(0)} %`,
+    ratio === null ? "-" : Number(ratio.toPrecision(3)).toString(),
+    target,
+  ]);
   console.log(`Node ${process.version}, ${cpus()[0]?.model.trim() ?? "unknown CPU"} x ${cpus().length}`);
-  console.log(table.toString());
+  console.log(tableText(COLUMNS, cells));
 }
 
 /** Three digits, thousands separated. */

@@ -23,12 +23,10 @@ const defaultOf = (name) => {
   return String(DEFAULT_CHECK_OPTIONS[name] * (isPart ? 100 : 1));
 };
 
-/** What an option says of itself; a list of options begins some of them with dots. */
-const meaningOf = (name) => OPTIONS.get(name).description.replace(/^\.\.\. and /, "a nearly full window is ");
-
 function thresholdsOf({ thresholds, limits }) {
   const rows = thresholds.map(
-    (name) => `| \`${OPTIONS.get(name).flags}\` | \`${name}\` | ${defaultOf(name)} | ${meaningOf(name)} |`,
+    (name) =>
+      `| \`${OPTIONS.get(name).flags}\` | \`${name}\` | ${defaultOf(name)} | ${OPTIONS.get(name).description} |`,
   );
   const table =
     rows.length === 0

@@ -56,6 +56,18 @@ export function formatCount(value: bigint | number): string {
 }
 
 /**
+ * `1 map`, `2,480 maps`, `3 matches`.
+ *
+ * @param what one of them
+ * @param several more of them, where it is no regular plural
+ */
+export const counted = (
+  count: bigint | number,
+  what: string,
+  several: string = `${what}${/(?:ch|s|x)$/.test(what) ? "es" : "s"}`,
+): string => `${formatCount(count)} ${BigInt(count) === 1n ? what : several}`;
+
+/**
  * `1.2 ns`, `35 us`, `4.1 s`, `2 min 5 s`.
  *
  * @public

@@ -8,10 +8,12 @@ export const ALIVE_COLUMNS: readonly string[] = [
   "space",
   "first",
   "ranges",
+  "entries",
   "access",
   "bytes",
   "left",
   "inferred",
+  "truncated",
   "made",
 ];
 

@@ -51,26 +51,29 @@ export const wholeNumber =
     );
   };
 
-export const outputOption = (): Option =>
-  text("--output <form>", "form of the output").choices(["human", "json"]).default("human");
-
-/** What a verb's rows are printed as. */
-export type RowForm = "human" | "json" | "jsonl" | "csv";
-
-/** Of verbs whose output is rows: one JSON value for all, one a row, or a table. */
-export const rowsOption = (...more: readonly string[]): Option =>
-  text("--output <form>", "form of the output")
+/** How the answer is printed; the same in all verbs that have one. */
+export const answerOptions = (...more: readonly string[]): Option[] => [
+  text("--output <form>", "form of the answer: for people, one JSON value, or a row for each item")
     .choices(["human", "json", "jsonl", "csv", ...more])
-    .default("human");
+    .default("human"),
+  rawCellsOption(),
+];
 
 export const rawCellsOption = (): Option =>
   flag("--raw-cells", "in CSV, leave text as it is that a spreadsheet would run as a formula");
 
-/** What all verbs have, unless they have an option of that name of their own. */
-export const terminalOptions = (prints: boolean): Option[] => [
+/**
+ * What all verbs have, unless they have an option of that name of their own.
+ *
+ * @param screen what the verb does with a terminal: nothing, print an answer, or draw on it over and over
+ */
+export const terminalOptions = (screen: "unused" | "printed" | "drawn"): Option[] => [
   quietOption("print the answer only: no progress bar"),
   flag("-v, --verbose", "tell on standard error how much was read, and how fast"),
-  ...(prints ? [text("-o, --out <file>", `where the output goes: ${OUT_FILE}`)] : []),
+  ...(screen === "unused" ? [] : [text("-o, --out <file>", `where the output goes: ${OUT_FILE}`)]),
+  ...(screen === "printed"
+    ? [text("--no-pager", "on a terminal, do not show the output with $PAGER (less), page by page")]
+    : []),
   text("--color <when>", "colours and bold text (auto: on a terminal, unless NO_COLOR is set)")
     .choices(["auto", "always", "never"])
     .default("auto"),
@@ -110,7 +113,11 @@ export const thresholdOptions = (): Option[] => {
       parseSize,
     ),
     count("--full-at <percent>", "a window is nearly full from here on", fullAt * 100, 100),
-    count("--free-pages <count>", "... and fragmented if so many pages are not free in one piece", freePages),
+    count(
+      "--free-pages <count>",
+      "a window is full or fragmented if so many pages are not free in one piece",
+      freePages,
+    ),
     count("--overtaken <count>", "a mapping leaked if so many later ones of its kind are gone", overtaken),
     count("--pool <count>", "more than so many of these are a pool, and no leak", pool),
     count(
@@ -118,7 +125,11 @@ export const thresholdOptions = (): Option[] => {
       "Linux: a streaming map leaked if so many like it went before and after it",
       linux.outlived,
     ),
-    count("--older <times>", "... and it got so many times as old as any of these", linux.older),
+    count(
+      "--older <times>",
+      "Linux: a streaming map leaked if it got so many times as old as any that went (and --outlived)",
+      linux.older,
+    ),
     count(
       "--never-unmapped <count>",
       "so many mappings of which none is unmapped are a leak",

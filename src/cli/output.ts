@@ -1,7 +1,5 @@
-import Table from "cli-table3";
 import colors from "picocolors";
 import { visible } from "../base/visible.ts";
-import type { ReportTable, ScenarioReport } from "../lab/scenario.ts";
 import { writeOut } from "./terminal.ts";
 
 /** Exit statuses, as those of `qemu-img check`. */
@@ -77,49 +75,3 @@ export const toJson = (value: unknown): string =>
   JSON.stringify(value, (_key, item: unknown) =>
     typeof item === "bigint" ? `0x${item.toString(16)}` : item,
   );
-
-/** A report as text for people. */
-export function formatReport(report: ScenarioReport): string {
-  const parts = [colors.bold(report.title), ...report.story.map((sentence) => wrap(sentence))];
-  for (const table of report.tables) parts.push(formatTable(table));
-  if (report.notes.length > 0) parts.push(report.notes.map((note) => wrap(note)).join("\n"));
-  parts.push(
-    report.checks
-      .map(
-        ({ name, ok, detail }) => `${ok ? colors.green("ok    ") : colors.red("FAILED")} ${name} (${detail})`,
-      )
-      .join("\n"),
-  );
-  return parts.join("\n\n");
-}
-
-/** Columns of a table are at most this wide; longer cells are broken into lines. */
-const MAX_COLUMN = 60;
-
-function formatTable(table: ReportTable): string {
-  const widths = table.columns.map((column, i) =>
-    Math.max(column.length, ...table.rows.map((row) => row[i]?.length ?? 0)),
-  );
-  const drawn = new Table({
-    head: [...table.columns],
-    colWidths: widths.map((width) => Math.min(width, MAX_COLUMN) + 2),
-    style: { head: ["bold"], border: [] },
-    wordWrap: true,
-  });
-  for (const row of table.rows) drawn.push([...row]);
-  return `${wrap(table.title)}\n${drawn.toString()}`;
-}
-
-/** Breaks a text into lines of at most 100 characters. */
-function wrap(text: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + word.length >= 100) {
-      lines.push(line);
-      line = "";
-    }
-    line += (line === "" ? "" : " ") + word;
-  }
-  return [...lines, line].join("\n");
-}

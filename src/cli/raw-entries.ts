@@ -3,21 +3,16 @@ import { rawEntries, type WindowState, windowStateToJson } from "../check/state/
 import { toJson } from "./output.ts";
 import { isThere, titleOf } from "./windows.ts";
 
-/**
- * Every entry that is not zero, as lines for people or as one JSON text, in
- * pieces: it is as long as there are entries and is never held as a whole.
- */
-export const rawPieces = (states: readonly WindowState[], output: "human" | "json"): Generator<string> =>
-  output === "json" ? rawJson(states) : rawText(states);
-
-function* rawText(states: readonly WindowState[]): Generator<string> {
+/** Every entry that is not zero, as lines for people: as many as there are entries, and never held as a whole. */
+export function* rawText(states: readonly WindowState[]): Generator<string> {
   for (const state of states.filter(isThere)) {
     yield `${titleOf(state)}\n`;
     for (const [index, tce] of rawEntries(state)) yield `  ${index} ${hex(tce)}\n`;
   }
 }
 
-function* rawJson(states: readonly WindowState[]): Generator<string> {
+/** The same as one JSON text in pieces, without the end of the line. */
+export function* rawJson(states: readonly WindowState[]): Generator<string> {
   let before = "[";
   for (const state of states) {
     yield `${before}${toJson(windowStateToJson(state)).slice(0, -1)},"tces":[`;
@@ -29,5 +24,5 @@ function* rawJson(states: readonly WindowState[]): Generator<string> {
     yield "]}";
     before = ",";
   }
-  yield states.length === 0 ? "[]\n" : "]\n";
+  yield states.length === 0 ? "[]" : "]";
 }

@@ -1,10 +1,10 @@
-import Table from "cli-table3";
 import { hex } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
 import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
 import type { WindowStatistics } from "../check/lifetimes/qemu-statistics.ts";
 import { print } from "./output.ts";
+import { tableText } from "./table.ts";
 
 /** Columns of the longest bar of a histogram. */
 const BAR = 40;
@@ -45,13 +45,8 @@ export function printDmaGroup(group: DmaGroupStatistics, seconds: number): void 
 }
 
 function printEvents(events: Readonly<Record<string, number>>): void {
-  const table = new Table({
-    head: ["event", "number"],
-    style: { head: [], border: [] },
-    colAligns: ["left", "right"],
-  });
-  for (const [name, number] of Object.entries(events)) table.push([name, formatCount(number)]);
-  print(table.toString());
+  const rows = Object.entries(events).map(([name, number]) => [name, formatCount(number)]);
+  print(tableText([{ head: "event" }, { head: "number", align: "right" }], rows));
 }
 
 /** @param rangeOf text for the values of a cell, from 2^cell on */

@@ -3,12 +3,15 @@ import process from "node:process";
 import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
 import { NewFile } from "./new-file.ts";
+import { Pager } from "./pager.ts";
 
 /** Options that all verbs have. */
 export interface TerminalOptions {
   readonly color: "auto" | "always" | "never";
   readonly out?: string | undefined;
   readonly verbose: boolean;
+  /** False: what is longer than the terminal scrolls by. */
+  readonly pager: boolean;
 }
 
 /** Writes text, and calls back when its reader has taken it. */
@@ -19,6 +22,7 @@ const toStandardOutput: Write = (text, done) => {
 };
 
 let write: Write = toStandardOutput;
+let pager: Pager | undefined;
 let isVerbose = false;
 
 /** Writes to standard output, or to what `--out` names. */
@@ -27,9 +31,19 @@ export const writeOut: Write = (text, done) => write(text, done);
 /** Does `--verbose` want to know how a verb does its work? */
 export const verbose = (): boolean => isVerbose;
 
+/** Columns of what is written: those of a terminal, else there is no limit. */
+export const outputWidth = (): number =>
+  isOnTerminal() ? (process.stdout.columns ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+
+/** Is the screen taken by a pager, so that nothing else may draw on it? */
+export const isPaging = (): boolean => pager?.isShown ?? false;
+
+const isOnTerminal = (): boolean =>
+  (pager !== undefined || write === toStandardOutput) && process.stdout.isTTY;
+
 /**
  * Runs a verb whose output goes where the options say: in colour or not, to a
- * file that is there when it is complete, or to standard output.
+ * file that is there when it is complete, or to standard output; on a terminal through a pager.
  *
  * @throws IommuError BAD_FILE if the file cannot be written
  */
@@ -42,10 +56,26 @@ export async function onTerminal(options: TerminalOptions, run: () => Promise<nu
   Object.assign(colors, colors.createColors(isColoured ?? options.color === "always"));
   isVerbose = options.verbose;
   try {
-    return await (file === undefined ? run() : intoFile(file, out!, run));
+    if (file !== undefined) return await intoFile(file, out!, run);
+    return await (process.stdout.isTTY && options.pager ? throughPager(run) : run());
   } finally {
     isVerbose = false;
     Object.assign(colors, before);
+  }
+}
+
+async function throughPager(run: () => Promise<number>): Promise<number> {
+  // Its user saw enough, as the reader of a pipe that goes away.
+  pager = Pager.find(() => process.exit(0));
+  if (pager === undefined) return run();
+  const shown = pager;
+  write = (text, done) => shown.write(text, done);
+  try {
+    return await run();
+  } finally {
+    write = toStandardOutput;
+    pager = undefined;
+    await shown.end();
   }
 }
 

@@ -16,8 +16,8 @@ export interface Verb {
   readonly options: readonly Option[];
   /** Whole calls, without the name of the program; all of them are tried by a test. */
   readonly examples: readonly string[];
-  /** It only writes the files that its arguments name. */
-  readonly printsNothing?: boolean;
+  /** What it does with a terminal, if it does not print an answer on it: only write files, or draw over and over. */
+  readonly screen?: "unused" | "drawn";
   /** Its exit statuses, if they are not those of all. */
   readonly exitText?: string;
   /**
@@ -41,7 +41,7 @@ export function commandOf(verb: Verb, finish: (status: number) => void): Command
   const command = new Command(verb.name).description(verb.summary);
   for (const [name, what] of verb.arguments) command.argument(name, what);
   const isOwn = ({ long }: Option): boolean => verb.options.some((own) => own.long === long);
-  const common = terminalOptions(verb.printsNothing !== true);
+  const common = terminalOptions(verb.screen ?? "printed");
   const options = [...verb.options, ...common.filter((option) => !isOwn(option))];
   for (const option of options) command.addOption(option);
   const examples = verb.examples.map((example) => `  spapr-iommu ${example}`);

@@ -39,6 +39,30 @@ export function cliIn(folder: string, args: readonly string[]): Promise<CliResul
   return result;
 }
 
+/** A terminal as `isTTY` and `columns` tell of it, and what `PAGER` is there. */
+export interface TestTerminal {
+  readonly columns: number;
+  readonly pager?: string;
+}
+
+/** Runs something as if standard output were a terminal, without a pager if none is named. */
+export async function onTerminal<Result>(
+  { columns, pager = "cat" }: TestTerminal,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  const { stdout, env } = process;
+  const before = { isTTY: stdout.isTTY, columns: stdout.columns, PAGER: env.PAGER };
+  Object.assign(stdout, { isTTY: true, columns });
+  env.PAGER = pager;
+  try {
+    return await run();
+  } finally {
+    Object.assign(stdout, { isTTY: before.isTTY, columns: before.columns });
+    if (before.PAGER === undefined) delete env.PAGER;
+    else env.PAGER = before.PAGER;
+  }
+}
+
 let running: Promise<unknown> = Promise.resolve();
 
 async function run(args: readonly string[], input: string | Uint8Array): Promise<CliResult> {

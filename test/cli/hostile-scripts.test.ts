@@ -78,7 +78,7 @@ describe("a broken script", () => {
 
   it("may end its lines as DOS does", async () => {
     const { status, stdout } = await cli(["exec", "--check", "-"], `${HEADER}\r\n${NOTE.trim()}\r\n\r\n`);
-    expect(stdout).toBe("stdin: 1 operations, 0 as recorded, 1 without a recorded result\n");
+    expect(stdout).toBe("stdin: 1 operation, 0 as recorded, 1 without a recorded result\n");
     expect(status).toBe(0);
   });
 });

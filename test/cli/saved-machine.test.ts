@@ -204,7 +204,7 @@ describe("check of a saved machine", () => {
     const at = Buffer.from(bytes).indexOf("spapr_iommu") + "spapr_iommu".length + 8 + 8;
     const { status, stdout } = await cli(["check", written("bypass.mig", bytes.with(at, 1))]);
     expect(status).toBe(2);
-    expect(stdout).toMatch(/bypass\.mig:\d+: mismatch: liobn 0x80000000: .*bypass is set/);
+    expect(stdout).toMatch(/bypass\.mig:\d+: error: mismatch: liobn 0x80000000: .*bypass is set/);
   });
 });
 
@@ -253,7 +253,7 @@ describe("check of a trace against a saved machine", () => {
     const other = await cli(["check", trace("pgsz-4k-only-linux61"), "--against", SAVED]);
     expect(other.status).toBe(2);
     expect(other.stdout).toContain(
-      "the window has 131072 pages of 2^12 bytes at 0x800000000000000 by the trace",
+      "the window has 131,072 pages of 2^12 bytes at 0x800000000000000 by the trace",
     );
   });
 

@@ -1,5 +1,5 @@
 import { hex, hex64 } from "../../base/u64.ts";
-import { formatCount } from "../../base/units.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { FindingKind, Severity } from "./kinds.ts";
 
@@ -34,18 +34,23 @@ export interface Finding {
   message: string;
 }
 
-/** `1 page`, `4 pages`. */
-export const pagesText = (pages: number): string => `${pages} page${pages === 1 ? "" : "s"}`;
+/** `1 page`, `4,096 pages`. */
+export const pagesText = (pages: number): string => counted(pages, "page");
 
 /**
- * A finding as a line for people: `FILE:LINE: KIND: WINDOW ADDRESS: MESSAGE`.
+ * A finding as a line for people: `FILE:LINE: SEVERITY: KIND: WINDOW ADDRESS: MESSAGE`, which editors read as they read
+ * messages of a compiler.
  *
  * @param file what the input is called
- * @param mark puts something around the kind, such as a colour
+ * @param mark puts something around severity and kind, such as a colour
  * @public
  */
-export function formatFinding(file: string, finding: Finding, mark = (kind: string): string => kind): string {
-  const { kind, liobn, device, ioba, lines, count, message } = finding;
+export function formatFinding(
+  file: string,
+  finding: Finding,
+  mark = (words: string): string => words,
+): string {
+  const { kind, severity, liobn, device, ioba, lines, count, message } = finding;
   const line = lines.at(-1);
   const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
@@ -54,7 +59,7 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
   const times = count > 1 ? ` (${formatCount(count)} times)` : "";
   const place = line === undefined ? file : `${file}:${line}`;
   const about = where + address === "" ? "" : ` ${(where + address).trimStart()}:`;
-  return `${visible(place)}: ${mark(kind)}:${visible(about)} ${visible(message)}${times}${inLog}`;
+  return `${visible(place)}: ${mark(`${severity}: ${kind}`)}:${visible(about)} ${visible(message)}${times}${inLog}`;
 }
 
 /**

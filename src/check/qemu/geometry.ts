@@ -44,7 +44,7 @@ function partsOf(evidence: WindowEvidence): string[] {
     parts.push(`its pages have ${formatSize(size)} (usual: ${formatSize(2 ** usual.pageShift)})`);
   if (evidence.size === "assumed")
     parts.push(
-      `its size, ${formatSize(geometry.entries * size)}, is assumed: ${pagesText(least)} from its start are shown to be there`,
+      `its size, ${formatSize(geometry.entries * size)}, is assumed: at least ${formatSize(least * size)} (${pagesText(least)}) are shown to be there`,
     );
   else if (geometry.entries * size !== usual.entries * 2 ** usual.pageShift)
     parts.push(`it ends after ${formatSize(geometry.entries * size)}, as refused calls show`);

@@ -117,7 +117,7 @@ export class LeakFindings {
       const pages = leaked.reduce((sum, survivor) => sum + survivor.pages, 0);
       if (pages > pool) continue;
       this.#report(rebuilt, perm, leaked, [], (text) => {
-        return `mapped by ${text} and alive at the end, while ${made.madeSince(leaked[0]!.place.event)} pages of its kind were mapped later and nearly all of them are gone`;
+        return `mapped by ${text} and never unmapped, while ${pagesText(made.madeSince(leaked[0]!.place.event))} of its kind were mapped later and nearly all of them are gone`;
       });
     }
   }

@@ -133,7 +133,8 @@ export function whoToJson(answer: WhoAnswer): Record<string, unknown> {
   };
 }
 
-const whoLifeToJson = ({ life, ends, endCount, uses }: WhoLife): Record<string, unknown> => ({
+/** A mapping that had an address in the shape of JSON outputs. */
+export const whoLifeToJson = ({ life, ends, endCount, uses }: WhoLife): Record<string, unknown> => ({
   ...lifeToJson(life),
   ends: ends.map(({ gone, fate, call }) => ({
     ...(gone === undefined ? {} : { first: hex(gone.first), last: hex(gone.last) }),

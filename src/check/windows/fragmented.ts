@@ -1,3 +1,4 @@
+import { formatCount } from "../../base/units.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { pagesText } from "../findings/finding.ts";
 import type { FindingLog } from "../findings/log.ts";
@@ -25,6 +26,6 @@ export function findFragmented(
     ioba: busOffset,
     pages: entries,
     places: [],
-    message: `${pagesText(free)} of ${entries} are free, and no more than ${pagesText(largest)} in one piece: larger maps fail (iommu_alloc failed)`,
+    message: `${pagesText(free)} of ${formatCount(entries)} are free, and no more than ${pagesText(largest)} in one piece: larger maps fail (iommu_alloc failed)`,
   });
 }

@@ -1,3 +1,4 @@
+import { formatCount } from "../../base/units.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { pagesText } from "../findings/finding.ts";
 import type { FindingLog } from "../findings/log.ts";
@@ -28,7 +29,7 @@ export function findFull(
     ioba: busOffset,
     pages: entries,
     places: place === undefined ? [] : [place],
-    message: `${live} of ${pagesText(entries)} are mapped, and no more than ${pagesText(largest)} are free in one piece: larger maps fail (iommu_alloc failed)`,
+    message: `${formatCount(live)} of ${pagesText(entries)} are mapped, and no more than ${pagesText(largest)} are free in one piece: larger maps fail (iommu_alloc failed)`,
   });
   return true;
 }

@@ -1,6 +1,5 @@
-import Table from "cli-table3";
 import { IommuError } from "../../base/errors.ts";
-import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import {
   type AliveGroup,
   type AliveOrder,
@@ -12,26 +11,23 @@ import {
 import type { LifeCall } from "../../check/lives/life.ts";
 import type { Moment, ShownMoment } from "../../check/state/moment.ts";
 import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/alive-at.ts";
+import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { withInput } from "../input.ts";
 import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
 import {
+  answerOptions,
   MAPPED_FILE,
   momentOption,
   quietOption,
-  type RowForm,
-  rawCellsOption,
-  rowsOption,
   text,
   value,
   wholeNumber,
 } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
-import { printRows, type Row } from "../rows.ts";
+import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface AliveOptions {
-  readonly output: RowForm;
-  readonly rawCells: boolean;
+interface AliveOptions extends AnswerOptions {
   readonly at: Moment;
   readonly sort: AliveOrder;
   readonly by: readonly GroupKey[];
@@ -39,7 +35,17 @@ interface AliveOptions {
   readonly quiet: boolean;
 }
 
-const PLAIN = { head: [], border: [] };
+const TABLE: readonly TableColumn[] = [
+  { head: "device" },
+  { head: "direction" },
+  { head: "size", align: "right" },
+  { head: "task", isCut: true },
+  { head: "count", align: "right" },
+  { head: "bytes", align: "right" },
+  { head: "age", align: "right" },
+  { head: "oldest" },
+  { head: "line", align: "right" },
+];
 /** Names of what mappings are grouped by, as people say it. */
 const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
   device: "space",
@@ -50,52 +56,56 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
 
 /** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
 async function alive(path: string, options: AliveOptions): Promise<number> {
-  const { output, rawCells, at, sort, by, top, quiet } = options;
+  const { at, sort, by, top, quiet } = options;
   const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, read));
   const groups = groupAlive(answer.mappings, by, sort);
   const shown = groups.slice(0, top);
-  if (output === "json") print(toJson(aliveToJson(answer, shown, top)));
-  else if (output !== "human") {
-    const mappings = groups.flatMap((group) => group.mappings).slice(0, top);
-    await printRows(mappings.map(aliveMappingToJson) as Row[], ALIVE_COLUMNS, { output, rawCells });
-  } else {
-    const { file, moment, mappings, notes } = answer;
-    const bytes = bytesOf(mappings);
-    const count = `${formatCount(mappings.length)} ${mappings.length === 1 ? "mapping is" : "mappings are"} alive`;
-    print(
-      `${file}: ${count} (${formatSize(bytes)}, ${formatCount(groups.length)} ${groups.length === 1 ? "pattern" : "patterns"}) ${momentText(moment)}`,
-    );
-    if (shown.length > 0) print(tableOf(shown, moment));
-    if (groups.length > top) print(`and ${formatCount(groups.length - top)} more (--top)`);
-    for (const note of notes) print(`note: ${note}`);
-  }
+  const answerForms: Answer = {
+    human: async () => {
+      const { file, moment, mappings, notes } = answer;
+      const count = counted(mappings.length, "mapping is", "mappings are");
+      const sum = `${formatSize(bytesOf(mappings))}, ${counted(groups.length, "pattern")}`;
+      print(`${file}: ${count} alive (${sum}) ${momentText(moment)}`);
+      if (shown.length > 0) {
+        await printTable(
+          TABLE,
+          shown.map((group) => cellsOf(group, moment)),
+        );
+      }
+      if (groups.length > top) print(`and ${formatCount(groups.length - top)} more (--top)`);
+      for (const note of notes) print(`note: ${note}`);
+    },
+    json: () => [toJson(aliveToJson(answer, shown, top))],
+    columns: ALIVE_COLUMNS,
+    rows: () =>
+      groups
+        .flatMap((group) => group.mappings)
+        .slice(0, top)
+        .map(aliveMappingToJson),
+  };
+  await printAnswer(answerForms, options);
   return Exit.OK;
 }
 
-function tableOf(groups: readonly AliveGroup[], moment: ShownMoment | undefined): string {
-  const head = ["device", "direction", "size", "task", "count", "bytes", "age", "oldest", "line"];
-  const table = new Table({ head, style: PLAIN });
-  for (const group of groups) {
-    const { space, access, size, comm, mappings, bytes, oldest } = group;
-    table.push([
-      space ?? "",
-      access ?? "",
-      size === undefined ? "" : formatSize(size),
-      comm ?? "",
-      formatCount(mappings.length),
-      formatSize(bytes),
-      ageText(oldest.life.made, moment),
-      addressesText(oldest.stretches[0]!),
-      oldest.life.made?.line ?? "",
-    ]);
-  }
-  return table.toString();
-}
+const cellsOf = (
+  { space, access, size, comm, mappings, bytes, oldest }: AliveGroup,
+  moment: ShownMoment | undefined,
+): string[] => [
+  space ?? "",
+  access ?? "",
+  size === undefined ? "" : formatSize(size),
+  comm ?? "",
+  formatCount(mappings.length),
+  formatSize(bytes),
+  ageText(oldest.life.made, moment),
+  addressesText(oldest.stretches[0]!),
+  String(oldest.life.made?.line ?? ""),
+];
 
 function ageText(made: LifeCall | undefined, moment: ShownMoment | undefined): string {
   if (made === undefined || moment === undefined) return "";
   const age = moment.seconds - made.seconds + (moment.nanoseconds - made.nanoseconds) / 1e9;
-  if (Number.isNaN(age)) return `${formatCount(moment.event - made.event)} events`;
+  if (Number.isNaN(age)) return counted(moment.event - made.event, "event");
   return formatTime(Math.max(0, age));
 }
 
@@ -128,8 +138,7 @@ export const verb: Verb = defineVerb({
       Number.POSITIVE_INFINITY,
       "all",
     ),
-    rowsOption(),
-    rawCellsOption(),
+    ...answerOptions(),
     quietOption("no progress bar"),
   ],
   examples: ["alive trace.txt", "alive --at 2s --sort size --top 10 trace.txt", "alive --by comm trace.txt"],

@@ -1,18 +1,19 @@
-import Table from "cli-table3";
 import colors from "picocolors";
-import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/mismatch.ts";
 import { attach as attachTo } from "../../live/attach.ts";
 import type { AttachEnd, Attached } from "../../live/attach-options.ts";
 import { startGuard } from "../../live/guard.ts";
 import type { LiveState } from "../../live/live-state.ts";
 import { findProfile } from "../../spapr/profile.ts";
+import { type AnswerOptions, RowPrinter } from "../answer.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { flag, outputOption, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
+import { answerOptions, flag, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
+import { type TableColumn, tableText } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface AttachVerbOptions {
+export interface AttachVerbOptions extends AnswerOptions {
   readonly qmp: string;
   readonly log: string | undefined;
   readonly base: boolean;
@@ -21,15 +22,31 @@ export interface AttachVerbOptions {
   readonly refresh: number;
   readonly mappings: boolean;
   readonly profile: string | undefined;
-  readonly output: "human" | "json";
   readonly quiet: boolean;
 }
+
+const COLUMNS = [
+  "type",
+  "qemu",
+  "log",
+  "base",
+  "reason",
+  "message",
+  "events",
+  "damagedLines",
+  "windows",
+  "counts",
+  "mismatches",
+];
 
 /** `attach --qmp SOCKET`: follows the DMA windows of a running QEMU. */
 export async function attach(options: AttachVerbOptions): Promise<number> {
   if (options.profile !== undefined) findProfile(options.profile);
-  const json = options.output === "json";
-  const live = !json && !options.quiet && process.stdout.isTTY;
+  const { output, quiet } = options;
+  const isHuman = output === "human";
+  const isDrawn = isHuman && !quiet && process.stdout.isTTY;
+  const rows = new RowPrinter(COLUMNS, options);
+  let attached: Attached | undefined;
   const end = await untilInterrupted((signal) =>
     attachTo({
       socket: options.qmp,
@@ -42,26 +59,29 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
       seconds: options.for,
       mappings: options.mappings,
       refreshSeconds: options.refresh / 1000,
-      onAttached: (attached) => {
-        if (json) print(toJson({ type: "attached", ...attached }));
-        else if (!options.quiet) printError(describeAttached(attached));
+      onAttached: (found) => {
+        attached = found;
+        rows.print({ type: "attached", ...found });
+        if (isHuman && !quiet) printError(describeAttached(found));
       },
       onState: (state) => {
-        if (json) print(toJson({ type: "state", ...state }));
-        else if (live) redraw(state);
+        rows.print({ type: "state", ...state });
+        if (isDrawn) redraw(state);
       },
     }),
   );
-  if (json) print(toJson({ type: "end", reason: end.reason, message: end.message, ...end.state }));
-  else if (!options.quiet) printEnd(end, live);
-  return end.state.counts.mismatches > 0 ? Exit.WRONG : Exit.OK;
+  const { reason, message, state } = end;
+  rows.print({ type: "end", reason, message, ...state });
+  if (output === "json") print(toJson({ attached, reason, message, ...state }));
+  if (isHuman && !quiet) printEnd(end, isDrawn);
+  return state.counts.mismatches > 0 ? Exit.WRONG : Exit.OK;
 }
 
 function describeAttached({ qemu, log, base }: Attached): string {
   const first = `QEMU ${qemu}, log ${log}`;
   if (base === null) return `${first}; no base state: entries are unknown until the trace shows them`;
   const paused = `the guest stood still for ${formatTime(base.pausedSeconds)}`;
-  return `${first}; base state of ${formatSize(base.bytes)} with ${base.windows} windows, ${paused}`;
+  return `${first}; base state of ${formatSize(base.bytes)} with ${counted(base.windows, "window")}, ${paused}`;
 }
 
 /** Draws a state over the one before. */
@@ -76,33 +96,37 @@ function printEnd(end: AttachEnd, live: boolean): void {
   printError(end.message);
 }
 
+const TABLE: readonly TableColumn[] = [
+  { head: "LIOBN" },
+  { head: "starts at" },
+  ...["page", "entries", "mapped", "known", "inferred", "unknown"].map(
+    (head): TableColumn => ({ head, align: "right" }),
+  ),
+];
+
 /** A state as text for people. */
 export function formatState(state: LiveState): string {
-  const table = new Table({
-    head: ["LIOBN", "starts at", "page", "entries", "mapped", "known", "inferred", "unknown"],
-    colAligns: ["left", "left", "right", "right", "right", "right", "right", "right"],
-    style: { head: ["bold"], border: [] },
-  });
-  for (const window of state.windows) {
+  const rows = state.windows.map((window) => {
     const { known, inferred, unknown } = window.certainty;
     const counts = [window.entries, window.mapped, known, inferred, unknown].map(formatCount);
     const start = `${window.busOffset}${window.assumed ? " ?" : ""}`;
-    table.push([window.liobn, start, formatSize(2 ** window.pageShift), ...counts]);
-  }
+    return [window.liobn, start, formatSize(2 ** window.pageShift), ...counts];
+  });
   const { translations, statuses, confirmed, learned, mismatches } = state.counts;
   const checked = translations + statuses + confirmed;
-  const findings = mismatches === 0 ? colors.green("no mismatch") : colors.red(`${mismatches} mismatches`);
+  const findings =
+    mismatches === 0 ? colors.green("no mismatch") : colors.red(counted(mismatches, "mismatch"));
   const lines = [
-    table.toString(),
-    `${formatCount(state.events)} events, ${formatCount(checked)} answers as the engine gives them, ${formatCount(learned)} learned, ${findings}`,
+    tableText(TABLE, rows),
+    `${counted(state.events, "event")}, ${counted(checked, "answer")} as the engine gives them, ${formatCount(learned)} learned, ${findings}`,
   ];
   if (state.damagedLines > 0)
-    lines.push(colors.yellow(`${state.damagedLines} lines of the log could not be read`));
+    lines.push(colors.yellow(`${counted(state.damagedLines, "line")} of the log could not be read`));
   for (const { mappings, liobn } of state.windows) {
     for (const { ioba, target, pages, perm, sameTarget } of mappings ?? []) {
       const each = sameTarget === true ? "each of " : "";
       lines.push(
-        `${liobn} ${ioba} -> ${target} ${each}${formatCount(pages)} pages ${["-", "r", "w", "rw"][perm]}`,
+        `${liobn} ${ioba} -> ${target} ${each}${counted(pages, "page")} ${["-", "r", "w", "rw"][perm]}`,
       );
     }
   }
@@ -113,6 +137,7 @@ export const verb: Verb = defineVerb({
   name: "attach",
   summary: "follow the DMA windows of a running QEMU, by its monitor and its trace",
   arguments: [],
+  screen: "drawn",
   options: [
     text(
       "--qmp <socket>",
@@ -125,7 +150,7 @@ export const verb: Verb = defineVerb({
     value("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000)).default(500),
     flag("--mappings", "show all mappings of all windows"),
     profileOption(),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
   examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output json"],

@@ -1,9 +1,11 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
-import { formatCount } from "../../base/units.ts";
+import { hex } from "../../base/u64.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
-import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import { type Finding, findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import { FINDING_KINDS, type FindingKind } from "../../check/findings/kinds.ts";
 import type { BouncedMaps } from "../../check/linux/bounces.ts";
 import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
@@ -16,23 +18,24 @@ import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
+  answerOptions,
   filterOption,
   momentOption,
   quietOption,
-  type RowForm,
-  rawCellsOption,
-  rowsOption,
   STATE_FILE,
   text,
   thresholdOptions,
 } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
-import { printRows } from "../rows.ts";
+import { outputWidth } from "../terminal.ts";
 import { defineVerb, type Verb } from "../verb.ts";
+import { wrap } from "../wrap.ts";
 
 /** Thresholds as the command line has them. */
 export interface ThresholdOptions extends CheckOptions {
@@ -41,7 +44,7 @@ export interface ThresholdOptions extends CheckOptions {
 }
 
 export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
-  readonly output: RowForm | "sarif";
+  readonly output: AnswerOptions["output"] | "sarif";
   readonly rawCells: boolean;
   readonly quiet: boolean;
   readonly filter: readonly string[];
@@ -150,14 +153,21 @@ async function printForPrograms(
   json: readonly Record<string, unknown>[],
   { output, rawCells }: CheckCommandOptions,
 ): Promise<void> {
-  if (output === "json") print(toJson({ files: json }));
-  if (output === "sarif") print(toJson(reportsToSarif(reports, packageVersion())));
-  if (output === "jsonl" || output === "csv") {
-    const rows = reports.flatMap(({ file, findings }) =>
-      findings.map((finding) => ({ file, ...findingToJson(finding) })),
-    );
-    await printRows(rows, COLUMNS, { output, rawCells });
+  if (output === "sarif") {
+    print(toJson(reportsToSarif(reports, packageVersion())));
+    return;
   }
+  const answer: Answer = {
+    // Reports are printed as they are made.
+    human: () => {},
+    json: () => [toJson({ files: json })],
+    columns: COLUMNS,
+    rows: () =>
+      reports.flatMap(({ file, findings }) =>
+        findings.map((finding) => ({ file, ...findingToJson(finding) })),
+      ),
+  };
+  await printAnswer(answer, { output, rawCells });
 }
 
 /** 2 if anything is wrong, 3 if there are only leaks and warnings. */
@@ -167,16 +177,50 @@ function statusOf(reports: readonly CheckReport[]): number {
   return findings.length > 0 ? Exit.LEAKS : Exit.OK;
 }
 
+/** In front of what belongs to the line before. */
+const INDENT = "    ";
+
 function printReport(report: CheckReport, quiet: boolean): void {
-  for (const [i, finding] of report.findings.entries()) {
-    const colour = finding.severity === "error" ? colors.red : colors.yellow;
-    // `shrink --finding` takes the number.
-    print(`${formatFinding(report.file, finding, colour)} [${i + 1}]`);
+  const { file } = report;
+  // `shrink --finding` takes the number.
+  const numbered = report.findings.map((finding, i) => ({ finding, number: i + 1 }));
+  const explained = new Set<FindingKind>();
+  for (const { finding, number } of worstFirst(numbered)) {
+    const { kind, severity } = finding;
+    const colour = severity === "error" ? colors.red : colors.yellow;
+    print(wrap(`${formatFinding(file, finding, colour)} [${number}]`, outputWidth(), INDENT));
+    if (quiet || explained.has(kind)) continue;
+    explained.add(kind);
+    print(wrap(FINDING_KINDS[kind].advice.replaceAll("`", ""), outputWidth(), INDENT, INDENT));
+    printWho(file, finding);
   }
   if (quiet) return;
-  for (const row of report.bounced) print(`${report.file}: ${bouncedText(row)}`);
-  print(`${report.file}: ${report.format === "migration-stream" ? streamText(report) : judgedText(report)}`);
+  for (const row of report.bounced) print(wrap(`${file}: ${bouncedText(row)}`, outputWidth(), INDENT));
+  const last = report.format === "migration-stream" ? streamText(report) : judgedText(report);
+  print(wrap(`${file}: ${last}`, outputWidth(), INDENT));
 }
+
+/** Errors before warnings, so that a screen full of these hides none of them. */
+const worstFirst = <Numbered extends { readonly finding: Finding }>(
+  findings: readonly Numbered[],
+): Numbered[] =>
+  (["error", "warning"] as const).flatMap((severity) =>
+    findings.filter(({ finding }) => finding.severity === severity),
+  );
+
+/** Prints the command that shows more of an address; not wrapped, so that it can be copied. */
+function printWho(file: string, { ioba, device, liobn }: Finding): void {
+  if (ioba === undefined || file === STDIN) return;
+  const space = device ?? (liobn === undefined ? undefined : hex(liobn));
+  const whose = space === undefined ? "" : ` --device ${shellWord(space)}`;
+  print(`${INDENT}Who had the address: spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
+}
+
+const STDIN = displayName("-");
+
+/** A word as a shell takes it for one. */
+const shellWord = (text: string): string =>
+  /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 function streamText({ events, verified, windows, findings }: CheckReport): string {
   const found = findings.length === 0 ? colors.green("nothing found") : counted(findings.length, "finding");
@@ -241,10 +285,6 @@ function bouncedText({ device, direction, count, bytes, smallest, largest, ...ro
   );
 }
 
-/** `1 map`, `2,480 maps`. */
-const counted = (count: number, what: string): string =>
-  `${formatCount(count)} ${what}${count === 1 ? "" : /(?:ch|s)$/.test(what) ? "es" : "s"}`;
-
 /** What the comparison came to, as a line for people. */
 function againstText({ file, against }: AgainstCheckReport): string {
   const { before, saves, windows } = against;
@@ -268,8 +308,7 @@ export const verb: Verb = defineVerb({
   options: [
     ...thresholdOptions(),
     filterOption(),
-    rowsOption("sarif"),
-    rawCellsOption(),
+    ...answerOptions("sarif"),
     ...machineOptions(),
     text(
       "--kernel-log <file>",

@@ -201,7 +201,7 @@ export const verb: Verb = defineVerb({
       "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
     ],
   ],
-  printsNothing: true,
+  screen: "unused",
   options: [
     text("--table <name>", "one row for each event, or for each mapping with its end")
       .choices(["events", "mappings"])

@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import { formatCount } from "../../base/units.ts";
+import { counted } from "../../base/units.ts";
 import { diffSpaces } from "../../check/lives/alive.ts";
 import { type Moment, parseMoment } from "../../check/state/moment.ts";
 import { changeToJson, diffStates, entryText, type WindowChange } from "../../check/state/window-state.ts";
@@ -8,19 +8,17 @@ import { aliveMappingToJson } from "../../check/whole/alive-at.ts";
 import { type RecordedState, statesAtMoments } from "../../check/whole/windows-at.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
+import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { ALIVE_COLUMNS, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
-import { flag, quietOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
+import { answerOptions, flag, quietOption } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
-import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf } from "../windows.ts";
 
-interface DiffOptions extends MachineOptions {
-  readonly output: RowForm;
-  readonly rawCells: boolean;
+interface DiffOptions extends MachineOptions, AnswerOptions {
   readonly exitCode: boolean;
   readonly quiet: boolean;
 }
@@ -47,7 +45,7 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
 
 /** @returns whether anything changed */
 async function printDiff(a: string, b: string, options: DiffOptions): Promise<boolean> {
-  const { output, rawCells } = options;
+  const { output } = options;
   const windows = await windowsTold(options);
   const [first, second] = [parsePlace(a), parsePlace(b)];
   const [before, after] = (
@@ -82,16 +80,19 @@ async function printDiff(a: string, b: string, options: DiffOptions): Promise<bo
     else
       print(`${what}: ${mapping.life.space} ${lifeText({ ...mapping.life, stretches: mapping.stretches })}`);
   }
-  if (output === "json") print(toJson(changes));
-  else if (output !== "human")
-    await printRows(
-      changes,
+  const answer: Answer = {
+    // The changes were printed as they were found.
+    human: () => {
+      if (!options.quiet) print(sum.text);
+    },
+    json: () => [toJson(changes)],
+    columns:
       before.spaces.length + after.spaces.length > 0
         ? ["what", ...ALIVE_COLUMNS, "from", "to"]
         : WINDOW_COLUMNS,
-      { output, rawCells },
-    );
-  else if (!options.quiet) print(sum.text);
+    rows: () => changes,
+  };
+  await printAnswer(answer, options);
   return sum.changes > 0;
 }
 
@@ -122,17 +123,16 @@ class ChangeSum {
     if (this.changes === 0) return "nothing changed";
     const { mapped, unmapped, replaced } = this.#pages;
     const count = (pages: number, what: string): string[] =>
-      pages === 0 ? [] : [`${formatCount(pages)} ${pages === 1 ? "page" : "pages"} ${what}`];
+      pages === 0 ? [] : [`${counted(pages, "page")} ${what}`];
     const mappings = (number: number, what: string): string[] =>
-      number === 0 ? [] : [`${formatCount(number)} ${number === 1 ? "mapping" : "mappings"} ${what}`];
-    const windows = this.#windows === 1 ? "1 window" : `${formatCount(this.#windows)} windows`;
+      number === 0 ? [] : [`${counted(number, "mapping")} ${what}`];
     return [
       ...mappings(this.#mappings.mapped, "mapped"),
       ...mappings(this.#mappings.unmapped, "unmapped"),
       ...count(mapped, "mapped"),
       ...count(unmapped, "unmapped"),
       ...count(replaced, "replaced"),
-      ...(this.#windows === 0 ? [] : [`${windows} created, removed or changed`]),
+      ...(this.#windows === 0 ? [] : [`${counted(this.#windows, "window")} created, removed or changed`]),
     ].join(", ");
   }
 }
@@ -171,8 +171,7 @@ export const verb: Verb = defineVerb({
       "--exit-code",
       "exit like diff: 0 if nothing changed, 1 if something did, 2 if it could not be done",
     ),
-    rowsOption(),
-    rawCellsOption(),
+    ...answerOptions(),
     quietOption("no last line with the sum of the changes"),
   ],
   exitText:

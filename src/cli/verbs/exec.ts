@@ -1,5 +1,6 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import type { KnownDifferences } from "../../formats/known-differences.ts";
 import { parseRecording } from "../../script/parse-recording.ts";
 import type { CheckedLine, Recording } from "../../script/recording.ts";
@@ -7,18 +8,18 @@ import type { Refusal } from "../../spapr/observer.ts";
 import { PROFILES } from "../../spapr/profile.ts";
 import { formatTraceEvent } from "../../spapr/trace-events.ts";
 import { KERNEL_PROFILES } from "../../vfio/host/profile.ts";
+import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { readKnownDifferences } from "../known-differences.ts";
-import { flag, knownOption, outputOption, quietOption, text } from "../options.ts";
+import { answerOptions, flag, knownOption, quietOption, text } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface ExecOptions {
+export interface ExecOptions extends AnswerOptions {
   readonly check: boolean;
   readonly profile: string | undefined;
-  readonly output: "human" | "json";
   readonly explain: boolean;
   readonly trace: boolean;
   readonly all: boolean;
@@ -35,19 +36,72 @@ export async function exec(paths: readonly string[], options: ExecOptions): Prom
   // Read and check every file before anything runs.
   const recordings: Recording[] = [];
   for (const path of paths) recordings.push(parseRecording(await readTextFile(path), displayName(path)));
-  if (!options.check) return printResults(recordings[0]!, known, options);
+  if (!options.check) {
+    await printAnswer(resultsOf(recordings[0]!, known, options), options);
+    return Exit.OK;
+  }
   const reports = recordings.map((recording) => checkRecording(recording, known, options));
-  if (options.output === "json") print(toJson({ files: reports }));
+  const answer: Answer = {
+    // Reports were printed as they were made.
+    human: () => {},
+    json: () => [toJson({ files: reports.map(({ rows: _, ...report }) => report) })],
+    columns: COLUMNS,
+    rows: () => reports.flatMap(({ rows }) => rows),
+  };
+  await printAnswer(answer, options);
   return reports.some((report) => report.mismatches.length > 0) ? Exit.WRONG : Exit.OK;
 }
 
-function printResults(recording: Recording, known: KnownDifferences, options: ExecOptions): number {
-  print(recording.header(`spapr-iommu ${packageVersion()}`, options.profile));
-  for (const line of execute(recording, known, options)) {
-    print(line.text);
-    explain(recording.file, line, options);
-  }
-  return Exit.OK;
+const COLUMNS = ["file", "line", "verdict", "operation", "expected", "actual", "reason", "hazards"];
+
+/** The operations of a script with our results, each when it is done; for people, as the script that they are. */
+function resultsOf(recording: Recording, known: KnownDifferences, options: ExecOptions): Answer {
+  const { file } = recording;
+  const lines = function* (): Generator<CheckedLine> {
+    for (const line of execute(recording, known, options)) {
+      yield line;
+      explain(file, line, options);
+    }
+  };
+  return {
+    human: () => {
+      print(recording.header(`spapr-iommu ${packageVersion()}`, options.profile));
+      for (const { text } of lines()) print(text);
+    },
+    *json() {
+      yield `{"file":${toJson(file)},"operations":[`;
+      let comma = "";
+      for (const line of lines()) {
+        const { file: _, ...operation } = rowOf(file, line);
+        yield `${comma}${toJson(operation)}`;
+        comma = ",";
+      }
+      yield "]}";
+    },
+    columns: COLUMNS,
+    *rows() {
+      for (const line of lines()) yield rowOf(file, line);
+    },
+  };
+}
+
+const rowOf = (file: string, checked: CheckedLine): ExecRow => {
+  const { line, verdict, operation, expected, result, reason, hazards } = checked;
+  return {
+    file,
+    line,
+    verdict,
+    operation,
+    ...(expected === undefined ? {} : { expected }),
+    actual: result,
+    ...(reason === undefined ? {} : { reason }),
+    ...(hazards.length === 0 ? {} : { hazards }),
+  };
+};
+
+/** An operation and what came of it. */
+interface ExecRow extends Row, Pick<CheckedLine, "line" | "verdict" | "operation"> {
+  readonly file: string;
 }
 
 interface FileReport {
@@ -58,6 +112,8 @@ interface FileReport {
   readonly known: readonly Pick<CheckedLine, "line" | "reason">[];
   readonly hazards: readonly Record<string, unknown>[];
   readonly mismatches: readonly Record<string, unknown>[];
+  /** What is not as it was recorded, known or not. */
+  readonly rows: readonly ExecRow[];
 }
 
 function checkRecording(recording: Recording, known: KnownDifferences, options: ExecOptions): FileReport {
@@ -66,19 +122,23 @@ function checkRecording(recording: Recording, known: KnownDifferences, options: 
   const knownLines: FileReport["known"][number][] = [];
   const hazards: Record<string, unknown>[] = [];
   const mismatches: Record<string, unknown>[] = [];
+  const rows: ExecRow[] = [];
   const human = options.output === "human";
   for (const checked of execute(recording, known, options)) {
     const { line, verdict, operation, expected, result, reason } = checked;
     for (const hazard of checked.hazards) hazards.push({ line, ...hazard });
     if (verdict === "same" || verdict === "unrecorded") counts[verdict]++;
-    else if (verdict === "known") knownLines.push({ line, reason });
     else {
-      mismatches.push({ line, verdict, operation, expected, actual: result });
-      if (human && (options.all || mismatches.length === 1)) print(describeMismatch(file, checked));
+      rows.push(rowOf(file, checked));
+      if (verdict === "known") knownLines.push({ line, reason });
+      else {
+        mismatches.push({ line, verdict, operation, expected, actual: result });
+        if (human && (options.all || mismatches.length === 1)) print(describeMismatch(file, checked));
+      }
     }
     explain(file, checked, options);
   }
-  const report = { file, operations, ...counts, known: knownLines, hazards, mismatches };
+  const report = { file, operations, ...counts, known: knownLines, hazards, mismatches, rows };
   if (human && !options.quiet) print(summary(report));
   return report;
 }
@@ -94,7 +154,7 @@ const execute = (
 function explain(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
   for (const event of events) printError(formatTraceEvent(event));
   for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
-  if (options.output === "json" || options.quiet) return;
+  if (options.output !== "human" || options.quiet) return;
   for (const { id, what, values } of hazards) {
     printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} (${id}) ${toJson(values)}`);
   }
@@ -118,11 +178,12 @@ function describeMismatch(file: string, checked: CheckedLine): string {
 }
 
 function summary(report: FileReport): string {
-  const parts = [`${report.operations} operations`, `${report.same} as recorded`];
-  if (report.known.length > 0) parts.push(`${report.known.length} known differences`);
-  if (report.unrecorded > 0) parts.push(`${report.unrecorded} without a recorded result`);
-  if (report.hazards.length > 0) parts.push(`${report.hazards.length} hazards`);
-  if (report.mismatches.length > 0) parts.push(colors.red(`${report.mismatches.length} different`));
+  const parts = [counted(report.operations, "operation"), `${formatCount(report.same)} as recorded`];
+  if (report.known.length > 0) parts.push(counted(report.known.length, "known difference"));
+  if (report.unrecorded > 0) parts.push(`${formatCount(report.unrecorded)} without a recorded result`);
+  if (report.hazards.length > 0) parts.push(counted(report.hazards.length, "hazard"));
+  if (report.mismatches.length > 0)
+    parts.push(colors.red(`${formatCount(report.mismatches.length)} different`));
   return `${report.file}: ${parts.join(", ")}`;
 }
 
@@ -142,7 +203,7 @@ export const verb: Verb = defineVerb({
       "--profile <name>",
       "which system to be (default: the one that was recorded, else qemu-7.2)",
     ).choices([...Object.keys(PROFILES), ...KERNEL_PROFILES.map((profile) => profile.name)]),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print differences only"),
   ],
   examples: [

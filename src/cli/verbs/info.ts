@@ -1,23 +1,22 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
-import { formatCount, formatSize } from "../../base/units.ts";
+import { counted, formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
+import type { RecordedState } from "../../check/whole/windows-at.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
+import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { flag, MAPPED_FILE, momentOption, type RowForm, rawCellsOption, rowsOption } from "../options.ts";
+import { answerOptions, flag, MAPPED_FILE, momentOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
-import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, stateOf } from "../windows.ts";
 
-interface InfoOptions extends MachineOptions {
-  readonly output: RowForm;
-  readonly rawCells: boolean;
+interface InfoOptions extends MachineOptions, AnswerOptions {
   readonly at: Moment;
   readonly migration: boolean;
 }
@@ -34,6 +33,19 @@ const COLUMNS = [
   "assumedParts",
   "live",
   "moment",
+];
+
+const FORECAST_COLUMNS = [
+  "liobn",
+  "busOffset",
+  "pageShift",
+  "entries",
+  "mapped",
+  "bytes",
+  "seconds",
+  "runs",
+  "sparseBytes",
+  "warnings",
 ];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
@@ -55,12 +67,16 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   }));
   const spaceRows = state.spaces.map((space) => ({ ...spaceToJson(space), moment }));
   const rows: Row[] = [...windowRows, ...spaceRows];
-  if (options.output !== "human") return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, options);
-  print(momentText(state.moment));
-  if (states.length + state.spaces.length === 0) print("nothing is mapped");
-  for (const space of state.spaces) printSpace(space);
+  return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, () => printTree(state), options);
+}
+
+/** The windows by their owner, and devices with what they have mapped. */
+function printTree({ windows, spaces, moment }: RecordedState): void {
+  print(momentText(moment));
+  if (windows.length + spaces.length === 0) print("nothing is mapped");
+  for (const space of spaces) printSpace(space);
   let owner = "";
-  for (const state of states.filter(isThere)) {
+  for (const state of windows.filter(isThere)) {
     const name = ownerOf(state.liobn);
     if (name !== owner) print(`address-space: ${name}`);
     owner = name;
@@ -75,7 +91,6 @@ async function info(path: string, options: InfoOptions): Promise<number> {
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
   }
-  return Exit.OK;
 }
 
 /** A device or container, with what it has mapped. */
@@ -85,7 +100,7 @@ function printSpace(space: SpaceState): void {
   const bytes = bytesOf(mappings);
   const last = hex64(lastOf(space)).slice(2);
   const range = `${hex64(mappings[0]!.stretches[0]!.first).slice(2)}-${last}`;
-  print(`  ${range}: ${formatCount(mappings.length)} mappings, ${formatSize(bytes)}`);
+  print(`  ${range}: ${counted(mappings.length, "mapping")}, ${formatSize(bytes)}`);
 }
 
 function spaceToJson(space: SpaceState): Record<string, unknown> {
@@ -114,26 +129,22 @@ async function foretell(path: string, states: readonly WindowState[], options: I
   const forecasts = forecastMigration(
     sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),
   );
-  if (options.output === "human") {
-    print(formatForecast(forecasts));
-    return Exit.OK;
-  }
   const rows = forecasts.map((forecast) => ({
     ...forecast,
     liobn: hex(forecast.liobn),
     busOffset: hex(forecast.busOffset),
   }));
-  return printAll(rows, Object.keys(rows[0] ?? {}), options);
+  return printAll(rows, FORECAST_COLUMNS, () => print(formatForecast(forecasts)), options);
 }
 
-/** Prints rows in a form for programs. */
+/** Prints rows; the JSON value is all of them. */
 async function printAll(
   rows: readonly Row[],
   columns: readonly string[],
-  { output, rawCells }: InfoOptions,
+  human: () => void,
+  options: InfoOptions,
 ): Promise<number> {
-  if (output === "json") print(toJson(rows));
-  else if (output !== "human") await printRows(rows, columns, { output, rawCells });
+  await printAnswer({ human, json: () => [toJson(rows)], columns, rows: () => rows }, options);
   return Exit.OK;
 }
 
@@ -148,8 +159,7 @@ export const verb: Verb = defineVerb({
     momentOption(),
     ...machineOptions(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
-    rowsOption(),
-    rawCellsOption(),
+    ...answerOptions(),
   ],
   examples: ["info qemu.log", "info --at 1000 qemu.log", "info --migration vm.mig"],
   run: info,

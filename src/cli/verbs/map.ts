@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import { IommuError } from "../../base/errors.ts";
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount, formatSize, parseSize } from "../../base/units.ts";
@@ -12,27 +11,18 @@ import {
   type WindowState,
 } from "../../check/state/window-state.ts";
 import { aliveMappingToJson } from "../../check/whole/alive-at.ts";
+import type { RecordedState } from "../../check/whole/windows-at.ts";
+import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { ALIVE_COLUMNS, callText, momentText, stretchesText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import {
-  flag,
-  MAPPED_FILE,
-  momentOption,
-  type RowForm,
-  rawCellsOption,
-  rowsOption,
-  text,
-  value,
-} from "../options.ts";
+import { answerOptions, flag, MAPPED_FILE, momentOption, text, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
-import { rawPieces } from "../raw-entries.ts";
-import { printRows, type Row } from "../rows.ts";
+import { rawJson, rawText } from "../raw-entries.ts";
+import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, stateOf, titleOf } from "../windows.ts";
 
-interface MapOptions extends MachineOptions {
-  readonly output: RowForm;
-  readonly rawCells: boolean;
+interface MapOptions extends MachineOptions, AnswerOptions {
   readonly at: Moment;
   readonly liobn: bigint | undefined;
   readonly device: string | undefined;
@@ -51,73 +41,92 @@ const COLUMNS = [
   "sameTarget",
 ];
 const RAW_COLUMNS = ["liobn", "index", "tce"];
-const PLAIN = { head: [], border: [] };
+const WINDOW_TABLE: readonly TableColumn[] = [
+  { head: "bus address" },
+  { head: "pages", align: "right" },
+  { head: "target" },
+  { head: "perm" },
+  { head: "entry" },
+];
+const SPACE_TABLE: readonly TableColumn[] = [
+  { head: "bus address and target" },
+  { head: "bytes", align: "right" },
+  { head: "direction" },
+  { head: "mapped by", isCut: true },
+];
 
 /** `map FILE`: the mappings of the windows as runs. */
 async function map(path: string, options: MapOptions): Promise<number> {
-  const { output, raw, rawCells } = options;
   const state = await stateOf(path, options.at, options);
-  const states = state.windows;
-  if (raw && state.spaces.length > 0)
+  if (options.raw && state.spaces.length > 0)
     throw new IommuError("BAD_ARGUMENT", "--raw: the entries of a window; this recording tells of mappings");
-  if (output === "jsonl" || output === "csv") {
-    if (raw) await printRows(rawRows(states), RAW_COLUMNS, { output, rawCells });
-    else if (states.length > 0)
-      await printRows(states.filter(isThere).flatMap(rowsOf), COLUMNS, { output, rawCells });
-    else {
-      const rows = state.spaces.flatMap(({ mappings }) => mappings.map(aliveMappingToJson));
-      await printRows(rows, ALIVE_COLUMNS, { output, rawCells });
-    }
-    return Exit.OK;
-  }
-  if (raw) {
-    await printPieces(rawPieces(states, output));
-    return Exit.OK;
-  }
-  if (output === "json") {
-    const moment = state.moment === undefined ? null : momentToJson(state.moment);
-    const spaces = state.spaces.map(({ space, mappings }) => ({
-      space,
-      mappings: mappings.map(aliveMappingToJson),
-    }));
-    print(toJson([...states.map(stateToJson), ...spaces].map((one) => ({ ...one, moment }))));
-    return Exit.OK;
-  }
-  print(momentText(state.moment));
-  if (states.length + state.spaces.length === 0) print("nothing is mapped");
-  for (const space of state.spaces) printSpace(space);
-  for (const state of states.filter(isThere)) {
-    print(titleOf(state));
-    const table = new Table({ head: ["bus address", "pages", "target", "perm", "certainty"], style: PLAIN });
-    forEachStateRun(state, (run) => {
-      const { ioba, pages, target, perm, sameTarget } = run;
-      table.push([
-        rangeText(ioba, pages, state.pageShift),
-        formatCount(pages),
-        sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
-        perm,
-        certaintyText(run),
-      ]);
-    });
-    print(table.length === 0 ? "  nothing is mapped" : table.toString());
-  }
+  await printAnswer(options.raw ? rawAnswer(state.windows) : runsAnswer(state), options);
   return Exit.OK;
+}
+
+/** Every entry that is not zero. */
+const rawAnswer = (states: readonly WindowState[]): Answer => ({
+  human: () => printPieces(rawText(states)),
+  json: () => rawJson(states),
+  columns: RAW_COLUMNS,
+  rows: () => rawRows(states),
+});
+
+function runsAnswer({ windows, spaces, moment: shown }: RecordedState): Answer {
+  return {
+    human: async () => {
+      print(momentText(shown));
+      if (windows.length + spaces.length === 0) print("nothing is mapped");
+      for (const space of spaces) await printSpace(space);
+      for (const state of windows.filter(isThere)) await printWindow(state);
+    },
+    json: () => {
+      const moment = shown === undefined ? null : momentToJson(shown);
+      const mapped = spaces.map(({ space, mappings }) => ({
+        space,
+        mappings: mappings.map(aliveMappingToJson),
+      }));
+      return [toJson([...windows.map(stateToJson), ...mapped].map((one) => ({ ...one, moment })))];
+    },
+    columns: windows.length > 0 ? COLUMNS : ALIVE_COLUMNS,
+    rows: () => [
+      ...windows.filter(isThere).flatMap(rowsOf),
+      ...spaces.flatMap(({ mappings }) => mappings.map(aliveMappingToJson)),
+    ],
+  };
+}
+
+async function printWindow(state: WindowState): Promise<void> {
+  print(titleOf(state));
+  const rows: string[][] = [];
+  forEachStateRun(state, (run) => {
+    const { ioba, pages, target, perm, sameTarget } = run;
+    rows.push([
+      rangeText(ioba, pages, state.pageShift),
+      formatCount(pages),
+      sameTarget === true ? `${hex64(target)} (all)` : hex64(target),
+      perm,
+      certaintyText(run),
+    ]);
+  });
+  if (rows.length === 0) print("  nothing is mapped");
+  else await printTable(WINDOW_TABLE, rows);
 }
 
 /** `known`, or how many pages of a run are guesses. */
 const certaintyText = ({ certainty, pages, inferredPages = pages }: StateRun): string =>
   inferredPages < pages ? `${formatCount(inferredPages)} inferred` : certainty;
+
 /** The mappings of a device or container, the lowest first. */
-function printSpace({ space, mappings }: SpaceState): void {
-  const bytes = bytesOf(mappings);
-  print(`${space}: ${formatCount(mappings.length)} mapped, ${formatSize(bytes)}`);
-  const head = ["bus address and target", "bytes", "direction", "mapped by"];
-  const table = new Table({ head, style: PLAIN });
-  for (const { life, stretches, left } of mappings) {
-    const by = life.made === undefined ? "" : callText(life.made);
-    table.push([stretchesText(stretches), formatSize(left), life.access, by]);
-  }
-  print(table.toString());
+async function printSpace({ space, mappings }: SpaceState): Promise<void> {
+  print(`${space}: ${formatCount(mappings.length)} mapped, ${formatSize(bytesOf(mappings))}`);
+  const rows = mappings.map(({ life, stretches, left }) => [
+    stretchesText(stretches),
+    formatSize(left),
+    life.access,
+    life.made === undefined ? "" : callText(life.made),
+  ]);
+  await printTable(SPACE_TABLE, rows);
 }
 
 function rowsOf(state: WindowState): Row[] {
@@ -146,8 +155,7 @@ export const verb: Verb = defineVerb({
     momentOption(),
     ...machineOptions(),
     flag("--raw", "every entry that is not zero, as it is"),
-    rowsOption(),
-    rawCellsOption(),
+    ...answerOptions(),
   ],
   examples: [
     "map qemu.log",

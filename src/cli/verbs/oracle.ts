@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
 import { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "../../live/oracle.ts";
 import { findQemu, profileOf, type QemuProgram } from "../../live/qemu-program.ts";
@@ -8,14 +9,15 @@ import { lineWithTheirs, qemuOracle, searchDifference, withProfile } from "../..
 import type { RunLimits } from "../../live/real-qemu.ts";
 import { operationOf } from "../../script/op/recording.ts";
 import { findProfile } from "../../spapr/profile.ts";
+import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
 import {
+  answerOptions,
   flag,
   knownOption,
-  outputOption,
   profileOption,
   quietOption,
   text,
@@ -25,7 +27,7 @@ import {
 import { Exit, print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface OracleOptions {
+export interface OracleOptions extends AnswerOptions {
   readonly random: number | undefined;
   readonly seed: number;
   readonly qemu: string | undefined;
@@ -34,7 +36,6 @@ export interface OracleOptions {
   readonly write: string | undefined;
   readonly known: string | undefined;
   readonly all: boolean;
-  readonly output: "human" | "json";
   readonly quiet: boolean;
 }
 
@@ -71,10 +72,32 @@ async function compareScripts(
     reports.push(report);
     if (options.output === "human") printReport(report, options);
   }
-  if (options.output === "json")
-    print(toJson({ qemu: qemu.version, profile, files: reports.map(showReport) }));
+  const answer: Answer = {
+    // Reports were printed as they were made.
+    human: () => {},
+    json: () => [toJson({ qemu: qemu.version, profile, files: reports.map(showReport) })],
+    columns: COLUMNS,
+    rows: () => reports.flatMap(rowsOf),
+  };
+  await printAnswer(answer, options);
   return reports.some((report) => report.outcomes.some(isMismatch)) ? Exit.WRONG : Exit.OK;
 }
+
+const COLUMNS = ["file", "line", "verdict", "operation", "qemu", "engine", "reason"];
+
+/** Operations whose result is not that of QEMU, known or not. */
+const rowsOf = (report: OracleReport): Row[] =>
+  report.outcomes
+    .filter((outcome) => outcome.verdict === "known" || isMismatch(outcome))
+    .map(({ line, verdict, theirs, result, reason }) => ({
+      file: report.script.file,
+      line: line.number,
+      verdict,
+      operation: operationOf(line),
+      qemu: theirs ?? null,
+      engine: result,
+      ...(reason === undefined ? {} : { reason }),
+    }));
 
 function printReport(report: OracleReport, options: OracleOptions): void {
   const bad = report.outcomes.filter(isMismatch);
@@ -99,12 +122,12 @@ const describeCrash = ({ crash }: OracleReport): string =>
 function summary(report: OracleReport): string {
   const { outcomes, notReached, crash, script } = report;
   const count = (verdict: string): number => outcomes.filter((outcome) => outcome.verdict === verdict).length;
-  const parts = [`${script.lines.length} operations`, `${count("same")} as real QEMU`];
-  if (count("known") > 0) parts.push(`${count("known")} known differences`);
+  const parts = [counted(script.lines.length, "operation"), `${formatCount(count("same"))} as real QEMU`];
+  if (count("known") > 0) parts.push(counted(count("known"), "known difference"));
   if (crash !== null) parts.push(`QEMU ${describeCrash(report)}`);
-  if (notReached > 0) parts.push(`${notReached} not reached`);
+  if (notReached > 0) parts.push(`${formatCount(notReached)} not reached`);
   const bad = outcomes.filter(isMismatch).length;
-  if (bad > 0) parts.push(colors.red(`${bad} different`));
+  if (bad > 0) parts.push(colors.red(`${formatCount(bad)} different`));
   return `${script.file}: ${parts.join(", ")}`;
 }
 
@@ -144,24 +167,26 @@ async function searchRandom(
   });
   progress("");
   const { difference, machines } = found;
-  if (options.output === "json") {
-    const shown = difference === undefined ? null : showReport(difference);
-    print(
-      toJson({
-        qemu: qemu.version,
-        profile,
-        seed,
-        operations: found.operations,
-        machines,
-        difference: shown,
-      }),
-    );
-  } else if (!options.quiet || difference !== undefined) {
-    const what = `${found.operations} random operations on ${machines} machines, seed ${seed}`;
-    print(difference === undefined ? `${what}: all as real QEMU` : `${what}: ${colors.red("a difference")}`);
-    for (const outcome of difference?.outcomes.filter(isMismatch) ?? [])
-      print(describe(outcome, difference!));
-  }
+  const answer: Answer = {
+    human: () => {
+      if (options.quiet && difference === undefined) return;
+      const where = `on ${counted(machines, "machine")}, seed ${seed}`;
+      const what = `${counted(found.operations, "random operation")} ${where}`;
+      print(
+        difference === undefined ? `${what}: all as real QEMU` : `${what}: ${colors.red("a difference")}`,
+      );
+      for (const outcome of difference?.outcomes.filter(isMismatch) ?? [])
+        print(describe(outcome, difference!));
+    },
+    json: () => {
+      const shown = difference === undefined ? null : showReport(difference);
+      const { operations } = found;
+      return [toJson({ qemu: qemu.version, profile, seed, operations, machines, difference: shown })];
+    },
+    columns: COLUMNS,
+    rows: () => (difference === undefined ? [] : rowsOf(difference)),
+  };
+  await printAnswer(answer, options);
   if (difference === undefined) return Exit.OK;
   const { header } = difference.script;
   const lines = [header.text, ...difference.outcomes.map(lineWithTheirs)];
@@ -191,7 +216,7 @@ export const verb: Verb = defineVerb({
     flag("--all", "print every difference, not only the first of a file"),
     knownOption(),
     profileOption(),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print differences only"),
   ],
   examples: ["oracle script.jsonl", "oracle --random 10000 --seed 7 --write difference.jsonl"],

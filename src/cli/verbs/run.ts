@@ -3,11 +3,14 @@ import { IommuError } from "../../base/errors.ts";
 import type { ScenarioInput } from "../../lab/scenario.ts";
 import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
 import { findProfile } from "../../spapr/profile.ts";
+import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
-import { flag, outputOption, profileOption, quietOption, text } from "../options.ts";
-import { Exit, formatReport, print, toJson } from "../output.ts";
+import { answerOptions, flag, profileOption, quietOption, text } from "../options.ts";
+import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
+import { formatReport } from "../scenario-text.ts";
+import { printTable } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
@@ -15,7 +18,7 @@ const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";
 /** The command line and the kernel of that boot. */
 const RECORDED_MACHINE = "test/corpus/traces/nvme-e1000-1g-linux61.json";
 
-export interface RunOptions {
+export interface RunOptions extends AnswerOptions {
   readonly list: boolean;
   readonly trace: string | undefined;
   readonly machine: string | undefined;
@@ -23,14 +26,13 @@ export interface RunOptions {
   readonly kernel: string | undefined;
   readonly profile: string | undefined;
   readonly coherence: boolean;
-  readonly output: "human" | "json";
   readonly quiet: boolean;
 }
 
 /** `run SCENARIO`: runs a scenario and prints its report. */
 export async function run(name: string | undefined, options: RunOptions): Promise<number> {
   if (options.list) {
-    listScenarios(options);
+    await printAnswer(SCENARIO_LIST, options);
     return Exit.OK;
   }
   if (name === undefined) {
@@ -62,8 +64,13 @@ export async function run(name: string | undefined, options: RunOptions): Promis
     against: machine === undefined || against !== undefined,
     kernel: options.kernel,
   });
-  if (options.output === "json") print(toJson(report));
-  else if (!options.quiet) print(formatReport(report));
+  const answer: Answer = {
+    human: () => print(formatReport(report)),
+    json: () => [toJson(report)],
+    columns: ["scenario", "name", "ok", "detail"],
+    rows: () => report.checks.map((check) => ({ scenario: report.scenario, ...check })),
+  };
+  if (!options.quiet || options.output !== "human") await printAnswer(answer, options);
   return report.checks.every((check) => check.ok) ? Exit.OK : Exit.WRONG;
 }
 
@@ -73,14 +80,16 @@ function inputOf(path: string | undefined, own: string, title: string): Scenario
   return { name: displayName(path), open: () => openInput(path) };
 }
 
-function listScenarios(options: RunOptions): void {
-  if (options.output === "json") {
-    print(toJson(SCENARIOS.map(({ name, summary }) => ({ name, summary }))));
-    return;
-  }
-  const width = Math.max(...SCENARIOS.map((scenario) => scenario.name.length));
-  for (const { name, summary } of SCENARIOS) print(`${name.padEnd(width)}  ${summary}`);
-}
+const SCENARIO_LIST: Answer = {
+  human: () =>
+    printTable(
+      [{ head: "scenario" }, { head: "what it shows" }],
+      SCENARIOS.map(({ name, summary }) => [name, summary]),
+    ),
+  json: () => [toJson(SCENARIOS.map(({ name, summary }) => ({ name, summary })))],
+  columns: ["name", "summary"],
+  rows: () => SCENARIOS.map(({ name, summary }) => ({ name, summary })),
+};
 
 export const verb: Verb = defineVerb({
   name: "run",
@@ -100,7 +109,7 @@ export const verb: Verb = defineVerb({
     text("--kernel <version>", "kernel of the guest (linux-guest): 6.1, 6.12, 7.2, or a whole version"),
     flag("--coherence", "compare all views of every mapping after each operation"),
     profileOption(),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
   examples: [

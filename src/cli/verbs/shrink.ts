@@ -1,14 +1,24 @@
 import { IommuError } from "../../base/errors.ts";
+import { counted } from "../../base/units.ts";
+import { findingToJson } from "../../check/findings/finding.ts";
 import { shrinkTrace } from "../../check/whole/shrink-trace.ts";
+import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { machineOptions, windowsTold } from "../machine-options.ts";
-import { filterOption, outputOption, quietOption, thresholdOptions, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError } from "../output.ts";
+import {
+  answerOptions,
+  filterOption,
+  quietOption,
+  thresholdOptions,
+  value,
+  wholeNumber,
+} from "../options.ts";
+import { Exit, print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { type CheckCommandOptions, thresholdsOf } from "./check.ts";
 
-export interface ShrinkOptions extends CheckCommandOptions {
+export interface ShrinkOptions extends Omit<CheckCommandOptions, "output">, AnswerOptions {
   readonly finding: number;
 }
 
@@ -24,8 +34,22 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   const { finding, events, lines } = await withInput(path, quiet, (data, read) =>
     shrinkTrace(data, { ...read, ...thresholds, windows, filter, finding: number }),
   );
-  for (const line of lines) print(line);
-  if (!quiet) printError(`${finding.kind}: ${lines.length - 1} operations of ${events} events still show it`);
+  const [header, ...operations] = lines.map((line) => JSON.parse(line) as object);
+  const answer: Answer = {
+    human: () => {
+      for (const line of lines) print(line);
+    },
+    json: () => [toJson({ file: name, finding: findingToJson(finding), events, header, operations })],
+    columns: ["line", "operation"],
+    // The header is the first line of the script.
+    rows: () => operations.map((operation, i) => ({ line: i + 2, operation })),
+  };
+  await printAnswer(answer, options);
+  if (!quiet) {
+    const left = counted(lines.length - 1, "operation");
+    const verb = lines.length === 2 ? "shows" : "show";
+    printError(`${finding.kind}: ${left} of ${counted(events, "event")} still ${verb} it`);
+  }
   return Exit.OK;
 }
 
@@ -42,7 +66,7 @@ export const verb: Verb = defineVerb({
     ...thresholdOptions(),
     ...machineOptions(),
     filterOption(),
-    outputOption(),
+    ...answerOptions(),
     quietOption("print the script only"),
   ],
   examples: ["shrink --finding 1 qemu.log > finding.jsonl"],

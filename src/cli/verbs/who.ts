@@ -1,17 +1,18 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, U64_MAX } from "../../base/u64.ts";
-import { formatCount, formatSize, formatTime, parseSize } from "../../base/units.ts";
+import { counted, formatCount, formatSize, formatTime, parseSize } from "../../base/units.ts";
 import type { AddressRange, LifeCall } from "../../check/lives/life.ts";
 import type { WhoLife, WhoNeighbour, WhoSpace, WhoUse } from "../../check/lives/who.ts";
 import type { Moment } from "../../check/state/moment.ts";
-import { type WhoAnswer, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
+import { type WhoAnswer, whoLifeToJson, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
+import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { withInput } from "../input.ts";
 import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
 import {
+  answerOptions,
   flag,
   MAPPED_FILE,
   momentOption,
-  outputOption,
   quietOption,
   text,
   value,
@@ -20,8 +21,7 @@ import {
 import { Exit, print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface WhoOptions {
-  readonly output: "human" | "json";
+interface WhoOptions extends AnswerOptions {
   readonly at: Moment;
   readonly device: string | undefined;
   readonly physical: boolean;
@@ -29,17 +29,45 @@ interface WhoOptions {
   readonly quiet: boolean;
 }
 
+const COLUMNS = [
+  "when",
+  "space",
+  "ranges",
+  "entries",
+  "access",
+  "bytes",
+  "inferred",
+  "truncated",
+  "made",
+  "ends",
+  "endCount",
+  "uses",
+];
+
 /** No map of it is in the file. */
 const NO_MAP = Exit.LEAKS;
 
 /** `who FILE ADDRESS`: who had an address; exit 3 if no map of it is in the file. */
 async function who(path: string, address: string, options: WhoOptions): Promise<number> {
-  const { output, at, device, physical, top, quiet } = options;
+  const { at, device, physical, top, quiet } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
   const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, read));
-  if (output === "json") print(toJson(whoToJson(answer)));
-  else printAnswer(answer);
+  const forms: Answer = {
+    human: () => printWho(answer),
+    json: () => [toJson(whoToJson(answer))],
+    columns: COLUMNS,
+    rows: () => rowsOf(answer),
+  };
+  await printAnswer(forms, options);
   return answer.found ? Exit.OK : NO_MAP;
+}
+
+/** The mappings that had the address, in the order of time. */
+function* rowsOf({ spaces }: WhoAnswer): Generator<Row> {
+  for (const { space, ...lives } of spaces) {
+    for (const when of ["earlier", "now", "later"] as const)
+      for (const life of lives[when]) yield { when, space, ...whoLifeToJson(life) };
+  }
 }
 
 /**
@@ -62,7 +90,7 @@ function parseRange(given: string): AddressRange {
   throw new IommuError("BAD_ARGUMENT", `"${given}": the range has no addresses, or more than there are`);
 }
 
-function printAnswer(answer: WhoAnswer): void {
+function printWho(answer: WhoAnswer): void {
   const { file, moment, found, spaces, physical, notes } = answer;
   const asked = `${addressesText(answer)}${physical ? " (memory)" : ""}`;
   print(`${file}: ${asked} ${momentText(moment)}`);
@@ -91,7 +119,7 @@ function printSpace(space: WhoSpace, found: boolean): void {
 }
 
 function printMore(count: number, when: string): void {
-  if (count > 0) print(`  ${when}: ${formatCount(count)} more mappings (--top)`);
+  if (count > 0) print(`  ${when}: ${counted(count, "more mapping")} (--top)`);
 }
 
 function printLife(when: string, { life, ends, endCount, uses }: WhoLife): void {
@@ -102,7 +130,8 @@ function printLife(when: string, { life, ends, endCount, uses }: WhoLife): void 
     const part = gone === undefined ? "" : ` ${addressesText(gone)}`;
     print(`    ${fate}${part}: ${callText(call)}${spanText(made, call)}`);
   }
-  if (endCount > ends.length) print(`    and ${formatCount(endCount - ends.length)} more ends of parts`);
+  if (endCount > ends.length)
+    print(`    and ${counted(endCount - ends.length, "more end of a part", "more ends of parts")}`);
   for (const use of uses) print(`    ${useText(use)}`);
 }
 
@@ -140,7 +169,7 @@ export const verb: Verb = defineVerb({
       "mappings before and after the moment that are told of",
       wholeNumber(0, 1_000_000),
     ).default(3),
-    outputOption(),
+    ...answerOptions(),
     quietOption("no progress bar"),
   ],
   exitText:

@@ -65,7 +65,7 @@ describe("check", () => {
   it("reads standard input, and filters", async () => {
     const text = NEW + PUT + PUT;
     expect((await cli(["check", "-"], text)).stdout).toContain(
-      "stdin:3: double-map: liobn 0x80000000 0x0000000000001000",
+      "stdin:3: warning: double-map: liobn 0x80000000 0x0000000000001000",
     );
     expect((await cli(["check", "-"], text)).status).toBe(3);
     expect((await cli(["check", "-", "-F", "new_table", "-F", "pci_put: ioba >= 0x2000"], text)).status).toBe(

@@ -1,6 +1,14 @@
-import { describe, expect, it } from "vitest";
+import process from "node:process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VERBS } from "../../../src/cli/command-line.ts";
 import { commandOf } from "../../../src/cli/verb.ts";
+import { scratchFolder } from "../../helpers/scratch.ts";
+
+/** Some examples write files. */
+const folder = scratchFolder();
+const here = process.cwd();
+beforeAll(() => process.chdir(folder));
+afterAll(() => process.chdir(here));
 
 /** Words as a shell cuts them, up to a redirection. */
 const wordsOf = (example: string): string[] =>
