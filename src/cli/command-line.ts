@@ -21,6 +21,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb 
   convert: () => import("./verbs/convert.ts"),
   attach: () => import("./verbs/attach.ts"),
   oracle: () => import("./verbs/oracle.ts"),
+  plan: () => import("./verbs/plan.ts"),
 };
 
 const COMPLETION = "--completion";

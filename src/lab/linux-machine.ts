@@ -45,7 +45,13 @@ export interface LinuxMachineOptions extends LinuxMachineObserver {
 }
 
 /** A driver that nobody knows, of a device that is passed through. */
-const ASSUMED_MODEL = { node: "unknown", module: "", driver: "vfio-pci", streamingBits: 64, coherentBits: 64 };
+const ASSUMED_MODEL = {
+  node: "unknown",
+  module: "",
+  driver: "vfio-pci",
+  streamingBits: 64,
+  coherentBits: 64,
+};
 
 /**
  * A described machine with Linux as its guest: boots, lets the drivers set their masks, and does the steps of the

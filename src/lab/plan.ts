@@ -5,10 +5,11 @@ import type { MachineDescription } from "../formats/machine/machine-description.
 import type { Refusal, RuleId } from "../spapr/observer.ts";
 import { DDW_PAGE_BITS } from "../spapr/papr.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
-import { TYPE1_MAX_MAPPINGS } from "../vfio/type1-container.ts";
 import { HostedMachine } from "../vfio/hosted-machine.ts";
+import { TYPE1_MAX_MAPPINGS } from "../vfio/type1-container.ts";
 import { QEMU_MEASURED } from "./huge-guest.ts";
 import { configOfDescription, LinuxMachine } from "./linux-machine.ts";
+import type { PlanNote } from "./plan-note.ts";
 
 /**
  * What a plan is made for.
@@ -57,17 +58,6 @@ export interface PlannedTable {
 }
 
 /**
- * A statement of a plan, with the rule of docs/behaviour.md that it follows.
- *
- * @public
- */
-export interface PlanNote {
-  readonly severity: "info" | "warning";
-  readonly text: string;
-  readonly rules: readonly string[];
-}
-
-/**
  * What will come of a machine: its windows, and what they cost the host.
  *
  * @public
@@ -105,7 +95,8 @@ export function planMachine(description: MachineDescription, options: PlanOption
   const { container = "spapr-v2", passThrough = false } = options;
   const passed = description.bridges.filter(
     ({ index }) =>
-      passThrough || description.pciDevices.some(({ bridge, model }) => bridge === index && model === "vfio-pci"),
+      passThrough ||
+      description.pciDevices.some(({ bridge, model }) => bridge === index && model === "vfio-pci"),
   );
   const hosted = new HostedMachine({
     ...configOfDescription(description),
@@ -119,7 +110,8 @@ export function planMachine(description: MachineDescription, options: PlanOption
   const events: TraceEvent[] = [];
   machine.observer.refusal = (refusal) => refusals.push(refusal);
   machine.observer.hazard = ({ what }) => fatal.push(what);
-  const locked = (): bigint => BigInt(hosted.process.memory.lockedPages) * BigInt(hosted.process.memory.pageSize);
+  const locked = (): bigint =>
+    BigInt(hosted.process.memory.lockedPages) * BigInt(hosted.process.memory.pageSize);
   const atStart = locked();
   const notPlugged = passed.flatMap(({ index }, group) => {
     const result = hosted.plug(group, index);
@@ -140,7 +132,8 @@ export function planMachine(description: MachineDescription, options: PlanOption
   model.run();
   const afterBoot = locked();
   const windows = plannedWindows(hosted);
-  const most = afterBoot + (container === "spapr-v2" ? BigInt(description.maxRamBytes - description.ramBytes) : 0n);
+  const most =
+    afterBoot + (container === "spapr-v2" ? BigInt(description.maxRamBytes - description.ramBytes) : 0n);
   return {
     kernel: model.kernel.name,
     windows,
@@ -157,6 +150,16 @@ export function planMachine(description: MachineDescription, options: PlanOption
     notes: [
       ...notesOfWindows(description, events),
       ...notesOfRefusals(description, model, refusals),
+      ...(description.qemuVersion === undefined
+        ? [
+            note(
+              "info",
+              "nobody says the version of QEMU: taken as 7.2, which says less of memory than 10.0",
+              "QEMU-TREE-4",
+            ),
+          ]
+        : []),
+      ...notesOfTables(hosted, windows),
       ...notesOfHost(hosted, { notPlugged, fatal, passed: passed.length, windows }),
       ...description.remarks.map((text) => ({ severity: "info" as const, text, rules: [] })),
     ],
@@ -227,7 +230,9 @@ function notesOfWindows(description: MachineDescription, events: readonly TraceE
       (other) => other.name === "spapr_iommu_ddw_query" && other.buid === event.buid,
     );
     const offered = query?.name === "spapr_iommu_ddw_query" ? query.pageSizes : 0;
-    const larger = DDW_PAGE_BITS.filter(([shift, bit]) => 1n << BigInt(shift) > event.pageSize && (offered & bit) === 0);
+    const larger = DDW_PAGE_BITS.filter(
+      ([shift, bit]) => 1n << BigInt(shift) > event.pageSize && (offered & bit) === 0,
+    );
     const largerText = larger.map(([shift]) => formatSize(2 ** shift)).join(", ");
     const covers = persistentMemory
       ? "holds all memory and what is persistent"
@@ -276,10 +281,30 @@ function notesOfRefusals(
     });
 }
 
+/** Windows whose host tables have smaller pages than the guest's: these are many times as large. */
+function notesOfTables(hosted: HostedMachine, windows: readonly PlannedWindow[]): PlanNote[] {
+  return plannedTables(hosted).flatMap(({ owner, busOffset, pageShift, bytes }) => {
+    const window = windows.find((one) => one.owner === owner && one.busOffset === busOffset);
+    if (window === undefined || window.pageShift <= pageShift) return [];
+    return [
+      note(
+        "info",
+        `the host's table of window ${hex64(busOffset)} of ${owner} has pages of ${formatSize(2 ** pageShift)}, as the guest's memory has, and takes ${formatSize(bytes)}; with memory in huge pages it is up to ${formatCount(2 ** (window.pageShift - pageShift))} times smaller`,
+        "QEMU-CONTAINER-5",
+      ),
+    ];
+  });
+}
+
 /** What the host makes of it. */
 function notesOfHost(
   hosted: HostedMachine,
-  { notPlugged, fatal, passed, windows }: {
+  {
+    notPlugged,
+    fatal,
+    passed,
+    windows,
+  }: {
     readonly notPlugged: readonly string[];
     readonly fatal: readonly string[];
     readonly passed: number;
@@ -287,9 +312,10 @@ function notesOfHost(
   },
 ): PlanNote[] {
   const notes: PlanNote[] = [];
-  for (const text of notPlugged) notes.push(note("warning", `a device cannot be passed through: ${text}`));
-  for (const text of [...new Set(fatal)]) notes.push(note("warning", `QEMU stops when the guest does this: ${text}`));
-  for (const text of [...new Set(hosted.messages)]) notes.push(note("warning", `QEMU says: ${text}`));
+  for (const text of notPlugged) notes.push(note("error", `a device cannot be passed through: ${text}`));
+  for (const text of [...new Set(fatal)])
+    notes.push(note("error", `QEMU stops when the guest does this: ${text}`));
+  for (const text of [...new Set(hosted.messages)]) notes.push(note("error", `QEMU says: ${text}`));
   if (passed === 0) return notes;
   const mapped = windows.reduce((sum, window) => sum + window.mapped, 0);
   notes.push(
