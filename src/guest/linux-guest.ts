@@ -92,7 +92,7 @@ export class LinuxGuest {
     if (own !== undefined && !this.#ignoresOwn) {
       node.tables[0] = this.#makeTable(own, 2 ** own.windowShift);
       node.ownIsDirect = false;
-    } else if (defaultWindow !== undefined) {
+    } else if (defaultWindow !== undefined && defaultWindow.size > 0n) {
       node.tables[0] = this.#makeTable(defaultWindow, 2 ** ceilLog2(defaultWindow.size));
     }
   }

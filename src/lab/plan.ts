@@ -161,6 +161,7 @@ export function planMachine(description: MachineDescription, options: PlanOption
         : []),
       ...notesOfTables(hosted, windows),
       ...notesOfHost(hosted, { notPlugged, fatal, passed: passed.length, windows }),
+      ...model.notFollowed.map((text) => note("warning", text, "QEMU-TREE-2")),
       ...description.remarks.map((text) => ({ severity: "info" as const, text, rules: [] })),
     ],
   };

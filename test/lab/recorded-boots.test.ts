@@ -33,7 +33,7 @@ describe("Linux as a guest", () => {
 
   it("says where it stops, and counts what it does not compare", () => {
     const { comparison, model } = compareBoot("vfio-in-guest-nvme-linux72");
-    expect(model.notFollowed).toEqual(["a device is given to VFIO in the guest"]);
+    expect(model.notFollowed).toEqual([expect.stringMatching(/^a device is given to VFIO in the guest/)]);
     expect(comparison.difference).toBeUndefined();
     expect(comparison.compared).toBe(36);
     expect(comparison.notCompared).toBeGreaterThan(100);

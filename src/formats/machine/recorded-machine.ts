@@ -103,7 +103,12 @@ function guestSteps(command: string): MachineStep[] {
     return [{ kind: "set-masks", address: masks[1]!, streaming: bits(masks[2]!), coherent: bits(masks[3]!) }];
   }
   return WINDOW_USERS.test(command) && /driver_override|modprobe/.test(command)
-    ? [{ kind: "unknown", text: "a device is given to VFIO in the guest" }]
+    ? [
+        {
+          kind: "unknown",
+          text: "a device is given to VFIO in the guest, which the model does not follow: what comes then is not compared",
+        },
+      ]
     : [];
 }
 
