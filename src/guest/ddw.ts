@@ -2,9 +2,9 @@ import { U64_MAX } from "../base/u64.ts";
 import { DDW_PAGE_BITS } from "../spapr/papr.ts";
 import { clearEntries, mapMemory } from "./direct-map.ts";
 import type { GuestCalls } from "./guest-calls.ts";
-import { ceilLog2, directShift, type GuestMemory } from "./guest-memory.ts";
 import type { IommuTable } from "./iommu-table.ts";
 import type { LinuxKernel } from "./linux-kernel.ts";
+import { ceilLog2, directShift, type MemoryLayout } from "./memory-layout.ts";
 import type { PciFunction } from "./pci-function.ts";
 import type { OwnWindow, PeNode } from "./pe-node.ts";
 
@@ -28,7 +28,7 @@ interface WindowQuery {
 export interface DdwContext {
   readonly calls: GuestCalls;
   readonly kernel: LinuxKernel;
-  readonly memory: GuestMemory;
+  readonly memory: MemoryLayout;
   /** Takes lists of entries. */
   readonly lists: boolean;
   /** A line in the kernel's log; `fn` begins it. */

@@ -1,4 +1,8 @@
-/** What Linux does with a device of a model of QEMU's. */
+/**
+ * What Linux does with a device of a model of QEMU's.
+ *
+ * @public
+ */
 export interface DeviceModel {
   /** Name of its node in the device tree, by the class of the device. */
   readonly node: string;

@@ -4,7 +4,11 @@ import type { GuestCalls } from "./guest-calls.ts";
 /** Read and write, which is what Linux gives to all of its memory. */
 const READ_WRITE = 3;
 
-/** A DMA window as a guest knows it. */
+/**
+ * A DMA window as a guest knows it.
+ *
+ * @public
+ */
 export interface GuestWindow {
   readonly liobn: number;
   /** First bus address. */
@@ -12,7 +16,11 @@ export interface GuestWindow {
   readonly pageShift: number;
 }
 
-/** Bytes of the guest's memory; both below 2^53. */
+/**
+ * Bytes of the guest's memory; both below 2^53.
+ *
+ * @public
+ */
 export interface MemoryRange {
   readonly start: number;
   readonly size: number;

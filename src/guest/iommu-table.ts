@@ -14,7 +14,11 @@ interface Pool {
   hint: number;
 }
 
-/** What is asked for. */
+/**
+ * What is asked for.
+ *
+ * @public
+ */
 export interface TableRequest {
   /** How many entries, from 1. */
   readonly pages: number;

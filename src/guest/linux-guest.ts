@@ -5,9 +5,9 @@ import { VIO_WINDOW_BYTES } from "../spapr/papr.ts";
 import { type DdwContext, enableDdw, queryWindows, removeOwn } from "./ddw.ts";
 import { clearEntries, type GuestWindow, type MemoryRange, mapMemory } from "./direct-map.ts";
 import { GuestCalls } from "./guest-calls.ts";
-import { ceilLog2, type GuestMemory } from "./guest-memory.ts";
 import { IommuTable } from "./iommu-table.ts";
 import { findKernel, type LinuxKernel } from "./linux-kernel.ts";
+import { ceilLog2, endOfRam, type MemoryLayout } from "./memory-layout.ts";
 import { MASK_32, type PciFunction } from "./pci-function.ts";
 import { type OwnWindow, PeNode } from "./pe-node.ts";
 
@@ -34,7 +34,7 @@ export type BootKind = "firmware" | "kexec" | "kdump";
 export interface LinuxGuestConfig {
   /** A kernel or its name, or a version such as `6.1.0-47-powerpc64le`. */
   readonly kernel: LinuxKernel | string;
-  readonly memory: GuestMemory;
+  readonly memory: MemoryLayout;
   /** Those that are there at the boot, in the order of the device tree, by bridge. */
   readonly functions: readonly PciFunction[];
   /** `disable_ddw` of the kernel's command line. */
@@ -42,6 +42,8 @@ export interface LinuxGuestConfig {
   /** `multitce=off`: each entry is put by itself. */
   readonly singleEntries?: boolean;
   readonly boot?: BootKind;
+  /** Bytes of a page of the guest's processors; default 64 KiB. */
+  readonly cpuPageSize?: number;
   /** By name of the bridge's node: what another kernel left. */
   readonly inherited?: ReadonlyMap<string, OwnWindow>;
   /** A line of the kernel's log, with who says it but without its time. */
@@ -55,23 +57,27 @@ export interface LinuxGuestConfig {
  */
 export class LinuxGuest {
   readonly kernel: LinuxKernel;
+  /** @internal */
+  readonly calls: GuestCalls;
+  /** Bytes of a page of the guest's processors. */
+  readonly cpuPageSize: number;
   readonly #config: LinuxGuestConfig;
-  readonly #calls: GuestCalls;
   /** By domain. */
   readonly #nodes = new Map<number, PeNode>();
   readonly #functions: PciFunction[] = [];
-  #memory: GuestMemory;
+  #memory: MemoryLayout;
 
   constructor(machine: Machine, config: LinuxGuestConfig) {
     this.kernel = typeof config.kernel === "string" ? findKernel(config.kernel) : config.kernel;
     this.#config = config;
-    this.#calls = new GuestCalls(machine);
+    this.calls = new GuestCalls(machine);
+    this.cpuPageSize = config.cpuPageSize ?? 65_536;
     this.#memory = config.memory;
   }
 
   /** Finds the windows in the device tree and sets up their tables, of bridges first and of VIO devices then. */
   boot(): void {
-    const { machine } = this.#calls;
+    const { machine } = this.calls;
     const tree = machine.deviceTree;
     for (const [path, properties] of tree)
       if (path.startsWith("/pci@")) this.addBridge(path.slice(1), properties);
@@ -100,7 +106,7 @@ export class LinuxGuest {
   /** A bridge that goes: its window is removed (LINUX-REMOVE-1). */
   removeBridge(domain: number): void {
     const node = this.#nodes.get(domain);
-    if (node?.own !== undefined) removeOwn({ calls: this.#calls }, node, node.own);
+    if (node?.own !== undefined) removeOwn({ calls: this.calls }, node, node.own);
     this.#nodes.delete(domain);
   }
 
@@ -108,7 +114,7 @@ export class LinuxGuest {
     return this.#functions;
   }
 
-  /** The node of a function's bridge. */
+  /** @internal The node of a function's bridge. */
   nodeOf(fn: PciFunction): PeNode | undefined {
     return this.#nodes.get(fn.domain);
   }
@@ -154,7 +160,7 @@ export class LinuxGuest {
     for (const block of blocksOf(range)) {
       let refused = 0;
       for (const own of this.#windowsFor(block)) {
-        refused ||= mapMemory(this.#calls, own, block, this.#takesLists).status;
+        refused ||= mapMemory(this.calls, own, block, this.takesLists).status;
       }
       if (refused !== 0) return refused;
       this.#memory = { ...this.#memory, ram: [...this.#memory.ram, block] };
@@ -167,7 +173,7 @@ export class LinuxGuest {
     for (const block of blocksOf(range)) {
       const ram = this.#memory.ram.filter(({ start }) => start !== block.start);
       this.#memory = { ...this.#memory, ram };
-      for (const own of this.#windowsFor(block)) clearEntries(this.#calls, own, block.start, block.size);
+      for (const own of this.#windowsFor(block)) clearEntries(this.calls, own, block.start, block.size);
     }
   }
 
@@ -178,8 +184,19 @@ export class LinuxGuest {
     );
   }
 
-  get #takesLists(): boolean {
+  /** Does the guest pass lists of entries? */
+  get takesLists(): boolean {
     return this.#config.singleEntries !== true;
+  }
+
+  /** The end of memory that is online. */
+  get endOfRam(): number {
+    return endOfRam(this.#memory);
+  }
+
+  /** A line in the kernel's log of a function. */
+  say(fn: PciFunction, text: string): void {
+    this.#config.log?.(`${fn.driver} ${fn.name}: ${text}`);
   }
 
   /** Is the table built over the default window though Linux made another one? */
@@ -200,21 +217,23 @@ export class LinuxGuest {
   #supports(fn: PciFunction, mask: bigint): boolean {
     const node = this.nodeOf(fn);
     const wide = this.kernel.limitedAddressing ? mask > MASK_32 : mask === U64_MAX;
+    fn.isDirect = false;
     if (wide && this.#config.disableDdw !== true && node !== undefined) {
       if (enableDdw(this.#context, node, fn, mask)) {
+        fn.isDirect = true;
         fn.bypass = fn.busLimit === 0n;
         if (!fn.bypass)
-          this.#say(fn, `iommu: 64-bit OK but direct DMA is limited by ${fn.busLimit.toString(16)}`);
+          this.say(fn, `iommu: 64-bit OK but direct DMA is limited by ${fn.busLimit.toString(16)}`);
         return true;
       }
     }
     const hexMask = `0x${mask.toString(16).padStart(8, "0")}`;
     if (fn.table === undefined) {
-      this.#say(fn, `Warning: IOMMU dma not supported: mask ${hexMask}, table unavailable`);
+      this.say(fn, `Warning: IOMMU dma not supported: mask ${hexMask}, table unavailable`);
       return false;
     }
     if (fn.table.window.busOffset > mask) {
-      this.#say(fn, "Warning: IOMMU offset too big for device mask");
+      this.say(fn, "Warning: IOMMU offset too big for device mask");
       return false;
     }
     fn.bypass = false;
@@ -225,12 +244,12 @@ export class LinuxGuest {
   #makeTable(window: GuestWindow, bytes: number): IommuTable {
     const table = new IommuTable(window, bytes / 2 ** window.pageShift);
     if (this.#config.boot !== "kdump") {
-      if (this.#takesLists) clearEntries(this.#calls, window, 0, bytes);
-      else for (let i = 0; i < table.length; i++) this.#calls.put(window.liobn, table.addressOf(i), 0n);
+      if (this.takesLists) clearEntries(this.calls, window, 0, bytes);
+      else for (let i = 0; i < table.length; i++) this.calls.put(window.liobn, table.addressOf(i), 0n);
       return table;
     }
     for (let i = 0; i < table.length; i++) {
-      const tce = this.#calls.get(window.liobn, table.addressOf(i));
+      const tce = this.calls.get(window.liobn, table.addressOf(i));
       if (tce !== 0n && tce !== NO_TARGET) table.reserve(i, i + 1);
     }
     if (table.free < DUMP_ENTRIES) {
@@ -242,17 +261,13 @@ export class LinuxGuest {
 
   get #context(): DdwContext {
     return {
-      calls: this.#calls,
+      calls: this.calls,
       kernel: this.kernel,
       memory: this.#memory,
-      lists: this.#takesLists,
-      say: (fn, text) => this.#say(fn, text),
+      lists: this.takesLists,
+      say: (fn, text) => this.say(fn, text),
       makeTable: (own) => this.#makeTable(own, 2 ** own.windowShift),
     };
-  }
-
-  #say(fn: PciFunction, text: string): void {
-    this.#config.log?.(`${fn.driver} ${fn.name}: ${text}`);
   }
 }
 

@@ -27,6 +27,8 @@ export class PciFunction {
   dmaOffset = 0n;
   /** Up to here direct addresses can be reached; 0 for no limit. */
   busLimit = 0n;
+  /** Did the last mask that was set lead to a direct window? */
+  isDirect = false;
   /** Does everything go directly? */
   bypass = false;
   /** Entries for what does not; undefined without a window. */

@@ -4,7 +4,11 @@ import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
 import type { GuestWindow } from "./direct-map.ts";
 import type { IommuTable } from "./iommu-table.ts";
 
-/** A window that Linux made, as its own property in the tree says it. */
+/**
+ * A window that Linux made, as its own property in the tree says it.
+ *
+ * @public
+ */
 export interface OwnWindow extends GuestWindow {
   /** log2 of its bytes. */
   readonly windowShift: number;

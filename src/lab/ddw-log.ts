@@ -23,7 +23,11 @@ const LINES = {
   disabled: /ppc iommu: disabling ddw\./,
 } as const;
 
-/** What a guest's kernel said of its windows. */
+/**
+ * What a guest's kernel said of its windows.
+ *
+ * @public
+ */
 export interface DdwLog {
   /** Lines of the log that tell of windows. */
   readonly lines: number;

@@ -1,8 +1,20 @@
 /**
- * The tool on models: scenarios with reports.
+ * The tool on models: scenarios with reports, machines with Linux as their guest, plans.
  *
  * @module
  */
 
-export type { ReportCheck, ReportTable, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
+export { type DdwLog, explainDdwLog } from "./ddw-log.ts";
+export { LinuxMachine, type LinuxMachineObserver, type LinuxMachineOptions } from "./linux-machine.ts";
+export { type Plan, type PlannedTable, type PlannedWindow, type PlanOptions, planMachine } from "./plan.ts";
+export type { PlanNote } from "./plan-note.ts";
+export type {
+  ReportCheck,
+  ReportTable,
+  Scenario,
+  ScenarioContext,
+  ScenarioInput,
+  ScenarioReport,
+} from "./scenario.ts";
 export { findScenario, SCENARIOS } from "./scenarios.ts";
+export { SetUpComparison, type SetUpDifference } from "./set-up-comparison.ts";

@@ -6,9 +6,9 @@ import type {
   PciDeviceDescription,
 } from "../formats/machine/machine-description.ts";
 import { type DeviceModel, PCI_MODELS } from "../guest/device-models.ts";
-import type { GuestMemory } from "../guest/guest-memory.ts";
 import { type BootKind, LinuxGuest } from "../guest/linux-guest.ts";
 import { findKernel, type LinuxKernel } from "../guest/linux-kernel.ts";
+import type { MemoryLayout } from "../guest/memory-layout.ts";
 import { PciFunction } from "../guest/pci-function.ts";
 import { bridgeProperties } from "../spapr/device-tree.ts";
 import { Machine } from "../spapr/machine.ts";
@@ -19,7 +19,11 @@ import type { TraceEvent } from "../spapr/trace-events.ts";
 /** What can be plugged lies from the next multiple of this on. */
 const PLUGGED_ALIGNMENT = 2 ** 30;
 
-/** What happens while a machine runs. */
+/**
+ * What happens while a machine runs.
+ *
+ * @public
+ */
 export interface LinuxMachineObserver {
   /** An event as QEMU's trace has it. */
   readonly trace?: (event: TraceEvent) => void;
@@ -35,7 +39,11 @@ export const configOfDescription = (description: MachineDescription): MachineCon
   profile: recordedProfile(description.qemuVersion),
 });
 
-/** How a described machine is run. */
+/**
+ * How a described machine is run.
+ *
+ * @public
+ */
 export interface LinuxMachineOptions extends LinuxMachineObserver {
   /** Name or version of the guest's kernel if the description does not say, or says another one. */
   readonly kernel?: string | undefined;
@@ -57,6 +65,8 @@ const ASSUMED_MODEL = {
 /**
  * A described machine with Linux as its guest: boots, lets the drivers set their masks, and does the steps of the
  * description.
+ *
+ * @public
  */
 export class LinuxMachine {
   readonly machine: Machine;
@@ -180,7 +190,7 @@ export class LinuxMachine {
   }
 
   #start(boot: BootKind): LinuxGuest {
-    const { kernelCommandLine } = this.#description;
+    const { kernelCommandLine, cpuPageSize } = this.#description;
     const has = (word: string): boolean => kernelCommandLine.split(/\s+/).includes(word);
     const { log } = this.#options;
     return new LinuxGuest(this.machine, {
@@ -190,6 +200,7 @@ export class LinuxMachine {
       disableDdw: has("disable_ddw"),
       singleEntries: has("multitce=off"),
       boot,
+      ...(cpuPageSize === undefined ? {} : { cpuPageSize }),
       ...(boot === "firmware" ? {} : { inherited: this.#guest.ownWindows }),
       ...(log === undefined ? {} : { log }),
     });
@@ -217,7 +228,7 @@ export class LinuxMachine {
     return PCI_MODELS[model] ?? (this.#options.assumesDrivers === true ? ASSUMED_MODEL : undefined);
   }
 
-  #memory(): GuestMemory {
+  #memory(): MemoryLayout {
     const { ramBytes, maxRamBytes, qemuVersion, persistentMemory } = this.#description;
     const canPlug = maxRamBytes > ramBytes;
     // QEMU 7.2 says nothing of a machine that nothing can be plugged into (QEMU-TREE-4).

@@ -28,7 +28,11 @@ interface ModelCall {
   readonly direct: number | undefined;
 }
 
-/** Where model and recording part. A side that ends first has nothing there. */
+/**
+ * Where model and recording part. A side that ends first has nothing there.
+ *
+ * @public
+ */
 export interface SetUpDifference {
   /** The calls before it that agree, the last few. */
   readonly before: readonly string[];
@@ -41,6 +45,8 @@ export interface SetUpDifference {
 /**
  * Compares the calls that a model of Linux makes to set up its windows with those of a recording, in their order. What
  * drivers do in between with windows that entries are given out of is left out.
+ *
+ * @public
  */
 export class SetUpComparison {
   readonly #calls: readonly ModelCall[];

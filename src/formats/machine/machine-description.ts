@@ -61,6 +61,8 @@ export interface MachineDescription {
   /** Is there persistent memory (NVDIMM)? */
   readonly persistentMemory: boolean;
   readonly accelerator: "tcg" | "kvm";
+  /** Bytes of a page of the guest's processors; undefined if nobody says. */
+  readonly cpuPageSize: number | undefined;
   /** Version of the guest's kernel, such as `6.12.107`; undefined if nobody says. */
   readonly kernelVersion: string | undefined;
   /** The guest's kernel command line. */

@@ -148,6 +148,7 @@ class CommandLine {
       dimms,
       persistentMemory,
       accelerator: this.#accelerator,
+      cpuPageSize: undefined,
       kernelVersion: undefined,
       kernelCommandLine: this.#kernelCommandLine,
       modules: undefined,

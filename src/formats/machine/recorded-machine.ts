@@ -36,12 +36,19 @@ export function machineOfSidecar(text: string): MachineDescription | undefined {
   return {
     ...machine,
     qemuVersion: typeof qemu === "string" ? /\d+\.\d+(\.\d+)?/.exec(qemu)?.[0] : undefined,
+    cpuPageSize: typeof kernel === "string" ? pageSizeOf(kernel) : undefined,
     kernelVersion: typeof kernel === "string" ? kernel.split(" ")[0] : undefined,
     kernelCommandLine,
     // The guests of the recordings load what this word of their command line names.
     modules: /(?:^|\s)mods=(\S+)/.exec(kernelCommandLine)?.[1]?.split(",") ?? [],
     steps: stepsOf(Array.isArray(sidecar.steps) ? (sidecar.steps as unknown[]) : [], machine),
   };
+}
+
+/** `6.1.0-47-powerpc64le (Debian 12 ppc64el, 64K pages)`. */
+function pageSizeOf(kernel: string): number | undefined {
+  const match = /\b(4|64)K pages/.exec(kernel);
+  return match === null ? undefined : Number(match[1]) * 1024;
 }
 
 /** What was done that windows depend on: `["guest", command]` and `["qmp", command, arguments]`. */

@@ -6,7 +6,7 @@ import type { LinuxKernel } from "./linux-kernel.ts";
  *
  * @public
  */
-export interface GuestMemory {
+export interface MemoryLayout {
   /** Memory that is online, in order of its addresses. */
   readonly ram: readonly MemoryRange[];
   /**
@@ -24,10 +24,10 @@ const endOf = (ranges: readonly MemoryRange[]): number =>
   ranges.reduce((end, { start, size }) => Math.max(end, start + size), 0);
 
 /** The end of memory that is online. */
-export const endOfRam = (memory: GuestMemory): number => endOf(memory.ram);
+export const endOfRam = (memory: MemoryLayout): number => endOf(memory.ram);
 
 /** log2 of the bytes that a window must have to map all memory that there can be directly (LINUX-DDW-2). */
-export function directShift(memory: GuestMemory, kernel: LinuxKernel): number {
+export function directShift(memory: MemoryLayout, kernel: LinuxKernel): number {
   const { highest, otherNodes = [] } = memory;
   return ceilLog2(kernel.sizeCoversMemory ? Math.max(highest, endOfRam(memory), endOf(otherNodes)) : highest);
 }

@@ -1,0 +1,16 @@
+/**
+ * Linux as a guest of a machine: the windows that it sets up, and the DMA API that its drivers have.
+ *
+ * @module
+ */
+
+export { type Buffer, DeviceDma, type DmaSegment } from "./device-dma.ts";
+export { type DeviceModel, PCI_MODELS } from "./device-models.ts";
+export type { GuestWindow, MemoryRange } from "./direct-map.ts";
+export { IommuTable, type TableRequest } from "./iommu-table.ts";
+export { type BootKind, LinuxGuest, type LinuxGuestConfig } from "./linux-guest.ts";
+export { findKernel, LINUX_KERNELS, type LinuxKernel } from "./linux-kernel.ts";
+export type { MemoryLayout } from "./memory-layout.ts";
+export { PciFunction } from "./pci-function.ts";
+export type { OwnWindow } from "./pe-node.ts";
+export type { DmaDirection } from "./table-dma.ts";
