@@ -1,9 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
-import { textOf } from "../formats/input/text.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
-import { readMachine } from "../formats/machine/read-machine.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
 import { LinuxMachine } from "./linux-machine.ts";
@@ -25,14 +23,7 @@ async function runLinuxGuest(context: ScenarioContext): Promise<ScenarioReport> 
   const { machine, against = false, kernel } = context;
   if (machine === undefined)
     throw new IommuError("BAD_ARGUMENT", "linux-guest needs a description of a machine");
-  const { name } = machine;
-  const description = readMachine(await textOf(machine.open(), name), name);
-  if (description === undefined) {
-    throw new IommuError(
-      "UNSUPPORTED",
-      `${name}: no description of a machine: it should be a command line of QEMU's (of a machine of libvirt's: virsh domxml-to-native qemu-argv), /proc/PID/cmdline, or the JSON beside a recorded boot`,
-    );
-  }
+  const { name, description } = machine;
   const events: TraceEvent[] = [];
   const log: string[] = [];
   const model = new LinuxMachine(description, {

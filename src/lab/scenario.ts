@@ -1,3 +1,4 @@
+import type { MachineDescription } from "../formats/machine/machine-description.ts";
 import type { FaultHook } from "../vfio/host/faults.ts";
 
 /**
@@ -16,8 +17,8 @@ export interface ScenarioContext {
   readonly faults?: FaultHook;
   /** The trace that the user named, or the recorded one. */
   readonly trace: ScenarioInput;
-  /** A description of a machine, that the user named or the one of {@link trace}. */
-  readonly machine?: ScenarioInput;
+  /** A machine, that the user described or the one of {@link trace}. */
+  readonly machine?: { readonly name: string; readonly description: MachineDescription };
   /** Is {@link trace} one of {@link machine}? */
   readonly against?: boolean;
   /** Name or version of the guest's kernel; undefined for what the description says. */

@@ -2,13 +2,13 @@ import { IommuError } from "../../base/errors.ts";
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { readMachine } from "../../formats/machine/read-machine.ts";
 import { explainDdwLog } from "../../lab/ddw-log.ts";
 import { type Plan, planMachine } from "../../lab/plan.ts";
 import type { PlanNote } from "../../lab/plan-note.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
+import { MACHINE_FILE, readMachineFile } from "../machine-file.ts";
 import { answerOptions, flag, text } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { printTable } from "../table.ts";
@@ -29,13 +29,7 @@ const QEMU_BYTES = 2n ** 30n;
 async function plan(path: string | undefined, options: PlanVerbOptions): Promise<number> {
   if (path === undefined || options.from !== undefined) return explain(path, options);
   const name = displayName(path);
-  const description = readMachine(await textOf(openInput(path), name), name);
-  if (description === undefined) {
-    throw new IommuError(
-      "UNSUPPORTED",
-      `${name}: no description of a machine: it should be a command line of QEMU's (of a machine of libvirt's: virsh domxml-to-native qemu-argv), /proc/PID/cmdline, or the JSON beside a recorded boot`,
-    );
-  }
+  const description = await readMachineFile(path);
   const { kernel, container, passThrough } = options;
   const qemuVersion = options.qemu ?? description.qemuVersion;
   const planned = planMachine(
@@ -154,12 +148,7 @@ async function printLocked({ container, tables, ...steps }: NonNullable<Plan["lo
 export const verb: Verb = defineVerb({
   name: "plan",
   summary: "foretell the DMA windows of a machine's guest, and what they cost the host",
-  arguments: [
-    [
-      "[file]",
-      "the machine: a command line of QEMU's, /proc/PID/cmdline, or the JSON beside a recorded boot",
-    ],
-  ],
+  arguments: [["[file]", `the machine: ${MACHINE_FILE}`]],
   options: [
     text("--kernel <version>", "kernel of the guest: 6.1, 6.12, 7.2, or a whole version"),
     text("--container <version>", "version of the host's sPAPR container")

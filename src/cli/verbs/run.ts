@@ -6,6 +6,7 @@ import { findProfile } from "../../spapr/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
+import { MACHINE_FILE, readMachineFile } from "../machine-file.ts";
 import { answerOptions, flag, profileOption, quietOption, text } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
@@ -56,11 +57,13 @@ export async function run(name: string | undefined, options: RunOptions): Promis
     profile: options.profile,
     coherence: options.coherence,
     trace: inputOf(trace ?? against, RECORDED_BOOT, "a recorded Linux boot with NVMe and e1000 (QEMU 7.2)"),
-    machine: inputOf(
-      machine,
-      RECORDED_MACHINE,
-      "the machine of a recorded boot with NVMe and e1000 (QEMU 7.2)",
-    ),
+    machine: {
+      name:
+        machine === undefined
+          ? "the machine of a recorded boot with NVMe and e1000 (QEMU 7.2)"
+          : displayName(machine),
+      description: await readMachineFile(machine ?? packageFile(RECORDED_MACHINE)),
+    },
     against: machine === undefined || against !== undefined,
     kernel: options.kernel,
   });
@@ -98,10 +101,7 @@ export const verb: Verb = defineVerb({
   options: [
     flag("--list", "list the scenarios"),
     text("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input"),
-    text(
-      "--machine <file>",
-      "the machine (linux-guest): a command line of QEMU's, /proc/PID/cmdline, or the JSON beside a recorded boot",
-    ),
+    text("--machine <file>", `the machine (linux-guest): ${MACHINE_FILE}`),
     text(
       "--against <file>",
       "trace of a boot of that machine, with which each call is compared (linux-guest)",

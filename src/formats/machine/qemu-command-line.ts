@@ -22,6 +22,8 @@ const ADDS_DEVICES = new Set(
 );
 const BRIDGE = "spapr-pci-host-bridge";
 const SLOTS = 32;
+/** `pgsz` of machine types up to pseries-4.1: pages of 4 and 64 KiB. */
+const OLD_PAGE_SIZES = 0x1_1000n;
 /** Memory comes in blocks of 256 MiB. */
 const RAM_BLOCK = 2 ** 28;
 const MAX_RAM = 2 ** 50;
@@ -61,6 +63,8 @@ class CommandLine {
   #accelerator: "tcg" | "kvm" = "tcg";
   #kernelCommandLine = "";
   #hasDefaults = true;
+  /** Of a machine type `pseries-X.Y`, X * 100 + Y; old ones have other defaults (QEMU-PHB-2). */
+  #machineVersion = Number.POSITIVE_INFINITY;
   readonly #leftOut = new Set<string>();
   readonly #remarks: string[] = [];
 
@@ -195,6 +199,8 @@ class CommandLine {
     if (first !== "" && !/^pseries(-|$)/.test(first)) {
       throw new IommuError("BAD_ARGUMENT", `-machine ${first}: only pseries machines have sPAPR windows`);
     }
+    const version = /^pseries-(\d+)\.(\d+)/.exec(first);
+    if (version !== null) this.#machineVersion = Number(version[1]) * 100 + Number(version[2]);
     const accel = values.get("accel");
     if (accel !== undefined) this.#accel(accel.split(":")[0]!);
   }
@@ -240,8 +246,8 @@ class CommandLine {
       (value === undefined ? {} : { [name]: value }) as { [key in Name]?: Value };
     return {
       index: Number(index),
-      ...given("ddw", switchOf(own, "ddw")),
-      ...given("pgsz", numberOf(own, "pgsz")),
+      ...given("ddw", switchOf(own, "ddw") ?? (this.#machineVersion <= 206 ? false : undefined)),
+      ...given("pgsz", numberOf(own, "pgsz") ?? (this.#machineVersion <= 401 ? OLD_PAGE_SIZES : undefined)),
       ...given("dmaWinAddr", numberOf(own, "dma_win_addr")),
       ...given("dmaWinSize", numberOf(own, "dma_win_size")),
       ...given("dma64WinAddr", numberOf(own, "dma64_win_addr")),

@@ -4,8 +4,8 @@ import { machineOfCommandLine } from "./qemu-command-line.ts";
 import { machineOfSidecar } from "./recorded-machine.ts";
 
 /**
- * Reads a description of a machine: a command line of QEMU's, as text or as `/proc/PID/cmdline` has it, or the JSON that
- * lies beside a recorded boot.
+ * Reads a description of a machine: a command line of QEMU's, as text, as `/proc/PID/cmdline` has it or in libvirt's log of
+ * a domain (the last start counts); or the JSON that lies beside a recorded boot.
  *
  * @param name of the file, for messages
  * @returns undefined for a text that is none of these
@@ -15,9 +15,25 @@ import { machineOfSidecar } from "./recorded-machine.ts";
 export function readMachine(text: string, name: string): MachineDescription | undefined {
   try {
     if (/^\s*\{/.test(text)) return machineOfSidecar(text);
-    return /^\s*(\S*qemu\S*(\s|\0)|-\w)/.test(text) ? machineOfCommandLine(text) : undefined;
+    const commandLine = commandLineIn(text);
+    if (commandLine === undefined) return undefined;
+    const version = /\bqemu version: (\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1];
+    return { ...machineOfCommandLine(commandLine), qemuVersion: version };
   } catch (cause) {
     if (!(cause instanceof IommuError)) throw cause;
     throw new IommuError("BAD_FILE", `${name}: ${cause.message}`, cause.details);
   }
+}
+
+/** A line that begins with QEMU's program. */
+const PROGRAM = /^(?:\S*\/)?qemu\S*[ \t\\]/;
+
+/** The whole text, if it is a command line; else the last one in it, with the lines that a backslash joins to it. */
+function commandLineIn(text: string): string | undefined {
+  if (/^\s*(?:\S*qemu\S*[\s\0]|-\w)/.test(text)) return text;
+  const lines = text.split(/\r?\n/);
+  const first = lines.findLastIndex((line) => PROGRAM.test(line));
+  if (first < 0) return undefined;
+  const end = lines.findIndex((line, at) => at >= first && !line.endsWith("\\"));
+  return lines.slice(first, end < 0 ? undefined : end + 1).join("\n");
 }
