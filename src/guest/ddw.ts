@@ -1,12 +1,13 @@
 import { U64_MAX } from "../base/u64.ts";
 import { DDW_PAGE_BITS } from "../spapr/papr.ts";
-import { clearEntries, mapMemory } from "./direct-map.ts";
+import { clearPages, mapMemory } from "./direct-map.ts";
 import type { GuestCalls } from "./guest-calls.ts";
+import { OwnWindow } from "./guest-window.ts";
 import type { IommuTable } from "./iommu-table.ts";
 import type { LinuxKernel } from "./linux-kernel.ts";
 import { ceilLog2, directShift, type MemoryLayout } from "./memory-layout.ts";
 import type { PciFunction } from "./pci-function.ts";
-import type { OwnWindow, PeNode } from "./pe-node.ts";
+import type { PeNode } from "./pe-node.ts";
 
 /** log2 of the physical memory that Linux can have: the size of a window that persistent memory lies in. */
 const MAX_PHYSICAL_SHIFT = 51;
@@ -190,7 +191,7 @@ function createWindow(
   );
   if (status !== 0) return undefined;
   const busOffset = (BigInt(hi) << 32n) | BigInt(lo);
-  const own: OwnWindow = { liobn, busOffset, pageShift, windowShift, direct: attempt.direct };
+  const own = new OwnWindow({ liobn, busOffset, pageShift }, windowShift, attempt.direct);
   if (own.direct) {
     const refused = mapAllMemory(context, own);
     if (refused === 0) return own;
@@ -228,6 +229,6 @@ function mapAllMemory({ calls, memory, lists }: DdwContext, own: OwnWindow): num
 
 /** Clears a window that Linux made, and removes it. */
 export function removeOwn({ calls }: Pick<DdwContext, "calls">, node: PeNode, own: OwnWindow): void {
-  clearEntries(calls, own, 0, 2 ** own.windowShift);
+  clearPages(calls, own, 0, own.size / own.pageSize);
   if (node.tokens !== undefined) calls.rtas(node.tokens[2], [own.liobn], 1);
 }

@@ -1,22 +1,10 @@
-import type { IommuTable } from "./iommu-table.ts";
+import type { IommuTable, TableLimits } from "./iommu-table.ts";
 import type { LinuxGuest } from "./linux-guest.ts";
 import type { PciFunction } from "./pci-function.ts";
-import { type DmaDirection, TableDma, type TableLimits } from "./table-dma.ts";
+import { type Buffer, type DmaDirection, TableDma } from "./table-dma.ts";
 
 /** What the PCI core sets for a device that says nothing: a buffer crosses no multiple of 4 GiB. */
 const BOUNDARY = 2 ** 32;
-
-/**
- * A buffer in the guest's memory.
- *
- * @public
- */
-export interface Buffer {
-  /** Address of the first byte, below 2^53. */
-  readonly physical: number;
-  /** Bytes, from 1. */
-  readonly size: number;
-}
 
 /**
  * A piece of a list as its device gets it.
@@ -38,6 +26,9 @@ export class DeviceDma {
   readonly #guest: LinuxGuest;
   readonly #fn: PciFunction;
   readonly #entries: TableDma;
+  /** Limits of masks and alignments in the entries of a table. */
+  readonly #knownLimits: { mask: bigint; alignOrder: number; limits: TableLimits }[] = [];
+  #limitsTable: IommuTable | undefined;
   #saidOverflow = false;
 
   constructor(guest: LinuxGuest, fn: PciFunction) {
@@ -56,7 +47,11 @@ export class DeviceDma {
       this.#sayOverflow(address, buffer.size);
       return undefined;
     }
-    const address = this.#mapByTable(buffer, direction, this.#limits(fn.streamingMask, buffer));
+    const address = this.#mapByTable(
+      buffer,
+      direction,
+      this.#limits(fn.streamingMask, this.#orderOf(buffer)),
+    );
     if (address === undefined) this.#sayFull(buffer);
     return address;
   }
@@ -82,7 +77,7 @@ export class DeviceDma {
     for (const buffer of buffers) {
       const address = isDirect
         ? BigInt(buffer.physical) + fn.dmaOffset
-        : this.#mapByTable(buffer, direction, this.#limits(fn.streamingMask, buffer), handle);
+        : this.#mapByTable(buffer, direction, this.#limits(fn.streamingMask, this.#orderOf(buffer)), handle);
       if (address === undefined) {
         this.#sayFull(buffer);
         for (const segment of segments) this.#unmapByTable(segment.address, segment.size);
@@ -117,8 +112,12 @@ export class DeviceDma {
       return address + BigInt(rounded) - 1n <= fn.coherentMask ? address : undefined;
     }
     const pages = Math.ceil(rounded / this.#iommuPageSize);
-    const limits = { ...this.#limits(fn.coherentMask), alignOrder: Math.ceil(Math.log2(pages)) };
-    return this.#mapByTable({ physical, size: rounded }, "bidirectional", limits);
+    const order = Math.ceil(Math.log2(pages));
+    return this.#mapByTable(
+      { physical, size: rounded },
+      "bidirectional",
+      this.#limits(fn.coherentMask, order),
+    );
   }
 
   /** `dma_free_coherent`. */
@@ -139,7 +138,7 @@ export class DeviceDma {
   mapResource(buffer: Buffer): bigint | undefined {
     const fn = this.#fn;
     if (this.#guest.kernel.alwaysLimitsBus)
-      return this.#mapByTable(buffer, "bidirectional", this.#limits(fn.streamingMask, buffer));
+      return this.#mapByTable(buffer, "bidirectional", this.#limits(fn.streamingMask, this.#orderOf(buffer)));
     return fn.bypass ? BigInt(buffer.physical) : undefined;
   }
 
@@ -162,22 +161,38 @@ export class DeviceDma {
     return 2 ** (this.#fn.table?.window.pageShift ?? 12);
   }
 
-  /** What the table is asked for; whole pages of the processor stay together. */
-  #limits(mask: bigint, buffer?: Buffer): TableLimits {
+  /** Whole pages of the processor stay together: log2 of the entries that the first one is aligned to. */
+  #orderOf({ physical, size }: Buffer): number {
     const { cpuPageSize } = this.#guest;
-    const isPage = buffer !== undefined && buffer.size >= cpuPageSize && buffer.physical % cpuPageSize === 0;
-    const order = Math.log2(cpuPageSize / this.#iommuPageSize);
-    return { mask, boundary: BOUNDARY, alignOrder: isPage && order > 0 ? order : 0 };
+    if (size < cpuPageSize || physical % cpuPageSize !== 0) return 0;
+    return Math.max(0, Math.log2(cpuPageSize / this.#iommuPageSize));
+  }
+
+  /** What the table is asked for; the last few answers are kept. */
+  #limits(mask: bigint, alignOrder: number): TableLimits | undefined {
+    const { table } = this.#fn;
+    if (table === undefined) return undefined;
+    if (table !== this.#limitsTable) {
+      this.#limitsTable = table;
+      this.#knownLimits.length = 0;
+    }
+    let known = this.#knownLimits.find((one) => one.mask === mask && one.alignOrder === alignOrder);
+    if (known === undefined) {
+      known = { mask, alignOrder, limits: table.limitsOf({ mask, alignOrder, boundary: BOUNDARY }) };
+      this.#knownLimits.push(known);
+    }
+    return known.limits;
   }
 
   #mapByTable(
     buffer: Buffer,
     direction: DmaDirection,
-    limits: TableLimits,
+    limits: TableLimits | undefined,
     handle?: number,
   ): bigint | undefined {
     const { table } = this.#fn;
-    return table === undefined ? undefined : this.#entries.map(table, buffer, direction, limits, handle);
+    if (table === undefined || limits === undefined) return undefined;
+    return this.#entries.map(table, buffer, direction, limits, handle);
   }
 
   #unmapByTable(address: bigint, size: number): void {

@@ -1,20 +1,9 @@
 import { MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import type { GuestCalls } from "./guest-calls.ts";
+import type { GuestWindow } from "./guest-window.ts";
 
 /** Read and write, which is what Linux gives to all of its memory. */
 const READ_WRITE = 3;
-
-/**
- * A DMA window as a guest knows it.
- *
- * @public
- */
-export interface GuestWindow {
-  readonly liobn: number;
-  /** First bus address. */
-  readonly busOffset: bigint;
-  readonly pageShift: number;
-}
 
 /**
  * Bytes of the guest's memory; both below 2^53.
@@ -49,22 +38,22 @@ export function mapMemory(
   lists = true,
   after?: () => void,
 ): DirectMap {
-  const pageSize = 2 ** window.pageShift;
-  const from = lists ? Math.floor(start / pageSize) * pageSize : start;
-  const pages = Math.floor((start + size - from) / pageSize);
+  const { pageSize } = window;
+  const first = Math.floor(start / pageSize);
+  const pages = Math.floor((start + size) / pageSize) - first;
   const most = lists ? MAX_LIST_ENTRIES : 1;
   let made = 0;
   let done = 0;
   let status = 0;
   do {
     const count = Math.min(most, pages - done);
-    const address = from + done * pageSize;
-    const ioba = window.busOffset + BigInt(address);
+    const page = first + done;
+    const tce = page * pageSize + READ_WRITE;
     if (lists) {
-      status = calls.putList(window.liobn, ioba, { target: address + READ_WRITE, pageSize, count });
+      status = calls.putList(window, page, tce, count);
       if (status === 0) done += count;
     } else if (count > 0) {
-      calls.put(window.liobn, ioba, BigInt(address + READ_WRITE));
+      calls.put(window, page, tce);
       done++;
     }
     made++;
@@ -74,18 +63,13 @@ export function mapMemory(
 }
 
 /**
- * Clears entries with H_STUFF_TCE, 512 a call, up to the first call that is refused.
+ * Clears pages of a window with H_STUFF_TCE, 512 a call, up to the first call that is refused.
  *
- * @param from byte in the window
- * @param size bytes
  * @returns the status of the last call
  */
-export function clearEntries(calls: GuestCalls, window: GuestWindow, from: number, size: number): number {
-  const pageSize = 2 ** window.pageShift;
-  const pages = Math.floor(size / pageSize);
+export function clearPages(calls: GuestCalls, window: GuestWindow, first: number, pages: number): number {
   for (let done = 0; done < pages; done += MAX_LIST_ENTRIES) {
-    const count = Math.min(MAX_LIST_ENTRIES, pages - done);
-    const status = calls.stuff(window.liobn, window.busOffset + BigInt(from + done * pageSize), 0n, count);
+    const status = calls.clear(window, first + done, Math.min(MAX_LIST_ENTRIES, pages - done));
     if (status !== 0) return status;
   }
   return 0;

@@ -1,7 +1,6 @@
-/** Entries in a row that somebody looks for. */
-export interface Row {
-  readonly size: number;
-  /** A power of two that the first one is a multiple of. */
+/** What a row of entries must be like that somebody looks for. */
+export interface RowLimits {
+  /** A power of two that the first entry is a multiple of. */
   readonly align: number;
   /** A power of two whose multiples the row does not cross, counted from `-offset`; 0 for none. */
   readonly boundary: number;
@@ -21,33 +20,25 @@ export class EntryBitmap {
   /** How many bits are set from one on, up to another. */
   count(from: number, to: number): number {
     let count = 0;
-    for (let at = from; at < to; ) {
-      const { mask, next } = piece(at, to);
-      count += bitsOf(this.#words[Math.floor(at / 32)]! & mask);
-      at = next;
-    }
+    for (let at = from; at < to; at = nextWord(at)) count += bitsOf(this.#words[at >>> 5]! & maskOf(at, to));
     return count;
   }
 
   set(from: number, to: number): void {
-    for (let at = from; at < to; ) {
-      const { mask, next } = piece(at, to);
-      const word = Math.floor(at / 32);
-      const before = this.#words[word]!;
+    for (let at = from; at < to; at = nextWord(at)) {
+      const mask = maskOf(at, to);
+      const before = this.#words[at >>> 5]!;
       this.taken += bitsOf(mask & ~before);
-      this.#words[word] = before | mask;
-      at = next;
+      this.#words[at >>> 5] = before | mask;
     }
   }
 
   clear(from: number, to: number): void {
-    for (let at = from; at < to; ) {
-      const { mask, next } = piece(at, to);
-      const word = Math.floor(at / 32);
-      const before = this.#words[word]!;
+    for (let at = from; at < to; at = nextWord(at)) {
+      const mask = maskOf(at, to);
+      const before = this.#words[at >>> 5]!;
       this.taken -= bitsOf(mask & before);
-      this.#words[word] = before & ~mask;
-      at = next;
+      this.#words[at >>> 5] = before & ~mask;
     }
   }
 
@@ -57,16 +48,19 @@ export class EntryBitmap {
    * @param limit the row ends before it
    * @returns -1 if there is none
    */
-  find(start: number, limit: number, { size, align, boundary, offset }: Row): number {
+  find(start: number, limit: number, size: number, { align, boundary, offset }: RowLimits): number {
     let at = start;
     for (;;) {
-      at = Math.ceil(this.#nextClear(at, limit) / align) * align;
+      at = this.#nextClear(at, limit);
+      if (align > 1) at = Math.ceil(at / align) * align;
       if (at + size > limit) return -1;
-      const crossed = boundary === 0 ? 0 : ((at + offset) % boundary) + size - boundary;
-      if (crossed > 0) {
-        if (size > boundary) return -1;
-        at += size - crossed;
-        continue;
+      if (boundary > 0) {
+        const crossed = ((at + offset) % boundary) + size - boundary;
+        if (crossed > 0) {
+          if (size > boundary) return -1;
+          at += size - crossed;
+          continue;
+        }
       }
       const taken = this.#nextSet(at, at + size);
       if (taken === at + size) return at;
@@ -75,32 +69,30 @@ export class EntryBitmap {
   }
 
   #nextClear(from: number, limit: number): number {
-    let at = from;
-    while (at < limit) {
-      const free = ~this.#words[Math.floor(at / 32)]! >>> (at % 32);
+    for (let at = from; at < limit; at = nextWord(at)) {
+      const free = ~this.#words[at >>> 5]! >>> (at & 31);
       if (free !== 0) return at + trailingZeros(free);
-      at = (Math.floor(at / 32) + 1) * 32;
     }
     return limit;
   }
 
   #nextSet(from: number, limit: number): number {
-    let at = from;
-    while (at < limit) {
-      const set = this.#words[Math.floor(at / 32)]! >>> (at % 32);
+    for (let at = from; at < limit; at = nextWord(at)) {
+      const set = this.#words[at >>> 5]! >>> (at & 31);
       if (set !== 0) return Math.min(limit, at + trailingZeros(set));
-      at = (Math.floor(at / 32) + 1) * 32;
     }
     return limit;
   }
 }
 
-/** The bits of one word that lie in a range, and where the next word begins. */
-function piece(at: number, to: number): { readonly mask: number; readonly next: number } {
-  const bit = at % 32;
-  const next = Math.min(to, at - bit + 32);
-  const bits = next - at;
-  return { mask: bits === 32 ? -1 : ((1 << bits) - 1) << bit, next };
+/** The first bit of the word after that of a bit. */
+const nextWord = (at: number): number => ((at >>> 5) + 1) * 32;
+
+/** Those bits of the word of `at` that lie from it on, and before `to`. */
+function maskOf(at: number, to: number): number {
+  const bits = to - at;
+  const bit = at & 31;
+  return bits + bit >= 32 ? -1 << bit : ((1 << bits) - 1) << bit;
 }
 
 function bitsOf(word: number): number {

@@ -1,18 +1,32 @@
-import { hiOf, hiOfNumber, loOf, loOfNumber } from "../base/u64.ts";
+import { hiOf, hiOfNumber, loOf, loOfNumber, TWO32 } from "../base/u64.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { Hcall, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
+import type { GuestWindow } from "./guest-window.ts";
 
 /** Where guests put lists of TCEs in their memory. */
-const LIST_ADDRESS = 0x20_0000n;
+const LIST_ADDRESS = 0x20_0000;
+
+// Where the low halves of r3 (number of the call) to r7 lie; the high half is before each.
+const OPCODE = 1;
+const LIOBN = 3;
+const IOBA_HI = 4;
+const IOBA_LO = 5;
+const R6_HI = 6;
+const R6_LO = 7;
+const R7 = 9;
 
 /** The two cells of a BUID or an address. */
 export const cells = (value: bigint): [number, number] => [hiOf(value), loOf(value)];
 
-/** The calls that a guest makes for its IOMMU. A status is returned as it comes, with H_SUCCESS 0. */
+/**
+ * The calls that a guest makes for its IOMMU. Pages are counted from the start of their window, TCEs are below 2^53, and a
+ * status is returned as it comes, with H_SUCCESS 0.
+ */
 export class GuestCalls {
   readonly machine: Machine;
   readonly #registers = new HcallRegisters();
+  readonly #words = this.#registers.words;
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #view = new DataView(this.#list.buffer);
 
@@ -20,39 +34,48 @@ export class GuestCalls {
     this.machine = machine;
   }
 
-  put(liobn: number, ioba: bigint, tce: bigint): number {
-    return this.#call(Hcall.PUT_TCE, [BigInt(liobn), ioba, tce]);
+  /** H_PUT_TCE. */
+  put(window: GuestWindow, page: number, tce: number): number {
+    const words = this.#words;
+    words[R6_HI] = hiOfNumber(tce);
+    words[R6_LO] = loOfNumber(tce);
+    return this.#call(Hcall.PUT_TCE, window, page);
   }
 
-  /** @returns the TCE, or the status below 0 */
-  get(liobn: number, ioba: bigint): bigint {
-    const status = this.#call(Hcall.GET_TCE, [BigInt(liobn), ioba]);
+  /** H_GET_TCE; the TCE, or the status below 0. */
+  get(window: GuestWindow, page: number): bigint {
+    const status = this.#call(Hcall.GET_TCE, window, page);
     return status === 0 ? this.#registers.get(4) : BigInt(status);
   }
 
-  stuff(liobn: number, ioba: bigint, tce: bigint, pages: number): number {
-    return this.#call(Hcall.STUFF_TCE, [BigInt(liobn), ioba, tce, BigInt(pages)]);
+  /** H_STUFF_TCE of 0. */
+  clear(window: GuestWindow, page: number, count: number): number {
+    const words = this.#words;
+    words[R6_HI] = 0;
+    words[R6_LO] = 0;
+    words[R7] = count;
+    return this.#call(Hcall.STUFF_TCE, window, page);
   }
 
   /**
    * H_PUT_TCE_INDIRECT of pages that follow one another, in the window and in memory.
    *
-   * @param target address of the first page, with permission bits; all below 2^53
+   * @param tce the first one
    * @param count 0 to 512
    */
-  putList(
-    liobn: number,
-    ioba: bigint,
-    { target, pageSize, count }: { target: number; pageSize: number; count: number },
-  ): number {
+  putList(window: GuestWindow, page: number, tce: number, count: number): number {
     const view = this.#view;
     for (let i = 0; i < count; i++) {
-      const tce = target + i * pageSize;
-      view.setUint32(i * 8, hiOfNumber(tce));
-      view.setUint32(i * 8 + 4, loOfNumber(tce));
+      const next = tce + i * window.pageSize;
+      view.setUint32(i * 8, hiOfNumber(next));
+      view.setUint32(i * 8 + 4, loOfNumber(next));
     }
-    this.machine.systemMemory.write(LIST_ADDRESS, this.#list.subarray(0, count * 8), null);
-    return this.#call(Hcall.PUT_TCE_INDIRECT, [BigInt(liobn), ioba, LIST_ADDRESS, BigInt(count)]);
+    this.machine.systemMemory.write(BigInt(LIST_ADDRESS), this.#list.subarray(0, count * 8), null);
+    const words = this.#words;
+    words[R6_HI] = 0;
+    words[R6_LO] = LIST_ADDRESS;
+    words[R7] = count;
+    return this.#call(Hcall.PUT_TCE_INDIRECT, window, page);
   }
 
   /** An RTAS call; the first return cell is the status. */
@@ -60,8 +83,18 @@ export class GuestCalls {
     return this.machine.rtas(token, args, results);
   }
 
-  #call(opcode: number, args: readonly bigint[]): number {
-    this.#registers.load(BigInt(opcode), args);
-    return this.machine.hcall(this.#registers.words);
+  #call(opcode: number, window: GuestWindow, page: number): number {
+    const words = this.#words;
+    // A number of pages times a power of two is exact, even above 2^53.
+    const byte = page * window.pageSize;
+    const lo = window.firstLo + (byte >>> 0);
+    words[0] = 0;
+    words[OPCODE] = opcode;
+    words[LIOBN - 1] = 0;
+    words[LIOBN] = window.liobn;
+    words[IOBA_HI] = window.firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
+    words[IOBA_LO] = lo;
+    words[R7 - 1] = 0;
+    return this.machine.hcall(words);
   }
 }

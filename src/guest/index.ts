@@ -4,13 +4,13 @@
  * @module
  */
 
-export { type Buffer, DeviceDma, type DmaSegment } from "./device-dma.ts";
+export { DeviceDma, type DmaSegment } from "./device-dma.ts";
 export { type DeviceModel, PCI_MODELS } from "./device-models.ts";
-export type { GuestWindow, MemoryRange } from "./direct-map.ts";
-export { IommuTable, type TableRequest } from "./iommu-table.ts";
+export type { MemoryRange } from "./direct-map.ts";
+export { GuestWindow, OwnWindow } from "./guest-window.ts";
+export { type DeviceLimits, IommuTable, type TableLimits } from "./iommu-table.ts";
 export { type BootKind, LinuxGuest, type LinuxGuestConfig } from "./linux-guest.ts";
 export { findKernel, LINUX_KERNELS, type LinuxKernel } from "./linux-kernel.ts";
 export type { MemoryLayout } from "./memory-layout.ts";
 export { PciFunction } from "./pci-function.ts";
-export type { OwnWindow } from "./pe-node.ts";
-export type { DmaDirection } from "./table-dma.ts";
+export type { Buffer, DmaDirection } from "./table-dma.ts";

@@ -1,6 +1,7 @@
 import { IommuError } from "../base/errors.ts";
-import type { GuestWindow } from "./direct-map.ts";
-import { EntryBitmap } from "./entry-bitmap.ts";
+import { TWO32 } from "../base/u64.ts";
+import { EntryBitmap, type RowLimits } from "./entry-bitmap.ts";
+import type { GuestWindow } from "./guest-window.ts";
 
 /** Requests of more entries than this start in the large pool, and hints are rounded up to one more. */
 const MOST_SMALL = 15;
@@ -15,22 +16,31 @@ interface Pool {
 }
 
 /**
- * What is asked for.
+ * What a device can take.
  *
  * @public
  */
-export interface TableRequest {
-  /** How many entries, from 1. */
-  readonly pages: number;
-  /** log2 of the entries that the first one is aligned to, counted from the start of the table. */
+export interface DeviceLimits {
+  /** log2 of the entries that the first one is aligned to, counted from the start of the table; default 0. */
   readonly alignOrder?: number;
   /** The highest bus address that the device can reach. */
   readonly mask?: bigint;
   /** Bytes, a power of two, whose multiples no buffer of the device may cross; default none. */
   readonly boundary?: number;
+  /** The processor that asks; default 0. */
   readonly cpu?: number;
-  /** Where the search begins if this is in the pool: the end of what was given to the same list before. */
-  readonly handle?: number;
+}
+
+/**
+ * The limits of a device in entries of one table: {@link IommuTable.limitsOf}.
+ *
+ * @public
+ */
+export interface TableLimits extends RowLimits {
+  /** The last entry that the device can reach; infinity for all. */
+  readonly last: number;
+  /** Number of the pool where a small request begins. */
+  readonly pool: number;
 }
 
 /**
@@ -44,32 +54,41 @@ export class IommuTable {
   /** Number of entries. */
   readonly length: number;
   readonly #bits: EntryBitmap;
-  readonly #small: readonly Pool[];
-  readonly #large: Pool;
+  /** The small ones, and the large one last. */
+  readonly #pools: readonly Pool[];
   readonly #poolSize: number;
-  /** Entry of the window's first page, counted from bus address 0. */
-  readonly #offset: bigint;
   /** Entries that are taken without having been given out. */
   #reserved = 0;
+  readonly #anyDevice: TableLimits;
 
   /** @throws IommuError BAD_SHAPE for no entries, or more than a window can have */
   constructor(window: GuestWindow, length: number) {
-    if (!Number.isInteger(length) || length < 1 || length > 2 ** 32)
+    if (!Number.isInteger(length) || length < 1 || length > TWO32)
       throw new IommuError("BAD_SHAPE", `a table of ${length} entries`, { length });
     this.window = window;
     this.length = length;
     this.#bits = new EntryBitmap(length);
-    this.#offset = window.busOffset >> BigInt(window.pageShift);
-    const pools = length * 2 ** window.pageShift >= MANY_POOLS_BYTES ? 4 : 1;
+    const pools = length * window.pageSize >= MANY_POOLS_BYTES ? 4 : 1;
     this.#poolSize = Math.floor(Math.floor((length * 3) / 4) / pools);
-    this.#small = Array.from({ length: pools }, (_, i) => {
-      const start = i * this.#poolSize;
-      return { start, end: start + this.#poolSize, hint: start };
-    });
-    const large = pools * this.#poolSize;
-    this.#large = { start: large, end: length, hint: large };
+    const starts = Array.from({ length: pools + 1 }, (_, i) => i * this.#poolSize);
+    this.#pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? length, hint: start }));
+    this.#anyDevice = this.limitsOf({});
     // Drivers take bus address 0 for none.
     if (window.busOffset === 0n) this.reserve(0, 1);
+  }
+
+  /** What a device can take, in entries of this table. */
+  limitsOf({ alignOrder = 0, mask, boundary = 0, cpu = 0 }: DeviceLimits): TableLimits {
+    const { pageShift, busOffset } = this.window;
+    const firstPage = busOffset >> BigInt(pageShift);
+    const segment = Math.floor(boundary / this.window.pageSize);
+    return {
+      align: 2 ** alignOrder,
+      last: mask === undefined ? Number.POSITIVE_INFINITY : Number((mask >> BigInt(pageShift)) - firstPage),
+      boundary: segment,
+      offset: segment === 0 ? 0 : Number(firstPage % BigInt(segment)),
+      pool: poolOfCpu(cpu) % (this.#pools.length - 1),
+    };
   }
 
   /** Marks entries as taken that nobody may have; those outside of the table are left out. */
@@ -99,35 +118,18 @@ export class IommuTable {
   /**
    * Takes consecutive entries.
    *
+   * @param pages how many, from 1
+   * @param handle where the search begins if that lies in the pool: the end of what the same list was given before
    * @returns the first one, or -1 if there are none
    */
-  allocate(request: TableRequest): number {
-    const { pages, cpu = 0 } = request;
+  allocate(pages: number, limits: TableLimits = this.#anyDevice, handle = -1): number {
     if (pages < 1) return -1;
-    const isLarge = pages > MOST_SMALL;
-    const first = isLarge ? this.#small.length : poolOfCpu(cpu) % this.#small.length;
-    let pool = first;
-    let handle = request.handle;
-    // The pool from its hint, then from its start; then the other small pools, and the large one last.
-    for (let pass = 0; pass <= this.#small.length + 2; pass++) {
-      const at = this.#search(pool, pass > 0, request, handle);
-      if (at >= 0) {
-        this.#bits.set(at, at + pages);
-        const end = at + pages;
-        this.#pool(this.#poolOfEntry(at)).hint = isLarge ? end : Math.ceil(end / 16) * 16;
-        return at;
-      }
-      handle = undefined;
-      if (pass === 0) this.#pool(pool).hint = this.#pool(pool).start;
-      else if (pass <= this.#small.length) {
-        pool = (pool + 1) % this.#small.length;
-        this.#pool(pool).hint = this.#pool(pool).start;
-      } else if (pass === this.#small.length + 1) {
-        pool = this.#small.length;
-        this.#large.hint = this.#large.start;
-      }
-    }
-    return -1;
+    const large = this.#pools.length - 1;
+    const own = pages > MOST_SMALL ? large : limits.pool;
+    const first = this.#pools[own]!;
+    const start = handle >= first.start && handle < first.end ? handle : first.hint;
+    const at = this.#search(first, start, pages, limits, false);
+    return at >= 0 ? this.#take(at, pages) : this.#searchOn(own, pages, limits);
   }
 
   /**
@@ -143,44 +145,41 @@ export class IommuTable {
 
   /** Bus address of an entry. */
   addressOf(entry: number): bigint {
-    return this.window.busOffset + BigInt(entry) * BigInt(2 ** this.window.pageShift);
+    return this.window.addressOf(entry * this.window.pageSize);
   }
 
-  #pool(number: number): Pool {
-    return number === this.#small.length ? this.#large : this.#small[number]!;
+  /** The pool once more from its start, then the other small pools, and the large one last (LINUX-TABLE-3). */
+  #searchOn(own: number, pages: number, limits: TableLimits): number {
+    const large = this.#pools.length - 1;
+    for (let pass = 0; pass <= large + 1; pass++) {
+      const number = pass === 0 ? own : pass > large ? large : (own + pass) % large;
+      const pool = this.#pools[number]!;
+      pool.hint = pool.start;
+      const at = this.#search(pool, pool.start, pages, limits, true);
+      if (at >= 0) return this.#take(at, pages);
+    }
+    return -1;
   }
 
-  #poolOfEntry(entry: number): number {
-    return entry >= this.#large.start ? this.#small.length : Math.floor(entry / this.#poolSize);
+  #take(at: number, pages: number): number {
+    const end = at + pages;
+    this.#bits.set(at, end);
+    const large = this.#pools.at(-1)!;
+    const pool = at >= large.start ? large : this.#pools[Math.floor(at / this.#poolSize)]!;
+    pool.hint = pages > MOST_SMALL ? end : Math.ceil(end / (MOST_SMALL + 1)) * (MOST_SMALL + 1);
+    return at;
   }
 
-  /** Looks through a pool, or through the first one if the device's mask ends before it. */
-  #search(number: number, again: boolean, request: TableRequest, handle: number | undefined): number {
-    let pool = this.#pool(number);
-    let start =
-      !again && handle !== undefined && handle >= pool.start && handle < pool.end ? handle : pool.hint;
-    if (start >= pool.end) start = pool.start;
+  /** Looks through a pool, or through the first one if the device's mask ends before it (LINUX-TABLE-4). */
+  #search(pool: Pool, from: number, pages: number, limits: TableLimits, again: boolean): number {
+    let start = from >= pool.end ? pool.start : from;
     let limit = pool.end;
-    const { mask, pages, alignOrder = 0, boundary = 0 } = request;
-    if (mask !== undefined) {
-      const highest = Number((mask >> BigInt(this.window.pageShift)) - this.#offset);
-      if (limit > highest) {
-        limit = highest + 1;
-        if (start >= limit || again) {
-          pool = this.#small[0]!;
-          start = pool.start;
-        }
-      }
+    if (limit > limits.last) {
+      limit = limits.last + 1;
+      if (start >= limit || again) start = 0;
     }
     // The search of Linux stops one entry early.
-    const segment = Math.floor(boundary / 2 ** this.window.pageShift);
-    const offset = segment === 0 ? 0 : Number(this.#offset % BigInt(segment));
-    return this.#bits.find(start, limit - 1, {
-      size: pages,
-      align: 2 ** alignOrder,
-      boundary: segment,
-      offset,
-    });
+    return this.#bits.find(start, limit - 1, pages, limits);
   }
 }
 

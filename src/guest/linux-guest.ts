@@ -1,15 +1,16 @@
 import { U64_MAX } from "../base/u64.ts";
 import type { DeviceTreeValue } from "../spapr/device-tree.ts";
 import type { Machine } from "../spapr/machine.ts";
-import { VIO_WINDOW_BYTES } from "../spapr/papr.ts";
+import { DEFAULT_PAGE_SHIFT, VIO_WINDOW_BYTES } from "../spapr/papr.ts";
 import { type DdwContext, enableDdw, queryWindows, removeOwn } from "./ddw.ts";
-import { clearEntries, type GuestWindow, type MemoryRange, mapMemory } from "./direct-map.ts";
+import { clearPages, type MemoryRange, mapMemory } from "./direct-map.ts";
 import { GuestCalls } from "./guest-calls.ts";
+import { GuestWindow, type OwnWindow } from "./guest-window.ts";
 import { IommuTable } from "./iommu-table.ts";
 import { findKernel, type LinuxKernel } from "./linux-kernel.ts";
 import { ceilLog2, endOfRam, type MemoryLayout } from "./memory-layout.ts";
 import { MASK_32, type PciFunction } from "./pci-function.ts";
-import { type OwnWindow, PeNode } from "./pe-node.ts";
+import { PeNode } from "./pe-node.ts";
 
 /** Bytes of a block of memory that is added or removed. */
 export const MEMORY_BLOCK: number = 2 ** 28;
@@ -85,7 +86,7 @@ export class LinuxGuest {
     for (const [path, properties] of tree) {
       const window = properties["ibm,my-dma-window"] as readonly number[] | undefined;
       if (!path.startsWith("/vdevice/") || window === undefined) continue;
-      this.#makeTable({ liobn: window[0]!, busOffset: 0n, pageShift: 12 }, VIO_WINDOW_BYTES);
+      this.#makeTable(new GuestWindow(window[0]!, 0n, DEFAULT_PAGE_SHIFT), VIO_WINDOW_BYTES);
     }
   }
 
@@ -96,9 +97,9 @@ export class LinuxGuest {
     this.#nodes.set(node.buidLo & 0xffff, node);
     const { own, defaultWindow } = node;
     if (own !== undefined && !this.#ignoresOwn) {
-      node.tables[0] = this.#makeTable(own, 2 ** own.windowShift);
+      node.tables[0] = this.#makeTable(own, own.size);
       node.ownIsDirect = false;
-    } else if (defaultWindow !== undefined && defaultWindow.size > 0n) {
+    } else if (defaultWindow !== undefined && defaultWindow.size > 0) {
       node.tables[0] = this.#makeTable(defaultWindow, 2 ** ceilLog2(defaultWindow.size));
     }
   }
@@ -173,7 +174,13 @@ export class LinuxGuest {
     for (const block of blocksOf(range)) {
       const ram = this.#memory.ram.filter(({ start }) => start !== block.start);
       this.#memory = { ...this.#memory, ram };
-      for (const own of this.#windowsFor(block)) clearEntries(this.calls, own, block.start, block.size);
+      for (const own of this.#windowsFor(block))
+        clearPages(
+          this.calls,
+          own,
+          Math.floor(block.start / own.pageSize),
+          Math.floor(block.size / own.pageSize),
+        );
     }
   }
 
@@ -242,19 +249,20 @@ export class LinuxGuest {
 
   /** Makes the table of a window, and clears the window or, for a dump, looks at what is in it (LINUX-CLEAR-1, LINUX-CLEAR-2). */
   #makeTable(window: GuestWindow, bytes: number): IommuTable {
-    const table = new IommuTable(window, bytes / 2 ** window.pageShift);
+    const table = new IommuTable(window, bytes / window.pageSize);
+    const { length } = table;
     if (this.#config.boot !== "kdump") {
-      if (this.takesLists) clearEntries(this.calls, window, 0, bytes);
-      else for (let i = 0; i < table.length; i++) this.calls.put(window.liobn, table.addressOf(i), 0n);
+      if (this.takesLists) clearPages(this.calls, window, 0, length);
+      else for (let i = 0; i < length; i++) this.calls.put(window, i, 0);
       return table;
     }
-    for (let i = 0; i < table.length; i++) {
-      const tce = this.calls.get(window.liobn, table.addressOf(i));
+    for (let i = 0; i < length; i++) {
+      const tce = this.calls.get(window, i);
       if (tce !== 0n && tce !== NO_TARGET) table.reserve(i, i + 1);
     }
     if (table.free < DUMP_ENTRIES) {
       this.#config.log?.(`TCE table is full; freeing ${DUMP_ENTRIES} entries for the kdump boot`);
-      table.release(Math.max(0, table.length - DUMP_ENTRIES), table.length);
+      table.release(Math.max(0, length - DUMP_ENTRIES), length);
     }
     return table;
   }
@@ -266,7 +274,7 @@ export class LinuxGuest {
       memory: this.#memory,
       lists: this.takesLists,
       say: (fn, text) => this.say(fn, text),
-      makeTable: (own) => this.#makeTable(own, 2 ** own.windowShift),
+      makeTable: (own) => this.#makeTable(own, own.size),
     };
   }
 }

@@ -1,26 +1,8 @@
 import { toBig } from "../base/u64.ts";
 import type { DeviceTreeValue } from "../spapr/device-tree.ts";
 import { DEFAULT_PAGE_SHIFT } from "../spapr/papr.ts";
-import type { GuestWindow } from "./direct-map.ts";
+import { DefaultWindow, type OwnWindow } from "./guest-window.ts";
 import type { IommuTable } from "./iommu-table.ts";
-
-/**
- * A window that Linux made, as its own property in the tree says it.
- *
- * @public
- */
-export interface OwnWindow extends GuestWindow {
-  /** log2 of its bytes. */
-  readonly windowShift: number;
-  /** All memory is mapped at its own address; otherwise entries are given out. Which of two properties it is. */
-  readonly direct: boolean;
-}
-
-/** The window that the firmware gave, as `ibm,dma-window` says it. */
-export interface DefaultWindow extends GuestWindow {
-  /** Bytes; what does not fit into the property's cells is missing (QEMU-TREE-2). */
-  readonly size: bigint;
-}
 
 /**
  * The node of a bridge in the device tree. Windows belong to it, so that all devices behind the bridge share them
@@ -56,12 +38,12 @@ export class PeNode {
     this.extensions = extensions.slice(0, count);
     const window = cells("ibm,dma-window");
     if (window.length >= 5) {
-      this.defaultWindow = {
+      const place = {
         liobn: window[0]!,
         busOffset: toBig(window[1]!, window[2]!),
         pageShift: DEFAULT_PAGE_SHIFT,
-        size: toBig(window[3]!, window[4]!),
       };
+      this.defaultWindow = new DefaultWindow(place, Number(toBig(window[3]!, window[4]!)));
     }
     this.own = own;
   }

@@ -1,6 +1,7 @@
 import { formatCount } from "../base/units.ts";
 import { mapMemory } from "../guest/direct-map.ts";
 import { cells, GuestCalls } from "../guest/guest-calls.ts";
+import { GuestWindow } from "../guest/guest-window.ts";
 import { type DmaFault, formatFault } from "../memory/dma-fault.ts";
 import { IommuNotifier, NotifierFlag } from "../memory/iommu-notifier.ts";
 import type { DmaWindow } from "../spapr/dma-window.ts";
@@ -118,6 +119,7 @@ function mapAll(
 ): HugeWindowRun["mapped"] {
   const begin = context.now();
   const guest = new GuestCalls(lab.hosted.machine);
+  const window = new GuestWindow(liobn, busOffset, pageShift);
   let pages = 0;
   let calls = 0;
   for (const [start, size] of [
@@ -126,7 +128,7 @@ function mapAll(
   ] as const) {
     const range = { start: Number(start), size: Number(size) };
     const after = (): void => lab.after("H_PUT_TCE_INDIRECT");
-    const mapped = mapMemory(guest, { liobn, busOffset, pageShift }, range, true, after);
+    const mapped = mapMemory(guest, window, range, true, after);
     if (mapped.status !== 0) throw new Error(`a direct map was refused: ${mapped.status}`);
     calls += mapped.calls;
     pages += mapped.pages;

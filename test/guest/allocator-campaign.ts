@@ -1,7 +1,8 @@
 import { expect } from "vitest";
-import { IommuTable, type TableRequest } from "../../src/guest/iommu-table.ts";
+import { GuestWindow } from "../../src/guest/guest-window.ts";
+import { IommuTable } from "../../src/guest/iommu-table.ts";
 import { Random } from "../helpers/random.ts";
-import { NaiveTable } from "./naive-table.ts";
+import { NaiveTable, type TableRequest } from "./naive-table.ts";
 
 /** Windows that a campaign goes through: small ones are full soon. */
 const WINDOWS = [
@@ -15,7 +16,7 @@ const WINDOWS = [
 export function allocatorCampaign(seed: number, steps: number): void {
   const random = new Random(seed);
   for (const { busOffset, pageShift, length } of WINDOWS) {
-    const table = new IommuTable({ liobn: 1, busOffset, pageShift }, length);
+    const table = new IommuTable(new GuestWindow(1, busOffset, pageShift), length);
     const naive = new NaiveTable(busOffset, pageShift, length);
     const live: { readonly at: number; readonly pages: number }[] = [];
     for (let step = 0; step < steps; step++) {
@@ -35,7 +36,7 @@ export function allocatorCampaign(seed: number, steps: number): void {
           : {}),
         ...(random.below(4) === 0 ? { boundary: 2 ** pageShift * 2 ** (5 + random.below(4)) } : {}),
       };
-      const at = table.allocate(request);
+      const at = table.allocate(request.pages, table.limitsOf(request), request.handle);
       const wanted = naive.allocate(request);
       if (at !== wanted)
         throw new Error(`SEED=${seed}, step ${step}: ${describe(request)}: ${at}, not ${wanted}`);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { clearEntries, mapMemory } from "../../src/guest/direct-map.ts";
+import { clearPages, mapMemory } from "../../src/guest/direct-map.ts";
 import { cells, GuestCalls } from "../../src/guest/guest-calls.ts";
+import { GuestWindow } from "../../src/guest/guest-window.ts";
 import { Machine } from "../../src/spapr/machine.ts";
 import { RtasToken } from "../../src/spapr/papr.ts";
 
@@ -20,7 +21,7 @@ function machineWithWindow(pageShift: number, windowShift: number) {
   };
   return {
     machine,
-    window: { liobn: liobn!, busOffset: 1n << 59n, pageShift },
+    window: new GuestWindow(liobn!, 1n << 59n, pageShift),
     lines,
     calls: new GuestCalls(machine),
   };
@@ -71,9 +72,9 @@ describe("the direct map of a range (LINUX-DIRECT-1)", () => {
   it("is cleared in calls of 512, up to one that is refused", () => {
     const { window, calls, machine } = machineWithWindow(16, 26);
     mapMemory(calls, window, { start: 0, size: 64 * MIB });
-    expect(clearEntries(calls, window, 32 * MIB, 32 * MIB)).toBe(0);
+    expect(clearPages(calls, window, 512, 512)).toBe(0);
     expect(machine.phb(0).windows[1]!.table!.validCount).toBe(512);
-    expect(clearEntries(calls, window, 0, 128 * MIB)).toBe(-4);
+    expect(clearPages(calls, window, 0, 2048)).toBe(-4);
     expect(machine.phb(0).windows[1]!.table!.validCount).toBe(0);
   });
 });

@@ -1,4 +1,10 @@
-import type { TableRequest } from "../../src/guest/iommu-table.ts";
+import type { DeviceLimits } from "../../src/guest/iommu-table.ts";
+
+/** What is asked for. */
+export interface TableRequest extends DeviceLimits {
+  readonly pages: number;
+  readonly handle?: number;
+}
 
 /** Linux's allocator of entries, written for reading: an array of what is taken and a search entry by entry. */
 export class NaiveTable {

@@ -1,0 +1,75 @@
+import { hiOf, loOf } from "../base/u64.ts";
+
+/**
+ * A DMA window as a guest knows it. Its pages are counted from its start.
+ *
+ * @public
+ */
+export class GuestWindow {
+  readonly liobn: number;
+  /** First bus address. */
+  readonly busOffset: bigint;
+  readonly pageShift: number;
+  /** Bytes of a page. */
+  readonly pageSize: number;
+  /** {@link busOffset} in halves. */
+  readonly firstHi: number;
+  readonly firstLo: number;
+
+  constructor(liobn: number, busOffset: bigint, pageShift: number) {
+    this.liobn = liobn;
+    this.busOffset = busOffset;
+    this.pageShift = pageShift;
+    this.pageSize = 2 ** pageShift;
+    this.firstHi = hiOf(busOffset);
+    this.firstLo = loOf(busOffset);
+  }
+
+  /** Bus address of a byte of the window. */
+  addressOf(byte: number): bigint {
+    return this.busOffset === 0n ? BigInt(byte) : this.busOffset + BigInt(byte);
+  }
+
+  /** The byte of the window at a bus address; out of its range it is below 0 or too large. */
+  byteOf(address: bigint): number {
+    return this.busOffset === 0n ? Number(address) : Number(address - this.busOffset);
+  }
+}
+
+/**
+ * A window that Linux made, as its own property in the tree says it.
+ *
+ * @public
+ */
+export class OwnWindow extends GuestWindow {
+  /** log2 of its bytes. */
+  readonly windowShift: number;
+  /** All memory is mapped at its own address; otherwise entries are given out. Which of two properties it is. */
+  readonly direct: boolean;
+
+  constructor(
+    place: { liobn: number; busOffset: bigint; pageShift: number },
+    windowShift: number,
+    direct: boolean,
+  ) {
+    super(place.liobn, place.busOffset, place.pageShift);
+    this.windowShift = windowShift;
+    this.direct = direct;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return 2 ** this.windowShift;
+  }
+}
+
+/** The window that the firmware gave, as `ibm,dma-window` says it. */
+export class DefaultWindow extends GuestWindow {
+  /** Bytes; what does not fit into the property's cells is missing (QEMU-TREE-2). */
+  readonly size: number;
+
+  constructor(place: { liobn: number; busOffset: bigint; pageShift: number }, size: number) {
+    super(place.liobn, place.busOffset, place.pageShift);
+    this.size = size;
+  }
+}
