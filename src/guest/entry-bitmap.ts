@@ -1,4 +1,8 @@
-/** What a row of entries must be like that somebody looks for. */
+/**
+ * What a row of entries must be like that somebody looks for.
+ *
+ * @public
+ */
 export interface RowLimits {
   /** A power of two that the first entry is a multiple of. */
   readonly align: number;
