@@ -116,11 +116,13 @@ export class TraceCheck {
       damaged = 0,
       other = 0,
       kernel = 0,
+      stacks = 0,
       hostEvents = 0,
     } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
     this.#merge?.end(events);
-    this.#dma?.end({ cpus, entries, lines: events + other + kernel + damaged });
+    // A stack is an entry of the buffer, too.
+    this.#dma?.end({ cpus, entries, lines: events + other + kernel + stacks + damaged });
     if (lostMarkers > 0)
       this.#lost(
         lostMarkers,
