@@ -1,6 +1,7 @@
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
+import type { FindingStack } from "./finding-stack.ts";
 import type { FindingKind, Severity } from "./kinds.ts";
 
 /**
@@ -31,6 +32,8 @@ export interface Finding {
   readonly time: number | undefined;
   /** Who did that: `rmmod-4411`, as a trace has name and process; undefined where nothing tells. */
   readonly task: string | undefined;
+  /** Call stacks of the events, where a recording has them: of the map, of the unmap; of a group the first different ones. */
+  stack: readonly FindingStack[];
   message: string;
 }
 
@@ -63,7 +66,7 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
  * @public
  */
 export function findingToJson(finding: Finding): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, message } =
+  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, stack } =
     finding;
   return {
     kind,
@@ -78,6 +81,7 @@ export function findingToJson(finding: Finding): Record<string, unknown> {
     count,
     ...(time === undefined ? {} : { time }),
     ...(task === undefined ? {} : { task }),
-    message,
+    ...(stack.length === 0 ? {} : { stack }),
+    message: finding.message,
   };
 }

@@ -45,6 +45,7 @@ export class FindingLog {
       count: 1,
       time: found.time,
       task: found.task,
+      stack: [],
       message: found.message,
     };
     if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);

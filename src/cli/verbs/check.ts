@@ -4,6 +4,7 @@ import { formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import { formatStack } from "../../check/findings/finding-stack.ts";
 import type { BouncedMaps } from "../../check/linux/bounces.ts";
 import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
@@ -141,6 +142,7 @@ const COLUMNS = [
   "logLines",
   "time",
   "task",
+  "stack",
   "message",
 ];
 
@@ -172,6 +174,7 @@ function printReport(report: CheckReport, quiet: boolean): void {
     const colour = finding.severity === "error" ? colors.red : colors.yellow;
     // `shrink --finding` takes the number.
     print(`${formatFinding(report.file, finding, colour)} [${i + 1}]`);
+    for (const stack of finding.stack) print(`    ${formatStack(stack)}`);
   }
   if (quiet) return;
   for (const row of report.bounced) print(`${report.file}: ${bouncedText(row)}`);
