@@ -1,7 +1,5 @@
 import { visible } from "../../base/visible.ts";
-
-/** Frames of a stack that people are shown; programs get all of them. */
-export const SHOWN_FRAMES = 4;
+import { TOP_FRAMES } from "../../formats/trace/call-stacks.ts";
 
 /**
  * The call stack of an event that proves a finding.
@@ -18,19 +16,19 @@ export interface FindingStack {
 }
 
 /**
- * The first frames of a stack: `nvme_alloc_queue <- nvme_probe <- local_pci_probe`.
+ * The first frames of a stack: `nvme_alloc_queue <- nvme_probe <- local_pci_probe`; programs get all of them.
  *
  * @public
  */
-export function framesText(frames: readonly string[], shown: number = SHOWN_FRAMES): string {
+export function framesText(frames: readonly string[], shown: number = TOP_FRAMES): string {
   const more = frames.length > shown ? " <- …" : "";
   return `${frames.slice(0, shown).map(visible).join(" <- ")}${more}`;
 }
 
 /**
- * A stack as a line for people: `dma_map_page (line 13): nvme_map_data <- nvme_queue_rq <- …`.
+ * A stack as a line for people: `dma_map_page (line 13) by nvme_map_data <- nvme_queue_rq <- …`.
  *
  * @public
  */
 export const formatStack = ({ call, line, frames }: FindingStack): string =>
-  `${call} (line ${line}): ${framesText(frames)}`;
+  `${call} (line ${line}) by ${framesText(frames)}`;

@@ -63,6 +63,7 @@ export function aliveToJson(
       ...(group.access === undefined ? {} : { access: group.access }),
       ...(group.size === undefined ? {} : { size: Number(group.size) }),
       ...(group.comm === undefined ? {} : { comm: group.comm }),
+      ...(group.stack === undefined ? {} : { stack: group.stack }),
       count: group.mappings.length,
       bytes: Number(group.bytes),
       oldest: callToJson(group.oldest.life.made),

@@ -184,7 +184,7 @@ export function lifeToJson(life: Life): Record<string, unknown> {
 /** A call in the shape of JSON outputs; what the recording does not tell is not there. */
 export function callToJson(call: LifeCall | undefined): Record<string, unknown> | null {
   if (call === undefined) return null;
-  const { name, event, line, cpu, pid, task } = call;
+  const { name, event, line, cpu, pid, task, stack } = call;
   const time = Number.isNaN(call.seconds) ? {} : { time: timeText(call) };
   return {
     call: name,
@@ -194,5 +194,6 @@ export function callToJson(call: LifeCall | undefined): Record<string, unknown> 
     ...(cpu === undefined ? {} : { cpu }),
     ...(pid === undefined ? {} : { pid }),
     ...(task === undefined ? {} : { task }),
+    ...(stack === undefined ? {} : { stack }),
   };
 }

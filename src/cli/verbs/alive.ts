@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import {
   type AliveGroup,
   type AliveOrder,
@@ -46,6 +47,7 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
   direction: "access",
   size: "size",
   comm: "comm",
+  stack: "stack",
 };
 
 /** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
@@ -73,10 +75,11 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
 }
 
 function tableOf(groups: readonly AliveGroup[], moment: ShownMoment | undefined): string {
+  const hasStacks = groups.some(({ stack }) => stack !== undefined);
   const head = ["device", "direction", "size", "task", "count", "bytes", "age", "oldest", "line"];
-  const table = new Table({ head, style: PLAIN });
+  const table = new Table({ head: hasStacks ? [...head, "called by"] : head, style: PLAIN });
   for (const group of groups) {
-    const { space, access, size, comm, mappings, bytes, oldest } = group;
+    const { space, access, size, comm, stack, mappings, bytes, oldest } = group;
     table.push([
       space ?? "",
       access ?? "",
@@ -87,6 +90,7 @@ function tableOf(groups: readonly AliveGroup[], moment: ShownMoment | undefined)
       ageText(oldest.life.made, moment),
       addressesText(oldest.stretches[0]!),
       oldest.life.made?.line ?? "",
+      ...(hasStacks ? [(stack ?? []).map(visible).join("\n")] : []),
     ]);
   }
   return table.toString();
@@ -113,17 +117,18 @@ const parseKeys = (given: string): GroupKey[] =>
 
 export const verb: Verb = defineVerb({
   name: "alive",
-  summary: "what is mapped at a moment, the oldest first, by device, direction, size and task",
+  summary: "what is mapped at a moment, the oldest first, by device, direction, size, task and call stack",
   arguments: [["<file>", MAPPED_FILE]],
   options: [
     momentOption(),
     text("--sort <order>", "what comes first: the oldest, the largest, or the lowest address")
       .choices(["age", "size", "address"])
       .default("age"),
-    value("--by <what>", "group by device, direction, size, comm, or several with commas", parseKeys).default(
-      GROUP_KEYS,
-      "all of them",
-    ),
+    value(
+      "--by <what>",
+      "group by device, direction, size, comm (task), stack, or several with commas",
+      parseKeys,
+    ).default(GROUP_KEYS, "all of them"),
     value("--top <count>", "patterns (as rows: mappings) that are shown", wholeNumber(1, 2 ** 40)).default(
       Number.POSITIVE_INFINITY,
       "all",
@@ -132,6 +137,11 @@ export const verb: Verb = defineVerb({
     rawCellsOption(),
     quietOption("no progress bar"),
   ],
-  examples: ["alive trace.txt", "alive --at 2s --sort size --top 10 trace.txt", "alive --by comm trace.txt"],
+  examples: [
+    "alive trace.txt",
+    "alive --at 2s --sort size --top 10 trace.txt",
+    "alive --by comm trace.txt",
+    "alive --by stack --sort size trace.txt",
+  ],
   run: alive,
 });

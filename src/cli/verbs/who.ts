@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, U64_MAX } from "../../base/u64.ts";
 import { formatCount, formatSize, formatTime, parseSize } from "../../base/units.ts";
+import { framesText } from "../../check/findings/finding-stack.ts";
 import type { AddressRange, LifeCall } from "../../check/lives/life.ts";
 import type { WhoLife, WhoNeighbour, WhoSpace, WhoUse } from "../../check/lives/who.ts";
 import type { Moment } from "../../check/state/moment.ts";
@@ -97,13 +98,21 @@ function printMore(count: number, when: string): void {
 function printLife(when: string, { life, ends, endCount, uses }: WhoLife): void {
   print(`  ${when}: ${lifeText(life)}`);
   const { made } = life;
-  if (made !== undefined) print(`    mapped: ${callText(made)}`);
+  if (made !== undefined) {
+    print(`    mapped: ${callText(made)}`);
+    printStack(made);
+  }
   for (const { gone, fate, call } of ends) {
     const part = gone === undefined ? "" : ` ${addressesText(gone)}`;
     print(`    ${fate}${part}: ${callText(call)}${spanText(made, call)}`);
+    printStack(call);
   }
   if (endCount > ends.length) print(`    and ${formatCount(endCount - ends.length)} more ends of parts`);
   for (const use of uses) print(`    ${useText(use)}`);
+}
+
+function printStack({ stack }: LifeCall): void {
+  if (stack !== undefined) print(`      by ${framesText(stack)}`);
 }
 
 /** `, 1.5 s after it was mapped`. */

@@ -34,8 +34,9 @@ export class CallStacks {
   #nodes = new Uint32Array(0);
   #lines = new Uint32Array(0);
   #kinds = new Uint8Array(0);
-  /** {@link callerOf}, by stack. */
+  /** {@link callerOf} and {@link callers}, by stack. */
   readonly #callers = new Map<number, number>();
+  readonly #callerFrames = new Map<number, readonly string[]>();
 
   constructor() {
     this.#texts.number(MANY, 0, MANY.length);
@@ -100,9 +101,13 @@ export class CallStacks {
     return this.#path(stack).map((node) => frameOf(this.#textOf(node)).name);
   }
 
-  /** The frames of who called the DMA API, innermost first; see {@link isBelowCaller}. */
-  callers(stack: number): string[] {
-    return this.frames(stack).slice(this.#below(this.#path(stack)));
+  /** The frames of who called the DMA API, innermost first: without the tracer, and without the API itself. */
+  callers(stack: number): readonly string[] {
+    const known = this.#callerFrames.get(stack);
+    if (known !== undefined) return known;
+    const callers = this.frames(stack).slice(this.#below(this.#path(stack)));
+    this.#callerFrames.set(stack, callers);
+    return callers;
   }
 
   /**
