@@ -1,7 +1,9 @@
 import Table from "cli-table3";
 import { hex } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
+import { visible } from "../base/visible.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
+import type { StackStatistics } from "../check/lifetimes/linux-stacks.ts";
 import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
 import type { WindowStatistics } from "../check/lifetimes/qemu-statistics.ts";
 import { print } from "./output.ts";
@@ -42,6 +44,28 @@ export function printDmaGroup(group: DmaGroupStatistics, seconds: number): void 
   printHistogram("maps one after another at consecutive addresses", group.runs);
   printHistogram("events between map and unmap", group.lifetimes);
   printHistogram("time between map and unmap", group.lifetimesNs, timeRange);
+}
+
+/** Prints what callers did, who called most often first. */
+export function printStacks(stacks: readonly StackStatistics[], top: number): void {
+  const table = new Table({
+    head: ["calls", "maps", "mapped", "alive", "bytes alive", "called by"],
+    style: { head: [], border: [] },
+    colAligns: ["left", "right", "right", "right", "right", "left"],
+  });
+  for (const { stack, events, mapped, bytesMapped, alive, bytesAlive } of stacks.slice(0, top)) {
+    const calls = Object.entries(events).map(([name, count]) => `${formatCount(count)} ${name}`);
+    table.push([
+      calls.join("\n"),
+      formatCount(mapped),
+      formatSize(bytesMapped),
+      formatCount(alive),
+      formatSize(bytesAlive),
+      stack.length === 0 ? "(no call stack)" : stack.map(visible).join("\n"),
+    ]);
+  }
+  print(table.toString());
+  if (stacks.length > top) print(`and ${formatCount(stacks.length - top)} more (--top)`);
 }
 
 function printEvents(events: Readonly<Record<string, number>>): void {

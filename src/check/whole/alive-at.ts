@@ -2,8 +2,7 @@ import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { type AliveGroup, type AliveMapping, AliveWatch, bytesOf } from "../lives/alive.ts";
 import { type Moment, momentToJson, type ShownMoment } from "../state/moment.ts";
-import { followLives } from "./follow-lives.ts";
-import type { ReadInputOptions } from "./input-options.ts";
+import { type FollowOptions, followLives } from "./follow-lives.ts";
 import { callToJson, lifeToJson } from "./who-maps.ts";
 
 /**
@@ -33,7 +32,7 @@ export interface AliveAnswer {
 export async function aliveAt(
   input: InputData,
   moment?: Moment,
-  options: ReadInputOptions = {},
+  options: FollowOptions = {},
 ): Promise<AliveAnswer> {
   const watch = new AliveWatch();
   const { file, format, moment: shown, notes } = await followLives(input, moment, watch, options);

@@ -12,8 +12,7 @@ import {
   WhoWatch,
 } from "../lives/who.ts";
 import { type Moment, momentToJson, type ShownMoment, timeText } from "../state/moment.ts";
-import { followLives } from "./follow-lives.ts";
-import type { ReadInputOptions } from "./input-options.ts";
+import { type FollowOptions, followLives } from "./follow-lives.ts";
 
 /**
  * Who mapped addresses, as far as an input tells.
@@ -48,7 +47,7 @@ export async function whoMaps(
   input: InputData,
   query: WhoQuery,
   moment?: Moment,
-  options: ReadInputOptions = {},
+  options: FollowOptions = {},
 ): Promise<WhoAnswer> {
   const { first, last, physical = false } = query;
   if (last < first)

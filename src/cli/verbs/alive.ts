@@ -15,6 +15,7 @@ import type { Moment, ShownMoment } from "../../check/state/moment.ts";
 import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/alive-at.ts";
 import { withInput } from "../input.ts";
 import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   MAPPED_FILE,
   momentOption,
@@ -30,7 +31,7 @@ import { Exit, print, toJson } from "../output.ts";
 import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface AliveOptions {
+interface AliveOptions extends MachineOptions {
   readonly output: RowForm;
   readonly rawCells: boolean;
   readonly at: Moment;
@@ -53,7 +54,8 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
 /** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
 async function alive(path: string, options: AliveOptions): Promise<number> {
   const { output, rawCells, at, sort, by, top, quiet } = options;
-  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, read));
+  const windows = await windowsTold(options);
+  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, { ...read, windows }));
   const groups = groupAlive(answer.mappings, by, sort);
   const shown = groups.slice(0, top);
   if (output === "json") print(toJson(aliveToJson(answer, shown, top)));
@@ -135,6 +137,7 @@ export const verb: Verb = defineVerb({
     ),
     rowsOption(),
     rawCellsOption(),
+    ...machineOptions(),
     quietOption("no progress bar"),
   ],
   examples: [

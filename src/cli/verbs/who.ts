@@ -8,6 +8,7 @@ import type { Moment } from "../../check/state/moment.ts";
 import { type WhoAnswer, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
 import { withInput } from "../input.ts";
 import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   flag,
   MAPPED_FILE,
@@ -21,7 +22,7 @@ import {
 import { Exit, print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface WhoOptions {
+interface WhoOptions extends MachineOptions {
   readonly output: "human" | "json";
   readonly at: Moment;
   readonly device: string | undefined;
@@ -37,7 +38,8 @@ const NO_MAP = Exit.LEAKS;
 async function who(path: string, address: string, options: WhoOptions): Promise<number> {
   const { output, at, device, physical, top, quiet } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
-  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, read));
+  const windows = await windowsTold(options);
+  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, { ...read, windows }));
   if (output === "json") print(toJson(whoToJson(answer)));
   else printAnswer(answer);
   return answer.found ? Exit.OK : NO_MAP;
@@ -150,6 +152,7 @@ export const verb: Verb = defineVerb({
       wholeNumber(0, 1_000_000),
     ).default(3),
     outputOption(),
+    ...machineOptions(),
     quietOption("no progress bar"),
   ],
   exitText:

@@ -105,9 +105,14 @@ export class CallStacks {
   callers(stack: number): readonly string[] {
     const known = this.#callerFrames.get(stack);
     if (known !== undefined) return known;
-    const callers = this.frames(stack).slice(this.#below(this.#path(stack)));
+    const callers = this.frames(stack).slice(this.below(stack));
     this.#callerFrames.set(stack, callers);
     return callers;
+  }
+
+  /** How many frames of a stack lie below its first caller; 0 if there is no caller. */
+  below(stack: number): number {
+    return this.#below(this.#path(stack));
   }
 
   /**
@@ -132,7 +137,6 @@ export class CallStacks {
     return path.reverse();
   }
 
-  /** How many frames lie below the first caller; 0 if there is no caller. */
   #below(path: readonly number[]): number {
     const first = path.findIndex((node) => !isBelowCaller(frameOf(this.#textOf(node)).name));
     return Math.max(first, 0);
