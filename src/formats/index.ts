@@ -11,6 +11,7 @@ export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
+export type { PciDevice } from "./machine/pci-devices.ts";
 export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
 export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
@@ -36,6 +37,7 @@ export {
   type TableWriter,
 } from "./table/row-buffer.ts";
 export { CSV, JSON_LINES, RAW_CSV, type TextForm, textWriter } from "./table/text-rows.ts";
+export type { CallStacks } from "./trace/call-stacks.ts";
 export {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,

@@ -1,6 +1,7 @@
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
+import { type PciDevice, pciDeviceText, pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import type { FindingStack } from "./finding-stack.ts";
 import type { FindingKind, Severity } from "./kinds.ts";
 
@@ -16,6 +17,8 @@ export interface Finding {
   readonly liobn: number | undefined;
   /** Device, where the trace names devices instead of windows. */
   readonly device: string | undefined;
+  /** What the device is, if somebody told it. */
+  pci: PciDevice | undefined;
   /** First bus address, undefined when no address is concerned. */
   ioba: bigint | undefined;
   /** Pages from there on (of the window, or of 4 KiB), 0 when no address is concerned. */
@@ -48,9 +51,10 @@ export const pagesText = (pages: number): string => `${pages} page${pages === 1 
  * @public
  */
 export function formatFinding(file: string, finding: Finding, mark = (kind: string): string => kind): string {
-  const { kind, liobn, device, ioba, lines, count, message } = finding;
+  const { kind, liobn, device, pci, ioba, lines, count, message } = finding;
   const line = lines.at(-1);
-  const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
+  const is = pci === undefined ? "" : ` (${pciDeviceText(pci)})`;
+  const where = liobn === undefined ? `${device ?? ""}${is}` : `liobn ${hex(liobn)}`;
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
   const [logLine] = finding.logLines;
   const inLog = logLine === undefined ? "" : ` (line ${logLine} of the kernel's log)`;
@@ -66,13 +70,28 @@ export function formatFinding(file: string, finding: Finding, mark = (kind: stri
  * @public
  */
 export function findingToJson(finding: Finding): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, stack } =
-    finding;
+  const {
+    kind,
+    severity,
+    liobn,
+    device,
+    pci,
+    ioba,
+    pages,
+    events,
+    lines,
+    logLines,
+    count,
+    time,
+    task,
+    stack,
+  } = finding;
   return {
     kind,
     severity,
     liobn: liobn === undefined ? null : hex(liobn),
     ...(device === undefined ? {} : { device }),
+    ...pciDeviceToJson(pci),
     ioba: ioba === undefined ? null : hex(ioba),
     pages,
     events,

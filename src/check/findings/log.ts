@@ -37,6 +37,7 @@ export class FindingLog {
       severity: found.severity ?? FINDING_KINDS[found.kind].severity,
       liobn: found.liobn,
       device: found.device,
+      pci: undefined,
       ioba: found.ioba,
       pages: found.pages ?? 0,
       events: places.map(({ event }) => event),

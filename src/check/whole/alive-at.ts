@@ -1,8 +1,10 @@
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
+import { pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import { type AliveGroup, type AliveMapping, AliveWatch, bytesOf } from "../lives/alive.ts";
 import { type Moment, momentToJson, type ShownMoment } from "../state/moment.ts";
 import { type FollowOptions, followLives } from "./follow-lives.ts";
+import type { KnownDevices } from "./known-devices.ts";
 import { callToJson, lifeToJson } from "./who-maps.ts";
 
 /**
@@ -44,12 +46,14 @@ export async function aliveAt(
  *
  * @param groups of its mappings
  * @param top mappings of each group that are written out
+ * @param devices what the devices of a recording of Linux are; see {@link knownDevices}
  * @public
  */
 export function aliveToJson(
   { file, format, moment, mappings, notes }: AliveAnswer,
   groups: readonly AliveGroup[],
   top: number = Number.POSITIVE_INFINITY,
+  devices: KnownDevices = new Map(),
 ): Record<string, unknown> {
   return {
     file,
@@ -58,7 +62,9 @@ export function aliveToJson(
     count: mappings.length,
     bytes: Number(bytesOf(mappings)),
     groups: groups.map((group) => ({
-      ...(group.space === undefined ? {} : { space: group.space }),
+      ...(group.space === undefined
+        ? {}
+        : { space: group.space, ...pciDeviceToJson(devices.get(group.space)) }),
       ...(group.access === undefined ? {} : { access: group.access }),
       ...(group.size === undefined ? {} : { size: Number(group.size) }),
       ...(group.comm === undefined ? {} : { comm: group.comm }),

@@ -20,6 +20,7 @@ import {
   thresholdsOf,
   type WindowsOptions,
 } from "./input-options.ts";
+import type { KnownDevices } from "./known-devices.ts";
 
 /**
  * How an input is checked: thresholds, each at its default if absent, and which events count.
@@ -35,6 +36,8 @@ export interface CheckTraceOptions
   readonly profile?: string | undefined;
   /** Of a recording of Linux: the kernel's log, as text or bytes; its lines are put between the events by their times. */
   readonly kernelLog?: InputData | undefined;
+  /** Of a recording of Linux: what its devices are, for the findings; see {@link knownDevices}. */
+  readonly devices?: KnownDevices | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
 }
@@ -72,7 +75,9 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       kernelLog,
     });
     await pour(opened.chunks, check);
-    return check.end();
+    const report = check.end();
+    for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
+    return report;
   } finally {
     await opened.chunks.return(undefined);
   }

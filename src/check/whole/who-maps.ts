@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
+import { pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import type { AddressRange, Life, LifeCall } from "../lives/life.ts";
 import {
   isSpace,
@@ -13,6 +14,7 @@ import {
 } from "../lives/who.ts";
 import { type Moment, momentToJson, type ShownMoment, timeText } from "../state/moment.ts";
 import { type FollowOptions, followLives } from "./follow-lives.ts";
+import type { KnownDevices } from "./known-devices.ts";
 
 /**
  * Who mapped addresses, as far as an input tells.
@@ -107,9 +109,10 @@ function unordered(spaces: readonly WhoSpace[]): string[] {
 /**
  * The answer in the shape of the JSON output of `who`.
  *
+ * @param devices what the devices of a recording of Linux are; see {@link knownDevices}
  * @public
  */
-export function whoToJson(answer: WhoAnswer): Record<string, unknown> {
+export function whoToJson(answer: WhoAnswer, devices: KnownDevices = new Map()): Record<string, unknown> {
   const { file, format, first, last, physical, moment, found, spaces, notes } = answer;
   return {
     file,
@@ -121,6 +124,7 @@ export function whoToJson(answer: WhoAnswer): Record<string, unknown> {
     found,
     spaces: spaces.map((space) => ({
       ...space,
+      ...pciDeviceToJson(devices.get(space.space)),
       now: space.now.map(whoLifeToJson),
       earlier: space.earlier.map(whoLifeToJson),
       later: space.later.map(whoLifeToJson),

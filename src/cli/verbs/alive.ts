@@ -13,6 +13,8 @@ import {
 import type { LifeCall } from "../../check/lives/life.ts";
 import type { Moment, ShownMoment } from "../../check/state/moment.ts";
 import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/alive-at.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
+import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
 import { withInput } from "../input.ts";
 import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -31,7 +33,7 @@ import { Exit, print, toJson } from "../output.ts";
 import { printRows, type Row } from "../rows.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface AliveOptions extends MachineOptions {
+interface AliveOptions extends MachineOptions, DeviceOptions {
   readonly output: RowForm;
   readonly rawCells: boolean;
   readonly at: Moment;
@@ -55,10 +57,11 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
 async function alive(path: string, options: AliveOptions): Promise<number> {
   const { output, rawCells, at, sort, by, top, quiet } = options;
   const windows = await windowsTold(options);
+  const devices = await devicesTold(options);
   const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, { ...read, windows }));
   const groups = groupAlive(answer.mappings, by, sort);
   const shown = groups.slice(0, top);
-  if (output === "json") print(toJson(aliveToJson(answer, shown, top)));
+  if (output === "json") print(toJson(aliveToJson(answer, shown, top, devices)));
   else if (output !== "human") {
     const mappings = groups.flatMap((group) => group.mappings).slice(0, top);
     await printRows(mappings.map(aliveMappingToJson) as Row[], ALIVE_COLUMNS, { output, rawCells });
@@ -69,21 +72,25 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
     print(
       `${file}: ${count} (${formatSize(bytes)}, ${formatCount(groups.length)} ${groups.length === 1 ? "pattern" : "patterns"}) ${momentText(moment)}`,
     );
-    if (shown.length > 0) print(tableOf(shown, moment));
+    if (shown.length > 0) print(tableOf(shown, moment, devices));
     if (groups.length > top) print(`and ${formatCount(groups.length - top)} more (--top)`);
     for (const note of notes) print(`note: ${note}`);
   }
   return Exit.OK;
 }
 
-function tableOf(groups: readonly AliveGroup[], moment: ShownMoment | undefined): string {
+function tableOf(
+  groups: readonly AliveGroup[],
+  moment: ShownMoment | undefined,
+  devices: KnownDevices,
+): string {
   const hasStacks = groups.some(({ stack }) => stack !== undefined);
   const head = ["device", "direction", "size", "task", "count", "bytes", "age", "oldest", "line"];
   const table = new Table({ head: hasStacks ? [...head, "called by"] : head, style: PLAIN });
   for (const group of groups) {
     const { space, access, size, comm, stack, mappings, bytes, oldest } = group;
     table.push([
-      space ?? "",
+      space === undefined ? "" : spaceText(space, devices, "\n"),
       access ?? "",
       size === undefined ? "" : formatSize(size),
       comm ?? "",
@@ -138,6 +145,7 @@ export const verb: Verb = defineVerb({
     rowsOption(),
     rawCellsOption(),
     ...machineOptions(),
+    devicesOption(),
     quietOption("no progress bar"),
   ],
   examples: [

@@ -15,8 +15,10 @@ import {
 import type { Moment } from "../../check/state/moment.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import { type DeviceOptions, devicesOption, devicesTold } from "../device-options.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
@@ -41,7 +43,7 @@ export interface ThresholdOptions extends CheckOptions {
   readonly fullAt: number;
 }
 
-export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
+export interface CheckCommandOptions extends ThresholdOptions, MachineOptions, DeviceOptions {
   readonly output: RowForm | "sarif";
   readonly rawCells: boolean;
   readonly quiet: boolean;
@@ -51,20 +53,20 @@ export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
   readonly at?: Moment;
 }
 
-/** Thresholds, and what is known of the windows. */
-type How = CheckOptions & { readonly windows: readonly ToldWindow[] };
+/** Thresholds, and what is known of windows and devices. */
+type How = CheckOptions & { readonly windows: readonly ToldWindow[]; readonly devices: KnownDevices };
 
 /** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
   const windows = await windowsTold(options);
-  if (options.against !== undefined)
-    return checkPair(paths, options.against, { ...thresholds, windows }, options);
+  const how = { ...thresholds, windows, devices: await devicesTold(options) };
+  if (options.against !== undefined) return checkPair(paths, options.against, how, options);
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
   for (const path of paths) {
-    const report = await checkFile(path, { ...thresholds, windows }, options);
+    const report = await checkFile(path, how, options);
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);
   }
@@ -134,6 +136,8 @@ const COLUMNS = [
   "severity",
   "liobn",
   "device",
+  "driver",
+  "deviceName",
   "ioba",
   "pages",
   "count",
@@ -274,6 +278,7 @@ export const verb: Verb = defineVerb({
     rowsOption("sarif"),
     rawCellsOption(),
     ...machineOptions(),
+    devicesOption(),
     text(
       "--kernel-log <file>",
       "Linux: the kernel's log of the same time (dmesg), if it is not in the trace",
@@ -287,7 +292,7 @@ export const verb: Verb = defineVerb({
     "check --ram 4G --output json qemu.log.gz",
     "check --output sarif --out check.sarif qemu.log",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
-    "check --kernel-log dmesg.txt trace.txt",
+    "check --kernel-log dmesg.txt --devices lspci.txt trace.txt",
     "check --against vm.mig qemu.log",
     "check --window 0x80000000=0x20000000+256M,4K qemu.log",
   ],

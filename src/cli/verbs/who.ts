@@ -5,7 +5,9 @@ import { framesText } from "../../check/findings/finding-stack.ts";
 import type { AddressRange, LifeCall } from "../../check/lives/life.ts";
 import type { WhoLife, WhoNeighbour, WhoSpace, WhoUse } from "../../check/lives/who.ts";
 import type { Moment } from "../../check/state/moment.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { type WhoAnswer, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
+import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
 import { withInput } from "../input.ts";
 import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -22,7 +24,7 @@ import {
 import { Exit, print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface WhoOptions extends MachineOptions {
+interface WhoOptions extends MachineOptions, DeviceOptions {
   readonly output: "human" | "json";
   readonly at: Moment;
   readonly device: string | undefined;
@@ -39,9 +41,10 @@ async function who(path: string, address: string, options: WhoOptions): Promise<
   const { output, at, device, physical, top, quiet } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
   const windows = await windowsTold(options);
+  const devices = await devicesTold(options);
   const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, { ...read, windows }));
-  if (output === "json") print(toJson(whoToJson(answer)));
-  else printAnswer(answer);
+  if (output === "json") print(toJson(whoToJson(answer, devices)));
+  else printAnswer(answer, devices);
   return answer.found ? Exit.OK : NO_MAP;
 }
 
@@ -65,12 +68,12 @@ function parseRange(given: string): AddressRange {
   throw new IommuError("BAD_ARGUMENT", `"${given}": the range has no addresses, or more than there are`);
 }
 
-function printAnswer(answer: WhoAnswer): void {
+function printAnswer(answer: WhoAnswer, devices: KnownDevices): void {
   const { file, moment, found, spaces, physical, notes } = answer;
   const asked = `${addressesText(answer)}${physical ? " (memory)" : ""}`;
   print(`${file}: ${asked} ${momentText(moment)}`);
   if (!found) print(`  no map of it is in this file${spaces.some(wasUsed) ? USED : ""}`);
-  for (const space of spaces) printSpace(space, found);
+  for (const space of spaces) printSpace(space, found, devices);
   for (const note of notes) print(`note: ${note}`);
 }
 
@@ -79,9 +82,9 @@ const wasUsed = ({ strayUses }: WhoSpace): boolean => strayUses.some(({ kind }) 
 
 const USED = ", but it was used: it was mapped before the file begins, or its map is missing";
 
-function printSpace(space: WhoSpace, found: boolean): void {
+function printSpace(space: WhoSpace, found: boolean, devices: KnownDevices): void {
   const { now, earlier, earlierCount, later, laterCount, strayUses, before, after } = space;
-  print(`${space.space}: ${now.length > 0 ? "mapped" : "not mapped"} at that moment`);
+  print(`${spaceText(space.space, devices)}: ${now.length > 0 ? "mapped" : "not mapped"} at that moment`);
   printMore(earlierCount - earlier.length, "before");
   for (const had of earlier) printLife("before", had);
   for (const had of now) printLife("now", had);
@@ -153,6 +156,7 @@ export const verb: Verb = defineVerb({
     ).default(3),
     outputOption(),
     ...machineOptions(),
+    devicesOption(),
     quietOption("no progress bar"),
   ],
   exitText:
