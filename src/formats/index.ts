@@ -11,7 +11,7 @@ export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
-export type { PciDevice } from "./machine/pci-devices.ts";
+export type { ListedDevice } from "./machine/pci-devices.ts";
 export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
 export { type Configuration, isMigrationStream } from "./migration/configuration.ts";

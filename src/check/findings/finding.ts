@@ -1,7 +1,7 @@
 import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
-import { type PciDevice, pciDeviceText, pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
+import { type ListedDevice, pciDeviceText, pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import type { FindingStack } from "./finding-stack.ts";
 import type { FindingKind, Severity } from "./kinds.ts";
 
@@ -18,7 +18,7 @@ export interface Finding {
   /** Device, where the trace names devices instead of windows. */
   readonly device: string | undefined;
   /** What the device is, if somebody told it. */
-  pci: PciDevice | undefined;
+  pci: ListedDevice | undefined;
   /** First bus address, undefined when no address is concerned. */
   ioba: bigint | undefined;
   /** Pages from there on (of the window, or of 4 KiB), 0 when no address is concerned. */

@@ -2,7 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { type PciDevice, pciDevicesOf } from "../../formats/machine/pci-devices.ts";
+import { type ListedDevice, pciDevicesOf } from "../../formats/machine/pci-devices.ts";
 import { type InputOptions, nameOf } from "./input-options.ts";
 
 /**
@@ -10,7 +10,7 @@ import { type InputOptions, nameOf } from "./input-options.ts";
  *
  * @public
  */
-export type KnownDevices = ReadonlyMap<string, PciDevice>;
+export type KnownDevices = ReadonlyMap<string, ListedDevice>;
 
 /**
  * What the devices of a machine are called, and their drivers.

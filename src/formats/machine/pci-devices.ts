@@ -1,9 +1,9 @@
 /**
- * A PCI device of a machine.
+ * A PCI device, as lspci lists it.
  *
  * @public
  */
-export interface PciDevice {
+export interface ListedDevice {
   /** With its domain, as events have it: `0000:00:03.0`. */
   readonly address: string;
   /** Maker and model. */
@@ -19,9 +19,9 @@ const DRIVER = /^\s+Kernel driver in use: (\S+)/;
 const NUMBERS = /(?: \[[0-9a-f]{4}:[0-9a-f]{4}\]| \((?:rev|prog-if) [^)]*\))+$/;
 
 /** The devices in the text of `lspci -k`, `lspci -nnk` or `lspci -Dnnk`, by their addresses. */
-export function pciDevicesOf(text: string): Map<string, PciDevice> {
-  const devices = new Map<string, PciDevice>();
-  let last: PciDevice | undefined;
+export function pciDevicesOf(text: string): Map<string, ListedDevice> {
+  const devices = new Map<string, ListedDevice>();
+  let last: ListedDevice | undefined;
   for (const line of text.split(/\r?\n/)) {
     const driver = DRIVER.exec(line)?.[1];
     const [, domain = "0000", function_, name] = DEVICE.exec(line) ?? [];
@@ -35,8 +35,8 @@ export function pciDevicesOf(text: string): Map<string, PciDevice> {
 }
 
 /** `nvme: QEMU NVM Express Controller`: the driver that is bound, and what the device is. */
-export const pciDeviceText = ({ driver = "no driver", name }: PciDevice): string => `${driver}: ${name}`;
+export const pciDeviceText = ({ driver = "no driver", name }: ListedDevice): string => `${driver}: ${name}`;
 
 /** What JSON outputs say of a device besides its address. */
-export const pciDeviceToJson = (device: PciDevice | undefined): Record<string, unknown> =>
+export const pciDeviceToJson = (device: ListedDevice | undefined): Record<string, unknown> =>
   device === undefined ? {} : { driver: device.driver ?? null, deviceName: device.name };
