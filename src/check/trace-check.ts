@@ -160,8 +160,12 @@ export class TraceCheck {
       ...thatOccur([
         {
           count: this.#merge?.untimed ?? 0,
+          reason: "lines of the kernel's log by their time, as the line or the trace has none",
+        },
+        {
+          count: this.#merge?.otherClock ?? 0,
           reason:
-            "lines of the kernel's log by their time, which is on another clock than the trace's or missing",
+            "lines of the kernel's log by their time: its clock and the trace's count from different moments, and no fault stands once in both that would match them",
         },
         {
           count: this.#merge?.early ?? 0,

@@ -20,6 +20,7 @@ import {
   thresholdsOf,
   type WindowsOptions,
 } from "./input-options.ts";
+import { onTraceClock } from "./kernel-log-clock.ts";
 import type { KnownDevices } from "./known-devices.ts";
 
 /**
@@ -67,7 +68,10 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       return checkStream(await readSaved(opened, name), name, thresholds);
     }
-    const kernelLog = options.kernelLog === undefined ? undefined : await logOf(options.kernelLog);
+    const kernelLog =
+      options.kernelLog === undefined
+        ? undefined
+        : await onTraceClock(await logOf(options.kernelLog), input, name);
     const check = new TraceCheck(name, thresholds, {
       filter,
       profile: options.profile,
