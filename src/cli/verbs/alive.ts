@@ -108,7 +108,10 @@ function tableOf(
 function ageText(made: LifeCall | undefined, moment: ShownMoment | undefined): string {
   if (made === undefined || moment === undefined) return "";
   const age = moment.seconds - made.seconds + (moment.nanoseconds - made.nanoseconds) / 1e9;
-  if (Number.isNaN(age)) return `${formatCount(moment.event - made.event)} events`;
+  if (Number.isNaN(age)) {
+    const events = moment.event - made.event;
+    return `${formatCount(events)} event${events === 1 ? "" : "s"}`;
+  }
   return formatTime(Math.max(0, age));
 }
 
