@@ -39,6 +39,8 @@ describe("the README", () => {
     copyFileSync(path.join(CORPUS, "hcall/dma.jsonl.gz"), path.join(folder, "recording.jsonl.gz"));
     writeFileSync(path.join(folder, "script.jsonl"), block("jsonl"));
     writeFileSync(path.join(folder, "dma.txt"), readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
+    const withStacks = readCorpus("traces", "dma-x86-linux612-vtd-trace-cmd-report-stacks.txt");
+    writeFileSync(path.join(folder, "stacks.txt"), withStacks);
     const saved = path.join(CORPUS, "migration/pgsz-256m-linux61--pgsz-256m.mig.gz");
     writeFileSync(path.join(folder, "saved.mig"), gunzipSync(readFileSync(saved)));
   });
