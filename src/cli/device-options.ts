@@ -19,12 +19,8 @@ export const devicesTold = async ({ devices }: DeviceOptions): Promise<KnownDevi
     ? new Map()
     : withInput(devices, true, (data, { name }) => knownDevices(data, { name }));
 
-/**
- * `0000:00:03.0 (nvme: QEMU NVM Express Controller)`, or what a space is called that is no known device.
- *
- * @param between what stands before the parenthesis
- */
-export function spaceText(space: string, devices: KnownDevices, between = " "): string {
+/** `0000:00:03.0 (nvme: QEMU NVM Express Controller)`, or what a space is called that is no known device. */
+export function spaceText(space: string, devices: KnownDevices): string {
   const device = devices.get(space);
-  return device === undefined ? space : `${space}${between}(${pciDeviceText(device)})`;
+  return device === undefined ? space : `${space} (${pciDeviceText(device)})`;
 }

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import { hex } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
-import { visible } from "../base/visible.ts";
+import { framesText } from "../check/findings/finding-stack.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
 import type { StackStatistics } from "../check/lifetimes/linux-stacks.ts";
 import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
@@ -56,12 +56,12 @@ export function printStacks(stacks: readonly StackStatistics[], top: number): vo
   for (const { stack, events, mapped, bytesMapped, alive, bytesAlive } of stacks.slice(0, top)) {
     const calls = Object.entries(events).map(([name, count]) => `${formatCount(count)} ${name}`);
     table.push([
-      calls.join("\n"),
+      calls.join(", "),
       formatCount(mapped),
       formatSize(bytesMapped),
       formatCount(alive),
       formatSize(bytesAlive),
-      stack.length === 0 ? "(no call stack)" : stack.map(visible).join("\n"),
+      stack.length === 0 ? "(no call stack)" : framesText(stack),
     ]);
   }
   print(table.toString());

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
-import { visible } from "../../base/visible.ts";
+import { framesText } from "../../check/findings/finding-stack.ts";
 import {
   type AliveGroup,
   type AliveOrder,
@@ -90,7 +90,7 @@ function tableOf(
   for (const group of groups) {
     const { space, access, size, comm, stack, mappings, bytes, oldest } = group;
     table.push([
-      space === undefined ? "" : spaceText(space, devices, "\n"),
+      space === undefined ? "" : spaceText(space, devices),
       access ?? "",
       size === undefined ? "" : formatSize(size),
       comm ?? "",
@@ -99,7 +99,7 @@ function tableOf(
       ageText(oldest.life.made, moment),
       addressesText(oldest.stretches[0]!),
       oldest.life.made?.line ?? "",
-      ...(hasStacks ? [(stack ?? []).map(visible).join("\n")] : []),
+      ...(hasStacks ? [framesText(stack ?? [])] : []),
     ]);
   }
   return table.toString();
