@@ -194,6 +194,11 @@ export class DmaCheck {
         reason:
           "maps that share 64 bytes of memory with another one, which is wrong where caches are not coherent (--cache-line)",
       },
+      {
+        count: this.#report.stacks.dropped,
+        reason:
+          "frames of call stacks, of which there are too many different ones to tell their callers apart",
+      },
       { count: this.#counts.unknownUnmaps, reason: "unmaps of what the recording did not see mapped" },
       {
         count: this.#continuity.backwards,

@@ -1,11 +1,11 @@
-import { frameOf, isBelowCaller } from "./stack-frame.ts";
+import { readFrame, type StackFrame } from "./stack-frame.ts";
 import { encode, NameTable } from "./words.ts";
 
 /** Innermost frames of the callers of the DMA API by which two calls are told apart. */
 export const TOP_FRAMES = 4;
 
-/** Frames that are kept, in the whole tree: four million are some 100 MB. */
-const MAX_NODES = 2 ** 22;
+/** Frames that are kept, in the whole tree: some 100 bytes each. */
+const MAX_NODES = 2 ** 20;
 /** Frames of one stack; the kernel prints at most 127, and perf at most some hundreds with those of the program. */
 const MAX_DEPTH = 512;
 /** The first frame: what stands for others if these are too many or too long to keep. */
@@ -22,8 +22,11 @@ const MANY = encode("(another frame)");
 export class CallStacks {
   /** Events that have a stack. */
   events = 0;
-  /** Different texts of frames, by number. */
+  /** Frames that were left out, as there were too many different stacks, or too many frames in one. */
+  dropped = 0;
+  /** Different texts of frames, by number; and what was read of these that somebody asked for. */
   readonly #texts = new NameTable();
+  readonly #read: StackFrame[] = [];
   /** By node: the frame that it called (its parent, -1 for an innermost one), its own text, and its depth from 1 on. */
   readonly #parents: number[] = [];
   readonly #frames: number[] = [];
@@ -55,7 +58,10 @@ export class CallStacks {
     const node = this.#children.get(key);
     if (node !== undefined) return node;
     const depth = callee < 0 ? 1 : this.#depths[callee]! + 1;
-    if (this.#frames.length >= MAX_NODES || depth > MAX_DEPTH) return callee;
+    if (this.#frames.length >= MAX_NODES || depth > MAX_DEPTH) {
+      this.dropped++;
+      return callee;
+    }
     this.#children.set(key, this.#frames.length);
     this.#parents.push(callee);
     this.#depths.push(depth);
@@ -93,12 +99,12 @@ export class CallStacks {
 
   /** The frames of a stack as people read them, innermost first. */
   frames(stack: number): string[] {
-    return this.#path(stack).map((node) => frameOf(this.#textOf(node)).text);
+    return this.#path(stack).map((node) => this.#frameOf(node).text);
   }
 
   /** The names of their functions, innermost first. */
   functions(stack: number): string[] {
-    return this.#path(stack).map((node) => frameOf(this.#textOf(node)).name);
+    return this.#path(stack).map((node) => this.#frameOf(node).name);
   }
 
   /** The frames of who called the DMA API, innermost first: without the tracer, and without the API itself. */
@@ -138,12 +144,14 @@ export class CallStacks {
   }
 
   #below(path: readonly number[]): number {
-    const first = path.findIndex((node) => !isBelowCaller(frameOf(this.#textOf(node)).name));
+    const first = path.findIndex((node) => !this.#frameOf(node).isBelowCaller);
     return Math.max(first, 0);
   }
 
-  #textOf(node: number): string {
-    return this.#texts.names[this.#frames[node]!]!;
+  #frameOf(node: number): StackFrame {
+    const number = this.#frames[node]!;
+    this.#read[number] ??= readFrame(this.#texts.names[number]!);
+    return this.#read[number];
   }
 
   #grow(events: number): void {

@@ -16,6 +16,8 @@ export interface StackFrame {
   readonly name: string;
   /** With what tells two calls of one function apart, and the module. */
   readonly text: string;
+  /** Is the function no caller of the DMA API, but below it? */
+  readonly isBelowCaller: boolean;
 }
 
 const PERF_FRAME = /^([0-9a-f]{6,16})(?: (.*?))?(?: \((.*)\))?$/;
@@ -24,15 +26,17 @@ const UNKNOWN = "[unknown]";
 const KERNEL = /^\[kernel\.kallsyms\]|^\[guest\.kernel\.kallsyms|vmlinux/;
 
 /** Reads a frame. */
-export function frameOf(line: string): StackFrame {
+export function readFrame(line: string): StackFrame {
   const perf = PERF_FRAME.exec(line);
-  if (perf === null) return { name: nameOf(line), text: line };
+  if (perf === null) return frame(nameOf(line), line);
   const [, address, symbol = UNKNOWN, object = ""] = perf;
   const where = object === "" || object === UNKNOWN || KERNEL.test(object) ? "" : ` ${object}`;
-  if (symbol === UNKNOWN) return { name: `0x${address}`, text: `0x${address}${where}` };
+  if (symbol === UNKNOWN) return frame(`0x${address}`, `0x${address}${where}`);
   const exact = symbol.includes("+0x") ? symbol : `${symbol} (${address})`;
-  return { name: nameOf(symbol), text: `${exact}${where}` };
+  return frame(nameOf(symbol), `${exact}${where}`);
 }
+
+const frame = (name: string, text: string): StackFrame => ({ name, text, isBelowCaller: BELOW.test(name) });
 
 /** Names of C++ have blanks; what follows the function's own is an offset or an address. */
 const nameOf = (text: string): string =>
@@ -47,6 +51,3 @@ const nameOf = (text: string): string =>
  */
 const BELOW =
   /^_*(?:trace_|traceiter_|do_trace_|bpf_trace_|perf_trace_|perf_tp_|ftrace_|ring_buffer_|stack_trace_|dmam?_|iommu_|swiotlb_|tce_|debug_dma_)/;
-
-/** Is a function no caller of the DMA API, but below it? */
-export const isBelowCaller = (name: string): boolean => BELOW.test(name);

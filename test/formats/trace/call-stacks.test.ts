@@ -181,6 +181,15 @@ describe("call stacks", () => {
     expect(reader.counts).toMatchObject({ stackLines: 8, other: 1 });
   });
 
+  it("have a limited depth, and what is left out is counted", () => {
+    const frames = Array.from({ length: 600 }, () => " => recursion");
+    const { stacks } = readText(
+      [`${on(0, "1.000000")}${MAP}`, `${on(0, "1.000000")}<stack trace>`, ...frames, ""].join("\n"),
+    );
+    expect(stacks.frames(stacks.of(0))).toHaveLength(512);
+    expect(stacks.dropped).toBe(88);
+  });
+
   it("are not those of lines that are no frames", () => {
     const lines = [
       `${on(0, "1.000000")}${MAP}`,
