@@ -23,7 +23,8 @@ const commands = [...readme.matchAll(/^ {4}npx spapr-iommu (.*?)(?: +#.*)?$/gm)]
 /** Words as a shell cuts them; names of files lie in the scratch folder. */
 const wordsOf = (command: string): string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) =>
-    plain !== undefined && /^[\w.-]+\.(?:log|mig|txt|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
+    plain !== undefined &&
+    /^[\w.-]+\.(?:log|mig|txt|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
       ? path.join(folder, plain)
       : (quoted ?? plain!),
   );
