@@ -76,7 +76,8 @@ const head = [
   "`src/check/findings/kinds.ts`; the examples are run.",
   "",
   "A finding names its place (file and line, or offset), its kind, the window or the device, the bus address, and the",
-  "events that prove it (`--output json`). An error makes the exit status 2; warnings alone make it 3.",
+  "events that prove it (`--output json`). An error makes the exit status 2; warnings alone make it 3. Where a recording of",
+  "Linux has call stacks, who called map and unmap stands in lines below (`stack` in JSON).",
   "",
 ];
 const sections = [];

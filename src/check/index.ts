@@ -9,6 +9,7 @@
 
 export { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 export { type Finding, findingToJson, formatFinding } from "./findings/finding.ts";
+export { type FindingStack, formatStack, framesText } from "./findings/finding-stack.ts";
 export type { Judged, NotJudged } from "./findings/judged.ts";
 export { FINDING_KINDS, type FindingKind, type FindingKindInfo, type Severity } from "./findings/kinds.ts";
 export type { Place } from "./findings/place.ts";
@@ -20,6 +21,7 @@ export {
 } from "./forecast/forecast.ts";
 export type { Histogram } from "./lifetimes/histogram.ts";
 export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
+export type { StackStatistics, StackWeight } from "./lifetimes/linux-stacks.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
@@ -74,9 +76,21 @@ export { blankMachine } from "./whole/blank-machine.ts";
 export { type CheckAgainstOptions, checkAgainst } from "./whole/check-against.ts";
 export { type CheckTraceOptions, checkTrace } from "./whole/check-trace.ts";
 export type { ConversionOptions, ConversionSummary } from "./whole/conversion.ts";
-export type { FilterOptions, InputOptions, ReadInputOptions } from "./whole/input-options.ts";
+export type { FollowOptions } from "./whole/follow-lives.ts";
+export type {
+  FilterOptions,
+  InputOptions,
+  ReadInputOptions,
+  WindowsOptions,
+} from "./whole/input-options.ts";
+export { type KnownDevices, knownDevices } from "./whole/known-devices.ts";
 export { knownWindows } from "./whole/known-windows.ts";
-export { measuresToJson, measureTrace, type TraceMeasures } from "./whole/measure-trace.ts";
+export {
+  type MeasureOptions,
+  measuresToJson,
+  measureTrace,
+  type TraceMeasures,
+} from "./whole/measure-trace.ts";
 export { reportsToSarif } from "./whole/sarif.ts";
 export { type ShrinkOptions, type ShrunkTrace, shrinkTrace } from "./whole/shrink-trace.ts";
 export {

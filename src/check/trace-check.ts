@@ -116,11 +116,13 @@ export class TraceCheck {
       damaged = 0,
       other = 0,
       kernel = 0,
+      stacks = 0,
       hostEvents = 0,
     } = this.#source.counts;
     const { events, cpus, entries } = this.#source;
     this.#merge?.end(events);
-    this.#dma?.end({ cpus, entries, lines: events + other + kernel + damaged });
+    // A stack is an entry of the buffer, too.
+    this.#dma?.end({ cpus, entries, lines: events + other + kernel + stacks + damaged });
     if (lostMarkers > 0)
       this.#lost(
         lostMarkers,
@@ -158,8 +160,12 @@ export class TraceCheck {
       ...thatOccur([
         {
           count: this.#merge?.untimed ?? 0,
+          reason: "lines of the kernel's log by their time, as the line or the trace has none",
+        },
+        {
+          count: this.#merge?.otherClock ?? 0,
           reason:
-            "lines of the kernel's log by their time, which is on another clock than the trace's or missing",
+            "lines of the kernel's log by their time: its clock and the trace's count from different moments, and no fault stands once in both that would match them",
         },
         {
           count: this.#merge?.early ?? 0,

@@ -1,6 +1,8 @@
 import { hex } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
+import { framesText } from "../check/findings/finding-stack.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
+import type { StackStatistics } from "../check/lifetimes/linux-stacks.ts";
 import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
 import type { WindowStatistics } from "../check/lifetimes/qemu-statistics.ts";
 import { print } from "./output.ts";
@@ -42,6 +44,30 @@ export function printDmaGroup(group: DmaGroupStatistics, seconds: number): void 
   printHistogram("maps one after another at consecutive addresses", group.runs);
   printHistogram("events between map and unmap", group.lifetimes);
   printHistogram("time between map and unmap", group.lifetimesNs, timeRange);
+}
+
+/** Prints what callers did, who called most often first. */
+export function printStacks(stacks: readonly StackStatistics[], top: number): void {
+  const columns = [
+    { head: "calls" },
+    { head: "maps", align: "right" },
+    { head: "mapped", align: "right" },
+    { head: "alive", align: "right" },
+    { head: "bytes alive", align: "right" },
+    { head: "called by", isCut: true },
+  ] as const;
+  const rows = stacks.slice(0, top).map(({ stack, events, mapped, bytesMapped, alive, bytesAlive }) => [
+    Object.entries(events)
+      .map(([name, count]) => `${formatCount(count)} ${name}`)
+      .join(", "),
+    formatCount(mapped),
+    formatSize(bytesMapped),
+    formatCount(alive),
+    formatSize(bytesAlive),
+    stack.length === 0 ? "(no call stack)" : framesText(stack),
+  ]);
+  print(tableText(columns, rows));
+  if (stacks.length > top) print(`and ${formatCount(stacks.length - top)} more (--top)`);
 }
 
 function printEvents(events: Readonly<Record<string, number>>): void {

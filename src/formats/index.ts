@@ -12,6 +12,7 @@ export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
 export type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine/machine-description.ts";
+export type { ListedDevice } from "./machine/pci-devices.ts";
 export { machineOfCommandLine } from "./machine/qemu-command-line.ts";
 export { readMachine } from "./machine/read-machine.ts";
 export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
@@ -39,6 +40,7 @@ export {
   type TableWriter,
 } from "./table/row-buffer.ts";
 export { CSV, JSON_LINES, RAW_CSV, type TextForm, textWriter } from "./table/text-rows.ts";
+export type { CallStacks } from "./trace/call-stacks.ts";
 export {
   ATTRIBUTE_BITS,
   DIRECTION_NAMES,

@@ -23,7 +23,8 @@ const commands = [...readme.matchAll(/^ {4}npx spapr-iommu (.*?)(?: +#.*)?$/gm)]
 /** Words as a shell cuts them; names of files lie in the scratch folder. */
 const wordsOf = (command: string): string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) =>
-    plain !== undefined && /^[\w.-]+\.(?:log|mig|txt|jsonl|jsonl\.gz|parquet|sock)(?:@\d+)?$/.test(plain)
+    plain !== undefined &&
+    /^[\w.-]+\.(?:log|mig|txt|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
       ? path.join(folder, plain)
       : (quoted ?? plain!),
   );
@@ -39,6 +40,8 @@ describe("the README", () => {
     copyFileSync(path.join(CORPUS, "hcall/dma.jsonl.gz"), path.join(folder, "recording.jsonl.gz"));
     writeFileSync(path.join(folder, "script.jsonl"), block("jsonl"));
     writeFileSync(path.join(folder, "dma.txt"), readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
+    const withStacks = readCorpus("traces", "dma-x86-linux612-vtd-trace-cmd-report-stacks.txt");
+    writeFileSync(path.join(folder, "stacks.txt"), withStacks);
     const saved = path.join(CORPUS, "migration/pgsz-256m-linux61--pgsz-256m.mig.gz");
     writeFileSync(path.join(folder, "saved.mig"), gunzipSync(readFileSync(saved)));
   });

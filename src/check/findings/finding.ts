@@ -1,6 +1,8 @@
 import { hex, hex64 } from "../../base/u64.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
+import { type ListedDevice, pciDeviceText, pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
+import type { FindingStack } from "./finding-stack.ts";
 import type { FindingKind, Severity } from "./kinds.ts";
 
 /**
@@ -15,6 +17,8 @@ export interface Finding {
   readonly liobn: number | undefined;
   /** Device, where the trace names devices instead of windows. */
   readonly device: string | undefined;
+  /** What the device is, if somebody told it. */
+  pci: ListedDevice | undefined;
   /** First bus address, undefined when no address is concerned. */
   ioba: bigint | undefined;
   /** Pages from there on (of the window, or of 4 KiB), 0 when no address is concerned. */
@@ -31,6 +35,8 @@ export interface Finding {
   readonly time: number | undefined;
   /** Who did that: `rmmod-4411`, as a trace has name and process; undefined where nothing tells. */
   readonly task: string | undefined;
+  /** Call stacks of the events, where a recording has them: of the map, of the unmap; of a group the first different ones. */
+  stack: readonly FindingStack[];
   message: string;
 }
 
@@ -50,9 +56,10 @@ export function formatFinding(
   finding: Finding,
   mark = (words: string): string => words,
 ): string {
-  const { kind, severity, liobn, device, ioba, lines, count, message } = finding;
+  const { kind, severity, liobn, device, pci, ioba, lines, count, message } = finding;
   const line = lines.at(-1);
-  const where = liobn === undefined ? (device ?? "") : `liobn ${hex(liobn)}`;
+  const is = pci === undefined ? "" : ` (${pciDeviceText(pci)})`;
+  const where = liobn === undefined ? `${device ?? ""}${is}` : `liobn ${hex(liobn)}`;
   const address = ioba === undefined ? "" : ` ${hex64(ioba)}`;
   const [logLine] = finding.logLines;
   const inLog = logLine === undefined ? "" : ` (line ${logLine} of the kernel's log)`;
@@ -68,13 +75,28 @@ export function formatFinding(
  * @public
  */
 export function findingToJson(finding: Finding): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, events, lines, logLines, count, time, task, message } =
-    finding;
+  const {
+    kind,
+    severity,
+    liobn,
+    device,
+    pci,
+    ioba,
+    pages,
+    events,
+    lines,
+    logLines,
+    count,
+    time,
+    task,
+    stack,
+  } = finding;
   return {
     kind,
     severity,
     liobn: liobn === undefined ? null : hex(liobn),
     ...(device === undefined ? {} : { device }),
+    ...pciDeviceToJson(pci),
     ioba: ioba === undefined ? null : hex(ioba),
     pages,
     events,
@@ -83,6 +105,7 @@ export function findingToJson(finding: Finding): Record<string, unknown> {
     count,
     ...(time === undefined ? {} : { time }),
     ...(task === undefined ? {} : { task }),
-    message,
+    ...(stack.length === 0 ? {} : { stack }),
+    message: finding.message,
   };
 }

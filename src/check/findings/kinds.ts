@@ -71,7 +71,7 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
       "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
     thresholds: ["overtaken", "pool", "outlived", "older", "goneAt"],
     limits:
-      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
+      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller: the task and, where the recording has it, the call stack) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
     advice:
       "Look at the event that made the mapping: the driver that ran then forgets an unmap, often on an error path. `convert --table mappings` lists all mappings with their ends, `stat` shows how long others live.",
   },
@@ -241,7 +241,7 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   "never-unmapped": {
     severity: "warning",
     meaning:
-      "In a recording of Linux: of all streaming mappings of a device, of a direction, or of a direction and size, not one is ever unmapped, and more of them are made all the time. In a trace of QEMU: of what a window maps with one permission no more than one entry in a hundred is ever unmapped.",
+      "In a recording of Linux: of all streaming mappings of a device, of a direction, or of a direction and size (where the recording has call stacks, also of a direction and caller), not one is ever unmapped, and more of them are made all the time. In a trace of QEMU: of what a window maps with one permission no more than one entry in a hundred is ever unmapped.",
     thresholds: ["neverUnmapped", "dmaMask", "overtaken"],
     limits:
       "A ring of buffers that is filled once is none: mappings must be made in each quarter of the events, and for a second or longer. In a trace of QEMU 16 pages count as one mapping.",

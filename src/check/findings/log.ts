@@ -37,6 +37,7 @@ export class FindingLog {
       severity: found.severity ?? FINDING_KINDS[found.kind].severity,
       liobn: found.liobn,
       device: found.device,
+      pci: undefined,
       ioba: found.ioba,
       pages: found.pages ?? 0,
       events: places.map(({ event }) => event),
@@ -45,6 +46,7 @@ export class FindingLog {
       count: 1,
       time: found.time,
       task: found.task,
+      stack: [],
       message: found.message,
     };
     if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);

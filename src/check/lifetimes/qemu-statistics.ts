@@ -1,3 +1,4 @@
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { DDW_QUERY, DDW_RESET, type QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { findSchema } from "../../formats/trace/trace-schema.ts";
 import { permOf } from "../../tce/tce.ts";
@@ -61,12 +62,17 @@ const MAX_WINDOWS = 10_000;
 
 /** Counts what a trace of QEMU does: how often, how much at once, and for how long. */
 export class TraceStatistics implements RebuildObserver {
-  readonly #rebuild = new Rebuild(undefined, this);
+  readonly #rebuild: Rebuild;
   readonly #windows = new Map<number, Collector>();
   events = 0;
   /** Seconds of the first and the last event that have one; NaN without times. */
   firstTime: number = Number.NaN;
   lastTime: number = Number.NaN;
+
+  /** @param told what somebody knows of the windows */
+  constructor(told: readonly ToldWindow[] = []) {
+    this.#rebuild = new Rebuild(undefined, this, told);
+  }
 
   handle(event: QemuTraceEvent): void {
     this.events++;

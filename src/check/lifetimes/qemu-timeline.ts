@@ -3,6 +3,7 @@ import { formatSize } from "../../base/units.ts";
 import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto-writer.ts";
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { eventWord } from "../../formats/trace/trace-schema.ts";
+import type { Rebuild } from "../rebuild/rebuild.ts";
 import {
   type EventStamp,
   type Fate,
@@ -41,13 +42,19 @@ export class Timeline {
   readonly #laneOf = new Map<number, number>();
   #now = 0n;
 
-  /** @param write takes the bytes of the file */
-  constructor(write: (bytes: Uint8Array) => void) {
+  /**
+   * @param write takes the bytes of the file
+   * @param rebuild as it is before the first event
+   */
+  constructor(write: (bytes: Uint8Array) => void, rebuild?: Rebuild) {
     this.#perfetto = new PerfettoWriter(write);
-    this.#tracker = new LifetimeTracker({
-      begin: (mapping) => this.#begin(mapping),
-      end: (mapping, _first, pages, fate, stamp) => this.#end(mapping, pages, fate, stamp),
-    });
+    this.#tracker = new LifetimeTracker(
+      {
+        begin: (mapping) => this.#begin(mapping),
+        end: (mapping, _first, pages, fate, stamp) => this.#end(mapping, pages, fate, stamp),
+      },
+      rebuild,
+    );
   }
 
   /** Takes one event; the object may be reused afterwards. */

@@ -1,3 +1,4 @@
+import type { CallerPatterns } from "./caller-patterns.ts";
 import type { DeviceMappings } from "./mappings.ts";
 import type { MissingSyncs } from "./missing-syncs.ts";
 
@@ -5,4 +6,5 @@ import type { MissingSyncs } from "./missing-syncs.ts";
 export interface LinuxDevice {
   readonly mappings: DeviceMappings;
   readonly syncs: MissingSyncs;
+  readonly callers: CallerPatterns;
 }

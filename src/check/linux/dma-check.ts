@@ -6,8 +6,10 @@ import { type Judged, judgedWindows, type NotJudged, thatOccur } from "../findin
 import type { FindingKind } from "../findings/kinds.ts";
 import type { FindingLog } from "../findings/log.ts";
 import type { BouncedMaps } from "./bounces.ts";
+import { CallerPatterns } from "./caller-patterns.ts";
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
+import { stacksOf } from "./finding-stacks.ts";
 import { KernelCheck } from "./kernel-check.ts";
 import { findDmaLeaks } from "./leaks.ts";
 import { unmapsNothing } from "./live-mapping.ts";
@@ -142,14 +144,14 @@ export class DmaCheck {
     this.#report.end();
     const { log, devices } = this.#report;
     this.#kernel.end(this.#options, this.#hasEvents);
-    if (this.#isOneCpu(part)) {
-      this.#withheld = Math.max(1, log.withhold(PROVED_ALONE) + this.alive);
-      return;
+    if (this.#isOneCpu(part)) this.#withheld = Math.max(1, log.withhold(PROVED_ALONE) + this.alive);
+    else {
+      this.#devices.forEach((device, number) => {
+        device.syncs.report(devices[number]!, log);
+        findDmaLeaks(device, devices[number]!, this.#options, this.#report);
+      });
     }
-    this.#devices.forEach(({ mappings, syncs }, number) => {
-      syncs.report(devices[number]!, log);
-      findDmaLeaks(mappings, devices[number]!, this.#options, this.#report);
-    });
+    for (const finding of log.findings) finding.stack = stacksOf(finding, this.#report.stacks);
   }
 
   get #hasEvents(): boolean {
@@ -192,6 +194,11 @@ export class DmaCheck {
         reason:
           "maps that share 64 bytes of memory with another one, which is wrong where caches are not coherent (--cache-line)",
       },
+      {
+        count: this.#report.stacks.dropped,
+        reason:
+          "frames of call stacks, of which there are too many different ones to tell their callers apart",
+      },
       { count: this.#counts.unknownUnmaps, reason: "unmaps of what the recording did not see mapped" },
       {
         count: this.#continuity.backwards,
@@ -219,7 +226,11 @@ export class DmaCheck {
     if (device !== undefined) return device;
     this.#seen.add(event.device);
     while (this.#devices.length <= event.device) {
-      this.#devices.push({ mappings: new DeviceMappings(), syncs: new MissingSyncs(this.#options.pool) });
+      this.#devices.push({
+        mappings: new DeviceMappings(),
+        syncs: new MissingSyncs(this.#options.pool),
+        callers: new CallerPatterns(),
+      });
     }
     return this.#devices[event.device]!;
   }

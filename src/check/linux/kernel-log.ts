@@ -1,9 +1,7 @@
 import { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import { areOneClock } from "./clock-match.ts";
 import type { Moment } from "./report.ts";
-
-/** Seconds that no machine has run: a clock that shows more counts from 1970, and not from boot. */
-const WALL_CLOCK = 1e9;
 
 /** What the kernel's log says of DMA, from a file of its own; in the order of its times, those without one last. */
 export async function readKernelLog(chunks: AsyncIterable<Uint8Array>): Promise<KernelEvent[]> {
@@ -27,8 +25,10 @@ export async function readKernelLog(chunks: AsyncIterable<Uint8Array>): Promise<
  * log count from boot. Lines on another clock come behind the last event, without a time.
  */
 export class KernelLogMerge {
-  /** Lines of which nothing tells when they were written, by the trace's clock. */
+  /** Lines without a time, or for a trace without times. */
   untimed = 0;
+  /** Lines whose time is on another clock than the trace's. */
+  otherClock = 0;
   /** Lines that are older than the first event. */
   early = 0;
   readonly #events: readonly KernelEvent[];
@@ -48,7 +48,7 @@ export class KernelLogMerge {
     if (Number.isNaN(moment.seconds)) return;
     const first = this.#events[this.#next];
     if (first === undefined) return;
-    if (!this.#began) this.#isSameClock = moment.seconds >= WALL_CLOCK === first.seconds >= WALL_CLOCK;
+    if (!this.#began) this.#isSameClock = areOneClock(moment.seconds, first.seconds);
     if (this.#isSameClock) this.#handUntil(moment, number);
     this.#began = true;
   }
@@ -58,7 +58,10 @@ export class KernelLogMerge {
     const isKnown = this.#isSameClock && this.#began;
     for (const event of this.#events.slice(this.#next)) {
       const hasTime = isKnown && !Number.isNaN(event.seconds);
-      if (!hasTime) this.untimed++;
+      if (!hasTime) {
+        if (this.#began && !Number.isNaN(event.seconds)) this.otherClock++;
+        else this.untimed++;
+      }
       this.#hand({ ...event, number, ...(hasTime ? {} : { seconds: Number.NaN }) });
     }
   }

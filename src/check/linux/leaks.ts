@@ -3,6 +3,8 @@ import { DIRECTION_NAMES } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
+import type { LinuxDevice } from "./device.ts";
+import { groupsBy } from "./groups.ts";
 import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings } from "./mappings.ts";
 import { findNeverUnmapped } from "./never-unmapped.ts";
@@ -19,15 +21,17 @@ const REMOVER = "rmmod";
  * - its driver is gone: it gave back as much as is left or more, and among that what it had had for long; or
  * - those like it are never unmapped, and more of them are made all the time; or
  * - all of its kind overtook it: many maps of its family and direction were
- *   made before, and later, and are gone; or, of streaming maps, it is much older than any of its pattern got; or
+ *   made before, and later, and are gone; or, of streaming maps, it is much older than any of its pattern got, or than
+ *   those of its pattern that its caller made; or
  * - its caller left other mistakes on the same device.
  */
 export function findDmaLeaks(
-  device: DeviceMappings,
+  linuxDevice: LinuxDevice,
   name: string,
   options: CheckOptions,
   report: DmaReport,
 ): void {
+  const { mappings: device } = linuxDevice;
   if (device.live.size === 0) return;
   if (isGone(device, options, report)) {
     reportLeaks(
@@ -38,9 +42,13 @@ export function findDmaLeaks(
     );
     return;
   }
-  const never = findNeverUnmapped(device, name, options, report);
+  const never = findNeverUnmapped(linuxDevice, name, options, report);
   const alive = [...device.live].filter((mapping) => !never.has(mapping)).sort(byEvent);
-  const overtaken = new Set([...overtakenOf(alive, device, options), ...outlivedOf(alive, device, options)]);
+  const overtaken = new Set([
+    ...overtakenOf(alive, device, options),
+    ...outlivedOf(alive, device, options),
+    ...outlivedByCaller(alive, linuxDevice, options, report),
+  ]);
   const left = alive.filter((mapping) => overtaken.has(mapping));
   reportLeaks(
     left,
@@ -59,15 +67,12 @@ export function reportLeaks(
   why: string,
   report: DmaReport,
 ): Finding[] {
-  const byPattern = new Map<string, LiveMapping[]>();
-  for (const mapping of [...mappings].sort(byEvent)) {
-    const { pattern, size, pid, task } = mapping;
-    const key = `${pattern} ${size} ${pid} ${task}`;
-    const group = byPattern.get(key);
-    if (group === undefined) byPattern.set(key, [mapping]);
-    else group.push(mapping);
-  }
-  return [...byPattern.values()].map((group) => {
+  const groups = groupsBy(
+    [...mappings].sort(byEvent),
+    ({ pattern, size, pid, task, event }) =>
+      `${pattern} ${size} ${pid} ${task} ${report.stacks.callerOf(event)}`,
+  );
+  return groups.map((group) => {
     const [first, ...others] = group as [LiveMapping, ...LiveMapping[]];
     const { family, size, direction } = first;
     const way = family === ALLOCATION ? "" : ` ${DIRECTION_NAMES[direction]}`;
@@ -138,6 +143,24 @@ function outlivedOf(
     });
     return withoutPools(found, ({ order }) => order, pool);
   });
+}
+
+/** The same by caller: others that treat such sizes and directions otherwise do not count. */
+function outlivedByCaller(
+  alive: readonly LiveMapping[],
+  { mappings, callers }: LinuxDevice,
+  { outlived, older, pool }: CheckOptions,
+  { stacks }: DmaReport,
+): LiveMapping[] {
+  const groups = groupsBy(alive, (mapping) => {
+    const caller = stacks.callerOf(mapping.event);
+    if (caller < 0 || mapping.family === ALLOCATION) return undefined;
+    const { before, after, longest } = callers.others(mapping, caller);
+    const age = mappings.patterns[mapping.pattern]!.made - mapping.order - 1;
+    const isOld = before >= outlived && after >= outlived && age >= older * Math.max(longest, 1);
+    return isOld ? `${mapping.pattern} ${caller}` : undefined;
+  });
+  return groups.flatMap((group) => withoutPools(group, ({ order }) => order, pool));
 }
 
 /** Mappings in the order in which they were made, without rows of more than `pool` that were made one after another. */

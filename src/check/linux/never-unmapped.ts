@@ -2,6 +2,8 @@ import { formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { DIRECTION_NAMES } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
+import type { LinuxDevice } from "./device.ts";
+import { groupsBy } from "./groups.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings, Pattern } from "./mappings.ts";
 import { between, type DmaReport, pagesOf, timeOf } from "./report.ts";
@@ -19,18 +21,18 @@ interface NeverUnmapped {
 
 /**
  * Finds streaming mappings of a device that are never unmapped, though more of them are made all the time: all of them,
- * or those of a direction, or of a direction and size class.
+ * or those of a direction, or of a direction and size class, or of a direction and caller.
  *
  * @returns the mappings that were told
  */
 export function findNeverUnmapped(
-  device: DeviceMappings,
+  device: LinuxDevice,
   name: string,
   options: CheckOptions,
   report: DmaReport,
 ): ReadonlySet<LiveMapping> {
   const told = new Set<LiveMapping>();
-  for (const { what, mappings } of setsOf(device, options)) {
+  for (const { what, mappings } of setsOf(device, options, report)) {
     for (const mapping of mappings) told.add(mapping);
     const [first] = mappings;
     const finding = report.log.add({
@@ -49,26 +51,43 @@ export function findNeverUnmapped(
 }
 
 /** The largest sets that qualify; a part of one is not told again. */
-function setsOf(device: DeviceMappings, options: CheckOptions): NeverUnmapped[] {
+function setsOf(
+  { mappings: device, callers }: LinuxDevice,
+  options: CheckOptions,
+  { stacks }: DmaReport,
+): NeverUnmapped[] {
   const streaming = device.patterns.filter(({ family }) => family !== ALLOCATION);
   const alive = [...device.live]
     .filter(({ family }) => family !== ALLOCATION)
     .sort((a, b) => a.event - b.event);
-  const found = (patterns: readonly Pattern[], what: string): NeverUnmapped[] => {
-    if (patterns.length === 0 || patterns.some(({ gone }) => gone > 0)) return [];
-    const numbers = new Set(patterns.map(({ number }) => number));
-    const mappings = alive.filter(({ pattern }) => numbers.has(pattern));
+  const ifSteady = (mappings: readonly LiveMapping[], what: string): NeverUnmapped[] => {
     const goesOn = mappings.length >= Math.max(options.neverUnmapped, PARTS) && isSteady(mappings, device);
     return goesOn ? [{ what, mappings }] : [];
   };
+  const found = (patterns: readonly Pattern[], what: string): NeverUnmapped[] => {
+    if (patterns.length === 0 || patterns.some(({ gone }) => gone > 0)) return [];
+    const numbers = new Set(patterns.map(({ number }) => number));
+    return ifSteady(
+      alive.filter(({ pattern }) => numbers.has(pattern)),
+      what,
+    );
+  };
+  /** Some of a direction are undone; perhaps none of one caller. */
+  const foundByCaller = (ofWay: readonly LiveMapping[], what: string): NeverUnmapped[] =>
+    groupsBy(ofWay, ({ event, direction }) => {
+      const caller = stacks.callerOf(event);
+      return caller >= 0 && callers.neverUndone(direction, caller) ? caller : undefined;
+    }).flatMap((mappings) => ifSteady(mappings, what));
   const all = found(streaming, "all streaming mappings of the device");
   if (all.length > 0) return all;
   return DIRECTION_NAMES.flatMap((way, direction) => {
     const ofWay = streaming.filter((pattern) => pattern.direction === direction);
     const whole = found(ofWay, `mappings ${way}`);
-    return whole.length > 0
-      ? whole
-      : ofWay.flatMap((pattern) => found([pattern], `mappings ${way} of similar size`));
+    if (whole.length > 0) return whole;
+    const bySize = ofWay.flatMap((pattern) => found([pattern], `mappings ${way} of similar size`));
+    const told = new Set(bySize.flatMap(({ mappings }) => mappings));
+    const others = alive.filter((mapping) => mapping.direction === direction && !told.has(mapping));
+    return [...bySize, ...foundByCaller(others, `mappings ${way} of one caller`)];
   });
 }
 

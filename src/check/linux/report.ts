@@ -1,4 +1,5 @@
 import { toBig } from "../../base/u64.ts";
+import type { CallStacks } from "../../formats/trace/call-stacks.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { FindingKind } from "../findings/kinds.ts";
@@ -62,6 +63,11 @@ export class DmaReport {
     const name = this.#names.tasks.names[task];
     if (name === undefined) return pid < 0 ? undefined : `process ${pid}`;
     return pid < 0 ? name : `${name}-${pid}`;
+  }
+
+  /** Call stacks of events. */
+  get stacks(): CallStacks {
+    return this.#names.stacks;
   }
 
   taskName(task: number): string | undefined {

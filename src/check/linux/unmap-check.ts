@@ -11,11 +11,13 @@ import type { DmaReport } from "./report.ts";
  * @returns false if nobody knows what it ends
  */
 export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: DmaReport): boolean {
-  const { mappings, syncs } = device;
+  const { mappings, syncs, callers } = device;
+  const hasStacks = report.stacks.events > 0;
   const mapping = mappings.undoneBy(event);
   if (mapping === undefined) {
     const past = mappings.pastUnmap(event);
     mappings.undoneUnseen(event);
+    if (hasStacks) callers.undoneUnseen(event, mappings);
     if (past !== undefined) report.addDoubleUnmap(event, past);
     return past !== undefined;
   }
@@ -30,6 +32,7 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
     if (mapping.family === ALLOCATION || family === ALLOCATION) syncs.forget(mapping);
     else syncs.unmapped(event, mapping);
   }
+  if (hasStacks) callers.undone(mapping, report.stacks.callerOf(mapping.event), mappings);
   mappings.remove(mapping, event);
   return true;
 }

@@ -1,3 +1,4 @@
+import { TOP_FRAMES } from "../../formats/trace/call-stacks.ts";
 import { AliveLives } from "./alive-lives.ts";
 import type { AddressRange, Life, LifeSink, LifeStretch } from "./life.ts";
 
@@ -19,10 +20,11 @@ export interface AliveMapping {
  *
  * @public
  */
-export const GROUP_KEYS = ["space", "access", "size", "comm"] as const;
+export const GROUP_KEYS = ["space", "access", "size", "comm", "stack"] as const;
 
 /**
- * One of {@link GROUP_KEYS}: device or window, direction or permission, bytes, and the task that mapped it.
+ * One of {@link GROUP_KEYS}: device or window, direction or permission, bytes, the task that mapped it, and the first
+ * callers on its call stack, where the recording has these.
  *
  * @public
  */
@@ -39,6 +41,8 @@ export interface AliveGroup {
   readonly access: string | undefined;
   readonly size: bigint | undefined;
   readonly comm: string | undefined;
+  /** The first callers that they have in common. */
+  readonly stack: readonly string[] | undefined;
   readonly bytes: bigint;
   readonly oldest: AliveMapping;
   /** In the order that was asked for. */
@@ -108,7 +112,8 @@ export function groupAlive(
 ): AliveGroup[] {
   const groups = new Map<string, AliveMapping[]>();
   for (const mapping of mappings) {
-    const key = JSON.stringify(by.map((name) => keysOf(mapping)[name]?.toString() ?? null));
+    const keys = keysOf(mapping);
+    const key = JSON.stringify(by.map((name) => keys[name]?.toString() ?? null));
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [mapping]);
     else group.push(mapping);
@@ -121,6 +126,7 @@ export function groupAlive(
       access: has("access") ? keys.access : undefined,
       size: has("size") ? keys.size : undefined,
       comm: has("comm") ? keys.comm : undefined,
+      stack: has("stack") ? keys.stack : undefined,
       bytes: bytesOf(group),
       oldest: group[0]!,
       mappings: order === "age" ? group : group.toSorted(COMPARE[order]),
@@ -141,6 +147,7 @@ const keysOf = ({ life }: AliveMapping) => ({
   access: life.access,
   size: life.bytes,
   comm: life.made?.task,
+  stack: life.made?.stack?.slice(0, TOP_FRAMES),
 });
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -18,6 +18,11 @@ export interface LifeCall {
   /** Process (thread) that ran; of QEMU the thread that logged it. */
   readonly pid: number | undefined;
   readonly task: string | undefined;
+  /**
+   * Who called, innermost first, as the recording names it; without the tracer and the DMA API itself. Undefined where the
+   * recording has no call stack, or has not been read to where it stands: that is behind its event.
+   */
+  readonly stack?: readonly string[] | undefined;
 }
 
 /**

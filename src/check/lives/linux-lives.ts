@@ -1,4 +1,5 @@
 import { TWO32, toBig } from "../../base/u64.ts";
+import type { CallStacks } from "../../formats/trace/call-stacks.ts";
 import type { DmaNames, HalvesList, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import { type DmaCall, DmaLifetimeTracker, type DmaMapping } from "../lifetimes/linux-lifetimes.ts";
@@ -49,7 +50,7 @@ export class LinuxLives {
 
   #use(event: LinuxDmaEvent, first: bigint, size: number, kind: UseKind): void {
     const space = this.#names.devices.names[event.device]!;
-    this.#sink.use(space, first, lastOf(first, size), kind, () => callOf(this.#tracker.callOf(event)));
+    this.#sink.use(space, first, lastOf(first, size), kind, () => this.#callOf(this.#tracker.callOf(event)));
   }
 
   #begin(mapping: DmaMapping, event: LinuxDmaEvent): void {
@@ -61,7 +62,7 @@ export class LinuxLives {
       stretches,
       bytes,
       access: mapping.direction,
-      made: callOf(mapping),
+      made: this.#callOf(mapping),
       inferred: false,
       entries,
       truncated: event.truncated,
@@ -78,7 +79,11 @@ export class LinuxLives {
     }
     const life = this.#lives.get(mapping.number)!;
     this.#lives.delete(mapping.number);
-    this.#sink.end(life, undefined, "unmapped", callOf(call));
+    this.#sink.end(life, undefined, "unmapped", this.#callOf(call));
+  }
+
+  #callOf(call: DmaCall): LifeCall {
+    return new LinuxCall(call, this.#names.stacks);
   }
 }
 
@@ -116,13 +121,32 @@ function forEach(list: HalvesList, visit: (value: bigint, index: number) => void
 /** Nothing is smaller than a byte. */
 const lastOf = (first: bigint, size: number): bigint => first + BigInt(Math.max(size, 1)) - 1n;
 
-const callOf = ({ name, event, line, seconds, nanoseconds, cpu, pid, task }: DmaCall): LifeCall => ({
-  name,
-  event,
-  line,
-  seconds,
-  nanoseconds,
-  cpu: cpu >= 0 ? cpu : undefined,
-  pid: pid >= 0 ? pid : undefined,
-  task,
-});
+/** A call of the DMA API. Its stack stands behind it, and is looked up when somebody asks. */
+class LinuxCall implements LifeCall {
+  readonly name: string;
+  readonly event: number;
+  readonly line: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly cpu: number | undefined;
+  readonly pid: number | undefined;
+  readonly task: string | undefined;
+  readonly #stacks: CallStacks;
+
+  constructor({ name, event, line, seconds, nanoseconds, cpu, pid, task }: DmaCall, stacks: CallStacks) {
+    this.name = name;
+    this.event = event;
+    this.line = line;
+    this.seconds = seconds;
+    this.nanoseconds = nanoseconds;
+    this.cpu = cpu >= 0 ? cpu : undefined;
+    this.pid = pid >= 0 ? pid : undefined;
+    this.task = task;
+    this.#stacks = stacks;
+  }
+
+  get stack(): readonly string[] | undefined {
+    const stack = this.#stacks.of(this.event);
+    return stack < 0 ? undefined : this.#stacks.callers(stack);
+  }
+}

@@ -1,9 +1,10 @@
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
+import { pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import { type AliveGroup, type AliveMapping, AliveWatch, bytesOf } from "../lives/alive.ts";
 import { type Moment, momentToJson, type ShownMoment } from "../state/moment.ts";
-import { followLives } from "./follow-lives.ts";
-import type { ReadInputOptions } from "./input-options.ts";
+import { type FollowOptions, followLives } from "./follow-lives.ts";
+import type { KnownDevices } from "./known-devices.ts";
 import { callToJson, lifeToJson } from "./who-maps.ts";
 
 /**
@@ -33,7 +34,7 @@ export interface AliveAnswer {
 export async function aliveAt(
   input: InputData,
   moment?: Moment,
-  options: ReadInputOptions = {},
+  options: FollowOptions = {},
 ): Promise<AliveAnswer> {
   const watch = new AliveWatch();
   const { file, format, moment: shown, notes } = await followLives(input, moment, watch, options);
@@ -45,12 +46,14 @@ export async function aliveAt(
  *
  * @param groups of its mappings
  * @param top mappings of each group that are written out
+ * @param devices what the devices of a recording of Linux are; see {@link knownDevices}
  * @public
  */
 export function aliveToJson(
   { file, format, moment, mappings, notes }: AliveAnswer,
   groups: readonly AliveGroup[],
   top: number = Number.POSITIVE_INFINITY,
+  devices: KnownDevices = new Map(),
 ): Record<string, unknown> {
   return {
     file,
@@ -59,10 +62,13 @@ export function aliveToJson(
     count: mappings.length,
     bytes: Number(bytesOf(mappings)),
     groups: groups.map((group) => ({
-      ...(group.space === undefined ? {} : { space: group.space }),
+      ...(group.space === undefined
+        ? {}
+        : { space: group.space, ...pciDeviceToJson(devices.get(group.space)) }),
       ...(group.access === undefined ? {} : { access: group.access }),
       ...(group.size === undefined ? {} : { size: Number(group.size) }),
       ...(group.comm === undefined ? {} : { comm: group.comm }),
+      ...(group.stack === undefined ? {} : { stack: group.stack }),
       count: group.mappings.length,
       bytes: Number(group.bytes),
       oldest: callToJson(group.oldest.life.made),

@@ -2,7 +2,6 @@ import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigrationAsFar } from "../../formats/migration/reader.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
@@ -14,22 +13,34 @@ import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { type FilterOptions, type InputOptions, nameOf, thresholdsOf } from "./input-options.ts";
+import {
+  type FilterOptions,
+  type InputOptions,
+  nameOf,
+  thresholdsOf,
+  type WindowsOptions,
+} from "./input-options.ts";
+import { onTraceClock } from "./kernel-log-clock.ts";
+import type { KnownDevices } from "./known-devices.ts";
 
 /**
  * How an input is checked: thresholds, each at its default if absent, and which events count.
  *
  * @public
  */
-export interface CheckTraceOptions extends Partial<CheckOptions>, InputOptions, FilterOptions {
+export interface CheckTraceOptions
+  extends Partial<CheckOptions>,
+    InputOptions,
+    FilterOptions,
+    WindowsOptions {
   /** Name of the hypervisor that made the trace, such as `qemu-4.0`; default `qemu-7.2`. */
   readonly profile?: string | undefined;
   /** Of a recording of Linux: the kernel's log, as text or bytes; its lines are put between the events by their times. */
   readonly kernelLog?: InputData | undefined;
+  /** Of a recording of Linux: what its devices are, for the findings; see {@link knownDevices}. */
+  readonly devices?: KnownDevices | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
-  /** What is known of the windows of a trace of QEMU that it does not tell of itself; see {@link knownWindows}. */
-  readonly windows?: readonly ToldWindow[] | undefined;
 }
 
 /**
@@ -57,7 +68,10 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       return checkStream(await readSaved(opened, name), name, thresholds);
     }
-    const kernelLog = options.kernelLog === undefined ? undefined : await logOf(options.kernelLog);
+    const kernelLog =
+      options.kernelLog === undefined
+        ? undefined
+        : await onTraceClock(await logOf(options.kernelLog), input, name);
     const check = new TraceCheck(name, thresholds, {
       filter,
       profile: options.profile,
@@ -65,7 +79,9 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       kernelLog,
     });
     await pour(opened.chunks, check);
-    return check.end();
+    const report = check.end();
+    for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
+    return report;
   } finally {
     await opened.chunks.return(undefined);
   }

@@ -10,11 +10,19 @@ import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import { DmaLifetimeTracker } from "../lifetimes/linux-lifetimes.ts";
 import { DMA_MAPPING_COLUMNS, DmaMappingRows } from "../lifetimes/linux-rows.ts";
+import { DmaStackCounts, needStacks, type StackWeight } from "../lifetimes/linux-stacks.ts";
 import { DmaTimeline } from "../lifetimes/linux-timeline.ts";
 import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
 import { Timeline } from "../lifetimes/qemu-timeline.ts";
-import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+import {
+  type FilterOptions,
+  nameOf,
+  type ReadInputOptions,
+  truncation,
+  type WindowsOptions,
+} from "./input-options.ts";
 
 /**
  * What became of a trace that was written in another form.
@@ -30,17 +38,17 @@ export interface ConversionSummary {
 }
 
 /**
- * What a trace becomes: a row for each event, a row for each mapping with its end, or a timeline.
+ * What a trace becomes: a row for each event, a row for each mapping with its end, a timeline, or folded call stacks.
  *
  * @public
  */
-export type Product = "events" | "mappings" | "timeline";
+export type Product = "events" | "mappings" | "timeline" | "folded-stacks";
 
 /** Where it goes; one of the two is asked for, once. */
 interface Destination {
   /** Opens a table. */
   rows(columns: readonly Column[]): RowBuffer;
-  /** Opens a timeline; what it returns takes the bytes. */
+  /** Opens a file; what it returns takes the bytes. */
   bytes(): (bytes: Uint8Array) => void;
 }
 
@@ -49,7 +57,10 @@ interface Destination {
  *
  * @public
  */
-export type ConversionOptions = ReadInputOptions & FilterOptions;
+export interface ConversionOptions extends ReadInputOptions, FilterOptions, WindowsOptions {
+  /** Of folded stacks: what they weigh; default: the calls that were made there. */
+  readonly weight?: StackWeight | undefined;
+}
 
 interface Consumer<Event> {
   handle(event: Event): void;
@@ -60,7 +71,7 @@ interface Consumer<Event> {
  * Makes `product` of a trace, piece by piece: each step has read some more of it.
  *
  * @returns what became of it
- * @throws IommuError UNSUPPORTED if the input is no trace
+ * @throws IommuError UNSUPPORTED if the input is no trace, or has no call stacks and these are wanted
  */
 export async function* convert(
   input: InputData,
@@ -75,13 +86,13 @@ export async function* convert(
   let dma: Consumer<LinuxDmaEvent> | undefined;
   const source: TraceSource = new TraceSource(name, {
     qemu: (event) => {
-      trace ??= traceConsumer(product, to, source.format === "qemu-simple");
+      trace ??= traceConsumer(product, to, source.format === "qemu-simple", options);
       if (filter !== undefined && !filter.qemu(event)) return;
       taken++;
       trace.handle(event);
     },
     linux: (event, names) => {
-      dma ??= dmaConsumer(product, to, names);
+      dma ??= dmaConsumer(product, to, names, options);
       if (filter !== undefined && !filter.linux(event, names)) return;
       taken++;
       dma.handle(event);
@@ -103,17 +114,30 @@ export async function* convert(
   }
 }
 
-function traceConsumer(product: Product, to: Destination, isBinary: boolean): Consumer<QemuTraceEvent> {
-  if (product === "timeline") return new Timeline(to.bytes());
+function traceConsumer(
+  product: Product,
+  to: Destination,
+  isBinary: boolean,
+  options: ConversionOptions,
+): Consumer<QemuTraceEvent> {
+  if (product === "folded-stacks") needStacks(nameOf(options), undefined);
+  const rebuild = new Rebuild(undefined, null, options.windows);
+  if (product === "timeline") return new Timeline(to.bytes(), rebuild);
   if (product === "events") {
     const rows = to.rows(EVENT_COLUMNS);
     return { handle: (event) => addEventRow(rows, event, isBinary), end: () => rows.finish() };
   }
   const rows = to.rows(MAPPING_COLUMNS);
-  return thenFinish(new LifetimeTracker(new MappingRows(rows)), rows);
+  return thenFinish(new LifetimeTracker(new MappingRows(rows), rebuild), rows);
 }
 
-function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consumer<LinuxDmaEvent> {
+function dmaConsumer(
+  product: Product,
+  to: Destination,
+  names: DmaNames,
+  options: ConversionOptions,
+): Consumer<LinuxDmaEvent> {
+  if (product === "folded-stacks") return foldedStacks(to, names, options);
   if (product === "timeline") return new DmaTimeline(to.bytes(), names);
   if (product === "events") {
     const rows = to.rows(DMA_COLUMNS);
@@ -121,6 +145,25 @@ function dmaConsumer(product: Product, to: Destination, names: DmaNames): Consum
   }
   const rows = to.rows(DMA_MAPPING_COLUMNS);
   return thenFinish(new DmaLifetimeTracker(new DmaMappingRows(rows), names), rows);
+}
+
+/** Nothing is written before it is known that there are stacks. */
+function foldedStacks(
+  to: Destination,
+  names: DmaNames,
+  { weight = "events", ...options }: ConversionOptions,
+): Consumer<LinuxDmaEvent> {
+  const counts = new DmaStackCounts(names);
+  return {
+    handle: (event) => counts.handle(event),
+    end: () => {
+      needStacks(nameOf(options), names.stacks);
+      counts.end();
+      const write = to.bytes();
+      const encoder = new TextEncoder();
+      for (const line of counts.folded(weight)) write(encoder.encode(line));
+    },
+  };
 }
 
 function thenFinish<Event>(tracker: Consumer<Event>, rows: RowBuffer): Consumer<Event> {

@@ -18,7 +18,14 @@ import { callOfStep, type ScriptStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment } from "../state/moment.ts";
 import { savedStateOf } from "../state/window-state.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
+import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
+
+/**
+ * How mappings are followed.
+ *
+ * @public
+ */
+export type FollowOptions = ReadInputOptions & WindowsOptions;
 
 /** What was read to follow mappings. */
 export interface FollowedInput {
@@ -40,7 +47,7 @@ export async function followLives(
   input: InputData,
   moment: Moment,
   sink: LifeSink,
-  options: ReadInputOptions = {},
+  options: FollowOptions = {},
 ): Promise<FollowedInput> {
   const file = nameOf(options);
   const opened = await openInput(input, file, HEAD_BYTES);
@@ -102,11 +109,11 @@ async function followTrace(
   opened: OpenedInput,
   moment: Moment,
   sink: LifeSink,
-  options: ReadInputOptions,
+  options: FollowOptions,
 ): Promise<FollowedInput> {
   const file = nameOf(options);
   const cursor = new MomentCursor(moment, file);
-  const rebuild = new Rebuild();
+  const rebuild = new Rebuild(undefined, null, options.windows);
   const qemu = new QemuLives(sink, rebuild);
   let linux: LinuxLives | undefined;
   let gaps = 0;

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { DEFAULT_INPUT_NAME } from "../../formats/input/input-data.ts";
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 
 /**
@@ -23,6 +24,16 @@ export interface ReadInputOptions extends InputOptions {
    * (BAD_FILE).
    */
   readonly onTruncated?: ((reason: string) => void) | undefined;
+}
+
+/**
+ * What calls take that rebuild the windows of a trace of QEMU.
+ *
+ * @public
+ */
+export interface WindowsOptions {
+  /** What is known of the windows that the trace does not tell of itself; see {@link knownWindows}. */
+  readonly windows?: readonly ToldWindow[] | undefined;
 }
 
 /**

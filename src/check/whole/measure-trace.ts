@@ -1,12 +1,20 @@
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { openInput, pour } from "../../formats/input/opened-input.ts";
+import type { CallStacks } from "../../formats/trace/call-stacks.ts";
 import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
+import { DmaStackCounts, needStacks, type StackStatistics } from "../lifetimes/linux-stacks.ts";
 import { type DmaGroupStatistics, DmaStatistics } from "../lifetimes/linux-statistics.ts";
 import { TraceStatistics, type WindowStatistics } from "../lifetimes/qemu-statistics.ts";
-import { type FilterOptions, nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
+import {
+  type FilterOptions,
+  nameOf,
+  type ReadInputOptions,
+  truncation,
+  type WindowsOptions,
+} from "./input-options.ts";
 
 /**
  * How often, how much at once and for how long: what a trace has in numbers.
@@ -23,33 +31,49 @@ export interface TraceMeasures {
   readonly windows: readonly WindowStatistics[];
   /** Of a recording of Linux: by device and direction. */
   readonly devices: readonly DmaGroupStatistics[];
+  /** Of a recording of Linux, if {@link MeasureOptions.by} asks for it: by call stack instead. */
+  readonly stacks: readonly StackStatistics[];
   /** What is missing of the trace, and is not in the numbers. */
   readonly gaps: readonly Gap[];
+}
+
+/**
+ * How a trace is counted.
+ *
+ * @public
+ */
+export interface MeasureOptions extends ReadInputOptions, FilterOptions, WindowsOptions {
+  /** By window or device and direction (default), or by call stack. */
+  readonly by?: "device" | "stack" | undefined;
 }
 
 /**
  * Counts what a trace does: rates, sizes of calls, runs, and lifetimes of mappings, as histograms.
  *
  * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
- * @throws IommuError UNSUPPORTED if the input is no trace; BAD_ARGUMENT for a filter with a mistake
+ * @throws IommuError UNSUPPORTED if the input is no trace, or has no call stacks and is counted by these; BAD_ARGUMENT
+ * for a filter with a mistake
  * @public
  */
-export async function measureTrace(
-  input: InputData,
-  options: ReadInputOptions & FilterOptions = {},
-): Promise<TraceMeasures> {
+export async function measureTrace(input: InputData, options: MeasureOptions = {}): Promise<TraceMeasures> {
   const file = nameOf(options);
   const filter = filterOf(options.filter ?? []);
   const gaps: Gap[] = [];
-  const statistics = new TraceStatistics();
+  const statistics = new TraceStatistics(options.windows);
   let dma: DmaStatistics | undefined;
+  let counts: DmaStackCounts | undefined;
+  let stacks: CallStacks | undefined;
   const source = new TraceSource(file, {
     qemu: (event) => {
       if (filter === undefined || filter.qemu(event)) statistics.handle(event);
     },
     linux: (event, names) => {
       dma ??= new DmaStatistics(names);
-      if (filter === undefined || filter.linux(event, names)) dma.handle(event);
+      stacks = names.stacks;
+      if (options.by === "stack") counts ??= new DmaStackCounts(names);
+      if (filter !== undefined && !filter.linux(event, names)) return;
+      dma.handle(event);
+      counts?.handle(event);
     },
     gap: (gap) => {
       if (gap.kind !== "torn") statistics.lose();
@@ -59,6 +83,8 @@ export async function measureTrace(
   const { chunks } = await openInput(input, file, 1);
   await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
   source.end();
+  if (options.by === "stack") needStacks(file, stacks);
+  counts?.end();
   const { events, firstTime, lastTime } = dma ?? statistics;
   return {
     file,
@@ -66,7 +92,8 @@ export async function measureTrace(
     events,
     seconds: lastTime - firstTime,
     windows: dma === undefined ? statistics.windows : [],
-    devices: dma?.groups ?? [],
+    devices: counts === undefined ? (dma?.groups ?? []) : [],
+    stacks: counts?.rows ?? [],
     gaps,
   };
 }
@@ -77,15 +104,17 @@ export async function measureTrace(
  * @public
  */
 export function measuresToJson(measures: TraceMeasures): Record<string, unknown> {
-  const { file, format, events, seconds, windows, devices } = measures;
+  const { file, format, events, seconds, windows, devices, stacks } = measures;
   return {
     file,
     events,
     seconds: Number.isNaN(seconds) ? null : seconds,
     eventsPerSecond: seconds > 0 ? events / seconds : null,
-    ...(format === "linux-dma"
-      ? { devices: devices.map(deviceToJson) }
-      : { windows: windows.map(windowStatisticsToJson) }),
+    ...(stacks.length > 0
+      ? { stacks: stacks.map(stackToJson) }
+      : format === "linux-dma"
+        ? { devices: devices.map(deviceToJson) }
+        : { windows: windows.map(windowStatisticsToJson) }),
   };
 }
 
@@ -97,6 +126,11 @@ const windowStatisticsToJson = (window: WindowStatistics): Record<string, unknow
   callPages: window.callPages.cells,
   runPages: window.runPages.cells,
   lifetimes: window.lifetimes.cells,
+});
+
+const stackToJson = (row: StackStatistics): Record<string, unknown> => ({
+  ...row,
+  lifetimesNs: row.lifetimesNs.cells,
 });
 
 const deviceToJson = (group: DmaGroupStatistics): Record<string, unknown> => ({

@@ -1,5 +1,6 @@
 import { hex } from "../../base/u64.ts";
 import type { Finding } from "../findings/finding.ts";
+import type { FindingStack } from "../findings/finding-stack.ts";
 import { FINDING_KINDS, type FindingKind } from "../findings/kinds.ts";
 import type { CheckReport } from "../report.ts";
 
@@ -31,6 +32,12 @@ export function reportsToSarif(reports: readonly CheckReport[], version: string)
   };
 }
 
+/** Frames of the kernel: which file a function stands in is not recorded. */
+const stackOf = ({ call, line, frames }: FindingStack): Record<string, unknown> => ({
+  message: { text: `${call} (line ${line})` },
+  frames: frames.map((frame) => ({ location: { logicalLocations: [{ fullyQualifiedName: frame }] } })),
+});
+
 function ruleOf(kind: FindingKind): Record<string, unknown> {
   const { severity, meaning, advice } = FINDING_KINDS[kind];
   return {
@@ -47,7 +54,7 @@ function resultOf(
   finding: Finding,
   kinds: readonly FindingKind[],
 ): Record<string, unknown> {
-  const { kind, severity, liobn, device, ioba, pages, count, events, message } = finding;
+  const { kind, severity, liobn, device, ioba, pages, count, events, stack, message } = finding;
   const isBinary = format === "qemu-simple" || format === "migration-stream";
   const placeOf = (line: number): Record<string, unknown> => ({
     physicalLocation: {
@@ -63,6 +70,7 @@ function resultOf(
     message: { text: message },
     locations: [first ?? { physicalLocation: { artifactLocation: { uri: encodeURI(file) } } }],
     ...(others.length === 0 ? {} : { relatedLocations: others }),
+    ...(stack.length === 0 ? {} : { stacks: stack.map(stackOf) }),
     occurrenceCount: count,
     properties: {
       liobn: liobn === undefined ? null : hex(liobn),

@@ -92,10 +92,24 @@ export async function writeTimeline(
   open: () => (bytes: Uint8Array) => void,
   options: ConversionOptions = {},
 ): Promise<ConversionSummary> {
-  const noRows = (): never => {
-    throw new Error("a timeline has no rows");
-  };
   return atEnd(convert(input, "timeline", { rows: noRows, bytes: open }, options));
+}
+
+/**
+ * Writes the call stacks of a recording of Linux in the form that makers of flame graphs read: a line for each task,
+ * stack and call, outermost frame first, with what it weighs (`options.weight`).
+ *
+ * @param open is called once, when it is known that there are stacks; what it returns takes the bytes of the text, line
+ * by line
+ * @throws IommuError as {@link readTable} does, and UNSUPPORTED if there are no call stacks; what the functions throw
+ * @public
+ */
+export async function writeFoldedStacks(
+  input: InputData,
+  open: () => (bytes: Uint8Array) => void,
+  options: ConversionOptions = {},
+): Promise<ConversionSummary> {
+  return atEnd(convert(input, "folded-stacks", { rows: noRows, bytes: open }, options));
 }
 
 function convertTable(
@@ -112,6 +126,10 @@ function convertTable(
   };
   return convert(input, table, { rows, bytes: noBytes }, options);
 }
+
+const noRows = (): never => {
+  throw new Error("what is no table has no rows");
+};
 
 /** Runs through all steps. */
 async function atEnd(steps: AsyncGenerator<void, ConversionSummary>): Promise<ConversionSummary> {

@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
+import { pciDeviceToJson } from "../../formats/machine/pci-devices.ts";
 import type { AddressRange, Life, LifeCall } from "../lives/life.ts";
 import {
   isSpace,
@@ -12,8 +13,8 @@ import {
   WhoWatch,
 } from "../lives/who.ts";
 import { type Moment, momentToJson, type ShownMoment, timeText } from "../state/moment.ts";
-import { followLives } from "./follow-lives.ts";
-import type { ReadInputOptions } from "./input-options.ts";
+import { type FollowOptions, followLives } from "./follow-lives.ts";
+import type { KnownDevices } from "./known-devices.ts";
 
 /**
  * Who mapped addresses, as far as an input tells.
@@ -48,7 +49,7 @@ export async function whoMaps(
   input: InputData,
   query: WhoQuery,
   moment?: Moment,
-  options: ReadInputOptions = {},
+  options: FollowOptions = {},
 ): Promise<WhoAnswer> {
   const { first, last, physical = false } = query;
   if (last < first)
@@ -108,9 +109,10 @@ function unordered(spaces: readonly WhoSpace[]): string[] {
 /**
  * The answer in the shape of the JSON output of `who`.
  *
+ * @param devices what the devices of a recording of Linux are; see {@link knownDevices}
  * @public
  */
-export function whoToJson(answer: WhoAnswer): Record<string, unknown> {
+export function whoToJson(answer: WhoAnswer, devices: KnownDevices = new Map()): Record<string, unknown> {
   const { file, format, first, last, physical, moment, found, spaces, notes } = answer;
   return {
     file,
@@ -122,6 +124,7 @@ export function whoToJson(answer: WhoAnswer): Record<string, unknown> {
     found,
     spaces: spaces.map((space) => ({
       ...space,
+      ...pciDeviceToJson(devices.get(space.space)),
       now: space.now.map(whoLifeToJson),
       earlier: space.earlier.map(whoLifeToJson),
       later: space.later.map(whoLifeToJson),
@@ -185,7 +188,7 @@ export function lifeToJson(life: Life): Record<string, unknown> {
 /** A call in the shape of JSON outputs; what the recording does not tell is not there. */
 export function callToJson(call: LifeCall | undefined): Record<string, unknown> | null {
   if (call === undefined) return null;
-  const { name, event, line, cpu, pid, task } = call;
+  const { name, event, line, cpu, pid, task, stack } = call;
   const time = Number.isNaN(call.seconds) ? {} : { time: timeText(call) };
   return {
     call: name,
@@ -195,5 +198,6 @@ export function callToJson(call: LifeCall | undefined): Record<string, unknown> 
     ...(cpu === undefined ? {} : { cpu }),
     ...(pid === undefined ? {} : { pid }),
     ...(task === undefined ? {} : { task }),
+    ...(stack === undefined ? {} : { stack }),
   };
 }

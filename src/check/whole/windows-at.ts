@@ -2,7 +2,6 @@ import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { isMigrationStream } from "../../formats/migration/configuration.ts";
 import { readMigration } from "../../formats/migration/reader.ts";
 import type { ByteStream } from "../../formats/migration/source.ts";
@@ -17,16 +16,14 @@ import { callOfStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "../state/moment.ts";
 import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
+import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
 
 /**
  * What else there is to {@link windowsAt}.
  *
  * @public
  */
-export interface WindowsAtOptions extends ReadInputOptions {
-  /** What is known of the windows of a trace that it does not show itself; see {@link knownWindows}. */
-  readonly windows?: readonly ToldWindow[] | undefined;
+export interface WindowsAtOptions extends ReadInputOptions, WindowsOptions {
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
 }

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { framesText } from "../../check/findings/finding-stack.ts";
 import {
   type AliveGroup,
   type AliveOrder,
@@ -11,9 +12,12 @@ import {
 import type { LifeCall } from "../../check/lives/life.ts";
 import type { Moment, ShownMoment } from "../../check/state/moment.ts";
 import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/alive-at.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
 import { withInput } from "../input.ts";
 import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   answerOptions,
   MAPPED_FILE,
@@ -27,7 +31,7 @@ import { Exit, print, toJson } from "../output.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface AliveOptions extends AnswerOptions {
+interface AliveOptions extends AnswerOptions, MachineOptions, DeviceOptions {
   readonly at: Moment;
   readonly sort: AliveOrder;
   readonly by: readonly GroupKey[];
@@ -45,6 +49,7 @@ const TABLE: readonly TableColumn[] = [
   { head: "age", align: "right" },
   { head: "oldest" },
   { head: "line", align: "right" },
+  { head: "called by", isCut: true },
 ];
 /** Names of what mappings are grouped by, as people say it. */
 const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
@@ -52,12 +57,15 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
   direction: "access",
   size: "size",
   comm: "comm",
+  stack: "stack",
 };
 
 /** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
 async function alive(path: string, options: AliveOptions): Promise<number> {
   const { at, sort, by, top, quiet } = options;
-  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, read));
+  const windows = await windowsTold(options);
+  const devices = await devicesTold(options);
+  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, { ...read, windows }));
   const groups = groupAlive(answer.mappings, by, sort);
   const shown = groups.slice(0, top);
   const answerForms: Answer = {
@@ -69,13 +77,13 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
       if (shown.length > 0) {
         await printTable(
           TABLE,
-          shown.map((group) => cellsOf(group, moment)),
+          shown.map((group) => cellsOf(group, moment, devices)),
         );
       }
       if (groups.length > top) print(`and ${formatCount(groups.length - top)} more (--top)`);
       for (const note of notes) print(`note: ${note}`);
     },
-    json: () => [toJson(aliveToJson(answer, shown, top))],
+    json: () => [toJson(aliveToJson(answer, shown, top, devices))],
     columns: ALIVE_COLUMNS,
     rows: () =>
       groups
@@ -88,10 +96,11 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
 }
 
 const cellsOf = (
-  { space, access, size, comm, mappings, bytes, oldest }: AliveGroup,
+  { space, access, size, comm, stack, mappings, bytes, oldest }: AliveGroup,
   moment: ShownMoment | undefined,
+  devices: KnownDevices,
 ): string[] => [
-  space ?? "",
+  space === undefined ? "" : spaceText(space, devices),
   access ?? "",
   size === undefined ? "" : formatSize(size),
   comm ?? "",
@@ -100,6 +109,7 @@ const cellsOf = (
   ageText(oldest.life.made, moment),
   addressesText(oldest.stretches[0]!),
   String(oldest.life.made?.line ?? ""),
+  framesText(stack ?? []),
 ];
 
 function ageText(made: LifeCall | undefined, moment: ShownMoment | undefined): string {
@@ -123,24 +133,32 @@ const parseKeys = (given: string): GroupKey[] =>
 
 export const verb: Verb = defineVerb({
   name: "alive",
-  summary: "what is mapped at a moment, the oldest first, by device, direction, size and task",
+  summary: "what is mapped at a moment, the oldest first, by device, direction, size, task and call stack",
   arguments: [["<file>", MAPPED_FILE]],
   options: [
     momentOption(),
     text("--sort <order>", "what comes first: the oldest, the largest, or the lowest address")
       .choices(["age", "size", "address"])
       .default("age"),
-    value("--by <what>", "group by device, direction, size, comm, or several with commas", parseKeys).default(
-      GROUP_KEYS,
-      "all of them",
-    ),
+    value(
+      "--by <what>",
+      "group by device, direction, size, comm (task), stack, or several with commas",
+      parseKeys,
+    ).default(GROUP_KEYS, "all of them"),
     value("--top <count>", "patterns (as rows: mappings) that are shown", wholeNumber(1, 2 ** 40)).default(
       Number.POSITIVE_INFINITY,
       "all",
     ),
     ...answerOptions(),
+    ...machineOptions(),
+    devicesOption(),
     quietOption("no progress bar"),
   ],
-  examples: ["alive trace.txt", "alive --at 2s --sort size --top 10 trace.txt", "alive --by comm trace.txt"],
+  examples: [
+    "alive trace.txt",
+    "alive --at 2s --sort size --top 10 trace.txt",
+    "alive --by comm trace.txt",
+    "alive --by stack --sort size trace.txt",
+  ],
   run: alive,
 });

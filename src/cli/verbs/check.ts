@@ -5,6 +5,7 @@ import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { type Finding, findingToJson, formatFinding } from "../../check/findings/finding.ts";
+import { formatStack } from "../../check/findings/finding-stack.ts";
 import { FINDING_KINDS, type FindingKind } from "../../check/findings/kinds.ts";
 import type { BouncedMaps } from "../../check/linux/bounces.ts";
 import { type CheckReport, checkReportToJson } from "../../check/report.ts";
@@ -16,9 +17,11 @@ import {
 import type { Moment } from "../../check/state/moment.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { type DeviceOptions, devicesOption, devicesTold } from "../device-options.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -43,7 +46,7 @@ export interface ThresholdOptions extends CheckOptions {
   readonly fullAt: number;
 }
 
-export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
+export interface CheckCommandOptions extends ThresholdOptions, MachineOptions, DeviceOptions {
   readonly output: AnswerOptions["output"] | "sarif";
   readonly rawCells: boolean;
   readonly quiet: boolean;
@@ -53,20 +56,20 @@ export interface CheckCommandOptions extends ThresholdOptions, MachineOptions {
   readonly at?: Moment;
 }
 
-/** Thresholds, and what is known of the windows. */
-type How = CheckOptions & { readonly windows: readonly ToldWindow[] };
+/** Thresholds, and what is known of windows and devices. */
+type How = CheckOptions & { readonly windows: readonly ToldWindow[]; readonly devices: KnownDevices };
 
 /** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
   const thresholds = thresholdsOf(options);
   const windows = await windowsTold(options);
-  if (options.against !== undefined)
-    return checkPair(paths, options.against, { ...thresholds, windows }, options);
+  const how = { ...thresholds, windows, devices: await devicesTold(options) };
+  if (options.against !== undefined) return checkPair(paths, options.against, how, options);
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
   for (const path of paths) {
-    const report = await checkFile(path, { ...thresholds, windows }, options);
+    const report = await checkFile(path, how, options);
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);
   }
@@ -136,6 +139,8 @@ const COLUMNS = [
   "severity",
   "liobn",
   "device",
+  "driver",
+  "deviceName",
   "ioba",
   "pages",
   "count",
@@ -144,6 +149,7 @@ const COLUMNS = [
   "logLines",
   "time",
   "task",
+  "stack",
   "message",
 ];
 
@@ -189,6 +195,7 @@ function printReport(report: CheckReport, quiet: boolean): void {
     const { kind, severity } = finding;
     const colour = severity === "error" ? colors.red : colors.yellow;
     print(wrap(`${formatFinding(file, finding, colour)} [${number}]`, outputWidth(), INDENT));
+    for (const stack of finding.stack) print(wrap(formatStack(stack), outputWidth(), INDENT, INDENT));
     if (quiet || explained.has(kind)) continue;
     explained.add(kind);
     print(wrap(FINDING_KINDS[kind].advice.replaceAll("`", ""), outputWidth(), INDENT, INDENT));
@@ -310,6 +317,7 @@ export const verb: Verb = defineVerb({
     filterOption(),
     ...answerOptions("sarif"),
     ...machineOptions(),
+    devicesOption(),
     text(
       "--kernel-log <file>",
       "Linux: the kernel's log of the same time (dmesg), if it is not in the trace",
@@ -323,7 +331,7 @@ export const verb: Verb = defineVerb({
     "check --ram 4G --output json qemu.log.gz",
     "check --output sarif --out check.sarif qemu.log",
     "check --filter 'dma_*: device == 0000:00:03.0' trace.txt",
-    "check --kernel-log dmesg.txt trace.txt",
+    "check --kernel-log dmesg.txt --devices lspci.txt trace.txt",
     "check --against vm.mig qemu.log",
     "check --window 0x80000000=0x20000000+256M,4K qemu.log",
   ],

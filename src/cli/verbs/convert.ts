@@ -3,30 +3,33 @@ import path from "node:path";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
 import { formatCount } from "../../base/units.ts";
+import type { StackWeight } from "../../check/lifetimes/linux-stacks.ts";
 import type { ConversionSummary } from "../../check/whole/conversion.ts";
-import { writeTable, writeTimeline } from "../../check/whole/tables.ts";
+import { writeFoldedStacks, writeTable, writeTimeline } from "../../check/whole/tables.ts";
 import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
 import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
 import { withInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { NewFile } from "../new-file.ts";
 import { filterOption, flag, quietOption, rawCellsOption, text } from "../options.ts";
 import { Exit, printError } from "../output.ts";
 import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface ConvertOptions {
+export interface ConvertOptions extends MachineOptions {
   readonly table: "events" | "mappings";
   readonly run: string | undefined;
   readonly filter: readonly string[];
   readonly force: boolean;
   readonly quiet: boolean;
   readonly rawCells: boolean;
+  readonly weight: StackWeight | undefined;
 }
 
-type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folder";
+type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folded" | "folder";
 
 /** Forms by the end of the file's name. */
 const FORMS: readonly (readonly [ending: string, form: Form])[] = [
@@ -35,6 +38,7 @@ const FORMS: readonly (readonly [ending: string, form: Form])[] = [
   [".parquet", "parquet"],
   [".perfetto-trace", "perfetto"],
   [".pftrace", "perfetto"],
+  [".folded", "folded"],
 ];
 
 /** Names of folders in a partitioned table that need no escaping in any of the engines. */
@@ -60,7 +64,13 @@ export async function convert(input: string, output: string, options: ConvertOpt
   if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
-  const { filter, force, quiet, table } = options;
+  const { filter, force, quiet, table, weight } = options;
+  if (weight !== undefined && form !== "folded")
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      `${output}: --weight is for call stacks, which are written to a file.folded`,
+    );
+  const windows = await windowsTold(options);
   let file: NewFile | undefined;
   const stopListening = discardOnSignal(() => file);
   // Nothing is made of an input that is no trace.
@@ -72,12 +82,14 @@ export async function convert(input: string, output: string, options: ConvertOpt
   };
   try {
     const summary = await withInput(input, quiet, (data, read) => {
-      if (form === "perfetto") return writeTimeline(data, () => appender(make()), { ...read, filter });
+      const how = { ...read, filter, windows, weight };
+      if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
+      if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
       const open = (columns: readonly Column[]): TableWriter =>
         writerOf(make(), form, columns, options.rawCells);
-      return writeTable(data, open, { ...read, filter, table, run: column });
+      return writeTable(data, open, { ...how, table, run: column });
     });
     file!.commit();
     if (!quiet) printError(summaryText(input, output, summary, filter.length > 0));
@@ -92,9 +104,11 @@ export async function convert(input: string, output: string, options: ConvertOpt
 
 /** A saved machine stays one, but for the memory of its guest. */
 async function convertMachine(input: string, output: string, options: ConvertOptions): Promise<number> {
-  if (options.filter.length > 0 || options.run !== undefined) {
-    const option = options.run === undefined ? "--filter" : "--run";
-    throw new IommuError("BAD_ARGUMENT", `${output}: ${option} is for events; a saved machine has none`, {
+  const { filter, run, weight, machine, window } = options;
+  const ofEvents = { run, filter: filter[0], weight, machine, window };
+  const option = Object.entries(ofEvents).find(([, given]) => given !== undefined)?.[0];
+  if (option !== undefined) {
+    throw new IommuError("BAD_ARGUMENT", `${output}: --${option} is for events; a saved machine has none`, {
       output,
     });
   }
@@ -190,7 +204,7 @@ function summaryText(
 export const verb: Verb = defineVerb({
   name: "convert",
   summary:
-    "write a trace as a table for other tools, or as a timeline for Perfetto; a saved machine without its guest's memory",
+    "write a trace as a table for other tools, as a timeline for Perfetto, or as stacks for flame graphs; a saved machine without its guest's memory",
   arguments: [
     [
       "<in>",
@@ -198,7 +212,7 @@ export const verb: Verb = defineVerb({
     ],
     [
       "<out>",
-      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), or folder/ for partitioned Parquet; of a stream: file.mig, file.mig.gz",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), folder/ for partitioned Parquet, or .folded for the call stacks of Linux; of a stream: file.mig, file.mig.gz",
     ],
   ],
   screen: "unused",
@@ -207,7 +221,12 @@ export const verb: Verb = defineVerb({
       .choices(["events", "mappings"])
       .default("events"),
     text("--run <name>", "name of the recording in the table (default: that of the file)"),
+    text(
+      "--weight <what>",
+      "of call stacks: events (default), or the bytes that are alive at the end by who mapped them",
+    ).choices(["events", "bytes-alive"]),
     filterOption(),
+    ...machineOptions(),
     flag("-f, --force", "overwrite what exists"),
     rawCellsOption(),
     quietOption("print errors only"),
@@ -216,6 +235,7 @@ export const verb: Verb = defineVerb({
     "convert qemu.log events.parquet",
     "convert --table mappings trace.txt mappings.csv",
     "convert qemu.log boot.perfetto-trace",
+    "convert --weight bytes-alive trace.txt trace.folded",
     "convert vm.mig blank.mig.gz",
   ],
   run: convert,

@@ -2,13 +2,16 @@ import { counted, formatCount } from "../../base/units.ts";
 import { measuresToJson, measureTrace, type TraceMeasures } from "../../check/whole/measure-trace.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { withInput } from "../input.ts";
-import { answerOptions, filterOption, quietOption } from "../options.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
+import { answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
-import { printDmaGroup, printWindow } from "../stat-text.ts";
+import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface StatOptions extends AnswerOptions {
+export interface StatOptions extends AnswerOptions, MachineOptions {
   readonly filter: readonly string[];
+  readonly by: "device" | "stack";
+  readonly top: number;
   readonly quiet: boolean;
 }
 
@@ -36,30 +39,39 @@ const DEVICE_COLUMNS = [
   "lifetimesNs",
 ];
 
-/** `stat FILE`: rates, sizes of calls, runs, and lifetimes of mappings, per window or per device and direction. */
+const STACK_COLUMNS = ["stack", "events", "mapped", "bytesMapped", "alive", "bytesAlive", "lifetimesNs"];
+
+const columnsOf = ({ stacks, windows }: Readonly<Record<string, unknown>>): readonly string[] =>
+  stacks !== undefined ? STACK_COLUMNS : windows !== undefined ? WINDOW_COLUMNS : DEVICE_COLUMNS;
+
+/** `stat FILE`: rates, sizes of calls, runs, and lifetimes of mappings, per window, per device and direction, or per caller. */
 export async function stat(path: string, options: StatOptions): Promise<number> {
-  const { filter, quiet } = options;
-  const measures = await withInput(path, quiet, (data, read) => measureTrace(data, { ...read, filter }));
+  const { filter, quiet, by, top } = options;
+  const windows = await windowsTold(options);
+  const measures = await withInput(path, quiet, (data, read) =>
+    measureTrace(data, { ...read, filter, by, windows }),
+  );
   for (const { line, message } of measures.gaps) printWarning(`${measures.file}:${line}`, message);
   const json = measuresToJson(measures);
-  const rows = (json.windows ?? json.devices) as readonly Row[];
+  const rows = (json.stacks ?? json.windows ?? json.devices) as readonly Row[];
   const answer: Answer = {
-    human: () => printMeasures(measures),
+    human: () => printMeasures(measures, top),
     json: () => [toJson(json)],
-    columns: json.windows === undefined ? DEVICE_COLUMNS : WINDOW_COLUMNS,
+    columns: columnsOf(json),
     rows: () => rows,
   };
   await printAnswer(answer, options);
   return Exit.OK;
 }
 
-function printMeasures(measures: TraceMeasures): void {
+function printMeasures(measures: TraceMeasures, top: number): void {
   const { file, events, seconds } = measures;
   const rate =
     seconds > 0 ? ` in ${seconds.toFixed(3)} s, ${formatCount(Math.round(events / seconds))} a second` : "";
   print(`${file}: ${counted(events, "event")}${rate}`);
   for (const window of measures.windows) printWindow(window);
   for (const group of measures.devices) printDmaGroup(group, seconds);
+  if (measures.stacks.length > 0) printStacks(measures.stacks, top);
 }
 
 export const verb: Verb = defineVerb({
@@ -71,7 +83,20 @@ export const verb: Verb = defineVerb({
       "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
     ],
   ],
-  options: [filterOption(), ...answerOptions(), quietOption("no progress bar")],
-  examples: ["stat qemu.log", "stat --filter dma_map_sg --output json trace.txt"],
+  options: [
+    text("--by <what>", "window or device and direction, or who called, by the call stacks of Linux")
+      .choices(["device", "stack"])
+      .default("device"),
+    value("--top <count>", "with --by stack: callers that are shown", wholeNumber(1, 2 ** 40)).default(20),
+    filterOption(),
+    ...answerOptions(),
+    ...machineOptions(),
+    quietOption("no progress bar"),
+  ],
+  examples: [
+    "stat qemu.log",
+    "stat --filter dma_map_sg --output json trace.txt",
+    "stat --by stack trace.txt",
+  ],
   run: stat,
 });

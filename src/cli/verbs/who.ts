@@ -1,13 +1,17 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, U64_MAX } from "../../base/u64.ts";
 import { counted, formatCount, formatSize, formatTime, parseSize } from "../../base/units.ts";
+import { framesText } from "../../check/findings/finding-stack.ts";
 import type { AddressRange, LifeCall } from "../../check/lives/life.ts";
 import type { WhoLife, WhoNeighbour, WhoSpace, WhoUse } from "../../check/lives/who.ts";
 import type { Moment } from "../../check/state/moment.ts";
+import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { type WhoAnswer, whoLifeToJson, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
 import { withInput } from "../input.ts";
 import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   answerOptions,
   flag,
@@ -21,7 +25,7 @@ import {
 import { Exit, print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-interface WhoOptions extends AnswerOptions {
+interface WhoOptions extends AnswerOptions, MachineOptions, DeviceOptions {
   readonly at: Moment;
   readonly device: string | undefined;
   readonly physical: boolean;
@@ -51,10 +55,12 @@ const NO_MAP = Exit.LEAKS;
 async function who(path: string, address: string, options: WhoOptions): Promise<number> {
   const { at, device, physical, top, quiet } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
-  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, read));
+  const windows = await windowsTold(options);
+  const devices = await devicesTold(options);
+  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, { ...read, windows }));
   const forms: Answer = {
-    human: () => printWho(answer),
-    json: () => [toJson(whoToJson(answer))],
+    human: () => printWho(answer, devices),
+    json: () => [toJson(whoToJson(answer, devices))],
     columns: COLUMNS,
     rows: () => rowsOf(answer),
   };
@@ -90,12 +96,12 @@ function parseRange(given: string): AddressRange {
   throw new IommuError("BAD_ARGUMENT", `"${given}": the range has no addresses, or more than there are`);
 }
 
-function printWho(answer: WhoAnswer): void {
+function printWho(answer: WhoAnswer, devices: KnownDevices): void {
   const { file, moment, found, spaces, physical, notes } = answer;
   const asked = `${addressesText(answer)}${physical ? " (memory)" : ""}`;
   print(`${file}: ${asked} ${momentText(moment)}`);
   if (!found) print(`  no map of it is in this file${spaces.some(wasUsed) ? USED : ""}`);
-  for (const space of spaces) printSpace(space, found);
+  for (const space of spaces) printSpace(space, found, devices);
   for (const note of notes) print(`note: ${note}`);
 }
 
@@ -104,9 +110,9 @@ const wasUsed = ({ strayUses }: WhoSpace): boolean => strayUses.some(({ kind }) 
 
 const USED = ", but it was used: it was mapped before the file begins, or its map is missing";
 
-function printSpace(space: WhoSpace, found: boolean): void {
+function printSpace(space: WhoSpace, found: boolean, devices: KnownDevices): void {
   const { now, earlier, earlierCount, later, laterCount, strayUses, before, after } = space;
-  print(`${space.space}: ${now.length > 0 ? "mapped" : "not mapped"} at that moment`);
+  print(`${spaceText(space.space, devices)}: ${now.length > 0 ? "mapped" : "not mapped"} at that moment`);
   printMore(earlierCount - earlier.length, "before");
   for (const had of earlier) printLife("before", had);
   for (const had of now) printLife("now", had);
@@ -125,14 +131,22 @@ function printMore(count: number, when: string): void {
 function printLife(when: string, { life, ends, endCount, uses }: WhoLife): void {
   print(`  ${when}: ${lifeText(life)}`);
   const { made } = life;
-  if (made !== undefined) print(`    mapped: ${callText(made)}`);
+  if (made !== undefined) {
+    print(`    mapped: ${callText(made)}`);
+    printStack(made);
+  }
   for (const { gone, fate, call } of ends) {
     const part = gone === undefined ? "" : ` ${addressesText(gone)}`;
     print(`    ${fate}${part}: ${callText(call)}${spanText(made, call)}`);
+    printStack(call);
   }
   if (endCount > ends.length)
     print(`    and ${counted(endCount - ends.length, "more end of a part", "more ends of parts")}`);
   for (const use of uses) print(`    ${useText(use)}`);
+}
+
+function printStack({ stack }: LifeCall): void {
+  if (stack !== undefined) print(`      by ${framesText(stack)}`);
 }
 
 /** `, 1.5 s after it was mapped`. */
@@ -170,6 +184,8 @@ export const verb: Verb = defineVerb({
       wholeNumber(0, 1_000_000),
     ).default(3),
     ...answerOptions(),
+    ...machineOptions(),
+    devicesOption(),
     quietOption("no progress bar"),
   ],
   exitText:

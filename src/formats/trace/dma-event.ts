@@ -1,3 +1,4 @@
+import { CallStacks } from "./call-stacks.ts";
 import { ALLOCATION, DMA_MAP_PAGE, kindsWith, SINGLE } from "./dma-kinds.ts";
 
 /** Directions, as in the kernel. */
@@ -59,17 +60,19 @@ export class HalvesList {
 }
 
 /**
- * Names of which events have the numbers.
+ * Names of which events have the numbers, and what was read behind events.
  *
  * @public
  */
 export interface DmaNames {
   readonly devices: { readonly names: readonly string[] };
   readonly tasks: { readonly names: readonly string[] };
+  /** Call stacks, by the numbers of events. */
+  readonly stacks: CallStacks;
 }
 
 /** No names. */
-export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] } };
+export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] }, stacks: new CallStacks() };
 
 /**
  * One event of the DMA API. A reader has a single one and fills it anew for

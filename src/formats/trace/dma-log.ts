@@ -1,4 +1,5 @@
 import { BufferNames } from "./buffer-names.ts";
+import type { CallStacks } from "./call-stacks.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
@@ -7,6 +8,7 @@ import { EventLines } from "./event-lines.ts";
 import type { KernelEvent } from "./kernel-event.ts";
 import { KernelLineReader } from "./kernel-line.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
+import { StackReader } from "./stack-reader.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
@@ -44,6 +46,9 @@ export interface DmaCounts {
   kernel: number;
   /** Lines of the file's head, and empty ones. */
   comments: number;
+  /** Lines of call stacks, and the stacks that these are, of whatever events. */
+  stackLines: number;
+  stacks: number;
   /** Lines that name a `dma` event and do not read as one. */
   damaged: number;
   /** Lines too long to be kept. */
@@ -70,6 +75,8 @@ export class DmaLogReader extends EventLines {
     other: 0,
     kernel: 0,
     comments: 0,
+    stackLines: 0,
+    stacks: 0,
     damaged: 0,
     long: 0,
     torn: 0,
@@ -89,6 +96,9 @@ export class DmaLogReader extends EventLines {
   readonly #onEvent: (event: LinuxDmaEvent) => void;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
+  readonly #stacks = new StackReader(this.#event, this.prefix, (bytes, start, end) =>
+    this.#readOrigin(bytes, start, end),
+  );
 
   /**
    * @param onEvent called for each event, always with the same object
@@ -98,6 +108,11 @@ export class DmaLogReader extends EventLines {
     super(MAX_LINE);
     this.#onEvent = onEvent;
     this.#onKernel = onKernel;
+  }
+
+  /** Call stacks of events. */
+  get stacks(): CallStacks {
+    return this.#stacks.stacks;
   }
 
   /** CPUs of the machine, by the head of the text; 0 if it does not say. */
@@ -186,7 +201,15 @@ export class DmaLogReader extends EventLines {
     event.number = this.counts.events++;
     event.line = line;
     this.#onEvent(event);
+    if (this.#stacks.isActive) this.#stacks.follow();
     return READ;
+  }
+
+  /** Reads who made another event of the buffer that is read; false if it is none of that. */
+  #readOrigin(bytes: Uint8Array, start: number, end: number): boolean {
+    const from = this.#buffers.read(bytes, this.prefix.skip(bytes, start, end), end);
+    const isOfFirst = this.counts.events > 0 && this.#buffers.isOfFirst();
+    return this.#origin.read(bytes, from, end, false) && isOfFirst;
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
@@ -207,6 +230,11 @@ export class DmaLogReader extends EventLines {
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#stacks.read(bytes, start, end, this.line)) {
+      this.counts.stackLines++;
+      this.counts.stacks = this.#stacks.count;
+      return;
+    }
     const remarks = this.#remarks;
     remarks.read(bytes, start, end);
     this.counts.overwritten = remarks.overwritten;

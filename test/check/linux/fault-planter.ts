@@ -7,6 +7,8 @@ export interface PlantedFinding {
   readonly count: number;
   readonly message: RegExp;
   readonly lines: readonly number[];
+  /** The function that made the mapping, by the call stack. */
+  readonly caller?: string;
 }
 
 /** A recording, a log of its own if its faults stand there, and what is wrong. */
@@ -38,6 +40,8 @@ class Recorder {
   readonly random: Random;
   /** Does the kernel's log stand in a file of its own? */
   readonly isLogApart: boolean;
+  /** The function that calls the DMA API, if events have call stacks. */
+  caller: string | undefined;
   #time = 10_000_000;
   #next = 0x10_0000;
   #physical = 0x4000_0000;
@@ -53,7 +57,22 @@ class Recorder {
 
   event(task: string, text: string): number {
     this.#time += 1 + this.random.below(400);
-    return this.lines.push(`${task.padStart(16)} [00${this.random.below(2)}] ..... ${this.time}: ${text}`);
+    const cpu = this.random.below(2);
+    const origin = (): string => `${task.padStart(16)} [00${cpu}] ..... ${this.time}: `;
+    const line = this.lines.push(`${origin()}${text}`);
+    if (this.caller === undefined) return line;
+    this.#time++;
+    const name = text.slice(0, text.indexOf(":"));
+    // Where it came from says nothing of who called.
+    const outer = ["asm_sysvec_apic_timer_interrupt", "do_idle", "ret_from_fork"].slice(this.random.below(3));
+    const frames = [`${name}_attrs`, this.caller, "nic_work", "process_one_work", "worker_thread", ...outer];
+    this.lines.push(`${origin()}<stack trace>`, ...frames.map((frame) => ` => ${frame}`));
+    return line;
+  }
+
+  /** Nothing happens for a while. */
+  sleep(microseconds: number): void {
+    this.#time += microseconds;
   }
 
   /** A line of the kernel's log; its number in the recording, or 0 if it stands in the log of its own. */
@@ -287,6 +306,53 @@ function leakAtRemoval(recorder: Recorder, planted: PlantedFinding[]): void {
   planted.push({ kind: "leak", device, count: leaked, message: /an allocation of 2048 bytes/, lines });
 }
 
+/** The same of two functions, which only the call stacks tell apart. */
+function leakOfTwoCallers(recorder: Recorder, planted: PlantedFinding[]): void {
+  const { random } = recorder;
+  const device = "0003:03:00.0";
+  const callers = ["nic_alloc_rx_ring", "nic_alloc_tx_ring"];
+  const lines: number[][] = [[], []];
+  const total = 4 + random.below(60);
+  const made = Array.from({ length: total }, (_, i) => {
+    recorder.caller = callers[i % 2]!;
+    return recorder.alloc("modprobe-800", device, 4096);
+  });
+  recorder.caller = "nic_free_rings";
+  made.forEach((one, i) => {
+    if (i > 1 && random.below(3) > 0) recorder.free("rmmod-801", device, one);
+    else lines[i % 2]!.push(one.line);
+  });
+  // At the end the driver gives something back, so that it is gone.
+  recorder.free("rmmod-801", device, recorder.alloc("modprobe-800", device, 64));
+  recorder.caller = undefined;
+  callers.forEach((caller, i) => {
+    const message = /an allocation of 4096 bytes/;
+    planted.push({ kind: "leak", device, count: lines[i]!.length, message, lines: lines[i]!, caller });
+  });
+}
+
+/** One of two functions that map alike never has anything unmapped. */
+function neverUnmappedByOneCaller(recorder: Recorder, planted: PlantedFinding[]): void {
+  const { random } = recorder;
+  const device = "0004:04:00.0";
+  const count = 64 + random.below(100);
+  const lines: number[] = [];
+  for (let i = 0; i < count; i++) {
+    recorder.caller = "nic_send";
+    const sent = Array.from({ length: 1 + random.below(3) }, () =>
+      recorder.map("ping-77", device, "TO_DEVICE", 1024 + random.below(1000)),
+    );
+    recorder.caller = "nic_send_control";
+    lines.push(recorder.map("ping-77", device, "TO_DEVICE", 1024 + random.below(1000)).line);
+    recorder.caller = "nic_clean";
+    for (const one of sent) recorder.unmap("ksoftirqd/0-5", device, one);
+    recorder.sleep(20_000);
+  }
+  recorder.caller = undefined;
+  const message = new RegExp(`mappings TO_DEVICE of one caller are never unmapped: ${count} were made`);
+  planted.push({ kind: "never-unmapped", device, count, message, lines, caller: "nic_send_control" });
+}
+
 /** A recording with some of all that can be planted, each at most once for a cause, or with nothing wrong. */
 export function plantFaults(random: Random): PlantedRecording {
   const recorder = new Recorder(random, random.below(2) === 0);
@@ -314,6 +380,8 @@ export function plantFaults(random: Random): PlantedRecording {
     }
   }
   if (random.below(3) === 0) leakAtRemoval(recorder, planted);
+  if (random.below(4) === 0) leakOfTwoCallers(recorder, planted);
+  if (random.below(8) === 0) neverUnmappedByOneCaller(recorder, planted);
   work.step();
   if (random.below(2) === 0) work.remove();
   const { lines, log, isLogApart } = recorder;

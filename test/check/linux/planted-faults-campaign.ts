@@ -26,8 +26,9 @@ export async function findPlantedFaults(seed: number, recordings: number): Promi
       found.map(({ kind, device, count, lines }) => ({ kind, device, count, lines })),
       place,
     ).toEqual(expected.map(short));
-    expected.forEach(({ message }, at) => {
+    expected.forEach(({ message, caller }, at) => {
       expect(found[at]!.message, place).toMatch(message);
+      expect(found[at]!.stack[0]?.frames[0], place).toBe(caller);
     });
     const buffers = report.bounced.filter(({ direction }) => direction === "TO_DEVICE");
     expect(

@@ -124,6 +124,8 @@ describe("Linux' dma events", () => {
       events: sum(facts.event_counts),
       other: sum(facts.other_lines),
       comments: facts.comment_lines,
+      stackLines: facts.stack_lines ?? 0,
+      stacks: facts.stacks ?? 0,
       damaged: 0,
       long: 0,
       torn: 0,

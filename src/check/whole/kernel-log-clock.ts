@@ -1,0 +1,43 @@
+import { type InputData, isReadOnce } from "../../formats/input/input-data.ts";
+import { openInput, untilTruncated } from "../../formats/input/opened-input.ts";
+import { DmaLogReader } from "../../formats/trace/dma-log.ts";
+import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import { areOneClock, clockDistance, later } from "../linux/clock-match.ts";
+
+/**
+ * The lines of a kernel's log by the clock of a trace, where the two clocks count from different moments, and a fault that
+ * stands in both shows how far these are apart. The trace is read for that, if it can be read again.
+ *
+ * @returns the log as it is where nothing shows that
+ */
+export async function onTraceClock(
+  log: readonly KernelEvent[],
+  trace: InputData,
+  name: string,
+): Promise<readonly KernelEvent[]> {
+  const [first] = log;
+  if (first === undefined || Number.isNaN(first.seconds) || isReadOnce(trace)) return log;
+  const said: KernelEvent[] = [];
+  let isOther: boolean | undefined;
+  const reader = new DmaLogReader(
+    ({ seconds }) => {
+      if (!Number.isNaN(seconds)) isOther ??= !areOneClock(seconds, first.seconds);
+    },
+    // What has a process is an event of the trace; a line of the log that stands in it has the log's own time.
+    (event) => {
+      if (event.pid >= 0) said.push(event);
+    },
+  );
+  const { chunks } = await openInput(trace, name, 1);
+  try {
+    for await (const chunk of untilTruncated(chunks, () => {})) {
+      reader.push(chunk);
+      if (isOther === false) return log;
+    }
+  } finally {
+    await chunks.return(undefined);
+  }
+  reader.end();
+  const distance = isOther === true ? clockDistance(said, log) : undefined;
+  return distance === undefined ? log : log.map((event) => later(event, distance));
+}
