@@ -45,7 +45,13 @@ export function commandOf(verb: Verb, finish: (status: number) => void): Command
   const options = [...verb.options, ...common.filter((option) => !isOwn(option))];
   for (const option of options) command.addOption(option);
   const examples = verb.examples.map((example) => `  spapr-iommu ${example}`);
-  command.addHelpText("after", `\nExamples:\n${examples.join("\n")}\n\n${verb.exitText ?? EXIT_TEXT}`);
+  const schema = options.some(({ long }) => long === "--output")
+    ? `JSON Schema of --output json; of a row of jsonl its $defs/row: schema/${verb.name}.schema.json of the package.\n\n`
+    : "";
+  command.addHelpText(
+    "after",
+    `\nExamples:\n${examples.join("\n")}\n\n${schema}${verb.exitText ?? EXIT_TEXT}`,
+  );
   return command.action(async (...all) => {
     // Commander passes the options and itself last.
     const parameters = all.slice(0, -1);

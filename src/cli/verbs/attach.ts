@@ -153,6 +153,6 @@ export const verb: Verb = defineVerb({
     ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
-  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output json"],
+  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output jsonl"],
   run: attach,
 });

@@ -86,7 +86,7 @@ async function compareScripts(
 const COLUMNS = ["file", "line", "verdict", "operation", "qemu", "engine", "reason"];
 
 /** Operations whose result is not that of QEMU, known or not. */
-const rowsOf = (report: OracleReport): Row[] =>
+export const rowsOf = (report: OracleReport): Row[] =>
   report.outcomes
     .filter((outcome) => outcome.verdict === "known" || isMismatch(outcome))
     .map(({ line, verdict, theirs, result, reason }) => ({
@@ -131,7 +131,8 @@ function summary(report: OracleReport): string {
   return `${script.file}: ${parts.join(", ")}`;
 }
 
-const showReport = (report: OracleReport): object => ({
+/** A report in the shape of the JSON output. */
+export const showReport = (report: OracleReport): object => ({
   file: report.script.file,
   operations: report.script.lines.length,
   same: report.outcomes.filter(({ verdict }) => verdict === "same").length,
