@@ -40,6 +40,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     )
     .version(packageVersion())
     .exitOverride()
+    .configureOutput({ writeErr: (text) => printError(text.trimEnd()) })
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", `\n${EXIT_TEXT}`);
   for (const load of verbsFor(argv)) {

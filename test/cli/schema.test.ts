@@ -8,6 +8,7 @@ import type * as Known from "../../src/formats/known-differences.ts";
 import type * as Script from "../../src/formats/op-script/script.ts";
 import type * as Oracle from "../../src/live/oracle.ts";
 import { readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
+import { readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { FakeQemu } from "../live/fake-qemu.ts";
 import { allCommands, cli, compiled } from "./cli.ts";
@@ -190,7 +191,9 @@ it("each verb with an answer has a schema, and its help says where it is", async
     command.options.some(({ long }) => long === "--output"),
   );
   expect(["common", ...answering.map(({ verb }) => verb.name)].sort()).toEqual([...SCHEMAS.keys()].sort());
+  const document = readDocument("output.md");
   for (const { verb } of answering) {
+    expect(document).toContain(`\n| \`${verb.name}\` `);
     const { stdout } = await cli([verb.name, "--help"]);
     expect(stdout).toContain(`schema/${verb.name}.schema.json`);
   }

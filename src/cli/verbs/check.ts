@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted, formatCount } from "../../base/units.ts";
@@ -19,6 +18,7 @@ import { checkTrace } from "../../check/whole/check-trace.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -191,7 +191,8 @@ function printReport(report: CheckReport, quiet: boolean): void {
     print(wrap(`${formatFinding(file, finding, colour)} [${number}]`, outputWidth(), INDENT));
     if (quiet || explained.has(kind)) continue;
     explained.add(kind);
-    print(wrap(FINDING_KINDS[kind].advice.replaceAll("`", ""), outputWidth(), INDENT, INDENT));
+    const advice = `${colors.bold("what to do:")} ${FINDING_KINDS[kind].advice.replaceAll("`", "")}`;
+    print(wrap(advice, outputWidth(), INDENT, INDENT));
     printWho(file, finding);
   }
   if (quiet) return;
@@ -213,7 +214,7 @@ function printWho(file: string, { ioba, device, liobn }: Finding): void {
   if (ioba === undefined || file === STDIN) return;
   const space = device ?? (liobn === undefined ? undefined : hex(liobn));
   const whose = space === undefined ? "" : ` --device ${shellWord(space)}`;
-  print(`${INDENT}Who had the address: spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
+  print(`${INDENT}${colors.bold("who had it:")} spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
 }
 
 const STDIN = displayName("-");

@@ -1,5 +1,4 @@
 import { writeFile } from "node:fs/promises";
-import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
@@ -10,6 +9,7 @@ import type { RunLimits } from "../../live/real-qemu.ts";
 import { operationOf } from "../../script/op/recording.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
