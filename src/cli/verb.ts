@@ -1,4 +1,4 @@
-import { Command, type Option } from "commander";
+import { Command, Help, type Option } from "commander";
 import { terminalOptions } from "./options.ts";
 import { EXIT_TEXT } from "./output.ts";
 import { onTerminal, type TerminalOptions } from "./terminal.ts";
@@ -36,9 +36,16 @@ export function defineVerb<Parameters extends readonly unknown[]>(
   return verb as unknown as Verb;
 }
 
+/** What an option is; that a flag is not there by itself needs no words. */
+const describe = (option: Option): string =>
+  option.isBoolean() ? option.description : new Help().optionDescription(option);
+
+/** How the help of the program and of all verbs is written. */
+export const HELP: Partial<Help> = { optionDescription: describe };
+
 /** The verb as a command of the program. */
 export function commandOf(verb: Verb, finish: (status: number) => void): Command {
-  const command = new Command(verb.name).description(verb.summary);
+  const command = new Command(verb.name).description(verb.summary).configureHelp(HELP);
   for (const [name, what] of verb.arguments) command.argument(name, what);
   const isOwn = ({ long }: Option): boolean => verb.options.some((own) => own.long === long);
   const common = terminalOptions(verb.screen ?? "printed");

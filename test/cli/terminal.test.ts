@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -211,8 +211,16 @@ describe("--completion", () => {
     expect(reply.trimEnd().split("\n")).toEqual(replies);
   });
 
-  it.each(["zsh", "fish"])("has all verbs and options for %s", async (shell) => {
+  it.each(["zsh", "fish"])("has all verbs and options for %s, which can read it", async (shell) => {
     const { stdout } = await cli(["--completion", shell]);
+    const script = inFolder(`completion.${shell}`);
+    writeFileSync(script, stdout);
+    // Where the shell is not installed, there is nothing more to see.
+    const { error, status, stderr } = spawnSync(shell, ["-n", script], { encoding: "utf8" });
+    expect([error === undefined ? status : (error as NodeJS.ErrnoException).code, stderr ?? ""]).toEqual([
+      error === undefined ? 0 : "ENOENT",
+      "",
+    ]);
     for (const { verb, command } of commands) {
       expect(stdout).toContain(verb.name);
       for (const { long } of command.options) expect(stdout).toContain(long!.slice(2));
