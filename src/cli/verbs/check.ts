@@ -292,12 +292,13 @@ function againstText({ file, against }: AgainstCheckReport): string {
   const { agreed, confirmed, unknown, unknownMapped, differing, contradicted } = sumOfAgreements(windows);
   const when = before === undefined ? "at its end" : `before event ${before.event} (line ${before.line})`;
   const parts = [
-    `${formatCount(agreed)} entries agree`,
-    `${formatCount(confirmed)} inferred ones are confirmed`,
-    `${formatCount(unknown)} are unknown to the trace (${formatCount(unknownMapped)} of them not zero)`,
-    `${formatCount(differing)} differ`,
+    counted(agreed, "entry agrees", "entries agree"),
+    `${counted(confirmed, "inferred one is", "inferred ones are")} confirmed`,
+    `${counted(unknown, "is", "are")} unknown to the trace (${formatCount(unknownMapped)} of them not zero)`,
+    counted(differing, "differs", "differ"),
   ];
-  if (contradicted > 0) parts.push(`${formatCount(contradicted)} inferred ones are contradicted`);
+  if (contradicted > 0)
+    parts.push(`${counted(contradicted, "inferred one is", "inferred ones are")} contradicted`);
   const chosen = saves > 1 ? `; it was saved ${saves} times, and agrees best there` : "";
   return `${file} ${when} against ${against.file}: ${parts.join(", ")}${chosen}`;
 }
