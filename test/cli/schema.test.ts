@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type * as Kinds from "../../src/check/findings/kinds.ts";
@@ -12,7 +12,15 @@ import { readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { FakeQemu } from "../live/fake-qemu.ts";
 import { allCommands, cli, compiled } from "./cli.ts";
-import { answers, followsSchema, jsonFollowsSchema, rowFollows, SCHEMAS, unseen } from "./schemas.ts";
+import {
+  answers,
+  CHECKABLE,
+  followsSchema,
+  jsonFollowsSchema,
+  rowFollows,
+  SCHEMAS,
+  unseen,
+} from "./schemas.ts";
 
 const { checkReportToJson, checkTrace } = await compiled<typeof Check>("check/index.js");
 const { FINDING_KINDS } = await compiled<typeof Kinds>("check/findings/kinds.js");
@@ -43,8 +51,9 @@ const written = (name: string, text: string): string => {
 };
 const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
-const checkable = readdirSync(path.join(TESTS, "cases")).filter((name) =>
-  /\.(?:txt|log|jsonl)(?:\.gz)?$/.test(name),
+/** Those that take little time; the long run has all. */
+const checkable = readdirSync(path.join(TESTS, "cases")).filter(
+  (name) => CHECKABLE.test(name) && statSync(testCase(name)).size < 20_000,
 );
 
 /** Names that only a longer run shows are none: each name of a schema is in an answer of these. */

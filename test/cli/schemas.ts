@@ -7,6 +7,9 @@ import { cli } from "./cli.ts";
 const FOLDER = path.resolve(import.meta.dirname, "../../schema");
 const ENDING = ".schema.json";
 
+/** Cases that `check` takes. */
+export const CHECKABLE = /\.(?:txt|log|jsonl)(?:\.gz)?$/;
+
 interface Schema {
   readonly $id: string;
   readonly [name: string]: unknown;

@@ -40,10 +40,9 @@ describe("a table", () => {
   });
 
   it("takes time by its rows", async () => {
-    const rows = Array.from({ length: 40_000 }, (_, i) => [String(i), "name"]);
-    const started = process.cpuUsage();
+    // In time that grows with their square, it would be hours.
+    const rows = Array.from({ length: 200_000 }, (_, i) => [String(i), "name"]);
     const lines = tableText([{ head: "number", align: "right" }, { head: "text" }], rows).split("\n");
-    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(30);
     expect(lines.slice(0, 3)).toEqual(["number  text", "──────  ────", "     0  name"]);
     expect(lines).toHaveLength(rows.length + 2);
   });
