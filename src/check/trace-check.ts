@@ -1,3 +1,4 @@
+import { counted } from "../base/units.ts";
 import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { KernelEvent } from "../formats/trace/kernel-event.ts";
@@ -27,7 +28,7 @@ const DROP_SPAN = 2 ** 19;
 /** Places of lost events that a finding names. */
 const MAX_LOST_PLACES = 100;
 
-const placesText = (places: number): string => `${places} place${places === 1 ? "" : "s"}`;
+const placesText = (places: number): string => counted(places, "place");
 
 /** What else there is to a check. */
 export interface TraceCheckContext {

@@ -2,7 +2,7 @@ import { appendFileSync, createWriteStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
-import { formatCount } from "../base/units.ts";
+import { counted } from "../base/units.ts";
 import { blankMachine } from "../check/whole/blank-machine.ts";
 import { withInput } from "./input.ts";
 import type { NewFile } from "./new-file.ts";
@@ -30,6 +30,6 @@ export async function writeBlankMachine(input: string, output: string, file: New
     } else {
       for await (const chunk of chunks) appendFileSync(file.path, chunk);
     }
-    return `${formatCount(pages)} pages of guest memory made zero`;
+    return `${counted(pages, "page")} of guest memory made zero`;
   });
 }

@@ -4,7 +4,7 @@ import { visible } from "../base/visible.ts";
 import { completionOf, isShell, SHELLS } from "./completion.ts";
 import { EXIT_TEXT, Exit, printError, printPieces } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
-import { commandOf, type Verb } from "./verb.ts";
+import { commandOf, HELP, type Verb } from "./verb.ts";
 
 /** All verbs, in the order of the help. */
 export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = {
@@ -40,7 +40,9 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       "print the script that makes bash, zsh or fish complete verbs and options",
     )
     .version(packageVersion())
+    .configureHelp(HELP)
     .exitOverride()
+    .configureOutput({ writeErr: (text) => printError(text.trimEnd()) })
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", `\n${EXIT_TEXT}`);
   for (const load of verbsFor(argv)) {

@@ -1,5 +1,5 @@
 import { hex } from "../base/u64.ts";
-import { formatSize } from "../base/units.ts";
+import { counted, formatSize } from "../base/units.ts";
 import type { AddressRange, Life, LifeCall, LifeStretch } from "../check/lives/life.ts";
 import { formatMoment, type ShownMoment, timeText } from "../check/state/moment.ts";
 
@@ -44,7 +44,7 @@ export function stretchesText(stretches: readonly LifeStretch[]): string {
     return `${addressesText(stretch)}${to}`;
   });
   const more = stretches.length - MAX_RANGES;
-  return `${texts.join(", ")}${more > 0 ? ` and ${more} more ranges` : ""}`;
+  return `${texts.join(", ")}${more > 0 ? ` and ${counted(more, "more range")}` : ""}`;
 }
 
 /** `0x1000-0x1fff -> 0x50000, 4 KiB, TO_DEVICE`. */

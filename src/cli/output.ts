@@ -1,5 +1,5 @@
-import colors from "picocolors";
 import { visible } from "../base/visible.ts";
+import { painted } from "./colors.ts";
 import { writeOut } from "./terminal.ts";
 
 /** Exit statuses, as those of `qemu-img check`. */
@@ -53,18 +53,11 @@ function* inPieces(texts: Iterable<string>): Generator<string> {
   yield piece;
 }
 
-/** What {@link colors} and the tables put around a word. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
-const COLOUR = /(\u001b\[(?:1|22|3[1239])m)/;
-
 /**
  * A text as a terminal may have it: what is not from us, but from a file, can be
  * shown there and do nothing else. This is the one place for all that is printed.
  */
-function shown(line: string): string {
-  const parts = line.split(COLOUR);
-  return parts.map((part, i) => (i % 2 === 0 ? visible(part) : colors.isColorSupported ? part : "")).join("");
-}
+const shown = (text: string): string => painted(text, visible);
 
 /** Says what is missing, and where. */
 export const printWarning = (place: string, what: string): void =>

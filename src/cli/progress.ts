@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
 import { SingleBar } from "cli-progress";
+import { visible } from "../base/visible.ts";
 import { displayName } from "./display-name.ts";
+import { isPaging } from "./terminal.ts";
 
 /** Files below this are read before a bar could be seen. */
 const MIN_BYTES = 8 * 2 ** 20;
@@ -12,16 +14,16 @@ export class Progress {
   #bytes = 0;
 
   constructor(path: string, quiet: boolean) {
-    if (quiet || !process.stderr.isTTY || path === "-") return;
+    if (quiet || !process.stderr.isTTY || path === "-" || isPaging()) return;
     const total = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     if (total < MIN_BYTES) return;
     this.#bar = new SingleBar({
-      format: `${displayName(path)} {bar} {percentage} % | {rate} MB/s | {eta_formatted} left`,
+      format: "{name} {bar} {percentage} % | {rate} MB/s | {eta_formatted} left",
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
     });
-    this.#bar.start(total, 0, { rate: "0" });
+    this.#bar.start(total, 0, { name: visible(displayName(path)), rate: "0" });
   }
 
   /** @param bytes of the file that were read so far */

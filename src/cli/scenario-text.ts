@@ -1,5 +1,5 @@
-import colors from "picocolors";
 import type { ReportTable, ScenarioReport } from "../lab/scenario.ts";
+import { colors } from "./colors.ts";
 import { tableText } from "./table.ts";
 import { outputWidth } from "./terminal.ts";
 import { wrap } from "./wrap.ts";

@@ -1,5 +1,5 @@
 import { hex } from "../base/u64.ts";
-import { formatCount, formatSize, formatTime } from "../base/units.ts";
+import { counted, formatCount, formatSize, formatTime } from "../base/units.ts";
 import { framesText } from "../check/findings/finding-stack.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
 import type { StackStatistics } from "../check/lifetimes/linux-stacks.ts";
@@ -19,7 +19,7 @@ export function printWindow(window: WindowStatistics): void {
   print(liobn === 0 ? "\nbridges" : `\nLIOBN ${hex(liobn)}`);
   printEvents(events);
   if (pagesMapped + pagesUnmapped === 0) return;
-  print(`${formatCount(pagesMapped)} pages mapped, ${formatCount(pagesUnmapped)} unmapped`);
+  print(`${counted(pagesMapped, "page")} mapped, ${formatCount(pagesUnmapped)} unmapped`);
   printHistogram("pages of a call", window.callPages);
   printHistogram("pages mapped one after another", window.runPages);
   printHistogram("events between map and unmap of a page", window.lifetimes);
@@ -37,8 +37,7 @@ export function printDmaGroup(group: DmaGroupStatistics, seconds: number): void 
   if (mapped + unknownUnmaps === 0) return;
   const rate = seconds > 0 ? `, ${Number((mapped / seconds).toPrecision(3))} a second` : "";
   print(`${formatCount(mapped)} mapped${rate}, ${formatCount(unmapped)} unmapped`);
-  if (unknownUnmaps > 0)
-    print(`${formatCount(unknownUnmaps)} unmaps of what the recording did not see mapped`);
+  if (unknownUnmaps > 0) print(`${counted(unknownUnmaps, "unmap")} of what the recording did not see mapped`);
   print(`${formatSize(bytesMapped)} mapped, at most ${formatSize(peakBytes)} at one time`);
   printHistogram("bytes of a map", group.sizes, sizeRange);
   printHistogram("maps one after another at consecutive addresses", group.runs);

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
-import colors from "picocolors";
 import { IommuError } from "../base/errors.ts";
+import { isColorUsual, setColored } from "./colors.ts";
 import { NewFile } from "./new-file.ts";
 import { Pager } from "./pager.ts";
 
@@ -49,18 +49,16 @@ const isOnTerminal = (): boolean =>
  */
 export async function onTerminal(options: TerminalOptions, run: () => Promise<number>): Promise<number> {
   const { out } = options;
-  const before = { ...colors };
   const file = out === undefined || out === "-" ? undefined : new NewFile(out, true);
   // A terminal is what colours are for; of a file nobody knows how it is read.
-  const isColoured = options.color === "auto" ? colors.isColorSupported && file === undefined : undefined;
-  Object.assign(colors, colors.createColors(isColoured ?? options.color === "always"));
+  setColored(options.color === "auto" ? isColorUsual && file === undefined : options.color === "always");
   isVerbose = options.verbose;
   try {
     if (file !== undefined) return await intoFile(file, out!, run);
     return await (process.stdout.isTTY && options.pager ? throughPager(run) : run());
   } finally {
     isVerbose = false;
-    Object.assign(colors, before);
+    setColored(isColorUsual);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Command, type Option } from "commander";
+import { Command, Help, type Option } from "commander";
 import { terminalOptions } from "./options.ts";
 import { EXIT_TEXT } from "./output.ts";
 import { onTerminal, type TerminalOptions } from "./terminal.ts";
@@ -36,16 +36,29 @@ export function defineVerb<Parameters extends readonly unknown[]>(
   return verb as unknown as Verb;
 }
 
+/** What an option is; that a flag is not there by itself needs no words. */
+const describe = (option: Option): string =>
+  option.isBoolean() ? option.description : new Help().optionDescription(option);
+
+/** How the help of the program and of all verbs is written. */
+export const HELP: Partial<Help> = { optionDescription: describe };
+
 /** The verb as a command of the program. */
 export function commandOf(verb: Verb, finish: (status: number) => void): Command {
-  const command = new Command(verb.name).description(verb.summary);
+  const command = new Command(verb.name).description(verb.summary).configureHelp(HELP);
   for (const [name, what] of verb.arguments) command.argument(name, what);
   const isOwn = ({ long }: Option): boolean => verb.options.some((own) => own.long === long);
   const common = terminalOptions(verb.screen ?? "printed");
   const options = [...verb.options, ...common.filter((option) => !isOwn(option))];
   for (const option of options) command.addOption(option);
   const examples = verb.examples.map((example) => `  spapr-iommu ${example}`);
-  command.addHelpText("after", `\nExamples:\n${examples.join("\n")}\n\n${verb.exitText ?? EXIT_TEXT}`);
+  const schema = options.some(({ long }) => long === "--output")
+    ? `JSON Schema of --output json; of a row of jsonl its $defs/row: schema/${verb.name}.schema.json of the package.\n\n`
+    : "";
+  command.addHelpText(
+    "after",
+    `\nExamples:\n${examples.join("\n")}\n\n${schema}${verb.exitText ?? EXIT_TEXT}`,
+  );
   return command.action(async (...all) => {
     // Commander passes the options and itself last.
     const parameters = all.slice(0, -1);

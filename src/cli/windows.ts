@@ -1,6 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
-import { formatCount, formatSize } from "../base/units.ts";
+import { counted, formatSize } from "../base/units.ts";
 import { isSpace } from "../check/lives/who.ts";
 import type { Moment } from "../check/state/moment.ts";
 import type { WindowState } from "../check/state/window-state.ts";
@@ -51,7 +51,7 @@ export const isThere = (state: WindowState): boolean => state.entries > 0;
 
 /** `LIOBN 0x80000000 at 0x0000000000000000, 65,536 pages of 4 KiB`. */
 export const titleOf = (state: WindowState): string =>
-  `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${formatCount(state.entries)} pages of ${formatSize(2 ** state.pageShift)}${assumedText(state)}`;
+  `LIOBN ${hex(state.liobn)} at ${hex64(state.busOffset)}, ${counted(state.entries, "page")} of ${formatSize(2 ** state.pageShift)}${assumedText(state)}`;
 
 /** ` (start, size assumed)`, or nothing. */
 const assumedText = ({ assumedParts }: WindowState): string =>

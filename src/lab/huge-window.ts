@@ -1,5 +1,5 @@
 import { hex64 } from "../base/u64.ts";
-import { formatCount, formatSize, formatTime } from "../base/units.ts";
+import { counted, formatCount, formatSize, formatTime } from "../base/units.ts";
 import { HUGE_GUEST, QEMU_MEASURED, RCU_STALL_SECONDS, WALKED_PAGES } from "./huge-guest.ts";
 import { type HugeWindowRun, runHugeWindow } from "./huge-window-run.ts";
 import type { ReportCheck, ReportTable, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
@@ -87,8 +87,7 @@ function replayTables(entries: number, { createSeconds, empty, full, mapped }: H
 
 function walkRow(entries: number, notifications: number, seconds: number): string[] {
   const stalls = Math.floor(seconds / RCU_STALL_SECONDS);
-  const guest =
-    stalls === 0 ? "stands still" : `stands still: ${stalls} RCU stall report${stalls === 1 ? "" : "s"}`;
+  const guest = stalls === 0 ? "stands still" : `stands still: ${counted(stalls, "RCU stall report")}`;
   return [
     "page walk (before the change)",
     formatCount(entries),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatCount, formatSize, formatTime, parseSize } from "../../src/base/units.ts";
+import { counted, formatCount, formatSize, formatTime, parseSize } from "../../src/base/units.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { anyValue } from "./halves.ts";
 
@@ -75,5 +75,25 @@ describe("a time", () => {
     [3600.4, "60 min 0 s"],
   ])("of %f seconds is written as %s", (seconds, text) => {
     expect(formatTime(seconds)).toBe(text);
+  });
+});
+
+describe("counted", () => {
+  it.each([
+    { count: 0, what: "map", text: "0 maps" },
+    { count: 1, what: "map", text: "1 map" },
+    { count: 2480, what: "map", text: "2,480 maps" },
+    { count: 2n, what: "mismatch", text: "2 mismatches" },
+    { count: 1n, what: "address", text: "1 address" },
+    { count: 3, what: "address", text: "3 addresses" },
+  ])("$text", ({ count, what, text }) => {
+    expect(counted(count, what)).toBe(text);
+  });
+
+  it("takes other plurals", () => {
+    expect([1, 2].map((count) => counted(count, "entry is", "entries are"))).toEqual([
+      "1 entry is",
+      "2 entries are",
+    ]);
   });
 });

@@ -4,8 +4,15 @@ import type * as CommandLine from "../../src/cli/command-line.ts";
 
 // Colours are decided where the modules of the command line are loaded.
 process.env.NO_COLOR = "1";
-const DIST = path.resolve(import.meta.dirname, "../../dist/cli/command-line.js");
-const { runCommandLine } = (await import(DIST)) as typeof CommandLine;
+const DIST = path.resolve(import.meta.dirname, "../../dist");
+
+/** A module of the compiled package: what is loaded already is not compiled once more. */
+export const compiled = <Module>(name: string): Promise<Module> =>
+  import(path.join(DIST, name)) as Promise<Module>;
+
+const { runCommandLine, allCommands } = await compiled<typeof CommandLine>("cli/command-line.js");
+
+export { allCommands };
 
 /** What a run of the command line gave. */
 export interface CliResult {

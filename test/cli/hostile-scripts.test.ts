@@ -82,20 +82,3 @@ describe("a broken script", () => {
     expect(status).toBe(0);
   });
 });
-
-describe("what a terminal obeys", () => {
-  it("is shown where it comes from a trace, too", async () => {
-    const task = "a\u001b[32mb\u0007";
-    const line = (name: string, at: number): string =>
-      `${task}-77 [000] ..... ${at}.000000: ${name}: e1000 0000:00:02.0 dma_addr=1000 size=64 dir=TO_DEVICE attrs=\n`;
-    const file = written("task.txt", line("dma_unmap_page", 1) + line("dma_unmap_page", 2));
-    const { stdout, stderr } = await cli(["check", file]);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
-    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
-  });
-
-  it("is shown in a name of a file", async () => {
-    const { stderr } = await cli(["exec", "no\u001b[31mfile.jsonl"]);
-    expect(stderr).toBe("spapr-iommu: no\\u001b[31mfile.jsonl: no such file\n");
-  });
-});

@@ -1,13 +1,17 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { allCommands, SUMMARY } from "../../src/cli/command-line.ts";
-import { manPage } from "../../src/cli/man-page.ts";
-import { EXIT_TEXT } from "../../src/cli/output.ts";
+import type * as CommandLine from "../../src/cli/command-line.ts";
+import type * as ManPage from "../../src/cli/man-page.ts";
+import type * as Output from "../../src/cli/output.ts";
 import { csvCell } from "../../src/formats/table/csv-cell.ts";
-import { cli } from "./cli.ts";
+import { allCommands, cli, compiled } from "./cli.ts";
+
+const { SUMMARY } = await compiled<typeof CommandLine>("cli/command-line.js");
+const { manPage } = await compiled<typeof ManPage>("cli/man-page.js");
+const { EXIT_TEXT } = await compiled<typeof Output>("cli/output.js");
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const trace = (name: string): string => path.join(ROOT, "test/corpus/traces", name);
@@ -207,8 +211,16 @@ describe("--completion", () => {
     expect(reply.trimEnd().split("\n")).toEqual(replies);
   });
 
-  it.each(["zsh", "fish"])("has all verbs and options for %s", async (shell) => {
+  it.each(["zsh", "fish"])("has all verbs and options for %s, which can read it", async (shell) => {
     const { stdout } = await cli(["--completion", shell]);
+    const script = inFolder(`completion.${shell}`);
+    writeFileSync(script, stdout);
+    // Where the shell is not installed, there is nothing more to see.
+    const { error, status, stderr } = spawnSync(shell, ["-n", script], { encoding: "utf8" });
+    expect([error === undefined ? status : (error as NodeJS.ErrnoException).code, stderr ?? ""]).toEqual([
+      error === undefined ? 0 : "ENOENT",
+      "",
+    ]);
     for (const { verb, command } of commands) {
       expect(stdout).toContain(verb.name);
       for (const { long } of command.options) expect(stdout).toContain(long!.slice(2));

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { cliIn } from "../cli/cli.ts";
+import { cliIn, onTerminal } from "../cli/cli.ts";
 import { query } from "../helpers/duckdb.ts";
 import { type Block, blocksOf } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
@@ -25,7 +25,7 @@ interface Step extends Block {
 const steps: Step[] = blocks
   .map((block, i) => ({
     ...block,
-    verb: /^spapr-iommu (\S+)/.exec(block.text)?.[1],
+    verb: /^npx spapr-iommu (\S+)/.exec(block.text)?.[1],
     shown: blocks[i + 1]?.language === "text" ? blocks[i + 1]!.text.split("\n") : [],
   }))
   .filter(({ language }) => language === "sh" || language === "sql");
@@ -33,8 +33,9 @@ const steps: Step[] = blocks
 /** Runs a command where the tutorial does: the command line is on the path, the corpus where it is in the project. */
 async function runCommand(command: string): Promise<string> {
   // What needs no shell needs no process.
-  if (/^spapr-iommu [\w .@-]+$/.test(command)) {
-    const { status, stdout, stderr } = await cliIn(folder, command.split(" ").slice(1));
+  if (/^npx spapr-iommu [\w .@-]+$/.test(command)) {
+    const words = command.split(" ").slice(2);
+    const { status, stdout, stderr } = await onTerminal({ columns: 100 }, () => cliIn(folder, words));
     expect(DONE, `${command}\n${stderr}`).toContain(status);
     return stdout + stderr;
   }
@@ -60,6 +61,9 @@ describe("docs/tutorial-leak.md", () => {
     const command = path.join(folder, "bin/spapr-iommu");
     writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/dist/cli/main.js" "$@"\n`);
     chmodSync(command, 0o755);
+    const npx = path.join(folder, "bin/npx");
+    writeFileSync(npx, '#!/bin/sh\nexec "$@"\n');
+    chmodSync(npx, 0o755);
   });
 
   it("has five commands of ours", () => {

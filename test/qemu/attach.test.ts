@@ -51,7 +51,7 @@ function expectedWindows(script: OpScript): unknown[] {
   return describeState(rebuild, { events: 0, damaged: 0 }, true).windows as unknown[];
 }
 
-const ALL = ["--output", "json", "--large-windows", "--mappings"];
+const ALL = ["--output", "jsonl", "--large-windows", "--mappings"];
 
 const attach = (qemu: RunningQemu, ...more: string[]): CliProcess =>
   new CliProcess(["attach", "--qmp", qemu.qmp, ...more]);
@@ -109,7 +109,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [200] });
     try {
       await qemu.atGate();
-      const tool = attach(qemu, "--no-base", "--output", "json");
+      const tool = attach(qemu, "--no-base", "--output", "jsonl");
       expect(await tool.line("attached")).toMatchObject({ base: null });
       qemu.openGate();
       await qemu.atGate();

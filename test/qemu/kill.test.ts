@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const attach = (...more: string[]): CliProcess =>
-  new CliProcess(["attach", "--qmp", qemu.qmp, "--output", "json", ...more]);
+  new CliProcess(["attach", "--qmp", qemu.qmp, "--output", "jsonl", ...more]);
 
 /** QEMU is as it was before the tool came; whoever puts it back gets a moment. */
 async function expectUntouched(): Promise<void> {
@@ -152,7 +152,7 @@ describe("a connection that breaks while QEMU lives", () => {
   it.each(MOMENTS)("after %i ms is reported, and QEMU is as it was", async (ms) => {
     const proxy = new BreakableProxy(qemu.folder, qemu.qmp);
     await proxy.listen();
-    const tool = new CliProcess(["attach", "--qmp", proxy.path, "--log", qemu.log, "--output", "json"]);
+    const tool = new CliProcess(["attach", "--qmp", proxy.path, "--log", qemu.log, "--output", "jsonl"]);
     try {
       await new Promise((resolve) => setTimeout(resolve, ms));
       proxy.break();

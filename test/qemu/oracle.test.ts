@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { answers } from "../cli/schemas.ts";
 import { corpusNames } from "../helpers/corpus.ts";
 import { CliProcess } from "./cli-process.ts";
 
@@ -12,6 +13,7 @@ describe("the oracle", () => {
   it.each(corpusNames("hcall", ".jsonl.gz"))("confirms the recording %s", async (name) => {
     const tool = new CliProcess(["oracle", path.join(CORPUS, `${name}.jsonl.gz`), "--output", "json"]);
     expect((await tool.exit).status, tool.stderr).toBe(0);
+    answers("oracle", tool.stdout);
     const [report] = JSON.parse(tool.stdout).files;
     expect(report.mismatches).toEqual([]);
     expect(report.same + report.known.length).toBe(report.operations - report.notReached);

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import { cli } from "../cli/cli.ts";
+import { cli, cliIn, onTerminal } from "../cli/cli.ts";
 import { leakTrace } from "../docs/leak-trace.ts";
 import { readCorpus } from "../helpers/corpus.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
@@ -19,6 +19,14 @@ const block = (language: string): string => blocks(language)[0]!;
 
 /** The calls of the program in the README, without what stands behind a `#`. */
 const commands = [...readme.matchAll(/^ {4}npx spapr-iommu (.*?)(?: +#.*)?$/gm)].map(([, words]) => words!);
+
+/** Commands with what they print on a terminal of a hundred columns. */
+const shown = blocks("console").flatMap((text) =>
+  [...text.matchAll(/^\$ npx spapr-iommu (.*)\n((?:(?!\$ ).*\n)*)/gm)].map(([, words, output]) => ({
+    words: words!.split(" "),
+    output: output!,
+  })),
+);
 
 /** Words as a shell cuts them; names of files lie in the scratch folder. */
 const wordsOf = (command: string): string[] =>
@@ -39,9 +47,13 @@ describe("the README", () => {
     copyFileSync(leakTrace(folder), path.join(folder, "qemu.log"));
     copyFileSync(path.join(CORPUS, "hcall/dma.jsonl.gz"), path.join(folder, "recording.jsonl.gz"));
     writeFileSync(path.join(folder, "script.jsonl"), block("jsonl"));
-    writeFileSync(path.join(folder, "dma.txt"), readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
+    const cases = path.join(ROOT, "test/cases");
+    copyFileSync(path.join(cases, "03-ring-writeback-fault.txt"), path.join(folder, "dma.txt"));
+    copyFileSync(path.join(cases, "03-faults.dmesg"), path.join(folder, "dmesg.txt"));
     const withStacks = readCorpus("traces", "dma-x86-linux612-vtd-trace-cmd-report-stacks.txt");
     writeFileSync(path.join(folder, "stacks.txt"), withStacks);
+    const machine = "qemu-system-ppc64 -nodefaults -m 8G,slots=8,maxmem=64G -device vfio-pci,host=0001:01:00.0";
+    writeFileSync(path.join(folder, "command-line.txt"), machine);
     const saved = path.join(CORPUS, "migration/pgsz-256m-linux61--pgsz-256m.mig.gz");
     writeFileSync(path.join(folder, "saved.mig"), gunzipSync(readFileSync(saved)));
   });
@@ -79,8 +91,24 @@ describe("the README", () => {
     expect(STATUSES[words[0]!] ?? DONE, stderr).toContain(status);
   });
 
-  it("names only files that exist", () => {
-    for (const [, link] of readme.matchAll(/\]\(([^)#]+)\)/g))
-      expect(() => readFileSync(path.join(ROOT, link!))).not.toThrow();
+  it.each(shown)("shows what $words print", async ({ words, output }) => {
+    const { stdout, stderr } = await onTerminal({ columns: 100 }, () => cliIn(folder, words));
+    expect(stderr).toBe("");
+    expect(output).toBe(stdout);
+  });
+
+  it("shows both kinds of recordings", () => {
+    expect(shown.map(({ words }) => words.slice(0, 2).join(" "))).toEqual(
+      expect.arrayContaining(["check dma.txt", "check qemu.log"]),
+    );
+  });
+
+  it("has a glossary of twelve words", () => {
+    expect(
+      readme
+        .split("## Twelve words")[1]!
+        .split("##")[0]!
+        .match(/^\| \*\*/gm),
+    ).toHaveLength(12);
   });
 });

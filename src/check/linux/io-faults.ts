@@ -218,8 +218,8 @@ export class IoFaults {
     const { size } = mapping;
     const text =
       offset < 0
-        ? `${-offset} bytes before ${this.#describeMapping(mapping)}`
-        : `behind the end of ${this.#describeMapping(mapping)}: it overran that by ${offset - size + 1} bytes or more`;
+        ? `${bytesText(-offset)} before ${this.#describeMapping(mapping)}`
+        : `behind the end of ${this.#describeMapping(mapping)}: it overran that by ${bytesText(offset - size + 1)} or more`;
     return { sort: "beside", key: mapping, places: [mapping], text, isInside: false };
   }
 
@@ -245,3 +245,6 @@ const momentOf = ({
 
 /** `2.3 ms `, nothing where the time is not known. */
 const sinceText = (seconds: number): string => (seconds > 0 ? `${formatTime(seconds)} ` : "");
+
+/** As other numbers of bytes in these messages, without separators. */
+const bytesText = (bytes: number): string => `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;

@@ -1,5 +1,5 @@
 import { hiOf, loOf } from "../../base/u64.ts";
-import { formatCount, formatTime } from "../../base/units.ts";
+import { counted, formatCount, formatTime } from "../../base/units.ts";
 import type { KernelEvent, KernelStatement } from "../../formats/trace/kernel-event.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { FindingKind } from "../findings/kinds.ts";
@@ -49,7 +49,7 @@ export class KernelVerdicts {
         device: name,
         places,
         time: timeOf(event),
-        message: `the driver went and left ${formatCount(count)} mappings, says the kernel ("pending DMA allocations"): their maps are not in this recording`,
+        message: `the driver went and left ${counted(count, "mapping")}, says the kernel ("pending DMA allocations"): ${count === 1 ? "its map is" : "their maps are"} not in this recording`,
       });
       return;
     }

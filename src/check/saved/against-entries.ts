@@ -1,4 +1,5 @@
 import { hex } from "../../base/u64.ts";
+import { counted } from "../../base/units.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
@@ -115,7 +116,11 @@ export class EntryComparison {
       });
     });
     if (this.#untold > 0) {
-      const message = `${this.#untold} more entries of this window differ`;
+      const message = counted(
+        this.#untold,
+        "more entry of this window differs",
+        "more entries of this window differ",
+      );
       this.#mismatch("error", [], undefined, this.#untold, message);
     }
     const { agreed, confirmed, unknown, differing, contradicted } = agreement;

@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/mismatch.ts";
 import { attach as attachTo } from "../../live/attach.ts";
@@ -7,6 +6,7 @@ import { startGuard } from "../../live/guard.ts";
 import type { LiveState } from "../../live/live-state.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { type AnswerOptions, RowPrinter } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { answerOptions, flag, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
@@ -153,6 +153,6 @@ export const verb: Verb = defineVerb({
     ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
-  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output json"],
+  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output jsonl"],
   run: attach,
 });

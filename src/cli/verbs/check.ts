@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted, formatCount } from "../../base/units.ts";
@@ -21,6 +20,7 @@ import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { type DeviceOptions, devicesOption, devicesTold } from "../device-options.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
@@ -198,7 +198,8 @@ function printReport(report: CheckReport, quiet: boolean): void {
     for (const stack of finding.stack) print(wrap(formatStack(stack), outputWidth(), INDENT, INDENT));
     if (quiet || explained.has(kind)) continue;
     explained.add(kind);
-    print(wrap(FINDING_KINDS[kind].advice.replaceAll("`", ""), outputWidth(), INDENT, INDENT));
+    const advice = `${colors.bold("what to do:")} ${FINDING_KINDS[kind].advice.replaceAll("`", "")}`;
+    print(wrap(advice, outputWidth(), INDENT, INDENT));
     printWho(file, finding);
   }
   if (quiet) return;
@@ -220,7 +221,7 @@ function printWho(file: string, { ioba, device, liobn }: Finding): void {
   if (ioba === undefined || file === STDIN) return;
   const space = device ?? (liobn === undefined ? undefined : hex(liobn));
   const whose = space === undefined ? "" : ` --device ${shellWord(space)}`;
-  print(`${INDENT}Who had the address: spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
+  print(`${INDENT}${colors.bold("who had it:")} spapr-iommu who${whose} ${shellWord(file)} ${hex(ioba)}`);
 }
 
 const STDIN = displayName("-");
@@ -298,12 +299,13 @@ function againstText({ file, against }: AgainstCheckReport): string {
   const { agreed, confirmed, unknown, unknownMapped, differing, contradicted } = sumOfAgreements(windows);
   const when = before === undefined ? "at its end" : `before event ${before.event} (line ${before.line})`;
   const parts = [
-    `${formatCount(agreed)} entries agree`,
-    `${formatCount(confirmed)} inferred ones are confirmed`,
-    `${formatCount(unknown)} are unknown to the trace (${formatCount(unknownMapped)} of them not zero)`,
-    `${formatCount(differing)} differ`,
+    counted(agreed, "entry agrees", "entries agree"),
+    `${counted(confirmed, "inferred one is", "inferred ones are")} confirmed`,
+    `${counted(unknown, "is", "are")} unknown to the trace (${formatCount(unknownMapped)} of them not zero)`,
+    counted(differing, "differs", "differ"),
   ];
-  if (contradicted > 0) parts.push(`${formatCount(contradicted)} inferred ones are contradicted`);
+  if (contradicted > 0)
+    parts.push(`${counted(contradicted, "inferred one is", "inferred ones are")} contradicted`);
   const chosen = saves > 1 ? `; it was saved ${saves} times, and agrees best there` : "";
   return `${file} ${when} against ${against.file}: ${parts.join(", ")}${chosen}`;
 }

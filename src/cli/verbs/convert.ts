@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
-import { formatCount } from "../../base/units.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import type { StackWeight } from "../../check/lifetimes/linux-stacks.ts";
 import type { ConversionSummary } from "../../check/whole/conversion.ts";
 import { writeFoldedStacks, writeTable, writeTimeline } from "../../check/whole/tables.ts";
@@ -45,18 +45,18 @@ const FORMS: readonly (readonly [ending: string, form: Form])[] = [
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /** What was left out, by the names of the readers' counts. */
-const LEFT_OUT: Readonly<Record<string, string>> = {
-  otherEvents: "other events",
-  other: "other lines",
-  text: "other lines",
-  dropped: "events that QEMU lost",
-  lost: "events that the kernel lost",
-  overwritten: "events overwritten before they were read",
-  damaged: "damaged lines",
-  long: "overlong lines",
-  torn: "torn last line",
-  breaks: "broken stretches",
-  tornBytes: "bytes of a torn record",
+const LEFT_OUT: Readonly<Record<string, readonly [one: string, several: string]>> = {
+  otherEvents: ["other event", "other events"],
+  other: ["other line", "other lines"],
+  text: ["other line", "other lines"],
+  dropped: ["event that QEMU lost", "events that QEMU lost"],
+  lost: ["event that the kernel lost", "events that the kernel lost"],
+  overwritten: ["event overwritten before they were read", "events overwritten before they were read"],
+  damaged: ["damaged line", "damaged lines"],
+  long: ["overlong line", "overlong lines"],
+  torn: ["torn last line", "torn last line"],
+  breaks: ["broken stretch", "broken stretches"],
+  tornBytes: ["byte of a torn record", "bytes of a torn record"],
 };
 
 /** `convert IN OUT`: writes a trace in another form. */
@@ -195,9 +195,9 @@ function summaryText(
 ): string {
   const leftOut = Object.entries(LEFT_OUT)
     .filter(([name]) => (counts[name] ?? 0) > 0)
-    .map(([name, what]) => `${formatCount(counts[name]!)} ${what}`);
+    .map(([name, words]) => counted(counts[name]!, ...words));
   const part = isFiltered ? `${formatCount(taken)} of ` : "";
-  const events = `${part}${formatCount(counts.events!)} events (${format})`;
+  const events = `${part}${counted(counts.events!, "event")} (${format})`;
   return `${displayName(input)} -> ${output}: ${[events, ...leftOut].join(", ")}`;
 }
 

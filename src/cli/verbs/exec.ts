@@ -1,4 +1,3 @@
-import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import type { KnownDifferences } from "../../formats/known-differences.ts";
@@ -9,6 +8,7 @@ import { PROFILES } from "../../spapr/profile.ts";
 import { formatTraceEvent } from "../../spapr/trace-events.ts";
 import { KERNEL_PROFILES } from "../../vfio/host/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { readKnownDifferences } from "../known-differences.ts";

@@ -1,5 +1,4 @@
 import { writeFile } from "node:fs/promises";
-import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
@@ -10,6 +9,7 @@ import type { RunLimits } from "../../live/real-qemu.ts";
 import { operationOf } from "../../script/op/recording.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
@@ -86,7 +86,7 @@ async function compareScripts(
 const COLUMNS = ["file", "line", "verdict", "operation", "qemu", "engine", "reason"];
 
 /** Operations whose result is not that of QEMU, known or not. */
-const rowsOf = (report: OracleReport): Row[] =>
+export const rowsOf = (report: OracleReport): Row[] =>
   report.outcomes
     .filter((outcome) => outcome.verdict === "known" || isMismatch(outcome))
     .map(({ line, verdict, theirs, result, reason }) => ({
@@ -131,7 +131,8 @@ function summary(report: OracleReport): string {
   return `${script.file}: ${parts.join(", ")}`;
 }
 
-const showReport = (report: OracleReport): object => ({
+/** A report in the shape of the JSON output. */
+export const showReport = (report: OracleReport): object => ({
   file: report.script.file,
   operations: report.script.lines.length,
   same: report.outcomes.filter(({ verdict }) => verdict === "same").length,

@@ -1,4 +1,4 @@
-import { formatCount } from "../../base/units.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import { type DamagedLine, LineReader } from "./line-reader.ts";
 
 /** Bytes of a line that can show what it is. */
@@ -37,12 +37,11 @@ const FILES: readonly (readonly [magic: string, what: string, advice: string])[]
 ];
 
 /** `1 line`, `120 other lines`. */
-const linesText = (count: number, which = ""): string =>
-  `${formatCount(count)} ${which}line${count === 1 ? "" : "s"}`;
+const linesText = (count: number, which = ""): string => counted(count, `${which}line`);
 
 /** What a simple trace of QEMU without events of ours is, and what to do. */
 export const describeSimple = (others: number): string =>
-  `${formatCount(others)} records of other events; it looks like a simple trace of QEMU; ${RECORD_QEMU}`;
+  `${counted(others, "record")} of other events; it looks like a simple trace of QEMU; ${RECORD_QEMU}`;
 
 /** Counts what stands in a text before its first event of ours, to say so if there is none. */
 export class ForeignText extends LineReader {

@@ -1,3 +1,4 @@
+import { counted } from "../../base/units.ts";
 import type { SimpleTraceReader } from "./simple-trace.ts";
 import type { Gap } from "./trace-reader.ts";
 
@@ -41,7 +42,7 @@ export class SimpleGaps {
     const drops = this.#reader.drops.slice(this.#seenDrops, droppedRecords);
     this.#seenDrops = droppedRecords;
     for (const { offset, count } of drops) {
-      const message = `QEMU dropped ${count} events, somewhere near`;
+      const message = `QEMU dropped ${counted(count, "event")}, somewhere near`;
       this.#onGap({ kind: "dropped", line: offset, message });
     }
   }

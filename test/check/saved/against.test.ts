@@ -208,7 +208,7 @@ describe("a trace and a saved machine", () => {
     const report = check(text, stream);
     const differing = report.findings.filter(({ kind }) => kind === "mismatch");
     expect(differing).toHaveLength(101);
-    expect(differing.at(-1)!.message).toBe("4900 more entries of this window differ");
+    expect(differing.at(-1)!.message).toBe("4,900 more entries of this window differ");
     expect(report.findings.filter(({ kind }) => kind !== "mismatch")).toMatchObject([
       { kind: "never-unmapped" },
     ]);

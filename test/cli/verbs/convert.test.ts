@@ -157,7 +157,7 @@ describe("convert", () => {
     const text =
       "qemu: hello\nspapr_iommu_ddw_remove liobn=0x80000001\nspapr_iommu_pci_put liobn=0x8 ioba=zz\nspapr_iommu_ddw_remove liobn";
     const { stderr } = await cli(["convert", "-", inFolder("left-out.jsonl")], text);
-    expect(stderr).toContain("1 events (qemu-log), 1 other lines, 1 damaged lines, 1 torn last line");
+    expect(stderr).toContain("1 event (qemu-log), 1 other line, 1 damaged line, 1 torn last line");
   });
 
   it.each([

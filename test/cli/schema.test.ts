@@ -1,0 +1,217 @@
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type * as Kinds from "../../src/check/findings/kinds.ts";
+import type * as Check from "../../src/check/index.ts";
+import type * as OracleVerb from "../../src/cli/verbs/oracle.ts";
+import type * as Known from "../../src/formats/known-differences.ts";
+import type * as Script from "../../src/formats/op-script/script.ts";
+import type * as Oracle from "../../src/live/oracle.ts";
+import { readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
+import { readDocument } from "../helpers/markdown.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
+import { FakeQemu } from "../live/fake-qemu.ts";
+import { allCommands, cli, compiled } from "./cli.ts";
+import {
+  answers,
+  CHECKABLE,
+  followsSchema,
+  jsonFollowsSchema,
+  rowFollows,
+  SCHEMAS,
+  unseen,
+} from "./schemas.ts";
+
+const { checkReportToJson, checkTrace } = await compiled<typeof Check>("check/index.js");
+const { FINDING_KINDS } = await compiled<typeof Kinds>("check/findings/kinds.js");
+const { rowsOf, showReport } = await compiled<typeof OracleVerb>("cli/verbs/oracle.js");
+const { digest, KnownDifferences } = await compiled<typeof Known>("formats/known-differences.js");
+const { parseOpScript } = await compiled<typeof Script>("formats/op-script/script.js");
+const { compareWith } = await compiled<typeof Oracle>("live/oracle.js");
+
+const TESTS = path.resolve(import.meta.dirname, "..");
+const trace = (name: string): string => path.join(TESTS, "corpus/traces", name);
+const saved = (name: string): string => path.join(TESTS, "corpus/migration", `${name}.mig.gz`);
+const script = (name: string): string => path.join(TESTS, "corpus/hcall", `${name}.jsonl.gz`);
+const testCase = (name: string): string => path.join(TESTS, "cases", name);
+
+const BOOT = trace("pgsz-256m-linux61.log.gz");
+const FAULTS = trace("faults-stray-dma-e1000-nvme-linux61.log.gz");
+const HOTPLUG = trace("memory-hotplug-dimms-1536m-linux61.log.gz");
+const PLANTED = trace("dma-ppc64le-linux612-planted.txt.gz");
+const LISTS = trace("dma-ppc64le-linux612-biglist-planted.txt.gz");
+const REBOOT = trace("reboot-twice-nvme-e1000-linux61.log.gz");
+const SAVED = saved("pgsz-256m-linux61--pgsz-256m");
+
+const folder = scratchFolder();
+const written = (name: string, text: string): string => {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+};
+const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
+const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
+/** Those that take little time; the long run has all. */
+const checkable = readdirSync(path.join(TESTS, "cases")).filter(
+  (name) => CHECKABLE.test(name) && statSync(testCase(name)).size < 20_000,
+);
+
+/** Names that only a longer run shows are none: each name of a schema is in an answer of these. */
+const complete = (verb: string): void => afterAll(() => expect(unseen(verb).join(", ")).toBe(""));
+
+describe("the schema of check", () => {
+  complete("check");
+
+  it.each(checkable)("holds for %s", async (name) => {
+    await jsonFollowsSchema(["check", testCase(name)]);
+  });
+
+  it.each(smallCorpusNames("traces", ".gz", 14_000))("holds for %s", async (name) => {
+    await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
+  });
+
+  it("holds for a report that leaves findings out", async () => {
+    const report = await checkTrace("spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n");
+    answers("check", JSON.stringify({ files: [checkReportToJson({ ...report, droppedFindings: 3 })] }));
+  });
+
+  it.each([
+    ["--kernel-log", testCase("03-faults.dmesg"), testCase("03-ring-writeback-fault.txt")],
+    ["--against", SAVED, BOOT],
+    [PLANTED, FAULTS, testCase("21-vfio-listener.log"), testCase("10-swiotlb-only.txt")],
+  ])("holds for a check with %s", (...args) => followsSchema(["check", ...args]));
+
+  it("knows the kinds of findings", () => {
+    expect(SCHEMAS.get("common")).toHaveProperty(
+      "$defs.finding.properties.kind.enum",
+      Object.keys(FINDING_KINDS),
+    );
+  });
+});
+
+/** Calls of the other verbs; together they show all that their schemas name. */
+const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  shrink: [["--finding", "1", FAULTS]],
+  info: [[BOOT], [PLANTED], [SAVED], ["--migration", BOOT], [testCase("21-vfio-listener.log")]],
+  map: [
+    [BOOT],
+    ["--raw", BOOT],
+    [SAVED],
+    [LISTS],
+    ["--at", "20", testCase("612-two-buffers-report.txt.gz")],
+    [testCase("inferred-contradicted.log")],
+    [FAULTS],
+    [script("huge")],
+  ],
+  diff: [
+    [`${BOOT}@500`, `${BOOT}@1200`],
+    [`${HOTPLUG}@0`, HOTPLUG],
+    [HOTPLUG, SAVED],
+    [`${LISTS}@20`, `${LISTS}@200`],
+    [`${REBOOT}@900`, REBOOT],
+  ],
+  who: [
+    [testCase("03-ring-writeback-fault.txt"), "0xfec3a010"],
+    [FAULTS, "0x1000"],
+    ["--physical", PLANTED, "0x1000+1G"],
+    [LISTS, "0x0+4G"],
+    [BOOT, "0x0-0xffffffff"],
+  ],
+  alive: [[BOOT], [PLANTED], [LISTS], ["--by", "comm", PLANTED], [SAVED], ["--at", "100", LISTS]],
+  stat: [[BOOT], [PLANTED], [testCase("first-event-behind-64k.txt.gz")]],
+  run: [["--list"], ["remap"], ["lazy-replay"]],
+  exec: [
+    [script("dma")],
+    ["--check", script("dma"), DIFFERS],
+    [DIFFERS],
+    ["--check", script("host-shift-64")],
+    [script("host-shift-64")],
+  ],
+};
+
+describe.each(Object.entries(CALLS))("the schema of %s", (verb, calls) => {
+  complete(verb);
+
+  it.each(calls.map((args) => ({ args })))("holds for $args", ({ args }) => followsSchema([verb, ...args]));
+});
+
+/** What happens while attach follows: two pages that map one target, and an answer that another start explains. */
+const EVENTS = [
+  "spapr_iommu_pci_put liobn=0x80000000 ioba=0x25000 tce=0x2003 ret=0",
+  "spapr_iommu_pci_put liobn=0x80000000 ioba=0x26000 tce=0x2003 ret=0",
+  "spapr_iommu_pci_put liobn=0x80000000 ioba=0x28000 tce=0x9003 ret=0",
+  "spapr_iommu_xlate liobn=0x80000000 0x8000 -> 0x9000 perm=3 mask=0xfff",
+];
+
+describe("the schema of attach", () => {
+  complete("attach");
+
+  it.each(["json", "jsonl", "csv"])("holds for a session as %s", async (output) => {
+    const qemu = new FakeQemu();
+    qemu.stream = readCorpus("migration", "pgsz-256m-linux61--pgsz-256m.mig");
+    await qemu.listen();
+    try {
+      const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10", "--for", "1"];
+      const session = cli(["attach", ...args, "--output", output]);
+      while (!qemu.commands.includes("cont")) await new Promise((resolve) => setTimeout(resolve, 20));
+      qemu.append(`${EVENTS.join("\n")}\n`);
+      const { status, stdout, stderr } = await session;
+      expect(status, stderr).toBe(2);
+      const lines = stdout.trimEnd().split("\n");
+      if (output === "json") answers("attach", stdout);
+      if (output === "jsonl") for (const line of lines) rowFollows("attach", line);
+      if (output === "csv") expect(lines.filter((line) => /^(?:attached|end),/.test(line))).toHaveLength(2);
+    } finally {
+      qemu.close();
+    }
+  });
+});
+
+describe("the schema of oracle", () => {
+  complete("oracle");
+
+  const source = parseOpScript(`{"header":1}\n${PUT}}\n${PUT}}\n${PUT}}\n`, "script.jsonl");
+  const crash = { signal: "SIGABRT", code: null, message: "abort" };
+  const known = new KnownDifferences([
+    {
+      recording: "script.jsonl",
+      line: 2,
+      operation: digest(JSON.parse(`${PUT}}`)),
+      ours: { ret: 0 },
+      reason: "as we want it",
+    },
+  ]);
+
+  it("holds for reports", () => {
+    const real = { results: [{ ret: -4 }], crash, messages: [] };
+    const report = compareWith(source, real, known);
+    const head = { qemu: "7.2.22", profile: "qemu-7.2" };
+    answers("oracle", JSON.stringify({ ...head, files: [showReport(report)] }));
+    const random = { seed: 1, operations: 3, machines: 1, difference: showReport(report) };
+    answers("oracle", JSON.stringify({ ...head, ...random }));
+    const rows = rowsOf(report);
+    expect(rows).toHaveLength(2);
+    for (const row of rows) rowFollows("oracle", JSON.stringify(row));
+  });
+});
+
+it("each verb with an answer has a schema, and its help says where it is", async () => {
+  const answering = (await allCommands()).filter(({ command }) =>
+    command.options.some(({ long }) => long === "--output"),
+  );
+  expect(["common", ...answering.map(({ verb }) => verb.name)].sort()).toEqual([...SCHEMAS.keys()].sort());
+  const document = readDocument("output.md");
+  for (const { verb } of answering) {
+    expect(document).toContain(`\n| \`${verb.name}\` `);
+    const { stdout } = await cli([verb.name, "--help"]);
+    expect(stdout).toContain(`schema/${verb.name}.schema.json`);
+  }
+});
+
+it("what several schemas have is in answers", () => {
+  expect(unseen("common").join(", ")).toBe("");
+});
+
+it("versions are in the names of schemas, which name no host", () => {
+  for (const [name, { $id }] of SCHEMAS) expect($id).toBe(`spapr-iommu:/schema/1/${name}.schema.json`);
+});
