@@ -1,11 +1,5 @@
-import path from "node:path";
 import { Readable } from "node:stream";
-import type * as CommandLine from "../../src/cli/command-line.ts";
-
-// Colours are decided where the modules of the command line are loaded.
-process.env.NO_COLOR = "1";
-const DIST = path.resolve(import.meta.dirname, "../../dist/cli/command-line.js");
-const { runCommandLine } = (await import(DIST)) as typeof CommandLine;
+import { runCommandLine } from "../../src/cli/command-line.ts";
 
 /** What a run of the command line gave. */
 export interface CliResult {
