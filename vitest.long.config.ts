@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { compiledSources } from "./test/compiled-sources.ts";
 
 const HANG = 60 * 60_000;
 
@@ -8,9 +9,11 @@ console.log(`SEED=${process.env.SEED}`);
 
 /** Campaigns: `npm run test:long`, with a new seed each time, or `SEED=123 npm run test:long` for one of the past. */
 export default defineConfig({
+  plugins: [compiledSources],
   test: {
     include: ["test/**/*.long.test.ts"],
     server: { deps: { external: [/\/dist\//] } },
+    env: { NO_COLOR: "1" },
     globalSetup: "test/global-setup.ts",
     reporters: ["verbose"],
     testTimeout: HANG,

@@ -1,16 +1,5 @@
-import path from "node:path";
 import { Readable } from "node:stream";
-import type * as CommandLine from "../../src/cli/command-line.ts";
-
-// Colours are decided where the modules of the command line are loaded.
-process.env.NO_COLOR = "1";
-const DIST = path.resolve(import.meta.dirname, "../../dist");
-
-/** A module of the compiled package: what is loaded already is not compiled once more. */
-export const compiled = <Module>(name: string): Promise<Module> =>
-  import(path.join(DIST, name)) as Promise<Module>;
-
-const { runCommandLine, allCommands } = await compiled<typeof CommandLine>("cli/command-line.js");
+import { allCommands, runCommandLine } from "../../src/cli/command-line.ts";
 
 export { allCommands };
 

@@ -39,6 +39,10 @@ function written(name: string, pieces: Iterable<readonly number[] | Uint8Array>)
   return file;
 }
 
+const LONG_NAME = "x".repeat(255);
+/** Where a section with that name has its number, its instance, and its number again. */
+const ID_PLACES = [1, 6 + LONG_NAME.length, 15 + LONG_NAME.length];
+
 const START = [...HEADER, ...CONFIGURATION];
 const tceHead = (entries: number): number[] => [
   ...[4, ...be(4, 1), ...named("spapr_iommu"), ...be(4, 0x8000_0000), ...be(4, 3)],
@@ -129,7 +133,12 @@ const HOSTILE: readonly {
     name: "sections without end, with long names",
     pieces: function* () {
       yield START;
-      for (let i = 0; i < 70_000; i++) yield section(4, i, "x".repeat(255), i, 1, []);
+      const bytes = Uint8Array.from(section(4, 0, LONG_NAME, 0, 1, []));
+      const fields = new DataView(bytes.buffer);
+      for (let i = 0; i < 70_000; i++) {
+        for (const at of ID_PLACES) fields.setUint32(at, i);
+        yield bytes;
+      }
     },
     reason: /byte \d+ \(0x\w+\): more than 65536 sections/,
   },

@@ -1,17 +1,17 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type * as Kinds from "../../src/check/findings/kinds.ts";
-import type * as Check from "../../src/check/index.ts";
-import type * as OracleVerb from "../../src/cli/verbs/oracle.ts";
-import type * as Known from "../../src/formats/known-differences.ts";
-import type * as Script from "../../src/formats/op-script/script.ts";
-import type * as Oracle from "../../src/live/oracle.ts";
+import { FINDING_KINDS } from "../../src/check/findings/kinds.ts";
+import { checkReportToJson, checkTrace } from "../../src/check/index.ts";
+import { rowsOf, showReport } from "../../src/cli/verbs/oracle.ts";
+import { digest, KnownDifferences } from "../../src/formats/known-differences.ts";
+import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { compareWith } from "../../src/live/oracle.ts";
 import { readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { FakeQemu } from "../live/fake-qemu.ts";
-import { allCommands, cli, compiled } from "./cli.ts";
+import { allCommands, cli } from "./cli.ts";
 import {
   answers,
   CHECKABLE,
@@ -21,13 +21,6 @@ import {
   SCHEMAS,
   unseen,
 } from "./schemas.ts";
-
-const { checkReportToJson, checkTrace } = await compiled<typeof Check>("check/index.js");
-const { FINDING_KINDS } = await compiled<typeof Kinds>("check/findings/kinds.js");
-const { rowsOf, showReport } = await compiled<typeof OracleVerb>("cli/verbs/oracle.js");
-const { digest, KnownDifferences } = await compiled<typeof Known>("formats/known-differences.js");
-const { parseOpScript } = await compiled<typeof Script>("formats/op-script/script.js");
-const { compareWith } = await compiled<typeof Oracle>("live/oracle.js");
 
 const TESTS = path.resolve(import.meta.dirname, "..");
 const trace = (name: string): string => path.join(TESTS, "corpus/traces", name);

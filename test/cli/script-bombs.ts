@@ -56,11 +56,13 @@ const BOMBS: readonly {
   {
     name: "as many operations as a text can hold",
     verb: "check",
+    isLong: true,
     bytes: () => packed(`${HEADER}\n`, NOTE.repeat(60_000), 23),
     reason: /:\d{6}:1: the lines take more than 100663296 bytes of memory by here/,
   },
   {
     name: "lines of a million objects",
+    verb: "check",
     bytes: () => packed(`${HEADER}\n`, noteOf(`[${"{},".repeat(900_000)}{}]`), 10),
     reason: /:3:1: the lines take more than 100663296 bytes of memory by here/,
   },

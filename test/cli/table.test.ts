@@ -2,12 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import type * as Tables from "../../src/cli/table.ts";
+import { tableText } from "../../src/cli/table.ts";
 import { leakTrace } from "../docs/leak-trace.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
-import { cli, compiled, onTerminal } from "./cli.ts";
-
-const { tableText } = await compiled<typeof Tables>("cli/table.js");
+import { cli, onTerminal } from "./cli.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const PLANTED = path.join(ROOT, "test/corpus/traces/dma-ppc64le-linux612-planted.txt.gz");

@@ -3,15 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type * as CommandLine from "../../src/cli/command-line.ts";
-import type * as ManPage from "../../src/cli/man-page.ts";
-import type * as Output from "../../src/cli/output.ts";
+import { SUMMARY } from "../../src/cli/command-line.ts";
+import { manPage } from "../../src/cli/man-page.ts";
+import { EXIT_TEXT } from "../../src/cli/output.ts";
 import { csvCell } from "../../src/formats/table/csv-cell.ts";
-import { allCommands, cli, compiled } from "./cli.ts";
-
-const { SUMMARY } = await compiled<typeof CommandLine>("cli/command-line.js");
-const { manPage } = await compiled<typeof ManPage>("cli/man-page.js");
-const { EXIT_TEXT } = await compiled<typeof Output>("cli/output.js");
+import { allCommands, cli } from "./cli.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const trace = (name: string): string => path.join(ROOT, "test/corpus/traces", name);

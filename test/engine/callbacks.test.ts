@@ -1,4 +1,4 @@
 import { describe } from "vitest";
 import { callFromCallbacks } from "./callbacks-matrix.ts";
 
-describe("calls from callbacks", () => callFromCallbacks(3, 24));
+describe("calls from callbacks", () => callFromCallbacks(6, 48));

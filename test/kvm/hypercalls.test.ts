@@ -11,6 +11,7 @@ import { OpenFile } from "../../src/vfio/host/open-file.ts";
 import { VfioContainer } from "../../src/vfio/host/vfio-container.ts";
 import type { VfioGroup } from "../../src/vfio/host/vfio-group.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 import { BASE, countersAreTrue, SIZE, seenBy, setup } from "../vfio/host/setup.ts";
 
 const LIOBN = 0x8000_0000n;
@@ -81,39 +82,38 @@ describe("hypercalls on an attached table", () => {
         const first = random.below(PAGES);
         const count = random.below(Math.min(6, PAGES - first) + 1);
         const ioba = BigInt(first * IO_PAGE);
-        const why = `SEED=${seed} round ${round} step ${step}`;
+        const why = (): string => `SEED=${seed} round ${round} step ${step}`;
         const kind = random.below(3);
         if (kind === 0) {
           const tce = tceOf();
           const good = (tce & 3n) === 0n || isGood(tce);
-          expect(g.put(ioba, tce), why).toBe(good ? HStatus.SUCCESS : H_TOO_HARD);
+          same(g.put(ioba, tce), good ? HStatus.SUCCESS : H_TOO_HARD, why);
           if (good) model.set(first, tce);
         } else if (kind === 1) {
           // Entries without permission bits would leak a count in the region (as in the kernel): not here.
           const list = Array.from({ length: count }, () => tceOf() | 1n);
           g.writeList(list);
           const good = list.every(isGood);
-          expect(g.indirect(ioba, LIST, BigInt(count)), why).toBe(good ? HStatus.SUCCESS : H_TOO_HARD);
+          same(g.indirect(ioba, LIST, BigInt(count)), good ? HStatus.SUCCESS : H_TOO_HARD, why);
           if (good)
             list.forEach((tce, i) => {
               model.set(first + i, tce);
             });
         } else {
           const tce = tceOf() & ~3n;
-          expect(g.stuff(ioba, tce, BigInt(count)), why).toBe(HStatus.SUCCESS);
+          same(g.stuff(ioba, tce, BigInt(count)), HStatus.SUCCESS, why);
           for (let i = 0; i < count; i++) model.set(first + i, tce);
         }
       }
       for (let page = 0; page < PAGES; page++) {
         const tce = model.get(page) ?? 0n;
         const ioba = BigInt(page * IO_PAGE);
-        expect(g.get(ioba)).toBe(tce);
+        const where = (): string => `SEED=${seed} round ${round} page ${page}`;
+        same(g.get(ioba), tce, where);
         const target = Number(tce & ~0xfffn);
         // The list itself lies in guest memory and has changed it; compare where memory is untouched.
         if (target === Number(LIST)) continue;
-        expect(seenBy(g.s, ioba), `SEED=${seed} round ${round} page ${page}`).toBe(
-          (tce & 3n) === 0n ? null : BASE + target,
-        );
+        same(seenBy(g.s, ioba), (tce & 3n) === 0n ? null : BASE + target, where);
       }
       expect(countersAreTrue(g.s, PAGES)).toBe(true);
     }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { IommuError } from "../../src/base/errors.ts";
 import { GuestRam, MAX_RAM_BYTES, ramOffset } from "../../src/memory/guest-ram.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 
 const CHUNK = 0x1_0000;
 /** Places where two chunks meet, in the middle and at the end of three chunks of memory. */
@@ -36,7 +37,7 @@ describe("guest memory", () => {
           case 1: {
             const into = new Uint8Array(bytes).fill(0xaa);
             ram.read(base + at, into);
-            expect(Buffer.compare(into, model.subarray(at, at + bytes))).toBe(0);
+            same(Buffer.compare(into, model.subarray(at, at + bytes)), 0);
             break;
           }
           case 2: {
@@ -46,7 +47,7 @@ describe("guest memory", () => {
             break;
           }
           case 3:
-            expect(ram.readCell(base + cell)).toBe(view.getUint32(cell));
+            same(ram.readCell(base + cell), view.getUint32(cell));
             break;
           default: {
             const count = Math.min(random.below(40), (MODEL_BYTES - cell) / 4);

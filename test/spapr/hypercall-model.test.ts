@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 import { Guest, HIGH, WIN0, WIN1 } from "./guest.ts";
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -147,16 +148,16 @@ describe("random hypercalls", () => {
         const tce = anyTce(model);
         switch (random.below(5)) {
           case 0:
-            expect(guest.put(liobn, ioba, tce)).toBe(model.put(ioba, tce));
+            same(guest.put(liobn, ioba, tce), model.put(ioba, tce));
             break;
           case 1:
-            expect(guest.get(liobn, ioba)).toBe(model.get(ioba));
+            same(guest.get(liobn, ioba), model.get(ioba));
             break;
           case 2: {
             const length = random.below(random.pick([3, 9, 40]));
             const stride = random.pick([0n, 1n << model.shift]);
             const list = Array.from({ length }, (_, i) => u64(tce + BigInt(i) * stride));
-            expect(guest.indirect(liobn, ioba, list)).toBe(model.putAll(ioba, list));
+            same(guest.indirect(liobn, ioba, list), model.putAll(ioba, list));
             break;
           }
           case 3: {
@@ -165,13 +166,13 @@ describe("random hypercalls", () => {
             );
             const isTooMany = BigInt(npages) > model.length;
             const expected = isTooMany ? -4 : model.putAll(ioba, new Array<bigint>(npages).fill(tce));
-            expect(guest.stuff(liobn, ioba, tce, npages)).toBe(expected);
+            same(guest.stuff(liobn, ioba, tce, npages), expected);
             break;
           }
           default: {
             // A LIOBN or an opcode that is none changes nothing.
-            expect(guest.put(liobn + 0x55n, ioba, tce)).toBe(-4);
-            expect(guest.put(liobn | (1n << 40n), ioba, tce)).toBe(-4);
+            same(guest.put(liobn + 0x55n, ioba, tce), -4);
+            same(guest.put(liobn | (1n << 40n), ioba, tce), -4);
           }
         }
       }
@@ -179,7 +180,7 @@ describe("random hypercalls", () => {
         const stored = [...model.entries].filter(([, tce]) => tce !== 0n);
         const window = [...guest.machine.env.liobns].find((w) => BigInt(w.liobn) === liobn)!;
         expect(window.table!.storedCount).toBe(stored.length);
-        for (const [index, tce] of stored) expect(window.table!.get(Number(index))).toBe(tce);
+        for (const [index, tce] of stored) same(window.table!.get(Number(index)), tce);
       }
     } catch (error) {
       throw new Error(`SEED=${seed}`, { cause: error });

@@ -52,7 +52,8 @@ describe("the README", () => {
     copyFileSync(path.join(cases, "03-faults.dmesg"), path.join(folder, "dmesg.txt"));
     const withStacks = readCorpus("traces", "dma-x86-linux612-vtd-trace-cmd-report-stacks.txt");
     writeFileSync(path.join(folder, "stacks.txt"), withStacks);
-    const machine = "qemu-system-ppc64 -nodefaults -m 8G,slots=8,maxmem=64G -device vfio-pci,host=0001:01:00.0";
+    const machine =
+      "qemu-system-ppc64 -nodefaults -m 8G,slots=8,maxmem=64G -device vfio-pci,host=0001:01:00.0";
     writeFileSync(path.join(folder, "command-line.txt"), machine);
     const saved = path.join(CORPUS, "migration/pgsz-256m-linux61--pgsz-256m.mig.gz");
     writeFileSync(path.join(folder, "saved.mig"), gunzipSync(readFileSync(saved)));

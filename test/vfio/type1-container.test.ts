@@ -9,6 +9,7 @@ import { Host } from "../../src/vfio/host/host.ts";
 import { ProcessMemory, RAM_VADDR } from "../../src/vfio/process-memory.ts";
 import { TYPE1_MAX_MAPPINGS, Type1Container } from "../../src/vfio/type1-container.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 
 const PAGE = 0x1000n;
 const VADDR = BigInt(RAM_VADDR);
@@ -54,9 +55,9 @@ describe("a type1 container", () => {
       const target = BigInt(random.below(64)) * PAGE;
       const kind = random.below(4);
       const readonly = kind === 0;
-      if (kind < 2) expect(map(first * PAGE, PAGE, count, target, readonly)).toBe(0);
-      else if (kind === 2) expect(unmap(first * PAGE, count)).toBe(0);
-      else expect(unmapStale(first * PAGE, count)).toBe(0);
+      if (kind < 2) same(map(first * PAGE, PAGE, count, target, readonly), 0);
+      else if (kind === 2) same(unmap(first * PAGE, count), 0);
+      else same(unmapStale(first * PAGE, count), 0);
       for (let i = 0n; i < BigInt(count); i++) {
         if (kind < 2) model.set(first + i, { vaddr: VADDR + target + i * PAGE, readonly });
         else model.delete(first + i);
@@ -68,9 +69,9 @@ describe("a type1 container", () => {
         const known = model.get(page);
         const expected = known === undefined || (write && known.readonly) ? undefined : known.vaddr + byte;
         const actual = container.translate(page * PAGE + byte, write);
-        if (actual !== expected) expect(actual, `seed ${seed}, step ${step}, page ${page}`).toBe(expected);
+        same(actual, expected, () => `seed ${seed}, step ${step}, page ${page}`);
       }
-      expect(process.memory.lockedPages, `seed ${seed}, step ${step}`).toBe(model.size);
+      same(process.memory.lockedPages, model.size, () => `seed ${seed}, step ${step}`);
     }
   });
 

@@ -3,9 +3,9 @@ import { runSeed } from "../../helpers/random.ts";
 import { anyPlace, plantFaults } from "./planted-faults-campaign.ts";
 
 it(`finds each fault planted into real traces, and nothing else, SEED=${runSeed()}`, () => {
-  plantFaults(runSeed(), 24);
+  plantFaults(runSeed(), 12);
 });
 
 it(`finds them as well where the default windows lie elsewhere, SEED=${runSeed()}`, () => {
-  plantFaults(runSeed(), 24, anyPlace);
+  plantFaults(runSeed(), 8, anyPlace);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EntryHistory, POSITION_SPAN, PositionScale } from "../../../src/check/rebuild/entry-history.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
+import { same } from "../../helpers/same.ts";
 
 const ENTRIES = 64;
 
@@ -22,8 +23,11 @@ describe("the history of a window's entries", () => {
       history.note(first, count, event, position);
       for (let index = first; index < first + count; index++) model.set(index, { event, line: position });
       const looked = random.below(ENTRIES);
-      expect(history.at(looked), `entry ${looked}, seed ${seed}`).toEqual(model.get(looked));
-      expect(history.eventAt(looked)).toBe(model.get(looked)?.event ?? -1);
+      const where = (): string => `entry ${looked}, seed ${seed}`;
+      const [found, wanted] = [history.at(looked), model.get(looked)];
+      same(found?.event, wanted?.event, where);
+      same(found?.line, wanted?.line, where);
+      same(history.eventAt(looked), wanted?.event ?? -1, where);
     }
     expect(position).toBeGreaterThan(2 ** 34);
     const places = new Map<number, { event: number; line: number }>();

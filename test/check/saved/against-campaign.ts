@@ -1,6 +1,10 @@
-import { expect } from "vitest";
+import { expect, it } from "vitest";
 import { DEFAULT_CHECK_OPTIONS } from "../../../src/check/check-options.ts";
-import { AgainstCheck, type AgainstCheckReport } from "../../../src/check/saved/against-check.ts";
+import {
+  AgainstCheck,
+  type AgainstCheckReport,
+  sumOfAgreements,
+} from "../../../src/check/saved/against-check.ts";
 import type { Moment } from "../../../src/check/state/moment.ts";
 import { editMigration } from "../../../src/formats/migration/edit.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
@@ -8,7 +12,7 @@ import type { SavedWindow } from "../../../src/formats/migration/stream.ts";
 import { withTable } from "../../../src/formats/migration/tce-section-writer.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
 import { fileOf, joined, recordedStream, recordedStreams } from "../../formats/migration/sources.ts";
-import { readCorpus } from "../../helpers/corpus.ts";
+import { readCorpus, readSidecar } from "../../helpers/corpus.ts";
 import { Random } from "../../helpers/random.ts";
 
 /** Streams of Linux guests with a trace of the same run. */
@@ -66,4 +70,49 @@ export async function changeEntries(seed: number, name: string, rounds: number):
     expect(found[0]!.lines.length, what).toBe(found[0]!.events.length);
     expect(found[0]!.lines.length, what).toBeGreaterThan(0);
   }
+}
+
+const STILL = new Map(
+  PAIRS.flatMap(({ trace }) =>
+    (readSidecar("traces", trace).migration_streams as { file: string; after_trace_line: number }[]).map(
+      ({ file, after_trace_line: line }) => [file.replace(".mig.gz", ""), line] as const,
+    ),
+  ),
+);
+
+/** Entries that agree with an event, with a conclusion from one, and where the trace knows nothing. */
+export interface Agreements {
+  readonly agreed: number;
+  readonly confirmed: number;
+  readonly unknownMapped: number;
+}
+
+/** Saved machines agree with the trace of the same run, where the trace says that they were saved: counts entries. */
+export function agreeWithTraces(pairs: typeof PAIRS): Agreements {
+  const totals = { agreed: 0, confirmed: 0, unknownMapped: 0 };
+  it.each(pairs)(
+    "$name agrees with the trace of the same run, where it was saved",
+    async ({ name, trace }) => {
+      const { windows } = await readMigration(fileOf(recordedStream(name)));
+      const report = checkAgainst(readCorpus("traces", `${trace}.log`), windows);
+      expect(mismatchesOf(report)).toEqual([]);
+      const { before, saves, windows: agreements } = report.against;
+      // Of several moments that agree the last one is named: only two streams are taken with nothing in between.
+      if (name !== "two-phbs-virtio-e1000-linux61--two-phbs-idle")
+        expect(before?.line).toBe(STILL.get(name)! + 1);
+      expect(saves).toBe([...STILL.keys()].filter((other) => other.startsWith(`${trace}--`)).length);
+      const sum = sumOfAgreements(agreements);
+      expect([sum.differing, sum.contradicted]).toEqual([0, 0]);
+      totals.agreed += sum.agreed;
+      totals.confirmed += sum.confirmed;
+      totals.unknownMapped += sum.unknownMapped;
+      expect(sum.agreed + sum.confirmed + sum.empty + sum.unknown).toBe(sum.entries);
+      const stored = windows.reduce((all, { table }) => all + (table?.storedCount ?? 0), 0);
+      // What a list cleared may be inferred, too.
+      expect(sum.agreed + sum.confirmed + sum.unknownMapped).toBeGreaterThanOrEqual(stored);
+      if (trace.startsWith("tracing-switched-on")) expect(sum.unknownMapped).toBeGreaterThan(0);
+      else expect(sum.unknown).toBe(0);
+    },
+  );
+  return totals;
 }

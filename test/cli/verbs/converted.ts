@@ -137,14 +137,14 @@ export async function compareForms(
   expect(rows.length).toBeGreaterThan(50);
 }
 
-/** A row with every value as text, hexadecimal ones as numbers, and without empty cells. */
-function comparable(row: Record<string, unknown>): Record<string, string> {
+/** A row as text: every value, hexadecimal ones as numbers, without empty cells. */
+function comparable(row: Record<string, unknown>): string {
   const cells = Object.entries(row).filter(([, value]) => value !== null && value !== undefined);
-  return Object.fromEntries(
-    cells.map(([name, value]) => {
+  return cells
+    .map(([name, value]) => {
       const isHex = typeof value === "string" && /^0x[0-9a-f]+$/.test(value) && !LISTS.includes(name);
-      return [name, isHex ? String(BigInt(value)) : String(value)];
-    }),
-  );
+      return `${name}=${isHex ? BigInt(value) : value}`;
+    })
+    .join(" ");
 }
 const LISTS = ["dma_addrs", "sizes", "phys_addrs"];

@@ -28,9 +28,9 @@ describe("exec", () => {
     reproduces(kind, () => true),
   );
 
-  // The recordings of random calls are long: the long run has them with every profile.
+  // The long run has all of them with every profile.
   it.each(OTHER_PROFILES)("reproduces them as another system, too: $kind $profile", (kind) =>
-    reproduces(kind, (name) => !name.startsWith("random-")),
+    reproduces(kind, (name, i) => i % 2 === 0 && !name.startsWith("random-")),
   );
 
   it("prints a script with our results, which is a script again that checks", async () => {

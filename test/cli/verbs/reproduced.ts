@@ -38,7 +38,7 @@ interface FileReport {
 /** `exec --check` reproduces recordings, known differences aside. */
 export async function reproduces(
   { kind, profile, differing }: Kind,
-  takes: (name: string) => boolean,
+  takes: (name: string, i: number) => boolean,
 ): Promise<void> {
   const folder = path.join(FOLDER, kind);
   const files = readdirSync(folder)

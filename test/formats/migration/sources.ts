@@ -66,6 +66,16 @@ export async function* chunksOf(bytes: Uint8Array, size: () => number): ByteStre
 export const anySize = (random: Random) => () =>
   random.below(20) === 0 ? random.below(70_000) : random.below(21);
 
+/** Are these the pieces of it? */
+export async function areSame(pieces: AsyncIterable<Uint8Array>, bytes: Uint8Array): Promise<boolean> {
+  let at = 0;
+  for await (const piece of pieces) {
+    if (Buffer.compare(piece, bytes.subarray(at, at + piece.length)) !== 0) return false;
+    at += piece.length;
+  }
+  return at === bytes.length;
+}
+
 /** All pieces of a stream in one. */
 export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const copies: Uint8Array[] = [];

@@ -8,6 +8,7 @@ import {
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../../src/formats/trace/dma-kinds.ts";
 import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
 import { corpusNames, readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
+import { same } from "../../helpers/same.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const value = (hi: number, lo: number): string => ((BigInt(hi) << 32n) | BigInt(lo)).toString(16);
@@ -190,10 +191,15 @@ describe("Linux' dma events", () => {
       // trace-cmd rounds to microseconds, and cuts a task's name to eight letters in the latency format.
       const time = (one: { seconds: number; nanoseconds: number }): number =>
         Math.round(one.seconds * 1e6 + one.nanoseconds / 1000);
-      expect(Math.abs(time(event) - time(plain[i]!))).toBeLessThanOrEqual(1);
       const { seconds, nanoseconds, task } = plain[i]!;
+      const where = (): string => `event ${i}`;
+      same(Math.abs(time(event) - time(plain[i]!)) <= 1, true, where);
       const shown = digits === 9 ? { task: task!.slice(0, 8) } : {};
-      expect({ ...event, seconds, nanoseconds }).toEqual({ ...plain[i], ...shown });
+      const [read, expected] = [
+        { ...event, seconds, nanoseconds },
+        { ...plain[i], ...shown },
+      ].map((it) => JSON.stringify(it));
+      same(read, expected, where);
     });
   });
 

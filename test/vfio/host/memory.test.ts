@@ -4,6 +4,7 @@ import { PhysicalMemory } from "../../../src/vfio/host/physical-memory.ts";
 import { LINUX_6_12 } from "../../../src/vfio/host/profile.ts";
 import { RegisteredRegion } from "../../../src/vfio/host/registered-memory.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
+import { same } from "../../helpers/same.ts";
 
 const PAGE = 0x1_0000;
 const HUGE = 2 ** 24;
@@ -34,10 +35,10 @@ describe("HostMemory", () => {
       const range = [BigInt(at + first * PAGE), BigInt(count * PAGE - random.below(2))] as const;
       const kind = random.below(4);
       if (kind === 0) {
-        expect(memory.mmap(...range, BigInt(prot))).toBe(0);
+        same(memory.mmap(...range, BigInt(prot)), 0);
         for (let i = first; i < first + count; i++) pages[i] = { prot, value: 0n };
       } else if (kind === 1) {
-        expect(memory.munmap(...range)).toBe(0);
+        same(memory.munmap(...range), 0);
         pages.fill(null, first, first + count);
       } else if (kind === 2) {
         let holes = false;
@@ -53,9 +54,8 @@ describe("HostMemory", () => {
         if (done) page!.value = BigInt(step);
       }
       for (let i = 0; i < 16; i++) {
-        expect(word(memory, at + i * PAGE), `SEED=${seed} step ${step} page ${i}`).toBe(
-          pages[i]?.value ?? null,
-        );
+        const expected = pages[i]?.value ?? null;
+        same(word(memory, at + i * PAGE), expected, () => `SEED=${seed} step ${step} page ${i}`);
       }
     }
   });

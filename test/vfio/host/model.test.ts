@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TCE_WRITE } from "../../../src/tce/tce.ts";
 import { MAP_READ, MAP_WRITE } from "../../../src/vfio/host/requests.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
+import { same } from "../../helpers/same.ts";
 import { BASE, countersAreTrue, PAGE, SIZE, seenBy, setup } from "./setup.ts";
 
 const IO_PAGE = 4096;
@@ -82,14 +83,15 @@ describe("a version 2 container", () => {
           ],
           () => [s.iommu.unmap(caller, bus), model.unmap(first, count)],
         ])();
-        expect(answer, `SEED=${seed} round ${round} step ${step}`).toBe(expected);
+        same(answer, expected, () => `SEED=${seed} round ${round} step ${step}`);
       }
       for (let page = 0; page < PAGES; page++) {
         const iova = BigInt(page * IO_PAGE);
         const mapped = model.pages.get(page);
-        expect(seenBy(s, iova), `SEED=${seed} round ${round} page ${page}`).toBe(mapped?.vaddr ?? null);
+        const where = (): string => `SEED=${seed} round ${round} page ${page}`;
+        same(seenBy(s, iova), mapped?.vaddr ?? null, where);
         const writable = mapped !== undefined && (mapped.flags & MAP_WRITE) !== 0;
-        expect(s.group.iommu.translate(iova, TCE_WRITE) !== null).toBe(writable);
+        same(s.group.iommu.translate(iova, TCE_WRITE) !== null, writable, where);
       }
       const regions = model.regions.reduce((sum, r) => sum + r.size / PAGE, 0);
       const table = s.iommu.tables[0]?.chargedPages ?? 0;

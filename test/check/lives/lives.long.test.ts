@@ -1,0 +1,3 @@
+import { compareLives } from "./lives-campaign.ts";
+
+compareLives(200);

@@ -1,0 +1,3 @@
+import { runDamaged } from "./damaged-scripts-campaign.ts";
+
+runDamaged(500);
