@@ -115,7 +115,7 @@ export const thresholdOptions = (): Option[] => {
     count("--pool <count>", "more than so many of these are a pool, and no leak", pool),
     count(
       "--outlived <count>",
-      "Linux: a streaming map leaked if so many like it went before and after it",
+      "a mapping (Linux: a streaming map) leaked if so many like it went before and after it",
       linux.outlived,
     ),
     count("--older <times>", "... and it got so many times as old as any of these", linux.older),

@@ -68,10 +68,10 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   leak: {
     severity: "warning",
     meaning:
-      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
+      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone; or its memory was mapped again while it stayed, and later mappings of as many pages are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
     thresholds: ["overtaken", "pool", "outlived", "older", "goneAt"],
     limits:
-      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
+      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller) are one finding. In a trace of QEMU a leaked mapping is also at least `older` times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
     advice:
       "Look at the event that made the mapping: the driver that ran then forgets an unmap, often on an error path. `convert --table mappings` lists all mappings with their ends, `stat` shows how long others live.",
   },

@@ -79,10 +79,10 @@ export class TraceFindings implements RebuildObserver {
   ): void {
     this.#mappings.changing(event, rebuilt, first, count, was);
     if (permOf(event.tceLo) === 0) {
-      this.#leaks.unmapping(event, rebuilt, first, was);
+      this.#leaks.unmapping(event, rebuilt, first, count, was);
       return;
     }
-    this.#leaks.mapping(event, rebuilt, count);
+    this.#leaks.mapping(event, rebuilt, first, count);
     this.#ram?.mapping(event, rebuilt, first, count);
   }
 
