@@ -158,7 +158,7 @@ describe("a finding proves itself", () => {
     expect(findings.map(({ lines }) => lines[0])).toEqual(places);
     // Without that evidence they may be what a driver holds.
     const apart = text.replaceAll(
-      /tce=0x(1.)003/g,
+      /tce=0x(8.)003/g,
       (_all, digits, at) => `tce=0x${at.toString(16)}${digits}003`,
     );
     expect(checkTrace(apart).findings).toEqual([]);
