@@ -1,6 +1,7 @@
 import { endOfEscape } from "./line-prefix.ts";
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 
@@ -27,7 +28,7 @@ export class LineCopy {
     this.bytes.fill(NEWLINE, length, length + SLACK);
   }
 
-  /** The line without escape sequences. */
+  /** The line without escape sequences, and without blanks and returns at its end. */
   setPlain(bytes: Uint8Array, start: number, end: number): void {
     this.length = 0;
     for (let at = start; at < end; ) {
@@ -36,6 +37,10 @@ export class LineCopy {
       this.add(bytes, at, next);
       at = next < end ? endOfEscape(bytes, next, end) : end;
     }
+    let length = this.length;
+    while (length > 0 && (this.bytes[length - 1] === SPACE || this.bytes[length - 1] === RETURN)) length--;
+    this.bytes.fill(NEWLINE, length, this.length);
+    this.length = length;
   }
 }
 

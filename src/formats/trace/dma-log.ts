@@ -14,6 +14,7 @@ const MAX_LINE = 1 << 20;
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
@@ -117,7 +118,8 @@ export class DmaLogReader extends EventLines {
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
-        const to = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+        let to = newline;
+        while (to > at && (bytes[to - 1] === RETURN || bytes[to - 1] === SPACE)) to--;
         this.#readLine(bytes, at, to, colour < newline);
       }
       at = newline + 1;
@@ -208,7 +210,7 @@ export class DmaLogReader extends EventLines {
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
     const remarks = this.#remarks;
-    remarks.read(bytes, start, end);
+    remarks.read(bytes, this.prefix.skip(bytes, start, end), end);
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
     if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
@@ -269,7 +271,7 @@ export class DmaLogReader extends EventLines {
 
 /** May an event's name follow here: a blank, or perf's `dma:`? */
 function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
-  if (bytes[at - 1] === SPACE) return true;
+  if (bytes[at - 1] === SPACE || bytes[at - 1] === TAB) return true;
   const system = at - SYSTEM.length;
   return system >= start && startsWith(bytes, system, SYSTEM);
 }

@@ -181,9 +181,11 @@ export class QemuLogReader extends EventLines {
     return this.#text.read(bytes, view, name) >= 0;
   }
 
-  /** Reads a line without its colours; false if it has none, or is no event. */
+  /** Reads a line without its colours and the blanks and returns at its end; false if it has none, or is no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
-    if (!bytes.subarray(start, newline).includes(ESCAPE)) return false;
+    const last = newline > start ? bytes[newline - 1] : undefined;
+    const isPlain = last !== RETURN && last !== SPACE && !bytes.subarray(start, newline).includes(ESCAPE);
+    if (isPlain) return false;
     this.plain.setPlain(bytes, start, newline);
     const plain = this.plain.bytes;
     const name = this.#findEvent(plain, 0, this.plain.length);
@@ -224,10 +226,8 @@ export class QemuLogReader extends EventLines {
   }
 
   #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
-    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-    const found = readHostLine(
-      String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE))),
-    );
+    this.plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
+    const found = readHostLine(String.fromCharCode(...this.plain.bytes.subarray(0, this.plain.length)));
     if (found === undefined) return false;
     this.#onHost({ ...found, line: this.line, event: this.counts.events });
     return true;
