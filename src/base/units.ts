@@ -55,6 +55,10 @@ export function formatCount(value: bigint | number): string {
   return value.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
+/** `1 map`, `2,480 maps`, `2 patches`. */
+export const counted = (count: number, what: string): string =>
+  `${formatCount(count)} ${what}${count === 1 ? "" : /(?:ch|s)$/.test(what) ? "es" : "s"}`;
+
 /**
  * `1.2 ns`, `35 us`, `4.1 s`, `2 min 5 s`.
  *

@@ -152,6 +152,7 @@ export class TraceCheck {
     const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.#source.counts;
     const { other = 0, otherEvents = 0, text = 0 } = this.#source.counts;
     const { undetermined, learned } = this.rebuild.counts;
+    const isBinary = this.#source.format === "qemu-simple";
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
@@ -170,8 +171,8 @@ export class TraceCheck {
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },
         { count: damaged + long, reason: "lines that name an event and cannot be read" },
-        { count: breaks, reason: "stretches that are no whole records" },
-        { count: other + otherEvents + text, reason: "lines or records of something else" },
+        { count: breaks, reason: "pieces that are no whole records" },
+        { count: other + otherEvents + text, reason: `${isBinary ? "records" : "lines"} of something else` },
       ]),
     ];
   }

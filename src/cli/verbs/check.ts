@@ -1,6 +1,6 @@
 import colors from "picocolors";
 import { IommuError } from "../../base/errors.ts";
-import { formatCount } from "../../base/units.ts";
+import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { CheckOptions } from "../../check/check-options.ts";
 import { findingToJson, formatFinding } from "../../check/findings/finding.ts";
@@ -240,10 +240,6 @@ function bouncedText({ device, direction, count, bytes, smallest, largest, ...ro
     ", ",
   );
 }
-
-/** `1 map`, `2,480 maps`. */
-const counted = (count: number, what: string): string =>
-  `${formatCount(count)} ${what}${count === 1 ? "" : /(?:ch|s)$/.test(what) ? "es" : "s"}`;
 
 /** What the comparison came to, as a line for people. */
 function againstText({ file, against }: AgainstCheckReport): string {

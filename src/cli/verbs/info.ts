@@ -1,10 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
-import { formatCount, formatSize } from "../../base/units.ts";
+import { counted, formatCount, formatSize } from "../../base/units.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
+import { hasNoWindows } from "../../check/whole/windows-at.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { displayName } from "../display-name.ts";
 import { momentText } from "../life-text.ts";
@@ -40,7 +41,7 @@ const COLUMNS = [
 async function info(path: string, options: InfoOptions): Promise<number> {
   const state = await stateOf(path, options.at, options);
   const states = state.windows;
-  if (options.migration && (state.format === "linux-dma" || state.format === "kernel-script")) {
+  if (options.migration && hasNoWindows(state.format)) {
     const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${displayName(path)}: ${what}`);
   }
@@ -85,7 +86,7 @@ function printSpace(space: SpaceState): void {
   const bytes = bytesOf(mappings);
   const last = hex64(lastOf(space)).slice(2);
   const range = `${hex64(mappings[0]!.stretches[0]!.first).slice(2)}-${last}`;
-  print(`  ${range}: ${formatCount(mappings.length)} mappings, ${formatSize(bytes)}`);
+  print(`  ${range}: ${counted(mappings.length, "mapping")}, ${formatSize(bytes)}`);
 }
 
 function spaceToJson(space: SpaceState): Record<string, unknown> {
