@@ -21,6 +21,7 @@ export {
 export type { Histogram } from "./lifetimes/histogram.ts";
 export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
+export type { PagePhase } from "./lifetimes/page-phases.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
 export type { BouncedMaps } from "./linux/bounces.ts";

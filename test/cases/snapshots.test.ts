@@ -3,11 +3,12 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { diffSpaces } from "../../src/check/lives/alive.ts";
 import { parseMoment } from "../../src/check/state/moment.ts";
+import { diffStates, type WindowChange } from "../../src/check/state/window-state.ts";
 import { aliveAt } from "../../src/check/whole/alive-at.ts";
 import { checkTrace } from "../../src/check/whole/check-trace.ts";
 import { measureTrace } from "../../src/check/whole/measure-trace.ts";
 import { whoMaps } from "../../src/check/whole/who-maps.ts";
-import { statesAtMoments } from "../../src/check/whole/windows-at.ts";
+import { statesAtMoments, windowsAt } from "../../src/check/whole/windows-at.ts";
 import { isDmaDump, readDmaDump } from "../../src/formats/dma-dump/dma-dump.ts";
 
 const readCase = (name: string): string => readFileSync(path.join(import.meta.dirname, name), "utf8");
@@ -76,6 +77,70 @@ describe("a dump of what Linux has mapped: 08-dma-api-dump.txt", () => {
 
 it("a script of a host's kernel is nothing to check, and exec is named", async () => {
   await expect(checkTrace('{"header": {"kernel":"6.12.0"}}\n')).rejects.toThrow(/exec --check compares/);
+});
+
+describe("saved machines whose windows are in another order: 27-*.mig.gz", () => {
+  const windowsOf = (name: string) =>
+    windowsAt(new Uint8Array(readFileSync(path.join(import.meta.dirname, name))));
+  const changesOf = async (name: string) => {
+    const changes: WindowChange[] = [];
+    diffStates(await windowsOf("27-order-source.mig.gz"), await windowsOf(name), (change) => {
+      changes.push(change);
+    });
+    return changes.map((change) =>
+      change.what === "entries" ? [change.window.liobn, change.pages] : change.what,
+    );
+  };
+
+  it("are the same, and two windows that changed places are told", async () => {
+    expect(await changesOf("27-order-destination.mig.gz")).toEqual([]);
+    expect(await changesOf("27-swapped.mig.gz")).toEqual([
+      [0x2000, 10],
+      [0x3000, 10],
+    ]);
+  });
+});
+
+describe("what a window or a device uses up is told with it", () => {
+  const fillingOf = async (name: string) => {
+    const bytes = new Uint8Array(readFileSync(path.join(import.meta.dirname, name)));
+    const [state] = await statesAtMoments(bytes, [undefined], { judgeFilling: true });
+    return state!.filling;
+  };
+
+  it.each([
+    { name: "default-1g-nvme-e1000-linux72.log.gz", found: [{ kind: "never-unmapped", liobn: 0x8000_0000 }] },
+    { name: "17-rx-never-unmapped.txt", found: [{ kind: "never-unmapped", device: "0000:06:03.0" }] },
+    { name: "12-fragmented.log", found: [{ kind: "fragmented", liobn: 0x8000_0001 }] },
+    { name: "leak-nvme-not-found.log", found: [] },
+  ])("$name: $found", async ({ name, found }) => {
+    expect(await fillingOf(name)).toMatchObject(found);
+  });
+
+  it("with the time that is left, where the trace has times", async () => {
+    let text = "1@100.000000:spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n";
+    for (let page = 0; page < 4000; page++) {
+      const time = `${100 + Math.floor(page / 100)}.${String((page % 100) * 10_000).padStart(6, "0")}`;
+      text += `1@${time}:spapr_iommu_pci_put liobn=0x80000000 ioba=0x${(page * 0x1000).toString(16)} tce=0x${(7 + page * 2).toString(16)}003 ret=0\n`;
+    }
+    const [state] = await statesAtMoments(text, [undefined], { judgeFilling: true });
+    // 258,144 of 262,144 pages at 100 a second.
+    expect(state!.filling).toMatchObject([
+      { message: expect.stringMatching(/\(100 pages a second: 43 min 1 s\)$/) },
+    ]);
+    expect((await statesAtMoments(text, [{ event: 10 }], { judgeFilling: true }))[0]!.filling).toBe(
+      undefined,
+    );
+  });
+});
+
+it("a window that is cleared and mapped entry by entry is two phases with their cost: 24-clear-one-by-one.log", async () => {
+  const { windows } = await measureTrace(readCase("24-clear-one-by-one.log"));
+  expect(windows.map(({ liobn, phases }) => [liobn, phases])).toMatchObject([
+    [0x8000_0000, [{ what: "clear", calls: 900, pages: 900, firstEvent: 0, lastEvent: 899, leastCalls: 2 }]],
+    [0x8000_0001, [{ what: "map", calls: 150, pages: 150, firstEvent: 901, line: 902, leastCalls: 1 }]],
+  ]);
+  expect(windows[0]!.phases[0]!.seconds).toBeCloseTo(0.015283, 6);
 });
 
 describe("moments of a trace with times since 1970: epoch-times.log", () => {

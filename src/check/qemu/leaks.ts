@@ -18,6 +18,9 @@ interface KindOfMapping {
   readonly made: MadeCounter;
   /** Entries that were unmapped. */
   gone: number;
+  /** Times of the first and the last map, in seconds; NaN without times. */
+  begun: number;
+  last: number;
   /** By the pages of a call. */
   readonly patterns: Map<number, Pattern>;
   readonly again: MappedAgain;
@@ -67,6 +70,8 @@ export class LeakFindings {
       Array.from({ length: 4 }, () => ({
         made: new MadeCounter(),
         gone: 0,
+        begun: Number.NaN,
+        last: Number.NaN,
         patterns: new Map(),
         again: new MappedAgain(),
       })),
@@ -75,6 +80,8 @@ export class LeakFindings {
 
   mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const kind = this.#kindsOf(rebuilt)[permOf(event.tceLo)]!;
+    if (kind.made.total === 0) kind.begun = timeOf(event);
+    kind.last = timeOf(event);
     kind.made.add(event.number, count);
     patternOf(kind, count).made.add(event.number, 1);
     kind.again.mapping(rebuilt, first, count, event.number, event.tceHi, event.tceLo);
@@ -119,12 +126,18 @@ export class LeakFindings {
     if (isDirectMap(rebuilt)) return;
     for (let perm = 1; perm < 4; perm++) {
       const kind = this.#kindsOf(rebuilt)[perm]!;
-      const { made, gone } = kind;
+      const { made, gone, begun, last } = kind;
       const survivors = survivorsOf(rebuilt, perm).sort((a, b) => a.place.event - b.place.event);
       const first = survivors[0]?.place;
       if (
         first === undefined ||
-        findNeverUnmapped(rebuilt, { made, gone, first }, now, this.#options, this.#log)
+        findNeverUnmapped(
+          rebuilt,
+          { made, gone, first, seconds: last - begun },
+          now,
+          this.#options,
+          this.#log,
+        )
       )
         continue;
       const overtaken = this.#overtakenOf(survivors, kind, now);
@@ -203,6 +216,8 @@ export class LeakFindings {
     }
   }
 }
+
+const timeOf = ({ seconds, nanoseconds }: QemuTraceEvent): number => seconds + nanoseconds / 1e9;
 
 function patternOf({ patterns }: KindOfMapping, pages: number): Pattern {
   let pattern = patterns.get(pages);

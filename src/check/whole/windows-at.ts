@@ -10,6 +10,9 @@ import type { ByteStream } from "../../formats/migration/source.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingKind } from "../findings/kinds.ts";
 import { AliveWatch, type SpaceState, spacesOf } from "../lives/alive.ts";
 import { tellDumpedLives } from "../lives/dumped-lives.ts";
 import { LinuxLives } from "../lives/linux-lives.ts";
@@ -18,6 +21,7 @@ import { Rebuild } from "../rebuild/rebuild.ts";
 import { callOfStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "../state/moment.ts";
 import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { nameOf, type ReadInputOptions, truncation } from "./input-options.ts";
 
@@ -31,6 +35,8 @@ export interface WindowsAtOptions extends ReadInputOptions {
   readonly windows?: readonly ToldWindow[] | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
+  /** Judge a trace as well, and say of its end which windows and devices fill up ({@link RecordedState.filling}). */
+  readonly judgeFilling?: boolean | undefined;
 }
 
 /**
@@ -86,7 +92,14 @@ export interface RecordedState {
   readonly windows: readonly WindowState[];
   /** Of a recording or dump of Linux the mappings of each device, of a kernel script those of each container and guest table. */
   readonly spaces: readonly SpaceState[];
+  /**
+   * Findings that say that addresses run out: never unmapped, full, fragmented. Undefined where nobody asked for them,
+   * and of other moments than the end of a trace.
+   */
+  readonly filling?: readonly Finding[] | undefined;
 }
+
+const FILLING: readonly FindingKind[] = ["never-unmapped", "window-full", "fragmented"];
 
 /** Does an input of a format tell of mappings only, and not of the windows that they lie in? */
 export const hasNoWindows = (format: RecordedState["format"]): boolean =>
@@ -229,8 +242,19 @@ async function traceStates(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  const check =
+    options.judgeFilling === true
+      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows })
+      : undefined;
+  const push = (chunk: Uint8Array): void => {
+    source.push(chunk);
+    check?.push(chunk);
+  };
+  await pour(chunks, { push, truncated: truncation(options) });
   source.end();
   rebuild.end();
-  return kept.end(taken);
+  const states = kept.end(taken);
+  if (check === undefined) return states;
+  const filling = check.end().findings.filter(({ kind }) => FILLING.includes(kind));
+  return states.map((state) => (state.moment?.isEnd === true ? { ...state, filling } : state));
 }

@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
 import { counted, formatCount, formatSize } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
@@ -23,7 +24,7 @@ interface InfoOptions extends MachineOptions {
   readonly migration: boolean;
 }
 
-const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "moment"];
+const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "filling", "moment"];
 const COLUMNS = [
   "liobn",
   "busOffset",
@@ -34,13 +35,18 @@ const COLUMNS = [
   "assumed",
   "assumedParts",
   "live",
+  "filling",
   "moment",
 ];
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
-  const state = await stateOf(path, options.at, options);
+  const state = await stateOf(path, options.at, { ...options, judgeFilling: !options.migration });
   const states = state.windows;
+  const fillingOf = (name: string | number): string[] =>
+    (state.filling ?? [])
+      .filter(({ liobn, device }) => (typeof name === "number" ? liobn === name : device === name))
+      .map(({ kind, message }) => `${kind}: ${message}`);
   if (options.migration && hasNoWindows(state.format)) {
     const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${displayName(path)}: ${what}`);
@@ -52,14 +58,22 @@ async function info(path: string, options: InfoOptions): Promise<number> {
     assumed: state.assumed,
     assumedParts: state.assumedParts,
     live: state.table.validCount,
+    filling: fillingOf(state.liobn),
     moment,
   }));
-  const spaceRows = state.spaces.map((space) => ({ ...spaceToJson(space), moment }));
+  const spaceRows = state.spaces.map((space) => ({
+    ...spaceToJson(space),
+    filling: fillingOf(space.space),
+    moment,
+  }));
   const rows: Row[] = [...windowRows, ...spaceRows];
   if (options.output !== "human") return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, options);
   print(momentText(state.moment));
   if (states.length + state.spaces.length === 0) print("nothing is mapped");
-  for (const space of state.spaces) printSpace(space);
+  for (const space of state.spaces) {
+    printSpace(space);
+    printFilling(fillingOf(space.space));
+  }
   let owner = "";
   for (const state of states.filter(isThere)) {
     const name = ownerOf(state.liobn);
@@ -75,8 +89,13 @@ async function info(path: string, options: InfoOptions): Promise<number> {
       ...(state.assumed ? [`${state.assumedParts.join(", ")} assumed`] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
+    printFilling(fillingOf(state.liobn));
   }
   return Exit.OK;
+}
+
+function printFilling(texts: readonly string[]): void {
+  for (const text of texts) print(`    ${visible(text)}`);
 }
 
 /** A device or container, with what it has mapped. */
