@@ -195,6 +195,7 @@ export class TraceCheck {
     else this.#truncated(gap);
     if (gap.kind === "torn") return;
     this.rebuild.lose();
+    this.#findings.lose();
     this.#dma?.lose();
     if (gap.kind !== "dropped") return;
     this.#retractedMismatches += this.#log.retract(gap.line - DROP_SPAN, gap.line);
