@@ -226,7 +226,14 @@ export class DmaLogReader extends EventLines {
     const { what, origin } = read;
     const from = this.prefix.skip(bytes, start, end);
     const name = Math.max(from, start + origin);
-    const known = origin >= 0 && this.#origin.read(bytes, from, this.#beforeSystem(bytes, from, name), false);
+    const isEvent = origin >= 0;
+    const afterBuffer = isEvent ? this.#buffers.read(bytes, from, name) : from;
+    const to = this.#beforeSystem(bytes, afterBuffer, name);
+    const known = isEvent && this.#origin.read(bytes, afterBuffer, to, false);
+    if (isEvent && !this.#buffers.isOfFirstOther()) {
+      this.counts.otherBuffers++;
+      return true;
+    }
     const hasTime = known && !Number.isNaN(event.seconds);
     this.counts.kernel++;
     this.#onKernel({
