@@ -84,7 +84,7 @@ export class LeakFindings {
     kind.last = timeOf(event);
     kind.made.add(event.number, count);
     patternOf(kind, count).made.add(event.number, 1);
-    kind.again.mapping(rebuilt, first, count, event.number, event.tceHi, event.tceLo);
+    kind.again.mapping(event, rebuilt, first, count);
   }
 
   /** Entries, the first of this permission, are about to be unmapped: how long did it live? */

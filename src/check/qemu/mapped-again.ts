@@ -1,3 +1,4 @@
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Mappings that are remembered of a window, a power of two. */
@@ -19,8 +20,9 @@ export class MappedAgain {
   #slots: Float64Array | undefined;
   readonly #events = new Set<number>();
 
-  /** A call is about to map entries, with this value in the last of them. */
-  mapping(rebuilt: RebuiltWindow, first: number, count: number, event: number, hi: number, lo: number): void {
+  /** A call is about to map entries, with its value in the last of them. */
+  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    const { tceHi: hi, tceLo: lo } = event;
     this.#slots ??= new Float64Array(SLOTS * WIDTH);
     const slots = this.#slots;
     const at = (Math.imul((lo >>> 12) ^ (hi << 20) ^ count, 0x9e37_79b1) >>> 22) * WIDTH;
@@ -33,7 +35,7 @@ export class MappedAgain {
     slots[at + 1] = lo;
     slots[at + 2] = count;
     slots[at + 3] = first;
-    slots[at + 4] = event + 1;
+    slots[at + 4] = event.number + 1;
   }
 
   /** Was what this event mapped mapped again while it was alive? */

@@ -2,6 +2,7 @@ import { endOfEscape } from "./line-prefix.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 
@@ -9,6 +10,9 @@ const ESCAPE = 0x1b;
 const SLACK = 64;
 /** Lines that one event may be broken into. */
 const MAX_LINES = 16;
+
+/** May a byte stand at the end of a line without being a part of it? */
+export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;
 
 /** A line of its own, with a line end and what readers may look at after it. */
 export class LineCopy {
@@ -38,7 +42,7 @@ export class LineCopy {
       at = next < end ? endOfEscape(bytes, next, end) : end;
     }
     let length = this.length;
-    while (length > 0 && (this.bytes[length - 1] === SPACE || this.bytes[length - 1] === RETURN)) length--;
+    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
     this.bytes.fill(NEWLINE, length, this.length);
     this.length = length;
   }

@@ -1,3 +1,4 @@
+import { isBlank } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
@@ -13,7 +14,6 @@ import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 const MAX_LINE = 1 << 20;
 
 const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
@@ -119,7 +119,7 @@ export class DmaLogReader extends EventLines {
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
         let to = newline;
-        while (to > at && (bytes[to - 1] === RETURN || bytes[to - 1] === SPACE)) to--;
+        while (to > at && isBlank(bytes[to - 1]!)) to--;
         this.#readLine(bytes, at, to, colour < newline);
       }
       at = newline + 1;
