@@ -162,7 +162,7 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     otherwise:
       "a warning where a saved machine contradicts an entry that the trace does not print, but which others show",
     meaning:
-      "A recorded answer, or a result in a script, is not what it must be by all that stands before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
+      "A recorded answer, or a result in a script, is not what it must be by all that stands before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a log of QEMU with `vfio_*` events: a window of the host is not as the guest's, or the host was not told of pages that the guest mapped or unmapped. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
     thresholds: [],
     advice:
       "Make sure that the trace is whole: a lost line can look like this. Then somebody is wrong: the hypervisor, the trace, or spapr-iommu. `exec --explain` and `shrink` make a small script of it for real QEMU.",

@@ -23,11 +23,14 @@ interface KindOfMapping {
   last: number;
   /** By the pages of a call. */
   readonly patterns: Map<number, Pattern>;
+  /** The pattern that was asked for last: nearly always the next one, too. */
+  pattern: Pattern;
   readonly again: MappedAgain;
 }
 
 /** Mappings of one window, permission and number of pages. */
 interface Pattern {
+  readonly pages: number;
   /** Calls that mapped so many pages. */
   readonly made: MadeCounter;
   /** Events from a map to an unmap of so many pages, at most. */
@@ -67,21 +70,25 @@ export class LeakFindings {
   created(rebuilt: RebuiltWindow): void {
     this.#kinds.set(
       rebuilt,
-      Array.from({ length: 4 }, () => ({
-        made: new MadeCounter(),
-        gone: 0,
-        begun: Number.NaN,
-        last: Number.NaN,
-        patterns: new Map(),
-        again: new MappedAgain(),
-      })),
+      Array.from({ length: 4 }, () => {
+        const pattern = newPattern(1);
+        return {
+          made: new MadeCounter(),
+          gone: 0,
+          begun: Number.NaN,
+          last: Number.NaN,
+          patterns: new Map([[1, pattern]]),
+          pattern,
+          again: new MappedAgain(),
+        };
+      }),
     );
   }
 
   mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const kind = this.#kindsOf(rebuilt)[permOf(event.tceLo)]!;
-    if (kind.made.total === 0) kind.begun = timeOf(event);
-    kind.last = timeOf(event);
+    kind.last = event.seconds + event.nanoseconds / 1e9;
+    if (kind.made.total === 0) kind.begun = kind.last;
     kind.made.add(event.number, count);
     patternOf(kind, count).made.add(event.number, 1);
     kind.again.mapping(event, rebuilt, first, count);
@@ -217,14 +224,13 @@ export class LeakFindings {
   }
 }
 
-const timeOf = ({ seconds, nanoseconds }: QemuTraceEvent): number => seconds + nanoseconds / 1e9;
+const newPattern = (pages: number): Pattern => ({ pages, made: new MadeCounter(), longest: 0 });
 
-function patternOf({ patterns }: KindOfMapping, pages: number): Pattern {
-  let pattern = patterns.get(pages);
-  if (pattern === undefined) {
-    pattern = { made: new MadeCounter(), longest: 0 };
-    patterns.set(pages, pattern);
-  }
+function patternOf(kind: KindOfMapping, pages: number): Pattern {
+  if (kind.pattern.pages === pages) return kind.pattern;
+  const pattern = kind.patterns.get(pages) ?? newPattern(pages);
+  kind.patterns.set(pages, pattern);
+  kind.pattern = pattern;
   return pattern;
 }
 
