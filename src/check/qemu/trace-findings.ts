@@ -42,7 +42,8 @@ export class TraceFindings implements RebuildObserver {
   readonly #inferred = new InferredFindings(this.log);
   readonly #geometry = new GeometryFindings(this.log);
   readonly #host = new HostSide(this.log);
-  readonly #hostPages = new HostPages(this.log);
+  /** Nearly no trace has a host's side. */
+  #hostPages: HostPages | undefined;
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -65,12 +66,13 @@ export class TraceFindings implements RebuildObserver {
   /** Takes an event of the host's side. */
   host(event: HostEvent): void {
     this.#host.handle(event);
+    this.#hostPages ??= new HostPages(this.log);
     this.#hostPages.handle(event);
   }
 
   /** Events are missing. */
   lose(): void {
-    this.#hostPages.lose();
+    this.#hostPages?.lose();
   }
 
   /** All windows that were there, in order of creation. */
@@ -87,7 +89,7 @@ export class TraceFindings implements RebuildObserver {
   ): void {
     this.#mappings.changing(event, rebuilt, first, count, was);
     const maps = permOf(event.tceLo) !== 0;
-    this.#hostPages.changing(event, rebuilt, first, count, maps);
+    if (this.#hostPages !== undefined) this.#hostPages.changing(event, rebuilt, first, count, maps);
     if (!maps) {
       this.#leaks.unmapping(event, rebuilt, first, count, was);
       return;
