@@ -17,13 +17,13 @@ const MAX_KNOWN = 2 ** 16;
  */
 export class MappedAgain {
   /** High and low half of the TCE, pages, first entry, event + 1; undefined while nothing was mapped. */
-  #slots: Float64Array | undefined;
+  #slots: Uint32Array | undefined;
   readonly #events = new Set<number>();
 
   /** A call is about to map entries, with its value in the last of them. */
   mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const { tceHi: hi, tceLo: lo } = event;
-    this.#slots ??= new Float64Array(SLOTS * WIDTH);
+    this.#slots ??= new Uint32Array(SLOTS * WIDTH);
     const slots = this.#slots;
     const at = (Math.imul((lo >>> 12) ^ (hi << 20) ^ count, 0x9e37_79b1) >>> 22) * WIDTH;
     const maker = slots[at + 4]! - 1;
