@@ -14,7 +14,7 @@ export interface CheckOptions {
   readonly overtaken: number;
   /** More mappings than these that were made together and overtaken are a pool, and no leak. */
   readonly pool: number;
-  /** Of Linux' streaming maps: one leaked if so many like it came and went both before it and after it, */
+  /** A mapping, of Linux a streaming one, leaked if so many like it came and went both before it and after it, */
   readonly outlived: number;
   /** and it got so many times as old as any of these. */
   readonly older: number;

@@ -23,6 +23,7 @@ export type { Histogram } from "./lifetimes/histogram.ts";
 export { DMA_MAPPING_COLUMNS } from "./lifetimes/linux-rows.ts";
 export type { StackStatistics, StackWeight } from "./lifetimes/linux-stacks.ts";
 export type { DmaGroupStatistics } from "./lifetimes/linux-statistics.ts";
+export type { PagePhase } from "./lifetimes/page-phases.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
 export type { BouncedMaps } from "./linux/bounces.ts";

@@ -155,6 +155,7 @@ export class TraceCheck {
     const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.#source.counts;
     const { other = 0, otherEvents = 0, text = 0 } = this.#source.counts;
     const { undetermined, learned } = this.rebuild.counts;
+    const isBinary = this.#source.format === "qemu-simple";
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
@@ -177,8 +178,8 @@ export class TraceCheck {
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },
         { count: damaged + long, reason: "lines that name an event and cannot be read" },
-        { count: breaks, reason: "stretches that are no whole records" },
-        { count: other + otherEvents + text, reason: "lines or records of something else" },
+        { count: breaks, reason: "pieces that are no whole records" },
+        { count: other + otherEvents + text, reason: `${isBinary ? "records" : "lines"} of something else` },
       ]),
     ];
   }
@@ -201,6 +202,7 @@ export class TraceCheck {
     else this.#truncated(gap);
     if (gap.kind === "torn") return;
     this.rebuild.lose();
+    this.#findings.lose();
     this.#dma?.lose();
     if (gap.kind !== "dropped") return;
     this.#retractedMismatches += this.#log.retract(gap.line - DROP_SPAN, gap.line);

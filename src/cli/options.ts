@@ -122,7 +122,7 @@ export const thresholdOptions = (): Option[] => {
     count("--pool <count>", "more than so many of these are a pool, and no leak", pool),
     count(
       "--outlived <count>",
-      "Linux: a streaming map leaked if so many like it went before and after it",
+      "a mapping (Linux: a streaming map) leaked if so many like it went before and after it",
       linux.outlived,
     ),
     count(

@@ -4,6 +4,7 @@ import { framesText } from "../check/findings/finding-stack.ts";
 import type { Histogram } from "../check/lifetimes/histogram.ts";
 import type { StackStatistics } from "../check/lifetimes/linux-stacks.ts";
 import type { DmaGroupStatistics } from "../check/lifetimes/linux-statistics.ts";
+import type { PagePhase } from "../check/lifetimes/page-phases.ts";
 import type { WindowStatistics } from "../check/lifetimes/qemu-statistics.ts";
 import { print } from "./output.ts";
 import { tableText } from "./table.ts";
@@ -18,11 +19,22 @@ export function printWindow(window: WindowStatistics): void {
   const { liobn, events, pagesMapped, pagesUnmapped } = window;
   print(liobn === 0 ? "\nbridges" : `\nLIOBN ${hex(liobn)}`);
   printEvents(events);
+  for (const phase of window.phases) print(phaseText(phase));
   if (pagesMapped + pagesUnmapped === 0) return;
   print(`${counted(pagesMapped, "page")} mapped, ${formatCount(pagesUnmapped)} unmapped`);
   printHistogram("pages of a call", window.callPages);
   printHistogram("pages mapped one after another", window.runPages);
   printHistogram("events between map and unmap of a page", window.lifetimes);
+}
+
+/** `entry by entry: 900 calls from event 0 (line 1) on cleared 900 pages that were empty, in 15.3 ms; 2 calls would do`. */
+function phaseText({ what, calls, pages, firstEvent, line, seconds, leastCalls }: PagePhase): string {
+  const how = calls === pages ? "entry by entry" : "one after another";
+  const did = { map: "mapped", unmap: "unmapped", clear: "cleared" }[what];
+  const which = what === "clear" ? " that were empty" : "";
+  const time = Number.isNaN(seconds) ? "" : `, in ${formatTime(seconds)}`;
+  const less = leastCalls < calls ? `; ${counted(leastCalls, "call")} would do` : "";
+  return `${how}: ${counted(calls, "call")} from event ${firstEvent} (line ${line}) on ${did} ${counted(pages, "page")}${which}${time}${less}`;
 }
 
 /**

@@ -10,6 +10,8 @@ import { type MachineOptions, windowsTold } from "./machine-options.ts";
 
 /** What a user wants to see of a state. */
 export interface Wanted {
+  /** Whether addresses run out, too. */
+  readonly judgeFilling?: boolean | undefined;
   /** Only this window. */
   readonly liobn?: bigint | undefined;
   /** Only this device or container. */
@@ -29,7 +31,12 @@ export async function stateOf(
   const told = await windowsTold(wanted);
   const isScript = isScriptName(path) || undefined;
   const [state] = await withInput(path, false, (data, options) =>
-    statesAtMoments(data, [at], { ...options, windows: told, isScript }),
+    statesAtMoments(data, [at], {
+      ...options,
+      windows: told,
+      isScript,
+      judgeFilling: wanted.judgeFilling,
+    }),
   );
   const { windows, spaces } = state!;
   const { liobn, device } = wanted;

@@ -33,6 +33,8 @@ export interface CheckedLine {
   readonly refusals: readonly Refusal[];
   readonly hazards: readonly { readonly id: string; readonly what: string; readonly values: RecordValues }[];
   readonly events: readonly TraceEvent[];
+  /** Of a host kernel: what it charged to the account of locked memory or gave back, and why, in words. */
+  readonly locked?: string | undefined;
 }
 
 /**

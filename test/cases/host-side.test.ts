@@ -3,7 +3,9 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { type HostEvent, readHostLine } from "../../src/formats/trace/host-event.ts";
 import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
+import { traceReader } from "../../src/formats/trace/trace-formats.ts";
 import { checkTrace } from "../check/checked.ts";
+import { SimpleFile } from "../formats/trace/simple-file.ts";
 
 const check = (name: string) => checkTrace(readFileSync(path.join(import.meta.dirname, name)));
 const HIGH = 1n << 59n;
@@ -64,6 +66,91 @@ describe("the host's side", () => {
     const { findings } = checkTrace(CREATE + host);
     expect(findings.map(({ kind }) => kind)).toEqual(found.map(() => "mismatch"));
     for (const [i, text] of found.entries()) expect(findings[i]!.message).toContain(text);
+  });
+
+  describe("is compared page by page with the guest's", () => {
+    const NEW = "spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n";
+    const ADD = "vfio_listener_region_add_iommu region_add [iommu] 0x0 - 0x3fffffff\n";
+    const hex = (page: number, more = 0): string => `0x${(page * 0x1000 + more).toString(16)}`;
+    const tell = (op: string, page: number): string =>
+      `vfio_iommu_map_notify iommu ${op} @ ${hex(page)} - ${hex(page, 0xfff)}\n`;
+    const put = (page: number, tce = "0x5003"): string =>
+      `spapr_iommu_pci_put liobn=0x80000000 ioba=${hex(page)} tce=${tce} ret=0\n`;
+    const map = (page: number): string => tell("MAP", page) + put(page);
+    const unmap = (page: number): string => tell("UNMAP", page) + put(page, "0x0");
+    const found = (text: string) =>
+      checkTrace(text).findings.map(({ kind, ioba, pages, lines }) => [kind, ioba, pages, lines]);
+
+    it.each([
+      { name: "told of all", text: NEW + ADD + map(1) + map(2) + unmap(1), expected: [] },
+      {
+        name: "not told of two maps",
+        text: NEW + ADD + map(1) + put(2) + put(3),
+        expected: [["mismatch", 0x2000n, 2, [5, 6]]],
+      },
+      {
+        name: "not told of an unmap",
+        text: NEW + ADD + map(1) + map(2) + put(2, "0x0"),
+        expected: [["mismatch", 0x2000n, 1, [7]]],
+      },
+      { name: "not followed", text: NEW + map(1) + put(2), expected: [] },
+      { name: "of which the log has no events", text: NEW + ADD + put(1) + put(2), expected: [] },
+      {
+        name: "not followed any more",
+        text: `${NEW}${ADD}${map(1)}vfio_listener_region_del region_del 0x0 - 0x3fffffff\n${put(2)}`,
+        expected: [],
+      },
+      {
+        name: "not told behind missing events",
+        text: `${NEW}${ADD}${map(1)}spapr_iommu_pci_put liobn=0x80000000 ioba=0xZZ\n${put(2)}`,
+        expected: [["truncated", undefined, 0, [5]]],
+      },
+    ])("$name", ({ text, expected }) => {
+      expect(found(text)).toEqual(expected);
+    });
+
+    it("of a window of 2^47 bytes, too", () => {
+      const high = (op: string): string =>
+        `vfio_iommu_map_notify iommu ${op} @ 0x800000000000000 - 0x80000000000ffff\n`;
+      const text = `${CREATE.replace("requested=0x100000,", "requested=0x800000000000,")}vfio_listener_region_add_iommu region_add [iommu] 0x800000000000000 - 0x8007fffffffffff\n`;
+      const call = (tce: string): string =>
+        `spapr_iommu_pci_put liobn=0x80000001 ioba=0x800000000000000 tce=${tce} ret=0\n`;
+      expect(found(text + high("MAP") + call("0x50003") + high("UNMAP") + call("0x0"))).toEqual([]);
+      expect(found(text + high("MAP") + call("0x50003") + call("0x0"))).toEqual([["mismatch", HIGH, 1, [5]]]);
+    });
+  });
+
+  it.each([true, false])("is read of QEMU's binary format (little-endian: %s)", (little) => {
+    const file = new SimpleFile(4, little)
+      .mapping(900, "vfio_spapr_create_window")
+      .mapping(901, "vfio_iommu_map_notify")
+      .mapping(902, "vfio_prereg_register")
+      .mapping(903, "vfio_listener_region_add_iommu")
+      .record(900, [16n, 2n, 2n ** 38n, HIGH])
+      .record(901, ["MAP", HIGH, HIGH + 0xffffn])
+      .record(902, [0x7ffe_4000_0000n, 0x4000_0000n, -12n])
+      .record(903, [HIGH, HIGH + 2n ** 38n - 1n])
+      .record(903, ["tce-iommu-80000001", HIGH, HIGH + 2n ** 38n - 1n])
+      .record(901, [HIGH]);
+    const events: HostEvent[] = [];
+    const { counts, push, end } = traceReader("qemu-simple", {
+      qemu: () => {},
+      linux: () => {},
+      gap: () => {},
+      host: (event) => events.push(event),
+    });
+    push(Uint8Array.from(file.bytes));
+    end();
+    expect(events).toMatchObject([
+      { kind: "create-window", start: HIGH, bytes: 2n ** 38n, pageShift: 16, levels: 2, event: 0 },
+      { kind: "map", start: HIGH, bytes: 0x1_0000n },
+      { kind: "register", errno: 12 },
+      { kind: "add-iommu", start: HIGH, region: undefined },
+      { kind: "add-iommu", region: "tce-iommu-80000001" },
+    ]);
+    // A record that has other arguments than the event is not read as one.
+    expect(counts).toMatchObject({ hostEvents: 5, otherEvents: 1 });
+    expect(checkTrace(Uint8Array.from(file.bytes)).findings).toMatchObject([{ kind: "map-failed" }]);
   });
 
   it("says a failure that comes again once, with its count", () => {

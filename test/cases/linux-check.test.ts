@@ -173,6 +173,10 @@ const CASES: readonly Case[] = [
     name: "12-fragmented.log",
     findings: [{ kind: "fragmented", message: /128 pages of 256 .* 1 page in one/ }],
   },
+  {
+    name: "12-fragmented.jsonl",
+    findings: [{ kind: "fragmented", message: /128 pages of 256 .* 1 page in one/ }],
+  },
   { name: "dma-4200-maps-of-16-mib.txt.gz", findings: [] },
 ];
 

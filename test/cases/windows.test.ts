@@ -117,6 +117,11 @@ it("contradicted guesses are findings: inferred-contradicted.log", async () => {
   ]);
 });
 
+it("one unmap of 16 pages is missing: leak-nvme-not-found.log", async () => {
+  const { findings } = await check("leak-nvme-not-found.log");
+  expect(findings).toMatchObject([{ kind: "leak", ioba: 0x1836_0000n, pages: 16, lines: [126] }]);
+});
+
 describe("--window", () => {
   it.each([
     { text: "0x80000000=0x20000000+256M,4K", window: [0x8000_0000, 0x2000_0000n, 0x1000_0000n, 12] },

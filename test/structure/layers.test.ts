@@ -29,7 +29,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vfio: [["host"], ["*"]],
   formats: [
     ["*"],
-    ["trace", "op-script", "kernel-script", "machine", "migration", "perfetto"],
+    ["trace", "op-script", "kernel-script", "dma-dump", "machine", "migration", "perfetto"],
     ["table", "input"],
     ["index"],
   ],

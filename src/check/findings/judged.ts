@@ -79,11 +79,16 @@ export function assumedWindows(
     if (assumedParts.length > 0) parts.set(liobn, assumedParts.join(", "));
   const named = [...parts].slice(0, MAX_NAMED).map(([liobn, what]) => `${hex(liobn)}: ${what}`);
   const more = parts.size > MAX_NAMED ? ", …" : "";
-  const whose = parts.size === 1 ? "window whose" : "windows whose";
   return thatOccur([
-    { count: parts.size, reason: `${whose} geometry is partly assumed (${named.join("; ")}${more})` },
+    { count: parts.size, reason: `windows whose geometry is partly assumed (${named.join("; ")}${more})` },
   ]);
 }
 
-/** Those of a list that there are any of. */
-export const thatOccur = (list: readonly NotJudged[]): NotJudged[] => list.filter(({ count }) => count > 0);
+/** Those of a list that there are any of; what is given in the plural is told of one in the singular. */
+export const thatOccur = (list: readonly NotJudged[]): NotJudged[] =>
+  list
+    .filter(({ count }) => count > 0)
+    .map(({ count, reason }) => ({
+      count,
+      reason: count === 1 ? reason.replace(/^(\w+)s\b/, "$1") : reason,
+    }));

@@ -68,10 +68,10 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   leak: {
     severity: "warning",
     meaning:
-      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
+      "A mapping outlived its use. In a trace of QEMU: it was still there when its window was removed; or many mappings of the same window and permission were made before it and after it, and are gone; or its memory was mapped again while it stayed, and later mappings of as many pages are gone. In a recording of Linux: its driver gave back what it had had for long and most of what was mapped, or the kernel counts it when a driver goes (`pending DMA allocations`); or the mappings of its kind that were made before it and after it are gone; or its caller made other mistakes on the same device.",
     thresholds: ["overtaken", "pool", "outlived", "older", "goneAt"],
     limits:
-      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller: the task and, where the recording has it, the call stack) are one finding. In a trace of QEMU a leaked mapping is also at least four times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
+      "A mapping that is merely alive at the end is no leak: drivers hold rings and buffers for as long as they run. Leaks of one pattern (device, direction, size, caller: the task and, where the recording has it, the call stack) are one finding. In a trace of QEMU a leaked mapping is also at least `older` times as old as any of its kind got. Entries of a window that maps memory directly are never leaks.",
     advice:
       "Look at the event that made the mapping: the driver that ran then forgets an unmap, often on an error path. `convert --table mappings` lists all mappings with their ends, `stat` shows how long others live.",
   },
@@ -162,7 +162,7 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
     otherwise:
       "a warning where a saved machine contradicts an entry that the trace does not print, but which others show",
     meaning:
-      "A recorded answer, or a result in a script, is not what it must be by all that stands before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
+      "A recorded answer, or a result in a script, is not what it must be by all that stands before. With `--against`: entries of a saved machine are not what the trace says. In a saved machine alone: sections contradict each other. In a log of QEMU with `vfio_*` events: a window of the host is not as the guest's, or the host was not told of pages that the guest mapped or unmapped. In a recording of Linux: something is undone by a call that does not belong to the one that made it.",
     thresholds: [],
     advice:
       "Make sure that the trace is whole: a lost line can look like this. Then somebody is wrong: the hypervisor, the trace, or spapr-iommu. `exec --explain` and `shrink` make a small script of it for real QEMU.",

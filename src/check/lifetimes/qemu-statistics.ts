@@ -7,6 +7,7 @@ import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { Histogram } from "./histogram.ts";
+import { type PagePhase, PagePhases } from "./page-phases.ts";
 
 /**
  * What happened in one window.
@@ -25,6 +26,8 @@ export interface WindowStatistics {
   readonly runPages: Histogram;
   /** Events between the map of a page and its unmap. */
   readonly lifetimes: Histogram;
+  /** Many calls for pages one after another, in order. */
+  readonly phases: readonly PagePhase[];
 }
 
 /** A window's numbers, and where its last run of maps ends. */
@@ -36,11 +39,16 @@ class Collector implements WindowStatistics {
   readonly callPages: Histogram = new Histogram();
   readonly runPages: Histogram = new Histogram();
   readonly lifetimes: Histogram = new Histogram();
+  readonly pagePhases: PagePhases = new PagePhases();
   #runEnd = -1;
   #run = 0;
 
   constructor(liobn: number) {
     this.liobn = liobn;
+  }
+
+  get phases(): readonly PagePhase[] {
+    return this.pagePhases.found;
   }
 
   mapped(first: number, count: number): void {
@@ -91,7 +99,10 @@ export class TraceStatistics implements RebuildObserver {
   /** By LIOBN. */
   get windows(): readonly WindowStatistics[] {
     const all = [...this.#windows.values()].sort((a, b) => a.liobn - b.liobn);
-    for (const one of all) one.endRun();
+    for (const one of all) {
+      one.endRun();
+      one.pagePhases.finish();
+    }
     return all.filter(({ events }) => Object.keys(events).length > 0);
   }
 
@@ -103,7 +114,10 @@ export class TraceStatistics implements RebuildObserver {
   changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
     const collector = this.#collector(event.liobn);
     collector.callPages.add(count);
-    if (permOf(event.tceLo) !== 0) {
+    const maps = permOf(event.tceLo) !== 0;
+    const isEmpty = !maps && rebuilt.window.table!.count(first, first + count) === 0;
+    collector.pagePhases.add(event, maps ? "map" : isEmpty ? "clear" : "unmap", first, count);
+    if (maps) {
       collector.mapped(first, count);
       return;
     }

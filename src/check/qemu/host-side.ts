@@ -33,14 +33,15 @@ export class HostSide {
   readonly #log: FindingLog;
   /** Failures by call, range and reason. */
   readonly #failures = new Map<string, Finding>();
-  /** The failure of the line before: QEMU says with two lines what failed. */
-  #last: { readonly line: number; readonly call: string; readonly finding: Finding } | undefined;
+  /** The failure that was told last, with nothing behind it: QEMU says with two lines what failed. */
+  #last: { readonly event: number; readonly call: string; readonly finding: Finding } | undefined;
 
   constructor(log: FindingLog) {
     this.#log = log;
   }
 
   handle(event: HostEvent): void {
+    if (event.kind !== "failed") this.#last = undefined;
     if (event.kind === "create-window") this.#add(event);
     else if (event.kind === "remove-window") this.#remove(event);
     else if (event.kind === "failed") this.#failed(event, event.call!, event.why ?? "no reason is printed");
@@ -79,11 +80,11 @@ export class HostSide {
   }
 
   #failed(event: HostEvent, call: string, why: string): void {
-    const { start, bytes = 0n, line } = event;
+    const { start, bytes = 0n } = event;
     const place = placeOfHost(event);
     const last = this.#last;
     // `VFIO_MAP_DMA failed: why` goes before the line that names the range.
-    if (last?.line === line - 1 && last.call === call && last.finding.ioba === undefined) {
+    if (last?.event === event.event && last.call === call && last.finding.ioba === undefined) {
       last.finding.ioba = start;
       last.finding.pages = Number(bytes / PAGE);
       last.finding.message = failureText(event, call, why);
@@ -105,7 +106,7 @@ export class HostSide {
       message: failureText(event, call, why),
     });
     this.#failures.set(key, finding);
-    this.#last = { line, call, finding };
+    this.#last = { event: event.event, call, finding };
   }
 
   /** To be called after the last event: compares windows that are there with those of the guest. */

@@ -9,17 +9,31 @@ import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { isDirectMap } from "../windows/direct-map.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 import { MadeCounter } from "./made-counter.ts";
+import { MappedAgain } from "./mapped-again.ts";
 import { findNeverUnmapped } from "./never-unmapped.ts";
-
-/** How much longer than any other of its kind that was unmapped a leaked mapping must have lived. */
-const AGE = 4;
 
 /** Mappings of one window and permission. */
 interface KindOfMapping {
+  /** Entries. */
   readonly made: MadeCounter;
   /** Entries that were unmapped. */
   gone: number;
-  /** Events from a map to its unmap, at most. */
+  /** Times of the first and the last map, in seconds; NaN without times. */
+  begun: number;
+  last: number;
+  /** By the pages of a call. */
+  readonly patterns: Map<number, Pattern>;
+  /** The pattern that was asked for last: nearly always the next one, too. */
+  pattern: Pattern;
+  readonly again: MappedAgain;
+}
+
+/** Mappings of one window, permission and number of pages. */
+interface Pattern {
+  readonly pages: number;
+  /** Calls that mapped so many pages. */
+  readonly made: MadeCounter;
+  /** Events from a map to an unmap of so many pages, at most. */
   longest: number;
 }
 
@@ -36,10 +50,9 @@ interface Survivor {
  * That something is alive at the end of a trace says nothing: drivers hold
  * buffers for as long as they run. A leak is what is alive when its window is
  * removed, and what all of its kind overtook: many mappings of the same
- * permission were made before and later, and are gone, and none of them lived
- * nearly as long. (What drivers hold from their start has none before it.) The kind of a mapping is its window
- * and its permission; a ring of receive buffers gives back the oldest first,
- * so that nothing in it is overtaken.
+ * permission were made before and later, and are gone, and none of them lived nearly as long; or some of as many
+ * pages were, and its memory was mapped again meanwhile. (What drivers hold from their start has none before it.)
+ * A ring of receive buffers gives back the oldest first, so that nothing in it is overtaken.
  */
 export class LeakFindings {
   readonly #log: FindingLog;
@@ -57,21 +70,44 @@ export class LeakFindings {
   created(rebuilt: RebuiltWindow): void {
     this.#kinds.set(
       rebuilt,
-      Array.from({ length: 4 }, () => ({ made: new MadeCounter(), gone: 0, longest: 0 })),
+      Array.from({ length: 4 }, () => {
+        const pattern = newPattern(1);
+        return {
+          made: new MadeCounter(),
+          gone: 0,
+          begun: Number.NaN,
+          last: Number.NaN,
+          patterns: new Map([[1, pattern]]),
+          pattern,
+          again: new MappedAgain(),
+        };
+      }),
     );
   }
 
-  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, count: number): void {
-    this.#kindsOf(rebuilt)[permOf(event.tceLo)]!.made.add(event.number, count);
+  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    const kind = this.#kindsOf(rebuilt)[permOf(event.tceLo)]!;
+    kind.last = event.seconds + event.nanoseconds / 1e9;
+    if (kind.made.total === 0) kind.begun = kind.last;
+    kind.made.add(event.number, count);
+    patternOf(kind, count).made.add(event.number, 1);
+    kind.again.mapping(event, rebuilt, first, count);
   }
 
-  /** An entry of a permission is about to be unmapped: how long did it live? */
-  unmapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, perm: Permission): void {
+  /** Entries, the first of this permission, are about to be unmapped: how long did it live? */
+  unmapping(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    index: number,
+    count: number,
+    perm: Permission,
+  ): void {
     const made = perm === 0 ? -1 : rebuilt.history.eventAt(index);
     if (made < 0) return;
     const kind = this.#kindsOf(rebuilt)[perm]!;
     kind.gone++;
-    if (event.number - made > kind.longest) kind.longest = event.number - made;
+    const pattern = patternOf(kind, count);
+    if (event.number - made > pattern.longest) pattern.longest = event.number - made;
   }
 
   #kindsOf(rebuilt: RebuiltWindow): readonly KindOfMapping[] {
@@ -95,31 +131,70 @@ export class LeakFindings {
   /** The trace ends with an event of this number. */
   end(rebuilt: RebuiltWindow, now: number): void {
     if (isDirectMap(rebuilt)) return;
-    const { overtaken, pool } = this.#options;
     for (let perm = 1; perm < 4; perm++) {
-      const { made, gone, longest } = this.#kindsOf(rebuilt)[perm]!;
-      if (made.total < overtaken) continue;
+      const kind = this.#kindsOf(rebuilt)[perm]!;
+      const { made, gone, begun, last } = kind;
       const survivors = survivorsOf(rebuilt, perm).sort((a, b) => a.place.event - b.place.event);
       const first = survivors[0]?.place;
       if (
-        first !== undefined &&
-        findNeverUnmapped(rebuilt, { made, gone, first }, now, this.#options, this.#log)
+        first === undefined ||
+        findNeverUnmapped(
+          rebuilt,
+          { made, gone, first, seconds: last - begun },
+          now,
+          this.#options,
+          this.#log,
+        )
       )
         continue;
-      let younger = survivors.reduce((sum, { pages }) => sum + pages, 0);
-      const leaked: Survivor[] = [];
-      for (const survivor of survivors) {
-        younger -= survivor.pages;
-        const since = made.madeSince(survivor.place.event);
-        const old = now - survivor.place.event >= longest * AGE;
-        if (old && since - younger >= overtaken && made.total - since >= overtaken) leaked.push(survivor);
-      }
-      const pages = leaked.reduce((sum, survivor) => sum + survivor.pages, 0);
-      if (pages > pool) continue;
-      this.#report(rebuilt, perm, leaked, [], (text) => {
-        return `mapped by ${text} and never unmapped, while ${pagesText(made.madeSince(leaked[0]!.place.event))} of its kind were mapped later and nearly all of them are gone`;
+      const overtaken = this.#overtakenOf(survivors, kind, now);
+      this.#report(rebuilt, perm, overtaken, [], (text) => {
+        return `mapped by ${text} and never unmapped, while ${pagesText(made.madeSince(overtaken[0]!.place.event))} of its kind were mapped later and nearly all of them are gone`;
+      });
+      const outlived = this.#outlivedOf(
+        overtaken.length === 0 ? survivors : survivors.filter((one) => !overtaken.includes(one)),
+        kind,
+        now,
+      );
+      this.#report(rebuilt, perm, outlived, [], (text) => {
+        return `mapped by ${text} and never unmapped, though its memory was mapped again, and those of as many pages that were mapped later are gone`;
       });
     }
+  }
+
+  /** Survivors that many pages of their kind overtook; of more than a pool those whose memory was mapped again. */
+  #overtakenOf(survivors: readonly Survivor[], kind: KindOfMapping, now: number): Survivor[] {
+    const { overtaken, pool, older } = this.#options;
+    const { made, patterns, again } = kind;
+    const longest = longestOf(patterns, Number.POSITIVE_INFINITY);
+    let younger = survivors.reduce((sum, { pages }) => sum + pages, 0);
+    const found = survivors.filter(({ pages, place }) => {
+      younger -= pages;
+      const since = made.madeSince(place.event);
+      const isOld = now - place.event >= longest * older;
+      return isOld && since - younger >= overtaken && made.total - since >= overtaken;
+    });
+    const isPool = found.reduce((sum, { pages }) => sum + pages, 0) > pool;
+    return isPool ? found.filter(({ place }) => again.has(place.event)) : found;
+  }
+
+  /** Survivors whose memory was mapped again, and that others of as many pages overtook. */
+  #outlivedOf(survivors: readonly Survivor[], kind: KindOfMapping, now: number): Survivor[] {
+    const { outlived, older } = this.#options;
+    const { made, patterns, again } = kind;
+    const younger = new Map<number, number>();
+    return survivors
+      .toReversed()
+      .filter(({ pages, place }) => {
+        const alive = younger.get(pages) ?? 0;
+        younger.set(pages, alive + 1);
+        if (!again.has(place.event)) return false;
+        const isOld = now - place.event >= longestOf(patterns, pages) * older;
+        const later = (patterns.get(pages)?.made.madeSince(place.event) ?? 0) - alive;
+        const earlier = made.total - made.madeSince(place.event) - pages;
+        return isOld && later >= outlived && earlier >= outlived;
+      })
+      .reverse();
   }
 
   /** One finding for the survivors of a kind that lie side by side. */
@@ -147,6 +222,25 @@ export class LeakFindings {
       end = first + pages;
     }
   }
+}
+
+const newPattern = (pages: number): Pattern => ({ pages, made: new MadeCounter(), longest: 0 });
+
+function patternOf(kind: KindOfMapping, pages: number): Pattern {
+  if (kind.pattern.pages === pages) return kind.pattern;
+  const pattern = kind.patterns.get(pages) ?? newPattern(pages);
+  kind.patterns.set(pages, pattern);
+  kind.pattern = pattern;
+  return pattern;
+}
+
+/** How long a mapping of no more pages lived, at most: what is unmapped may be a part of what was mapped. */
+function longestOf(patterns: ReadonlyMap<number, Pattern>, pages: number): number {
+  let longest = 0;
+  for (const [size, pattern] of patterns) {
+    if (size <= pages && pattern.longest > longest) longest = pattern.longest;
+  }
+  return longest;
 }
 
 /** What a trace shows to be alive with a permission, and who made it. */

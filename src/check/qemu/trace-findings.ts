@@ -18,6 +18,7 @@ import { findFragmented } from "../windows/fragmented.ts";
 import { RamFindings } from "./beyond-ram.ts";
 import { FaultFindings } from "./faults.ts";
 import { GeometryFindings } from "./geometry.ts";
+import { HostPages } from "./host-pages.ts";
 import { HostSide, type HostWindow } from "./host-side.ts";
 import { InferredFindings } from "./inferred.ts";
 import { LeakFindings } from "./leaks.ts";
@@ -41,6 +42,8 @@ export class TraceFindings implements RebuildObserver {
   readonly #inferred = new InferredFindings(this.log);
   readonly #geometry = new GeometryFindings(this.log);
   readonly #host = new HostSide(this.log);
+  /** Nearly no trace has a host's side. */
+  #hostPages: HostPages | undefined;
   readonly #records = new WindowRecords();
   readonly #live = new Set<RebuiltWindow>();
   /** Findings of refused calls, by call and reason. */
@@ -63,6 +66,13 @@ export class TraceFindings implements RebuildObserver {
   /** Takes an event of the host's side. */
   host(event: HostEvent): void {
     this.#host.handle(event);
+    this.#hostPages ??= new HostPages(this.log);
+    this.#hostPages.handle(event);
+  }
+
+  /** Events are missing. */
+  lose(): void {
+    this.#hostPages?.lose();
   }
 
   /** All windows that were there, in order of creation. */
@@ -78,11 +88,13 @@ export class TraceFindings implements RebuildObserver {
     was: Permission,
   ): void {
     this.#mappings.changing(event, rebuilt, first, count, was);
-    if (permOf(event.tceLo) === 0) {
-      this.#leaks.unmapping(event, rebuilt, first, was);
+    const maps = permOf(event.tceLo) !== 0;
+    if (this.#hostPages !== undefined) this.#hostPages.changing(event, rebuilt, first, count, maps);
+    if (!maps) {
+      this.#leaks.unmapping(event, rebuilt, first, count, was);
       return;
     }
-    this.#leaks.mapping(event, rebuilt, count);
+    this.#leaks.mapping(event, rebuilt, first, count);
     this.#ram?.mapping(event, rebuilt, first, count);
   }
 

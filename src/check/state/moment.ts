@@ -146,7 +146,9 @@ export class MomentCursor {
     if (moment === undefined || this.#events === 0) return;
     if ("event" in moment) {
       if (moment.event < this.#events) return;
-      throw this.#outside(`event ${moment.event}`, `events 0 to ${this.#events - 1}`, "");
+      const isTime = moment.event >= this.#first.seconds && moment.event <= this.#latest.seconds;
+      const hint = isTime ? `; as a time of its clock write ${moment.event}.0` : "";
+      throw this.#outside(`event ${moment.event}`, `events 0 to ${this.#events - 1}`, hint);
     }
     const latest = this.#latest;
     const isBefore =

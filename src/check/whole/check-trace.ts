@@ -1,4 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
+import { counted } from "../../base/units.ts";
+import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -12,7 +14,7 @@ import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
-import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
+import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "./input-kind.ts";
 import {
   type FilterOptions,
   type InputOptions,
@@ -60,6 +62,11 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
   const filter = filterOf(options.filter ?? []);
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
+    if (isKernelScriptHead(opened.head)) {
+      const what =
+        "a script of calls to a host's kernel: exec runs it, and exec --check compares its results";
+      throw new IommuError("UNSUPPORTED", `${name}: ${what}; map, alive and who show what it maps`);
+    }
     if (options.isScript ?? isScriptHead(opened.head)) {
       return checkOpScript(await textOf(opened.chunks, name), name, thresholds);
     }
@@ -68,6 +75,7 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       return checkStream(await readSaved(opened, name), name, thresholds);
     }
+    if (isDmaDump(opened.head)) throw noEvents(await textOf(opened.chunks, name), name);
     const kernelLog =
       options.kernelLog === undefined
         ? undefined
@@ -85,6 +93,16 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
   } finally {
     await opened.chunks.return(undefined);
   }
+}
+
+/** A dump of mappings is a moment: nothing happens in it that could be judged. */
+function noEvents(text: string, name: string): IommuError {
+  const { mappings } = readDmaDump(text);
+  const devices = new Set(mappings.map(({ device }) => device)).size;
+  return new IommuError(
+    "UNSUPPORTED",
+    `${name}: ${counted(mappings.length, "live mapping")} of ${counted(devices, "device")} (a dma-api/dump of Linux): it is a snapshot and has no events to judge; map, alive and who show what is mapped, and diff compares two of them`,
+  );
 }
 
 async function logOf(log: InputData): Promise<KernelEvent[]> {

@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted } from "../../base/units.ts";
+import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -9,6 +10,7 @@ import { readMigration } from "../../formats/migration/reader.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { tellDumpedLives } from "../lives/dumped-lives.ts";
 import type { LifeSink } from "../lives/life.ts";
 import { LinuxLives } from "../lives/linux-lives.ts";
 import { QemuLives } from "../lives/qemu-lives.ts";
@@ -31,8 +33,8 @@ export type FollowOptions = ReadInputOptions & WindowsOptions;
 /** What was read to follow mappings. */
 export interface FollowedInput {
   readonly file: string;
-  readonly format: TraceFormat | "script" | "migration-stream";
-  /** Undefined for a saved machine: it is a moment. */
+  readonly format: TraceFormat | "script" | "migration-stream" | "dma-api-dump";
+  /** Undefined for a saved machine and a dump of mappings: these are moments. */
   readonly moment: ShownMoment | undefined;
   /** What limits the answer, as sentences. */
   readonly notes: readonly string[];
@@ -54,6 +56,7 @@ export async function followLives(
   const opened = await openInput(input, file, HEAD_BYTES);
   try {
     if (isMigrationStream(opened.head)) return await followSaved(opened, moment, sink, file);
+    if (isDmaDump(opened.head)) return followDump(await textOf(opened.chunks, file), moment, sink, file);
     if (isScriptHead(opened.head)) {
       return followScript(await textOf(opened.chunks, file), moment, sink, file);
     }
@@ -78,6 +81,18 @@ async function followSaved(
   );
   const notes = ["a saved machine does not tell who mapped what, nor when"];
   return { file, format: "migration-stream", moment: undefined, notes };
+}
+
+function followDump(text: string, moment: Moment, sink: LifeSink, file: string): FollowedInput {
+  if (moment !== undefined)
+    throw new IommuError("BAD_ARGUMENT", `${file}: a dump of mappings has no other moments`);
+  const { mappings, others } = readDmaDump(text);
+  tellDumpedLives(mappings, sink);
+  const notes = [
+    "a dump does not tell who mapped what, nor when",
+    ...(others > 0 ? [`${counted(others, "line")} of something else`] : []),
+  ];
+  return { file, format: "dma-api-dump", moment: undefined, notes };
 }
 
 function followScript(text: string, moment: Moment, sink: LifeSink, file: string): FollowedInput {

@@ -126,6 +126,10 @@ const windowStatisticsToJson = (window: WindowStatistics): Record<string, unknow
   callPages: window.callPages.cells,
   runPages: window.runPages.cells,
   lifetimes: window.lifetimes.cells,
+  phases: window.phases.map(({ seconds, ...phase }) => ({
+    ...phase,
+    seconds: Number.isNaN(seconds) ? null : Number(seconds.toFixed(9)),
+  })),
 });
 
 const stackToJson = (row: StackStatistics): Record<string, unknown> => ({

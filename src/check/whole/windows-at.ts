@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -8,13 +9,18 @@ import type { ByteStream } from "../../formats/migration/source.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import { DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { FindingKind } from "../findings/kinds.ts";
 import { AliveWatch, type SpaceState, spacesOf } from "../lives/alive.ts";
+import { tellDumpedLives } from "../lives/dumped-lives.ts";
 import { LinuxLives } from "../lives/linux-lives.ts";
 import { TableLives } from "../lives/table-lives.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import { callOfStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "../state/moment.ts";
 import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
+import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
 import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
 
@@ -26,6 +32,8 @@ import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "
 export interface WindowsAtOptions extends ReadInputOptions, WindowsOptions {
   /** The input is an op script. Default: if it begins with `{"header"`. */
   readonly isScript?: boolean | undefined;
+  /** Judge a trace as well, and say of its end which windows and devices fill up ({@link RecordedState.filling}). */
+  readonly judgeFilling?: boolean | undefined;
 }
 
 /**
@@ -61,7 +69,7 @@ export async function windowsAtMoments(
   options: WindowsAtOptions = {},
 ): Promise<WindowState[][]> {
   const states = await statesAtMoments(input, moments, options);
-  if (states.some(({ format }) => format === "linux-dma" || format === "kernel-script")) {
+  if (states.some(({ format }) => hasNoWindows(format))) {
     const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${nameOf(options)}: ${what}`);
   }
@@ -74,18 +82,29 @@ export async function windowsAtMoments(
  * @public
  */
 export interface RecordedState {
-  readonly format: TraceFormat | "op-script" | "kernel-script" | "migration-stream";
-  /** Undefined for a saved machine. */
+  readonly format: TraceFormat | "op-script" | "kernel-script" | "migration-stream" | "dma-api-dump";
+  /** Undefined for a saved machine and a dump of mappings: these are moments. */
   readonly moment: ShownMoment | undefined;
-  /** The DMA windows by LIOBN; none of a recording of Linux or of a host kernel. */
+  /** The DMA windows by LIOBN; none of a recording or dump of Linux or of a host kernel. */
   readonly windows: readonly WindowState[];
-  /** Of a recording of Linux the mappings of each device, of a kernel script those of each container and guest table. */
+  /** Of a recording or dump of Linux the mappings of each device, of a kernel script those of each container and guest table. */
   readonly spaces: readonly SpaceState[];
+  /**
+   * Findings that say that addresses run out: never unmapped, full, fragmented. Undefined where nobody asked for them,
+   * and of other moments than the end of a trace.
+   */
+  readonly filling?: readonly Finding[] | undefined;
 }
+
+const FILLING: readonly FindingKind[] = ["never-unmapped", "window-full", "fragmented"];
+
+/** Does an input of a format tell of mappings only, and not of the windows that they lie in? */
+export const hasNoWindows = (format: RecordedState["format"]): boolean =>
+  format === "linux-dma" || format === "kernel-script" || format === "dma-api-dump";
 
 /**
  * The state at several moments of a trace of QEMU, a recording of Linux, an op script or a kernel script, or of a saved
- * machine.
+ * machine or a dump of Linux' mappings (`/sys/kernel/debug/dma-api/dump`).
  *
  * @returns the states, in the order of the moments
  * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_ARGUMENT for a moment that is not in it;
@@ -101,6 +120,7 @@ export async function statesAtMoments(
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
     if (isMigrationStream(opened.head)) return await savedStates(opened, moments, name);
+    if (isDmaDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
     if (options.isScript ?? isScriptHead(opened.head))
       return scriptStates(await textOf(opened.chunks, name), moments, name);
     return await traceStates(opened.chunks, moments, options);
@@ -114,11 +134,25 @@ async function savedStates(
   moments: readonly Moment[],
   name: string,
 ): Promise<RecordedState[]> {
-  if (moments.some((moment) => moment !== undefined))
-    throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no other moments`);
+  refuseMoments(moments, name, "a saved machine");
   const { windows } = await named(name, readMigration(await opened.source()));
   const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
   return moments.map(() => ({ format: "migration-stream", moment: undefined, windows: states, spaces: [] }));
+}
+
+function dumpedStates(text: string, moments: readonly Moment[], name: string): RecordedState[] {
+  const { mappings } = readDmaDump(text);
+  refuseMoments(moments, name, "a dump of mappings");
+  const alive = new AliveWatch();
+  tellDumpedLives(mappings, alive);
+  const spaces = spacesOf(alive.found);
+  return moments.map(() => ({ format: "dma-api-dump", moment: undefined, windows: [], spaces }));
+}
+
+/** @throws IommuError BAD_ARGUMENT if a snapshot is asked for a moment */
+function refuseMoments(moments: readonly Moment[], name: string, what: string): void {
+  if (moments.some((moment) => moment !== undefined))
+    throw new IommuError("BAD_ARGUMENT", `${name}: ${what} has no other moments`);
 }
 
 type Taken = Omit<RecordedState, "moment">;
@@ -205,8 +239,19 @@ async function traceStates(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  const check =
+    options.judgeFilling === true
+      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows })
+      : undefined;
+  const push = (chunk: Uint8Array): void => {
+    source.push(chunk);
+    check?.push(chunk);
+  };
+  await pour(chunks, { push, truncated: truncation(options) });
   source.end();
   rebuild.end();
-  return kept.end(taken);
+  const states = kept.end(taken);
+  if (check === undefined) return states;
+  const filling = check.end().findings.filter(({ kind }) => FILLING.includes(kind));
+  return states.map((state) => (state.moment?.isEnd === true ? { ...state, filling } : state));
 }

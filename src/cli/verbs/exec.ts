@@ -151,9 +151,11 @@ const execute = (
   recording.run({ known, profile: options.profile, refusals: options.explain, events: options.trace });
 
 /** What was observed during an operation, on standard error. */
-function explain(file: string, { line, refusals, hazards, events }: CheckedLine, options: ExecOptions): void {
+function explain(file: string, checked: CheckedLine, options: ExecOptions): void {
+  const { line, refusals, hazards, events, locked } = checked;
   for (const event of events) printError(formatTraceEvent(event));
   for (const refusal of refusals) printError(`${file}:${line}: ${describeRefusal(refusal)}`);
+  if (options.explain && locked !== undefined) printError(`${file}:${line}: ${locked}`);
   if (options.output !== "human" || options.quiet) return;
   for (const { id, what, values } of hazards) {
     printError(`${file}:${line}: ${colors.yellow("hazard")}: ${what} (${id}) ${toJson(values)}`);
@@ -197,7 +199,7 @@ export const verb: Verb = defineVerb({
     flag("--check", "compare with the recorded results; exit 2 on a difference"),
     flag("--all", "with --check: print every difference, not only the first of a file"),
     knownOption(),
-    flag("--explain", "tell on standard error why calls were refused"),
+    flag("--explain", "tell on standard error why calls were refused, and what they charge to locked memory"),
     flag("--trace", "print QEMU's trace events on standard error"),
     text(
       "--profile <name>",

@@ -1,11 +1,12 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
 import { counted, formatCount, formatSize } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
 import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
-import type { RecordedState } from "../../check/whole/windows-at.ts";
+import { hasNoWindows, type RecordedState } from "../../check/whole/windows-at.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
@@ -21,7 +22,7 @@ interface InfoOptions extends MachineOptions, AnswerOptions {
   readonly migration: boolean;
 }
 
-const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "moment"];
+const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "filling", "moment"];
 const COLUMNS = [
   "liobn",
   "busOffset",
@@ -32,6 +33,7 @@ const COLUMNS = [
   "assumed",
   "assumedParts",
   "live",
+  "filling",
   "moment",
 ];
 
@@ -50,31 +52,46 @@ const FORECAST_COLUMNS = [
 
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
-  const state = await stateOf(path, options.at, options);
+  const state = await stateOf(path, options.at, { ...options, judgeFilling: !options.migration });
   const states = state.windows;
-  if (options.migration && (state.format === "linux-dma" || state.format === "kernel-script")) {
+  if (options.migration && hasNoWindows(state.format)) {
     const what = "the recording shows mappings, not windows";
     throw new IommuError("UNSUPPORTED", `${displayName(path)}: ${what}`);
   }
   if (options.migration) return foretell(path, states, options);
   const moment = state.moment === undefined ? null : momentToJson(state.moment);
-  const windowRows = states.map((state) => ({
-    ...windowStateToJson(state),
-    assumed: state.assumed,
-    assumedParts: state.assumedParts,
-    live: state.table.validCount,
+  const windowRows = states.map((window) => ({
+    ...windowStateToJson(window),
+    assumed: window.assumed,
+    assumedParts: window.assumedParts,
+    live: window.table.validCount,
+    filling: fillingOf(state, window.liobn),
     moment,
   }));
-  const spaceRows = state.spaces.map((space) => ({ ...spaceToJson(space), moment }));
+  const spaceRows = state.spaces.map((space) => ({
+    ...spaceToJson(space),
+    filling: fillingOf(state, space.space),
+    moment,
+  }));
   const rows: Row[] = [...windowRows, ...spaceRows];
   return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, () => printTree(state), options);
 }
 
+/** What fills up, of a window or a device. */
+const fillingOf = ({ filling = [] }: RecordedState, name: string | number): string[] =>
+  filling
+    .filter(({ liobn, device }) => (typeof name === "number" ? liobn === name : device === name))
+    .map(({ kind, message }) => `${kind}: ${message}`);
+
 /** The windows by their owner, and devices with what they have mapped. */
-function printTree({ windows, spaces, moment }: RecordedState): void {
+function printTree(recorded: RecordedState): void {
+  const { windows, spaces, moment } = recorded;
   print(momentText(moment));
   if (windows.length + spaces.length === 0) print("nothing is mapped");
-  for (const space of spaces) printSpace(space);
+  for (const space of spaces) {
+    printSpace(space);
+    printFilling(fillingOf(recorded, space.space));
+  }
   let owner = "";
   for (const state of windows.filter(isThere)) {
     const name = ownerOf(state.liobn);
@@ -90,7 +107,12 @@ function printTree({ windows, spaces, moment }: RecordedState): void {
       ...(state.assumed ? [`${state.assumedParts.join(", ")} assumed`] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
+    printFilling(fillingOf(recorded, state.liobn));
   }
+}
+
+function printFilling(texts: readonly string[]): void {
+  for (const text of texts) print(`    ${visible(text)}`);
 }
 
 /** A device or container, with what it has mapped. */

@@ -1,6 +1,8 @@
 import { endOfEscape } from "./line-prefix.ts";
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 
@@ -8,6 +10,9 @@ const ESCAPE = 0x1b;
 const SLACK = 64;
 /** Lines that one event may be broken into. */
 const MAX_LINES = 16;
+
+/** May a byte stand at the end of a line without being a part of it? */
+export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;
 
 /** A line of its own, with a line end and what readers may look at after it. */
 export class LineCopy {
@@ -27,7 +32,7 @@ export class LineCopy {
     this.bytes.fill(NEWLINE, length, length + SLACK);
   }
 
-  /** The line without escape sequences. */
+  /** The line without escape sequences, and without blanks and returns at its end. */
   setPlain(bytes: Uint8Array, start: number, end: number): void {
     this.length = 0;
     for (let at = start; at < end; ) {
@@ -36,6 +41,10 @@ export class LineCopy {
       this.add(bytes, at, next);
       at = next < end ? endOfEscape(bytes, next, end) : end;
     }
+    let length = this.length;
+    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
+    this.bytes.fill(NEWLINE, length, this.length);
+    this.length = length;
   }
 }
 

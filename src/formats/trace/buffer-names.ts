@@ -14,6 +14,8 @@ export class BufferNames {
   #last = -1;
   /** Buffer of the first event, which is the one that is read; undefined before it. */
   #first: number | undefined;
+  /** The same of events of other systems, which may have a buffer of their own. */
+  #firstOther: number | undefined;
 
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
@@ -33,5 +35,11 @@ export class BufferNames {
   isOfFirst(): boolean {
     this.#first ??= this.#last;
     return this.#last === this.#first;
+  }
+
+  /** The same for an event of another system. */
+  isOfFirstOther(): boolean {
+    this.#firstOther ??= this.#last;
+    return this.#last === this.#firstOther;
   }
 }

@@ -1,3 +1,4 @@
+import { isBlank } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { DmaArguments } from "./dma-arguments.ts";
@@ -15,7 +16,7 @@ import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 const MAX_LINE = 1 << 20;
 
 const NEWLINE = 0x0a;
-const RETURN = 0x0d;
+const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
@@ -132,7 +133,8 @@ export class DmaLogReader extends EventLines {
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
-        const to = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+        let to = newline;
+        while (to > at && isBlank(bytes[to - 1]!)) to--;
         this.#readLine(bytes, at, to, colour < newline);
       }
       at = newline + 1;
@@ -236,7 +238,7 @@ export class DmaLogReader extends EventLines {
       return;
     }
     const remarks = this.#remarks;
-    remarks.read(bytes, start, end);
+    remarks.read(bytes, this.prefix.skip(bytes, start, end), end);
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
     if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
@@ -252,7 +254,14 @@ export class DmaLogReader extends EventLines {
     const { what, origin } = read;
     const from = this.prefix.skip(bytes, start, end);
     const name = Math.max(from, start + origin);
-    const known = origin >= 0 && this.#origin.read(bytes, from, this.#beforeSystem(bytes, from, name), false);
+    const isEvent = origin >= 0;
+    const afterBuffer = isEvent ? this.#buffers.read(bytes, from, name) : from;
+    const to = this.#beforeSystem(bytes, afterBuffer, name);
+    const known = isEvent && this.#origin.read(bytes, afterBuffer, to, false);
+    if (isEvent && !this.#buffers.isOfFirstOther()) {
+      this.counts.otherBuffers++;
+      return true;
+    }
     const hasTime = known && !Number.isNaN(event.seconds);
     this.counts.kernel++;
     this.#onKernel({
@@ -297,7 +306,7 @@ export class DmaLogReader extends EventLines {
 
 /** May an event's name follow here: a blank, or perf's `dma:`? */
 function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
-  if (bytes[at - 1] === SPACE) return true;
+  if (bytes[at - 1] === SPACE || bytes[at - 1] === TAB) return true;
   const system = at - SYSTEM.length;
   return system >= start && startsWith(bytes, system, SYSTEM);
 }

@@ -11,6 +11,8 @@ const LISTED = 5;
 const KERNEL_EVENT = /(?:^|\s)\d+(?:\.\d+|us\W?|(?=:))\s?:\s+((?:[a-z]\w*:)?[a-z]\w*)[:(]\s?/;
 /** An event of QEMU: at the start of its line, or after thread and time. */
 const QEMU_EVENT = /^(?:\d+@\d+\.\d+:)?([a-z][a-z0-9]*_[a-z0-9_]*) /;
+/** A line of `dma-api/dump`. */
+const DUMPED = / idx \d+ P=\S+ (?:N=\S+ )?D=\S+ L=/;
 const KERNEL_LOG = /^(?:<\d+>)?\[ *\d+\.\d+\]/;
 /** First line of the kernel's trace files. */
 const TRACER = /^# tracer: /;
@@ -51,6 +53,7 @@ export class ForeignText extends LineReader {
   #events = 0;
   #headLines = 0;
   #kernelLog = 0;
+  #dumped = 0;
   readonly #names = new Map<string, number>();
   #isKernel = false;
   #isQemu = false;
@@ -88,6 +91,7 @@ export class ForeignText extends LineReader {
       return;
     }
     if (KERNEL_LOG.test(line)) this.#kernelLog++;
+    if (DUMPED.test(line)) this.#dumped++;
     const kernel = KERNEL_EVENT.exec(line)?.[1];
     const name = kernel ?? QEMU_EVENT.exec(line)?.[1];
     if (name === undefined) return;
@@ -129,6 +133,8 @@ export class ForeignText extends LineReader {
     if (this.#isKernel) return ["a trace of Linux with other events", RECORD_LINUX];
     if (this.#isQemu) return ["a log of QEMU with other events", RECORD_QEMU];
     const rest = this.line - this.#headLines - this.#events;
+    if (this.#dumped * 2 > rest)
+      return ["a dma-api/dump of Linux", "map, alive and who show it, and diff compares two"];
     if (this.#kernelLog * 2 > rest) return ["the kernel's log", RECORD_LINUX];
     return ["some other text", RECORD_ANY];
   }

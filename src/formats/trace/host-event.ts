@@ -162,9 +162,8 @@ const rangeOf = ({ start, last }: Readonly<Record<string, string | undefined>>):
   bytes: hexOf(last) - hexOf(start) + 1n,
 });
 
-/** What stands before a trace event or a message: thread and time, or a time. */
-const BEFORE = /^(?:\d+@\d+\.\d+:|\d{4}-\d\d-\d\dT\S+ )?(?:\S+: )?/;
-const NAMED = /^(?<name>vfio_[a-z0-9_]+)(?: (?<text>.*))?$/;
+/** A trace event, at the start of the line or behind thread and time or what a logger puts before lines. */
+const NAMED = /(?:^|[\s:])(?<name>vfio_[a-z0-9_]+) (?<text>.*)$/;
 
 /**
  * Reads a line that has `vfio` in any case, `DMA window` or such in it.
@@ -172,12 +171,11 @@ const NAMED = /^(?<name>vfio_[a-z0-9_]+)(?: (?<text>.*))?$/;
  * @returns undefined if it tells nothing of the host's side
  */
 export function readHostLine(line: string): (Fields & Pick<HostEvent, "kind">) | undefined {
-  const named = NAMED.exec(line.replace(BEFORE, ""));
-  if (named !== null) {
-    const { name, text = "" } = named.groups as { name: string; text?: string };
-    const event = EVENTS[name];
-    const match = event?.text.exec(text.trim());
-    return match == null ? undefined : event!.read(match.groups!);
+  const { name, text = "" } = NAMED.exec(line)?.groups ?? {};
+  const event = name === undefined ? undefined : EVENTS[name];
+  if (event !== undefined) {
+    const match = event.text.exec(text.trim());
+    return match === null ? undefined : event.read(match.groups!);
   }
   for (const { text, read } of MESSAGES) {
     const match = text.exec(line);

@@ -4,8 +4,9 @@ import { NumberReader } from "./number-reader.ts";
  * What loggers, consoles and mailers put before a line: it is passed over, and its time is kept.
  *
  *     [  912.123456] [  912.123456][    T0] <6>[ 1.2]       the kernel's log on a console
- *     Nov 27 22:13:24 host qemu-system-ppc64[4711]:          syslog and journalctl
+ *     Nov 27 22:13:24 host qemu-system-ppc64[4711]:          syslog and journalctl; the date alone: ts
  *     2026-11-27T22:13:24.627005Z                            QEMU 11, journalctl -o short-iso, libvirt
+ *     guest-1  |                                             docker compose logs
  *     >                                                      an answer to a mail
  *     \x1b[32m                                               colours
  *
@@ -13,6 +14,7 @@ import { NumberReader } from "./number-reader.ts";
  */
 
 const ESCAPE = 0x1b;
+const TAB = 0x09;
 const SPACE = 0x20;
 const PLUS = 0x2b;
 const DASH = 0x2d;
@@ -26,6 +28,7 @@ const CLOSE_BRACKET = 0x5d;
 const LETTER_C = 0x43;
 const LETTER_T = 0x54;
 const LETTER_Z = 0x5a;
+const BAR = 0x7c;
 
 /** Days from the first of March of the year 0 to 1970. */
 const DAYS_TO_1970 = 719_468;
@@ -45,7 +48,7 @@ export class LinePrefix {
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
     for (let at = start; ; ) {
-      while (at < end && bytes[at] === SPACE) at++;
+      while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
       const next = at < end ? this.#skipOne(bytes, at, end) : -1;
       if (next < 0 || next > end) return at;
       at = next;
@@ -60,7 +63,9 @@ export class LinePrefix {
     if (first === LESS) return endOfLevel(bytes, at);
     if (first === OPEN_BRACKET) return this.#kernelLog(bytes, at);
     if (isDigit(first)) return this.#isoTime(bytes, at, end);
-    return isLetter(first) ? endOfSyslog(bytes, at, end) : -1;
+    if (!isLetter(first)) return -1;
+    const syslog = endOfSyslog(bytes, at, end);
+    return syslog < 0 ? endOfService(bytes, at, end) : syslog;
   }
 
   /** `[    1.234567]`, and the number of a thread or CPU: `[    T1]`. */
@@ -129,7 +134,7 @@ function endOfLevel(bytes: Uint8Array, start: number): number {
   return at > start + 1 && bytes[at] === GREATER ? at + 1 : -1;
 }
 
-/** `Nov 27 22:13:24 host program[1]: `. */
+/** `Nov 27 22:13:24 host program[1]: `, or the date alone. */
 function endOfSyslog(bytes: Uint8Array, start: number, end: number): number {
   if (!isLetter(bytes[start + 1]!) || !isLetter(bytes[start + 2]!) || bytes[start + 3] !== SPACE) return -1;
   let at = start + 4;
@@ -140,7 +145,17 @@ function endOfSyslog(bytes: Uint8Array, start: number, end: number): number {
   at += 9;
   if (bytes[at] === DOT) at++;
   while (isDigit(bytes[at]!)) at++;
-  return bytes[at] === SPACE ? endOfProgram(bytes, at + 1, end) : -1;
+  if (bytes[at] !== SPACE) return -1;
+  const program = endOfProgram(bytes, at + 1, end);
+  return program < 0 ? at + 1 : program;
+}
+
+/** `guest-1  | `: the name of a service. */
+function endOfService(bytes: Uint8Array, start: number, end: number): number {
+  let at = endOfWord(bytes, start, end);
+  if (at + 2 >= end) return -1;
+  while (at < end && bytes[at] === SPACE) at++;
+  return bytes[at] === BAR && bytes[at + 1] === SPACE ? at + 2 : -1;
 }
 
 /** `host program[1]: ` */

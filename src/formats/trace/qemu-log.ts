@@ -1,4 +1,5 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { isBlank } from "./broken-line.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { type HostEvent, readHostLine } from "./host-event.ts";
@@ -12,7 +13,6 @@ const MAX_LINE = 65_536;
 const MAX_DIGITS = 15;
 
 const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 const ESCAPE = 0x1b;
 const SPACE = 0x20;
 const DOT = 0x2e;
@@ -181,9 +181,10 @@ export class QemuLogReader extends EventLines {
     return this.#text.read(bytes, view, name) >= 0;
   }
 
-  /** Reads a line without its colours; false if it has none, or is no event. */
+  /** Reads a line without its colours and the blanks and returns at its end; false if it has none, or is no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
-    if (!bytes.subarray(start, newline).includes(ESCAPE)) return false;
+    const hasEnd = newline > start && isBlank(bytes[newline - 1]!);
+    if (!hasEnd && !bytes.subarray(start, newline).includes(ESCAPE)) return false;
     this.plain.setPlain(bytes, start, newline);
     const plain = this.plain.bytes;
     const name = this.#findEvent(plain, 0, this.plain.length);
@@ -197,7 +198,8 @@ export class QemuLogReader extends EventLines {
   #goOn(bytes: Uint8Array, start: number, newline: number): boolean {
     const broken = this.broken;
     if (broken.line === 0) return false;
-    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    let end = newline;
+    while (end > start && isBlank(bytes[end - 1]!)) end--;
     const from = this.prefix.skip(bytes, start, end);
     if (from >= end || !broken.goOn(bytes, from, end)) {
       this.giveUp();
@@ -224,10 +226,8 @@ export class QemuLogReader extends EventLines {
   }
 
   #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
-    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-    const found = readHostLine(
-      String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE))),
-    );
+    this.plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
+    const found = readHostLine(String.fromCharCode(...this.plain.bytes.subarray(0, this.plain.length)));
     if (found === undefined) return false;
     this.#onHost({ ...found, line: this.line, event: this.counts.events });
     return true;

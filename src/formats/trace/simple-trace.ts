@@ -1,7 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { TWO32, toBig } from "../../base/u64.ts";
+import type { HostEvent } from "./host-event.ts";
 import { DROPPED_ID_LO, EVENT_HEADER, MAX_IDS } from "./simple-format.ts";
 import { type FrameCounts, MAX_PLACES, SimpleFrames } from "./simple-frames.ts";
+import { isHostName, readHostRecord } from "./simple-host.ts";
 import { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS } from "./trace-schema.ts";
 
@@ -17,6 +19,8 @@ export interface DroppedEvents {
 export interface SimpleCounts extends FrameCounts {
   /** Records of `spapr_iommu_*` events. */
   events: number;
+  /** Records that tell of the host's side: `vfio_*` events. */
+  hostEvents: number;
   /** Records of other events. */
   otherEvents: number;
   /** Records that name an event. */
@@ -36,13 +40,14 @@ export interface SimpleTraceOptions {
 }
 
 /**
- * Reads the `spapr_iommu_*` events of a file of QEMU's `simple` trace backend.
+ * Reads the `spapr_iommu_*` events, and those of the host's side, of a file of QEMU's `simple` trace backend.
  *
  * Times are those of a clock that counts from the host's start.
  */
 export class SimpleTraceReader extends SimpleFrames {
   override readonly counts: SimpleCounts = {
     events: 0,
+    hostEvents: 0,
     otherEvents: 0,
     mappings: 0,
     dropped: 0,
@@ -60,14 +65,25 @@ export class SimpleTraceReader extends SimpleFrames {
   readonly #event = new QemuTraceEvent();
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #options: SimpleTraceOptions;
+  readonly #onHost: (event: HostEvent) => void;
+  /** Names of events of the host's side, by id. */
+  readonly #hostNames = new Map<number, string>();
   /** By event id: one more than the index in {@link SCHEMAS}, 0 for other events. */
   readonly #schemas = new Uint8Array(MAX_IDS);
   #timeHi = 0;
   #timeLo = 0;
 
-  /** @param onEvent called for each `spapr_iommu_*` event, always with the same object */
-  constructor(onEvent: (event: QemuTraceEvent) => void, options: SimpleTraceOptions = {}) {
+  /**
+   * @param onEvent called for each `spapr_iommu_*` event, always with the same object
+   * @param onHost called for what tells of the host's side
+   */
+  constructor(
+    onEvent: (event: QemuTraceEvent) => void,
+    options: SimpleTraceOptions = {},
+    onHost: (event: HostEvent) => void = () => {},
+  ) {
     super();
+    this.#onHost = onHost;
     this.#onEvent = onEvent;
     this.#options = options;
   }
@@ -91,6 +107,8 @@ export class SimpleTraceReader extends SimpleFrames {
   #map(id: number, name: string): void {
     const index = SCHEMAS.findIndex((one) => one.name === name);
     this.#schemas[id] = index + 1;
+    if (isHostName(name)) this.#hostNames.set(id, name);
+    else this.#hostNames.delete(id);
     this.allow(id, index < 0 ? undefined : EVENT_HEADER + SCHEMAS[index]!.fields.length * 8);
   }
 
@@ -103,7 +121,8 @@ export class SimpleTraceReader extends SimpleFrames {
     this.#readTime(header + 8);
     const index = this.#schemas[id]!;
     if (index === 0) {
-      this.counts.otherEvents++;
+      if (this.#readHost(id, at, header)) this.counts.hostEvents++;
+      else this.counts.otherEvents++;
       return;
     }
     const event = this.#event;
@@ -120,6 +139,15 @@ export class SimpleTraceReader extends SimpleFrames {
     event.number = this.counts.events++;
     event.position = this.base + at;
     this.#onEvent(event);
+  }
+
+  #readHost(id: number, at: number, header: number): boolean {
+    const name = this.#hostNames.get(id);
+    if (name === undefined) return false;
+    const length = this.view.getUint32(header + 16, this.little) - EVENT_HEADER;
+    const found = readHostRecord(name, this.view, header + EVENT_HEADER, length, this.little);
+    if (found !== undefined) this.#onHost({ ...found, line: this.base + at, event: this.counts.events });
+    return found !== undefined;
   }
 
   #readDropped(at: number, argument: number): void {

@@ -12,10 +12,14 @@ const QEMU_SIMPLE: TraceFormatReader = {
   format: "qemu-simple",
   begins: isSimpleTrace,
   read: (handlers) => {
-    const reader: SimpleTraceReader = new SimpleTraceReader((event) => {
-      gaps.look();
-      handlers.qemu(event);
-    });
+    const reader: SimpleTraceReader = new SimpleTraceReader(
+      (event) => {
+        gaps.look();
+        handlers.qemu(event);
+      },
+      {},
+      (event) => handlers.host?.(event),
+    );
     const gaps = new SimpleGaps(reader, (gap) => handlers.gap(gap));
     let bytes = 0;
     return {
@@ -26,10 +30,10 @@ const QEMU_SIMPLE: TraceFormatReader = {
       kernelLines: 0,
       damagedLines: [],
       get found() {
-        return reader.counts.events > 0;
+        return reader.counts.events + reader.counts.hostEvents > 0;
       },
       get hasNotified() {
-        return reader.counts.events > 0;
+        return reader.counts.events + reader.counts.hostEvents > 0;
       },
       get skipped() {
         return reader.counts.otherEvents;

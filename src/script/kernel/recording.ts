@@ -3,6 +3,7 @@ import type { KernelScript } from "../../formats/kernel-script/script.ts";
 import { KERNEL_PROFILES, type KernelProfile } from "../../vfio/host/profile.ts";
 import type { CheckedLine, Recording, RunRecordingOptions } from "../recording.ts";
 import { compareKernelScript } from "./compare.ts";
+import { lockedText } from "./locked-memory.ts";
 import { profileOf } from "./run.ts";
 
 /** A recording of a host kernel. Without a profile it runs under the one of the kernel that its header names. */
@@ -21,6 +22,7 @@ function* runKernel(script: KernelScript, options: RunRecordingOptions): Generat
     profile: options.profile === undefined ? profileOf(script.header) : findKernelProfile(options.profile),
     onHazard: ({ id, rule, ...values }) => hazards.push({ id, what: rule, values }),
   });
+  let charged = 0;
   for (const { line, actual, differences } of lines) {
     const { n, op, args, ...result } = actual;
     const recorded = line.expected !== undefined;
@@ -35,7 +37,9 @@ function* runKernel(script: KernelScript, options: RunRecordingOptions): Generat
       refusals: [],
       hazards,
       events: [],
+      locked: lockedText(actual, charged),
     };
+    charged = actual.lck;
     hazards = [];
   }
 }

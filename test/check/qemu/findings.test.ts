@@ -141,6 +141,29 @@ describe("a finding proves itself", () => {
     expect(found(held)).toEqual([]);
   });
 
+  it.each([
+    { leaks: 1, others: 40 },
+    { leaks: 21, others: 260 },
+  ])("tells $leaks of $others buffers that stay, while their memory is mapped again", ({ leaks, others }) => {
+    let text = NEW;
+    const buffer = (i: number, tce: string): string => put(`0x${(i * 0x1000).toString(16)}`, tce);
+    const places: number[] = [];
+    for (let i = 1; i <= others; i++) {
+      text += buffer(i, `0x${((i % 8) + 0x80).toString(16)}003`);
+      if (places.length < leaks && i >= 20 && i % 5 === 0) places.push(text.split("\n").length - 1);
+      else text += buffer(i, "0x0");
+    }
+    const { findings } = checkTrace(text);
+    expect(findings.map(({ kind, pages }) => [kind, pages])).toEqual(places.map(() => ["leak", 1]));
+    expect(findings.map(({ lines }) => lines[0])).toEqual(places);
+    // Without that evidence they may be what a driver holds.
+    const apart = text.replaceAll(
+      /tce=0x(8.)003/g,
+      (_all, digits, at) => `tce=0x${at.toString(16)}${digits}003`,
+    );
+    expect(checkTrace(apart).findings).toEqual([]);
+  });
+
   it("finds nothing where events are missing that may explain it", () => {
     const damaged = "spapr_iommu_pci_put liobn=0x80000000 ioba=0x1000 tce=0xZZ ret=0\n";
     const text =

@@ -83,6 +83,11 @@ describe("QEMU's log of trace events", () => {
     expect(new Set(SCHEMAS.map(({ name }) => name)).size).toBe(16);
   });
 
+  it.each([" ", "\r", "\r\r", " \r", "\t\u001b[0m "])("passes over %j at the end of a line", (end) => {
+    const good = "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0";
+    expect(linesRead(`${good}${end}\n${good}\n`).lines).toEqual([good, good]);
+  });
+
   it.each([
     { name: "a number of 65 bits", line: "spapr_iommu_ddw_remove liobn=0x10000000000000000" },
     { name: "33 bits where 32 belong", line: "spapr_iommu_ddw_remove liobn=0x100000000" },
@@ -97,7 +102,7 @@ describe("QEMU's log of trace events", () => {
     { name: "-0", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=-0" },
     { name: "a pointer cut short", line: "spapr_iommu_new_table liobn=0x0 table=(ni" },
     { name: "an end cut off", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x" },
-    { name: "a tail", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0 " },
+    { name: "a tail", line: "spapr_iommu_put liobn=0x0 ioba=0x0 tce=0x0 ret=0 x" },
     { name: "an unknown event", line: "spapr_iommu_pci_xlate liobn=0x0" },
     { name: "nothing but the prefix", line: "spapr_iommu_" },
     {

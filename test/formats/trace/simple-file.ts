@@ -45,6 +45,21 @@ export class SimpleFile {
     return this;
   }
 
+  /** An event with any arguments: texts and numbers. */
+  record(id: number, values: readonly (string | bigint)[], timeNs = 0n): this {
+    const lengths = values.map((value) => (typeof value === "string" ? 4 + value.length : 8));
+    this.#header(
+      BigInt(id),
+      timeNs,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
+    for (const value of values) {
+      if (typeof value === "bigint") this.u64(BigInt.asUintN(64, value));
+      else this.u32(value.length).bytes.push(...new TextEncoder().encode(value));
+    }
+    return this;
+  }
+
   dropped(count: bigint, timeNs: bigint): this {
     this.#header(0xffff_ffff_ffff_fffen, timeNs, 8);
     return this.u64(count);

@@ -1,0 +1,49 @@
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+
+/** Mappings that are remembered of a window, a power of two. */
+const SLOTS = 1024;
+/** Numbers of a slot. */
+const WIDTH = 5;
+/** Mappings that may be known to have been mapped again; a window has no more that are alive and were. */
+const MAX_KNOWN = 2 ** 16;
+
+/**
+ * Which live mappings of a window had their memory mapped anew, as many pages with the same permission: whoever
+ * asked for the first one was done with it. That says little of one page, which small buffers share, and nothing
+ * of memory that was never mapped again; it is for telling leaks apart from what a driver holds.
+ *
+ * The last mappings are remembered by their (last) TCE; of two that fall on one slot the newer one is.
+ */
+export class MappedAgain {
+  /** High and low half of the TCE, pages, first entry, event + 1; undefined while nothing was mapped. */
+  #slots: Uint32Array | undefined;
+  readonly #events = new Set<number>();
+
+  /** A call is about to map entries, with its value in the last of them. */
+  mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    const { tceHi: hi, tceLo: lo } = event;
+    this.#slots ??= new Uint32Array(SLOTS * WIDTH);
+    const slots = this.#slots;
+    const at = (Math.imul((lo >>> 12) ^ (hi << 20) ^ count, 0x9e37_79b1) >>> 22) * WIDTH;
+    const maker = slots[at + 4]! - 1;
+    const isSame = slots[at] === hi && slots[at + 1] === lo && slots[at + 2] === count;
+    if (isSame && maker >= 0 && isAlive(rebuilt, slots[at + 3]!, maker)) {
+      if (this.#events.size < MAX_KNOWN) this.#events.add(maker);
+    }
+    slots[at] = hi;
+    slots[at + 1] = lo;
+    slots[at + 2] = count;
+    slots[at + 3] = first;
+    slots[at + 4] = event.number + 1;
+  }
+
+  /** Was what this event mapped mapped again while it was alive? */
+  has(event: number): boolean {
+    return this.#events.has(event);
+  }
+}
+
+/** Does an entry hold what an event mapped? */
+const isAlive = ({ window, history }: RebuiltWindow, index: number, maker: number): boolean =>
+  history.eventAt(index) === maker && window.table!.count(index, index + 1) === 1;
