@@ -111,21 +111,41 @@ export class DmaLogReader extends EventLines {
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let colour = nextEscape(bytes, start, end);
     for (let at = start; at < end; ) {
+      const next = this.#readAgain(bytes, view, at, end);
+      if (next >= 0) {
+        at = next;
+        continue;
+      }
       const newline = bytes.indexOf(NEWLINE, at);
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
         const to = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-        this.#readLine(bytes, at, to, colour < newline);
+        this.#readLine(bytes, at, to, colour < newline, view);
       }
       at = newline + 1;
       if (colour < at) colour = nextEscape(bytes, at, end);
     }
   }
 
-  #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean): void {
+  /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
+  #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    const time = this.#origin.readAgain(bytes, view, start);
+    if (time < 0) return -1;
+    const next = this.#arguments.readAgain(bytes, view, time, end);
+    if (next < 0 || next - start > this.maxLine) return -1;
+    this.line++;
+    if (this.broken.line > 0) this.giveUp();
+    this.#buffers.last = this.#origin.buffer;
+    this.#emit(this.line);
+    return next;
+  }
+
+  /** @param view of the bytes, if what is read of them may be kept for lines that are like it */
+  #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean, view?: DataView): void {
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
       if (coloured) this.#readPlain(bytes, start, end);
@@ -134,6 +154,7 @@ export class DmaLogReader extends EventLines {
     }
     if (this.broken.line > 0) this.giveUp();
     const is = this.#readEvent(bytes, start, name, end, this.line);
+    if (is === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
     if (is === READ) return;
     if (coloured) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
@@ -179,14 +200,29 @@ export class DmaLogReader extends EventLines {
       event.seconds = this.prefix.seconds;
       event.nanoseconds = this.prefix.nanoseconds;
     }
+    this.#emit(line);
+    return READ;
+  }
+
+  #emit(line: number): void {
+    const event = this.#event;
     if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;
-      return READ;
+      return;
     }
     event.number = this.counts.events++;
     event.line = line;
     this.#onEvent(event);
-    return READ;
+  }
+
+  /** Keeps what was read of a line; not of a call, and not if a logger put something before it. */
+  #keep(bytes: Uint8Array, view: DataView, start: number, name: number, end: number): void {
+    let first = start;
+    while (bytes[first] === SPACE) first++;
+    const isCall = bytes[name + DMA_EVENT_NAMES[this.#event.kind]!.length] === OPEN_PARENTHESIS;
+    if (isCall || this.prefix.skip(bytes, start, name) !== first) return;
+    const time = this.#origin.keep(view, start, this.#buffers.last);
+    if (time >= 0) this.#arguments.keep(bytes, view, time, end);
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
