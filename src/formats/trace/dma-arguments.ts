@@ -173,10 +173,15 @@ export class DmaArguments {
    * @returns the position after its line end, or -1
    */
   readAgain(bytes: Uint8Array, view: DataView, at: number, end: number): number {
-    const line = this.#lines.get(this.#hash(view, at, end));
-    if (line === undefined) return -1;
-    let position = line.text.endAt(view, at);
-    if (position < 0) return -1;
+    const lines = this.#lines;
+    let line = lines.guess;
+    let position = line === undefined ? -1 : line.text.endAt(view, at);
+    if (position < 0) {
+      line = lines.get(this.#hash(view, at, end));
+      position = line === undefined ? -1 : line.text.endAt(view, at);
+    }
+    if (line === undefined || position < 0) return -1;
+    lines.found(line);
     const event = this.#event;
     event.clear();
     event.kind = line.kind;
@@ -210,6 +215,7 @@ export class DmaArguments {
     if (this.#hashedTo > textEnd) return;
     this.#lines.keep(hash, () => ({
       text: new KeptText(view, at, textEnd),
+      next: undefined,
       kind: event.kind,
       device: event.device,
       direction: this.#keys[0] === KEY_DIRECTION ? event.direction : NO_DIRECTION,

@@ -112,7 +112,6 @@ export class DmaLogReader extends EventLines {
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    let colour = nextEscape(bytes, start, end);
     for (let at = start; at < end; ) {
       const next = this.#readAgain(bytes, view, at, end);
       if (next >= 0) {
@@ -124,10 +123,9 @@ export class DmaLogReader extends EventLines {
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
         const to = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-        this.#readLine(bytes, at, to, colour < newline, view);
+        this.#readLine(bytes, at, to, view);
       }
       at = newline + 1;
-      if (colour < at) colour = nextEscape(bytes, at, end);
     }
   }
 
@@ -145,10 +143,10 @@ export class DmaLogReader extends EventLines {
   }
 
   /** @param view of the bytes, if what is read of them may be kept for lines that are like it */
-  #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean, view?: DataView): void {
+  #readLine(bytes: Uint8Array, start: number, end: number, view?: DataView): void {
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
-      if (coloured) this.#readPlain(bytes, start, end);
+      if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
       else if (this.broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
@@ -156,7 +154,7 @@ export class DmaLogReader extends EventLines {
     const is = this.#readEvent(bytes, start, name, end, this.line);
     if (is === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
     if (is === READ) return;
-    if (coloured) this.#readPlain(bytes, start, end);
+    if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
     else this.broken.open(this.line, bytes, start, end);
   }
@@ -164,7 +162,7 @@ export class DmaLogReader extends EventLines {
   /** Reads a line without its colours. */
   #readPlain(bytes: Uint8Array, start: number, end: number): void {
     this.plain.setPlain(bytes, start, end);
-    this.#readLine(this.plain.bytes, 0, this.plain.length, false);
+    this.#readLine(this.plain.bytes, 0, this.plain.length);
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
@@ -310,8 +308,8 @@ function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
   return system >= start && startsWith(bytes, system, SYSTEM);
 }
 
-/** Position of the next escape sequence in `[start, end)`, or infinity. */
-function nextEscape(bytes: Uint8Array, start: number, end: number): number {
-  const at = bytes.indexOf(ESCAPE, start);
-  return at < 0 || at >= end ? Number.POSITIVE_INFINITY : at;
+/** Is there an escape sequence in a line? */
+function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === ESCAPE) return true;
+  return false;
 }

@@ -170,6 +170,7 @@ export class OriginReader {
     const { task, pid, cpu } = this.#event;
     this.#heads.keep(hashOfHead(view, start, length), () => ({
       text: new KeptText(view, start, end),
+      next: undefined,
       buffer,
       task,
       pid,
@@ -183,15 +184,22 @@ export class OriginReader {
   }
 
   #findHead(view: DataView, start: number): KeptHead | undefined {
+    const heads = this.#heads;
+    const guess = heads.guess;
+    if (guess !== undefined && guess.text.endAt(view, start) >= 0) {
+      heads.found(guess);
+      return guess;
+    }
     const lengths = this.#lengths;
     for (let i = 0; i < lengths.length; i++) {
       const length = lengths[i]!;
-      const head = this.#heads.get(hashOfHead(view, start, length));
+      const head = heads.get(hashOfHead(view, start, length));
       if (head === undefined || head.text.length !== length || head.text.endAt(view, start) < 0) continue;
       if (i > 0) {
         lengths[i] = lengths[0]!;
         lengths[0] = length;
       }
+      heads.found(head);
       return head;
     }
     return undefined;
