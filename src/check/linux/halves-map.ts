@@ -1,32 +1,89 @@
-/** 64-bit keys in halves: the high ones are few. */
+/** Places of a map that is empty. */
+const FEWEST = 16;
+
+/**
+ * Values by keys of 64 bits, in halves of either sign. A key stays when its value goes, until the map is full: addresses
+ * that are used once are used again.
+ */
 export class HalvesMap<T> {
-  readonly #byHi = new Map<number, Map<number, T>>();
+  /** Two halves for each place. */
+  #keys: Int32Array<ArrayBuffer> = new Int32Array(FEWEST * 2);
+  #values: (T | undefined)[] = new Array<T | undefined>(FEWEST).fill(undefined);
+  /** Is a place taken by a key? */
+  #taken: Uint8Array<ArrayBuffer> = new Uint8Array(FEWEST);
+  #count = 0;
+  readonly #isKept: (value: T) => boolean;
+
+  /** @param isKept is a value still worth its place, when the map is full? */
+  constructor(isKept: (value: T) => boolean = () => true) {
+    this.#isKept = isKept;
+  }
 
   get(hi: number, lo: number): T | undefined {
-    return this.#byHi.get(hi)?.get(lo);
+    return this.#values[this.#placeOf(hi, lo)];
   }
 
   set(hi: number, lo: number, value: T): void {
-    let byLo = this.#byHi.get(hi);
-    if (byLo === undefined) {
-      byLo = new Map();
-      this.#byHi.set(hi, byLo);
+    let place = this.#placeOf(hi, lo);
+    if (this.#taken[place] === 0) {
+      if (this.#count * 2 >= this.#taken.length) {
+        this.#makeRoom();
+        place = this.#placeOf(hi, lo);
+      }
+      this.#taken[place] = 1;
+      this.#keys[place * 2] = hi;
+      this.#keys[place * 2 + 1] = lo;
+      this.#count++;
     }
-    byLo.set(lo, value);
+    this.#values[place] = value;
   }
 
   delete(hi: number, lo: number): void {
-    this.#byHi.get(hi)?.delete(lo);
+    const place = this.#placeOf(hi, lo);
+    if (this.#taken[place] !== 0) this.#values[place] = undefined;
   }
 
+  /** In no order. */
   forEach(visit: (value: T) => void): void {
-    for (const byLo of this.#byHi.values()) byLo.forEach(visit);
+    for (const value of this.#values) if (value !== undefined) visit(value);
+  }
+
+  /** The place of a key, or the free one that it would get. */
+  #placeOf(hi: number, lo: number): number {
+    const keys = this.#keys;
+    const taken = this.#taken;
+    const last = taken.length - 1;
+    const high = hi | 0;
+    const low = lo | 0;
+    const mixed = Math.imul(Math.imul(high, 0x2545_f491) ^ low, 0x2c1b_3c6d);
+    let place = (mixed ^ (mixed >>> 15)) & last;
+    while (taken[place] !== 0 && (keys[place * 2 + 1] !== low || keys[place * 2] !== high)) {
+      place = (place + 1) & last;
+    }
+    return place;
+  }
+
+  /** Forgets the keys of values that are gone or not worth it, and takes twice the places of what is left, or more. */
+  #makeRoom(): void {
+    const keys = this.#keys;
+    const values = this.#values;
+    const places: number[] = [];
+    values.forEach((value, place) => {
+      if (value !== undefined && this.#isKept(value)) places.push(place);
+    });
+    let length = FEWEST;
+    while (length < places.length * 4) length *= 2;
+    this.#keys = new Int32Array(length * 2);
+    this.#values = new Array<T | undefined>(length).fill(undefined);
+    this.#taken = new Uint8Array(length);
+    this.#count = 0;
+    for (const place of places) this.set(keys[place * 2]!, keys[place * 2 + 1]!, values[place]!);
   }
 }
 
 /** A {@link HalvesMap} of several values for a key, in the order in which they came. */
 export class HalvesMultiMap<T> {
-  readonly #map = new HalvesMap<T[]>();
+  readonly #map = new HalvesMap<T[]>((values) => values.length > 0);
 
   get(hi: number, lo: number): readonly T[] {
     return this.#map.get(hi, lo) ?? [];
@@ -40,8 +97,20 @@ export class HalvesMultiMap<T> {
 
   remove(hi: number, lo: number, value: T): void {
     const there = this.#map.get(hi, lo);
-    if (there === undefined) return;
-    there.splice(there.indexOf(value), 1);
-    if (there.length === 0) this.#map.delete(hi, lo);
+    if (there !== undefined) takeOut(there, value);
   }
+}
+
+/**
+ * Takes a value out of a short list; the others stay in order.
+ *
+ * @returns false if it is not there
+ */
+export function takeOut<T>(list: T[], value: T): boolean {
+  let at = list.length - 1;
+  while (at >= 0 && list[at] !== value) at--;
+  if (at < 0) return false;
+  for (let next = at + 1; next < list.length; next++) list[next - 1] = list[next]!;
+  list.pop();
+  return true;
 }

@@ -1,8 +1,9 @@
-import { hiOf, loOf } from "../../base/u64.ts";
+import { hiOf, loOf, TWO32, toBig } from "../../base/u64.ts";
 import { BIDIRECTIONAL } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
-import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import type { IommuRange, KernelEvent } from "../../formats/trace/kernel-event.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
+import { LiveList } from "./live-list.ts";
 import { type LiveMapping, lastPieceOf, offsetIn, RANGE } from "./live-mapping.ts";
 import { type AddressSpace, nearestIn } from "./mappings.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
@@ -13,7 +14,7 @@ import { type DmaReport, timeOf } from "./report.ts";
  * below the DMA API, and all there is where that is not used (vfio).
  */
 export class IommuRanges implements AddressSpace {
-  readonly live: Set<LiveMapping> = new Set();
+  readonly live: LiveList<LiveMapping> = new LiveList();
   maps = 0;
   unmaps = 0;
   readonly #report: DmaReport;
@@ -34,27 +35,26 @@ export class IommuRanges implements AddressSpace {
     this.#attached.add(device);
   }
 
-  map(event: KernelEvent, iova: bigint, size: bigint): void {
+  map(event: KernelEvent, range: IommuRange): void {
     this.maps++;
     this.#released = 0;
-    const mapping = this.#range(event, iova, size);
-    const other = this.#overlapping(iova, size);
+    const mapping = this.#mappingOf(event, range);
+    const other = this.#overlapping(range);
     if (other !== undefined) this.#overlaps.push({ event, mapping, other });
     this.#add(mapping);
   }
 
   /** Unmaps a range: several that were mapped, or a part of one. */
-  unmap(event: KernelEvent, iova: bigint, size: bigint): void {
+  unmap(event: KernelEvent, range: IommuRange): void {
     this.unmaps++;
     this.#released++;
-    const end = iova + size;
-    for (let found = this.#overlapping(iova, size); found !== undefined; ) {
-      const first = startOf(found);
-      const last = first + BigInt(found.size);
+    const size = sizeOf(range);
+    for (let found = this.#overlapping(range); found !== undefined; found = this.#overlapping(range)) {
       this.#remove(found, event);
-      if (first < iova) this.#add({ ...found, size: Number(iova - first) });
-      if (last > end) this.#add({ ...found, ...halvesOf(end), size: Number(last - end) });
-      found = this.#overlapping(iova, size);
+      const before = -offsetIn(found, range.iovaHi, range.iovaLo);
+      if (before < 0) this.#add({ ...found, size: -before });
+      const after = before + found.size - size;
+      if (after > 0) this.#add({ ...found, ...halvesOf(range.iova + range.size), size: after });
     }
   }
 
@@ -105,40 +105,42 @@ export class IommuRanges implements AddressSpace {
     }
   }
 
-  #range(
-    { line, number, seconds, nanoseconds, pid, task }: KernelEvent,
-    iova: bigint,
-    size: bigint,
-  ): LiveMapping {
+  #mappingOf(event: KernelEvent, range: IommuRange): LiveMapping {
     return {
       kind: DMA_MAP_PAGE,
       family: RANGE,
       device: -1,
       direction: BIDIRECTIONAL,
-      ...halvesOf(iova),
-      size: Number(size),
+      dmaHi: range.iovaHi,
+      dmaLo: range.iovaLo,
+      size: sizeOf(range),
       entries: 1,
       physical: 0,
-      event: number,
-      line,
-      seconds,
-      nanoseconds,
-      task,
-      pid,
+      event: event.number,
+      line: event.line,
+      seconds: event.seconds,
+      nanoseconds: event.nanoseconds,
+      task: event.task,
+      pid: event.pid,
       skipsSync: false,
       sequence: this.maps,
       pattern: 0,
       order: 0,
       ranges: undefined,
+      syncs: undefined,
+      older: undefined,
+      newer: undefined,
     };
   }
 
-  #overlapping(iova: bigint, size: bigint): LiveMapping | undefined {
-    const [hi, lo] = [hiOf(iova), loOf(iova)];
-    const last = iova + size - 1n;
-    return this.#byPiece.find(pieceOf(hi, lo), pieceOf(hiOf(last), loOf(last)), (mapping) => {
-      const start = startOf(mapping);
-      return start <= last && start + BigInt(mapping.size) > iova;
+  #overlapping(range: IommuRange): LiveMapping | undefined {
+    const { iovaHi, iovaLo } = range;
+    const size = sizeOf(range);
+    const last = iovaLo + size - 1;
+    const lastPiece = pieceOf(iovaHi + Math.floor(last / TWO32), last % TWO32);
+    return this.#byPiece.find(pieceOf(iovaHi, iovaLo), lastPiece, (mapping) => {
+      const offset = offsetIn(mapping, iovaHi, iovaLo);
+      return offset < mapping.size && -offset < size;
     });
   }
 
@@ -148,15 +150,16 @@ export class IommuRanges implements AddressSpace {
     this.#past.delete(mapping.dmaHi, mapping.dmaLo);
   }
 
-  #remove(mapping: LiveMapping, { number, line, seconds, nanoseconds, task, pid }: KernelEvent): void {
+  #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid };
-    this.#past.set(mapping.dmaHi, mapping.dmaLo, past, mapping);
+    this.#past.set(mapping.dmaHi, mapping.dmaLo, event, mapping);
   }
 }
 
-const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => (BigInt(dmaHi) << 32n) | BigInt(dmaLo);
+/** Bytes of a range, exact below 2^53. */
+const sizeOf = ({ sizeHi, sizeLo }: IommuRange): number => sizeHi * TWO32 + sizeLo;
+const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => toBig(dmaHi, dmaLo);
 const halvesOf = (iova: bigint): { dmaHi: number; dmaLo: number } => ({
   dmaHi: hiOf(iova),
   dmaLo: loOf(iova),

@@ -2,6 +2,8 @@ import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
+import type { Linked } from "./live-list.ts";
+import type { SyncState } from "./synced-bytes.ts";
 
 /** Not a family of the DMA API: a range of the IOMMU's own events. */
 export const RANGE = 3;
@@ -10,7 +12,7 @@ export const RANGE = 3;
 export const FAMILY_NAMES = ["a single map", "a list", "an allocation", "a range"] as const;
 
 /** A live mapping of a device, and who made it. */
-export interface LiveMapping {
+export interface LiveMapping extends Linked<LiveMapping> {
   /** Kind of the event that made it. */
   readonly kind: number;
   readonly family: number;
@@ -41,6 +43,8 @@ export interface LiveMapping {
   order: number;
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
+  /** What was synced of it; undefined before the first sync. */
+  syncs: SyncState | undefined;
 }
 
 /** Does an event give back nothing? That is no error: nvme does so once for each removal. */

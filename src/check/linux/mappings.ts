@@ -3,9 +3,11 @@ import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-even
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
 import { HalvesMultiMap } from "./halves-map.ts";
 import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
+import { LiveList } from "./live-list.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
 
+const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
 const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
 
 /** Mappings of one family and direction and of similar size: drivers treat them alike. */
@@ -34,7 +36,7 @@ export interface AddressSpace {
 
 /** The live mappings of one device. */
 export class DeviceMappings implements AddressSpace {
-  readonly live: Set<LiveMapping> = new Set();
+  readonly live: LiveList<LiveMapping> = new LiveList();
   /** Most that were alive at once. */
   peak = 0;
   /** Allocations that were given back. */
@@ -80,29 +82,32 @@ export class DeviceMappings implements AddressSpace {
     const { family } = DMA_KINDS[event.kind]!;
     const isList = family === LIST;
     if (isList && (ranges.length === 0 || entries.length === 0)) return undefined;
-    const [dmaHi, dmaLo] = isList ? ranges.words : [event.dmaHi, event.dmaLo];
-    const [physHi, physLo] = isList ? entries.words : [event.physHi, event.physLo];
+    const physHi = isList ? entries.words[0]! : event.physHi;
+    const physLo = isList ? entries.words[1]! : event.physLo;
     const mapping: LiveMapping = {
       kind: event.kind,
       family,
       device: event.device,
       direction: event.direction,
-      dmaHi: dmaHi!,
-      dmaLo: dmaLo!,
+      dmaHi: isList ? ranges.words[0]! : event.dmaHi,
+      dmaLo: isList ? ranges.words[1]! : event.dmaLo,
       size: isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size,
       entries: isList ? event.totalEntries : 1,
-      physical: physHi! * TWO32 + physLo!,
+      physical: physHi * TWO32 + physLo,
       event: event.number,
       line: event.line,
       seconds: event.seconds,
       nanoseconds: event.nanoseconds,
       task: event.task,
       pid: event.pid,
-      skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
+      skipsSync: (event.attributes & SKIP_CPU_SYNC) !== 0,
       sequence: this.made[family * 4 + event.direction]!,
       pattern: 0,
       order: 0,
       ranges: isList && ranges.length > 1 ? rangesOf(event) : undefined,
+      syncs: undefined,
+      older: undefined,
+      newer: undefined,
     };
     const pattern = this.#patternOf(mapping);
     mapping.order = pattern.made++;
@@ -120,18 +125,19 @@ export class DeviceMappings implements AddressSpace {
    * What may be gone since events were lost is ended only by a call that belongs to it, at its own address.
    */
   undoneBy(event: LinuxDmaEvent): LiveMapping | undefined {
-    const { entries, dmaHi, dmaLo, direction } = event;
+    const { entries, dmaHi, dmaLo } = event;
     if (DMA_KINDS[event.kind]!.family !== LIST) {
       const found = this.#bestFit(event);
-      if (found !== undefined || this.pastUnmap(event) !== undefined) return found;
+      if (found !== undefined || this.#past.has(dmaHi, dmaLo)) return found;
       const around = this.around(dmaHi, dmaLo);
       return around !== undefined && this.#isPartOf(event, around) ? around : undefined;
     }
     if (entries.length === 0) return undefined;
     const lists = this.#byPhysical.get(entries.words[0]!, entries.words[1]!);
-    const fits = (list: LiveMapping): boolean =>
-      list.entries === event.totalEntries && list.direction === direction;
-    return lists.find(fits) ?? lists[0];
+    for (const list of lists) {
+      if (list.entries === event.totalEntries && list.direction === event.direction) return list;
+    }
+    return lists[0];
   }
 
   at(hi: number, lo: number): readonly LiveMapping[] {
@@ -204,7 +210,7 @@ export class DeviceMappings implements AddressSpace {
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     if (this.#byPiece !== undefined) this.#addPieces(mapping);
-    this.peak = Math.max(this.peak, this.live.size);
+    if (this.live.size > this.peak) this.peak = this.live.size;
     const first = mapping.dmaHi * TWO32 + mapping.dmaLo;
     if (first < this.lowest) this.lowest = first;
     if (first + mapping.size > this.highest) this.highest = first + mapping.size;
@@ -223,14 +229,15 @@ export class DeviceMappings implements AddressSpace {
 
   /** Takes a mapping away; its address is remembered. */
   remove(mapping: LiveMapping, event: LinuxDmaEvent): void {
-    const { kind, number, line, seconds, nanoseconds, task, pid } = event;
+    const { kind, number, task } = event;
     this.live.delete(mapping);
     this.released++;
     this.releasedBy = task;
     this.lastEvent = number;
     const pattern = this.patterns[mapping.pattern]!;
     pattern.gone++;
-    pattern.longest = Math.max(pattern.longest, pattern.made - mapping.order - 1);
+    const age = pattern.made - mapping.order - 1;
+    if (age > pattern.longest) pattern.longest = age;
     if (DMA_KINDS[kind]!.family === ALLOCATION) {
       this.freed++;
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
@@ -238,12 +245,11 @@ export class DeviceMappings implements AddressSpace {
     const { dmaHi, dmaLo, physical } = mapping;
     this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
     this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid };
-    this.#past.set(dmaHi, dmaLo, past, mapping);
+    this.#past.set(dmaHi, dmaLo, event, mapping);
     if (mapping.family === LIST) {
       const hi = Math.floor(physical / TWO32);
       this.#byPhysical.remove(hi, physical % TWO32, mapping);
-      this.#pastLists.set(hi, physical % TWO32, past, mapping);
+      this.#pastLists.set(hi, physical % TWO32, event, mapping);
     } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
   }
 
@@ -281,7 +287,8 @@ export class DeviceMappings implements AddressSpace {
    * @returns another live mapping through which it can write some of the same bytes
    */
   addWritable(mapping: LiveMapping, line: number): LiveMapping | undefined {
-    const [first, last] = [firstPhysical(mapping), lastPhysical(mapping)];
+    const first = firstPhysical(mapping);
+    const last = lastPhysical(mapping);
     this.sharesLine = undefined;
     const found = this.#writable.find(first, last, (other) => {
       if (overlap(other, mapping, 1)) return true;
@@ -356,6 +363,8 @@ export function nearestIn(
 
 /** Do two mappings have some of the same units of memory, of so many bytes each? */
 function overlap(a: LiveMapping, b: LiveMapping, unit: number): boolean {
-  const endOf = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / unit);
-  return Math.floor(a.physical / unit) <= endOf(b) && Math.floor(b.physical / unit) <= endOf(a);
+  return (
+    Math.floor(a.physical / unit) <= Math.floor((b.physical + b.size - 1) / unit) &&
+    Math.floor(b.physical / unit) <= Math.floor((a.physical + a.size - 1) / unit)
+  );
 }

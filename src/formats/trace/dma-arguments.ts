@@ -208,7 +208,8 @@ export class DmaArguments {
     const event = this.#event;
     const keys = this.#keys.slice(1);
     const values = this.#values.slice(2);
-    const isKnown = this.#keys[0] === KEY_DIRECTION || (this.#keys[0] === KEY_DEVICE && !keys.includes(KEY_DEVICE));
+    const isKnown =
+      this.#keys[0] === KEY_DIRECTION || (this.#keys[0] === KEY_DEVICE && !keys.includes(KEY_DEVICE));
     if (!isKnown || keys.length === 0 || event.truncated || !isPlain(bytes, at, end)) return;
     const hash = this.#hash(view, at, end);
     const textEnd = values[0]!;

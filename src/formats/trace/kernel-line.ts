@@ -1,4 +1,5 @@
-import type { FaultAccess, KernelStatement } from "./kernel-event.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
+import { type FaultAccess, IommuRange, type KernelStatement } from "./kernel-event.ts";
 import { TextSearch } from "./words.ts";
 
 /** Words of which one stands in each line that is read here. */
@@ -50,6 +51,9 @@ const pci = (name: string): string => (/^[0-9a-f]{2}:/.test(name) ? `0000:${name
 const accessOf = (flags: bigint): FaultAccess =>
   flags > 1n ? ((flags & BigInt(AMD_WRITE)) === 0n ? "read" : "write") : flags === 1n ? "write" : "read";
 
+const rangeOf = (type: IommuRange["type"], iova: bigint, size: bigint): IommuRange =>
+  new IommuRange(type, hiOf(iova), loOf(iova), hiOf(size), loOf(size));
+
 const fault = (
   device: string | undefined,
   address: string | undefined,
@@ -60,11 +64,8 @@ const FORMS: readonly Form[] = [
   {
     pattern: new RegExp(`\\b(un)?map:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
     isEvent: true,
-    read: ([, un, iova, size]) => ({
-      type: un === undefined ? "iommu-map" : "iommu-unmap",
-      iova: hex(iova),
-      size: BigInt(size!),
-    }),
+    read: ([, un, iova, size]) =>
+      rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   },
   {
     pattern: new RegExp(
