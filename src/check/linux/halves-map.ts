@@ -67,17 +67,28 @@ export class HalvesMap<T> {
   #makeRoom(): void {
     const keys = this.#keys;
     const values = this.#values;
-    const places: number[] = [];
-    values.forEach((value, place) => {
-      if (value !== undefined && this.#isKept(value)) places.push(place);
-    });
+    let kept = 0;
+    for (let place = 0; place < values.length; place++) {
+      const value = values[place];
+      if (value === undefined) continue;
+      if (this.#isKept(value)) kept++;
+      else values[place] = undefined;
+    }
     let length = FEWEST;
-    while (length < places.length * 4) length *= 2;
+    while (length < kept * 4) length *= 2;
     this.#keys = new Int32Array(length * 2);
     this.#values = new Array<T | undefined>(length).fill(undefined);
     this.#taken = new Uint8Array(length);
-    this.#count = 0;
-    for (const place of places) this.set(keys[place * 2]!, keys[place * 2 + 1]!, values[place]!);
+    this.#count = kept;
+    for (let place = 0; place < values.length; place++) {
+      const value = values[place];
+      if (value === undefined) continue;
+      const to = this.#placeOf(keys[place * 2]!, keys[place * 2 + 1]!);
+      this.#taken[to] = 1;
+      this.#keys[to * 2] = keys[place * 2]!;
+      this.#keys[to * 2 + 1] = keys[place * 2 + 1]!;
+      this.#values[to] = value;
+    }
   }
 }
 

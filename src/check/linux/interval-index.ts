@@ -44,6 +44,8 @@ export class IntervalIndex<T> {
     stretches: new HalvesMap<Stretch<T>>(isKept),
     count: 0,
   }));
+  /** The highest level that ever had an interval. */
+  #highest = 0;
 
   /** @param last piece in which it ends */
   add(first: number, last: number, item: T): void {
@@ -52,6 +54,7 @@ export class IntervalIndex<T> {
     const from = Math.floor(first / pieces);
     const to = Math.floor(last / pieces);
     this.#levels[level]!.count++;
+    if (level > this.#highest) this.#highest = level;
     this.#make(level, from).items.push(item);
     if (to !== from) this.#make(level, to).items.push(item);
   }
@@ -73,7 +76,7 @@ export class IntervalIndex<T> {
    */
   find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
     const base = levelOf(first, last);
-    for (let level = base; level < LEVELS; level++) {
+    for (let level = base; level === base || level <= this.#highest; level++) {
       const { pieces, count } = this.#levels[level]!;
       if (count === 0 && level > base) continue;
       const from = Math.floor(first / pieces);

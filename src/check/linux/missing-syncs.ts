@@ -61,6 +61,7 @@ export class MissingSyncs {
     new Habit(),
     new Habit(),
   ]);
+  readonly #habits: readonly Habit[] = [...this.#skipped.flat(), ...this.#turns.flat(), ...this.#last];
   readonly #pool: number;
   /** The mapping that was synced last. */
   #latest: SyncState | undefined;
@@ -83,7 +84,7 @@ export class MissingSyncs {
     this.#closing = false;
     if (!this.#rows) return;
     this.#rows = false;
-    for (const habit of this.#habits()) habit.settle(this.#pool);
+    for (const habit of this.#habits) habit.settle(this.#pool);
   }
 
   /**
@@ -194,10 +195,6 @@ export class MissingSyncs {
         message: `${text}; the others of this device are`,
       });
     }
-  }
-
-  #habits(): Habit[] {
-    return [...this.#skipped.flat(), ...this.#turns.flat(), ...this.#last];
   }
 
   #suspect(
