@@ -2,8 +2,8 @@
 const FEWEST = 16;
 
 /**
- * Values by keys of 64 bits, in halves of either sign. A key stays when its value goes, until the map is full: addresses
- * that are used once are used again.
+ * Values by keys of 64 bits, in halves of either sign. Values that are not worth it any more go when the map is full, and
+ * not before: addresses that are used once are used again.
  */
 export class HalvesMap<T> {
   /** Two halves for each place. */
@@ -12,6 +12,14 @@ export class HalvesMap<T> {
   /** Is a place taken by a key? */
   #taken: Uint8Array<ArrayBuffer> = new Uint8Array(FEWEST);
   #count = 0;
+  /**
+   * The key that was looked for last, and its place: most keys are looked for several times in a row.
+   *
+   * Invariant *last*: a place is that of its key until room is made.
+   */
+  #lastHi = 0;
+  #lastLo = 0;
+  #lastPlace = -1;
   readonly #isKept: (value: T) => boolean;
 
   /** @param isKept is a value still worth its place, when the map is full? */
@@ -38,11 +46,6 @@ export class HalvesMap<T> {
     this.#values[place] = value;
   }
 
-  delete(hi: number, lo: number): void {
-    const place = this.#placeOf(hi, lo);
-    if (this.#taken[place] !== 0) this.#values[place] = undefined;
-  }
-
   /** In no order. */
   forEach(visit: (value: T) => void): void {
     for (const value of this.#values) if (value !== undefined) visit(value);
@@ -50,20 +53,24 @@ export class HalvesMap<T> {
 
   /** The place of a key, or the free one that it would get. */
   #placeOf(hi: number, lo: number): number {
+    const high = hi | 0;
+    const low = lo | 0;
+    if (this.#lastLo === low && this.#lastHi === high && this.#lastPlace >= 0) return this.#lastPlace;
     const keys = this.#keys;
     const taken = this.#taken;
     const last = taken.length - 1;
-    const high = hi | 0;
-    const low = lo | 0;
     const mixed = Math.imul(Math.imul(high, 0x2545_f491) ^ low, 0x2c1b_3c6d);
     let place = (mixed ^ (mixed >>> 15)) & last;
     while (taken[place] !== 0 && (keys[place * 2 + 1] !== low || keys[place * 2] !== high)) {
       place = (place + 1) & last;
     }
+    this.#lastHi = high;
+    this.#lastLo = low;
+    this.#lastPlace = place;
     return place;
   }
 
-  /** Forgets the keys of values that are gone or not worth it, and takes twice the places of what is left, or more. */
+  /** Forgets the keys of values that are gone or not worth it, and takes more places if these were few. */
   #makeRoom(): void {
     const keys = this.#keys;
     const values = this.#values;
@@ -74,12 +81,13 @@ export class HalvesMap<T> {
       if (this.#isKept(value)) kept++;
       else values[place] = undefined;
     }
-    let length = FEWEST;
+    let { length } = values;
     while (length < kept * 4) length *= 2;
     this.#keys = new Int32Array(length * 2);
     this.#values = new Array<T | undefined>(length).fill(undefined);
     this.#taken = new Uint8Array(length);
     this.#count = kept;
+    this.#lastPlace = -1;
     for (let place = 0; place < values.length; place++) {
       const value = values[place];
       if (value === undefined) continue;
@@ -89,26 +97,7 @@ export class HalvesMap<T> {
       this.#keys[to * 2 + 1] = keys[place * 2 + 1]!;
       this.#values[to] = value;
     }
-  }
-}
-
-/** A {@link HalvesMap} of several values for a key, in the order in which they came. */
-export class HalvesMultiMap<T> {
-  readonly #map = new HalvesMap<T[]>((values) => values.length > 0);
-
-  get(hi: number, lo: number): readonly T[] {
-    return this.#map.get(hi, lo) ?? [];
-  }
-
-  add(hi: number, lo: number, value: T): void {
-    const there = this.#map.get(hi, lo);
-    if (there === undefined) this.#map.set(hi, lo, [value]);
-    else there.push(value);
-  }
-
-  remove(hi: number, lo: number, value: T): void {
-    const there = this.#map.get(hi, lo);
-    if (there !== undefined) takeOut(there, value);
+    this.#lastPlace = -1;
   }
 }
 

@@ -6,8 +6,8 @@ import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
 import { type LiveMapping, lastPieceOf, offsetIn, RANGE } from "./live-mapping.ts";
 import { type AddressSpace, nearestIn } from "./mappings.ts";
-import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
 import { type DmaReport, timeOf } from "./report.ts";
+import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
 /**
  * What `iommu:map` and `iommu:unmap` tell of: ranges of addresses, without device and direction. They are the layer
@@ -19,7 +19,7 @@ export class IommuRanges implements AddressSpace {
   unmaps = 0;
   readonly #report: DmaReport;
   readonly #byPiece = new IntervalIndex<LiveMapping>();
-  readonly #past = new PastUnmaps();
+  readonly #addresses = new UsedAddresses();
   /** Devices that got a domain: with several of them a range can be mapped in each. */
   readonly #attached = new Set<string>();
   #overlaps: { readonly event: KernelEvent; readonly mapping: LiveMapping; readonly other: LiveMapping }[] =
@@ -67,7 +67,7 @@ export class IommuRanges implements AddressSpace {
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
-    return this.#past.covering(hi, lo);
+    return this.#addresses.covering(hi, lo);
   }
 
   nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
@@ -127,6 +127,8 @@ export class IommuRanges implements AddressSpace {
       pattern: 0,
       order: 0,
       ranges: undefined,
+      use: undefined,
+      physicalUse: undefined,
       syncs: undefined,
       older: undefined,
       newer: undefined,
@@ -147,13 +149,13 @@ export class IommuRanges implements AddressSpace {
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#past.delete(mapping.dmaHi, mapping.dmaLo);
+    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
   }
 
   #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#past.set(mapping.dmaHi, mapping.dmaLo, event, mapping);
+    this.#addresses.undo(mapping.use!, event, mapping);
   }
 }
 

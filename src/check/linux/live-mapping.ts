@@ -4,6 +4,7 @@ import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
+import type { AddressUse } from "./used-addresses.ts";
 
 /** Not a family of the DMA API: a range of the IOMMU's own events. */
 export const RANGE = 3;
@@ -43,6 +44,9 @@ export interface LiveMapping extends Linked<LiveMapping> {
   order: number;
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
+  /** What is known of its DMA address and, of a list, of the physical one of its first entry; undefined before that. */
+  use: AddressUse | undefined;
+  physicalUse: AddressUse | undefined;
   /** What was synced of it; undefined before the first sync. */
   syncs: SyncState | undefined;
 }

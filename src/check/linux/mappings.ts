@@ -1,11 +1,11 @@
 import { TWO32 } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
-import { HalvesMultiMap } from "./halves-map.ts";
+import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
-import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
+import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
 const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
 const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
@@ -59,16 +59,14 @@ export class DeviceMappings implements AddressSpace {
   readonly made: number[] = new Array<number>(12).fill(0);
   /** How many were made by {@link patternOf pattern}, how many of these are gone, and how old these got: later ones. */
   readonly patterns: Pattern[] = [];
-  readonly #byAddress = new HalvesMultiMap<LiveMapping>();
+  readonly #addresses = new UsedAddresses();
   /** Lists by the physical address of their first entry. */
-  readonly #byPhysical = new HalvesMultiMap<LiveMapping>();
+  readonly #lists = new UsedAddresses();
   /** Single mappings that a device can write, by pieces of physical memory. */
   readonly #writable = new IntervalIndex<LiveMapping>();
   /** All by pieces of DMA addresses; made when it is first needed. */
   #byPiece: IntervalIndex<LiveMapping> | undefined;
-  readonly #past = new PastUnmaps();
   readonly #patternNumbers = new Int16Array(12 * SIZE_CLASSES).fill(-1);
-  readonly #pastLists = new PastUnmaps();
   /** Number of the first event after the last ones that are missing. */
   #sureFrom = 0;
 
@@ -105,6 +103,8 @@ export class DeviceMappings implements AddressSpace {
       pattern: 0,
       order: 0,
       ranges: isList && ranges.length > 1 ? rangesOf(event) : undefined,
+      use: undefined,
+      physicalUse: undefined,
       syncs: undefined,
       older: undefined,
       newer: undefined,
@@ -128,12 +128,12 @@ export class DeviceMappings implements AddressSpace {
     const { entries, dmaHi, dmaLo } = event;
     if (DMA_KINDS[event.kind]!.family !== LIST) {
       const found = this.#bestFit(event);
-      if (found !== undefined || this.#past.has(dmaHi, dmaLo)) return found;
+      if (found !== undefined || this.#addresses.hasPast(dmaHi, dmaLo)) return found;
       const around = this.around(dmaHi, dmaLo);
       return around !== undefined && this.#isPartOf(event, around) ? around : undefined;
     }
     if (entries.length === 0) return undefined;
-    const lists = this.#byPhysical.get(entries.words[0]!, entries.words[1]!);
+    const lists = this.#lists.at(entries.words[0]!, entries.words[1]!);
     for (const list of lists) {
       if (list.entries === event.totalEntries && list.direction === event.direction) return list;
     }
@@ -141,7 +141,7 @@ export class DeviceMappings implements AddressSpace {
   }
 
   at(hi: number, lo: number): readonly LiveMapping[] {
-    return this.#byAddress.get(hi, lo);
+    return this.#addresses.at(hi, lo);
   }
 
   /** Which of the mappings that begin at its address an unmap means. */
@@ -192,7 +192,7 @@ export class DeviceMappings implements AddressSpace {
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
-    return this.#past.covering(hi, lo) ?? this.#pastLists.listCovering(hi, lo);
+    return this.#addresses.covering(hi, lo) ?? this.#lists.listCovering(hi, lo);
   }
 
   nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
@@ -219,12 +219,10 @@ export class DeviceMappings implements AddressSpace {
     if (this.firstEvent < 0) this.firstEvent = mapping.event;
     this.lastEvent = mapping.event;
     this.made[mapping.family * 4 + mapping.direction]!++;
-    this.#byAddress.add(mapping.dmaHi, mapping.dmaLo, mapping);
-    this.#past.delete(mapping.dmaHi, mapping.dmaLo);
+    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
     if (mapping.family !== LIST) return;
     const hi = Math.floor(mapping.physical / TWO32);
-    this.#byPhysical.add(hi, mapping.physical % TWO32, mapping);
-    this.#pastLists.delete(hi, mapping.physical % TWO32);
+    mapping.physicalUse = this.#lists.add(hi, mapping.physical % TWO32, mapping);
   }
 
   /** Takes a mapping away; its address is remembered. */
@@ -242,24 +240,18 @@ export class DeviceMappings implements AddressSpace {
       this.freed++;
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
     }
-    const { dmaHi, dmaLo, physical } = mapping;
-    this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
-    this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    this.#past.set(dmaHi, dmaLo, event, mapping);
-    if (mapping.family === LIST) {
-      const hi = Math.floor(physical / TWO32);
-      this.#byPhysical.remove(hi, physical % TWO32, mapping);
-      this.#pastLists.set(hi, physical % TWO32, event, mapping);
-    } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    this.#byPiece?.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    this.#addresses.undo(mapping.use!, event, mapping);
+    if (mapping.family === LIST) this.#lists.undo(mapping.physicalUse!, event, mapping);
+    else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
   }
 
   /** Forgets what is alive: it was told what became of it, and what undoes it later says nothing. */
   forget(): void {
     for (const mapping of this.live) {
-      this.#byAddress.remove(mapping.dmaHi, mapping.dmaLo, mapping);
-      if (mapping.family === LIST) {
-        this.#byPhysical.remove(Math.floor(mapping.physical / TWO32), mapping.physical % TWO32, mapping);
-      } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+      takeOut(mapping.use!.live, mapping);
+      if (mapping.family === LIST) takeOut(mapping.physicalUse!.live, mapping);
+      else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
     }
     this.#byPiece = undefined;
     this.live.clear();
@@ -277,8 +269,8 @@ export class DeviceMappings implements AddressSpace {
   /** What was undone last where an event unmaps or syncs. */
   pastUnmap(event: LinuxDmaEvent): PastUnmap | undefined {
     const { entries, dmaHi, dmaLo } = event;
-    if (!IS_LIST_UNMAP[event.kind]!) return this.#past.get(dmaHi, dmaLo);
-    return entries.length === 0 ? undefined : this.#pastLists.get(entries.words[0]!, entries.words[1]!);
+    if (!IS_LIST_UNMAP[event.kind]!) return this.#addresses.past(dmaHi, dmaLo);
+    return entries.length === 0 ? undefined : this.#lists.past(entries.words[0]!, entries.words[1]!);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { HalvesMap } from "./halves-map.ts";
+import { HalvesMap, takeOut } from "./halves-map.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
@@ -33,40 +33,67 @@ const MAX_ROWS = 2 * GENERATION;
 const ROW = 17;
 const FEWEST_ROWS = 64;
 
+const NOTHING: readonly LiveMapping[] = [];
+
+/** What is known of an address. */
+export interface AddressUse {
+  /** What begins there, in the order in which it came. */
+  readonly live: LiveMapping[];
+  /** Number of the last unmap there, counted from 0; -1 if there is none, or something was mapped since. */
+  unmap: number;
+}
+
 /**
- * What was undone last, by address; the oldest is forgotten. It is kept as rows of numbers: an object for each unmap of a
- * recording would be most of what is allocated.
+ * What begins at addresses, and what was undone there last; of that the oldest is forgotten. It is kept as rows of
+ * numbers: an object for each unmap of a recording would be most of what is allocated.
  */
-export class PastUnmaps {
-  /** Numbers of the last unmap, counted from 0, by address. */
-  readonly #byAddress = new HalvesMap<number>((unmap) => this.#isRemembered(unmap));
+export class UsedAddresses {
+  readonly #uses = new HalvesMap<AddressUse>(
+    ({ live, unmap }) => live.length > 0 || this.#isRemembered(unmap),
+  );
   #count = 0;
   #rows = new Float64Array(FEWEST_ROWS * ROW);
   /** Of lists with several ranges, by row. */
   readonly #ranges = new Map<number, Uint32Array>();
-  /** Keys of all by pieces of DMA addresses; made when it is asked for, and again after something changed. */
+  /** What was undone by pieces of DMA addresses; made when it is asked for, and again for each generation. */
   #byPiece: IntervalIndex<PastUnmap> | undefined;
 
-  get(hi: number, lo: number): PastUnmap | undefined {
-    const unmap = this.#byAddress.get(hi, lo);
-    return unmap === undefined || !this.#isRemembered(unmap) ? undefined : this.#at(unmap);
+  /** What begins at an address. */
+  at(hi: number, lo: number): readonly LiveMapping[] {
+    return this.#uses.get(hi, lo)?.live ?? NOTHING;
   }
 
-  has(hi: number, lo: number): boolean {
-    const unmap = this.#byAddress.get(hi, lo);
-    return unmap !== undefined && this.#isRemembered(unmap);
+  /** What was undone last at an address, if nothing was mapped there since. */
+  past(hi: number, lo: number): PastUnmap | undefined {
+    const unmap = this.#uses.get(hi, lo)?.unmap ?? -1;
+    return this.#isRemembered(unmap) ? this.#at(unmap) : undefined;
   }
 
-  set(hi: number, lo: number, undoing: Undoing, mapping: PastMapping): void {
+  hasPast(hi: number, lo: number): boolean {
+    return this.#isRemembered(this.#uses.get(hi, lo)?.unmap ?? -1);
+  }
+
+  /** @returns what is known of the address, which {@link undo} takes */
+  add(hi: number, lo: number, mapping: LiveMapping): AddressUse {
+    let use = this.#uses.get(hi, lo);
+    if (use === undefined) {
+      use = { live: [mapping], unmap: -1 };
+      this.#uses.set(hi, lo, use);
+    } else {
+      use.live.push(mapping);
+      use.unmap = -1;
+    }
+    return use;
+  }
+
+  /** Something is undone at its address. */
+  undo(use: AddressUse, undoing: Undoing, mapping: LiveMapping): void {
+    takeOut(use.live, mapping);
     const unmap = this.#count++;
     if (unmap % GENERATION === 0) this.#byPiece = undefined;
     this.#write(unmap % MAX_ROWS, undoing, mapping);
-    this.#byAddress.set(hi, lo, unmap);
+    use.unmap = unmap;
     if (this.#byPiece !== undefined) this.#index(this.#byPiece, this.#at(unmap));
-  }
-
-  delete(hi: number, lo: number): void {
-    this.#byAddress.delete(hi, lo);
   }
 
   /** The last one of those that had an address. */
@@ -93,7 +120,7 @@ export class PastUnmaps {
 
   /** Was nothing mapped or undone at its address since? */
   #isLast({ line, mapping: { dmaHi, dmaLo } }: PastUnmap): boolean {
-    return this.get(dmaHi, dmaLo)?.line === line;
+    return this.past(dmaHi, dmaLo)?.line === line;
   }
 
   #all(): IntervalIndex<PastUnmap> {
@@ -109,13 +136,13 @@ export class PastUnmaps {
   }
 
   #forEach(visit: (past: PastUnmap) => void): void {
-    this.#byAddress.forEach((unmap) => {
+    this.#uses.forEach(({ unmap }) => {
       if (this.#isRemembered(unmap)) visit(this.#at(unmap));
     });
   }
 
   #isRemembered(unmap: number): boolean {
-    return Math.floor(unmap / GENERATION) + 1 >= Math.floor((this.#count - 1) / GENERATION);
+    return unmap >= 0 && Math.floor(unmap / GENERATION) + 1 >= Math.floor((this.#count - 1) / GENERATION);
   }
 
   #write(row: number, undoing: Undoing, mapping: PastMapping): void {
