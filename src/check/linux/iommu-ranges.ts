@@ -49,12 +49,15 @@ export class IommuRanges implements AddressSpace {
     this.unmaps++;
     this.#released++;
     const size = sizeOf(range);
-    for (let found = this.#overlapping(range); found !== undefined; found = this.#overlapping(range)) {
+    for (let found = this.#overlapping(range); found !== undefined; ) {
       this.#remove(found, event);
       const before = -offsetIn(found, range.iovaHi, range.iovaLo);
       if (before < 0) this.#add({ ...found, size: -before });
       const after = before + found.size - size;
       if (after > 0) this.#add({ ...found, ...halvesOf(range.iova + range.size), size: after });
+      // Where none overlap, one that takes all of the range is alone there.
+      const isAlone = before <= 0 && after >= 0 && this.#overlaps.length === 0;
+      found = isAlone ? undefined : this.#overlapping(range);
     }
   }
 

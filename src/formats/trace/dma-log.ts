@@ -4,8 +4,9 @@ import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
+import { IommuRangeText } from "./iommu-range-text.ts";
 import type { KernelEvent } from "./kernel-event.ts";
-import { KernelLineReader } from "./kernel-line.ts";
+import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
@@ -89,6 +90,7 @@ export class DmaLogReader extends EventLines {
   readonly #onEvent: (event: LinuxDmaEvent) => void;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
+  readonly #ranges = new IommuRangeText();
 
   /**
    * @param onEvent called for each event, always with the same object
@@ -134,12 +136,36 @@ export class DmaLogReader extends EventLines {
     const time = this.#origin.readAgain(bytes, view, start);
     if (time < 0) return -1;
     const next = this.#arguments.readAgain(bytes, view, time, end);
-    if (next < 0 || next - start > this.maxLine) return -1;
+    if (next < 0) return this.#readRangeAgain(bytes, start, time);
+    if (next - start > this.maxLine) return -1;
     this.line++;
     if (this.broken.line > 0) this.giveUp();
     this.#buffers.last = this.#origin.buffer;
     this.#emit(this.line);
     return next;
+  }
+
+  /** Reads an event of the IOMMU of which the origin was read, up to its time; returns the position after it, or -1. */
+  #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
+    // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
+    const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
+    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#origin.buffer >= 0)
+      return -1;
+    const what = this.#ranges.read(bytes, time);
+    if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
+    const { seconds, nanoseconds, task, pid } = this.#event;
+    this.line++;
+    this.counts.kernel++;
+    this.#onKernel({
+      what,
+      line: this.line,
+      number: this.counts.events,
+      seconds,
+      nanoseconds,
+      task,
+      pid,
+    });
+    return this.#ranges.next;
   }
 
   /** @param view of the bytes, if what is read of them may be kept for lines that are like it */

@@ -19,7 +19,7 @@ const MARKS = [
 const LATIN1 = new TextDecoder("latin1");
 
 /** Bytes of a line that are looked at. */
-const MAX_LENGTH = 1000;
+export const MAX_STATEMENT = 1000;
 
 /** AMD's event log: the access was a write. Its flags are larger than the two values of other IOMMUs. */
 const AMD_WRITE = 0x20;
@@ -213,6 +213,11 @@ export class KernelLineReader {
   /** Words of an SMMUv3 event record, which takes a line for each; undefined outside of one. */
   #record: bigint[] | undefined;
 
+  /** Is a record of several lines being read? */
+  get isInRecord(): boolean {
+    return this.#record !== undefined;
+  }
+
   /** May this line say something? It is cheap to ask. */
   mentions(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#record !== undefined) return true;
@@ -222,7 +227,7 @@ export class KernelLineReader {
 
   /** What a line says; undefined if nothing. */
   read(bytes: Uint8Array, start: number, end: number): ReadStatement | undefined {
-    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_LENGTH)));
+    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
     if (this.#record !== undefined) return this.#readRecord(this.#record, line);
     if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
       this.#record = [];
