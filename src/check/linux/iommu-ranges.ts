@@ -4,8 +4,8 @@ import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
 import type { IommuRange, KernelEvent } from "../../formats/trace/kernel-event.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
-import { type LiveMapping, lastPieceOf, offsetIn, RANGE } from "./live-mapping.ts";
-import { type AddressSpace, nearestIn } from "./mappings.ts";
+import { type LiveMapping, lastPieceOf, offsetIn, RANGE, SpareMappings } from "./live-mapping.ts";
+import { type AddressSpace, held, nearestIn } from "./mappings.ts";
 import { type DmaReport, timeOf } from "./report.ts";
 import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
@@ -19,6 +19,7 @@ export class IommuRanges implements AddressSpace {
   unmaps = 0;
   readonly #report: DmaReport;
   readonly #byPiece = new IntervalIndex<LiveMapping>();
+  readonly #spare = new SpareMappings();
   readonly #addresses = new UsedAddresses();
   /** Devices that got a domain: with several of them a range can be mapped in each. */
   readonly #attached = new Set<string>();
@@ -40,7 +41,11 @@ export class IommuRanges implements AddressSpace {
     this.#released = 0;
     const mapping = this.#mappingOf(event, range);
     const other = this.#overlapping(range);
-    if (other !== undefined) this.#overlaps.push({ event, mapping, other });
+    if (other !== undefined) {
+      mapping.isHeld = true;
+      other.isHeld = true;
+      this.#overlaps.push({ event, mapping, other });
+    }
     this.#add(mapping);
   }
 
@@ -56,6 +61,7 @@ export class IommuRanges implements AddressSpace {
       const after = before + found.size - size;
       if (after > 0) this.#add({ ...found, ...halvesOf(range.iova + range.size), size: after });
       // Where none overlap, one that takes all of the range is alone there.
+      this.#spare.giveBack(found);
       const isAlone = before <= 0 && after >= 0 && this.#overlaps.length === 0;
       found = isAlone ? undefined : this.#overlapping(range);
     }
@@ -63,10 +69,11 @@ export class IommuRanges implements AddressSpace {
 
   covering(hi: number, lo: number): LiveMapping | undefined {
     const piece = pieceOf(hi, lo);
-    return this.#byPiece.find(piece, piece, (mapping) => {
+    const found = this.#byPiece.find(piece, piece, (mapping) => {
       const offset = offsetIn(mapping, hi, lo);
       return offset >= 0 && offset < mapping.size;
     });
+    return held(found);
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
@@ -109,33 +116,22 @@ export class IommuRanges implements AddressSpace {
   }
 
   #mappingOf(event: KernelEvent, range: IommuRange): LiveMapping {
-    return {
-      kind: DMA_MAP_PAGE,
-      family: RANGE,
-      device: -1,
-      direction: BIDIRECTIONAL,
-      dmaHi: range.iovaHi,
-      dmaLo: range.iovaLo,
-      size: sizeOf(range),
-      entries: 1,
-      physical: 0,
-      event: event.number,
-      line: event.line,
-      seconds: event.seconds,
-      nanoseconds: event.nanoseconds,
-      task: event.task,
-      pid: event.pid,
-      skipsSync: false,
-      sequence: this.maps,
-      pattern: 0,
-      order: 0,
-      ranges: undefined,
-      use: undefined,
-      physicalUse: undefined,
-      syncs: undefined,
-      older: undefined,
-      newer: undefined,
-    };
+    const mapping = this.#spare.take();
+    mapping.kind = DMA_MAP_PAGE;
+    mapping.family = RANGE;
+    mapping.device = -1;
+    mapping.direction = BIDIRECTIONAL;
+    mapping.dmaHi = range.iovaHi;
+    mapping.dmaLo = range.iovaLo;
+    mapping.size = sizeOf(range);
+    mapping.event = event.number;
+    mapping.line = event.line;
+    mapping.seconds = event.seconds;
+    mapping.nanoseconds = event.nanoseconds;
+    mapping.task = event.task;
+    mapping.pid = event.pid;
+    mapping.sequence = this.maps;
+    return mapping;
   }
 
   #overlapping(range: IommuRange): LiveMapping | undefined {

@@ -2,6 +2,8 @@
 export interface Linked<T> {
   older: T | undefined;
   newer: T | undefined;
+  /** Does somebody keep it? Else it is used again once it is gone. */
+  isHeld: boolean;
 }
 
 /** Things in the order in which they came, of which any can go. */
@@ -38,7 +40,11 @@ export class LiveList<T extends Linked<T>> implements Iterable<T> {
     this.size = 0;
   }
 
+  /** All of them, which are held from then on. */
   *[Symbol.iterator](): Iterator<T> {
-    for (let item = this.#oldest; item !== undefined; item = item.newer) yield item;
+    for (let item = this.#oldest; item !== undefined; item = item.newer) {
+      item.isHeld = true;
+      yield item;
+    }
   }
 }

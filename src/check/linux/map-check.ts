@@ -58,6 +58,8 @@ export class MapCheck {
 
   #shares(mapping: LiveMapping, other: LiveMapping): void {
     this.shared++;
+    mapping.isHeld = true;
+    other.isHeld = true;
     this.lastShared = [other, mapping];
     if (this.#options.cacheLine === 0) return;
     const known = this.#sharing.get(mapping.device);
@@ -83,6 +85,7 @@ export class MapCheck {
     const end = dmaLo + Math.max(size, 1) - 1;
     const endHi = dmaHi + Math.floor(end / 2 ** 32);
     if (endHi < this.#limitHi || (endHi === this.#limitHi && end % 2 ** 32 < this.#limitLo)) return;
+    mapping.isHeld = true;
     const known = this.#beyond.get(mapping.device);
     if (known !== undefined) {
       this.#report.log.extend(known, [mapping]);

@@ -4,7 +4,7 @@ import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-
 import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
-import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
+import { isInRanges, type LiveMapping, lastPieceOf, offsetIn, SpareMappings } from "./live-mapping.ts";
 import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
 const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
@@ -59,6 +59,7 @@ export class DeviceMappings implements AddressSpace {
   readonly made: number[] = new Array<number>(12).fill(0);
   /** How many were made by {@link patternOf pattern}, how many of these are gone, and how old these got: later ones. */
   readonly patterns: Pattern[] = [];
+  readonly #spare = new SpareMappings();
   readonly #addresses = new UsedAddresses();
   /** Lists by the physical address of their first entry. */
   readonly #lists = new UsedAddresses();
@@ -80,35 +81,27 @@ export class DeviceMappings implements AddressSpace {
     const { family } = DMA_KINDS[event.kind]!;
     const isList = family === LIST;
     if (isList && (ranges.length === 0 || entries.length === 0)) return undefined;
+    const mapping = this.#spare.take();
+    mapping.kind = event.kind;
+    mapping.family = family;
+    mapping.device = event.device;
+    mapping.direction = event.direction;
+    mapping.dmaHi = isList ? ranges.words[0]! : event.dmaHi;
+    mapping.dmaLo = isList ? ranges.words[1]! : event.dmaLo;
+    mapping.size = isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size;
+    mapping.entries = isList ? event.totalEntries : 1;
     const physHi = isList ? entries.words[0]! : event.physHi;
     const physLo = isList ? entries.words[1]! : event.physLo;
-    const mapping: LiveMapping = {
-      kind: event.kind,
-      family,
-      device: event.device,
-      direction: event.direction,
-      dmaHi: isList ? ranges.words[0]! : event.dmaHi,
-      dmaLo: isList ? ranges.words[1]! : event.dmaLo,
-      size: isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size,
-      entries: isList ? event.totalEntries : 1,
-      physical: physHi * TWO32 + physLo,
-      event: event.number,
-      line: event.line,
-      seconds: event.seconds,
-      nanoseconds: event.nanoseconds,
-      task: event.task,
-      pid: event.pid,
-      skipsSync: (event.attributes & SKIP_CPU_SYNC) !== 0,
-      sequence: this.made[family * 4 + event.direction]!,
-      pattern: 0,
-      order: 0,
-      ranges: isList && ranges.length > 1 ? rangesOf(event) : undefined,
-      use: undefined,
-      physicalUse: undefined,
-      syncs: undefined,
-      older: undefined,
-      newer: undefined,
-    };
+    mapping.physical = physHi * TWO32 + physLo;
+    mapping.event = event.number;
+    mapping.line = event.line;
+    mapping.seconds = event.seconds;
+    mapping.nanoseconds = event.nanoseconds;
+    mapping.task = event.task;
+    mapping.pid = event.pid;
+    mapping.skipsSync = (event.attributes & SKIP_CPU_SYNC) !== 0;
+    mapping.sequence = this.made[family * 4 + event.direction]!;
+    if (isList && ranges.length > 1) mapping.ranges = rangesOf(event);
     const pattern = this.#patternOf(mapping);
     mapping.order = pattern.made++;
     mapping.pattern = pattern.number;
@@ -178,15 +171,16 @@ export class DeviceMappings implements AddressSpace {
   /** A mapping in which an address lies, but does not begin. */
   around(hi: number, lo: number): LiveMapping | undefined {
     const piece = pieceOf(hi, lo);
-    return this.#pieces().find(piece, piece, (mapping) => {
+    const found = this.#pieces().find(piece, piece, (mapping) => {
       const ahead = offsetIn(mapping, hi, lo);
       return ahead > 0 && ahead < mapping.size;
     });
+    return held(found);
   }
 
   covering(hi: number, lo: number): LiveMapping | undefined {
     const found = this.at(hi, lo)[0] ?? this.around(hi, lo);
-    if (found !== undefined) return found;
+    if (found !== undefined) return held(found);
     for (const mapping of this.live) if (isInRanges(mapping, hi, lo)) return mapping;
     return undefined;
   }
@@ -225,7 +219,7 @@ export class DeviceMappings implements AddressSpace {
     mapping.physicalUse = this.#lists.add(hi, mapping.physical % TWO32, mapping);
   }
 
-  /** Takes a mapping away; its address is remembered. */
+  /** Takes a mapping away, which is used again if nobody holds it; its address is remembered. */
   remove(mapping: LiveMapping, event: LinuxDmaEvent): void {
     const { kind, number, task } = event;
     this.live.delete(mapping);
@@ -244,6 +238,7 @@ export class DeviceMappings implements AddressSpace {
     this.#addresses.undo(mapping.use!, event, mapping);
     if (mapping.family === LIST) this.#lists.undo(mapping.physicalUse!, event, mapping);
     else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    this.#spare.giveBack(mapping);
   }
 
   /** Forgets what is alive: it was told what became of it, and what undoes it later says nothing. */
@@ -319,6 +314,12 @@ export class DeviceMappings implements AddressSpace {
 const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical / PIECE);
 const lastPhysical = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / PIECE);
 
+/** A mapping that is handed out to be kept. */
+export function held(mapping: LiveMapping | undefined): LiveMapping | undefined {
+  if (mapping !== undefined) mapping.isHeld = true;
+  return mapping;
+}
+
 /** Addresses and sizes of a list's ranges, in halves. */
 function rangesOf({ ranges, rangeSizes }: LinuxDmaEvent): Uint32Array {
   const all = new Uint32Array(ranges.length * 4);
@@ -350,7 +351,7 @@ export function nearestIn(
     if (gap <= most && (nearest === undefined || gap < gapTo(nearest, hi, lo))) nearest = mapping;
     return false;
   });
-  return nearest;
+  return held(nearest);
 }
 
 /** Do two mappings have some of the same units of memory, of so many bytes each? */

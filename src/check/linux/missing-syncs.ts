@@ -134,6 +134,7 @@ export class MissingSyncs {
     if ((isMore && this.#latest === state) || state.suspected === side) return;
     state.suspected = side;
     this.#rows = true;
+    mapping.isHeld = true;
     this.#turns[mapping.direction]![1 - side]!.suspect({
       mapping,
       places: [mapping, last, piece],
@@ -208,6 +209,7 @@ export class MissingSyncs {
     const unused = this.#closing && mapping.direction !== TO_DEVICE;
     if (unused || mapping.event < this.#visibleFrom) return;
     this.#rows = true;
+    mapping.isHeld = true;
     habit.suspect({ mapping, places: [mapping, ...between, placeOfDma(event)], text });
   }
 }

@@ -29,7 +29,7 @@ interface ShownError {
   /** What it is about, if that is known. */
   readonly mapping?: LiveMapping;
   /** Places before the event that prove it. */
-  readonly causes: readonly Place[];
+  readonly causes: readonly (Place | LiveMapping)[];
   readonly message: string;
   /** A mapping that should have been undone before the event. */
   readonly stillMapped?: LiveMapping;
@@ -84,6 +84,7 @@ export class DmaReport {
 
   /** An error that an event shows. */
   add(event: LinuxDmaEvent, { kind, mapping, causes, message, stillMapped }: ShownError): void {
+    for (const cause of causes) if ("isHeld" in cause) cause.isHeld = true;
     this.guilty.add(event);
     this.#hold(
       event,
