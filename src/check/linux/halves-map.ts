@@ -8,9 +8,8 @@ const FEWEST = 16;
 export class HalvesMap<T> {
   /** Two halves for each place. */
   #keys: Int32Array<ArrayBuffer> = new Int32Array(FEWEST * 2);
+  /** Undefined at places that no key has taken. */
   #values: (T | undefined)[] = new Array<T | undefined>(FEWEST).fill(undefined);
-  /** Is a place taken by a key? */
-  #taken: Uint8Array<ArrayBuffer> = new Uint8Array(FEWEST);
   #count = 0;
   /**
    * The key that was looked for last, and its place: most keys are looked for several times in a row.
@@ -33,12 +32,11 @@ export class HalvesMap<T> {
 
   set(hi: number, lo: number, value: T): void {
     let place = this.#placeOf(hi, lo);
-    if (this.#taken[place] === 0) {
-      if (this.#count * 2 >= this.#taken.length) {
+    if (this.#values[place] === undefined) {
+      if (this.#count * 2 >= this.#values.length) {
         this.#makeRoom();
         place = this.#placeOf(hi, lo);
       }
-      this.#taken[place] = 1;
       this.#keys[place * 2] = hi;
       this.#keys[place * 2 + 1] = lo;
       this.#count++;
@@ -57,11 +55,11 @@ export class HalvesMap<T> {
     const low = lo | 0;
     if (this.#lastLo === low && this.#lastHi === high && this.#lastPlace >= 0) return this.#lastPlace;
     const keys = this.#keys;
-    const taken = this.#taken;
-    const last = taken.length - 1;
+    const values = this.#values;
+    const last = values.length - 1;
     const mixed = Math.imul(Math.imul(high, 0x2545_f491) ^ low, 0x2c1b_3c6d);
     let place = (mixed ^ (mixed >>> 15)) & last;
-    while (taken[place] !== 0 && (keys[place * 2 + 1] !== low || keys[place * 2] !== high)) {
+    while (values[place] !== undefined && (keys[place * 2 + 1] !== low || keys[place * 2] !== high)) {
       place = (place + 1) & last;
     }
     this.#lastHi = high;
@@ -85,14 +83,12 @@ export class HalvesMap<T> {
     while (length < kept * 4) length *= 2;
     this.#keys = new Int32Array(length * 2);
     this.#values = new Array<T | undefined>(length).fill(undefined);
-    this.#taken = new Uint8Array(length);
     this.#count = kept;
     this.#lastPlace = -1;
     for (let place = 0; place < values.length; place++) {
       const value = values[place];
       if (value === undefined) continue;
       const to = this.#placeOf(keys[place * 2]!, keys[place * 2 + 1]!);
-      this.#taken[to] = 1;
       this.#keys[to * 2] = keys[place * 2]!;
       this.#keys[to * 2 + 1] = keys[place * 2 + 1]!;
       this.#values[to] = value;
