@@ -1,5 +1,6 @@
-/** Places of a map that is empty. */
+/** Places of a map that is empty, and those up to which it grows for values that may come back. */
 const FEWEST = 16;
+const ENOUGH = 4096;
 
 /**
  * Values by keys of 64 bits, in halves of either sign. Values that are not worth it any more go when the map is full, and
@@ -79,7 +80,7 @@ export class HalvesMap<T> {
       if (this.#isKept(value)) kept++;
       else values[place] = undefined;
     }
-    let { length } = values;
+    let length = Math.max(values.length, Math.min(values.length * 2, ENOUGH));
     while (length < kept * 4) length *= 2;
     this.#keys = new Int32Array(length * 2);
     this.#values = new Array<T | undefined>(length).fill(undefined);
