@@ -29,8 +29,10 @@ type Undoing = Omit<Unmapping, "event"> & { readonly number: number };
 /** Past unmaps that are remembered: those of the generation that is filled, and of the one before it. */
 const GENERATION = 32_768;
 const MAX_ROWS = 2 * GENERATION;
-/** Numbers of a row: six of the unmap, six of the map, and five of what was mapped. */
-const ROW = 17;
+/** Whole numbers of a row: five of the unmap, five of the map, and three of what was mapped. */
+const WHOLES = 13;
+/** Others: times of unmap and map, and a size. */
+const REALS = 3;
 const FEWEST_ROWS = 64;
 
 const NOTHING: readonly LiveMapping[] = [];
@@ -52,7 +54,8 @@ export class UsedAddresses {
     ({ live, unmap }) => live.length > 0 || this.#isRemembered(unmap),
   );
   #count = 0;
-  #rows = new Float64Array(FEWEST_ROWS * ROW);
+  #wholes = new Uint32Array(FEWEST_ROWS * WHOLES);
+  #reals = new Float64Array(FEWEST_ROWS * REALS);
   /** Of lists with several ranges, by row. */
   readonly #ranges = new Map<number, Uint32Array>();
   /** What was undone by pieces of DMA addresses; made when it is asked for, and again for each generation. */
@@ -146,59 +149,65 @@ export class UsedAddresses {
   }
 
   #write(row: number, undoing: Undoing, mapping: PastMapping): void {
-    if ((row + 1) * ROW > this.#rows.length) {
-      const more = new Float64Array(this.#rows.length * 2);
-      more.set(this.#rows);
-      this.#rows = more;
-    }
-    const rows = this.#rows;
-    let at = row * ROW;
-    rows[at++] = undoing.number;
-    rows[at++] = undoing.line;
-    rows[at++] = undoing.seconds;
-    rows[at++] = undoing.nanoseconds;
-    rows[at++] = undoing.task;
-    rows[at++] = undoing.pid;
-    rows[at++] = mapping.event;
-    rows[at++] = mapping.line;
-    rows[at++] = mapping.seconds;
-    rows[at++] = mapping.nanoseconds;
-    rows[at++] = mapping.task;
-    rows[at++] = mapping.pid;
-    rows[at++] = mapping.family;
-    rows[at++] = mapping.direction;
-    rows[at++] = mapping.dmaHi;
-    rows[at++] = mapping.dmaLo;
-    rows[at] = mapping.size;
+    if ((row + 1) * REALS > this.#reals.length) this.#grow();
+    const wholes = this.#wholes;
+    let at = row * WHOLES;
+    wholes[at++] = undoing.number;
+    wholes[at++] = undoing.line;
+    wholes[at++] = undoing.nanoseconds;
+    wholes[at++] = undoing.task;
+    wholes[at++] = undoing.pid;
+    wholes[at++] = mapping.event;
+    wholes[at++] = mapping.line;
+    wholes[at++] = mapping.nanoseconds;
+    wholes[at++] = mapping.task;
+    wholes[at++] = mapping.pid;
+    wholes[at++] = mapping.family * 4 + mapping.direction;
+    wholes[at++] = mapping.dmaHi;
+    wholes[at] = mapping.dmaLo;
+    const reals = this.#reals;
+    reals[row * REALS] = undoing.seconds;
+    reals[row * REALS + 1] = mapping.seconds;
+    reals[row * REALS + 2] = mapping.size;
     if (mapping.ranges !== undefined) this.#ranges.set(row, mapping.ranges);
     else if (this.#ranges.size > 0) this.#ranges.delete(row);
   }
 
-  #at(unmap: number): PastUnmap {
-    const row = unmap % MAX_ROWS;
-    const made = this.#actAt(row * ROW + 6);
-    const [family, direction, dmaHi, dmaLo, size] = this.#rows.subarray(row * ROW + 12, (row + 1) * ROW);
-    const mapping = {
-      ...made,
-      family: family!,
-      direction: direction!,
-      dmaHi: dmaHi!,
-      dmaLo: dmaLo!,
-      size: size!,
-      ranges: this.#ranges.get(row),
-    };
-    return { ...this.#actAt(row * ROW), mapping };
+  #grow(): void {
+    const wholes = new Uint32Array(this.#wholes.length * 2);
+    wholes.set(this.#wholes);
+    this.#wholes = wholes;
+    const reals = new Float64Array(this.#reals.length * 2);
+    reals.set(this.#reals);
+    this.#reals = reals;
   }
 
-  #actAt(at: number): Unmapping {
-    const [event, line, seconds, nanoseconds, task, pid] = this.#rows.subarray(at, at + 6);
+  #at(unmap: number): PastUnmap {
+    const row = unmap % MAX_ROWS;
+    const what = row * WHOLES + 10;
+    const kind = this.#wholes[what]!;
+    const mapping = {
+      ...this.#actAt(row * WHOLES + 5, this.#reals[row * REALS + 1]!),
+      family: Math.floor(kind / 4),
+      direction: kind % 4,
+      dmaHi: this.#wholes[what + 1]!,
+      dmaLo: this.#wholes[what + 2]!,
+      size: this.#reals[row * REALS + 2]!,
+      ranges: this.#ranges.get(row),
+    };
+    return { ...this.#actAt(row * WHOLES, this.#reals[row * REALS]!), mapping };
+  }
+
+  #actAt(at: number, seconds: number): Unmapping {
+    const wholes = this.#wholes;
     return {
-      event: event!,
-      line: line!,
-      seconds: seconds!,
-      nanoseconds: nanoseconds!,
-      task: task!,
-      pid: pid!,
+      event: wholes[at]!,
+      line: wholes[at + 1]!,
+      seconds,
+      nanoseconds: wholes[at + 2]!,
+      // -1 where nothing tells
+      task: wholes[at + 3]! | 0,
+      pid: wholes[at + 4]! | 0,
     };
   }
 }
