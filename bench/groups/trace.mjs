@@ -23,7 +23,8 @@ import {
   SimpleTraceReader,
   TraceCheck,
 } from "../engine.mjs";
-import { check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
+import { bytesInUse, check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
+import { liveMaps, longRecording } from "../linux-text.mjs";
 
 const CHUNK = 1 << 20;
 const GIB = 2 ** 30;
@@ -33,6 +34,7 @@ const recording = (name) =>
 
 const LOG = "net-load-disable-ddw-e1000-linux61.log";
 const DMA = "dma-x86-linux612-vtd-iommu-events.txt";
+const DMA_PAIRS = "dma-ppc64le-linux612-nvme-e1000.txt";
 const SIMPLE = "simple-net-load-disable-ddw-e1000-linux61.simple";
 
 function* repeated(bytes, total) {
@@ -113,6 +115,40 @@ const readingOf = (name, file, Reader, target) => ({
   },
 });
 
+/** Bytes of a text of Linux that is checked. */
+const DMA_BYTES = 64e6;
+/** Maps that are alive at once, of a tenth of them and of all; and bytes of each. */
+const LIVE_MAPS = [10_000, 100_000];
+const LIVE_SIZES = [2 ** 24, 2 ** 30];
+
+function checkDma(bytes) {
+  const trace = new TraceCheck("bench", DEFAULT_CHECK_OPTIONS);
+  for (const chunk of repeated(bytes, 1)) trace.push(chunk);
+  return trace;
+}
+
+/** What a check of so many live maps costs: nanoseconds and bytes. */
+function costOfLive(bytes, count) {
+  let trace;
+  const before = bytesInUse();
+  const ns = elapsedNs(() => {
+    trace = checkDma(bytes);
+  });
+  const used = bytesInUse() - before;
+  check(trace.end().events === count, "maps are missing");
+  return [ns, used];
+}
+
+/** How much more a map costs among ten times as many, in the worst of time and memory at both sizes. */
+function growth(texts) {
+  const grown = texts.flatMap(([few, many]) => {
+    const small = costOfLive(few, LIVE_MAPS[0]);
+    const large = costOfLive(many, LIVE_MAPS[1]);
+    return small.map((cost, i) => large[i] / cost / (LIVE_MAPS[1] / LIVE_MAPS[0]));
+  });
+  return Math.max(...grown);
+}
+
 export const benchmarks = [
   {
     name: "check-text",
@@ -150,6 +186,34 @@ export const benchmarks = [
     },
     rounds: 1,
     warmups: 0,
+  },
+  {
+    name: "check-dma",
+    unit: "million lines/s",
+    better: "higher",
+    target: ">= 1.5 (text of Linux)",
+    over: "at least 4",
+    setup: () => longRecording(recording(DMA_PAIRS), DMA_BYTES),
+    run: (bytes) => {
+      let report;
+      const ns = elapsedNs(() => {
+        report = checkDma(bytes).end();
+      });
+      check(report.findings.length === 0 && report.events > 1e5, "a finding, or no events");
+      return report.events / 1e6 / (ns / 1e9);
+    },
+    rounds: 5,
+    warmups: 2,
+  },
+  {
+    name: "check-dma-live-maps",
+    unit: "times the cost of a map",
+    better: "lower",
+    target: "< 2 (time and memory of 100,000 live maps of 16 MiB and 1 GiB, for one of 10,000)",
+    setup: () => LIVE_SIZES.map((size) => LIVE_MAPS.map((count) => liveMaps(count, size))),
+    run: growth,
+    rounds: 3,
+    warmups: 1,
   },
   readingOf("read-log", LOG, QemuLogReader, "for comparison: without any checks"),
   readingOf("read-simple", SIMPLE, SimpleTraceReader, ">= 5"),

@@ -50,7 +50,12 @@ export {
 } from "./trace/dma-event.ts";
 export { DMA_EVENT_NAMES, DMA_LOST } from "./trace/dma-kinds.ts";
 export type { HostEvent, HostEventKind } from "./trace/host-event.ts";
-export type { FaultAccess, KernelEvent, KernelStatement } from "./trace/kernel-event.ts";
+export {
+  type FaultAccess,
+  IommuRange,
+  type KernelEvent,
+  type KernelStatement,
+} from "./trace/kernel-event.ts";
 export type { DamagedLine } from "./trace/line-reader.ts";
 export { ARGUMENTS, type ArgumentName, type QemuTraceEvent } from "./trace/trace-event.ts";
 export { traceReader } from "./trace/trace-formats.ts";

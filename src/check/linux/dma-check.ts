@@ -123,8 +123,9 @@ export class DmaCheck {
     const { bounces, faults } = this.#kernel;
     if (bounces.isWaiting) bounces.mapped(event, this.#report.devices[event.device]!);
     const mapping = this.#maps.map(event, device);
-    if (faults.isWaiting && mapping !== undefined)
-      faults.mapped(mapping, this.#report.devices[event.device]!);
+    if (!faults.isWaiting || mapping === undefined) return;
+    mapping.isHeld = true;
+    faults.mapped(mapping, this.#report.devices[event.device]!);
   }
 
   #failed(event: LinuxDmaEvent, { mappings }: LinuxDevice): void {

@@ -1,171 +1,144 @@
 import { TWO32 } from "../../base/u64.ts";
+import { HalvesMap, takeOut } from "./halves-map.ts";
 
 /** Bytes of a piece of address space. */
 export const PIECE = 4096;
 
-/** Intervals that a block has at most; a full one is divided. */
-const BLOCK = 64;
-
 /** The piece in which an address lies: exact, as their numbers have 52 bits. */
 export const pieceOf = (hi: number, lo: number): number => hi * (TWO32 / PIECE) + Math.floor(lo / PIECE);
 
-/** Some intervals that follow one another by where they begin. */
-interface Block<T> {
-  readonly firsts: number[];
-  readonly lasts: number[];
+/** Stretches of one level that are one of the next. */
+const FANOUT = 16;
+
+/** A stretch of pieces: of one of them, of 16, of 256, … */
+interface Stretch<T> {
+  /** Intervals that take some of it and are not longer, but longer than a stretch of the level below. */
   readonly items: T[];
+  /** The stretch of the next level that this one is a part of. */
+  readonly whole: Stretch<T> | undefined;
+  /** Parts of this that are kept, of the level below. */
+  parts: number;
 }
 
-/**
- * Intervals of similar length, by where they begin: what overlaps an interval begins little before it.
- *
- * Invariant: no block is empty, and all that is in a block begins before or where the next one does.
- */
-class SimilarIntervals<T> {
-  /** Pieces that one of them takes at most. */
-  readonly span: number;
-  readonly #blocks: Block<T>[] = [];
-
-  constructor(span: number) {
-    this.span = span;
-  }
-
-  add(first: number, last: number, item: T): void {
-    const at = Math.max(0, this.#blockFor(first));
-    const block = this.#blocks[at];
-    if (block === undefined) {
-      this.#blocks.push({ firsts: [first], lasts: [last], items: [item] });
-      return;
-    }
-    const to = upperBound(block.firsts, first);
-    insert(block.firsts, to, first);
-    insert(block.lasts, to, last);
-    insert(block.items, to, item);
-    if (block.items.length <= BLOCK) return;
-    const half = BLOCK / 2;
-    this.#blocks.splice(at + 1, 0, {
-      firsts: block.firsts.splice(half),
-      lasts: block.lasts.splice(half),
-      items: block.items.splice(half),
-    });
-  }
-
-  /** @returns false if it is not there */
-  remove(first: number, item: T): boolean {
-    for (let at = Math.max(0, this.#blockFor(first, true)); at < this.#blocks.length; at++) {
-      const { firsts, lasts, items } = this.#blocks[at]!;
-      if (firsts[0]! > first) return false;
-      for (let i = lowerBound(firsts, first); i < items.length && firsts[i] === first; i++) {
-        if (items[i] !== item) continue;
-        take(firsts, i);
-        take(lasts, i);
-        take(items, i);
-        if (items.length === 0) this.#blocks.splice(at, 1);
-        return true;
-      }
-    }
-    return false;
-  }
-
-  find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
-    const from = first - this.span + 1;
-    for (let at = Math.max(0, this.#blockFor(from, true)); at < this.#blocks.length; at++) {
-      const { firsts, lasts, items } = this.#blocks[at]!;
-      if (firsts[0]! > last) return undefined;
-      for (let i = lowerBound(firsts, from); i < items.length && firsts[i]! <= last; i++) {
-        if (lasts[i]! >= first && fits(items[i]!)) return items[i]!;
-      }
-    }
-    return undefined;
-  }
-
-  /**
-   * The last block that begins before or at `first`, -1 if all begin behind it.
-   *
-   * @param before one that begins before it: the first one in which something can begin there
-   */
-  #blockFor(first: number, before = false): number {
-    let low = 0;
-    let high = this.#blocks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const begins = this.#blocks[middle]!.firsts[0]!;
-      if (before ? begins < first : begins <= first) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
-  }
+/** Stretches of one length. */
+interface Level<T> {
+  /** Length in pieces. */
+  readonly pieces: number;
+  readonly stretches: HalvesMap<Stretch<T>>;
+  /** Intervals of this level. */
+  count: number;
 }
+
+/** Levels whose stretches are together all pieces there are. */
+const LEVELS = 14;
 
 /**
  * Finds intervals by the pieces of an address space that they take. Memory and time are those of their number, whatever
- * their length: they are kept apart by length, so that of each length only those near an address are looked at.
+ * their length: each one stands in the at most two stretches of its own length or little more in which it lies.
+ *
+ * Invariant *whole*: a stretch that is kept is counted as a part of the next longer one.
  */
 export class IntervalIndex<T> {
-  /** By length: of up to 4, 16, 64, … pieces. */
-  readonly #byLength: SimilarIntervals<T>[] = [];
+  readonly #levels: readonly Level<T>[] = Array.from({ length: LEVELS }, (_, level) => ({
+    pieces: FANOUT ** level,
+    stretches: new HalvesMap<Stretch<T>>(isKept),
+    count: 0,
+  }));
+  /** The highest level that ever had an interval. */
+  #highest = 0;
 
   /** @param last piece in which it ends */
   add(first: number, last: number, item: T): void {
-    this.#similarTo(first, last).add(first, last, item);
+    const level = levelOf(first, last);
+    const { pieces } = this.#levels[level]!;
+    const from = Math.floor(first / pieces);
+    const to = Math.floor(last / pieces);
+    this.#levels[level]!.count++;
+    if (level > this.#highest) this.#highest = level;
+    this.#make(level, from).items.push(item);
+    if (to !== from) this.#make(level, to).items.push(item);
   }
 
   /** Takes out what {@link add} put in; nothing if it did not. */
   remove(first: number, last: number, item: T): void {
-    this.#similarTo(first, last).remove(first, item);
+    const level = this.#levels[levelOf(first, last)]!;
+    const from = Math.floor(first / level.pieces);
+    const to = Math.floor(last / level.pieces);
+    const stretch = stretchAt(level, from);
+    if (stretch === undefined || !takeOut(stretch.items, item)) return;
+    level.count--;
+    if (to !== from) takeOut(stretchAt(level, to)!.items, item);
   }
 
-  /** One that takes some of these pieces and fits; the shorter ones are looked at first. */
+  /**
+   * One that fits, of those that take some of these pieces; it is also asked about others near them. The shorter ones
+   * are looked at first.
+   */
   find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
-    for (const similar of this.#byLength) {
-      const found = similar.find(first, last, fits);
-      if (found !== undefined) return found;
+    const base = levelOf(first, last);
+    for (let level = base; level === base || level <= this.#highest; level++) {
+      const { pieces, count } = this.#levels[level]!;
+      if (count === 0 && level > base) continue;
+      const from = Math.floor(first / pieces);
+      const to = Math.floor(last / pieces);
+      for (let number = from; number <= to; number++) {
+        const found = this.#findIn(level, number, first, last, level === base, fits);
+        if (found !== undefined) return found;
+      }
     }
     return undefined;
   }
 
-  #similarTo(first: number, last: number): SimilarIntervals<T> {
-    let length = 0;
-    for (let span = 4; last - first >= span; span *= 4) length++;
-    while (this.#byLength.length <= length) {
-      this.#byLength.push(new SimilarIntervals(4 ** (this.#byLength.length + 1)));
+  /** Looks at the intervals of a stretch, after those of its parts. */
+  #findIn(
+    level: number,
+    number: number,
+    first: number,
+    last: number,
+    withParts: boolean,
+    fits: (item: T) => boolean,
+  ): T | undefined {
+    const stretch = stretchAt(this.#levels[level]!, number);
+    if (stretch === undefined) return undefined;
+    if (withParts && stretch.parts > 0) {
+      const { pieces } = this.#levels[level - 1]!;
+      const from = Math.max(number * FANOUT, Math.floor(first / pieces));
+      const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last / pieces));
+      for (let part = from; part <= to; part++) {
+        const found = this.#findIn(level - 1, part, first, last, true, fits);
+        if (found !== undefined) return found;
+      }
     }
-    return this.#byLength[length]!;
+    const { items } = stretch;
+    for (let i = 0; i < items.length; i++) if (fits(items[i]!)) return items[i]!;
+    return undefined;
+  }
+
+  /** The stretch of this number, which is made if it is not there. */
+  #make(level: number, number: number): Stretch<T> {
+    const there = stretchAt(this.#levels[level]!, number);
+    if (there !== undefined) return there;
+    const whole = level + 1 < LEVELS ? this.#make(level + 1, Math.floor(number / FANOUT)) : undefined;
+    if (whole !== undefined) whole.parts++;
+    const made = { items: [], whole, parts: 0 };
+    this.#levels[level]!.stretches.set(Math.floor(number / TWO32), number | 0, made);
+    return made;
   }
 }
 
-/** Index of the first value that is not less. */
-function lowerBound(values: readonly number[], value: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** The level whose stretches are as long as an interval, or little longer. */
+function levelOf(first: number, last: number): number {
+  let level = 0;
+  for (let pieces = 1; last - first >= pieces && level < LEVELS - 1; pieces *= FANOUT) level++;
+  return level;
 }
 
-/** Index of the first value that is greater. */
-function upperBound(values: readonly number[], value: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+const stretchAt = <T>({ stretches }: Level<T>, number: number): Stretch<T> | undefined =>
+  stretches.get(Math.floor(number / TWO32), number | 0);
 
-/** As `splice`, without the array that it makes. */
-function insert<V>(values: V[], at: number, value: V): void {
-  values.push(value);
-  for (let i = values.length - 1; i > at; i--) values[i] = values[i - 1]!;
-  values[at] = value;
-}
-
-function take<V>(values: V[], at: number): void {
-  for (let i = at + 1; i < values.length; i++) values[i - 1] = values[i]!;
-  values.pop();
+/** A stretch that is not kept is no part of the longer one any more. */
+function isKept<T>({ items, parts, whole }: Stretch<T>): boolean {
+  if (items.length > 0 || parts > 0) return true;
+  if (whole !== undefined) whole.parts--;
+  return false;
 }

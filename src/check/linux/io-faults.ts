@@ -7,8 +7,8 @@ import type { Finding } from "../findings/finding.ts";
 import type { Place } from "../findings/place.ts";
 import { FAMILY_NAMES, type LiveMapping, offsetIn, RANGE } from "./live-mapping.ts";
 import type { AddressSpace } from "./mappings.ts";
-import type { PastMapping, PastUnmap } from "./past-unmaps.ts";
 import { between, type DmaReport, timeOf } from "./report.ts";
+import type { PastMapping, PastUnmap } from "./used-addresses.ts";
 
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 

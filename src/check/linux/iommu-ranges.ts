@@ -1,24 +1,26 @@
-import { hiOf, loOf } from "../../base/u64.ts";
+import { hiOf, loOf, TWO32, toBig } from "../../base/u64.ts";
 import { BIDIRECTIONAL } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
-import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import type { IommuRange, KernelEvent } from "../../formats/trace/kernel-event.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
-import { type LiveMapping, lastPieceOf, offsetIn, RANGE } from "./live-mapping.ts";
-import { type AddressSpace, nearestIn } from "./mappings.ts";
-import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
+import { LiveList } from "./live-list.ts";
+import { type LiveMapping, lastPieceOf, offsetIn, RANGE, SpareMappings } from "./live-mapping.ts";
+import { type AddressSpace, held, nearestIn } from "./mappings.ts";
 import { type DmaReport, timeOf } from "./report.ts";
+import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
 /**
  * What `iommu:map` and `iommu:unmap` tell of: ranges of addresses, without device and direction. They are the layer
  * below the DMA API, and all there is where that is not used (vfio).
  */
 export class IommuRanges implements AddressSpace {
-  readonly live: Set<LiveMapping> = new Set();
+  readonly live: LiveList<LiveMapping> = new LiveList();
   maps = 0;
   unmaps = 0;
   readonly #report: DmaReport;
   readonly #byPiece = new IntervalIndex<LiveMapping>();
-  readonly #past = new PastUnmaps();
+  readonly #spare = new SpareMappings();
+  readonly #addresses = new UsedAddresses();
   /** Devices that got a domain: with several of them a range can be mapped in each. */
   readonly #attached = new Set<string>();
   #overlaps: { readonly event: KernelEvent; readonly mapping: LiveMapping; readonly other: LiveMapping }[] =
@@ -34,40 +36,48 @@ export class IommuRanges implements AddressSpace {
     this.#attached.add(device);
   }
 
-  map(event: KernelEvent, iova: bigint, size: bigint): void {
+  map(event: KernelEvent, range: IommuRange): void {
     this.maps++;
     this.#released = 0;
-    const mapping = this.#range(event, iova, size);
-    const other = this.#overlapping(iova, size);
-    if (other !== undefined) this.#overlaps.push({ event, mapping, other });
+    const mapping = this.#mappingOf(event, range);
+    const other = this.#overlapping(range);
+    if (other !== undefined) {
+      mapping.isHeld = true;
+      other.isHeld = true;
+      this.#overlaps.push({ event, mapping, other });
+    }
     this.#add(mapping);
   }
 
   /** Unmaps a range: several that were mapped, or a part of one. */
-  unmap(event: KernelEvent, iova: bigint, size: bigint): void {
+  unmap(event: KernelEvent, range: IommuRange): void {
     this.unmaps++;
     this.#released++;
-    const end = iova + size;
-    for (let found = this.#overlapping(iova, size); found !== undefined; ) {
-      const first = startOf(found);
-      const last = first + BigInt(found.size);
+    const size = sizeOf(range);
+    for (let found = this.#overlapping(range); found !== undefined; ) {
       this.#remove(found, event);
-      if (first < iova) this.#add({ ...found, size: Number(iova - first) });
-      if (last > end) this.#add({ ...found, ...halvesOf(end), size: Number(last - end) });
-      found = this.#overlapping(iova, size);
+      const before = -offsetIn(found, range.iovaHi, range.iovaLo);
+      if (before < 0) this.#add({ ...found, size: -before });
+      const after = before + found.size - size;
+      if (after > 0) this.#add({ ...found, ...halvesOf(range.iova + range.size), size: after });
+      // Where none overlap, one that takes all of the range is alone there.
+      this.#spare.giveBack(found);
+      const isAlone = before <= 0 && after >= 0 && this.#overlaps.length === 0;
+      found = isAlone ? undefined : this.#overlapping(range);
     }
   }
 
   covering(hi: number, lo: number): LiveMapping | undefined {
     const piece = pieceOf(hi, lo);
-    return this.#byPiece.find(piece, piece, (mapping) => {
+    const found = this.#byPiece.find(piece, piece, (mapping) => {
       const offset = offsetIn(mapping, hi, lo);
       return offset >= 0 && offset < mapping.size;
     });
+    return held(found);
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
-    return this.#past.covering(hi, lo);
+    return this.#addresses.covering(hi, lo);
   }
 
   nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
@@ -105,58 +115,52 @@ export class IommuRanges implements AddressSpace {
     }
   }
 
-  #range(
-    { line, number, seconds, nanoseconds, pid, task }: KernelEvent,
-    iova: bigint,
-    size: bigint,
-  ): LiveMapping {
-    return {
-      kind: DMA_MAP_PAGE,
-      family: RANGE,
-      device: -1,
-      direction: BIDIRECTIONAL,
-      ...halvesOf(iova),
-      size: Number(size),
-      entries: 1,
-      physical: 0,
-      event: number,
-      line,
-      seconds,
-      nanoseconds,
-      task,
-      pid,
-      skipsSync: false,
-      sequence: this.maps,
-      pattern: 0,
-      order: 0,
-      ranges: undefined,
-    };
+  #mappingOf(event: KernelEvent, range: IommuRange): LiveMapping {
+    const mapping = this.#spare.take();
+    mapping.kind = DMA_MAP_PAGE;
+    mapping.family = RANGE;
+    mapping.device = -1;
+    mapping.direction = BIDIRECTIONAL;
+    mapping.dmaHi = range.iovaHi;
+    mapping.dmaLo = range.iovaLo;
+    mapping.size = sizeOf(range);
+    mapping.event = event.number;
+    mapping.line = event.line;
+    mapping.seconds = event.seconds;
+    mapping.nanoseconds = event.nanoseconds;
+    mapping.task = event.task;
+    mapping.pid = event.pid;
+    mapping.sequence = this.maps;
+    return mapping;
   }
 
-  #overlapping(iova: bigint, size: bigint): LiveMapping | undefined {
-    const [hi, lo] = [hiOf(iova), loOf(iova)];
-    const last = iova + size - 1n;
-    return this.#byPiece.find(pieceOf(hi, lo), pieceOf(hiOf(last), loOf(last)), (mapping) => {
-      const start = startOf(mapping);
-      return start <= last && start + BigInt(mapping.size) > iova;
+  #overlapping(range: IommuRange): LiveMapping | undefined {
+    const { iovaHi, iovaLo } = range;
+    const size = sizeOf(range);
+    const last = iovaLo + size - 1;
+    const lastPiece = pieceOf(iovaHi + Math.floor(last / TWO32), last % TWO32);
+    return this.#byPiece.find(pieceOf(iovaHi, iovaLo), lastPiece, (mapping) => {
+      const offset = offsetIn(mapping, iovaHi, iovaLo);
+      return offset < mapping.size && -offset < size;
     });
   }
 
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#past.delete(mapping.dmaHi, mapping.dmaLo);
+    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
   }
 
-  #remove(mapping: LiveMapping, { number, line, seconds, nanoseconds, task, pid }: KernelEvent): void {
+  #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid };
-    this.#past.set(mapping.dmaHi, mapping.dmaLo, past, mapping);
+    this.#addresses.undo(mapping.use!, event, mapping);
   }
 }
 
-const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => (BigInt(dmaHi) << 32n) | BigInt(dmaLo);
+/** Bytes of a range, exact below 2^53. */
+const sizeOf = ({ sizeHi, sizeLo }: IommuRange): number => sizeHi * TWO32 + sizeLo;
+const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => toBig(dmaHi, dmaLo);
 const halvesOf = (iova: bigint): { dmaHi: number; dmaLo: number } => ({
   dmaHi: hiOf(iova),
   dmaLo: loOf(iova),

@@ -52,10 +52,10 @@ export class KernelCheck implements FaultSpaces {
         this.bounces.bounced(what);
         break;
       case "iommu-map":
-        this.ranges.map(event, what.iova, what.size);
+        this.ranges.map(event, what);
         break;
       case "iommu-unmap":
-        this.ranges.unmap(event, what.iova, what.size);
+        this.ranges.unmap(event, what);
         break;
       case "attached":
         this.ranges.attached(what.device);

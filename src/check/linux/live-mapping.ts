@@ -2,6 +2,9 @@ import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
+import type { Linked } from "./live-list.ts";
+import type { SyncState } from "./synced-bytes.ts";
+import type { AddressUse } from "./used-addresses.ts";
 
 /** Not a family of the DMA API: a range of the IOMMU's own events. */
 export const RANGE = 3;
@@ -9,8 +12,11 @@ export const RANGE = 3;
 /** Families of mappings for people, by number. */
 export const FAMILY_NAMES = ["a single map", "a list", "an allocation", "a range"] as const;
 
-/** A live mapping of a device, and who made it. */
-export interface LiveMapping {
+/**
+ * A live mapping of a device, and who made it. There are as many of them as events, so that one that is undone is made
+ * another one: who keeps a mapping, or hands it on to be kept, marks it as held.
+ */
+export interface LiveMapping extends Linked<LiveMapping> {
   /** Kind of the event that made it. */
   readonly kind: number;
   readonly family: number;
@@ -41,7 +47,65 @@ export interface LiveMapping {
   order: number;
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
+  /** What is known of its DMA address and, of a list, of the physical one of its first entry; undefined before that. */
+  use: AddressUse | undefined;
+  physicalUse: AddressUse | undefined;
+  /** What was synced of it; undefined before the first sync. */
+  syncs: SyncState | undefined;
 }
+
+/** A mapping that is being made. */
+export type NewMapping = { -readonly [Field in keyof LiveMapping]: LiveMapping[Field] };
+
+/** Mappings that are gone and that nobody holds. */
+export class SpareMappings {
+  readonly #spare: NewMapping[] = [];
+
+  /** One with old values: all of its fields are to be set, but for those that {@link giveBack} clears. */
+  take(): NewMapping {
+    return this.#spare.pop() ?? newMapping();
+  }
+
+  /** A mapping is gone. */
+  giveBack(mapping: LiveMapping): void {
+    if (mapping.isHeld) return;
+    const spare: NewMapping = mapping;
+    spare.ranges = undefined;
+    spare.use = undefined;
+    spare.physicalUse = undefined;
+    spare.syncs = undefined;
+    this.#spare.push(spare);
+  }
+}
+
+const newMapping = (): NewMapping => ({
+  kind: 0,
+  family: 0,
+  device: -1,
+  direction: 0,
+  dmaHi: 0,
+  dmaLo: 0,
+  size: 0,
+  entries: 1,
+  physical: 0,
+  event: 0,
+  line: 0,
+  seconds: Number.NaN,
+  nanoseconds: 0,
+  task: -1,
+  pid: -1,
+  skipsSync: false,
+  sequence: 0,
+  pattern: 0,
+  order: 0,
+  ranges: undefined,
+  use: undefined,
+  physicalUse: undefined,
+  syncs: undefined,
+  older: undefined,
+  newer: undefined,
+  isHeld: false,
+});
 
 /** Does an event give back nothing? That is no error: nvme does so once for each removal. */
 export const unmapsNothing = ({ kind, size, dmaHi, dmaLo }: LinuxDmaEvent): boolean =>

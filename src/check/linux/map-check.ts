@@ -31,7 +31,7 @@ export class MapCheck {
     this.#report = report;
     this.#options = options;
     this.#line = options.cacheLine === 0 ? USUAL_LINE : options.cacheLine;
-    const bits = options.dmaMask === 0 ? 64 : options.dmaMask;
+    const bits = options.dmaMask;
     this.#limitHi = bits >= 32 ? 2 ** (bits - 32) : 0;
     this.#limitLo = bits >= 32 ? 0 : 2 ** bits;
   }
@@ -40,7 +40,7 @@ export class MapCheck {
     const mapping = mappings.map(event);
     if (mapping === undefined) return undefined;
     syncs.mapped();
-    this.#checkMask(mapping);
+    if (this.#options.dmaMask > 0) this.#checkMask(mapping);
     if (mapping.family !== SINGLE || mapping.direction === TO_DEVICE || isResource(event)) return mapping;
     const other = mappings.addWritable(mapping, this.#line);
     if (other !== undefined) {
@@ -58,6 +58,8 @@ export class MapCheck {
 
   #shares(mapping: LiveMapping, other: LiveMapping): void {
     this.shared++;
+    mapping.isHeld = true;
+    other.isHeld = true;
     this.lastShared = [other, mapping];
     if (this.#options.cacheLine === 0) return;
     const known = this.#sharing.get(mapping.device);
@@ -83,6 +85,7 @@ export class MapCheck {
     const end = dmaLo + Math.max(size, 1) - 1;
     const endHi = dmaHi + Math.floor(end / 2 ** 32);
     if (endHi < this.#limitHi || (endHi === this.#limitHi && end % 2 ** 32 < this.#limitLo)) return;
+    mapping.isHeld = true;
     const known = this.#beyond.get(mapping.device);
     if (known !== undefined) {
       this.#report.log.extend(known, [mapping]);

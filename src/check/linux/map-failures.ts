@@ -4,6 +4,7 @@ import { ALLOCATION, DMA_KINDS, DMA_MAP_RESOURCE, LIST } from "../../formats/tra
 import type { KernelEvent, KernelStatement } from "../../formats/trace/kernel-event.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { Place } from "../findings/place.ts";
+import type { LiveList } from "./live-list.ts";
 import { FAMILY_NAMES, type LiveMapping } from "./live-mapping.ts";
 import type { DeviceMappings } from "./mappings.ts";
 import { type DmaReport, pagesOf, placeOfDma, timeOf } from "./report.ts";
@@ -110,7 +111,7 @@ const stateText = (mappings: DeviceMappings | undefined): string =>
   mappings === undefined ? "" : `; the device has ${stateOf(mappings.live)}`;
 
 /** `508 live mappings of 4,550,000 bytes, 500 of them single maps of 9100 bytes FROM_DEVICE`. */
-function stateOf(live: ReadonlySet<LiveMapping>): string {
+function stateOf(live: LiveList<LiveMapping>): string {
   if (live.size === 0) return "no live mapping";
   const patterns = new Map<string, number>();
   let bytes = 0;
@@ -145,7 +146,7 @@ function textOf(what: KernelStatement): string | undefined {
 
 /** Bytes that are free in `[lowest, highest)`, and the largest piece of them. */
 function holesOf(
-  live: ReadonlySet<LiveMapping>,
+  live: LiveList<LiveMapping>,
   lowest: number,
   highest: number,
 ): { free: number; largest: number } {

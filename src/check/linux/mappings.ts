@@ -1,11 +1,13 @@
 import { TWO32 } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
-import { HalvesMultiMap } from "./halves-map.ts";
+import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
-import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
-import { type PastUnmap, PastUnmaps } from "./past-unmaps.ts";
+import { LiveList } from "./live-list.ts";
+import { isInRanges, type LiveMapping, lastPieceOf, offsetIn, SpareMappings } from "./live-mapping.ts";
+import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
+const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
 const IS_LIST_UNMAP = kindsWith(({ role, family }) => role === "unmap" && family === LIST);
 
 /** Mappings of one family and direction and of similar size: drivers treat them alike. */
@@ -34,7 +36,7 @@ export interface AddressSpace {
 
 /** The live mappings of one device. */
 export class DeviceMappings implements AddressSpace {
-  readonly live: Set<LiveMapping> = new Set();
+  readonly live: LiveList<LiveMapping> = new LiveList();
   /** Most that were alive at once. */
   peak = 0;
   /** Allocations that were given back. */
@@ -57,16 +59,15 @@ export class DeviceMappings implements AddressSpace {
   readonly made: number[] = new Array<number>(12).fill(0);
   /** How many were made by {@link patternOf pattern}, how many of these are gone, and how old these got: later ones. */
   readonly patterns: Pattern[] = [];
-  readonly #byAddress = new HalvesMultiMap<LiveMapping>();
+  readonly #spare = new SpareMappings();
+  readonly #addresses = new UsedAddresses();
   /** Lists by the physical address of their first entry. */
-  readonly #byPhysical = new HalvesMultiMap<LiveMapping>();
+  readonly #lists = new UsedAddresses();
   /** Single mappings that a device can write, by pieces of physical memory. */
   readonly #writable = new IntervalIndex<LiveMapping>();
   /** All by pieces of DMA addresses; made when it is first needed. */
   #byPiece: IntervalIndex<LiveMapping> | undefined;
-  readonly #past = new PastUnmaps();
   readonly #patternNumbers = new Int16Array(12 * SIZE_CLASSES).fill(-1);
-  readonly #pastLists = new PastUnmaps();
   /** Number of the first event after the last ones that are missing. */
   #sureFrom = 0;
 
@@ -80,30 +81,27 @@ export class DeviceMappings implements AddressSpace {
     const { family } = DMA_KINDS[event.kind]!;
     const isList = family === LIST;
     if (isList && (ranges.length === 0 || entries.length === 0)) return undefined;
-    const [dmaHi, dmaLo] = isList ? ranges.words : [event.dmaHi, event.dmaLo];
-    const [physHi, physLo] = isList ? entries.words : [event.physHi, event.physLo];
-    const mapping: LiveMapping = {
-      kind: event.kind,
-      family,
-      device: event.device,
-      direction: event.direction,
-      dmaHi: dmaHi!,
-      dmaLo: dmaLo!,
-      size: isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size,
-      entries: isList ? event.totalEntries : 1,
-      physical: physHi! * TWO32 + physLo!,
-      event: event.number,
-      line: event.line,
-      seconds: event.seconds,
-      nanoseconds: event.nanoseconds,
-      task: event.task,
-      pid: event.pid,
-      skipsSync: (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0,
-      sequence: this.made[family * 4 + event.direction]!,
-      pattern: 0,
-      order: 0,
-      ranges: isList && ranges.length > 1 ? rangesOf(event) : undefined,
-    };
+    const mapping = this.#spare.take();
+    mapping.kind = event.kind;
+    mapping.family = family;
+    mapping.device = event.device;
+    mapping.direction = event.direction;
+    mapping.dmaHi = isList ? ranges.words[0]! : event.dmaHi;
+    mapping.dmaLo = isList ? ranges.words[1]! : event.dmaLo;
+    mapping.size = isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size;
+    mapping.entries = isList ? event.totalEntries : 1;
+    const physHi = isList ? entries.words[0]! : event.physHi;
+    const physLo = isList ? entries.words[1]! : event.physLo;
+    mapping.physical = physHi * TWO32 + physLo;
+    mapping.event = event.number;
+    mapping.line = event.line;
+    mapping.seconds = event.seconds;
+    mapping.nanoseconds = event.nanoseconds;
+    mapping.task = event.task;
+    mapping.pid = event.pid;
+    mapping.skipsSync = (event.attributes & SKIP_CPU_SYNC) !== 0;
+    mapping.sequence = this.made[family * 4 + event.direction]!;
+    if (isList && ranges.length > 1) mapping.ranges = rangesOf(event);
     const pattern = this.#patternOf(mapping);
     mapping.order = pattern.made++;
     mapping.pattern = pattern.number;
@@ -120,22 +118,23 @@ export class DeviceMappings implements AddressSpace {
    * What may be gone since events were lost is ended only by a call that belongs to it, at its own address.
    */
   undoneBy(event: LinuxDmaEvent): LiveMapping | undefined {
-    const { entries, dmaHi, dmaLo, direction } = event;
+    const { entries, dmaHi, dmaLo } = event;
     if (DMA_KINDS[event.kind]!.family !== LIST) {
       const found = this.#bestFit(event);
-      if (found !== undefined || this.pastUnmap(event) !== undefined) return found;
+      if (found !== undefined || this.#addresses.hasPast(dmaHi, dmaLo)) return found;
       const around = this.around(dmaHi, dmaLo);
       return around !== undefined && this.#isPartOf(event, around) ? around : undefined;
     }
     if (entries.length === 0) return undefined;
-    const lists = this.#byPhysical.get(entries.words[0]!, entries.words[1]!);
-    const fits = (list: LiveMapping): boolean =>
-      list.entries === event.totalEntries && list.direction === direction;
-    return lists.find(fits) ?? lists[0];
+    const lists = this.#lists.at(entries.words[0]!, entries.words[1]!);
+    for (const list of lists) {
+      if (list.entries === event.totalEntries && list.direction === event.direction) return list;
+    }
+    return lists[0];
   }
 
   at(hi: number, lo: number): readonly LiveMapping[] {
-    return this.#byAddress.get(hi, lo);
+    return this.#addresses.at(hi, lo);
   }
 
   /** Which of the mappings that begin at its address an unmap means. */
@@ -172,21 +171,22 @@ export class DeviceMappings implements AddressSpace {
   /** A mapping in which an address lies, but does not begin. */
   around(hi: number, lo: number): LiveMapping | undefined {
     const piece = pieceOf(hi, lo);
-    return this.#pieces().find(piece, piece, (mapping) => {
+    const found = this.#pieces().find(piece, piece, (mapping) => {
       const ahead = offsetIn(mapping, hi, lo);
       return ahead > 0 && ahead < mapping.size;
     });
+    return held(found);
   }
 
   covering(hi: number, lo: number): LiveMapping | undefined {
     const found = this.at(hi, lo)[0] ?? this.around(hi, lo);
-    if (found !== undefined) return found;
+    if (found !== undefined) return held(found);
     for (const mapping of this.live) if (isInRanges(mapping, hi, lo)) return mapping;
     return undefined;
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
-    return this.#past.covering(hi, lo) ?? this.#pastLists.listCovering(hi, lo);
+    return this.#addresses.covering(hi, lo) ?? this.#lists.listCovering(hi, lo);
   }
 
   nearest(hi: number, lo: number, most: number): LiveMapping | undefined {
@@ -204,7 +204,7 @@ export class DeviceMappings implements AddressSpace {
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     if (this.#byPiece !== undefined) this.#addPieces(mapping);
-    this.peak = Math.max(this.peak, this.live.size);
+    if (this.live.size > this.peak) this.peak = this.live.size;
     const first = mapping.dmaHi * TWO32 + mapping.dmaLo;
     if (first < this.lowest) this.lowest = first;
     if (first + mapping.size > this.highest) this.highest = first + mapping.size;
@@ -213,47 +213,40 @@ export class DeviceMappings implements AddressSpace {
     if (this.firstEvent < 0) this.firstEvent = mapping.event;
     this.lastEvent = mapping.event;
     this.made[mapping.family * 4 + mapping.direction]!++;
-    this.#byAddress.add(mapping.dmaHi, mapping.dmaLo, mapping);
-    this.#past.delete(mapping.dmaHi, mapping.dmaLo);
+    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
     if (mapping.family !== LIST) return;
     const hi = Math.floor(mapping.physical / TWO32);
-    this.#byPhysical.add(hi, mapping.physical % TWO32, mapping);
-    this.#pastLists.delete(hi, mapping.physical % TWO32);
+    mapping.physicalUse = this.#lists.add(hi, mapping.physical % TWO32, mapping);
   }
 
-  /** Takes a mapping away; its address is remembered. */
+  /** Takes a mapping away, which is used again if nobody holds it; its address is remembered. */
   remove(mapping: LiveMapping, event: LinuxDmaEvent): void {
-    const { kind, number, line, seconds, nanoseconds, task, pid } = event;
+    const { kind, number, task } = event;
     this.live.delete(mapping);
     this.released++;
     this.releasedBy = task;
     this.lastEvent = number;
     const pattern = this.patterns[mapping.pattern]!;
     pattern.gone++;
-    pattern.longest = Math.max(pattern.longest, pattern.made - mapping.order - 1);
+    const age = pattern.made - mapping.order - 1;
+    if (age > pattern.longest) pattern.longest = age;
     if (DMA_KINDS[kind]!.family === ALLOCATION) {
       this.freed++;
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
     }
-    const { dmaHi, dmaLo, physical } = mapping;
-    this.#byPiece?.remove(pieceOf(dmaHi, dmaLo), lastPieceOf(mapping), mapping);
-    this.#byAddress.remove(dmaHi, dmaLo, mapping);
-    const past = { event: number, line, seconds, nanoseconds, task, pid };
-    this.#past.set(dmaHi, dmaLo, past, mapping);
-    if (mapping.family === LIST) {
-      const hi = Math.floor(physical / TWO32);
-      this.#byPhysical.remove(hi, physical % TWO32, mapping);
-      this.#pastLists.set(hi, physical % TWO32, past, mapping);
-    } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    this.#byPiece?.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    this.#addresses.undo(mapping.use!, event, mapping);
+    if (mapping.family === LIST) this.#lists.undo(mapping.physicalUse!, event, mapping);
+    else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    this.#spare.giveBack(mapping);
   }
 
   /** Forgets what is alive: it was told what became of it, and what undoes it later says nothing. */
   forget(): void {
     for (const mapping of this.live) {
-      this.#byAddress.remove(mapping.dmaHi, mapping.dmaLo, mapping);
-      if (mapping.family === LIST) {
-        this.#byPhysical.remove(Math.floor(mapping.physical / TWO32), mapping.physical % TWO32, mapping);
-      } else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+      takeOut(mapping.use!.live, mapping);
+      if (mapping.family === LIST) takeOut(mapping.physicalUse!.live, mapping);
+      else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
     }
     this.#byPiece = undefined;
     this.live.clear();
@@ -271,8 +264,8 @@ export class DeviceMappings implements AddressSpace {
   /** What was undone last where an event unmaps or syncs. */
   pastUnmap(event: LinuxDmaEvent): PastUnmap | undefined {
     const { entries, dmaHi, dmaLo } = event;
-    if (!IS_LIST_UNMAP[event.kind]!) return this.#past.get(dmaHi, dmaLo);
-    return entries.length === 0 ? undefined : this.#pastLists.get(entries.words[0]!, entries.words[1]!);
+    if (!IS_LIST_UNMAP[event.kind]!) return this.#addresses.past(dmaHi, dmaLo);
+    return entries.length === 0 ? undefined : this.#lists.past(entries.words[0]!, entries.words[1]!);
   }
 
   /**
@@ -281,7 +274,8 @@ export class DeviceMappings implements AddressSpace {
    * @returns another live mapping through which it can write some of the same bytes
    */
   addWritable(mapping: LiveMapping, line: number): LiveMapping | undefined {
-    const [first, last] = [firstPhysical(mapping), lastPhysical(mapping)];
+    const first = firstPhysical(mapping);
+    const last = lastPhysical(mapping);
     this.sharesLine = undefined;
     const found = this.#writable.find(first, last, (other) => {
       if (overlap(other, mapping, 1)) return true;
@@ -320,6 +314,12 @@ export class DeviceMappings implements AddressSpace {
 const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical / PIECE);
 const lastPhysical = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / PIECE);
 
+/** A mapping that is handed out to be kept. */
+export function held(mapping: LiveMapping | undefined): LiveMapping | undefined {
+  if (mapping !== undefined) mapping.isHeld = true;
+  return mapping;
+}
+
 /** Addresses and sizes of a list's ranges, in halves. */
 function rangesOf({ ranges, rangeSizes }: LinuxDmaEvent): Uint32Array {
   const all = new Uint32Array(ranges.length * 4);
@@ -351,11 +351,13 @@ export function nearestIn(
     if (gap <= most && (nearest === undefined || gap < gapTo(nearest, hi, lo))) nearest = mapping;
     return false;
   });
-  return nearest;
+  return held(nearest);
 }
 
 /** Do two mappings have some of the same units of memory, of so many bytes each? */
 function overlap(a: LiveMapping, b: LiveMapping, unit: number): boolean {
-  const endOf = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / unit);
-  return Math.floor(a.physical / unit) <= endOf(b) && Math.floor(b.physical / unit) <= endOf(a);
+  return (
+    Math.floor(a.physical / unit) <= Math.floor((b.physical + b.size - 1) / unit) &&
+    Math.floor(b.physical / unit) <= Math.floor((a.physical + a.size - 1) / unit)
+  );
 }

@@ -13,20 +13,21 @@ import { type Place, placeText } from "../findings/place.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import { pagesOf, placeOfDma } from "./report.ts";
 import { Habit, type Suspect } from "./sync-habit.ts";
-import { FOR_CPU, FOR_DEVICE, type Side, SyncedBytes, type SyncedPiece } from "./synced-bytes.ts";
+import {
+  FOR_CPU,
+  FOR_DEVICE,
+  type Side,
+  SyncedBytes,
+  type SyncedPiece,
+  type SyncState,
+} from "./synced-bytes.ts";
 
 /** A driver that gave back a buffer so often for each time that it did not forgot it then. */
 const GIVEN_BACK = 32;
 
-const OWNER_NAMES = ["CPU", "device"] as const;
+const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
 
-/** What was synced of a live mapping. */
-interface SyncState {
-  readonly done: [forCpu: boolean, forDevice: boolean];
-  readonly bytes: SyncedBytes;
-  /** It was seen that a sync is missing, before more syncs for this side: they show the same one. */
-  suspected: Side | undefined;
-}
+const OWNER_NAMES = ["CPU", "device"] as const;
 
 /**
  * Finds syncs that are missing on one device, by what its driver does otherwise.
@@ -48,7 +49,6 @@ interface SyncState {
  * them one after another, before it frees the ring. These are no suspects.
  */
 export class MissingSyncs {
-  readonly #states = new Map<LiveMapping, SyncState>();
   /** By direction: syncs for the CPU before an unmap that skips them, and for the device after such a map. */
   readonly #skipped: readonly (readonly [Habit, Habit])[] = DIRECTION_NAMES.map(() => [
     new Habit(),
@@ -61,6 +61,7 @@ export class MissingSyncs {
     new Habit(),
     new Habit(),
   ]);
+  readonly #habits: readonly Habit[] = [...this.#skipped.flat(), ...this.#turns.flat(), ...this.#last];
   readonly #pool: number;
   /** The mapping that was synced last. */
   #latest: SyncState | undefined;
@@ -83,7 +84,7 @@ export class MissingSyncs {
     this.#closing = false;
     if (!this.#rows) return;
     this.#rows = false;
-    for (const habit of this.#habits()) habit.settle(this.#pool);
+    for (const habit of this.#habits) habit.settle(this.#pool);
   }
 
   /**
@@ -105,28 +106,25 @@ export class MissingSyncs {
       // A device can begin to need syncs while it runs. If skipped ones were not seen before, it may have.
       this.#visibleFrom = this.#skippedUnseen ? event.number : 0;
     }
-    const side = DMA_KINDS[event.kind]!.role === "sync-for-cpu" ? FOR_CPU : FOR_DEVICE;
-    const piece = { side, first: offset, end: offset + size, place: placeOfDma(event) } as const;
-    const state = this.#states.get(mapping) ?? {
-      done: [false, false],
-      bytes: new SyncedBytes(),
-      suspected: undefined,
-    };
-    this.#states.set(mapping, state);
+    const { kind, number, line } = event;
+    const side: Side = DMA_KINDS[kind]!.role === "sync-for-cpu" ? FOR_CPU : FOR_DEVICE;
+    const piece = { event: number, line, side, first: offset, end: offset + size };
+    mapping.syncs ??= { forCpu: false, forDevice: false, bytes: new SyncedBytes(), suspected: undefined };
+    const state = mapping.syncs;
     if (state.suspected !== side) state.suspected = undefined;
     this.#turn(mapping, state, piece);
-    state.done[side] = true;
+    if (side === FOR_CPU) state.forCpu = true;
+    else state.forDevice = true;
     state.bytes.sync(piece);
     this.#latest = state;
   }
 
   /** Bytes are synced: were they with the other side until then? */
   #turn(mapping: LiveMapping, state: SyncState, piece: SyncedPiece): void {
-    const { side, first, end, place } = piece;
-    const before = state.bytes.within(first, end);
-    if (before.length === 0) return;
+    const { side, first, end } = piece;
     // Not all that was given away comes back at once: packets differ in length.
-    const last = latestOf(before);
+    const last = state.bytes.latest(first, end);
+    if (last === undefined) return;
     if (last.side !== side) {
       this.#turns[mapping.direction]![side]!.kept++;
       return;
@@ -136,35 +134,33 @@ export class MissingSyncs {
     if ((isMore && this.#latest === state) || state.suspected === side) return;
     state.suspected = side;
     this.#rows = true;
+    mapping.isHeld = true;
     this.#turns[mapping.direction]![1 - side]!.suspect({
       mapping,
-      places: [mapping, last.place, place],
-      text: `${describe(mapping)} was synced for the ${OWNER_NAMES[side]} by ${placeText(last.place)} and again by ${placeText(place)}, and not for the ${OWNER_NAMES[1 - side]} between`,
+      places: [mapping, last, piece],
+      text: `${describe(mapping)} was synced for the ${OWNER_NAMES[side]} by ${placeText(last)} and again by ${placeText(piece)}, and not for the ${OWNER_NAMES[1 - side]} between`,
     });
   }
 
   /** A single mapping or a list ends. */
   unmapped(event: LinuxDmaEvent, mapping: LiveMapping): void {
-    const state = this.#states.get(mapping);
-    const [forCpu = false, forDevice = false] = state?.done ?? [];
-    this.#states.delete(mapping);
-    const { direction } = mapping;
-    const skipsSync = (event.attributes & ATTRIBUTE_BITS.SKIP_CPU_SYNC!) !== 0;
-    const [habitCpu, habitDevice] = this.#skipped[direction]!;
+    const { direction, syncs } = mapping;
+    const skipsSync = (event.attributes & SKIP_CPU_SYNC) !== 0;
+    const habits = this.#skipped[direction]!;
     if (direction === FROM_DEVICE || direction === BIDIRECTIONAL) {
-      if (forCpu) {
-        habitCpu.kept++;
-        if (skipsSync) this.#lastSync(event, mapping, state!);
+      if (syncs?.forCpu === true) {
+        habits[FOR_CPU].kept++;
+        if (skipsSync) this.#lastSync(event, mapping, syncs);
       } else if (skipsSync) {
         const text = `${describe(mapping)} was never synced for the CPU, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
-        this.#suspect(habitCpu, mapping, event, text);
+        this.#suspect(habits[FOR_CPU], mapping, event, text);
       }
     }
     if (direction !== TO_DEVICE && direction !== BIDIRECTIONAL) return;
-    if (forDevice) habitDevice.kept++;
+    if (syncs?.forDevice === true) habits[FOR_DEVICE].kept++;
     else if (mapping.skipsSync) {
       const text = `${describe(mapping)} left it to the driver to sync (SKIP_CPU_SYNC), and was never synced for the device before its unmap by ${placeText(placeOfDma(event))}`;
-      this.#suspect(habitDevice, mapping, event, text);
+      this.#suspect(habits[FOR_DEVICE], mapping, event, text);
     }
   }
 
@@ -177,14 +173,9 @@ export class MissingSyncs {
       return;
     }
     if (pieces.length === 0) return;
-    const { place } = latestOf(pieces);
+    const place = latestOf(pieces);
     const text = `${describe(mapping)} was synced for the device by ${placeText(place)}, and not for the CPU after that, and its unmap by ${placeText(placeOfDma(event))} leaves that to the driver (SKIP_CPU_SYNC)`;
     this.#suspect(habit, mapping, event, text, [place]);
-  }
-
-  /** An allocation ends, or a mapping in a wrong way: nothing is said of its syncs. */
-  forget(mapping: LiveMapping): void {
-    this.#states.delete(mapping);
   }
 
   /** Says what is missing. To be called after the last event, once. */
@@ -207,10 +198,6 @@ export class MissingSyncs {
     }
   }
 
-  #habits(): Habit[] {
-    return [...this.#skipped.flat(), ...this.#turns.flat(), ...this.#last];
-  }
-
   #suspect(
     habit: Habit,
     mapping: LiveMapping,
@@ -222,12 +209,13 @@ export class MissingSyncs {
     const unused = this.#closing && mapping.direction !== TO_DEVICE;
     if (unused || mapping.event < this.#visibleFrom) return;
     this.#rows = true;
+    mapping.isHeld = true;
     habit.suspect({ mapping, places: [mapping, ...between, placeOfDma(event)], text });
   }
 }
 
 const latestOf = (pieces: readonly SyncedPiece[]): SyncedPiece =>
-  pieces.reduce((latest, piece) => (piece.place.event > latest.place.event ? piece : latest));
+  pieces.reduce((latest, piece) => (piece.event > latest.event ? piece : latest));
 
 const describe = (mapping: LiveMapping): string =>
   `the mapping of ${mapping.size} bytes ${DIRECTION_NAMES[mapping.direction]} made by ${placeText(mapping)}`;

@@ -7,7 +7,7 @@ import { FindingLog, type NewFinding } from "../findings/log.ts";
 import { type Place, placeText } from "../findings/place.ts";
 import { GuiltyCallers } from "./guilty-callers.ts";
 import { type LiveMapping, RANGE } from "./live-mapping.ts";
-import type { PastUnmap } from "./past-unmaps.ts";
+import type { PastUnmap } from "./used-addresses.ts";
 
 /** Events of other CPUs that can stand before the line which says that some are missing. */
 const BEFORE_LOST = 4096;
@@ -30,7 +30,7 @@ interface ShownError {
   /** What it is about, if that is known. */
   readonly mapping?: LiveMapping;
   /** Places before the event that prove it. */
-  readonly causes: readonly Place[];
+  readonly causes: readonly (Place | LiveMapping)[];
   readonly message: string;
   /** A mapping that should have been undone before the event. */
   readonly stillMapped?: LiveMapping;
@@ -90,6 +90,7 @@ export class DmaReport {
 
   /** An error that an event shows. */
   add(event: LinuxDmaEvent, { kind, mapping, causes, message, stillMapped }: ShownError): void {
+    for (const cause of causes) if ("isHeld" in cause) cause.isHeld = true;
     this.guilty.add(event);
     this.#hold(
       event,
@@ -133,8 +134,9 @@ export class DmaReport {
    * A mapping is undone. Events of equal times on two CPUs have no order: what was said of it at the same time on
    * another CPU may have happened after this.
    */
-  undone({ seconds, nanoseconds, ticks, cpu }: LinuxDmaEvent, mapping: LiveMapping): void {
+  undone(event: LinuxDmaEvent, mapping: LiveMapping): void {
     if (this.#held.length === 0) return;
+    const { seconds, nanoseconds, ticks, cpu } = event;
     const hasNoOrder = (held: HeldFinding): boolean =>
       held.stillMapped === mapping &&
       (held.ticks === ticks || (held.seconds === seconds && held.nanoseconds === nanoseconds)) &&

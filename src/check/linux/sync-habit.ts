@@ -26,6 +26,7 @@ export class Habit {
 
   /** Makes a row suspects for good, but not the buffers of a whole ring. */
   settle(ring: number): void {
+    if (this.#row.length === 0) return;
     const room = MAX_SUSPECTS - this.#suspects.length;
     if (this.#row.length <= ring) this.#suspects.push(...this.#row.slice(0, room));
     this.#row = [];

@@ -26,11 +26,10 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
   if (family !== LIST && !isAt(mapping, event)) {
     const text = `${event.size} bytes are unmapped in the middle of the mapping of ${mapping.size} bytes made by ${placeText(mapping)}`;
     report.add(event, { kind: "size-mismatch", mapping, causes: [mapping], message: text });
-    syncs.forget(mapping);
   } else {
     compare(event, mapping, report);
-    if (mapping.family === ALLOCATION || family === ALLOCATION) syncs.forget(mapping);
-    else syncs.unmapped(event, mapping);
+    // Nothing is said of the syncs of an allocation.
+    if (mapping.family !== ALLOCATION && family !== ALLOCATION) syncs.unmapped(event, mapping);
   }
   if (hasStacks) callers.undone(mapping, report.stacks.callerOf(mapping.event), mappings);
   mappings.remove(mapping, event);
@@ -39,27 +38,48 @@ export function checkUnmap(event: LinuxDmaEvent, device: LinuxDevice, report: Dm
 
 /** Compares an unmap with the map that it undoes. */
 function compare(event: LinuxDmaEvent, mapping: LiveMapping, report: DmaReport): void {
-  const made = placeText(mapping);
-  const [map, unmap] = [DMA_KINDS[mapping.kind]!, DMA_KINDS[event.kind]!];
-  const say = (kind: "mismatch" | "size-mismatch" | "direction-mismatch", text: string): void =>
-    report.add(event, { kind, mapping, causes: [mapping], message: text });
+  const map = DMA_KINDS[mapping.kind]!;
+  const unmap = DMA_KINDS[event.kind]!;
   if (map.family !== unmap.family) {
+    const undone = FAMILY_NAMES[unmap.family];
     say(
+      event,
+      mapping,
+      report,
       "mismatch",
-      `${FAMILY_NAMES[map.family]}, made by ${made}, is undone as ${FAMILY_NAMES[unmap.family]}`,
+      `${FAMILY_NAMES[map.family]}, made by ${placeText(mapping)}, is undone as ${undone}`,
     );
     return;
   }
-  if (map.calls !== unmap.calls) say("mismatch", `${map.name} by ${made} is undone by ${unmap.name}`);
+  if (map.calls !== unmap.calls) {
+    say(
+      event,
+      mapping,
+      report,
+      "mismatch",
+      `${map.name} by ${placeText(mapping)} is undone by ${unmap.name}`,
+    );
+  }
   if (unmap.family === LIST) {
     if (mapping.entries !== event.totalEntries) {
-      const given = `${event.totalEntries} are given to the unmap`;
-      say("size-mismatch", `a list of ${mapping.entries} entries was mapped by ${made}, ${given}`);
+      const list = `a list of ${mapping.entries} entries was mapped by ${placeText(mapping)}`;
+      say(event, mapping, report, "size-mismatch", `${list}, ${event.totalEntries} are given to the unmap`);
     }
   } else if (mapping.size !== event.size) {
-    say("size-mismatch", `${mapping.size} bytes were mapped by ${made}, ${event.size} are unmapped`);
+    const bytes = `${mapping.size} bytes were mapped by ${placeText(mapping)}`;
+    say(event, mapping, report, "size-mismatch", `${bytes}, ${event.size} are unmapped`);
   }
   if (unmap.family === ALLOCATION || mapping.direction === event.direction) return;
-  const [was, is] = [DIRECTION_NAMES[mapping.direction], DIRECTION_NAMES[event.direction]];
-  say("direction-mismatch", `mapped ${was} by ${made}, unmapped ${is}`);
+  const was = `mapped ${DIRECTION_NAMES[mapping.direction]} by ${placeText(mapping)}`;
+  say(event, mapping, report, "direction-mismatch", `${was}, unmapped ${DIRECTION_NAMES[event.direction]}`);
+}
+
+function say(
+  event: LinuxDmaEvent,
+  mapping: LiveMapping,
+  report: DmaReport,
+  kind: "mismatch" | "size-mismatch" | "direction-mismatch",
+  message: string,
+): void {
+  report.add(event, { kind, mapping, causes: [mapping], message });
 }

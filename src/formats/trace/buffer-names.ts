@@ -9,9 +9,9 @@ const COLON = 0x3a;
  * with the buffer's name before the task: `second:  kworker/u4:1-28 …`.
  */
 export class BufferNames {
-  readonly #names = new NameTable();
   /** Buffer of the line that was read last, -1 for the one without a name. */
-  #last = -1;
+  last = -1;
+  readonly #names = new NameTable();
   /** Buffer of the first event, which is the one that is read; undefined before it. */
   #first: number | undefined;
   /** The same of events of other systems, which may have a buffer of their own. */
@@ -19,7 +19,7 @@ export class BufferNames {
 
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
-    this.#last = -1;
+    this.last = -1;
     if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return start;
     let end = start;
     while (end < name && bytes[end] !== SPACE) end++;
@@ -27,14 +27,14 @@ export class BufferNames {
     let after = end + 1;
     while (bytes[after] === SPACE) after++;
     if (after >= name) return start;
-    this.#last = this.#names.number(bytes, start, end - 1);
-    return this.#last < 0 ? start : after;
+    this.last = this.#names.number(bytes, start, end - 1);
+    return this.last < 0 ? start : after;
   }
 
   /** Is the event of the line that was read last one of the buffer that the first event is of? */
   isOfFirst(): boolean {
-    this.#first ??= this.#last;
-    return this.#last === this.#first;
+    this.#first ??= this.last;
+    return this.last === this.#first;
   }
 
   /** The same for an event of another system. */

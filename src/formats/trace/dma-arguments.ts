@@ -1,5 +1,5 @@
 import { TWO32 } from "../../base/u64.ts";
-import { ATTRIBUTE_BITS, DIRECTION_NAMES, type LinuxDmaEvent } from "./dma-event.ts";
+import { ATTRIBUTE_BITS, DIRECTION_NAMES, type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
 import {
   KEY_ATTRIBUTES,
   KEY_DEVICE,
@@ -21,6 +21,8 @@ import {
 } from "./dma-keys.ts";
 import { kindsWith } from "./dma-kinds.ts";
 import { DmaListReader } from "./dma-lists.ts";
+import { hashOn, type Kept, KeptByHash } from "./kept-by-hash.ts";
+import { isPlain, KeptText } from "./kept-text.ts";
 import { NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 
@@ -59,13 +61,47 @@ const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
 const CALL_START = encode('device: "');
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
-/** Reads arguments into an event. */
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+/** Bytes of a line that are hashed at most. */
+const MAX_HASHED = 120;
+/** Four bytes of `=`, and what finds a zero byte in a word. */
+const FOUR_EQUALS = 0x3d3d_3d3d;
+const LOW_BITS = 0x0101_0101;
+const HIGH_BITS = 0x8080_8080;
+
+/**
+ * What lines say from the end of their time on that are the same but for the values of some keys: their text up to the
+ * first of these, and the keys, each with the text after its value.
+ */
+interface KeptLine extends Kept {
+  readonly kind: number;
+  readonly device: number;
+  readonly direction: number;
+  /** Keys that were read, a bit for each. */
+  readonly seen: number;
+  readonly keys: Uint8Array;
+  readonly texts: readonly KeptText[];
+}
+
+/**
+ * Reads arguments into an event.
+ *
+ * Invariant *again*: reading a kept line is reading its values, by the methods that read them the first time; all else
+ * of it is there byte for byte, and says the same once more.
+ */
 export class DmaArguments {
   readonly #event: LinuxDmaEvent;
   readonly #devices: NameTable;
   readonly #numbers = new NumberReader();
   readonly #lists = new DmaListReader();
   #seen = 0;
+  /** Keys of the line that was read last, and where their values begin and end. */
+  readonly #keys: number[] = [];
+  readonly #values: number[] = [];
+  readonly #lines = new KeptByHash<KeptLine>();
+  /** Where the text ends that was hashed last. */
+  #hashedTo = 0;
   /** Are addresses decimal? */
   #decimal = false;
 
@@ -121,11 +157,92 @@ export class DmaArguments {
     this.#event.clear();
     this.#event.device = -1;
     this.#seen = 0;
+    this.#keys.length = 0;
+    this.#values.length = 0;
     for (let at = skipBlanks(bytes, start, end); at < end; at = skipBlanks(bytes, at, end)) {
       at = this.#readWord(bytes, at);
       if (at < 0) return false;
     }
     return this.#isWhole();
+  }
+
+  /**
+   * Reads a line that differs from one that is kept in its values only, from the end of its time on.
+   *
+   * @param end of the lines that can be read
+   * @returns the position after its line end, or -1
+   */
+  readAgain(bytes: Uint8Array, view: DataView, at: number, end: number): number {
+    const lines = this.#lines;
+    let line = lines.guess;
+    let position = line === undefined ? -1 : line.text.endAt(view, at);
+    if (position < 0) {
+      line = lines.get(this.#hash(view, at, end));
+      position = line === undefined ? -1 : line.text.endAt(view, at);
+    }
+    if (line === undefined || position < 0) return -1;
+    lines.found(line);
+    const event = this.#event;
+    event.clear();
+    event.kind = line.kind;
+    event.device = line.device;
+    event.direction = line.direction;
+    this.#seen = line.seen;
+    const { keys, texts } = line;
+    for (let i = 0; i < keys.length; i++) {
+      position = this.#readNoted(keys[i]!, bytes, position);
+      if (position < 0) return -1;
+      position = texts[i]!.endAt(view, position);
+      if (position < 0) return -1;
+    }
+    return this.#isWhole() ? position : -1;
+  }
+
+  /**
+   * Keeps the line that {@link read} has read last, if its like can come again: the first word with `=` names device or
+   * direction, and the values of the others may differ.
+   *
+   * @param at the end of its time
+   */
+  keep(bytes: Uint8Array, view: DataView, at: number, end: number): void {
+    const event = this.#event;
+    const keys = this.#keys.slice(1);
+    const values = this.#values.slice(2);
+    const isKnown =
+      this.#keys[0] === KEY_DIRECTION || (this.#keys[0] === KEY_DEVICE && !keys.includes(KEY_DEVICE));
+    if (!isKnown || keys.length === 0 || event.truncated || !isPlain(bytes, at, end)) return;
+    const hash = this.#hash(view, at, end);
+    const textEnd = values[0]!;
+    if (this.#hashedTo > textEnd) return;
+    this.#lines.keep(hash, () => ({
+      text: new KeptText(view, at, textEnd),
+      next: undefined,
+      kind: event.kind,
+      device: event.device,
+      direction: this.#keys[0] === KEY_DIRECTION ? event.direction : NO_DIRECTION,
+      seen: this.#seen,
+      keys: Uint8Array.from(keys),
+      texts: keys.map((_key, i) => {
+        const from = values[i * 2 + 1]!;
+        return new KeptText(view, from, values[i * 2 + 2] ?? endOfLine(bytes, end));
+      }),
+    }));
+  }
+
+  /** A hash of what comes before the second word of four bytes that has a `=`. */
+  #hash(view: DataView, start: number, end: number): number {
+    const last = Math.min(end, start + MAX_HASHED);
+    let hash = 0;
+    let equals = 0;
+    let at = start;
+    for (; at < last; at += 4) {
+      const word = view.getInt32(at, true);
+      const other = word ^ FOUR_EQUALS;
+      if (((other - LOW_BITS) & ~other & HIGH_BITS) !== 0 && ++equals === 2) break;
+      hash = hashOn(hash, word);
+    }
+    this.#hashedTo = at;
+    return hash;
   }
 
   #isWhole(): boolean {
@@ -145,9 +262,17 @@ export class DmaArguments {
     if (equals === start) equals = endOfWord(bytes, start);
     if (bytes[equals] !== EQUALS) return this.#readBareWord(bytes, start, equals);
     const key = keyOf(bytes, start, equals);
-    const end = this.#readValue(key, bytes, equals + 1);
-    if (end < 0 || bytes[end]! > SPACE) return -1;
+    const end = this.#readNoted(key, bytes, equals + 1);
     this.#seen |= 1 << key;
+    this.#keys.push(key);
+    this.#values.push(equals + 1, end);
+    return end;
+  }
+
+  /** Reads a value, up to a blank, and the remark in brackets after it. */
+  #readNoted(key: number, bytes: Uint8Array, at: number): number {
+    const end = this.#readValue(key, bytes, at);
+    if (end < 0 || bytes[end]! > SPACE) return -1;
     if (bytes[end] !== SPACE || bytes[end + 1] !== OPEN_PARENTHESIS) return end;
     return endOfWord(bytes, end + 1);
   }
@@ -280,3 +405,7 @@ function endOfWord(bytes: Uint8Array, start: number): number {
   while (bytes[at]! > SPACE) at++;
   return at;
 }
+
+/** After the line end that begins at `at`, of one byte or two. */
+const endOfLine = (bytes: Uint8Array, at: number): number =>
+  at + (bytes[at] === RETURN && bytes[at + 1] === NEWLINE ? 2 : 1);

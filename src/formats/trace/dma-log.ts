@@ -6,8 +6,9 @@ import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
+import { IommuRangeText } from "./iommu-range-text.ts";
 import type { KernelEvent } from "./kernel-event.ts";
-import { KernelLineReader } from "./kernel-line.ts";
+import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { StackReader } from "./stack-reader.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
@@ -100,6 +101,7 @@ export class DmaLogReader extends EventLines {
   readonly #stacks = new StackReader(this.#event, this.prefix, (bytes, start, end) =>
     this.#readOrigin(bytes, start, end),
   );
+  readonly #ranges = new IommuRangeText();
 
   /**
    * @param onEvent called for each event, always with the same object
@@ -127,32 +129,75 @@ export class DmaLogReader extends EventLines {
   }
 
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
-    let colour = nextEscape(bytes, start, end);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
+      const next = this.#readAgain(bytes, view, at, end);
+      if (next >= 0) {
+        at = next;
+        continue;
+      }
       const newline = bytes.indexOf(NEWLINE, at);
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
         let to = newline;
         while (to > at && isBlank(bytes[to - 1]!)) to--;
-        this.#readLine(bytes, at, to, colour < newline);
+        this.#readLine(bytes, at, to, view);
       }
       at = newline + 1;
-      if (colour < at) colour = nextEscape(bytes, at, end);
     }
   }
 
-  #readLine(bytes: Uint8Array, start: number, end: number, coloured: boolean): void {
+  /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
+  #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    const time = this.#origin.readAgain(bytes, view, start);
+    if (time < 0) return -1;
+    const next = this.#arguments.readAgain(bytes, view, time, end);
+    if (next < 0) return this.#readRangeAgain(bytes, start, time);
+    if (next - start > this.maxLine) return -1;
+    this.line++;
+    if (this.broken.line > 0) this.giveUp();
+    this.#buffers.last = this.#origin.buffer;
+    this.#emit(this.line);
+    return next;
+  }
+
+  /** Reads an event of the IOMMU of which the origin was read, up to its time; returns the position after it, or -1. */
+  #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
+    // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
+    const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
+    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#origin.buffer >= 0)
+      return -1;
+    const what = this.#ranges.read(bytes, time);
+    if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
+    const { seconds, nanoseconds, task, pid } = this.#event;
+    this.line++;
+    this.counts.kernel++;
+    this.#onKernel({
+      what,
+      line: this.line,
+      number: this.counts.events,
+      seconds,
+      nanoseconds,
+      task,
+      pid,
+    });
+    return this.#ranges.next;
+  }
+
+  /** @param view of the bytes, if what is read of them may be kept for lines that are like it */
+  #readLine(bytes: Uint8Array, start: number, end: number, view?: DataView): void {
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
-      if (coloured) this.#readPlain(bytes, start, end);
+      if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
       else if (this.broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
     if (this.broken.line > 0) this.giveUp();
     const is = this.#readEvent(bytes, start, name, end, this.line);
+    if (is === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
     if (is === READ) return;
-    if (coloured) this.#readPlain(bytes, start, end);
+    if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
     else this.broken.open(this.line, bytes, start, end);
   }
@@ -160,7 +205,7 @@ export class DmaLogReader extends EventLines {
   /** Reads a line without its colours. */
   #readPlain(bytes: Uint8Array, start: number, end: number): void {
     this.plain.setPlain(bytes, start, end);
-    this.#readLine(this.plain.bytes, 0, this.plain.length, false);
+    this.#readLine(this.plain.bytes, 0, this.plain.length);
   }
 
   /** Reads what a broken line and this one are together; false if this is no part of it. */
@@ -196,15 +241,30 @@ export class DmaLogReader extends EventLines {
       event.seconds = this.prefix.seconds;
       event.nanoseconds = this.prefix.nanoseconds;
     }
+    this.#emit(line);
+    return READ;
+  }
+
+  #emit(line: number): void {
+    const event = this.#event;
     if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;
-      return READ;
+      return;
     }
     event.number = this.counts.events++;
     event.line = line;
     this.#onEvent(event);
     if (this.#stacks.isActive) this.#stacks.follow();
-    return READ;
+  }
+
+  /** Keeps what was read of a line; not of a call, and not if a logger put something before it. */
+  #keep(bytes: Uint8Array, view: DataView, start: number, name: number, end: number): void {
+    let first = start;
+    while (bytes[first] === SPACE) first++;
+    const isCall = bytes[name + DMA_EVENT_NAMES[this.#event.kind]!.length] === OPEN_PARENTHESIS;
+    if (isCall || this.prefix.skip(bytes, start, name) !== first) return;
+    const time = this.#origin.keep(view, start, this.#buffers.last);
+    if (time >= 0) this.#arguments.keep(bytes, view, time, end);
   }
 
   /** Reads who made another event of the buffer that is read; false if it is none of that. */
@@ -311,8 +371,8 @@ function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
   return system >= start && startsWith(bytes, system, SYSTEM);
 }
 
-/** Position of the next escape sequence in `[start, end)`, or infinity. */
-function nextEscape(bytes: Uint8Array, start: number, end: number): number {
-  const at = bytes.indexOf(ESCAPE, start);
-  return at < 0 || at >= end ? Number.POSITIVE_INFINITY : at;
+/** Is there an escape sequence in a line? */
+function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === ESCAPE) return true;
+  return false;
 }

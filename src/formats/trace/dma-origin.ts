@@ -1,4 +1,6 @@
 import type { LinuxDmaEvent } from "./dma-event.ts";
+import { hashOn, type Kept, KeptByHash } from "./kept-by-hash.ts";
+import { isPlain, KeptText } from "./kept-text.ts";
 import type { NameTable } from "./words.ts";
 
 /**
@@ -51,12 +53,39 @@ const isDigit = (byte: number): boolean => byte >= ZERO && byte <= 0x39;
 const isComment = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start > 1 && bytes[end - 1] === STAR && bytes[end - 2] === SLASH;
 
-/** Reads origins into an event. */
+/** Bytes of a kept head; as many can be read after a line. */
+const MAX_HEAD = 60;
+/** Lengths of heads that are tried: one for each form, and one more for each long name or number. */
+const MAX_LENGTHS = 4;
+
+/** What a line says up to its time: the head of many lines. */
+interface KeptHead extends Kept {
+  /** Number of the buffer that it names, or -1. */
+  readonly buffer: number;
+  readonly task: number;
+  readonly pid: number;
+  readonly cpu: number;
+}
+
+/**
+ * Reads origins into an event.
+ *
+ * Invariant *again*: what is kept of a head is what reading any line says that begins so and goes on with a time in
+ * seconds, a colon and a blank.
+ */
 export class OriginReader {
+  /** Buffer of the head that {@link readAgain} found. */
+  buffer = -1;
   readonly #event: LinuxDmaEvent;
   readonly #tasks: NameTable;
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
+  /** Where the time of the origin begins and ends that was read last, -1 if that is not one in seconds. */
+  #timeAt = -1;
+  #timeEnd = -1;
+  readonly #heads = new KeptByHash<KeptHead>();
+  /** Lengths of heads, the one that was found last first. */
+  readonly #lengths: number[] = [];
 
   constructor(event: LinuxDmaEvent, tasks: NameTable) {
     this.#event = event;
@@ -72,6 +101,7 @@ export class OriginReader {
   read(bytes: Uint8Array, start: number, end: number, isCall: boolean): boolean {
     this.#bytes = bytes;
     this.#start = start;
+    this.#timeAt = -1;
     const event = this.#event;
     event.seconds = Number.NaN;
     event.nanoseconds = 0;
@@ -91,6 +121,88 @@ export class OriginReader {
     at = this.#readCpu(at);
     at = this.#skipGroup(this.#skipBlanks(at));
     return this.#readTask(this.#skipBlanks(at));
+  }
+
+  /**
+   * Reads an origin of which the head is known, from the start of its line on.
+   *
+   * @returns the end of its time, or -1
+   */
+  readAgain(bytes: Uint8Array, view: DataView, start: number): number {
+    const head = this.#findHead(view, start);
+    if (head === undefined) return -1;
+    let at = start + head.text.length;
+    while (bytes[at] === SPACE) at++;
+    const secondsAt = at;
+    let seconds = 0;
+    for (; isDigit(bytes[at]!); at++) seconds = seconds * 10 + bytes[at]! - ZERO;
+    if (bytes[at] !== DOT || at === secondsAt || at > secondsAt + 9) return -1;
+    const fractionAt = ++at;
+    let fraction = 0;
+    for (; isDigit(bytes[at]!); at++) fraction = fraction * 10 + bytes[at]! - ZERO;
+    if (at === fractionAt || at > fractionAt + 9) return -1;
+    if (bytes[at] !== COLON || bytes[at + 1] !== SPACE) return -1;
+    const event = this.#event;
+    event.seconds = seconds;
+    event.nanoseconds = fraction * NANOSECONDS[at - fractionAt]!;
+    event.ticks = Number.NaN;
+    event.cpu = head.cpu;
+    event.pid = head.pid;
+    event.task = head.task;
+    this.buffer = head.buffer;
+    return at;
+  }
+
+  /**
+   * Keeps the head of the line that begins at `start` and was read last, if its like can come again; nothing that
+   * loggers write may stand before it.
+   *
+   * @returns the end of its time, or -1 if no line is found again that goes on as it does
+   */
+  keep(view: DataView, start: number, buffer: number): number {
+    const bytes = this.#bytes;
+    const [timeAt, timeEnd] = [this.#timeAt, this.#timeEnd];
+    if (timeAt < 0 || bytes[timeEnd] !== COLON || bytes[timeEnd + 1] !== SPACE) return -1;
+    let end = timeAt;
+    while (end > start + 1 && bytes[end - 2] === SPACE) end--;
+    const length = end - start;
+    if (length < 4 || length > MAX_HEAD || bytes[end - 1] !== SPACE || !isPlain(bytes, start, end)) return -1;
+    const { task, pid, cpu } = this.#event;
+    this.#heads.keep(hashOfHead(view, start, length), () => ({
+      text: new KeptText(view, start, end),
+      next: undefined,
+      buffer,
+      task,
+      pid,
+      cpu,
+    }));
+    if (!this.#lengths.includes(length)) {
+      if (this.#lengths.length === MAX_LENGTHS) this.#lengths.pop();
+      this.#lengths.unshift(length);
+    }
+    return timeEnd;
+  }
+
+  #findHead(view: DataView, start: number): KeptHead | undefined {
+    const heads = this.#heads;
+    const guess = heads.guess;
+    if (guess !== undefined && guess.text.endAt(view, start) >= 0) {
+      heads.found(guess);
+      return guess;
+    }
+    const lengths = this.#lengths;
+    for (let i = 0; i < lengths.length; i++) {
+      const length = lengths[i]!;
+      const head = heads.get(hashOfHead(view, start, length));
+      if (head === undefined || head.text.length !== length || head.text.endAt(view, start) < 0) continue;
+      if (i > 0) {
+        lengths[i] = lengths[0]!;
+        lengths[0] = length;
+      }
+      heads.found(head);
+      return head;
+    }
+    return undefined;
   }
 
   /** `     0.400 insmod/1234 `: milliseconds since the recording began. */
@@ -171,8 +283,13 @@ export class OriginReader {
     }
     let point = from;
     while (point < to && bytes[point] !== DOT) point++;
-    if (point === to) this.#event.ticks = this.#digits(from, to);
-    else this.#setTime(this.#digits(from, point), this.#digits(point + 1, to), to - point - 1);
+    if (point === to) {
+      this.#event.ticks = this.#digits(from, to);
+      return from;
+    }
+    this.#timeAt = from;
+    this.#timeEnd = to;
+    this.#setTime(this.#digits(from, point), this.#digits(point + 1, to), to - point - 1);
     return from;
   }
 
@@ -242,4 +359,12 @@ export class OriginReader {
     }
     return value;
   }
+}
+
+/** A hash of so many bytes, at least four. */
+function hashOfHead(view: DataView, start: number, length: number): number {
+  const last = start + length - 4;
+  let hash = length;
+  for (let at = start; at < last; at += 4) hash = hashOn(hash, view.getInt32(at, true));
+  return hashOn(hash, view.getInt32(last, true));
 }

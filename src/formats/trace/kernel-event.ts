@@ -1,3 +1,5 @@
+import { toBig } from "../../base/u64.ts";
+
 /**
  * What Linux says of DMA besides its `dma:*` events: in other trace events, and in its log.
  *
@@ -10,6 +12,36 @@
  * @public
  */
 export type FaultAccess = "read" | "write" | "unknown";
+
+/**
+ * A range of an IOMMU's domain, `iommu:map` and `iommu:unmap`: a lower layer than the DMA API. There are as many of them
+ * as of events, so that numbers are kept in halves.
+ *
+ * @public
+ */
+export class IommuRange {
+  readonly type: "iommu-map" | "iommu-unmap";
+  readonly iovaHi: number;
+  readonly iovaLo: number;
+  readonly sizeHi: number;
+  readonly sizeLo: number;
+
+  constructor(type: IommuRange["type"], iovaHi: number, iovaLo: number, sizeHi: number, sizeLo: number) {
+    this.type = type;
+    this.iovaHi = iovaHi;
+    this.iovaLo = iovaLo;
+    this.sizeHi = sizeHi;
+    this.sizeLo = sizeLo;
+  }
+
+  get iova(): bigint {
+    return toBig(this.iovaHi, this.iovaLo);
+  }
+
+  get size(): bigint {
+    return toBig(this.sizeHi, this.sizeLo);
+  }
+}
 
 /**
  * What a line says. A device is undefined where the line does not name one; addresses are of 64 bits.
@@ -53,12 +85,7 @@ export type KernelStatement =
       readonly windowShift: number;
       readonly status: number;
     }
-  /** A range of an IOMMU's domain, `iommu:map` and `iommu:unmap`: a lower layer than the DMA API. */
-  | {
-      readonly type: "iommu-map" | "iommu-unmap";
-      readonly iova: bigint;
-      readonly size: bigint;
-    }
+  | IommuRange
   /** A device got a domain: `iommu:attach_device_to_domain`. */
   | { readonly type: "attached"; readonly device: string }
   /** CONFIG_DMA_API_DEBUG: a driver went and left so many mappings. */

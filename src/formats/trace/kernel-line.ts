@@ -1,4 +1,5 @@
-import type { FaultAccess, KernelStatement } from "./kernel-event.ts";
+import { hiOf, loOf } from "../../base/u64.ts";
+import { type FaultAccess, IommuRange, type KernelStatement } from "./kernel-event.ts";
 import { TextSearch } from "./words.ts";
 
 /** Words of which one stands in each line that is read here. */
@@ -18,7 +19,7 @@ const MARKS = [
 const LATIN1 = new TextDecoder("latin1");
 
 /** Bytes of a line that are looked at. */
-const MAX_LENGTH = 1000;
+export const MAX_STATEMENT = 1000;
 
 /** AMD's event log: the access was a write. Its flags are larger than the two values of other IOMMUs. */
 const AMD_WRITE = 0x20;
@@ -50,6 +51,9 @@ const pci = (name: string): string => (/^[0-9a-f]{2}:/.test(name) ? `0000:${name
 const accessOf = (flags: bigint): FaultAccess =>
   flags > 1n ? ((flags & BigInt(AMD_WRITE)) === 0n ? "read" : "write") : flags === 1n ? "write" : "read";
 
+const rangeOf = (type: IommuRange["type"], iova: bigint, size: bigint): IommuRange =>
+  new IommuRange(type, hiOf(iova), loOf(iova), hiOf(size), loOf(size));
+
 const fault = (
   device: string | undefined,
   address: string | undefined,
@@ -60,11 +64,8 @@ const FORMS: readonly Form[] = [
   {
     pattern: new RegExp(`\\b(un)?map:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
     isEvent: true,
-    read: ([, un, iova, size]) => ({
-      type: un === undefined ? "iommu-map" : "iommu-unmap",
-      iova: hex(iova),
-      size: BigInt(size!),
-    }),
+    read: ([, un, iova, size]) =>
+      rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   },
   {
     pattern: new RegExp(
@@ -212,6 +213,11 @@ export class KernelLineReader {
   /** Words of an SMMUv3 event record, which takes a line for each; undefined outside of one. */
   #record: bigint[] | undefined;
 
+  /** Is a record of several lines being read? */
+  get isInRecord(): boolean {
+    return this.#record !== undefined;
+  }
+
   /** May this line say something? It is cheap to ask. */
   mentions(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#record !== undefined) return true;
@@ -221,7 +227,7 @@ export class KernelLineReader {
 
   /** What a line says; undefined if nothing. */
   read(bytes: Uint8Array, start: number, end: number): ReadStatement | undefined {
-    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_LENGTH)));
+    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
     if (this.#record !== undefined) return this.#readRecord(this.#record, line);
     if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
       this.#record = [];

@@ -94,12 +94,24 @@ export const openQemuLog: Open = (tell) => new QemuLogReader((event) => tell(eve
 export const openDmaLog: Open = (tell) => {
   const lists = ({ ranges, rangeSizes, entries }: LinuxDmaEvent): string =>
     [ranges, rangeSizes, entries].map((list) => list.words.subarray(0, list.length * 2).join()).join(" ");
-  const reader: DmaLogReader = new DmaLogReader((event) => {
-    const names = [reader.devices.names[event.device], reader.tasks.names[event.task]];
-    const { number: _number, line, device: _device, task: _task, ...rest } = event as object as LinuxDmaEvent;
-    const numbers = Object.values(rest).filter((value) => typeof value !== "object");
-    tell(line, `${names} ${numbers} ${lists(event)}`);
-  });
+  const reader: DmaLogReader = new DmaLogReader(
+    (event) => {
+      const names = [reader.devices.names[event.device], reader.tasks.names[event.task]];
+      const {
+        number: _number,
+        line,
+        device: _device,
+        task: _task,
+        ...rest
+      } = event as object as LinuxDmaEvent;
+      const numbers = Object.values(rest).filter((value) => typeof value !== "object");
+      tell(line, `${names} ${numbers} ${lists(event)}`);
+    },
+    ({ what, line, seconds, nanoseconds, task, pid }) => {
+      const time = `${seconds} ${nanoseconds}`;
+      tell(line, `${Object.entries(what)} ${time} ${reader.tasks.names[task]} ${pid}`);
+    },
+  );
   return reader;
 };
 
@@ -174,7 +186,13 @@ export function makeDmaLines(random: Random): MakeLine {
     line
       .replace(/0000:00:0(\d)\.0/, () => `0000:00:0${random.below(4)}.0`)
       .replace(/attrs=$/, () => `attrs=${random.pick(attributes)}`)
-      .replace(/dma_addr=\w+/, () => `dma_addr=${random.pick(HALVES).toString(16)}`);
+      .replace(/(dma_addr|phys_addr)=\w+/g, (_all, key) => `${key}=${random.pick(HALVES).toString(16)}`)
+      .replace(/size=\d+/, () => `size=${random.pick(HALVES)}`)
+      .replace(/iova=0x\w+/, () => `iova=0x${random.pick(HALVES).toString(16)}`)
+      .replace(/ \d+\.(\d+): /, (_all, digits) => {
+        const fraction = random.below(1_000_000).toString().padStart(digits.length, "0");
+        return ` ${random.pick(HALVES)}.${fraction}: `;
+      });
   return (other) => {
     const line = change(other.pick(lines));
     return { text: other.below(2) === 0 ? line : damaged(line, other) };
