@@ -39,7 +39,7 @@ export class BufferNames {
 
   /** The same for an event of another system. */
   isOfFirstOther(): boolean {
-    this.#firstOther ??= this.#last;
-    return this.#last === this.#firstOther;
+    this.#firstOther ??= this.last;
+    return this.last === this.#firstOther;
   }
 }
