@@ -24,6 +24,7 @@ const TAB = 0x09;
 const SPACE = 0x20;
 const HASH = 0x23;
 const STAR = 0x2a;
+const OPEN_PARENTHESIS = 0x28;
 const SLASH = 0x2f;
 const EQUALS = 0x3d;
 const GREATER = 0x3e;
@@ -137,7 +138,7 @@ export class StackReader {
     while (from < end && (bytes[from] === SPACE || bytes[from] === TAB)) from++;
     if (!isOpen || !this.#isPerf) {
       const owner = this.#lastEvent(line);
-      if (owner === undefined && !isAddress(bytes, from, end)) return false;
+      if (!isAddress(bytes, from, end) && (owner === undefined || !isSymbol(bytes, from, end))) return false;
       this.#open(owner, true);
     }
     this.#addFrame(bytes, from, end);
@@ -210,6 +211,14 @@ function isAddress(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end && isHexDigit(bytes[at]!)) at++;
   return at - start >= ADDRESS_DIGITS && (at === end || bytes[at] === SPACE);
+}
+
+/** Is it a function without its address (`perf script -F ...,sym`): one word, and at most an object in parentheses? */
+function isSymbol(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] === OPEN_BRACKET && bytes[start + 1] === SPACE) return false;
+  let at = start;
+  while (at < end && bytes[at] !== SPACE) at++;
+  return at > start && (at === end || bytes[at + 1] === OPEN_PARENTHESIS);
 }
 
 const isHexDigit = (byte: number): boolean =>

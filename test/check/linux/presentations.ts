@@ -124,8 +124,12 @@ const FORMS: Readonly<Record<string, Form>> = {
 /** Shows a recording in the form of one of the tools. */
 export function present({ text, log }: PlantedRecording, random: Random): Presented {
   // Without exact times the lines of a log of its own have no place.
+  const hasExactTimes = (name: string): boolean => name !== "functionGraph" && name !== "equalTimes";
+  // Call stacks have a form of their own in each of the others.
+  const canHaveStacks = (name: string): boolean => name === "asItIs" || name === "equalTimes";
+  const hasStacks = text.includes("<stack trace>");
   const names = Object.keys(FORMS).filter(
-    (name) => log === undefined || (name !== "functionGraph" && name !== "equalTimes"),
+    (name) => (log === undefined || hasExactTimes(name)) && (!hasStacks || canHaveStacks(name)),
   );
   const form = random.pick(names);
   return { form, ...FORMS[form]!(text.trimEnd().split("\n"), random) };
