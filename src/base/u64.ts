@@ -80,6 +80,11 @@ export function pageOf(hi: number, lo: number, shift: number): number {
  * no caller's arithmetic becomes one of floating-point numbers.
  */
 export function entryOf(hi: number, lo: number, shift: number): number {
+  return hi === 0 && shift < 32 ? lo >>> shift : entryOfFar(hi, lo, shift);
+}
+
+/** {@link entryOf} behind the first 4 GiB; a function of its own, so that the other one is short. */
+function entryOfFar(hi: number, lo: number, shift: number): number {
   // Shifts count modulo 32.
   if (shift >= 32) return hi >>> shift;
   if (hi >>> shift !== 0) return 0xffff_ffff;

@@ -23,7 +23,7 @@ export class TreeWalk {
   /** Visits the runs of a node whose first entry is `base`. */
   walk(node: Node, level: number, base: number): void {
     if (node.kind === "leaf") {
-      node.forEachRun(base, this.#first, this.#end, this.#page, this.#visit);
+      node.forEachRun(this.#first, this.#end, this.#page, this.#visit);
     } else if (node.kind === "runs") {
       this.#walkRuns(node);
     } else {
