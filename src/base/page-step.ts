@@ -22,7 +22,7 @@ export class PageStep {
   /** Mask of the bits of a page address, high half; signed, too. */
   readonly maskHi: number = 0;
   /** What one page adds to the high half (a fraction below shift 32). */
-  readonly #highPerPage: number;
+  readonly #highPerPage: number = 0;
 
   constructor(shift: number) {
     this.shift = shift;

@@ -37,9 +37,10 @@ const isValid = (lo: number): number => (lo | (lo >>> 1)) & 1;
 export class Leaf {
   readonly kind = "leaf";
   readonly leaves = 1;
-  readonly owner: Owner;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
+  readonly owner: Owner = NOBODY;
   /** Number of its first entry in the table. */
-  readonly first: number;
+  readonly first: number = 0;
   /** The node above; the invariant is that of inner nodes (nodes.ts). */
   parent: Summing | null = null;
   valid = 0;

@@ -40,14 +40,14 @@ export interface TceTableShape {
  * @public
  */
 export class TceView {
-  readonly length: number;
+  readonly length: number = 0;
   readonly page: PageStep;
   /** High half of the entry that {@link load} read last. */
   hi = 0;
   /** Low half of the entry that {@link load} read last. */
   lo = 0;
   /** @internal Level of the root: it covers `512 * 64^height` entries. */
-  protected readonly height: number;
+  protected readonly height: number = 0;
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
   /** @internal */

@@ -41,8 +41,8 @@ const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
 export class TreeWriter {
   /** Whose nodes are changed in place. */
   owner: Owner = NOBODY;
-  readonly #height: number;
-  readonly #maxLeaves: number;
+  readonly #height: number = 0;
+  readonly #maxLeaves: number = 0;
   /**
    * The words of leaves that became empty. A driver's pages move on through its
    * window, so that the next leaf is dense from its first entry on, and takes
