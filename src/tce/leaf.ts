@@ -53,7 +53,8 @@ export class Leaf {
 
   constructor(owner: Owner, first: number, words: Uint32Array<ArrayBuffer>) {
     this.owner = owner;
-    this.first = first;
+    // What floating-point arithmetic made is no small integer for V8, unless it is told.
+    this.first = first <= 0x7fff_ffff ? first | 0 : first;
     this.words = words;
   }
 
