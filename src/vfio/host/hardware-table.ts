@@ -205,5 +205,4 @@ export class HardwareTable {
 const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * WEIGHT + (lo >>> 0);
 
 /** A device that may write may read as well: the hardware knows no write-only pages. */
-const bitsOf = (permission: number): number =>
-  (permission & WRITE) !== 0 ? permission | READ : permission;
+const bitsOf = (permission: number): number => ((permission & WRITE) !== 0 ? permission | READ : permission);
