@@ -25,8 +25,16 @@ import { REFERENCE } from "./reference-build.mjs";
  * @property {number} [baselineOperations] operations of the baseline that are one of ours; default 1
  * @property {number} [rounds] default {@link ROUNDS}
  * @property {number} [warmups] rounds that do not count; default {@link WARMUPS}
+ * @property {Floor} [floor] the least that JavaScript can do for it (floors.mjs); the row `NAME-floor` is our
+ *   time over its time
  * @property {string} [over] how many times as fast as the reference build it must be, as text; without it they
  *   are not compared
+ */
+
+/**
+ * @typedef {object} Floor
+ * @property {(state: any) => unknown} setup makes what `run` works on, from the state of the benchmark
+ * @property {(state: any) => number} run one round: nanoseconds of one operation
  */
 
 /**
@@ -100,7 +108,7 @@ export class Baseline {
  * @param {string} group
  * @param {Benchmark} benchmark
  * @param {Contenders} contenders
- * @returns {Promise<Result[]>} its row, and the row over the reference build, if they are compared
+ * @returns {Promise<Result[]>} its row, and the rows over the reference build and over its floor, if they are compared
  */
 export async function measure(group, benchmark, { today, reference, baseline }) {
   const { name, unit, target, better, rounds = ROUNDS, warmups = WARMUPS } = benchmark;
@@ -111,10 +119,13 @@ export async function measure(group, benchmark, { today, reference, baseline }) 
   const values = [];
   const others = [];
   const baselines = [];
+  const overFloor = [];
   for (let i = 0; i < rounds; i++) {
     if (withBaseline) baselines.push(baseline.nsOf(benchmark.baseline));
     values.push(await today.round());
     if (other !== undefined) others.push(await other.round());
+    if (benchmark.floor !== undefined)
+      overFloor.push(NS_PER_OPERATION[unit](values[i]) / (await today.floor()));
   }
   const value = median(values);
   const ratio = withBaseline
@@ -131,6 +142,17 @@ export async function measure(group, benchmark, { today, reference, baseline }) 
       spread: spreadOf(times),
       ratio: null,
       target: benchmark.over,
+    });
+  }
+  if (benchmark.floor !== undefined) {
+    rows.push({
+      name: `${name}-floor`,
+      value: median(overFloor),
+      unit: "times",
+      better: "lower",
+      spread: spreadOf(overFloor),
+      ratio: null,
+      target: "our time over the least of JavaScript",
     });
   }
   return rows;

@@ -29,6 +29,11 @@ export class Rounds {
     return (await this.#ask({ round: true })).value;
   }
 
+  /** Runs one round of its floor: nanoseconds of one operation. */
+  async floor() {
+    return (await this.#ask({ floor: true })).value;
+  }
+
   async #ask(request) {
     this.#child.send(request);
     const heard = new AbortController();
@@ -51,14 +56,19 @@ export class Rounds {
 function serve() {
   let benchmark;
   let state;
+  let floorState;
   const answer = async (request) => {
     if (request.round) return { value: benchmark.run(state) };
+    if (request.floor) return { value: benchmark.floor.run(floorState) };
     const { benchmarks } = await import(new URL(`groups/${request.group}.mjs`, import.meta.url));
     benchmark = benchmarks.find(({ name }) => name === request.name);
     // What the one before has made goes first.
     state = undefined;
+    floorState = undefined;
     state = await benchmark.setup?.();
     for (let i = 0; i < request.warmups; i++) benchmark.run(state);
+    floorState = benchmark.floor?.setup(state);
+    for (let i = 0; i < request.warmups; i++) benchmark.floor?.run(floorState);
     return {};
   };
   process.on("message", async (request) => {

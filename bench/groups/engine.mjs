@@ -14,6 +14,7 @@ import {
   NotifierFlag,
   RtasToken,
 } from "../engine.mjs";
+import { listFloor, mapUnmapFloor, putFloor } from "../floors.mjs";
 import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE } from "../guest.mjs";
 import { bytesInUse, check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
@@ -341,6 +342,7 @@ const hypercalls = [
     better: "higher",
     target: "at least 20 million, at most 4x C",
     baseline: "put-tce-hot",
+    floor: putFloor(CALLS),
     setup: () => newBusyMachine(false),
     run: putsPerSecond,
   },
@@ -350,6 +352,7 @@ const hypercalls = [
     better: "higher",
     target: "at least 10 million, at most 3x C",
     baseline: "put-tce-hot-notifier",
+    floor: putFloor(CALLS, { notified: true }),
     setup: () => newBusyMachine(true),
     run: putsPerSecond,
   },
@@ -359,6 +362,7 @@ const hypercalls = [
     better: "higher",
     target: "at most 3x C",
     baseline: "map-unmap-hot",
+    floor: mapUnmapFloor(CALLS),
     setup: newMapUnmapMachine,
     run: pairsPerSecond,
   },
@@ -377,6 +381,7 @@ const hypercalls = [
     better: "lower",
     target: "at most 1.3x C",
     baseline: "put-tce-indirect-512-random",
+    floor: listFloor(LIST_CALLS, LIST_ENTRIES, seeded(SEED).bind(undefined, 0xffff)),
     setup: () => {
       const random = seeded(SEED);
       return newListMachine(() => random(0xffff));

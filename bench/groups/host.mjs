@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Coherence, Hcall, HcallRegisters, HostedMachine, RtasToken } from "../engine.mjs";
+import { plugFloor, putFloor } from "../floors.mjs";
 import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE, TCE_HI } from "../guest.mjs";
 import { check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
@@ -130,6 +131,7 @@ const hotplugs = [
   {
     ...hotplugOf("hotplug-2^16-of-2^31-scattered", "ms", "", scattered, () => unrelated(LINEAR), LINEAR),
     over: "at least 8, or at most 25 ms",
+    floor: plugFloor(),
   },
   mapCallsOf("hotplug-2^16-of-2^31-scattered-calls", scattered, () => unrelated(LINEAR), LINEAR),
 ];
@@ -268,15 +270,23 @@ const putsOf = (name, target, config, plugged, servedBy) => ({
   setup: () => {
     const made = newHosted(config);
     if (plugged) plug(made);
-    return made;
+    return { ...made, addresses: ADDRESSES };
   },
   run: (made) => putsPerSecond(made, servedBy),
 });
 
 const puts = [
   putsOf("put-tce-hot-kvm", "at least 10 million", { accel: "kvm" }, false, "kvm"),
-  { ...putsOf("put-tce-hot-kvm-attached", "", { accel: "kvm" }, true, "kvm"), over: "at least 5" },
-  { ...putsOf("put-tce-hot-attached", "", {}, true, "qemu"), over: "at least 5" },
+  {
+    ...putsOf("put-tce-hot-kvm-attached", "", { accel: "kvm" }, true, "kvm"),
+    over: "at least 5",
+    floor: putFloor(CALLS, { attached: true }),
+  },
+  {
+    ...putsOf("put-tce-hot-attached", "", {}, true, "qemu"),
+    over: "at least 5",
+    floor: putFloor(CALLS, { attached: true, notified: true }),
+  },
 ];
 
 // ------------------------------------------------------------------ coherence

@@ -8,8 +8,10 @@
  * @module
  */
 
+// V8 folds a constant of the module itself, but loads an exported one each time.
+const WEIGHT = 0x1_0000_0000;
 /** 2^32, the weight of the high half. */
-export const TWO32 = 0x1_0000_0000;
+export const TWO32: number = WEIGHT;
 
 /** The largest 64-bit value. */
 export const U64_MAX = 0xffff_ffff_ffff_ffffn;
@@ -36,7 +38,7 @@ export const hiOf = (value: bigint): number => Number((value >> 32n) & 0xffff_ff
 export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 
 /** High half of a whole number from 0 to 2^53. */
-export const hiOfNumber = (value: number): number => (value * (1 / TWO32)) >>> 0;
+export const hiOfNumber = (value: number): number => (value * (1 / WEIGHT)) >>> 0;
 
 /** Low half of a whole number from 0 to 2^53. */
 export const loOfNumber = (value: number): number => value >>> 0;
@@ -80,6 +82,11 @@ export function pageOf(hi: number, lo: number, shift: number): number {
  * no caller's arithmetic becomes one of floating-point numbers.
  */
 export function entryOf(hi: number, lo: number, shift: number): number {
+  return hi === 0 && shift < 32 ? lo >>> shift : entryOfFar(hi, lo, shift);
+}
+
+/** {@link entryOf} behind the first 4 GiB; a function of its own, so that the other one is short. */
+function entryOfFar(hi: number, lo: number, shift: number): number {
   // Shifts count modulo 32.
   if (shift >= 32) return hi >>> shift;
   if (hi >>> shift !== 0) return 0xffff_ffff;

@@ -6,10 +6,10 @@ export class AttachedTable {
   /** The same object whenever it is the same table of the host. */
   readonly identity: object;
   /** Whole entries of the guest's that the table has. */
-  readonly length: number;
+  readonly length: number = 0;
   readonly #host: HostTable;
   /** The host's entries of one of the guest's: its pages are never larger. */
-  readonly #each: number;
+  readonly #each: number = 0;
 
   constructor(host: HostTable, pageShift: number) {
     this.identity = host.identity;

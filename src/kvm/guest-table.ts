@@ -36,15 +36,16 @@ export const descriptorBytes = (tablePages: number): number => DESCRIPTOR_BYTES 
  */
 export class GuestTable {
   readonly shape: GuestTableShape;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
   /** The bus number in signed halves, as V8 keeps those as small integers. */
-  readonly liobnHi: number;
-  readonly liobnLo: number;
+  readonly liobnHi: number = 0;
+  readonly liobnLo: number = 0;
   /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
-  readonly firstPage: number;
+  readonly firstPage: number = 0;
   /** I/O pages of the window. */
-  readonly size: number;
+  readonly size: number = 0;
   /** Pages charged to the process. */
-  readonly chargedPages: number;
+  readonly chargedPages: number = 0;
   /** The entries as the guest put them. */
   readonly entries: TceTable;
   /** Tables of the host that follow this one, in the order of attachment. */

@@ -99,7 +99,11 @@ export class MemorySlots {
    */
   find(hi: number, lo: number): boolean {
     const last = this.#last;
-    if (last !== undefined && this.#locate(last, hi, lo)) return true;
+    return (last !== undefined && this.#locate(last, hi, lo)) || this.#search(hi, lo);
+  }
+
+  // Not in `find`, where V8 would make an object for what the arrow function captures, at each call.
+  #search(hi: number, lo: number): boolean {
     const slot = this.#slots.find((s) => this.#locate(s, hi, lo));
     if (slot === undefined) return false;
     this.#last = slot;

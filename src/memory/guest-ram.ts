@@ -28,8 +28,8 @@ export const MAX_RAM_BYTES: bigint = 1n << 52n;
  */
 export class GuestRam {
   readonly sizeBytes: bigint;
-  readonly #size: number;
-  readonly #maxResidentBytes: number;
+  readonly #size: number = 0;
+  readonly #maxResidentBytes: number = 0;
   readonly #chunks = new Map<number, Uint8Array<ArrayBuffer>>();
   // The chunk used last: most accesses stay in one.
   #lastNumber = -1;

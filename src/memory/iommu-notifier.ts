@@ -66,10 +66,10 @@ export interface NotifierOptions {
  */
 export class IommuNotifier {
   readonly name: string;
-  readonly flags: number;
+  readonly flags: number = 0;
   readonly start: bigint;
   readonly last: bigint;
-  readonly index: number;
+  readonly index: number = 0;
   /** Pages that were not delivered because the edge of the range cuts them. */
   hazards = 0;
   readonly #cropReplay: boolean;

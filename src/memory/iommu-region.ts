@@ -58,7 +58,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   /** Does anybody want to know of changes? Whoever changes mappings calls {@link notify} only then. */
   get isHeard(): boolean {
-    return this.#flags !== NotifierFlag.NONE || this.#walks > 0;
+    return (this.#flags | this.#walks) !== 0;
   }
 
   /** Counts changes of mappings and of notifiers, modulo 2^32; only during {@link walked}. */

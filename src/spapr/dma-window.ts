@@ -51,7 +51,7 @@ export interface WindowEnvironment {
 export class DmaWindow implements IommuHooks {
   /** @internal */
   readonly env: WindowEnvironment;
-  readonly liobn: number;
+  readonly liobn: number = 0;
   /** For messages and device-tree look-ups: the bridge or device that owns the window. */
   readonly owner: string;
   readonly root: MemoryRegion;

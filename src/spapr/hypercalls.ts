@@ -1,7 +1,7 @@
 /**
- * The four TCE hypercalls, and the dispatch of all hypercalls.
+ * The four TCE hypercalls.
  *
- * A handler takes the registers, returns the status and writes results into
+ * A handler takes the registers r3 to r12 in halves, returns the status and writes results into
  * them. Each follows the order of checks of QEMU (docs/behaviour.md, Hypercalls);
  * the recordings of hypercalls hold every one of them. What a callback throws is
  * thrown when the call is done, and its trace event is made.
@@ -17,9 +17,6 @@ import type { SpaprEnvironment } from "./environment.ts";
 import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
 import { refuse, refuseIoba, refuseLiobn } from "./refuse.ts";
 import { fillEntries, putEntries, putEntry } from "./window-entries.ts";
-
-/** One hypercall: `regs` are the registers r3 to r12 in halves; returns the status. */
-export type HcallHandler = (env: SpaprEnvironment, regs: Uint32Array) => number;
 
 // Where the arguments r4 to r7 lie: high half, the low one behind it.
 const R4 = 2;
@@ -47,11 +44,12 @@ export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
  */
 function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
-  if (window === undefined || env.observer.trace !== null || !env.profile.anyTarget) return false;
+  if (window === undefined || env.observer.trace !== null || env.profile.anyTarget === false) return false;
   const { geometry } = window;
   const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
   if (index >= geometry.entries) return false;
-  putEntry(window, index, regs[R6]!, regs[R6 + 1]!);
+  // Signed halves: V8 keeps those as small integers.
+  putEntry(window, index, regs[R6]! | 0, regs[R6 + 1]! | 0);
   return true;
 }
 

@@ -8,15 +8,15 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { H_TOO_HARD } from "./accelerator.ts";
+import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { SpaprEnvironment } from "./environment.ts";
-import { type HcallHandler, hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
+import { hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
 import type { MachineConfig } from "./machine-config.ts";
 import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
-import { HCALL_MAX_PAPR, Hcall, HStatus, MAX_LIST_ENTRIES, RtasStatus } from "./papr.ts";
+import { Hcall, HStatus, MAX_LIST_ENTRIES, RtasStatus } from "./papr.ts";
 import { PciHostBridge, type PhbConfig } from "./phb.ts";
 import { DEFAULT_PROFILE, findProfile, type Profile } from "./profile.ts";
 import { refuseCall } from "./refuse.ts";
@@ -27,6 +27,8 @@ import { registerVioCalls, VioBus } from "./vio.ts";
 
 const DEFAULT_RAM_SIZE = 0x1000_0000n;
 const OPCODE_LO = 1;
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const { PUT_TCE, STUFF_TCE, PUT_TCE_INDIRECT, GET_TCE, RTAS } = Hcall;
 const R4_HI = 2;
 const R4_LO = 3;
 
@@ -48,8 +50,6 @@ export class Machine {
   servedBy: "qemu" | "kvm" = "qemu";
   readonly #rtas: RtasDispatcher;
   readonly #registers = new Spare(() => new HcallRegisters());
-  /** Handlers by hypercall number / 4, as in QEMU. */
-  readonly #papr: (HcallHandler | undefined)[] = new Array(HCALL_MAX_PAPR / 4 + 1).fill(undefined);
   #phbs: PciHostBridge[] = [];
   #deviceTree: DeviceTree = new Map();
 
@@ -76,10 +76,6 @@ export class Machine {
       accelerator: config.accelerator?.(this.ram) ?? null,
       lists: new Spare(() => new Uint32Array(MAX_LIST_ENTRIES * 2)),
     };
-    this.#papr[Hcall.GET_TCE / 4] = hGetTce;
-    this.#papr[Hcall.PUT_TCE / 4] = hPutTce;
-    this.#papr[Hcall.STUFF_TCE / 4] = hStuffTce;
-    this.#papr[Hcall.PUT_TCE_INDIRECT / 4] = hPutTceIndirect;
     this.vio = new VioBus(this.env, ramSize);
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
@@ -176,7 +172,11 @@ export class Machine {
     if (problemState)
       return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
     const { accelerator } = this.env;
-    if (accelerator === null) return this.#serve(regs);
+    return accelerator === null ? this.#serve(regs) : this.#hcallOfKernel(accelerator, regs);
+  }
+
+  /** A hypercall that the kernel sees first. */
+  #hcallOfKernel(accelerator: Accelerator, regs: Uint32Array): number {
     const status = accelerator.hcall(regs);
     if (status !== H_TOO_HARD) {
       this.servedBy = "kvm";
@@ -190,17 +190,15 @@ export class Machine {
     }
   }
 
-  /** A hypercall in user space. */
+  /** A hypercall in user space. Those of busy guests come first; calls of functions that V8 knows are faster than a table of them. */
   #serve(regs: Uint32Array): number {
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
-      const number = opcode >>> 2;
-      if (number < this.#papr.length && (opcode & 3) === 0) {
-        const handler = this.#papr[number];
-        if (handler !== undefined) return handler(this.env, regs);
-      } else if (opcode === Hcall.RTAS) {
-        return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
-      }
+      if (opcode === PUT_TCE) return hPutTce(this.env, regs);
+      if (opcode === STUFF_TCE) return hStuffTce(this.env, regs);
+      if (opcode === PUT_TCE_INDIRECT) return hPutTceIndirect(this.env, regs);
+      if (opcode === GET_TCE) return hGetTce(this.env, regs);
+      if (opcode === RTAS) return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
     }
     return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU-HCALL-1");
   }

@@ -18,9 +18,6 @@ export const Hcall = {
   RTAS: 0xf000,
 } as const;
 
-/** The highest hypercall of the architecture that QEMU 7.2 knows of; numbers are multiples of 4. */
-export const HCALL_MAX_PAPR = 0x45c;
-
 /**
  * Statuses of hypercalls, in r3 afterwards.
  *

@@ -112,7 +112,8 @@ function notifyEntries(window: DmaWindow, first: number, words: Uint32Array, err
   const count = words.length / 2;
   for (let i = 0; i < count; i++) {
     const { changes } = iommu;
-    const lo = words[i * 2 + 1]!;
+    // Signed halves: V8 keeps those as small integers.
+    const lo = words[i * 2 + 1]! | 0;
     try {
       iommu.notify(page, first + i, 1, words[i * 2]! & maskHi, lo & maskLo, permOf(lo));
     } catch (error) {

@@ -54,7 +54,7 @@ export class WindowGeometry {
     const pageLo = lo & this.maskLo;
     const busLo = this.#busLo;
     const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
-    return entryOf((hi & this.maskHi) - this.#busHi - borrow, pageLo - busLo, this.shift);
+    return entryOf(((hi & this.maskHi) - this.#busHi - borrow) | 0, (pageLo - busLo) | 0, this.shift);
   }
 
   /**

@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
 import { toBig } from "../base/u64.ts";
-import { FAN_OUT, heightOf, type Node, SPANS } from "./nodes.ts";
+import { LEAF_SIZE } from "./leaf.ts";
+import { FAN_OUT, type Node } from "./nodes.ts";
 import { CELLS } from "./run-list.ts";
 import type { TceView } from "./tce-view.ts";
 
@@ -41,51 +42,39 @@ export function diff(before: TceView, after: TceView, visit: ChangeVisitor): voi
   }
   const { root: a } = before;
   const { root: b } = after;
-  const walk = (): void => diffNodes(a, b, heightOf(before.length), 0, before.page, visit);
+  const walk = (): void => diffNodes(a, b, before.page, visit);
   before.hold(() => after.hold(walk));
 }
 
-function diffNodes(
-  a: Node | null,
-  b: Node | null,
-  level: number,
-  base: number,
-  page: PageStep,
-  visit: ChangeVisitor,
-): void {
+function diffNodes(a: Node | null, b: Node | null, page: PageStep, visit: ChangeVisitor): void {
   if (a === b) return;
   if (a?.kind === "inner" && b?.kind === "inner") {
-    const span = SPANS[level - 1]!;
     for (let child = 0; child < FAN_OUT; child++) {
-      diffNodes(a.children[child]!, b.children[child]!, level - 1, base + child * span, page, visit);
+      diffNodes(a.children[child]!, b.children[child]!, page, visit);
     }
     return;
   }
-  sweep(runsOf(a, level, base, page), runsOf(b, level, base, page), page, visit);
+  sweep(runsOf(a, page), runsOf(b, page), page, visit);
 }
 
 /** All runs of a subtree as cells; its size is what the subtree holds. */
-function runsOf(node: Node | null, level: number, base: number, page: PageStep): readonly number[] {
+function runsOf(node: Node | null, page: PageStep): readonly number[] {
   if (node === null) return [];
   if (node.kind === "runs") return node.cells;
   const cells: number[] = [];
-  collect(node, level, base, page, cells);
+  collect(node, page, cells);
   return cells;
 }
 
-function collect(node: Node, level: number, base: number, page: PageStep, cells: number[]): void {
+function collect(node: Node, page: PageStep, cells: number[]): void {
   if (node.kind === "runs") {
     for (const cell of node.cells) cells.push(cell);
   } else if (node.kind === "leaf") {
-    node.forEachRun(base, base, base + SPANS[0]!, page, (first, count, hi, lo, step) => {
+    node.forEachRun(node.first, node.first + LEAF_SIZE, page, (first, count, hi, lo, step) => {
       cells.push(first, count, hi, lo, step);
     });
   } else {
-    const span = SPANS[level - 1]!;
-    for (let child = 0; child < FAN_OUT; child++) {
-      const below = node.children[child]!;
-      if (below !== null) collect(below, level - 1, base + child * span, page, cells);
-    }
+    for (const below of node.children) if (below !== null) collect(below, page, cells);
   }
 }
 

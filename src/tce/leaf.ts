@@ -8,8 +8,19 @@ const PERM_MASK = TCE_PERM_MASK;
 /** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
 export const LEAF_SIZE: number = 512;
 
-/** Who may change a node in place: only the table that has the same owner; replaced when a snapshot is taken. */
-export type Owner = object;
+/**
+ * Who may change a node in place: only the table that has the same owner;
+ * replaced when a snapshot is taken. A number, as V8 compares two of those faster than two objects.
+ */
+export type Owner = number;
+
+/** The owner of what nobody changes. */
+export const NOBODY: Owner = 0;
+
+let owners = NOBODY;
+
+/** An owner that there never was. */
+export const newOwner = (): Owner => ++owners;
 
 /** What a leaf needs of the nodes above it: their sums, up to the root. */
 export interface Summing {
@@ -26,7 +37,10 @@ const isValid = (lo: number): number => (lo | (lo >>> 1)) & 1;
 export class Leaf {
   readonly kind = "leaf";
   readonly leaves = 1;
-  readonly owner: Owner;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
+  readonly owner: Owner = NOBODY;
+  /** Number of its first entry in the table. */
+  readonly first: number = 0;
   /** The node above; the invariant is that of inner nodes (nodes.ts). */
   parent: Summing | null = null;
   valid = 0;
@@ -37,14 +51,16 @@ export class Leaf {
   /** Low half first. */
   readonly words: Uint32Array<ArrayBuffer>;
 
-  constructor(owner: Owner, words: Uint32Array<ArrayBuffer>) {
+  constructor(owner: Owner, first: number, words: Uint32Array<ArrayBuffer>) {
     this.owner = owner;
+    // What floating-point arithmetic made is no small integer for V8, unless it is told.
+    this.first = first <= 0x7fff_ffff ? first | 0 : first;
     this.words = words;
   }
 
   /** The same entries for another owner. */
   copy(owner: Owner): Leaf {
-    const leaf = new Leaf(owner, this.words.slice());
+    const leaf = new Leaf(owner, this.first, this.words.slice());
     leaf.valid = this.valid;
     leaf.stored = this.stored;
     leaf.summed();
@@ -90,10 +106,10 @@ export class Leaf {
     this.stored += stored;
   }
 
-  /** Stores a run; `base` is the number of the leaf's first entry. */
-  write(base: number, run: Run): void {
+  /** Stores a run. */
+  write(run: Run): void {
     for (let index = run.first; index < run.end; index++) {
-      this.put((index - base) * 2, run.hiAt(index), run.loAt(index));
+      this.put((index - this.first) * 2, run.hiAt(index), run.loAt(index));
     }
   }
 
@@ -115,9 +131,9 @@ export class Leaf {
     this.summed();
   }
 
-  /** Calls `visit` for each raw run between two entry numbers of the table; `base` is the leaf's first. */
-  forEachRun(base: number, first: number, end: number, page: PageStep, visit: RawRunVisitor): void {
-    const { words } = this;
+  /** Calls `visit` for each raw run between two entry numbers of the table. */
+  forEachRun(first: number, end: number, page: PageStep, visit: RawRunVisitor): void {
+    const { words, first: base } = this;
     const { sizeLo, sizeHi, shift } = page;
     const stop = Math.min(end - base, LEAF_SIZE) * 2;
     let at = Math.max(first - base, 0) * 2;

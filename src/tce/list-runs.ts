@@ -9,10 +9,10 @@ export class ListRuns {
   count = 0;
   /** Whether its values grow by a page (1) or are equal (0). */
   step = 0;
-  readonly #shift: number;
+  readonly #shift: number = 0;
   // Signed halves, so that the loop over a linear stretch is one of 32-bit additions.
-  readonly #sizeHi: number;
-  readonly #sizeLo: number;
+  readonly #sizeHi: number = 0;
+  readonly #sizeLo: number = 0;
 
   constructor(page: PageStep) {
     this.#shift = page.shift;

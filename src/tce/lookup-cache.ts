@@ -1,5 +1,5 @@
 import type { PageStep } from "../base/page-step.ts";
-import { LEAF_SIZE, type Leaf } from "./leaf.ts";
+import { LEAF_SIZE, Leaf, NOBODY } from "./leaf.ts";
 import { Run } from "./run.ts";
 
 /** Leaves that a table finds without a walk through the tree. */
@@ -7,8 +7,12 @@ const LEAVES = 8;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
 const SIZE = LEAF_SIZE;
-/** Of a slot that holds no leaf: no leaf begins with this entry. */
-const NOTHING = -1;
+/** What a slot holds that holds no leaf: no entry is in it, and nobody may write it. */
+export const NO_LEAF: Leaf = new Leaf(NOBODY, -1, new Uint32Array(0));
+// V8 folds a constant of the module itself, but loads an exported one each time.
+const NOTHING = NO_LEAF;
+/** The slots of a table that never had a leaf; never changed. */
+const EMPTY: Leaf[] = Array.from({ length: LEAVES }, () => NO_LEAF);
 
 /**
  * Where the leaf of an entry is cached: some bits of the leaf's number. Upper
@@ -31,9 +35,7 @@ const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (LE
  *   slot. {@link addUp} comes before anybody reads sums, or shares the tree.
  */
 export class LookupCache {
-  // Slot n holds entries [firsts[n], firsts[n] + 512). Of one type, however large the table.
-  readonly #firsts: Float64Array = new Float64Array(LEAVES).fill(NOTHING);
-  readonly #leaves: (Leaf | null)[] = Array.from({ length: LEAVES }, () => null);
+  #leaves: Leaf[] = EMPTY;
   /** Slots that hold a leaf. A table of runs has none, and nothing to look through. */
   #held = 0;
   /** The run; a gap has the value 0. */
@@ -43,21 +45,21 @@ export class LookupCache {
     this.run = new Run(page);
   }
 
-  /** The cached leaf of an entry. */
-  leafOf(index: number): Leaf | null {
-    const slot = slotOf(index);
-    return this.#firsts[slot] === index - (index & IN_LEAF) ? this.#leaves[slot]! : null;
+  /** The cached leaf of an entry; {@link NO_LEAF} if there is none. */
+  leafOf(index: number): Leaf {
+    const leaf = this.#leaves[slotOf(index)]!;
+    return leaf.first === index - (index & IN_LEAF) ? leaf : NOTHING;
   }
 
   /** Keeps the leaf of an entry. */
   keepLeaf(index: number, leaf: Leaf): void {
     const first = index - (index % SIZE);
     const slot = slotOf(index);
-    const was = this.#leaves[slot] ?? null;
-    if (was === null) this.#held++;
-    else was.addUp();
+    if (this.#leaves === EMPTY) this.#leaves = EMPTY.slice();
+    const was = this.#leaves[slot]!;
+    if (was === NOTHING) this.#held++;
+    was.addUp();
     this.#forgetRun(first, first + SIZE);
-    this.#firsts[slot] = first;
     this.#leaves[slot] = leaf;
   }
 
@@ -76,7 +78,7 @@ export class LookupCache {
   /** Makes the sums of the tree right. */
   addUp(): void {
     if (this.#held === 0) return;
-    for (let slot = 0; slot < LEAVES; slot++) this.#leaves[slot]?.addUp();
+    for (let slot = 0; slot < LEAVES; slot++) this.#leaves[slot]!.addUp();
   }
 
   #forgetRun(first: number, end: number): void {
@@ -86,11 +88,10 @@ export class LookupCache {
   #forgetLeaves(first: number, end: number): void {
     if (this.#held === 0) return;
     for (let slot = 0; slot < LEAVES; slot++) {
-      const at = this.#firsts[slot]!;
-      if (at >= end || at + SIZE <= first || at === NOTHING) continue;
-      this.#leaves[slot]!.addUp();
-      this.#firsts[slot] = NOTHING;
-      this.#leaves[slot] = null;
+      const leaf = this.#leaves[slot]!;
+      if (leaf === NOTHING || leaf.first >= end || leaf.first + SIZE <= first) continue;
+      leaf.addUp();
+      this.#leaves[slot] = NOTHING;
       this.#held--;
     }
   }

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { LEAF_SIZE, type Leaf, type Owner } from "./leaf.ts";
+import { LEAF_SIZE, type Leaf, NOBODY, type Owner } from "./leaf.ts";
 import type { Run } from "./run.ts";
 import { CELLS, overwrite, pushRun, replaceCells } from "./run-list.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
@@ -28,7 +28,7 @@ export type Node = Runs | Leaf | Inner;
 /** Sorted runs of entries that are not zero, as a list of cells; see run-list.ts. Only the owner changes them. */
 export class Runs {
   readonly kind = "runs";
-  readonly owner: Owner;
+  readonly owner: Owner = NOBODY;
   /** No dense leaf below. */
   readonly leaves = 0;
   valid = 0;
@@ -74,7 +74,7 @@ export class Runs {
 /** 64 subtrees, and the sums of their counts. */
 export class Inner {
   readonly kind = "inner";
-  readonly owner: Owner;
+  readonly owner: Owner = NOBODY;
   /**
    * The node above in the tree of the owner, null for the root: the way on
    * which a changed count goes up.

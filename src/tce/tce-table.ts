@@ -1,10 +1,10 @@
 import { IommuError } from "../base/errors.ts";
 import { hiOf, loOf } from "../base/u64.ts";
-import { LEAF_SIZE, type Owner } from "./leaf.ts";
+import { LEAF_SIZE, newOwner, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, type Node } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
-import { type TceTableShape, TceView } from "./tce-view.ts";
+import { TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
@@ -29,28 +29,24 @@ export class TceTable extends TceView {
   // limit. Private names make it longer: what `put` needs is protected.
 
   /** @internal Whose nodes are written in place: no view and no other table has them. */
-  protected owner: Owner;
-  readonly #writer: TreeWriter;
-  readonly #listRuns: ListRuns;
+  protected owner: Owner = newOwner();
+  // Made when they are needed first: most windows of a machine that begins are empty.
+  #writer: TreeWriter | null = null;
+  #listRuns: ListRuns | null = null;
   /** Did {@link putStretch} store a run? */
   isRun = false;
   /** Whether the values of that run grow by a page (1) or are equal (0). */
   step = 0;
 
-  constructor(shape: TceTableShape) {
-    super(shape);
-    this.#writer = new TreeWriter(this.page, this.height);
-    this.owner = this.#writer.owner;
-    this.#listRuns = new ListRuns(this.page);
-  }
-
   /**
    * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is
    * cached, and most of them a valid entry with a valid one, which changes no count.
+   *
+   * The halves may have either sign.
    */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
-    if (leaf === null || leaf.owner !== this.owner) {
+    if (leaf.owner !== this.owner) {
       this.putSlow(index, hi, lo);
       return;
     }
@@ -135,6 +131,7 @@ export class TceTable extends TceView {
    * @returns how many entries were stored
    */
   putStretch(first: number, words: Uint32Array, from: number, to: number): number {
+    this.#listRuns ??= new ListRuns(this.page);
     const runs = this.#listRuns;
     const run = runs.find(words, from, to);
     this.isRun = run === from;
@@ -156,7 +153,7 @@ export class TceTable extends TceView {
       at++;
       // Behind it lies the rest of the leaf, if there is one.
       const leaf = this.cache.leafOf(index);
-      if (leaf === null || leaf.owner !== this.owner) continue;
+      if (leaf.owner !== this.owner) continue;
       const next = (index & IN_LEAF) + 1;
       const length = Math.min(to - at, LEAF_SIZE - next);
       // It does not become empty: of two neighbours one is not zero.
@@ -230,25 +227,23 @@ export class TceTable extends TceView {
       look();
     } finally {
       // A write meanwhile has copied the root.
-      if (this.root === root && this.owner === meanwhile) this.#setOwner(before);
+      if (this.root === root && this.owner === meanwhile) this.owner = before;
     }
   }
 
   /** No node that there is will be written in place. */
   #share(): Owner {
     this.cache.addUp();
-    return this.#setOwner({});
-  }
-
-  #setOwner(owner: Owner): Owner {
-    this.owner = owner;
-    this.#writer.owner = owner;
-    return owner;
+    this.owner = newOwner();
+    return this.owner;
   }
 
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     this.cache.forget(first, first + count);
-    this.#writer.run(first, first + count, hi, lo, step);
-    this.root = this.#writer.write(this.root);
+    this.#writer ??= new TreeWriter(this.page, this.height);
+    const writer = this.#writer;
+    writer.owner = this.owner;
+    writer.run(first, first + count, hi, lo, step);
+    this.root = writer.write(this.root);
   }
 }

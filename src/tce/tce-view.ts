@@ -2,7 +2,7 @@ import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
 import { toBig } from "../base/u64.ts";
 import { LEAF_SIZE } from "./leaf.ts";
-import { LookupCache } from "./lookup-cache.ts";
+import { LookupCache, NO_LEAF } from "./lookup-cache.ts";
 import { childOf, heightOf, type Node, SPANS } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
 import { RunJoiner, type RunVisitor } from "./run-joiner.ts";
@@ -14,6 +14,7 @@ export const MAX_LENGTH: number = 2 ** 52;
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
+const NOTHING = NO_LEAF;
 
 /** The runs of a node that is not there. */
 const NO_RUNS: readonly number[] = [];
@@ -39,14 +40,14 @@ export interface TceTableShape {
  * @public
  */
 export class TceView {
-  readonly length: number;
+  readonly length: number = 0;
   readonly page: PageStep;
   /** High half of the entry that {@link load} read last. */
   hi = 0;
   /** Low half of the entry that {@link load} read last. */
   lo = 0;
   /** @internal Level of the root: it covers `512 * 64^height` entries. */
-  protected readonly height: number;
+  protected readonly height: number = 0;
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
   /** @internal */
@@ -99,7 +100,7 @@ export class TceView {
   load(index: number): void {
     const { cache } = this;
     const leaf = cache.leafOf(index);
-    if (leaf !== null) {
+    if (leaf !== NOTHING) {
       const { words } = leaf;
       const at = (index & IN_LEAF) * 2;
       this.lo = words[at]!;

@@ -18,12 +18,14 @@ export const TCE_READ = 1;
  * @public
  */
 export const TCE_WRITE = 2;
+// V8 folds a constant of the module itself, but loads an exported one each time.
+const PERM_MASK = TCE_READ | TCE_WRITE;
 /** Both permission bits; an entry with neither is not valid. */
-export const TCE_PERM_MASK: number = TCE_READ | TCE_WRITE;
+export const TCE_PERM_MASK: number = PERM_MASK;
 
 /**
  * The permission of a TCE, from its low half.
  *
  * @public
  */
-export const permOf = (lo: number): Permission => (lo & TCE_PERM_MASK) as Permission;
+export const permOf = (lo: number): Permission => (lo & PERM_MASK) as Permission;

@@ -6,8 +6,8 @@ import { TCE_PERM_MASK } from "./tce.ts";
 
 /** A walk over the runs of a tree in `[first, end)`, in order. */
 export class TreeWalk {
-  readonly #first: number;
-  readonly #end: number;
+  readonly #first: number = 0;
+  readonly #end: number = 0;
   readonly #page: PageStep;
   readonly #visit: RawRunVisitor;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
@@ -23,9 +23,9 @@ export class TreeWalk {
   /** Visits the runs of a node whose first entry is `base`. */
   walk(node: Node, level: number, base: number): void {
     if (node.kind === "leaf") {
-      node.forEachRun(base, this.#first, this.#end, this.#page, this.#visit);
+      node.forEachRun(this.#first, this.#end, this.#page, this.#visit);
     } else if (node.kind === "runs") {
-      this.#walkRuns(node);
+      this.#walkRuns(node, base);
     } else {
       const span = SPANS[level - 1]!;
       const { children } = node;
@@ -40,12 +40,13 @@ export class TreeWalk {
     }
   }
 
-  #walkRuns({ cells }: Runs): void {
+  #walkRuns({ cells }: Runs, base: number): void {
     const first = this.#first;
     const end = this.#end;
     const page = this.#page;
     const visit = this.#visit;
-    for (let at = searchRuns(cells, first); at < cells.length; at += CELLS) {
+    // A search would fetch the middle of a list that is walked from its beginning.
+    for (let at = first > base ? searchRuns(cells, first) : 0; at < cells.length; at += CELLS) {
       const runFirst = cells[at]!;
       if (runFirst >= end) return;
       const from = Math.max(runFirst, first);

@@ -1,6 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
-import { LEAF_SIZE, Leaf, type Owner } from "./leaf.ts";
+import { LEAF_SIZE, Leaf, NOBODY, type Owner } from "./leaf.ts";
 import { childOf, FAN_OUT, Inner, type Node, Runs, SPANS } from "./nodes.ts";
 import { Run } from "./run.ts";
 import { CELLS, loadRun, pushRun } from "./run-list.ts";
@@ -40,9 +40,9 @@ const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
  */
 export class TreeWriter {
   /** Whose nodes are changed in place. */
-  owner: Owner = {};
-  readonly #height: number;
-  readonly #maxLeaves: number;
+  owner: Owner = NOBODY;
+  readonly #height: number = 0;
+  readonly #maxLeaves: number = 0;
   /**
    * The words of leaves that became empty. A driver's pages move on through its
    * window, so that the next leaf is dense from its first entry on, and takes
@@ -92,7 +92,7 @@ export class TreeWriter {
   #writeNode(node: Node | null, level: number, base: number, first: number, end: number): Node | null {
     if (node === null || end - first === SPANS[level]!) return this.#newNode(level, base, first, end);
     if (node.kind === "runs") return this.#writeRuns(node, level, base, first, end);
-    if (node.kind === "leaf") return this.#writeLeaf(node, base, first, end);
+    if (node.kind === "leaf") return this.#writeLeaf(node, first, end);
     return this.#writeInner(node, level, base, first, end);
   }
 
@@ -116,9 +116,9 @@ export class TreeWriter {
       : this.#divide(list.cells, level, base);
   }
 
-  #writeLeaf(node: Leaf, base: number, first: number, end: number): Leaf | null {
+  #writeLeaf(node: Leaf, first: number, end: number): Leaf | null {
     const leaf = node.owner === this.owner ? node : node.copy(this.owner);
-    leaf.write(base, this.#part.setPart(this.#run, first, end));
+    leaf.write(this.#part.setPart(this.#run, first, end));
     leaf.summed();
     if (leaf.stored > 0) return leaf;
     if (this.#spares.length < MAX_SPARES) this.#spares.push(leaf.words);
@@ -172,8 +172,8 @@ export class TreeWriter {
         limit,
       });
     }
-    const leaf = new Leaf(this.owner, this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2));
-    for (let at = 0; at < cells.length; at += CELLS) leaf.write(base, loadRun(cells, at, this.#listed));
+    const leaf = new Leaf(this.owner, base, this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2));
+    for (let at = 0; at < cells.length; at += CELLS) leaf.write(loadRun(cells, at, this.#listed));
     leaf.summed();
     return leaf;
   }

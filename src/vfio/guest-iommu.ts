@@ -45,8 +45,8 @@ export class GuestIommu {
   readonly #notifier: IommuNotifier;
   /** Bus address minus offset in the region, modulo 2^64; in unsigned halves, too. */
   readonly #busOffset: bigint;
-  readonly #busHi: number;
-  readonly #busLo: number;
+  readonly #busHi: number = 0;
+  readonly #busLo: number = 0;
   /** What is passed to the container. */
   readonly #runs = new Spare(() => new DmaRun());
   /** What the notifier was notified of, by entry, as TCEs without ignored bits; null unless that is kept. */

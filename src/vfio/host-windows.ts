@@ -5,10 +5,10 @@ import { hex, hiOf, isBelow, loOf } from "../base/u64.ts";
 export class HostWindow {
   readonly range: AddressRange;
   // The same in signed halves, for the hot path.
-  readonly #firstHi: number;
-  readonly #firstLo: number;
-  readonly #lastHi: number;
-  readonly #lastLo: number;
+  readonly #firstHi: number = 0;
+  readonly #firstLo: number = 0;
+  readonly #lastHi: number = 0;
+  readonly #lastLo: number = 0;
 
   constructor(range: AddressRange) {
     this.range = range;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { pageStep } from "../../src/base/page-step.ts";
-import { Leaf } from "../../src/tce/leaf.ts";
-import { LookupCache } from "../../src/tce/lookup-cache.ts";
+import { Leaf, newOwner } from "../../src/tce/leaf.ts";
+import { LookupCache, NO_LEAF } from "../../src/tce/lookup-cache.ts";
 import { heightOf } from "../../src/tce/nodes.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import { TceView } from "../../src/tce/tce-view.ts";
@@ -29,23 +29,23 @@ describe("what a table caches", () => {
 
   it("is no entry twice: a run drops the leaves in it, and a leaf the run around it", () => {
     const cache = new LookupCache(pageStep(12));
-    const leaf = new Leaf({}, new Uint32Array(1024));
+    const leaf = new Leaf(newOwner(), 512, new Uint32Array(1024));
     cache.keepLeaf(600, leaf);
     cache.keepRun(0, 512, 0, 3, 0);
     expect([cache.leafOf(1023), cache.run.has(511), cache.leafOf(511), cache.leafOf(1024)]).toEqual([
       leaf,
       true,
-      null,
-      null,
+      NO_LEAF,
+      NO_LEAF,
     ]);
     cache.keepRun(0, 513, 0, 3, 0);
-    expect([cache.leafOf(600), cache.run.has(512)]).toEqual([null, true]);
+    expect([cache.leafOf(600), cache.run.has(512)]).toEqual([NO_LEAF, true]);
     cache.keepLeaf(1000, leaf);
     expect([cache.leafOf(600), cache.run.has(0)]).toEqual([leaf, false]);
     cache.forget(0, 512);
     expect(cache.leafOf(512)).toBe(leaf);
     cache.forget(511, 513);
-    expect(cache.leafOf(512)).toBeNull();
+    expect(cache.leafOf(512)).toBe(NO_LEAF);
   });
 
   it("is written in place, which copies no node", () => {

@@ -10,6 +10,11 @@ import { addressOf, PINNED, RegionCounts } from "./region-counts.ts";
 import type { RegisteredMemory } from "./registered-memory.ts";
 import type { TableGeometry } from "./tce-geometry.ts";
 
+// V8 folds constants of the module itself, but loads imported ones each time.
+const WEIGHT = TWO32;
+const READ = TCE_READ;
+const WRITE = TCE_WRITE;
+
 /** Where a table lies on the bus. */
 export interface TablePlace {
   /** log2 of the I/O page size. */
@@ -35,15 +40,16 @@ export interface TableHost {
  */
 export class HardwareTable {
   readonly page: PageStep;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
   /** Bytes of an I/O page. */
-  readonly pageSize: number;
+  readonly pageSize: number = 0;
   /** First bus address. */
   readonly start: bigint;
   /** {@link start} as a page number. */
-  readonly firstPage: number;
+  readonly firstPage: number = 0;
   /** Entries that MAP accepts, often more than were asked for. */
-  readonly length: number;
-  readonly chargedPages: number;
+  readonly length: number = 0;
+  readonly chargedPages: number = 0;
   /** Physical address and permission of each page. */
   readonly entries: TceTable;
   /** Which regions count for the entries. */
@@ -196,8 +202,7 @@ export class HardwareTable {
 }
 
 /** User addresses end at 2^52: whatever lies above is not registered, exact or not. */
-const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * TWO32 + (lo >>> 0);
+const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * WEIGHT + (lo >>> 0);
 
 /** A device that may write may read as well: the hardware knows no write-only pages. */
-const bitsOf = (permission: number): number =>
-  (permission & TCE_WRITE) !== 0 ? permission | TCE_READ : permission;
+const bitsOf = (permission: number): number => ((permission & WRITE) !== 0 ? permission | READ : permission);

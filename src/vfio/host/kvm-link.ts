@@ -9,9 +9,9 @@ import type { VfioGroup } from "./vfio-group.ts";
 /** A hardware table as KVM's handlers use it: with the memory that the virtual machine's process registered. */
 class TableOfMachine implements HostTable {
   readonly identity: HardwareTable;
-  readonly pageShift: number;
+  readonly pageShift: number = 0;
   readonly start: bigint;
-  readonly length: number;
+  readonly length: number = 0;
   readonly #registered: RegisteredMemory;
 
   constructor(table: HardwareTable, registered: RegisteredMemory) {

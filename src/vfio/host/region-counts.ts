@@ -6,6 +6,7 @@ import type { MemoryExtent, RegisteredMemory, RegisteredRegion } from "./registe
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
+const WEIGHT = TWO32;
 /** All low bits of an entry that are no address: I/O pages have 4 KiB at least. */
 const FLAGS = 0xfff;
 
@@ -22,7 +23,7 @@ export const PINNED = 4;
  */
 export class RegionCounts {
   readonly #entries: TceTable;
-  readonly #pageSize: number;
+  readonly #pageSize: number = 0;
   readonly #physical: PhysicalMemory;
 
   constructor(entries: TceTable, physical: PhysicalMemory) {
@@ -121,4 +122,4 @@ export class RegionCounts {
 const isCounted = (lo: number): boolean => (lo & PERM_MASK) !== 0 && (lo & PINNED) === 0;
 
 /** The physical address in an entry. */
-export const addressOf = (hi: number, lo: number): number => hi * TWO32 + ((lo & ~FLAGS) >>> 0);
+export const addressOf = (hi: number, lo: number): number => hi * WEIGHT + ((lo & ~FLAGS) >>> 0);

@@ -15,11 +15,12 @@ export interface MemoryExtent {
 
 /** Memory pinned for devices. MAP takes memory of regions only. */
 export class RegisteredRegion {
-  readonly start: number;
-  readonly end: number;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
+  readonly start: number = 0;
+  readonly end: number = 0;
   readonly extents: readonly MemoryExtent[];
   /** log2 of the largest I/O page that may point here. */
-  readonly pageShift: number;
+  readonly pageShift: number = 0;
   /** How many containers hold the region. */
   uses = 1;
   /** I/O pages that point here, over all tables. */
