@@ -1,4 +1,4 @@
-import { hex64, log2 } from "../base/u64.ts";
+import { hex, hex64, log2 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
 import { forecastMigration, type WindowForecast } from "../check/forecast/forecast.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
@@ -80,6 +80,27 @@ export interface Plan {
   readonly migration: readonly WindowForecast[];
   readonly notes: readonly PlanNote[];
 }
+
+/**
+ * A plan as its JSON.
+ *
+ * @public
+ */
+export const planToJson = ({ windows, migration, ...plan }: Plan): Record<string, unknown> => ({
+  ...plan,
+  windows: windows.map(plannedWindowToJson),
+  migration: migration.map((forecast) => ({
+    ...forecast,
+    liobn: hex(forecast.liobn),
+    busOffset: hex(forecast.busOffset),
+  })),
+});
+
+/** A window of a plan as a row. */
+export const plannedWindowToJson = (window: PlannedWindow): Record<string, unknown> => ({
+  ...window,
+  liobn: hex(window.liobn),
+});
 
 /** Below this QEMU's own plug of a device is not worth a word. */
 const SLOW_PLUG_SECONDS = 1;

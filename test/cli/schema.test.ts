@@ -14,8 +14,8 @@ import { FakeQemu } from "../live/fake-qemu.ts";
 import { allCommands, cli } from "./cli.ts";
 import {
   answers,
-  CHECKABLE,
   followsSchema,
+  isCheckable,
   jsonFollowsSchema,
   rowFollows,
   SCHEMAS,
@@ -34,6 +34,7 @@ const HOTPLUG = trace("memory-hotplug-dimms-1536m-linux61.log.gz");
 const PLANTED = trace("dma-ppc64le-linux612-planted.txt.gz");
 const LISTS = trace("dma-ppc64le-linux612-biglist-planted.txt.gz");
 const REBOOT = trace("reboot-twice-nvme-e1000-linux61.log.gz");
+const STACKS = trace("dma-x86-linux612-vtd-trace-cmd-report-stacks.txt.gz");
 const SAVED = saved("pgsz-256m-linux61--pgsz-256m");
 
 const folder = scratchFolder();
@@ -42,11 +43,18 @@ const written = (name: string, text: string): string => {
   writeFileSync(file, text);
   return file;
 };
+const DEVICES = written(
+  "lspci.txt",
+  "00:03.0 Non-Volatile memory controller: Red Hat, Inc. QEMU NVM Express Controller (rev 02)\n\tKernel driver in use: nvme\n",
+);
 const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
 /** Those that take little time; the long run has all. */
 const checkable = readdirSync(path.join(TESTS, "cases")).filter(
-  (name) => CHECKABLE.test(name) && statSync(testCase(name)).size < 20_000,
+  (name) =>
+    statSync(testCase(name)).isFile() &&
+    statSync(testCase(name)).size < 20_000 &&
+    isCheckable(testCase(name)),
 );
 
 /** Names that only a longer run shows are none: each name of a schema is in an answer of these. */
@@ -61,6 +69,16 @@ describe("the schema of check", () => {
 
   it.each(smallCorpusNames("traces", ".gz", 14_000))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
+  });
+
+  it("holds for findings with call stacks", async () => {
+    const text = new TextDecoder().decode(
+      readCorpus("traces", "dma-x86-linux612-vtd-trace-cmd-report-stacks.txt"),
+    );
+    const wrong = text.replace(/ dma_unmap_page: .*dma_addr=fffbd000 .*/, (line) =>
+      line.replace("FROM_DEVICE", "TO_DEVICE"),
+    );
+    await followsSchema(["check", "--devices", DEVICES, written("wrong.txt", wrong)]);
   });
 
   it("holds for a report that leaves findings out", async () => {
@@ -109,9 +127,30 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["--physical", PLANTED, "0x1000+1G"],
     [LISTS, "0x0+4G"],
     [BOOT, "0x0-0xffffffff"],
+    ["--devices", DEVICES, STACKS, "0xfffff000"],
   ],
-  alive: [[BOOT], [PLANTED], [LISTS], ["--by", "comm", PLANTED], [SAVED], ["--at", "100", LISTS]],
-  stat: [[BOOT], [PLANTED], [testCase("first-event-behind-64k.txt.gz")]],
+  alive: [
+    [BOOT],
+    [PLANTED],
+    [LISTS],
+    ["--by", "comm", PLANTED],
+    [SAVED],
+    ["--at", "100", LISTS],
+    ["--by", "stack", STACKS],
+    ["--devices", DEVICES, STACKS],
+  ],
+  stat: [
+    [BOOT],
+    [PLANTED],
+    [testCase("first-event-behind-64k.txt.gz")],
+    [testCase("24-clear-one-by-one.log")],
+    ["--by", "stack", STACKS],
+  ],
+  plan: [
+    [testCase("machines/domain.xml"), "--kernel", "6.1"],
+    [written("machine", "qemu-system-ppc64 -nodefaults -m 1G"), "--kernel", "7.2", "--pass-through"],
+    ["--from", testCase("32-ddw.dmesg")],
+  ],
   run: [["--list"], ["remap"], ["lazy-replay"]],
   exec: [
     [script("dma")],

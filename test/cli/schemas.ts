@@ -2,13 +2,18 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect } from "vitest";
+import { HEAD_BYTES, isKernelScriptHead } from "../../src/check/whole/input-kind.ts";
+import { isDmaDump } from "../../src/formats/dma-dump/dma-dump.ts";
 import { cli } from "./cli.ts";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../schema");
 const ENDING = ".schema.json";
 
-/** Cases that `check` takes. */
-export const CHECKABLE = /\.(?:txt|log|jsonl)(?:\.gz)?$/;
+/** Is it a file that `check` takes: no snapshot, and no script of calls to a host's kernel? */
+export function isCheckable(file: string): boolean {
+  const head = readFileSync(file).subarray(0, HEAD_BYTES);
+  return /\.(?:txt|log|jsonl)(?:\.gz)?$/.test(file) && !isDmaDump(head) && !isKernelScriptHead(head);
+}
 
 interface Schema {
   readonly $id: string;

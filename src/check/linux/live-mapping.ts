@@ -4,13 +4,20 @@ import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
-import type { AddressUse } from "./used-addresses.ts";
 
 /** Not a family of the DMA API: a range of the IOMMU's own events. */
 export const RANGE = 3;
 
 /** Families of mappings for people, by number. */
 export const FAMILY_NAMES = ["a single map", "a list", "an allocation", "a range"] as const;
+
+/** What is known of an address. */
+export interface AddressUse {
+  /** What begins there, in the order in which it came. */
+  readonly live: LiveMapping[];
+  /** Number of the last unmap there, counted from 0; -1 if there is none, or something was mapped since. */
+  unmap: number;
+}
 
 /**
  * A live mapping of a device, and who made it. There are as many of them as events, so that one that is undone is made

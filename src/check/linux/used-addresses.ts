@@ -1,6 +1,6 @@
 import { HalvesMap, takeOut } from "./halves-map.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
-import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
+import { type AddressUse, isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
 /** Who undid something, and when. */
 export interface Unmapping {
@@ -36,14 +36,6 @@ const REALS = 3;
 const FEWEST_ROWS = 64;
 
 const NOTHING: readonly LiveMapping[] = [];
-
-/** What is known of an address. */
-export interface AddressUse {
-  /** What begins there, in the order in which it came. */
-  readonly live: LiveMapping[];
-  /** Number of the last unmap there, counted from 0; -1 if there is none, or something was mapped since. */
-  unmap: number;
-}
 
 /**
  * What begins at addresses, and what was undone there last; of that the oldest is forgotten. It is kept as rows of

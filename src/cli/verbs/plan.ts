@@ -3,7 +3,7 @@ import { hex, hex64 } from "../../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { textOf } from "../../formats/input/text.ts";
 import { explainDdwLog } from "../../lab/ddw-log.ts";
-import { type Plan, planMachine } from "../../lab/plan.ts";
+import { type Plan, planMachine, plannedWindowToJson, planToJson } from "../../lab/plan.ts";
 import type { PlanNote } from "../../lab/plan-note.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
@@ -38,9 +38,9 @@ async function plan(path: string | undefined, options: PlanVerbOptions): Promise
   );
   const answer: Answer = {
     human: () => printPlan(name, planned),
-    json: () => [toJson(planned)],
+    json: () => [toJson(planToJson(planned))],
     columns: ["owner", "liobn", "busOffset", "size", "pageShift", "entries", "mapped"],
-    rows: () => planned.windows.map((window) => ({ ...window })),
+    rows: () => planned.windows.map(plannedWindowToJson),
   };
   await printAnswer(answer, options);
   return statusOf(planned.notes);

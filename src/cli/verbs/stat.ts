@@ -23,6 +23,7 @@ const WINDOW_COLUMNS = [
   "callPages",
   "runPages",
   "lifetimes",
+  "phases",
 ];
 const DEVICE_COLUMNS = [
   "device",

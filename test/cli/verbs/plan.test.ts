@@ -32,8 +32,8 @@ describe("plan", () => {
     expect(JSON.parse(stdout)).toMatchObject({
       kernel: "linux-6.1",
       windows: [
-        { owner: "bridge 0", liobn: 0x8000_0000 },
-        { liobn: 0x8000_0001, pageShift: 24, entries: 256 },
+        { owner: "bridge 0", liobn: "0x80000000" },
+        { liobn: "0x80000001", pageShift: 24, entries: 256 },
       ],
       refused: [],
       locked: { container: "spapr-v2" },

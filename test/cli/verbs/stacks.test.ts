@@ -184,8 +184,8 @@ describe("--window", () => {
   const UNMAP = line("pci_put", "ioba=0x20011000 tce=0x0 ret=0");
 
   it.each([
-    { args: [], alive: /1 mapping is alive/, unmapped: /1 pages mapped, 0 unmapped/ },
-    { args: windowOf("64K"), alive: /0 mappings are alive/, unmapped: /1 pages mapped, 1 unmapped/ },
+    { args: [], alive: /1 mapping is alive/, unmapped: /1 page mapped, 0 unmapped/ },
+    { args: windowOf("64K"), alive: /0 mappings are alive/, unmapped: /1 page mapped, 1 unmapped/ },
   ])("is taken by alive and stat: $args", async ({ args, alive, unmapped }) => {
     expect((await cli(["alive", "-", ...args], PUT + UNMAP)).stdout).toMatch(alive);
     expect((await cli(["stat", "-", ...args], PUT + UNMAP)).stdout).toMatch(unmapped);
