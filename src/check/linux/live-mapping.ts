@@ -1,10 +1,10 @@
 import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
+import type { AddressUse } from "./address-use.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
-import type { AddressUse } from "./used-addresses.ts";
 
 /** Not a family of the DMA API: a range of the IOMMU's own events. */
 export const RANGE = 3;
@@ -48,8 +48,8 @@ export interface LiveMapping extends Linked<LiveMapping> {
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
   /** What is known of its DMA address and, of a list, of the physical one of its first entry; undefined before that. */
-  use: AddressUse | undefined;
-  physicalUse: AddressUse | undefined;
+  use: AddressUse<LiveMapping> | undefined;
+  physicalUse: AddressUse<LiveMapping> | undefined;
   /** What was synced of it; undefined before the first sync. */
   syncs: SyncState | undefined;
 }
