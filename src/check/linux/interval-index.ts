@@ -82,7 +82,10 @@ export class IntervalIndex<T> {
       const from = Math.floor(first / pieces);
       const to = Math.floor(last / pieces);
       for (let number = from; number <= to; number++) {
-        const found = this.#findIn(level, number, first, last, level === base, fits);
+        const found =
+          level === base
+            ? this.#findWithin(level, number, first, last, fits)
+            : stretchAt(this.#levels[level]!, number)?.items.find(fits);
         if (found !== undefined) return found;
       }
     }
@@ -90,22 +93,21 @@ export class IntervalIndex<T> {
   }
 
   /** Looks at the intervals of a stretch, after those of its parts. */
-  #findIn(
+  #findWithin(
     level: number,
     number: number,
     first: number,
     last: number,
-    withParts: boolean,
     fits: (item: T) => boolean,
   ): T | undefined {
     const stretch = stretchAt(this.#levels[level]!, number);
     if (stretch === undefined) return undefined;
-    if (withParts && stretch.parts > 0) {
+    if (stretch.parts > 0) {
       const { pieces } = this.#levels[level - 1]!;
       const from = Math.max(number * FANOUT, Math.floor(first / pieces));
       const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last / pieces));
       for (let part = from; part <= to; part++) {
-        const found = this.#findIn(level - 1, part, first, last, true, fits);
+        const found = this.#findWithin(level - 1, part, first, last, fits);
         if (found !== undefined) return found;
       }
     }

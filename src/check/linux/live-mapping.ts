@@ -1,6 +1,7 @@
 import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
+import type { AddressUse } from "./address-use.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
@@ -10,14 +11,6 @@ export const RANGE = 3;
 
 /** Families of mappings for people, by number. */
 export const FAMILY_NAMES = ["a single map", "a list", "an allocation", "a range"] as const;
-
-/** What is known of an address. */
-export interface AddressUse {
-  /** What begins there, in the order in which it came. */
-  readonly live: LiveMapping[];
-  /** Number of the last unmap there, counted from 0; -1 if there is none, or something was mapped since. */
-  unmap: number;
-}
 
 /**
  * A live mapping of a device, and who made it. There are as many of them as events, so that one that is undone is made
@@ -55,8 +48,8 @@ export interface LiveMapping extends Linked<LiveMapping> {
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
   /** What is known of its DMA address and, of a list, of the physical one of its first entry; undefined before that. */
-  use: AddressUse | undefined;
-  physicalUse: AddressUse | undefined;
+  use: AddressUse<LiveMapping> | undefined;
+  physicalUse: AddressUse<LiveMapping> | undefined;
   /** What was synced of it; undefined before the first sync. */
   syncs: SyncState | undefined;
 }

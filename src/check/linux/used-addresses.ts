@@ -1,6 +1,7 @@
+import type { AddressUse } from "./address-use.ts";
 import { HalvesMap, takeOut } from "./halves-map.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
-import { type AddressUse, isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
+import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
 /** Who undid something, and when. */
 export interface Unmapping {
@@ -37,14 +38,15 @@ const FEWEST_ROWS = 64;
 
 const NOTHING: readonly LiveMapping[] = [];
 
+/** What is known of an address. */
+type Use = AddressUse<LiveMapping>;
+
 /**
  * What begins at addresses, and what was undone there last; of that the oldest is forgotten. It is kept as rows of
  * numbers: an object for each unmap of a recording would be most of what is allocated.
  */
 export class UsedAddresses {
-  readonly #uses = new HalvesMap<AddressUse>(
-    ({ live, unmap }) => live.length > 0 || this.#isRemembered(unmap),
-  );
+  readonly #uses = new HalvesMap<Use>(({ live, unmap }) => live.length > 0 || this.#isRemembered(unmap));
   #count = 0;
   #wholes = new Uint32Array(FEWEST_ROWS * WHOLES);
   #reals = new Float64Array(FEWEST_ROWS * REALS);
@@ -69,7 +71,7 @@ export class UsedAddresses {
   }
 
   /** @returns what is known of the address, which {@link undo} takes */
-  add(hi: number, lo: number, mapping: LiveMapping): AddressUse {
+  add(hi: number, lo: number, mapping: LiveMapping): Use {
     let use = this.#uses.get(hi, lo);
     if (use === undefined) {
       use = { live: [mapping], unmap: -1 };
@@ -82,7 +84,7 @@ export class UsedAddresses {
   }
 
   /** Something is undone at its address. */
-  undo(use: AddressUse, undoing: Undoing, mapping: LiveMapping): void {
+  undo(use: Use, undoing: Undoing, mapping: LiveMapping): void {
     takeOut(use.live, mapping);
     const unmap = this.#count++;
     if (unmap % GENERATION === 0) this.#byPiece = undefined;
