@@ -22,7 +22,6 @@ const MORE: Readonly<Record<string, number>> = {
   "spapr/window-entries.ts fillEntries": 6,
   "spapr/window-entries.ts notifyRun": 7,
   "tce/diff.ts ChangeVisitor": 8,
-  "check/linux/interval-index.ts findIn": 6,
   "check/lives/table-lives.ts (function)": 8,
   "check/state/window-state.ts (function)": 7,
 };
