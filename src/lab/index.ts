@@ -6,15 +6,9 @@
 
 export { type DdwLog, explainDdwLog } from "./ddw-log.ts";
 export { LinuxMachine, type LinuxMachineObserver, type LinuxMachineOptions } from "./linux-machine.ts";
-export {
-  type Plan,
-  type PlannedTable,
-  type PlannedWindow,
-  type PlanOptions,
-  planMachine,
-  planToJson,
-} from "./plan.ts";
+export { type Plan, type PlanOptions, planMachine, planToJson } from "./plan.ts";
 export type { PlanNote } from "./plan-note.ts";
+export type { PlannedTable, PlannedWindow } from "./planned-windows.ts";
 export type {
   ReportCheck,
   ReportTable,
