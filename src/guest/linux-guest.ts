@@ -123,10 +123,11 @@ export class LinuxGuest {
   /** A function that is set up: the first one behind a bridge may ask for its windows (LINUX-SETUP-2). */
   addFunction(fn: PciFunction): void {
     const node = this.nodeOf(fn);
-    const isFirst = !this.#functions.some(({ domain }) => domain === fn.domain);
     this.#functions.push(fn);
     if (node === undefined) return;
     fn.table = node.tables[0];
+    const isFirst = !node.hasFunctions;
+    node.hasFunctions = true;
     if (isFirst && node.tokens !== undefined && this.kernel.queriesAtSetup)
       queryWindows(this.#context, node, fn);
   }

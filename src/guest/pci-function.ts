@@ -13,7 +13,9 @@ export class PciFunction {
   readonly domain: number;
   readonly slot: number;
   readonly functionNumber: number;
-  /** Bus, device and function as the calls for windows pass it: `bus << 16 | devfn << 8`; all are on bus 0. */
+  /** Number of its bus: 0 for the bridge's own, others are behind PCI bridges and share its windows. */
+  readonly bus: number;
+  /** Bus, device and function as the calls for windows pass it: `bus << 16 | devfn << 8`. */
   readonly configAddress: number;
   /** `0000:00:01.0`. */
   readonly name: string;
@@ -34,13 +36,14 @@ export class PciFunction {
   /** Entries for what does not; undefined without a window. */
   table: IommuTable | undefined;
 
-  constructor(domain: number, slot: number, functionNumber: number, node: string) {
+  constructor(domain: number, slot: number, functionNumber: number, node: string, bus = 0) {
     this.domain = domain;
     this.slot = slot;
     this.functionNumber = functionNumber;
     this.node = node;
-    this.configAddress = ((slot << 3) | functionNumber) << 8;
+    this.bus = bus;
+    this.configAddress = (bus << 16) | (((slot << 3) | functionNumber) << 8);
     const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
-    this.name = `${hex(domain, 4)}:00:${hex(slot, 2)}.${functionNumber}`;
+    this.name = `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${functionNumber}`;
   }
 }

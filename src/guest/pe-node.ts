@@ -23,6 +23,8 @@ export class PeNode {
   own: OwnWindow | undefined;
   /** Does {@link own} map memory directly for this kernel? One that another kernel left may not. */
   ownIsDirect = false;
+  /** Was a function behind the bridge set up? */
+  hasFunctions = false;
   /** An attempt to make a window failed: there is no other one until the next boot. */
   failed = false;
   /** Tables of entries: of the default window, and of one that gives entries out. */
