@@ -47,7 +47,7 @@ export const configOfDescription = (description: MachineDescription): MachineCon
 export interface LinuxMachineOptions extends LinuxMachineObserver {
   /** Name or version of the guest's kernel if the description does not say, or says another one. */
   readonly kernel?: string | undefined;
-  /** The machine, if it was made already, of {@link configOfDescription}. */
+  /** The machine, if it was made already for the description. */
   readonly machine?: Machine;
   /** Devices of the host's that are passed through have a driver that sets masks of 64 bits. */
   readonly assumesDrivers?: boolean;

@@ -4,7 +4,7 @@ import { LEAF_SIZE, newOwner, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, type Node } from "./nodes.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
-import { TceView } from "./tce-view.ts";
+import { type TceTableShape, TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
@@ -37,6 +37,11 @@ export class TceTable extends TceView {
   isRun = false;
   /** Whether the values of that run grow by a page (1) or are equal (0). */
   step = 0;
+
+  /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
+  constructor(shape: TceTableShape) {
+    super(shape, null);
+  }
 
   /**
    * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is

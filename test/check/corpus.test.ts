@@ -10,6 +10,8 @@ const DMA = corpusNames("traces", ".txt.gz");
 const REAL_FINDINGS: Readonly<Record<string, readonly string[]>> = {
   // The driver of the LSI adapter whose commands time out unmaps one page three times.
   "lsi-that-times-out-linux612": ["unmap-unmapped", "unmap-unmapped"],
+  // Linux 7.2 never unmaps the buffers of a disk whose window was refused (LINUX-DDW-6).
+  "default-1g-nvme-e1000-linux72": ["never-unmapped"],
 };
 
 interface Planted {

@@ -191,8 +191,8 @@ describe("a window of 2^31 full entries", () => {
   it("is tried with every verb that reads a file", async () => {
     const { stdout } = await cli(["--help"]);
     const verbs = [...stdout.matchAll(/^ {2}([a-z]+) \[options\]/gm)].map(([, verb]) => verb!);
-    // These two ask a running QEMU, which has its own time.
-    const expected = verbs.filter((verb) => verb !== "attach" && verb !== "oracle");
+    // Two ask a running QEMU, which has its own time, and one reads descriptions of machines, in which nothing is mapped.
+    const expected = verbs.filter((verb) => !["attach", "oracle", "plan"].includes(verb));
     expect([...new Set(ROWS.map(({ args }) => args[0]!))].sort()).toEqual(expected.sort());
   });
 

@@ -15,7 +15,7 @@ const app = await Application.bootstrap({
   name: "spapr-iommu",
   readme: path.join(ROOT, "README.md"),
   projectDocuments: ["recipes", "findings"].map((name) => path.join(ROOT, `docs/${name}.md`)),
-  highlightLanguages: ["ts", "typescript", "jsonl", "json", "sh", "text"],
+  highlightLanguages: ["ts", "typescript", "jsonl", "json", "sh", "console", "text"],
   disableSources: true,
   excludeExternals: true,
   excludePrivate: true,

@@ -122,7 +122,7 @@ export class CallStacks {
   }
 
   /**
-   * A number that two stacks share whose first callers are the same ({@link TOP_FRAMES} of them): what lies further out
+   * A number that two stacks share whose first callers are the same (`TOP_FRAMES` of them): what lies further out
    * is the work that was interrupted, or the way into the kernel. -1 without a stack.
    */
   callerOf(event: number): number {
