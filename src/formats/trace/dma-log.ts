@@ -17,6 +17,7 @@ import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 const MAX_LINE = 1 << 20;
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
@@ -140,9 +141,11 @@ export class DmaLogReader extends EventLines {
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
       else {
-        let to = newline;
+        const text = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+        let to = text;
         while (to > at && isBlank(bytes[to - 1]!)) to--;
-        this.#readLine(bytes, at, to, view);
+        // A line that ends in blanks is not kept for others: these go on right after what was read.
+        this.#readLine(bytes, at, to, to === text ? view : undefined);
       }
       at = newline + 1;
     }
