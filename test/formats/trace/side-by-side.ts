@@ -77,9 +77,16 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
 const otherBuffersOf = ({ counts }: Reader): number =>
   (counts as { readonly otherBuffers?: number }).otherBuffers ?? 0;
 
+/** Lines of other buffers are events or what the kernel says, which a line shows by itself. */
 function sum(before: Readonly<Record<string, number>>, counts: object): Record<string, number> {
-  const { overwritten: _head, otherBuffers = 0, ...all } = counts as Record<string, number>;
-  const rest: Record<string, number> = { ...all, events: (all.events ?? 0) + otherBuffers };
+  const {
+    overwritten: _head,
+    otherBuffers = 0,
+    events = 0,
+    kernel = 0,
+    ...all
+  } = counts as Record<string, number>;
+  const rest: Record<string, number> = { ...all, told: (all.told ?? 0) + events + kernel + otherBuffers };
   const names = new Set([...Object.keys(before), ...Object.keys(rest)]);
   return Object.fromEntries([...names].sort().map((name) => [name, (before[name] ?? 0) + (rest[name] ?? 0)]));
 }
