@@ -16,6 +16,7 @@ export type { Place } from "./findings/place.ts";
 export {
   type ForecastWindow,
   forecastMigration,
+  forecastToJson,
   formatForecast,
   type WindowForecast,
 } from "./forecast/forecast.ts";

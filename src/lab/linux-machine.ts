@@ -99,6 +99,12 @@ export class LinuxMachine {
     this.#guest = this.#start("firmware");
   }
 
+  /** Models of devices whose drivers are assumed, each once. */
+  get assumed(): readonly string[] {
+    if (this.#options.assumesDrivers !== true) return [];
+    return [...new Set(this.#models.values())].filter((model) => PCI_MODELS[model] === undefined);
+  }
+
   /** The bridges' windows and what else the guest knows now. */
   get guest(): LinuxGuest {
     return this.#guest;

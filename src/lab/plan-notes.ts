@@ -20,6 +20,13 @@ export const note = (severity: PlanNote["severity"], text: string, ...rules: str
   rules,
 });
 
+/** Devices of which nobody knows what their drivers ask for, with what is taken for it. */
+export function notesOfDrivers(models: readonly string[]): PlanNote[] {
+  if (models.length === 0) return [];
+  const text = `what the drivers of ${models.join(", ")} ask for is not known here: they are assumed to set masks of 64 bits, with which a guest asks for a window`;
+  return [note("info", text, "LINUX-MASK-1")];
+}
+
 /** Why windows are as they are. */
 export function notesOfWindows(description: MachineDescription, events: readonly TraceEvent[]): PlanNote[] {
   const { ramBytes, maxRamBytes, persistentMemory } = description;

@@ -1,12 +1,18 @@
-import { hex } from "../base/u64.ts";
-import { forecastMigration, type WindowForecast } from "../check/forecast/forecast.ts";
+import { forecastMigration, forecastToJson, type WindowForecast } from "../check/forecast/forecast.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
 import type { Refusal, RuleId } from "../spapr/observer.ts";
 import type { TraceEvent } from "../spapr/trace-events.ts";
 import { HostedMachine } from "../vfio/hosted-machine.ts";
 import { configOfDescription, LinuxMachine } from "./linux-machine.ts";
 import type { PlanNote } from "./plan-note.ts";
-import { note, notesOfHost, notesOfRefusals, notesOfTables, notesOfWindows } from "./plan-notes.ts";
+import {
+  note,
+  notesOfDrivers,
+  notesOfHost,
+  notesOfRefusals,
+  notesOfTables,
+  notesOfWindows,
+} from "./plan-notes.ts";
 import {
   type PlannedTable,
   type PlannedWindow,
@@ -61,11 +67,7 @@ export interface Plan {
 export const planToJson = ({ windows, migration, ...plan }: Plan): Record<string, unknown> => ({
   ...plan,
   windows: windows.map(plannedWindowToJson),
-  migration: migration.map((forecast) => ({
-    ...forecast,
-    liobn: hex(forecast.liobn),
-    busOffset: hex(forecast.busOffset),
-  })),
+  migration: migration.map(forecastToJson),
 });
 
 /**
@@ -132,6 +134,7 @@ export function planMachine(description: MachineDescription, options: PlanOption
       ),
     ),
     notes: [
+      ...notesOfDrivers(model.assumed),
       ...notesOfWindows(description, events),
       ...notesOfRefusals(description, model, refusals),
       ...(description.qemuVersion === undefined

@@ -79,6 +79,17 @@ describe("a plan, by hand", () => {
     },
   );
 
+  it("says of which devices it assumes what their drivers ask for", () => {
+    const texts = (options: string): string =>
+      planOf(options, { passThrough: false })
+        .notes.map(({ text }) => text)
+        .join("\n");
+    expect(texts("-m 1G -device vfio-pci,host=1:0:0.0")).toContain(
+      "the drivers of vfio-pci ask for is not known here",
+    );
+    expect(texts("-m 1G -device nvme")).not.toContain("is not known here");
+  });
+
   it("has no locked memory without a device of the host", () => {
     expect(planOf("-m 1G -device nvme", { passThrough: false }).locked).toBeNull();
     expect(planOf("-m 1G -device vfio-pci,host=1:0:0.0", { passThrough: false }).locked).not.toBeNull();

@@ -120,6 +120,17 @@ function countRuns(table: TceView): number {
 }
 
 /**
+ * A forecast as its JSON.
+ *
+ * @public
+ */
+export const forecastToJson = (forecast: WindowForecast): Record<string, unknown> => ({
+  ...forecast,
+  liobn: hex(forecast.liobn),
+  busOffset: hex(forecast.busOffset),
+});
+
+/**
  * A forecast as text for people.
  *
  * @public

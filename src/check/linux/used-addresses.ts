@@ -4,14 +4,7 @@ import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
 /** Who undid something, and when. */
-export interface Unmapping {
-  readonly event: number;
-  readonly line: number;
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  readonly task: number;
-  readonly pid: number;
-}
+export type Unmapping = Pick<LiveMapping, "event" | "line" | "seconds" | "nanoseconds" | "task" | "pid">;
 
 /** What a past mapping was. */
 export type PastMapping = Pick<

@@ -2,7 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import { hex, hex64, maxBig, U64_MAX } from "../../base/u64.ts";
 import { counted, formatCount, formatSize } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
-import { forecastMigration, formatForecast } from "../../check/forecast/forecast.ts";
+import { forecastMigration, forecastToJson, formatForecast } from "../../check/forecast/forecast.ts";
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
@@ -151,11 +151,7 @@ async function foretell(path: string, states: readonly WindowState[], options: I
   const forecasts = forecastMigration(
     sure.map((state) => ({ ...state, table: state.entries === 0 ? null : state.table })),
   );
-  const rows = forecasts.map((forecast) => ({
-    ...forecast,
-    liobn: hex(forecast.liobn),
-    busOffset: hex(forecast.busOffset),
-  }));
+  const rows = forecasts.map(forecastToJson);
   return printAll(rows, FORECAST_COLUMNS, () => print(formatForecast(forecasts)), options);
 }
 
