@@ -169,7 +169,7 @@ class Session {
     let message = "trace settings were put back";
     let reason: AttachEnd["reason"] = this.#options.signal.aborted ? "asked" : "time";
     try {
-      const restored = await withinLimit(this.#restore(), RESTORE_SECONDS);
+      const restored = await this.#restore();
       if (wasClosed) {
         const closed = error ?? (await this.#monitor.closed);
         if (restored) error = afterword(closed, "trace settings were put back over a new connection");
@@ -217,7 +217,14 @@ class Session {
 
   /** @returns false if QEMU has ended, so that there was nothing to put back */
   async #restore(): Promise<boolean> {
-    const restored = await restoreSettings(this.#changed, this.#monitor);
+    const limit = new AbortController();
+    const timer = setTimeout(() => {
+      const what = `that took longer than ${RESTORE_SECONDS} s; a process of ours goes on trying`;
+      limit.abort(new IommuError("PEER", what, { seconds: RESTORE_SECONDS }));
+    }, RESTORE_SECONDS * 1000);
+    const restored = await restoreSettings(this.#changed, limit.signal, this.#monitor).finally(() =>
+      clearTimeout(timer),
+    );
     this.#changed = { ...this.#changed, events: [], resume: false, folder: undefined };
     await this.#options.guard.release();
     return restored;
@@ -226,25 +233,6 @@ class Session {
 
 const afterword = (error: IommuError, words: string): IommuError =>
   new IommuError(error.code, `${error.message}; ${words}`, error.details, { cause: error });
-
-/** Does not wait for ever for something that goes on without us. */
-async function withinLimit<T>(work: Promise<T>, seconds: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new IommuError("PEER", `QEMU did not answer within ${seconds} s; a process of ours goes on trying`, {
-          seconds,
-        }),
-      );
-    }, seconds * 1000);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Waits; an aborted signal ends the wait. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {

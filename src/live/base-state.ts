@@ -72,7 +72,7 @@ export async function readBaseState(
     const sent = waitForEnd(commands, signal, () => damage);
     // The one that fails first says why; the other one may then never end.
     await Promise.race([Promise.all([stream, sent]), sent]);
-    return { stream: await withinLimit(stream, ARRIVAL_SECONDS), wasRunning };
+    return { stream: await withinLimit(stream, signal), wasRunning };
   } finally {
     receiver.close();
     await rm(folder, { recursive: true, force: true });
@@ -121,16 +121,19 @@ async function explain(error: Error, closed: Promise<Error>): Promise<never> {
   throw await Promise.race([closed, moment]);
 }
 
-/** @throws IommuError PEER if nothing more comes of what QEMU says it has sent */
-async function withinLimit(stream: Promise<MigrationStream>, seconds: number): Promise<MigrationStream> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const what = `QEMU says that its state is sent; its end did not come within ${seconds} s`;
-      reject(new IommuError("PEER", what, { seconds }));
-    }, seconds * 1000);
-  });
-  return await Promise.race([stream, limit]).finally(() => clearTimeout(timer));
+/** @throws IommuError PEER if nothing more comes of what QEMU says it has sent; the signal's reason */
+async function withinLimit(stream: Promise<MigrationStream>, signal: AbortSignal): Promise<MigrationStream> {
+  const limit = AbortSignal.timeout(ARRIVAL_SECONDS * 1000);
+  const ends = AbortSignal.any([signal, limit]);
+  return await Promise.race([
+    stream,
+    new Promise<never>((_resolve, reject) => {
+      ends.addEventListener("abort", () => {
+        const what = `QEMU says that its state is sent; its end did not come within ${ARRIVAL_SECONDS} s`;
+        reject(signal.aborted ? signal.reason : new IommuError("PEER", what, { seconds: ARRIVAL_SECONDS }));
+      });
+    }),
+  ]);
 }
 
 /** Takes the stream of the first one who connects. */

@@ -11,7 +11,7 @@ import { refuseLargeTables } from "./large-tables.ts";
 import { LiveLog } from "./live-log.ts";
 import { sizeOf } from "./log-follower.ts";
 import type { Commands } from "./monitor.ts";
-import type { ChangedSettings } from "./settings.ts";
+import { type ChangedSettings, resumeGuest } from "./settings.ts";
 
 /** How often a memory tree is read that changes meanwhile. */
 const MAX_TREES = 10;
@@ -59,6 +59,7 @@ export async function takeBase(parts: BaseParts): Promise<Taken> {
       // What ends the session ends this, too; and after the last there is no other.
       if (parts.signal.aborted || !(error instanceof IommuError) || kind === AUTO.at(-1)) throw error;
       refused.push(`${kind}: ${error.message}`);
+      if (kind === "save") await resumeGuest(parts.commands);
     }
   }
   throw new IommuError("UNSUPPORTED", refused.join("; "));

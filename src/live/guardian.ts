@@ -25,7 +25,7 @@ if (changed !== undefined && (changed.resume || changed.events.length > 0)) {
   for (const end = performance.now() + TRY_FOR_MS; performance.now() < end; ) {
     // If this fails there is nobody to report it to.
     if (
-      await restoreSettings(changed).then(
+      await restoreSettings(changed, AbortSignal.timeout(TRY_FOR_MS)).then(
         () => true,
         () => false,
       )

@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import type { Commands, Monitor } from "./monitor.ts";
+import { type Commands, type Monitor, until } from "./monitor.ts";
 import { type MonitorPlace, openMonitor } from "./monitor-place.ts";
 import { NoQemuError } from "./qmp.ts";
 
@@ -26,29 +26,34 @@ const UNFINISHED = ["setup", "active", "pre-switchover", "device", "cancelling",
  * Puts back what was changed.
  *
  * @param monitor the connection; a new one is made if it has ended
+ * @param signal gives up
  * @returns false if QEMU has ended, so that there is nothing left to put back
- * @throws IommuError PEER if QEMU does not answer or refuses
+ * @throws IommuError PEER if QEMU does not answer or refuses; the signal's reason
  */
-export async function restoreSettings(changed: ChangedSettings, monitor?: Monitor): Promise<boolean> {
+export async function restoreSettings(
+  changed: ChangedSettings,
+  signal: AbortSignal,
+  monitor?: Monitor,
+): Promise<boolean> {
   try {
     if (monitor !== undefined && !monitor.isClosed) {
       try {
-        await restoreBy(monitor, changed);
+        await restoreBy(until(signal, monitor), changed);
         return true;
       } catch (error) {
         // One that has ended meanwhile, as after a command that was not answered, may be replaced.
         if (!monitor.isClosed || error instanceof NoQemuError) throw error;
       }
     }
-    const own = await openMonitor(changed.monitor);
+    const own = await openMonitor(changed.monitor, { signal });
     try {
-      await restoreBy(own, changed);
+      await restoreBy(until(signal, own), changed);
       return true;
     } finally {
       own.close();
     }
   } catch (error) {
-    if (await hasEnded(changed.monitor, error)) return false;
+    if (!signal.aborted && (await hasEnded(changed.monitor, error, signal))) return false;
     throw error;
   }
 }
@@ -71,9 +76,9 @@ const settled = (work: Promise<unknown>): Promise<Error | undefined> =>
   );
 
 /** Did something fail because there is no QEMU any more? The connection may break before the socket is gone. */
-async function hasEnded(place: MonitorPlace, error: unknown): Promise<boolean> {
+async function hasEnded(place: MonitorPlace, error: unknown, signal: AbortSignal): Promise<boolean> {
   if (error instanceof NoQemuError) return true;
-  return await openMonitor(place).then(
+  return await openMonitor(place, { signal }).then(
     (monitor) => {
       monitor.close();
       return false;
@@ -83,7 +88,7 @@ async function hasEnded(place: MonitorPlace, error: unknown): Promise<boolean> {
 }
 
 /** Lets a guest run that stands still because its state was saved; one that stands still for another reason stays. */
-async function resumeGuest(commands: Commands): Promise<void> {
+export async function resumeGuest(commands: Commands): Promise<void> {
   if (UNFINISHED.includes(await migrationStatus(commands))) await commands.execute("migrate_cancel");
   for (let left = MIGRATION_SECONDS * 50; UNFINISHED.includes(await migrationStatus(commands)); left--) {
     if (left === 0) throw new IommuError("PEER", "the migration does not come to an end");
