@@ -159,8 +159,8 @@ it.each([
 ])("is not held up by an expression: %s", (expression) => {
   const { dma } = compileFilter(`dma: device ${expression}`);
   let taken = 0;
-  const reader = new DmaLogReader((event, names) => {
-    if (dma!(event, names)) taken++;
+  const reader: DmaLogReader = new DmaLogReader((event) => {
+    if (dma!(event, reader)) taken++;
   });
   reader.push(new TextEncoder().encode(`${DMA_LINES[0]!.replace("0000:00:01.0", "0".repeat(200))}\n`));
   reader.end();
