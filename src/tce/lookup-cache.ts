@@ -38,7 +38,8 @@ const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (LE
  *   slot. {@link addUp} comes before anybody reads sums, or shares the tree.
  */
 export class LookupCache {
-  #leaves: Leaf[] = EMPTY;
+  // Not a private name: those make bytecode longer (see TceTable).
+  protected leaves: Leaf[] = EMPTY;
   /** Slots that hold a leaf. A table of runs has none, and nothing to look through. */
   #held = 0;
   /** The run; a gap has the value 0. */
@@ -50,7 +51,7 @@ export class LookupCache {
 
   /** The cached leaf of an entry; {@link NO_LEAF} if there is none. */
   leafOf(index: number): Leaf {
-    const leaf = this.#leaves[slotOf(index)]!;
+    const leaf = this.leaves[slotOf(index)]!;
     return leaf.first === index - (index & IN_LEAF) ? leaf : NOTHING;
   }
 
@@ -58,12 +59,12 @@ export class LookupCache {
   keepLeaf(index: number, leaf: Leaf): void {
     const first = index - (index % SIZE);
     const slot = slotOf(index);
-    if (this.#leaves === EMPTY) this.#leaves = EMPTY.slice();
-    const was = this.#leaves[slot]!;
+    if (this.leaves === EMPTY) this.leaves = EMPTY.slice();
+    const was = this.leaves[slot]!;
     if (was === NOTHING) this.#held++;
     was.addUp();
     this.#forgetRun(first, first + SIZE);
-    this.#leaves[slot] = leaf;
+    this.leaves[slot] = leaf;
   }
 
   /** Keeps a run, or a gap. */
@@ -81,11 +82,21 @@ export class LookupCache {
   /** Makes the sums of the tree right. */
   addUp(): void {
     if (this.#held === 0) return;
-    for (let slot = 0; slot < LEAVES; slot++) this.#leaves[slot]!.addUp();
+    for (let slot = 0; slot < LEAVES; slot++) this.leaves[slot]!.addUp();
   }
 
+  /** Is an entry in the cached gap? It is zero then, and in no leaf. */
+  isInGap(index: number): boolean {
+    const { run } = this;
+    return run.has(index) && (run.hi | run.lo) === 0;
+  }
+
+  /** Of a gap, what lies behind the entries stays: pages that come in order pass through it. */
   #forgetRun(first: number, end: number): void {
-    if (first < this.run.end && end > this.run.first) this.run.end = 0;
+    const { run } = this;
+    if (first >= run.end || end <= run.first) return;
+    if ((run.hi | run.lo) === 0 && end < run.end) run.first = end;
+    else run.end = 0;
   }
 
   #forgetLeaves(first: number, end: number): void {
@@ -100,10 +111,10 @@ export class LookupCache {
   }
 
   #forgetSlot(slot: number, first: number, end: number): void {
-    const leaf = this.#leaves[slot]!;
+    const leaf = this.leaves[slot]!;
     if (leaf === NOTHING || leaf.first >= end || leaf.first + SIZE <= first) return;
     leaf.addUp();
-    this.#leaves[slot] = NOTHING;
+    this.leaves[slot] = NOTHING;
     this.#held--;
   }
 }
