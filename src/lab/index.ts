@@ -4,6 +4,15 @@
  * @module
  */
 
+export {
+  COSTS,
+  type Cost,
+  type CostName,
+  type Spent,
+  type StallVerdict,
+  stallVerdict,
+  VirtualClock,
+} from "./cost-model.ts";
 export { type DdwLog, explainDdwLog } from "./ddw-log.ts";
 export { LinuxMachine, type LinuxMachineObserver, type LinuxMachineOptions } from "./linux-machine.ts";
 export { type Plan, type PlanOptions, planMachine, planToJson } from "./plan.ts";
