@@ -7,8 +7,10 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { MACHINE_SHAPE } from "../dist/formats/machine/machine-shape.js";
+import { STORY_SCHEMA } from "../dist/lab/story/story-shape.js";
 
 const SCHEMAS = {
+  story: { title: "A story, as run takes it: YAML or JSON", shape: { schema: STORY_SCHEMA } },
   machine: { title: "A machine, as --machine takes it: YAML or JSON", shape: MACHINE_SHAPE },
 };
 

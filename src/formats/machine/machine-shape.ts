@@ -51,7 +51,8 @@ export interface OwnModule {
 
 /** What happens after the boot. */
 export type OwnStep =
-  | { readonly kind: "reset" | "kexec" | "crash" }
+  | { readonly kind: "reset" | "crash" }
+  | { readonly kind: "kexec"; readonly losesWindows: boolean | undefined }
   | ({ readonly kind: "plug-memory" } & OwnModule)
   | { readonly kind: "unplug-memory"; readonly id: string }
   | ({ readonly kind: "plug-bridge" } & OwnBridge)
@@ -111,10 +112,14 @@ const MODULE: Shape<OwnModule> = object("a memory module", {
   size: required(ram, "bytes, a multiple of 256M"),
 });
 
-/** What happens after the boot, in this order. */
-const STEP: Shape<OwnStep> = tagged("step", {
+/** What may happen to a machine. */
+export const MACHINE_STEP_KINDS: {
+  readonly [Kind in OwnStep["kind"]]: Shape<Omit<Extract<OwnStep, { kind: Kind }>, "kind">>;
+} = {
   reset: object("reset", {}),
-  kexec: object("kexec", {}),
+  kexec: object("kexec", {
+    losesWindows: optional(flag, "the new kernel's tree has no properties of windows that the old one made"),
+  }),
   crash: object("crash", {}),
   "plug-memory": MODULE,
   "unplug-memory": object("unplug-memory", { id: required(text(), "name of a module") }),
@@ -131,7 +136,8 @@ const STEP: Shape<OwnStep> = tagged("step", {
     streaming: optional(whole(1, 64), "bits; not set if left out"),
     coherent: optional(whole(1, 64), "bits; not set if left out"),
   }),
-});
+};
+const STEP = tagged("step", MACHINE_STEP_KINDS) as Shape<OwnStep>;
 
 /** A machine of a file of our own, YAML or JSON. */
 export const MACHINE_SHAPE: Shape<OwnMachine> = object("a machine", {

@@ -76,7 +76,7 @@ export function machineOfDocument(document: Located): MachineDescription {
     modules: own.modules,
     remarks: [],
   };
-  const steps = new Steps(machine);
+  const steps = new MachineSteps(machine);
   return { ...machine, steps: (own.steps ?? []).map((step, i) => steps.read(step, at("steps", i))) };
 }
 
@@ -136,8 +136,8 @@ function deviceOf(
   return { model, id, bridge, slot: at, functionNumber };
 }
 
-/** Steps, each of which must find what it speaks of. */
-class Steps {
+/** Reads steps, each of which must find what it speaks of. */
+export class MachineSteps {
   readonly #bridges: PhbConfig[];
   readonly #devices: PciDeviceDescription[];
   readonly #modules: Map<string, number>;
