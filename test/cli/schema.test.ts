@@ -152,7 +152,7 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [written("machine", "qemu-system-ppc64 -nodefaults -m 1G"), "--kernel", "7.2", "--pass-through"],
     ["--from", testCase("32-ddw.dmesg")],
   ],
-  run: [["--list"], ["remap"], ["lazy-replay"]],
+  run: [["--list"], ["remap"], ["lazy-replay"], ["reassigned-device"]],
   exec: [
     [script("dma")],
     ["--check", script("dma"), DIFFERS],

@@ -269,11 +269,11 @@ class Runner {
       const containers = hosted.connections.length;
       const maps = on.hostMaps;
       const result = hosted.plug(group + i, bridge, name);
+      on.passed.set(name, result.ok ? result.device : undefined);
       if (!result.ok) {
         first ??= `${name}: ${result.error}`;
         continue;
       }
-      on.passed.set(name, result.device);
       // The first device behind a bridge has its windows replayed, and all memory registered.
       this.#block(() => {
         this.clock.spend("mapCall", on.hostMaps - maps);

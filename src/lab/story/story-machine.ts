@@ -43,7 +43,8 @@ export class StoryMachine {
   /** The guest's kernel log. */
   readonly log: string[] = [];
   readonly buffers: Map<string, StoryBuffer[]> = new Map();
-  readonly passed: Map<string, PassedThroughDevice> = new Map();
+  /** Devices of the host by name; undefined for one that could not be given. */
+  readonly passed: Map<string, PassedThroughDevice | undefined> = new Map();
   maps = 0;
   failedMaps = 0;
   hostMaps = 0;
@@ -63,7 +64,13 @@ export class StoryMachine {
   ) {
     this.description = description;
     this.#clock = clock;
-    const config = configOfDescription(description);
+    const { ramBytes, maxRamBytes } = description;
+    // Memory that is plugged is there, whether the guest knows it yet or not.
+    const pluggable = { address: BigInt(firstPlugged(ramBytes)), sizeBytes: BigInt(maxRamBytes - ramBytes) };
+    const config = {
+      ...configOfDescription(description),
+      ...(maxRamBytes > ramBytes ? { deviceRam: [pluggable] } : {}),
+    };
     if (host !== undefined) {
       this.hosted = new HostedMachine({
         ...config,
@@ -123,6 +130,7 @@ export class StoryMachine {
   /** A device uses a buffer, at its beginning and its end. */
   use(buffer: StoryBuffer, name: string = buffer.device): Access {
     const passed = this.passed.get(name);
+    if (passed === undefined && this.passed.has(name)) return "refused";
     const last = Math.max(0, buffer.size - 8);
     const results = (last === 0 ? [0] : [0, last]).map((offset) =>
       passed === undefined ? this.#access(buffer, name, offset) : this.#reach(buffer, passed, offset),
@@ -139,7 +147,8 @@ export class StoryMachine {
       pageShift: 12,
     }));
     const { ramBytes, maxRamBytes } = this.description;
-    const ram = BigInt(maxRamBytes > ramBytes ? firstPlugged(ramBytes) + maxRamBytes - ramBytes : ramBytes);
+    // Where memory can be plugged it has no size that holds for the whole trace.
+    const ram = maxRamBytes > ramBytes ? undefined : BigInt(ramBytes);
     const check = new TraceCheck("story", { ...DEFAULT_CHECK_OPTIONS, ram }, { windows });
     check.push(new TextEncoder().encode(`${this.trace.join("\n")}\n`));
     return [...new Set(check.end().findings.map(({ kind }) => kind))].sort();

@@ -107,7 +107,7 @@ const STEP_SHAPE: Shape<{ readonly kind: string }> = tagged("step", {
   }),
   unmap: object("unmap", {
     buffers,
-    every: optional(whole(1, MAX_BUFFERS), "only each so-manieth, beginning with the first"),
+    every: optional(whole(1, MAX_BUFFERS), "only each n-th, beginning with the first"),
   }),
   use: object("use", { buffers, device: optional(name, "default: the one they were mapped for") }),
   traffic: object("traffic", {
@@ -115,8 +115,8 @@ const STEP_SHAPE: Shape<{ readonly kind: string }> = tagged("step", {
     operations: required(whole(1, MAX_BUFFERS), "buffers that are mapped, used and unmapped"),
     sizes: required(list(bytes, 20), "bytes of a buffer; the seed picks"),
     live: optional(whole(1, MAX_BUFFERS), "buffers that are mapped at a time; default 32"),
-    leaks: optional(whole(1, MAX_BUFFERS), "each so-manieth buffer is never unmapped"),
-    freesEarly: optional(whole(1, MAX_BUFFERS), "each so-manieth is unmapped before the device uses it"),
+    leaks: optional(whole(1, MAX_BUFFERS), "each n-th buffer is never unmapped"),
+    freesEarly: optional(whole(1, MAX_BUFFERS), "each n-th is unmapped before the device uses it"),
   }),
   "remove-window": object("remove-window", { bridge: required(bridge, "index of the bridge") }),
   "pass-through": object("pass-through", {

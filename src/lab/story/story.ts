@@ -37,7 +37,7 @@ export interface MapStep {
 export interface UnmapStep {
   readonly kind: "unmap";
   readonly buffers: string;
-  /** Only each so-manieth, beginning with the first; default all. */
+  /** Only each n-th, beginning with the first; default all. */
   readonly every?: number | undefined;
 }
 
@@ -67,9 +67,9 @@ export interface TrafficStep {
   readonly sizes: readonly number[];
   /** Buffers that are mapped at a time; all are unmapped at the end. Default 32. */
   readonly live?: number | undefined;
-  /** Each so-manieth buffer is never unmapped. */
+  /** Each n-th buffer is never unmapped. */
   readonly leaks?: number | undefined;
-  /** Each so-manieth buffer is unmapped before the device uses it. */
+  /** Each n-th buffer is unmapped before the device uses it. */
   readonly freesEarly?: number | undefined;
 }
 
@@ -164,7 +164,7 @@ export const METRICS: { readonly [Name in Metric]: string } = {
   windows: "windows behind PCI bridges that are there now",
   entries: "valid TCEs of PCI windows now",
   freeEntries: "free entries of the table behind bridge 0, as the guest's kernel counts",
-  status: "what the last remove-window or plug-memory answered; 0 is success",
+  status: "what the last remove-window answered; 0 is success",
   containers: "containers of VFIO now",
   lockedMiB: "memory that QEMU has locked now, in MiB",
   hostMaps: "map calls to the host's kernel so far",
