@@ -50,12 +50,12 @@ machine:
   ram: 1G
   kernel: "6.12"
   devices:
-    - {model: e1000, id: nic, slot: 1}
+    - { model: e1000, id: nic, slot: 1 }
 steps:
   - boot
-  - map: {device: nic, as: ring, buffers: 16, size: 4K}
-  - use: {buffers: ring}
-  - expect: {right: 16, refused: 0, findings: []}
+  - map: { device: nic, as: ring, buffers: 16, size: 4K }
+  - use: { buffers: ring }
+  - expect: { right: 16, refused: 0, findings: [] }
 \`\`\`
 
 ${wrapped(

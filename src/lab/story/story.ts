@@ -152,7 +152,11 @@ export type Metric =
   | "movedEntries"
   | "blockedSeconds";
 
-/** What can be expected, with what it is. */
+/**
+ * What can be expected, with what it is.
+ *
+ * @public
+ */
 export const METRICS: { readonly [Name in Metric]: string } = {
   maps: "buffers that were mapped so far",
   failedMaps: "maps that failed so far",
@@ -219,7 +223,11 @@ export interface StoryHost {
   readonly container: "spapr-v1" | "spapr-v2";
 }
 
-/** The story with its mutation, which must fail. */
+/**
+ * The story with its mutation, which must fail.
+ *
+ * @public
+ */
 export function mutated(story: Story): Story {
   const { mutation, steps } = story;
   if (mutation === undefined) return story;
