@@ -1,15 +1,29 @@
 import { IommuError } from "../base/errors.ts";
 import { textOf } from "../formats/input/text.ts";
+import { parseJsonLines } from "../formats/json-lines.ts";
+import type { Located } from "../formats/located.ts";
 import { machineOfDomain } from "../formats/machine/libvirt-domain.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
+import { isMachineDocument, looksOwn, machineOfDocument, placeOf } from "../formats/machine/own-machine.ts";
+import { machineOfCommandLine } from "../formats/machine/qemu-command-line.ts";
 import { readMachine } from "../formats/machine/read-machine.ts";
+import { parseHeader } from "../formats/op-script/header.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
 import { parseXml } from "./xml.ts";
+import { parseYaml } from "./yaml.ts";
 
 /** What a file may be that describes a machine. */
 export const MACHINE_FILE =
-  "a command line of QEMU's, /proc/PID/cmdline, libvirt's log or XML of a domain, or the JSON beside a recorded boot";
+  "YAML or JSON (schema/machine.schema.json), a command line of QEMU's, /proc/PID/cmdline, libvirt's log or XML of a domain, the header of an op script, or the JSON beside a recorded boot";
+
+/** A description of a machine, and where its file says what. */
+export interface MachineFile {
+  readonly name: string;
+  readonly description: MachineDescription;
+  /** The place of a member, as far as the file's form has places; otherwise the file's name. */
+  placeOf(...path: readonly (string | number)[]): string;
+}
 
 /**
  * Reads a description of a machine.
@@ -17,14 +31,36 @@ export const MACHINE_FILE =
  * @throws IommuError UNSUPPORTED if it is none; BAD_FILE for one with a mistake, with its place
  */
 export async function readMachineFile(path: string): Promise<MachineDescription> {
+  return (await openMachineFile(path)).description;
+}
+
+/** As {@link readMachineFile}, with the places of what the file says. */
+export async function openMachineFile(path: string): Promise<MachineFile> {
   const name = displayName(path);
   const text = await textOf(openInput(path), name);
-  const machine = isXml(text) ? machineOfXml(text, name) : readMachine(text, name);
-  if (machine !== undefined) return machine;
+  const named = (description: MachineDescription): MachineFile => ({
+    name,
+    description,
+    placeOf: () => name,
+  });
+  if (isXml(text)) return named(machineOfXml(text, name));
+  if (isHeader(text)) return named(machineOfHeader(text, name));
+  const isOwn = looksOwn(text);
+  const known = isOwn && !isJson(text) ? undefined : readMachine(text, name);
+  if (known !== undefined) return named(known);
+  if (isOwn) {
+    const document: Located = parseYaml(text, name);
+    if (isMachineDocument(document)) {
+      const description = machineOfDocument(document);
+      return { name, description, placeOf: (...members) => placeOf(document, members) };
+    }
+  }
   throw new IommuError("UNSUPPORTED", `${name}: no description of a machine: it should be ${MACHINE_FILE}`);
 }
 
 const isXml = (text: string): boolean => /^\uFEFF?\s*<[?!a-zA-Z]/.test(text);
+const isJson = (text: string): boolean => /^\s*\{/.test(text);
+const isHeader = (text: string): boolean => /^\s*\{\s*"header"\s*:/.test(text);
 
 function machineOfXml(text: string, name: string): MachineDescription {
   const document = parseXml(text, name);
@@ -35,4 +71,20 @@ function machineOfXml(text: string, name: string): MachineDescription {
     if (!(cause instanceof IommuError)) throw cause;
     throw new IommuError("BAD_FILE", `${name}: ${cause.message}`, cause.details);
   }
+}
+
+/** The machine of an op script, of which only the first line is read. */
+function machineOfHeader(text: string, name: string): MachineDescription {
+  const end = text.indexOf("\n", text.search(/\S/));
+  const [line] = parseJsonLines(end < 0 ? text : text.slice(0, end), name);
+  const { ramSize, phbs, vio } = parseHeader(line!);
+  const { qemu } = line!.value;
+  return {
+    ...machineOfCommandLine("-nodefaults"),
+    ramBytes: Number(ramSize),
+    maxRamBytes: Number(ramSize),
+    bridges: phbs ?? [],
+    vioDevices: vio ?? [],
+    qemuVersion: typeof qemu === "string" ? qemu : undefined,
+  };
 }

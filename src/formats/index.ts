@@ -11,7 +11,9 @@ export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
+export type { Located, LocatedMember, LocatedMembers } from "./located.ts";
 export type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine/machine-description.ts";
+export { machineOfDocument } from "./machine/own-machine.ts";
 export type { ListedDevice } from "./machine/pci-devices.ts";
 export { machineOfCommandLine } from "./machine/qemu-command-line.ts";
 export { readMachine } from "./machine/read-machine.ts";
@@ -30,6 +32,7 @@ export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
 export type { Operation } from "./op-script/operation.ts";
 export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
+export type { ToldMachine } from "./op-script/told-machine.ts";
 export { DMA_COLUMNS } from "./table/dma-rows.ts";
 export { EVENT_COLUMNS } from "./table/event-rows.ts";
 export {

@@ -11,6 +11,7 @@ import {
   walkSecondsPerPage,
 } from "./huge-guest.ts";
 import { LabMachine } from "./lab-machine.ts";
+import { modelData, modelNotes, modelReplays, modelTable, REPLAY_MODELS } from "./replay-costs.ts";
 import type { ReportCheck, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 
 /** Live mappings: one in each 16th of the window. */
@@ -52,6 +53,17 @@ function runHotplug(context: ScenarioContext): ScenarioReport {
   const runs = (["tcg", "kvm"] as const).map((accel) => runMachine(context, accel));
   const { entries } = runs[0]!;
   const title = (run: Run): string => run.lab.title;
+  const [tcg] = runs;
+  const modelled = modelReplays(
+    {
+      entries,
+      pages: MAPPINGS,
+      mapCalls: tcg!.mapCalls,
+      // All memory of the guest is registered with the container.
+      pinnedPages: Number(HUGE_GUEST.ramBytes / HUGE_GUEST.pageBytes),
+    },
+    REPLAY_MODELS.filter(({ finds }) => finds),
+  );
   return {
     scenario: "hotplug",
     title: "A device is plugged into a bridge whose window is huge and in use",
@@ -78,6 +90,7 @@ function runHotplug(context: ScenarioContext): ScenarioReport {
           ["the next H_PUT_TCE is served by", ...runs.map((run) => run.servedBy)],
         ],
       },
+      modelTable("The plug, by strategy", modelled),
       {
         title: `For comparison, measured with real QEMU 11.1.3 (TCG, windows up to 2^30 TCEs), scaled to ${formatCount(entries)} TCEs`,
         columns: ["what", "per TCE", "this window"],
@@ -91,6 +104,7 @@ function runHotplug(context: ScenarioContext): ScenarioReport {
       },
     ],
     notes: [
+      ...modelNotes(modelled),
       `* measured over ${formatCount(WALKED_PAGES)} TCEs and extrapolated.`,
       "QEMU also copies the whole table when VFIO comes to need it; here the table stays where it is. A second device joins the container, whose tables it shares, so nothing has to be mapped for it.",
       "Under KVM the guest's table is tied to the host's during the plug: later calls are done by the kernel, and QEMU does not see them.",
@@ -99,6 +113,7 @@ function runHotplug(context: ScenarioContext): ScenarioReport {
     data: {
       entries,
       mappings: MAPPINGS,
+      modelled: modelData(modelled),
       runs: runs.map(({ lab, ...numbers }) => ({ machine: lab.title, ...numbers })),
     },
   };

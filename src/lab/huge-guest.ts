@@ -54,9 +54,6 @@ export const QEMU_MEASURED: QemuCosts = {
   bytesPerTce: 8,
 };
 
-/** A CPU that is stuck for this long makes Linux report an RCU stall (RCU_CPU_STALL_TIMEOUT). */
-export const RCU_STALL_SECONDS = 21;
-
 /** Pages of the generic replay that are really walked to measure its rate. */
 export const WALKED_PAGES: number = 2 ** 22;
 

@@ -4,6 +4,15 @@
  * @module
  */
 
+export {
+  COSTS,
+  type Cost,
+  type CostName,
+  type Spent,
+  type StallVerdict,
+  stallVerdict,
+  VirtualClock,
+} from "./cost-model.ts";
 export { type DdwLog, explainDdwLog } from "./ddw-log.ts";
 export { LinuxMachine, type LinuxMachineObserver, type LinuxMachineOptions } from "./linux-machine.ts";
 export { type Plan, type PlanOptions, planMachine, planToJson } from "./plan.ts";
@@ -19,3 +28,21 @@ export type {
 } from "./scenario.ts";
 export { findScenario, SCENARIOS } from "./scenarios.ts";
 export { SetUpComparison, type SetUpDifference } from "./set-up-comparison.ts";
+export { runStory, type StoryRun } from "./story/run-story.ts";
+export {
+  type Bound,
+  type DeviceName,
+  type ExpectStep,
+  type MapStep,
+  METRICS,
+  type Metric,
+  type Mutation,
+  mutated,
+  type Story,
+  type StoryHost,
+  type StoryStep,
+  type TrafficStep,
+  type UnmapStep,
+  type UseStep,
+} from "./story/story.ts";
+export { storyOfDocument } from "./story/story-shape.ts";

@@ -112,13 +112,14 @@ export class LinuxMachine {
 
   /** Boots, and does all steps up to one that is not known. */
   run(): void {
-    this.#boot();
+    this.boot();
     for (const step of this.#description.steps) {
-      if (!this.#step(step)) return;
+      if (!this.step(step)) return;
     }
   }
 
-  #boot(): void {
+  /** The guest finds its windows, and the drivers of its devices set their masks. */
+  boot(): void {
     for (const { index, dmaWinSize } of this.#description.bridges) {
       if (dmaWinSize === undefined || BigInt.asUintN(32, dmaWinSize) === dmaWinSize) continue;
       const shown = formatCount(BigInt.asUintN(32, dmaWinSize));
@@ -141,20 +142,27 @@ export class LinuxMachine {
     if (this.#guest.setMask(fn, streamingBits)) this.#guest.setCoherentMask(fn, coherentBits);
   }
 
-  /** @returns false for a step that is not known */
-  #step(step: MachineStep): boolean {
+  /**
+   * Something that happens to the machine.
+   *
+   * @returns false for a step that is not known
+   */
+  step(step: MachineStep): boolean {
     const guest = this.#guest;
     const { machine } = this;
     switch (step.kind) {
       case "reset":
         machine.reset();
         this.#guest = this.#start("firmware");
-        this.#boot();
+        this.boot();
         return true;
       case "kexec":
+        this.#guest = this.#start("kexec", step.losesWindows);
+        this.boot();
+        return true;
       case "crash":
-        this.#guest = this.#start(step.kind === "kexec" ? "kexec" : "kdump");
-        this.#boot();
+        this.#guest = this.#start("kdump");
+        this.boot();
         return true;
       case "plug-memory":
         guest.addMemory(this.#place(step.id, step.bytes));
@@ -195,7 +203,7 @@ export class LinuxMachine {
     }
   }
 
-  #start(boot: BootKind): LinuxGuest {
+  #start(boot: BootKind, losesWindows = false): LinuxGuest {
     const { kernelCommandLine, cpuPageSize } = this.#description;
     const has = (word: string): boolean => kernelCommandLine.split(/\s+/).includes(word);
     const { log } = this.#options;
@@ -207,7 +215,7 @@ export class LinuxMachine {
       singleEntries: has("multitce=off"),
       boot,
       ...(cpuPageSize === undefined ? {} : { cpuPageSize }),
-      ...(boot === "firmware" ? {} : { inherited: this.#guest.ownWindows }),
+      ...(boot === "firmware" || losesWindows ? {} : { inherited: this.#guest.ownWindows }),
       ...(log === undefined ? {} : { log }),
     });
   }
@@ -260,5 +268,6 @@ export class LinuxMachine {
   }
 }
 
-const firstPlugged = (ramBytes: number): number =>
+/** Where memory that is plugged begins. */
+export const firstPlugged = (ramBytes: number): number =>
   Math.ceil(ramBytes / PLUGGED_ALIGNMENT) * PLUGGED_ALIGNMENT;

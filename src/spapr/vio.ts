@@ -16,6 +16,9 @@ const VIO_TYPES: Readonly<Record<string, { readonly node: string; readonly dma: 
   "spapr-nvram": { node: "nvram", dma: false },
 };
 
+/** QEMU's names of its virtual I/O devices. */
+export const VIO_TYPE_NAMES: readonly string[] = Object.keys(VIO_TYPES);
+
 /** Is it a virtual I/O device of QEMU's? */
 export const isVioDevice = (type: string): boolean => Object.hasOwn(VIO_TYPES, type);
 

@@ -27,6 +27,8 @@ export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator">,
   /** The host has KVM_CAP_SPAPR_TCE_VFIO; default true. */
   readonly kvmTiesTables?: boolean;
   readonly kernel?: KernelProfile;
+  /** @internal A host that there is already, on which other machines may run; what is said of a host does not hold then. */
+  readonly host?: Host;
   /** IOMMU groups with a device each; default 2. */
   readonly groups?: number;
   /** RLIMIT_MEMLOCK of QEMU's process in bytes; default: no limit (CAP_IPC_LOCK). */
@@ -85,16 +87,18 @@ export class HostedMachine {
   constructor(config: HostedMachineConfig = {}) {
     this.config = config;
     const { ramSize = 0x1000_0000n, accel = "tcg" } = config;
-    this.host = new Host({
-      groups: config.groups ?? 2,
-      // Hosts with a type1 IOMMU are no POWER machines and have small pages.
-      pageShift: config.container === "type1v2" ? 12 : 16,
-      // Enough for the kernel's own list of the guest's pages.
-      memoryBytes: Number(ramSize) * 2 + 2 ** 32,
-      ...(config.kernel === undefined ? {} : { profile: config.kernel }),
-      ...(config.maxHostEntries === undefined ? {} : { maxEntries: config.maxHostEntries }),
-      ...(config.faults === undefined ? {} : { faults: config.faults }),
-    });
+    this.host =
+      config.host ??
+      new Host({
+        groups: config.groups ?? 2,
+        // Hosts with a type1 IOMMU are no POWER machines and have small pages.
+        pageShift: config.container === "type1v2" ? 12 : 16,
+        // Enough for the kernel's own list of the guest's pages.
+        memoryBytes: Number(ramSize) * 2 + 2 ** 32,
+        ...(config.kernel === undefined ? {} : { profile: config.kernel }),
+        ...(config.maxHostEntries === undefined ? {} : { maxEntries: config.maxHostEntries }),
+        ...(config.faults === undefined ? {} : { faults: config.faults }),
+      });
     this.process = this.host.startProcess();
     const pageShift = config.ramPageShift ?? this.host.pageShift;
     this.process.memory.place(RAM_VADDR, Number(ramSize), { pageShift });

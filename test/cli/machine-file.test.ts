@@ -71,7 +71,7 @@ describe("a file that describes a machine", () => {
     ["<domain><memory>1</domain>", "machine:1:26: unexpected close tag"],
     [`${"<a>".repeat(60)}`, "machine:1:153: more than 100000 elements, or 50 in one another"],
     ['<!DOCTYPE a [<!ENTITY b "c">]><domain><name>&b;</name></domain>', "undefined entity"],
-    ["what is this?", "machine: no description of a machine: it should be a command line of QEMU's"],
+    ["what is this?", "machine: no description of a machine: it should be YAML or JSON"],
     ["", "no description of a machine"],
   ])("is refused with its place: %s", async (text, message) => {
     await expect(read(text)).rejects.toThrow(message);

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -149,7 +150,7 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [written("machine", "qemu-system-ppc64 -nodefaults -m 1G"), "--kernel", "7.2", "--pass-through"],
     ["--from", testCase("32-ddw.dmesg")],
   ],
-  run: [["--list"], ["remap"], ["lazy-replay"]],
+  run: [["--list"], ["remap"], ["lazy-replay"], ["reassigned-device"]],
   exec: [
     [script("dma")],
     ["--check", script("dma"), DIFFERS],
@@ -225,11 +226,24 @@ describe("the schema of oracle", () => {
   });
 });
 
+/** Schemas of what people write, made of the shapes that read it. */
+const FILES_OF_PEOPLE = ["machine", "story"];
+
+it("schemas of files that people write are what the code says (npm run schemas)", () => {
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/schemas.mjs", "--check"], {
+    cwd: path.resolve(TESTS, ".."),
+    encoding: "utf8",
+  });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+});
+
 it("each verb with an answer has a schema, and its help says where it is", async () => {
   const answering = (await allCommands()).filter(({ command }) =>
     command.options.some(({ long }) => long === "--output"),
   );
-  expect(["common", ...answering.map(({ verb }) => verb.name)].sort()).toEqual([...SCHEMAS.keys()].sort());
+  const names = ["common", ...FILES_OF_PEOPLE, ...answering.map(({ verb }) => verb.name)];
+  expect(names.sort()).toEqual([...SCHEMAS.keys()].sort());
   const document = readDocument("output.md");
   for (const { verb } of answering) {
     expect(document).toContain(`\n| \`${verb.name}\` `);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
@@ -18,6 +18,22 @@ describe("the oracle", () => {
     expect(report.mismatches).toEqual([]);
     expect(report.same + report.known.length).toBe(report.operations - report.notReached);
     expect(report.crash).toBeNull();
+  });
+
+  it("starts QEMU as a machine is described that the script says nothing of", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "oracle-test-"));
+    try {
+      const script = path.join(folder, "bare.jsonl");
+      // The default window of the second bridge has 2 GiB; with 1 GiB the call would be refused.
+      const put = { op: "h_put_tce", liobn: "0x80000200", ioba: "0x7ffff000", tce: "0x2003" };
+      writeFileSync(script, `${JSON.stringify(put)}\n`);
+      const machine = path.resolve(import.meta.dirname, "../cases/machines/two-bridges.yaml");
+      const tool = new CliProcess(["oracle", "--machine", machine, script, "--output", "json"]);
+      expect((await tool.exit).status, tool.stderr).toBe(0);
+      expect(JSON.parse(tool.stdout).files[0]).toMatchObject({ operations: 1, same: 1, mismatches: [] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("agrees on 20000 random operations within three minutes", async () => {

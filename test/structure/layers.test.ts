@@ -49,6 +49,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["whole"],
     ["index"],
   ],
+  lab: [["*"], ["story"], ["index"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
   cli: [["*"], ["verbs"], ["command-line"], ["main"]],
 };

@@ -15,6 +15,7 @@ import { readKnownDifferences } from "../known-differences.ts";
 import { answerOptions, flag, knownOption, quietOption, text } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
+import { toldMachine, toldMachineOption } from "../told-machine.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ExecOptions extends AnswerOptions {
@@ -24,6 +25,7 @@ export interface ExecOptions extends AnswerOptions {
   readonly trace: boolean;
   readonly all: boolean;
   readonly known: string | undefined;
+  readonly machine: string | undefined;
   readonly quiet: boolean;
 }
 
@@ -34,8 +36,10 @@ export async function exec(paths: readonly string[], options: ExecOptions): Prom
   }
   const known = await readKnownDifferences(options.known);
   // Read and check every file before anything runs.
+  const told = options.machine === undefined ? undefined : await toldMachine(options.machine);
   const recordings: Recording[] = [];
-  for (const path of paths) recordings.push(parseRecording(await readTextFile(path), displayName(path)));
+  for (const path of paths)
+    recordings.push(parseRecording(await readTextFile(path), displayName(path), told));
   if (!options.check) {
     await printAnswer(resultsOf(recordings[0]!, known, options), options);
     return Exit.OK;
@@ -199,6 +203,7 @@ export const verb: Verb = defineVerb({
     flag("--check", "compare with the recorded results; exit 2 on a difference"),
     flag("--all", "with --check: print every difference, not only the first of a file"),
     knownOption(),
+    toldMachineOption(),
     flag("--explain", "tell on standard error why calls were refused, and what they charge to locked memory"),
     flag("--trace", "print QEMU's trace events on standard error"),
     text(
@@ -212,6 +217,7 @@ export const verb: Verb = defineVerb({
     "exec script.jsonl",
     "exec --check test/corpus/hcall/*.jsonl.gz",
     "exec --explain --trace script.jsonl",
+    "exec --machine test/cases/machines/two-bridges.yaml puts.jsonl",
   ],
   run: exec,
 });

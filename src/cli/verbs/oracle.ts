@@ -25,6 +25,7 @@ import {
   wholeNumber,
 } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
+import { toldMachine, toldMachineOption } from "../told-machine.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface OracleOptions extends AnswerOptions {
@@ -34,6 +35,7 @@ export interface OracleOptions extends AnswerOptions {
   readonly timeout: number;
   readonly profile: string | undefined;
   readonly write: string | undefined;
+  readonly machine: string | undefined;
   readonly known: string | undefined;
   readonly all: boolean;
   readonly quiet: boolean;
@@ -46,7 +48,14 @@ export async function oracle(paths: readonly string[], options: OracleOptions): 
   }
   if (options.profile !== undefined) findProfile(options.profile);
   const scripts: OpScript[] = [];
-  for (const path of paths) scripts.push(parseOpScript(await readTextFile(path), displayName(path)));
+  const { machine } = options;
+  if (machine !== undefined && options.random !== undefined)
+    throw new IommuError(
+      "BAD_ARGUMENT",
+      "--machine and --random: random scripts come with machines of their own",
+    );
+  const told = machine === undefined ? undefined : await toldMachine(machine);
+  for (const path of paths) scripts.push(parseOpScript(await readTextFile(path), displayName(path), told));
   const qemu = await findQemu(options.qemu);
   const profile = options.profile ?? profileOf(qemu);
   if (!options.quiet) printError(`QEMU ${qemu.version}, profile ${profile}`);
@@ -215,11 +224,16 @@ export const verb: Verb = defineVerb({
     text("--qemu <command>", "which QEMU (default: $QEMU_PPC64, then qemu-system-ppc64)"),
     value("--timeout <seconds>", "most that one machine may take", wholeNumber(1, 86_400)).default(600),
     flag("--all", "print every difference, not only the first of a file"),
+    toldMachineOption(),
     knownOption(),
     profileOption(),
     ...answerOptions(),
     quietOption("print differences only"),
   ],
-  examples: ["oracle script.jsonl", "oracle --random 10000 --seed 7 --write difference.jsonl"],
+  examples: [
+    "oracle script.jsonl",
+    "oracle --machine machine.yaml script.jsonl",
+    "oracle --random 10000 --seed 7 --write difference.jsonl",
+  ],
   run: oracle,
 });

@@ -1,9 +1,12 @@
+import { writeFile } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { IommuError } from "../../base/errors.ts";
-import type { ScenarioInput } from "../../lab/scenario.ts";
-import { findScenario, SCENARIOS } from "../../lab/scenarios.ts";
+import type { ScenarioInput, ScenarioReport } from "../../lab/scenario.ts";
+import { SCENARIOS } from "../../lab/scenarios.ts";
+import { runStory } from "../../lab/story/run-story.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
+import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
 import { MACHINE_FILE, readMachineFile } from "../machine-file.ts";
@@ -11,8 +14,9 @@ import { answerOptions, flag, profileOption, quietOption, text } from "../option
 import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
 import { formatReport } from "../scenario-text.ts";
-import { printTable } from "../table.ts";
+import { isStoryFile, readStory, storyNames } from "../story-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
+import { wrap } from "../wrap.ts";
 
 /** A recorded boot of Linux 6.1 with NVMe and e1000 on QEMU 7.2, which ships with the package. */
 const RECORDED_BOOT = "test/corpus/traces/nvme-e1000-1g-linux61.log.gz";
@@ -27,22 +31,25 @@ export interface RunOptions extends AnswerOptions {
   readonly kernel: string | undefined;
   readonly profile: string | undefined;
   readonly coherence: boolean;
+  readonly saveTrace: string | undefined;
   readonly quiet: boolean;
 }
 
 /** `run SCENARIO`: runs a scenario and prints its report. */
 export async function run(name: string | undefined, options: RunOptions): Promise<number> {
   if (options.list) {
-    await printAnswer(SCENARIO_LIST, options);
+    await printAnswer(await scenarioList(), options);
     return Exit.OK;
   }
-  if (name === undefined) {
-    throw new IommuError(
-      "BAD_ARGUMENT",
-      `name a scenario: ${SCENARIOS.map((scenario) => scenario.name).join(", ")}`,
-    );
-  }
-  const scenario = findScenario(name);
+  const all = [...SCENARIOS.map((scenario) => scenario.name), ...storyNames()];
+  if (name === undefined) throw new IommuError("BAD_ARGUMENT", `name a scenario: ${all.join(", ")}`);
+  if (isStoryFile(name) || storyNames().includes(name)) return runStoryOf(name, options);
+  const scenario = SCENARIOS.find((other) => other.name === name);
+  if (scenario === undefined)
+    throw new IommuError("BAD_ARGUMENT", `no scenario "${name}": there are ${all.join(", ")}`, { name });
+  const { saveTrace } = options;
+  if (saveTrace !== undefined)
+    throw new IommuError("BAD_ARGUMENT", `--save-trace: ${name} is no story, and makes no trace of its own`);
   if (options.profile !== undefined) findProfile(options.profile);
   const { trace, machine, against } = options;
   if (trace !== undefined && against !== undefined)
@@ -67,6 +74,23 @@ export async function run(name: string | undefined, options: RunOptions): Promis
     against: machine === undefined || against !== undefined,
     kernel: options.kernel,
   });
+  return printReport(report, options);
+}
+
+/** Runs a story of the package or of a file. */
+async function runStoryOf(name: string, options: RunOptions): Promise<number> {
+  const { saveTrace, ...others } = options;
+  for (const option of ["trace", "machine", "against", "kernel", "profile"] as const)
+    if (others[option] !== undefined)
+      throw new IommuError("BAD_ARGUMENT", `--${option}: a story says itself what it runs on`);
+  if (others.coherence)
+    throw new IommuError("BAD_ARGUMENT", "--coherence: a story says itself what it compares");
+  const { report, trace } = runStory(await readStory(name));
+  if (saveTrace !== undefined) await writeFile(saveTrace, `${trace.join("\n")}\n`);
+  return printReport(report, options);
+}
+
+async function printReport(report: ScenarioReport, options: RunOptions): Promise<number> {
   const answer: Answer = {
     human: () => print(formatReport(report)),
     json: () => [toJson(report)],
@@ -83,23 +107,40 @@ function inputOf(path: string | undefined, own: string, title: string): Scenario
   return { name: displayName(path), open: () => openInput(path) };
 }
 
-const SCENARIO_LIST: Answer = {
-  human: () =>
-    printTable(
-      [{ head: "scenario" }, { head: "what it shows" }],
-      SCENARIOS.map(({ name, summary }) => [name, summary]),
-    ),
-  json: () => [toJson(SCENARIOS.map(({ name, summary }) => ({ name, summary })))],
-  columns: ["name", "summary"],
-  rows: () => SCENARIOS.map(({ name, summary }) => ({ name, summary })),
-};
+async function scenarioList(): Promise<Answer> {
+  const rows: { kind: "scenario" | "story"; name: string; summary: string }[] = SCENARIOS.map(
+    ({ name, summary }) => ({ kind: "scenario", name, summary }),
+  );
+  for (const name of storyNames())
+    rows.push({ kind: "story", name, summary: (await readStory(name)).summary });
+  const part = (wanted: "scenario" | "story"): string =>
+    rows
+      .filter(({ kind }) => kind === wanted)
+      .map(({ name, summary }) => `${colors.bold(name)}\n${indent(wrap(summary, LIST_WIDTH))}`)
+      .join("\n");
+  return {
+    human: () =>
+      print(
+        `Scenarios, which measure:\n\n${part("scenario")}\n\nStories, which are data (stories/*.yaml of the package, or files of yours):\n\n${part("story")}`,
+      ),
+    json: () => [toJson(rows)],
+    columns: ["kind", "name", "summary"],
+    rows: () => rows,
+  };
+}
+
+/** What a scenario shows takes two lines of a list. */
+const LIST_WIDTH = 96;
+const indent = (text: string): string => text.replace(/^/gm, "    ");
 
 export const verb: Verb = defineVerb({
   name: "run",
-  summary: "run a scenario and print its report",
-  arguments: [["[scenario]", "name of the scenario"]],
+  summary: "run a scenario or a story and print its report",
+  arguments: [
+    ["[scenario]", "name of a scenario or a story, or a file with a story (schema/story.schema.json)"],
+  ],
   options: [
-    flag("--list", "list the scenarios"),
+    flag("--list", "list scenarios and stories, with what each shows"),
     text("--trace <file>", "QEMU log to compare with (linux-boot), - for standard input"),
     text("--machine <file>", `the machine (linux-guest): ${MACHINE_FILE}`),
     text(
@@ -107,6 +148,7 @@ export const verb: Verb = defineVerb({
       "trace of a boot of that machine, with which each call is compared (linux-guest)",
     ),
     text("--kernel <version>", "kernel of the guest (linux-guest): 6.1, 6.12, 7.2, or a whole version"),
+    text("--save-trace <file>", "write the trace of a story's first machine, for check and its kin"),
     flag("--coherence", "compare all views of every mapping after each operation"),
     profileOption(),
     ...answerOptions(),
@@ -116,6 +158,8 @@ export const verb: Verb = defineVerb({
     "run --list",
     "run huge-window",
     "run hotplug --coherence",
+    "run fragmentation",
+    "run my-story.yaml --save-trace trace.log",
     "run linux-guest --machine command-line.txt --kernel 6.12 --against qemu.log",
   ],
   run,

@@ -23,7 +23,8 @@ export interface PciDeviceDescription {
  */
 export type MachineStep =
   | { readonly kind: "reset" }
-  | { readonly kind: "kexec" }
+  /** With `losesWindows` the new kernel's tree does not have the properties of windows that the old one made. */
+  | { readonly kind: "kexec"; readonly losesWindows?: boolean | undefined }
   | { readonly kind: "crash" }
   | { readonly kind: "plug-memory"; readonly id: string; readonly bytes: number }
   | { readonly kind: "unplug-memory"; readonly id: string }
