@@ -1,8 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
+import type { Packing } from "./packing.ts";
 import { peek } from "./peek.ts";
-import { isGzip, unpacked } from "./unpacked.ts";
+import { unpacked } from "./unpacked.ts";
 
 /** An input of which the first bytes are known. */
 export interface OpenedInput {
@@ -10,6 +11,8 @@ export interface OpenedInput {
   readonly head: Uint8Array;
   /** All unpacked bytes from the start on, once. */
   readonly chunks: AsyncGenerator<Uint8Array>;
+  /** How it is packed, the outer way first. */
+  readonly packings: readonly Packing[];
   /**
    * The same for who may read them again. Where that is not possible it is {@link chunks}; otherwise these are closed.
    */
@@ -24,13 +27,15 @@ export interface OpenedInput {
  */
 export async function openInput(data: InputData, name: string, headBytes: number): Promise<OpenedInput> {
   const raw = rawSource(data);
-  const { head, chunks } = await peek(unpacked(inOrder(raw), name), headBytes);
+  const packings: Packing[] = [];
+  const bytes = unpacked(inOrder(raw), name, (packing) => packings.push(packing));
+  const { head, chunks } = await peek(bytes, headBytes);
   const source = async (): Promise<MigrationSource> => {
     if (isOnce(raw)) return chunks;
     await chunks.return(undefined);
-    return (await isPacked(raw)) ? () => unpacked(openSource(raw), name) : raw;
+    return packings.length > 0 ? () => unpacked(inOrder(raw), name) : raw;
   };
-  return { head, chunks, source };
+  return { head, chunks, packings, source };
 }
 
 /** The bytes in order; of a file as a stream, if it has one. */
@@ -38,12 +43,6 @@ const inOrder = (raw: RawSource): ByteStream =>
   typeof raw !== "function" && !isOnce(raw) && isFile(raw) && raw.stream !== undefined
     ? raw.stream()
     : openSource(raw);
-
-async function isPacked(raw: RawSource): Promise<boolean> {
-  const { head, chunks } = await peek(openSource(raw), 2);
-  await chunks.return(undefined);
-  return isGzip(head);
-}
 
 /** What takes the bytes of an input. */
 export interface ByteSink {
