@@ -27,8 +27,15 @@ const PLUGGABLE = 0x1000_0000;
  * Checks a saved machine: what one state shows, without a history. In the
  * report an event is a section of the stream, and a line is the offset of its
  * first byte; what is verified are sections that are as long as described.
+ *
+ * @param containerRemarks what is odd about what the machine is saved in
  */
-export function checkStream(stream: PartialStream, file: string, options: CheckOptions): CheckReport {
+export function checkStream(
+  stream: PartialStream,
+  file: string,
+  options: CheckOptions,
+  containerRemarks: readonly string[] = [],
+): CheckReport {
   const log = new FindingLog();
   const places = placesOf(stream);
   const windows = stream.windows
@@ -46,6 +53,7 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
     findHoles(group, { ...options, ram: main }, log);
   }
   const { damage, sections, description, remarks } = stream;
+  for (const message of containerRemarks) log.add({ kind: "truncated", places: [], message });
   for (const { offset, message } of remarks)
     log.add({ kind: "truncated", places: [{ event: sections.length, line: offset }], message });
   if (damage !== undefined) {

@@ -2,10 +2,9 @@ import { IommuError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, openInput, pour } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { isMigrationStream } from "../../formats/migration/configuration.ts";
-import { readMigrationAsFar } from "../../formats/migration/reader.ts";
+import { readMachineAsFar } from "../../formats/saved/saved-machine.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
@@ -16,6 +15,7 @@ import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "./input-kind.ts";
 import {
+  choiceOf,
   type FilterOptions,
   type InputOptions,
   nameOf,
@@ -70,10 +70,11 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
     if (options.isScript ?? isScriptHead(opened.head)) {
       return checkOpScript(await textOf(opened.chunks, name), name, thresholds);
     }
-    if (isMigrationStream(opened.head)) {
+    if (opened.savedAt !== undefined) {
       if (filter !== undefined)
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
-      return checkStream(await readSaved(opened, name), name, thresholds);
+      const { stream, container } = await named(name, readMachineAsFar(opened, choiceOf(options)));
+      return checkStream(stream, name, thresholds, container.remarks);
     }
     if (isDmaDump(opened.head)) throw noEvents(await textOf(opened.chunks, name), name);
     const kernelLog =
@@ -109,6 +110,3 @@ async function logOf(log: InputData): Promise<KernelEvent[]> {
   const opened = await openInput(log, "kernel log", HEAD_BYTES);
   return readKernelLog(opened.chunks);
 }
-
-const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
-  named(name, readMigrationAsFar(await opened.source()));

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
+import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../saved/place.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
 import type { Packing } from "./packing.ts";
 import { peek } from "./peek.ts";
@@ -13,6 +14,8 @@ export interface OpenedInput {
   readonly chunks: AsyncGenerator<Uint8Array>;
   /** How it is packed, the outer way first. */
   readonly packings: readonly Packing[];
+  /** Where a saved machine begins: a migration stream, or what has one in it. Undefined if there is none. */
+  readonly savedAt: number | undefined;
   /**
    * The same for who may read them again. Where that is not possible it is {@link chunks}; otherwise these are closed.
    */
@@ -29,13 +32,15 @@ export async function openInput(data: InputData, name: string, headBytes: number
   const raw = rawSource(data);
   const packings: Packing[] = [];
   const bytes = unpacked(inOrder(raw), name, (packing) => packings.push(packing));
-  const { head, chunks } = await peek(bytes, headBytes);
+  const first = await peek(bytes, Math.max(headBytes, SAVED_HEAD_BYTES));
+  const isHidden = mayHideStream(first.head);
+  const { head, chunks } = isHidden ? await peek(first.chunks, HIDDEN_STREAM_BYTES) : first;
   const source = async (): Promise<MigrationSource> => {
     if (isOnce(raw)) return chunks;
     await chunks.return(undefined);
     return packings.length > 0 ? () => unpacked(inOrder(raw), name) : raw;
   };
-  return { head, chunks, packings, source };
+  return { head, chunks, packings, savedAt: placeOfSaved(head), source };
 }
 
 /** The bytes in order; of a file as a stream, if it has one. */

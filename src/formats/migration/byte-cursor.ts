@@ -1,6 +1,6 @@
 import { IommuError, type IommuErrorCode } from "../../base/errors.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import { type ByteSupply, isOnce, type MigrationSource, supplyOf } from "./source.ts";
+import { type ByteStream, type ByteSupply, isOnce, type MigrationSource, supplyOf } from "./source.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -82,6 +82,19 @@ export class ByteCursor {
   async peek(count: number): Promise<Uint8Array> {
     await this.fill(count);
     return this.bytes.slice(this.at, this.at + count);
+  }
+
+  /** All bytes from here on, once. */
+  async *rest(): ByteStream {
+    try {
+      while (await this.fill(1)) {
+        const piece = this.bytes.subarray(this.at);
+        this.at = this.bytes.length;
+        yield piece;
+      }
+    } finally {
+      await this.close();
+    }
   }
 
   /** Makes `count` bytes available, all in one piece. Returns false if the stream ends before; what is left stays available. */

@@ -156,9 +156,9 @@ class StreamReader {
     try {
       while (await this.#readRecord());
     } catch (error) {
-      // Without a destination QEMU goes on for ever: the file ends where somebody stopped it.
+      // All devices are there, and memory follows them. Without a destination QEMU never comes to its end: the file ends
+      // where somebody stopped it.
       if (this.#devicesEnd === undefined || !isDamage(error)) throw error;
-      this.#remark(error, "all devices are there, and of the memory that follows them not all");
       this.#end = cursor.offset;
       return;
     }

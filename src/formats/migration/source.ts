@@ -69,6 +69,24 @@ export function openSource(source: MigrationSource): ByteStream {
   return isFile(source) ? fileChunks(source) : source;
 }
 
+/** The bytes of a source from an offset on. */
+export function sourceFrom(source: MigrationSource, offset: number): MigrationSource {
+  if (offset === 0) return source;
+  if (isOnce(source)) return chunksFrom(source, offset);
+  if (!isFile(source)) return () => chunksFrom(source(), offset);
+  const size = Math.max(0, source.size - offset);
+  return { size, read: (at, length) => source.read(offset + at, length) };
+}
+
+async function* chunksFrom(stream: ByteStream, offset: number): ByteStream {
+  const supply = supplyOf(stream, offset);
+  try {
+    for (let chunk = await supply.next(); chunk !== undefined; chunk = await supply.next()) yield chunk;
+  } finally {
+    await supply.close();
+  }
+}
+
 /**
  * Bytes in order, of which some are passed over unread where that is possible.
  */
