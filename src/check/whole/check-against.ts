@@ -28,7 +28,7 @@ export interface CheckAgainstOptions extends Partial<CheckOptions>, InputOptions
 /**
  * Checks a trace of QEMU, and compares it with a saved machine of the same run, entry by entry.
  *
- * @param trace its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param trace its text or its bytes, packed or not; see {@link InputData}
  * @param saved what QEMU's `migrate`, `savevm` or libvirt wrote
  * @throws IommuError BAD_ARGUMENT if one of the two is not what it should be; UNSUPPORTED for a trace without windows;
  * what {@link checkTrace} and the reader of migration streams throw

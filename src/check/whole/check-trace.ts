@@ -50,7 +50,7 @@ export interface CheckTraceOptions
  * stream): rebuilds what it reports, verifies every recorded answer, and says what is wrong, where and since when.
  * What is missing of a trace is a finding (`truncated`).
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @returns a report with the findings in the order of the input
  * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_FILE for a script with a mistake, with its
  * place; BAD_ARGUMENT for a filter with a mistake or a threshold that is none; LIMIT_EXCEEDED

@@ -38,7 +38,7 @@ export interface WindowsAtOptions extends ReadInputOptions, WindowsOptions {
 /**
  * The DMA windows at a moment of a trace of QEMU, of the run of an op script, or of a saved machine.
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @param moment the event at it has happened; undefined for the end
  * @returns the windows by LIOBN, with their entries and how sure these are; also windows of a saved machine that are not
  * there, which have no entries

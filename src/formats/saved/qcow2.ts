@@ -34,7 +34,11 @@ const OFFSET_MASK = 0x00ff_ffff_ffff_fe00n;
 const COMPRESSED = 1n << 62n;
 const ZEROS = 1n;
 
-/** An internal snapshot. */
+/**
+ * An internal snapshot of a disk.
+ *
+ * @public
+ */
 export interface DiskSnapshot {
   readonly id: string;
   readonly name: string;

@@ -39,11 +39,7 @@ export interface SavedContainer {
   readonly remarks: readonly string[];
 }
 
-/**
- * A saved machine that is open.
- *
- * @public
- */
+/** A saved machine that is open. */
 export interface OpenedMachine {
   /** The migration stream. */
   readonly source: MigrationSource;
