@@ -1,4 +1,6 @@
 import { IommuError } from "../base/errors.ts";
+import { isLibvirtImage, readLibvirtImage } from "../formats/container/libvirt-image.ts";
+import { SAVED_HEAD_BYTES } from "../formats/container/place.ts";
 import { named } from "../formats/input/opened-input.ts";
 import { textOf } from "../formats/input/text.ts";
 import { machineOfDomain } from "../formats/machine/libvirt-domain.ts";
@@ -6,8 +8,6 @@ import type { MachineDescription } from "../formats/machine/machine-description.
 import { readMachine } from "../formats/machine/read-machine.ts";
 import { childOf } from "../formats/machine/xml-element.ts";
 import { ByteCursor } from "../formats/migration/byte-cursor.ts";
-import { isLibvirtImage, readLibvirtImage } from "../formats/saved/libvirt-image.ts";
-import { SAVED_HEAD_BYTES } from "../formats/saved/place.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
 import { parseXml } from "./xml.ts";

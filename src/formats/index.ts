@@ -7,6 +7,7 @@
  * @module
  */
 
+export type { DiskSnapshot } from "./container/qcow2.ts";
 export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
@@ -17,7 +18,7 @@ export { machineOfCommandLine } from "./machine/qemu-command-line.ts";
 export { readMachine } from "./machine/read-machine.ts";
 export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
-export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
+export { type Configuration, isMigrationStream, type StreamPlace } from "./migration/configuration.ts";
 export type { DescribedSection, JsonObject, StreamDescription } from "./migration/description.ts";
 export { editMigration } from "./migration/edit.ts";
 export type { BlockPlace, RamBlock, RamSink } from "./migration/ram.ts";
@@ -31,14 +32,12 @@ export type {
   PostcopyPlaces,
   ReadOptions,
   SavedWindow,
-  StreamPlace,
   StreamRemark,
 } from "./migration/stream.ts";
 export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
 export type { Operation } from "./op-script/operation.ts";
 export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
-export type { DiskSnapshot } from "./saved/qcow2.ts";
 export type { SavedContainer } from "./saved/saved-machine.ts";
 export { DMA_COLUMNS } from "./table/dma-rows.ts";
 export { EVENT_COLUMNS } from "./table/event-rows.ts";

@@ -32,7 +32,9 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   formats: [
     ["*"],
     ["trace", "op-script", "kernel-script", "dma-dump", "machine", "migration", "perfetto"],
+    ["container"],
     ["table", "input"],
+    ["saved"],
     ["index"],
   ],
   script: [["recording"], ["op", "kernel"], ["*"], ["index"]],

@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
+import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../container/place.ts";
 import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
-import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../saved/place.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
 import type { Packing } from "./packing.ts";
 import { peek } from "./peek.ts";

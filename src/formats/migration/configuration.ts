@@ -1,6 +1,5 @@
 import { hex } from "../../base/u64.ts";
 import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
-import type { StreamPlace } from "./stream.ts";
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 /** "QEVM". */
@@ -46,6 +45,16 @@ export async function readHeader(cursor: ByteCursor): Promise<void> {
   const version = await cursor.u32("the version of the format");
   if (version !== FORMAT_VERSION)
     throw unsupportedStream(4, `format version ${version}, not ${FORMAT_VERSION}`);
+}
+
+/**
+ * Some bytes of a stream.
+ *
+ * @public
+ */
+export interface StreamPlace {
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** A configuration, and where its capabilities stand. */

@@ -2,7 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import { ByteCursor, badStream, bytesText, unsupportedStream } from "./byte-cursor.ts";
-import { type ReadConfiguration, readConfiguration, readHeader } from "./configuration.ts";
+import { type ReadConfiguration, readConfiguration, readHeader, type StreamPlace } from "./configuration.ts";
 import {
   type DescribedSection,
   findDescription,
@@ -30,14 +30,7 @@ import {
   skipToEnd,
 } from "./section-scan.ts";
 import { type ByteFile, type ByteStreamFactory, isOnce, type MigrationSource, readTail } from "./source.ts";
-import type {
-  MigrationStream,
-  PartialStream,
-  ReadOptions,
-  SavedWindow,
-  StreamPlace,
-  StreamRemark,
-} from "./stream.ts";
+import type { MigrationStream, PartialStream, ReadOptions, SavedWindow, StreamRemark } from "./stream.ts";
 import { TableBudget } from "./table-budget.ts";
 import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION } from "./tce-section.ts";
 

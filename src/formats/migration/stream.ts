@@ -1,6 +1,6 @@
 import type { IommuError } from "../../base/errors.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
-import type { Configuration } from "./configuration.ts";
+import type { Configuration, StreamPlace } from "./configuration.ts";
 import type { StreamDescription } from "./description.ts";
 import type { RamBlock, RamSink } from "./ram.ts";
 import type { RamIndex } from "./ram-index.ts";
@@ -33,16 +33,6 @@ export interface StreamRemark {
   /** Where in the stream. */
   readonly offset: number;
   readonly message: string;
-}
-
-/**
- * Some bytes of a stream.
- *
- * @public
- */
-export interface StreamPlace {
-  readonly offset: number;
-  readonly length: number;
 }
 
 /**

@@ -6,6 +6,9 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
+import { isLibvirtImage, type LibvirtImage, readLibvirtImage } from "../container/libvirt-image.ts";
+import { type DiskSnapshot, isQcow2, Qcow2Snapshots } from "../container/qcow2.ts";
+import { readAnywhere } from "../container/read-anywhere.ts";
 import type { OpenedInput } from "../input/opened-input.ts";
 import { packingOf } from "../input/packing.ts";
 import { unpacked } from "../input/unpacked.ts";
@@ -13,9 +16,6 @@ import { ByteCursor } from "../migration/byte-cursor.ts";
 import { readMigrationAsFar } from "../migration/reader.ts";
 import { isOnce, type MigrationSource, openSource, sourceFrom } from "../migration/source.ts";
 import type { MigrationStream, PartialStream, ReadOptions } from "../migration/stream.ts";
-import { isLibvirtImage, type LibvirtImage, readLibvirtImage } from "./libvirt-image.ts";
-import { type DiskSnapshot, isQcow2, Qcow2Snapshots } from "./qcow2.ts";
-import { readAnywhere } from "./read-anywhere.ts";
 
 /** Containers in one another: a disk or an image of libvirt's in which there is one, and so on. */
 const MAX_CONTAINERS = 4;
