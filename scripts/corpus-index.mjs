@@ -100,6 +100,18 @@ const linuxTraces = () =>
     ),
   );
 
+const files = () =>
+  table(
+    ["file", "what it is in", "machine", "windows", "entries that are not zero"],
+    JSON.parse(read("qemu-files/answers.json")).files.map(({ file, container, machine, tables }) => [
+      `\`${file}\``,
+      container.join(", "),
+      machine ?? "before pseries-2.4",
+      Object.keys(tables).join(", "),
+      Object.values(tables).reduce((sum, { tces }) => sum + Object.keys(tces).length, 0),
+    ]),
+  );
+
 const machines = () =>
   table(
     ["stream", "bytes unpacked", "TCE tables", "trace of the same run"],
@@ -133,6 +145,10 @@ const index = () =>
     qemuTraces(),
     "## traces: `dma:*` events of Linux",
     linuxTraces(),
+    "## qemu-files: saved machines in files as people have them",
+    "",
+    files(),
+    "",
     "## migration: saved machines",
     machines(),
   ].join("\n\n")}\n`;

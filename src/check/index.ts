@@ -1,7 +1,7 @@
 /**
  * The tool on artifacts: checks traces and saved machines, rebuilds windows, makes tables of events and mappings.
  *
- * Each call takes a whole input: its text, its bytes (packed by gzip or not), a `Blob` or a stream. Nothing here reads
+ * Each call takes a whole input: its text, its bytes (packed or not), a `Blob` or a stream. Nothing here reads
  * files.
  *
  * @module
@@ -106,6 +106,7 @@ export {
 export { type WhoAnswer, whoMaps, whoToJson } from "./whole/who-maps.ts";
 export {
   type RecordedState,
+  type SavedSource,
   statesAtMoments,
   type WindowsAtOptions,
   windowsAt,

@@ -3,14 +3,14 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { measureTrace } from "../../src/check/whole/measure-trace.ts";
-import { isGzip } from "../../src/formats/input/unpacked.ts";
+import { packingOf } from "../../src/formats/input/packing.ts";
 import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
 import { checkTrace } from "../check/checked.ts";
 
 /** The bytes of a case, unpacked. */
 function readCase(name: string): Uint8Array {
   const bytes = readFileSync(path.join(import.meta.dirname, name));
-  return isGzip(bytes) ? gunzipSync(bytes) : bytes;
+  return packingOf(bytes) === "gzip" ? gunzipSync(bytes) : bytes;
 }
 
 describe("texts as people have them", () => {

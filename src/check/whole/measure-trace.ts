@@ -50,7 +50,7 @@ export interface MeasureOptions extends ReadInputOptions, FilterOptions, Windows
 /**
  * Counts what a trace does: rates, sizes of calls, runs, and lifetimes of mappings, as histograms.
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @throws IommuError UNSUPPORTED if the input is no trace, or has no call stacks and is counted by these; BAD_ARGUMENT
  * for a filter with a mistake
  * @public
