@@ -56,7 +56,7 @@ export async function* openInput(
 export async function withInput<Result>(
   path: string,
   quiet: boolean,
-  use: (data: InputData, options: Required<ReadInputOptions>) => Promise<Result>,
+  use: (data: InputData, options: Required<Omit<ReadInputOptions, "buffer">>) => Promise<Result>,
 ): Promise<Result> {
   const progress = new Progress(path, quiet);
   const name = displayName(path);

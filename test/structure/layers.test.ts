@@ -32,7 +32,9 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   formats: [
     ["*"],
     ["trace", "op-script", "kernel-script", "dma-dump", "machine", "migration", "perfetto"],
-    ["table", "input"],
+    ["table", "input", "event-format"],
+    ["trace-dat", "perf-data"],
+    ["recording"],
     ["index"],
   ],
   script: [["recording"], ["op", "kernel"], ["*"], ["index"]],

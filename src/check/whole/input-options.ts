@@ -11,6 +11,8 @@ import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 export interface InputOptions {
   /** What messages and reports call the input; default `input`. */
   readonly name?: string | undefined;
+  /** Of a recording with several buffers (`trace-cmd record -B`): which one is read; default: the top one. */
+  readonly buffer?: string | undefined;
 }
 
 /**

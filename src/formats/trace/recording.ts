@@ -1,0 +1,34 @@
+import type { DmaNames } from "./dma-event.ts";
+import { encode } from "./words.ts";
+
+/** How trace.dat begins, and the tracing data in perf.data. */
+export const TRACING_MAGIC: Uint8Array = Uint8Array.of(0x17, 0x08, 0x44, ...encode("tracing"));
+
+const beginsWith = (head: Uint8Array, magic: Uint8Array): boolean =>
+  magic.every((byte, i) => head[i] === byte);
+
+/** Is this how a trace.dat of trace-cmd begins? */
+export const isTraceDat = (head: Uint8Array): boolean => beginsWith(head, TRACING_MAGIC);
+
+/** Is this how a recording begins that is no text? */
+export const isRecording = (head: Uint8Array): boolean => isTraceDat(head);
+
+/** A recording of Linux' events in a file that is no text, and is not read from its start to its end. */
+export interface Recording {
+  /** What was read and left out. */
+  readonly counts: {
+    readonly events: number;
+    readonly other: number;
+    readonly kernel: number;
+    readonly damaged: number;
+  };
+  readonly names: DmaNames;
+  /** Names of other buffers that have events and are not read. */
+  readonly otherBuffers: readonly string[];
+  /** CPUs that are told of; 0 if nothing says. */
+  readonly cpus: number;
+  /** Events that were overwritten before they were read; 0 if nothing says. */
+  readonly overwritten: number;
+  /** Reads all of it, and notifies of its events: each step has read some more. */
+  steps(): AsyncGenerator<void>;
+}
