@@ -13,6 +13,7 @@ import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { KernelLogMerge } from "./linux/kernel-log.ts";
+import { LostEvents } from "./linux/lost-events.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
@@ -60,6 +61,7 @@ export class TraceCheck {
   #drops: Finding | undefined;
   /** The first places where Linux lost events. */
   readonly #lostAt: Place[] = [];
+  readonly #lost = new LostEvents();
 
   constructor(
     file: string,
@@ -83,8 +85,10 @@ export class TraceCheck {
       linux: (event, names) => {
         also?.linux(event, names);
         this.#dma ??= new DmaCheck(names, options);
-        if (event.kind === DMA_LOST && this.#lostAt.length < MAX_LOST_PLACES)
-          this.#lostAt.push(placeOfDma(event));
+        if (event.kind === DMA_LOST) {
+          this.#lost.take(event);
+          if (this.#lostAt.length < MAX_LOST_PLACES) this.#lostAt.push(placeOfDma(event));
+        }
         if (this.#merge !== undefined) this.#merge.upTo(event, event.number);
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
@@ -133,7 +137,7 @@ export class TraceCheck {
     // A stack is an entry of the buffer, too.
     this.#dma?.end({ cpus, entries, lines: events + other + kernel + stacks + damaged });
     if (lostMarkers > 0)
-      this.#lost(
+      this.#sayLost(
         lostMarkers,
         `the kernel lost events in ${placesText(lostMarkers)}${lost > 0 ? `, ${lost} or more` : ""}`,
       );
@@ -151,6 +155,9 @@ export class TraceCheck {
         this.#dma?.judged(events) ??
         judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
       notJudged: this.#notJudged(),
+      ...(this.source.format === "linux-dma"
+        ? { devices: this.#dma?.tallies ?? [], lost: this.#lost.rows }
+        : {}),
       bounced: this.#dma?.bounced ?? [],
       windows: this.#findings.windows,
       hostWindows: hostEvents > 0 ? this.#findings.hostWindows : undefined,
@@ -197,7 +204,7 @@ export class TraceCheck {
   }
 
   /** Events are missing in so many places: said once. */
-  #lost(times: number, message: string): void {
+  #sayLost(times: number, message: string): void {
     const places = this.#lostAt.slice(0, 1);
     const finding = this.#log.add({ kind: "lost-events", severity: "warning", places, message });
     this.#log.extend(finding, this.#lostAt, 0, times - 1);

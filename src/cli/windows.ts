@@ -34,6 +34,7 @@ export async function stateOf(
     statesAtMoments(data, [at], {
       ...options,
       windows: told,
+      buffer: wanted.buffer,
       isScript,
       judgeFilling: wanted.judgeFilling,
     }),

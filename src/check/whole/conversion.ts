@@ -4,7 +4,7 @@ import { traceSteps } from "../../formats/recording/read-trace.ts";
 import { addDmaRow, DMA_COLUMNS } from "../../formats/table/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
-import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { type DmaNames, type LinuxDmaEvent, NO_NAMES } from "../../formats/trace/dma-event.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
@@ -105,7 +105,8 @@ export async function* convert(
   const opened = await openInput(input, name, HEAD_BYTES);
   yield* traceSteps(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
   source.end();
-  (trace ?? dma)!.end();
+  // A recording can be without events.
+  (trace ?? dma ?? dmaConsumer(product, to, NO_NAMES, options)).end();
   return { format: source.format!, counts: source.counts, taken };
 }
 

@@ -109,10 +109,10 @@ async function checkPair(
 const checkFile = (
   path: string,
   how: How,
-  { quiet, filter, kernelLog: log }: CheckCommandOptions,
+  { quiet, filter, buffer, kernelLog: log }: CheckCommandOptions,
 ): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) => {
-    const options = { ...how, name, filter, isScript: isScriptName(path) || undefined };
+    const options = { ...how, name, filter, buffer, isScript: isScriptName(path) || undefined };
     if (log === undefined) return checkTrace(data, options);
     return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
   });

@@ -23,7 +23,12 @@ const STACK_FRAMES = 16;
 /** Records that are named of those that cannot be read. */
 const MAX_DAMAGED = 20;
 
-const IDLE = encode("<idle>");
+/**
+ * Addresses from here on are none: the kernel fills stacks up with -1, and perf says so whose part of a stack follows.
+ */
+const CONTEXT_HI = 0xffff_ffff;
+const CONTEXT_LO = 0xffff_f001;
+
 const UNKNOWN = encode("<...>");
 
 /** What a reader of recordings read and left out. Every record is counted once. */
@@ -76,11 +81,12 @@ export class RawEvents implements DmaNames {
   /** Numbers of tasks by process. */
   readonly #taskOf = new Map<number, number>();
 
-  constructor(tracing: TracingData, handlers: TraceHandlers) {
+  /** @param idle what the tool that recorded calls the idle task, process 0 */
+  constructor(tracing: TracingData, idle: string, handlers: TraceHandlers) {
     this.#handlers = handlers;
     this.#symbols = new KernelSymbols(tracing.symbols);
     for (const format of tracing.formats) this.#decoders[format.id] = this.#decoderOf(format);
-    this.#taskOf.set(0, this.tasks.number(IDLE, 0, IDLE.length));
+    this.setTask(0, idle);
     for (const line of textOf(tracing.tasks).matchAll(/^ *(\d{1,10}) (.{1,64})$/gm)) {
       this.setTask(Number(line[1]), line[2]!);
     }
@@ -108,12 +114,12 @@ export class RawEvents implements DmaNames {
   read(raw: RawBytes, start: number, end: number, cpu: number, time: number): void {
     this.records++;
     if (end - start < HEAD_BYTES) {
-      this.#damaged("an event of less than its head");
+      this.#damaged(cpu, "an event of less than its head");
       return;
     }
     const decoder = this.#decoders[raw.view.getUint16(start, raw.littleEndian)];
     if (decoder === undefined) this.#passOver(cpu);
-    else if (decoder === "stack") this.#readStack(raw, start, end, cpu);
+    else if (decoder === "stack") this.readStack(raw, start + STACK_FRAMES, end, cpu);
     else if ("dma" in decoder) this.#readDma(decoder.dma, raw, start, end, cpu, time);
     else this.#readStatement(decoder.statement, raw, start, end, cpu, time);
   }
@@ -121,7 +127,7 @@ export class RawEvents implements DmaNames {
   #readDma(dma: RawDmaEvent, raw: RawBytes, start: number, end: number, cpu: number, time: number): void {
     const event = this.#event;
     if (!dma.read(event, raw, start, end)) {
-      this.#damaged("an event that does not read as its format says");
+      this.#damaged(cpu, "an event that does not read as its format says");
       return;
     }
     this.#setOrigin(raw, start, cpu, time);
@@ -160,8 +166,9 @@ export class RawEvents implements DmaNames {
     this.#owners.push(cpu, -1, 0, 0);
   }
 
-  #damaged(message: string): void {
+  #damaged(cpu: number, message: string): void {
     this.counts.damaged++;
+    this.#owners.push(cpu, -1, 0, 0);
     if (this.counts.damaged <= MAX_DAMAGED)
       this.#handlers.gap({ kind: "damaged", line: this.records, message });
   }
@@ -181,10 +188,12 @@ export class RawEvents implements DmaNames {
     return task;
   }
 
-  /** The stack of the last event of the CPU; its size says how many frames there are, whatever the format says. */
-  #readStack(raw: RawBytes, start: number, end: number, cpu: number): void {
+  /**
+   * Reads the addresses of the stack of the last event of the CPU: as many as there are, whatever a format says.
+   */
+  readStack(raw: RawBytes, start: number, end: number, cpu: number): void {
     let stack = -1;
-    for (let at = start + STACK_FRAMES; at + 8 <= end; at += 8) stack = this.#frame(stack, raw, at);
+    for (let at = start; at + 8 <= end; at += 8) stack = this.#frame(stack, raw, at);
     this.counts.stacks++;
     this.#owners.take(cpu, this.stacks, stack);
   }
@@ -192,8 +201,7 @@ export class RawEvents implements DmaNames {
   #frame(callee: number, raw: RawBytes, at: number): number {
     this.#number.read(raw, at, 8);
     const { hi, lo } = this.#number;
-    // A stack is filled up with -1.
-    if ((hi & lo) === -1) return callee;
+    if (hi === CONTEXT_HI && lo >= CONTEXT_LO) return callee;
     const frame = this.#symbols.frame(hi, lo);
     return this.stacks.caller(callee, frame, 0, frame.length);
   }

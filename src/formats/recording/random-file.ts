@@ -6,6 +6,7 @@ import {
   isFile,
   isOnce,
   type MigrationSource,
+  openSource,
 } from "../migration/source.ts";
 
 /** What of a pipe is kept: its places are read in another order than they come. */
@@ -54,6 +55,45 @@ async function keep(stream: ByteStream, limit: number): Promise<RandomFile | und
   }
   const kept = bytes.subarray(0, length);
   return { read: async (offset, count) => kept.subarray(offset, offset + count), close: async () => {} };
+}
+
+/** Bytes before the last place that can be read again. */
+const KEPT_BEHIND = 2 ** 18;
+
+/** Reads a source on and on, a pipe too: of what lies before the last place only a little is kept. */
+export class ForwardFile implements RandomFile {
+  readonly #stream: AsyncIterator<Uint8Array>;
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** Offset of the first byte that is kept. */
+  #base = 0;
+
+  constructor(source: MigrationSource) {
+    this.#stream = openSource(source)[Symbol.asyncIterator]();
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    while (this.#base + this.#bytes.length < offset + length) {
+      const next = await this.#stream.next();
+      if (next.done === true) break;
+      this.#add(next.value, offset);
+    }
+    const from = Math.max(0, offset - this.#base);
+    return this.#bytes.subarray(from, from + length);
+  }
+
+  #add(chunk: Uint8Array, offset: number): void {
+    const dropped = Math.min(this.#bytes.length, Math.max(0, offset - KEPT_BEHIND - this.#base));
+    const kept = this.#bytes.length - dropped;
+    const bytes = new Uint8Array(kept + chunk.length);
+    bytes.set(this.#bytes.subarray(dropped));
+    bytes.set(chunk, kept);
+    this.#bytes = bytes;
+    this.#base += dropped;
+  }
+
+  async close(): Promise<void> {
+    await this.#stream.return?.();
+  }
 }
 
 /** A stream, and the place up to which it was read. */

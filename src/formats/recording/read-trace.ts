@@ -1,9 +1,10 @@
 import { named, type OpenedInput, untilTruncated } from "../input/opened-input.ts";
 import { isOnce, type MigrationSource } from "../migration/source.ts";
-import { isRecording } from "../trace/recording.ts";
+import { PerfData } from "../perf-data/perf-data.ts";
+import { isPerfData, isPerfPipe, isRecording, isTraceDat, type Recording } from "../trace/recording.ts";
 import type { TraceSource } from "../trace/trace-source.ts";
 import { TraceDat } from "../trace-dat/trace-dat.ts";
-import { randomFile } from "./random-file.ts";
+import { ForwardFile, randomFile } from "./random-file.ts";
 
 /** How a trace is read. */
 export interface ReadTraceOptions {
@@ -54,15 +55,17 @@ async function* recordingSteps(
   { name, buffer, truncated }: ReadTraceOptions,
 ): AsyncGenerator<void> {
   let isTold = false;
-  const file = await randomFile(
-    untilEnd(await opened.source(), (reason) => {
-      if (!isTold) truncated(reason);
-      isTold = true;
-    }),
-    name,
-  );
+  const whole = untilEnd(await opened.source(), (reason) => {
+    if (!isTold) truncated(reason);
+    isTold = true;
+  });
+  const { head } = opened;
+  const file = isPerfPipe(head) ? new ForwardFile(whole) : await randomFile(whole, name);
   try {
-    const recording = await named(name, TraceDat.open(file, buffer, source.handlers));
+    const opening: Promise<Recording> = isTraceDat(head)
+      ? TraceDat.open(file, buffer, source.handlers)
+      : PerfData.open(file, isPerfData(head, true), source.handlers);
+    const recording = await named(name, opening);
     yield* source.follow(recording);
   } finally {
     await file.close();

@@ -46,7 +46,7 @@ export class TraceDat implements Recording {
     this.#head = head;
     this.#buffer = buffer;
     this.#handlers = handlers;
-    this.names = new RawEvents(head.tracing, handlers);
+    this.names = new RawEvents(head.tracing, "<idle>", handlers);
     this.cpus = buffer.cpus.length;
     this.otherBuffers = head.buffers
       .filter(({ cpus, name }) => name !== buffer.name && hasData(cpus))
@@ -79,9 +79,10 @@ export class TraceDat implements Recording {
     return this.names.counts;
   }
 
-  /** Events that were overwritten before they were read, by trace-cmd's own statistics. */
+  /** By trace-cmd's own statistics; what is known to be lost at places of the recording is not counted again. */
   get overwritten(): number {
-    return this.#head.options.overruns.get(this.#buffer.name) ?? 0;
+    const overruns = this.#head.options.overruns.get(this.#buffer.name) ?? 0;
+    return Math.max(0, overruns - this.counts.lost);
   }
 
   async *steps(): AsyncGenerator<void> {
