@@ -100,6 +100,18 @@ const linuxTraces = () =>
     ),
   );
 
+/** trace.dat and perf.data, of which another program counted what is in them. */
+function recordings() {
+  const facts = JSON.parse(read("recordings/facts.json"));
+  const rows = Object.entries(facts).map(([name, { made, records, kinds_of_text, compression }]) => [
+    `\`${name}.gz\``,
+    compression ?? "",
+    shareOf(new Map(Object.entries(records ?? kinds_of_text ?? {}))),
+    made,
+  ]);
+  return table(["recording", "compression", "of which", "notes"], rows);
+}
+
 const machines = () =>
   table(
     ["stream", "bytes unpacked", "TCE tables", "trace of the same run"],
@@ -133,6 +145,8 @@ const index = () =>
     qemuTraces(),
     "## traces: `dma:*` events of Linux",
     linuxTraces(),
+    "## recordings: trace.dat and perf.data",
+    recordings(),
     "## migration: saved machines",
     machines(),
   ].join("\n\n")}\n`;
