@@ -111,6 +111,17 @@ const files = () =>
       Object.values(tables).reduce((sum, { tces }) => sum + Object.keys(tces).length, 0),
     ]),
   );
+/** trace.dat and perf.data, of which another program counted what is in them. */
+function recordings() {
+  const facts = JSON.parse(read("recordings/facts.json"));
+  const rows = Object.entries(facts).map(([name, { made, records, kinds_of_text, compression }]) => [
+    `\`${name}.gz\``,
+    compression ?? "",
+    shareOf(new Map(Object.entries(records ?? kinds_of_text ?? {}))),
+    made,
+  ]);
+  return table(["recording", "compression", "of which", "notes"], rows);
+}
 
 const machines = () =>
   table(
@@ -149,6 +160,8 @@ const index = () =>
     "",
     files(),
     "",
+    "## recordings: trace.dat and perf.data",
+    recordings(),
     "## migration: saved machines",
     machines(),
   ].join("\n\n")}\n`;

@@ -28,6 +28,8 @@ export type { PagePhase } from "./lifetimes/page-phases.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
 export type { BouncedMaps } from "./linux/bounces.ts";
+export type { DeviceTally } from "./linux/device-tally.ts";
+export type { LostOnCpu } from "./linux/lost-events.ts";
 export {
   type AliveGroup,
   type AliveMapping,

@@ -54,7 +54,7 @@ async function* fileBytes(
 export async function withInput<Result>(
   path: string,
   quiet: boolean,
-  use: (data: InputData, options: Required<Omit<ReadInputOptions, "snapshot">>) => Promise<Result>,
+  use: (data: InputData, options: Required<Omit<ReadInputOptions, "snapshot" | "buffer">>) => Promise<Result>,
 ): Promise<Result> {
   const progress = new Progress(path, quiet);
   const name = displayName(path);

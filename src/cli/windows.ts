@@ -38,6 +38,7 @@ export async function stateOf(
     statesAtMoments(data, [at], {
       ...options,
       windows: told,
+      buffer: wanted.buffer,
       isScript,
       judgeFilling: wanted.judgeFilling,
       snapshot: wanted.snapshot,

@@ -2,8 +2,9 @@ import { IommuError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readMachineAsFar } from "../../formats/saved/saved-machine.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
@@ -80,14 +81,15 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
     const kernelLog =
       options.kernelLog === undefined
         ? undefined
-        : await onTraceClock(await logOf(options.kernelLog), input, name);
+        : await onTraceClock(await logOf(options.kernelLog), input, name, options.buffer);
     const check = new TraceCheck(name, thresholds, {
       filter,
       profile: options.profile,
       windows: options.windows,
       kernelLog,
     });
-    await pour(opened.chunks, check);
+    const truncated = (reason: string): void => check.truncated(reason);
+    await readTrace(opened, check.source, { name, buffer: options.buffer, truncated });
     const report = check.end();
     for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
     return report;

@@ -3,8 +3,9 @@ import { hex } from "../../base/u64.ts";
 import { counted } from "../../base/units.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
@@ -157,7 +158,7 @@ async function followTrace(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(opened.chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  await readTrace(opened, source, { name: file, buffer: options.buffer, truncated: truncation(options) });
   source.end();
   rebuild.end();
   if (!cursor.passed) sink.reached();

@@ -14,6 +14,8 @@ export interface InputOptions {
   readonly name?: string | undefined;
   /** Of a disk with snapshots: name or id of the one whose machine is meant; default the newest one. */
   readonly snapshot?: string | undefined;
+  /** Of a recording with several buffers (`trace-cmd record -B`): which one is read; default: the top one. */
+  readonly buffer?: string | undefined;
 }
 
 /**

@@ -1,12 +1,12 @@
 import { IommuError } from "../../base/errors.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import type { ByteStream } from "../../formats/migration/source.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readSavedMachine, type SavedContainer } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
-import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import type { TraceFormat, TraceHandlers } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -134,7 +134,7 @@ export async function statesAtMoments(
     if (isDmaDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
     if (options.isScript ?? isScriptHead(opened.head))
       return scriptStates(await textOf(opened.chunks, name), moments, name);
-    return await traceStates(opened.chunks, moments, options);
+    return await traceStates(opened, moments, options);
   } finally {
     await opened.chunks.return(undefined);
   }
@@ -221,7 +221,7 @@ function scriptStates(text: string, moments: readonly Moment[], name: string): R
 }
 
 async function traceStates(
-  chunks: ByteStream,
+  opened: OpenedInput,
   moments: readonly Moment[],
   options: WindowsAtOptions,
 ): Promise<RecordedState[]> {
@@ -236,7 +236,7 @@ async function traceStates(
     alive.reached();
     return { format: source.format!, windows: windows(), spaces: spacesOf(alive.found) };
   };
-  const source: TraceSource = new TraceSource(name, {
+  const handlers: TraceHandlers = {
     qemu: (event) => {
       kept.next(event, event.position, () => {
         rebuild.settle(event);
@@ -252,20 +252,18 @@ async function traceStates(
     gap: ({ kind }) => {
       if (kind !== "torn") rebuild.lose();
     },
-  });
+  };
   const check =
     options.judgeFilling === true
-      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows })
+      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows, also: handlers })
       : undefined;
-  const push = (chunk: Uint8Array): void => {
-    source.push(chunk);
-    check?.push(chunk);
-  };
-  await pour(chunks, { push, truncated: truncation(options) });
-  source.end();
+  const source: TraceSource = check?.source ?? new TraceSource(name, handlers);
+  await readTrace(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
+  const report = check?.end();
+  if (report === undefined) source.end();
   rebuild.end();
   const states = kept.end(taken);
-  if (check === undefined) return states;
-  const filling = check.end().findings.filter(({ kind }) => FILLING.includes(kind));
+  if (report === undefined) return states;
+  const filling = report.findings.filter(({ kind }) => FILLING.includes(kind));
   return states.map((state) => (state.moment?.isEnd === true ? { ...state, filling } : state));
 }

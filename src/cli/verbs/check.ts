@@ -111,10 +111,10 @@ async function checkPair(
 const checkFile = (
   path: string,
   how: How,
-  { quiet, filter, kernelLog: log, snapshot }: CheckCommandOptions,
+  { quiet, filter, buffer, kernelLog: log, snapshot }: CheckCommandOptions,
 ): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) => {
-    const options = { ...how, name, filter, snapshot, isScript: isScriptName(path) || undefined };
+    const options = { ...how, name, filter, buffer, snapshot, isScript: isScriptName(path) || undefined };
     if (log === undefined) return checkTrace(data, options);
     return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
   });

@@ -73,7 +73,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
   if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
-  const { filter, force, quiet, table, weight } = options;
+  const { filter, force, quiet, table, weight, buffer } = options;
   if (weight !== undefined && form !== "folded")
     throw new IommuError(
       "BAD_ARGUMENT",
@@ -91,7 +91,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
   };
   try {
     const summary = await withInput(input, quiet, (data, read) => {
-      const how = { ...read, filter, windows, weight };
+      const how = { ...read, filter, windows, weight, buffer };
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
       if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
@@ -153,7 +153,7 @@ function formOf(output: string): Form {
 const runName = (input: string): string =>
   displayName(path.basename(input))
     .replace(/\.gz$/, "")
-    .replace(/\.(log|txt|simple|trace)$/, "");
+    .replace(/\.(log|txt|simple|trace|dat|data)$/, "");
 
 /** The folder of a run in a partitioned table; makes that of the table. */
 function partitionOf(folder: string, run: string): string {

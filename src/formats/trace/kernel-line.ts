@@ -48,7 +48,7 @@ const hex = (digits: string | undefined): bigint => BigInt(`0x${digits}`);
 const pci = (name: string): string => (/^[0-9a-f]{2}:/.test(name) ? `0000:${name}` : name);
 
 /** Two values of the IOMMU layer, or AMD's own bits. */
-const accessOf = (flags: bigint): FaultAccess =>
+export const accessOf = (flags: bigint): FaultAccess =>
   flags > 1n ? ((flags & BigInt(AMD_WRITE)) === 0n ? "read" : "write") : flags === 1n ? "write" : "read";
 
 const rangeOf = (type: IommuRange["type"], iova: bigint, size: bigint): IommuRange =>
