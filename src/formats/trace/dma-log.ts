@@ -99,9 +99,7 @@ export class DmaLogReader extends EventLines {
   readonly #onEvent: (event: LinuxDmaEvent) => void;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
-  readonly #stacks = new StackReader(this.#event, this.prefix, (bytes, start, end) =>
-    this.#readOrigin(bytes, start, end),
-  );
+  readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
   readonly #ranges = new IommuRangeText();
 
   /**
@@ -244,6 +242,7 @@ export class DmaLogReader extends EventLines {
       event.seconds = this.prefix.seconds;
       event.nanoseconds = this.prefix.nanoseconds;
     }
+    this.#stacks.noteIndent(line, bytes, start, from);
     this.#emit(line);
     return READ;
   }
@@ -295,13 +294,14 @@ export class DmaLogReader extends EventLines {
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#stacks.read(bytes, start, end, this.line)) {
+    const from = this.prefix.skip(bytes, start, end);
+    if (this.#stacks.read(bytes, start, from, end, this.line)) {
       this.counts.stackLines++;
       this.counts.stacks = this.#stacks.count;
       return;
     }
     const remarks = this.#remarks;
-    remarks.read(bytes, this.prefix.skip(bytes, start, end), end);
+    remarks.read(bytes, from, end);
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
     if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
