@@ -11,6 +11,8 @@ import { encode, startsWith, TextSearch } from "./words.ts";
  *      => nvme_remove
  *               sh-208   [001] .....    26.794164: kernel_stack:         <stack trace >         trace-cmd -T
  *     => nvme_remove (ffffffffc03c2af7)
+ *               sh-208   [001]    26.794164: kernel_stack:         \t=> nvme_remove       trace-cmd before 3.2
+ *     \t=> pci_device_remove
  *     \tffffffffc03c2af7 nvme_remove+0x77 ([nvme])                           perf script, of record -g
  *
  * With the tracer's option each event of every kind has one, and a CPU's stack belongs to the CPU's last event without
@@ -33,6 +35,8 @@ const CLOSE_BRACKET = 0x5d;
 const STACK = new TextSearch("<stack trace");
 const USER_STACK = new TextSearch("<user stack trace");
 const KERNEL_STACK = encode("kernel_stack:");
+const KERNEL_STACK_SEARCH = new TextSearch("kernel_stack:");
+const ARROW = new TextSearch("=> ");
 
 /** Digits of an address in perf's frames, at least. */
 const ADDRESS_DIGITS = 6;
@@ -113,8 +117,22 @@ export class StackReader {
   #readStack(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
     const isOpen = this.#lastLine === line - 1;
     if (this.#readPerf(bytes, start, from, end, line, isOpen)) return true;
-    if (isOpen && !this.#isPerf && this.#readFrame(bytes, from, end)) return true;
-    return bytes[end - 1] === GREATER && this.#begin(bytes, start, end, line);
+    if (isOpen && !this.#isPerf && this.#readFrame(bytes, ARROW.find(bytes, from, end), end)) return true;
+    return bytes[end - 1] === GREATER
+      ? this.#begin(bytes, start, end, line)
+      : this.#beginWithFrame(bytes, start, end, line);
+  }
+
+  /** A stack of which the first frame stands behind its name. */
+  #beginWithFrame(bytes: Uint8Array, start: number, end: number, line: number): boolean {
+    const name = KERNEL_STACK_SEARCH.find(bytes, start, end);
+    if (name < 0) return false;
+    let at = name + KERNEL_STACK.length;
+    while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    if (!isArrow(bytes, at)) return false;
+    const owner = this.#lastEvent(line);
+    this.#open(this.#readOrigin(bytes, start, name) ? this.#take(owner) : undefined, false);
+    return this.#readFrame(bytes, at, end);
   }
 
   /** `<stack trace>`, an event of its own; that of the program is passed over. */
@@ -168,9 +186,9 @@ export class StackReader {
     return true;
   }
 
-  /** `=> nvme_remove` */
+  /** `=> nvme_remove`, from `start` on; nothing begins at -1. */
   #readFrame(bytes: Uint8Array, start: number, end: number): boolean {
-    if (!isArrow(bytes, start) || start + 3 > end) return false;
+    if (start < 0 || start + 3 > end) return false;
     let from = start + 2;
     while (from < end && bytes[from] === SPACE) from++;
     // In what the function_graph tracer prints a stack is a comment.
