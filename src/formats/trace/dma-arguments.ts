@@ -61,6 +61,9 @@ const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
 const CALL_START = encode('device: "');
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
+/** Each byte a character. */
+const LATIN1 = new TextDecoder("latin1");
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 /** Bytes of a line that are hashed at most. */
@@ -402,7 +405,12 @@ export class DmaArguments {
     return this.#numbers.hi === 0 && this.#numbers.lo < DIRECTION_NAMES.length ? after : -1;
   }
 
-  /** Names with `|` between them, a number, or nothing. Names and bits that are not known are passed over. */
+  #addAttribute(name: string): void {
+    const others = this.#event.otherAttributes;
+    this.#event.otherAttributes = others === "" ? name : `${others}|${name}`;
+  }
+
+  /** Names with `|` between them, a number, or nothing. */
   #attributes(bytes: Uint8Array, at: number): number {
     let end = at;
     if (bytes[at] === ZERO || this.#decimal) {
@@ -415,6 +423,7 @@ export class DmaArguments {
       while (bytes[end]! > SPACE && bytes[end] !== BAR && !isClosed(bytes, end)) end++;
       const attribute = ATTRIBUTES_WORDS.find(bytes, from, end);
       if (attribute >= 0) this.#event.attributes |= ATTRIBUTE_VALUES[attribute]!;
+      else if (end > from) this.#addAttribute(LATIN1.decode(bytes.subarray(from, end)));
     }
     return end;
   }
