@@ -28,6 +28,13 @@ const MAPPING = new RegExp(
   `(\\S+) (\\S+?):? (\\S+) idx \\d+ P=${HEX} (?:N=${HEX} )?D=${HEX} L=${HEX} (?:cln=${HEX} )?DMA_([A-Z_]+)`,
 );
 
+/** Characters of a line that are looked at. */
+const MAX_LINE = 1000;
+
+/** What a line says of a mapping; null if nothing. Looking for the mark first keeps long lines of other things cheap. */
+const mappingIn = (line: string): RegExpExecArray | null =>
+  line.length <= MAX_LINE && line.includes(" idx ") ? MAPPING.exec(line) : null;
+
 /**
  * Does a text begin as the dump does? Comments and empty lines may stand before. (A log of the kernel has times there, and
  * is read for what else it says.)
@@ -35,7 +42,7 @@ const MAPPING = new RegExp(
 export function isDmaDump(head: Uint8Array): boolean {
   const lines = new TextDecoder("latin1").decode(head).split("\n");
   const first = lines.find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
-  return MAPPING.exec(first)?.index === 0;
+  return mappingIn(first)?.index === 0;
 }
 
 /** Reads a dump; what else stands in the text is counted. */
@@ -43,7 +50,7 @@ export function readDmaDump(text: string): { readonly mappings: DumpedMapping[];
   const mappings: DumpedMapping[] = [];
   let others = 0;
   for (const [i, line] of text.split("\n").entries()) {
-    const match = MAPPING.exec(line);
+    const match = mappingIn(line);
     if (match === null) {
       if (line.trim() !== "" && !line.startsWith("#")) others++;
       continue;

@@ -35,7 +35,7 @@ export function carriedLines(bytes: Uint8Array, start: number, end: number): Lin
   const time = timeOf(members);
   return text.split("\n").map((line) => {
     const copy = new LineCopy();
-    const carried = BYTES.encode(time + line);
+    const carried = BYTES.encode(time + line.trimEnd());
     copy.add(carried, 0, carried.length);
     return copy;
   });
@@ -51,7 +51,7 @@ function membersOf(text: string): Readonly<Record<string, unknown>> | undefined 
 
 function textOf(members: Readonly<Record<string, unknown>>): string | undefined {
   const value = TEXTS.map((name) => members[name]).find((one) => one !== undefined);
-  if (typeof value === "string") return value.replace(/[\r\n]+$/, "");
+  if (typeof value === "string") return value.trimEnd();
   // The journal writes what is not all printable as bytes.
   return Array.isArray(value) ? TEXT.decode(Uint8Array.from(value as number[])) : undefined;
 }

@@ -27,6 +27,7 @@ const HASH = 0x23;
 const STAR = 0x2a;
 const OPEN_PARENTHESIS = 0x28;
 const SLASH = 0x2f;
+const COLON = 0x3a;
 const EQUALS = 0x3d;
 const GREATER = 0x3e;
 const OPEN_BRACKET = 0x5b;
@@ -36,10 +37,9 @@ const STACK = new TextSearch("<stack trace");
 const USER_STACK = new TextSearch("<user stack trace");
 const KERNEL_STACK = encode("kernel_stack:");
 const KERNEL_STACK_SEARCH = new TextSearch("kernel_stack:");
-const ARROW = new TextSearch("=> ");
 
-/** Digits of an address in perf's frames, at least. */
-const ADDRESS_DIGITS = 6;
+/** Digits of the kernel's addresses in perf's frames, at least; names such as e1000e have fewer. */
+const ADDRESS_DIGITS = 8;
 
 /** Events of a CPU that wait for their stacks: of a task, of interrupts of several kinds, and some that have none. */
 const MAX_PENDING = 8;
@@ -117,7 +117,7 @@ export class StackReader {
   #readStack(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
     const isOpen = this.#lastLine === line - 1;
     if (this.#readPerf(bytes, start, from, end, line, isOpen)) return true;
-    if (isOpen && !this.#isPerf && this.#readFrame(bytes, ARROW.find(bytes, from, end), end)) return true;
+    if (isOpen && !this.#isPerf && this.#readFrame(bytes, arrowAt(bytes, from, end), end)) return true;
     return bytes[end - 1] === GREATER
       ? this.#begin(bytes, start, end, line)
       : this.#beginWithFrame(bytes, start, end, line);
@@ -243,6 +243,16 @@ export class StackReader {
 }
 
 const isArrow = (bytes: Uint8Array, at: number): boolean => bytes[at] === EQUALS && bytes[at + 1] === GREATER;
+
+/** Where an arrow begins, which a logger may have put a word before; -1 for none. */
+function arrowAt(bytes: Uint8Array, start: number, end: number): number {
+  if (isArrow(bytes, start)) return start;
+  let at = start;
+  while (at < end && bytes[at] !== SPACE) at++;
+  if (bytes[at - 1] !== COLON && bytes[at - 1] !== GREATER) return -1;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  return isArrow(bytes, at) ? at : -1;
+}
 
 /** Does an address begin here: hexadecimal digits, and a blank after them? */
 function isAddress(bytes: Uint8Array, start: number, end: number): boolean {
