@@ -35,15 +35,21 @@ const MAX_LINE = 1000;
 const mappingIn = (line: string): RegExpExecArray | null =>
   line.length <= MAX_LINE && line.includes(" idx ") ? MAPPING.exec(line) : null;
 
-/**
- * Does a text begin as the dump does? Comments and empty lines may stand before. (A log of the kernel has times there, and
- * is read for what else it says.)
- */
-export function isDmaDump(head: Uint8Array): boolean {
-  const lines = new TextDecoder("latin1").decode(head).split("\n");
-  const first = lines.find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
-  return mappingIn(first)?.index === 0;
-}
+/** What the kernel's log puts before a line. */
+const LOGGED = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[[ TC\d]+\])? */;
+
+const firstLine = (head: Uint8Array): string =>
+  new TextDecoder("latin1")
+    .decode(head)
+    .split("\n")
+    .find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+
+/** Does a text begin as the dump does? Comments and empty lines may stand before. */
+export const isDmaDump = (head: Uint8Array): boolean => mappingIn(firstLine(head))?.index === 0;
+
+/** Does it begin so, perhaps in the kernel's log? That is read for what else it says by what judges events. */
+export const isLoggedDump = (head: Uint8Array): boolean =>
+  mappingIn(firstLine(head).replace(LOGGED, ""))?.index === 0;
 
 /** Reads a dump; what else stands in the text is counted. */
 export function readDmaDump(text: string): { readonly mappings: DumpedMapping[]; readonly others: number } {

@@ -20,6 +20,8 @@ const TRACER = /^# tracer: /;
 
 const RECORD_LINUX =
   "record dma events: echo 1 > /sys/kernel/tracing/events/dma/enable (Linux 6.12 and later), or trace-cmd record -e dma and trace-cmd report";
+const READ_LOG =
+  "check judges what it says of DMA, also as --kernel-log beside a trace; plan --from explains its windows";
 const RECORD_QEMU = "start QEMU with -trace 'spapr_iommu*' -D qemu.log";
 const RECORD_ANY = `of QEMU: ${RECORD_QEMU}; of Linux: ${RECORD_LINUX}`;
 
@@ -120,7 +122,7 @@ export class ForeignText extends LineReader {
     const rest = this.line - this.#headLines - this.#events;
     if (this.#dumped * 2 > rest)
       return ["a dma-api/dump of Linux", "map, alive and who show it, and diff compares two"];
-    if (this.#kernelLog * 2 > rest) return ["the kernel's log", RECORD_LINUX];
+    if (this.#kernelLog * 2 > rest) return ["the kernel's log", READ_LOG];
     return ["some other text", RECORD_ANY];
   }
 }

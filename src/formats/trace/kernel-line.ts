@@ -122,7 +122,7 @@ const FORMS: readonly Form[] = [
   },
   {
     pattern: new RegExp(
-      `DMAR: \\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
+      `DMAR: ?\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
     read: ([, access, device, address]) =>
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
