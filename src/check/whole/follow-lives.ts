@@ -1,7 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted } from "../../base/units.ts";
-import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
+import { isLoggedDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -56,7 +56,7 @@ export async function followLives(
   const opened = await openInput(input, file, HEAD_BYTES);
   try {
     if (opened.savedAt !== undefined) return await followSaved(opened, moment, sink, options);
-    if (isDmaDump(opened.head)) return followDump(await textOf(opened.chunks, file), moment, sink, file);
+    if (isLoggedDump(opened.head)) return followDump(await textOf(opened.chunks, file), moment, sink, file);
     if (isScriptHead(opened.head)) {
       return followScript(await textOf(opened.chunks, file), moment, sink, file);
     }

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
+import { isLoggedDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -131,7 +131,7 @@ export async function statesAtMoments(
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
     if (opened.savedAt !== undefined) return await savedStates(opened, moments, options);
-    if (isDmaDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
+    if (isLoggedDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
     if (options.isScript ?? isScriptHead(opened.head))
       return scriptStates(await textOf(opened.chunks, name), moments, name);
     return await traceStates(opened, moments, options);
