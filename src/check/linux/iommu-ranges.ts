@@ -148,13 +148,13 @@ export class IommuRanges implements AddressSpace {
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
+    this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
   }
 
   #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#addresses.undo(mapping.use!, event, mapping);
+    this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
   }
 }
 
