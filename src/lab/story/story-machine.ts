@@ -3,6 +3,7 @@ import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
 import { TraceCheck } from "../../check/trace-check.ts";
 import type { MachineDescription, PciDeviceDescription } from "../../formats/machine/machine-description.ts";
 import { DeviceDma } from "../../guest/device-dma.ts";
+import type { LinuxGuest } from "../../guest/linux-guest.ts";
 import type { PciFunction } from "../../guest/pci-function.ts";
 import { Machine } from "../../spapr/machine.ts";
 import { pciLiobn } from "../../spapr/papr.ts";
@@ -17,7 +18,7 @@ import type { MapStep, StoryHost } from "./story.ts";
 /** Where a guest's buffers begin: what a kernel has for itself lies before. */
 const FIRST_BUFFER = 2 ** 24;
 /** Events that a story may make. */
-const MAX_EVENTS = 2_000_000;
+const MAX_EVENTS = 500_000;
 
 /** Memory that a driver has mapped, or had. */
 export interface StoryBuffer {
@@ -49,6 +50,9 @@ export class StoryMachine {
   failedMaps = 0;
   hostMaps = 0;
   readonly #devices = new Map<string, PciDeviceDescription>();
+  /** Functions by name, as the kernel that runs now knows them. */
+  readonly #functions = new Map<string, PciFunction>();
+  #guest: LinuxGuest | undefined;
   readonly #apis = new Map<PciFunction, DeviceDma>();
   readonly #engines = new Map<string, PciDevice>();
   readonly #clock: VirtualClock;
@@ -192,22 +196,27 @@ export class StoryMachine {
   }
 
   #functionOf(name: string): PciFunction {
-    const place = this.#devices.get(name) ?? this.passedPlace(name);
-    const fn = this.linux.guest.functions.find(
+    const { guest } = this.linux;
+    if (guest !== this.#guest) {
+      this.#guest = guest;
+      this.#functions.clear();
+    }
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const place = this.#devices.get(name);
+    const fn = guest.functions.find(
       ({ domain, slot, functionNumber }) =>
         place !== undefined &&
         domain === place.bridge &&
         slot === place.slot &&
         functionNumber === place.functionNumber,
     );
-    if (fn !== undefined) return fn;
+    if (fn !== undefined) {
+      this.#functions.set(name, fn);
+      return fn;
+    }
     const names = [...this.#devices.keys()].join(", ") || "none with an id";
     throw new IommuError("BAD_ARGUMENT", `the guest has no device "${name}": there are ${names}`, { name });
-  }
-
-  /** The function that the guest sees of a device of the host: the vfio-pci device with its name. */
-  passedPlace(name: string): PciDeviceDescription | undefined {
-    return this.description.pciDevices.find(({ id }) => id === name);
   }
 
   #access({ address, physical, direction }: StoryBuffer, name: string, offset: number): Access {

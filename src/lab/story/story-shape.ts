@@ -19,7 +19,7 @@ import {
 import { MAX_PHB_INDEX } from "../../spapr/papr.ts";
 import { type Bound, type ExpectStep, METRICS, type Metric, type Story, type StoryStep } from "./story.ts";
 
-const MAX_BUFFERS = 1_000_000;
+const MAX_BUFFERS = 200_000;
 const MAX_GROUPS = 256;
 const MAX_STEPS = 200;
 
