@@ -490,6 +490,131 @@ static double replay_empty(void)
     return ns;
 }
 
+/* ------------------------------------------------------------------ a guest's driver */
+
+/* Linux's table of a window: a bitmap, four pools for small requests and one for large ones, each with a hint. */
+enum { SMALL_POOLS = 4, HINT_ALIGN = 16, NET_RING = 256, PACKET_BYTES = 1514 };
+struct pool { uint32_t start, end, hint; };
+struct guest_table {
+    uint64_t *bitmap;
+    uint32_t pool_size;
+    struct pool pools[SMALL_POOLS + 1];
+};
+
+static bool bit_of(const uint64_t *bitmap, uint32_t bit)
+{
+    return bitmap[bit >> 6] >> (bit & 63) & 1;
+}
+
+/* The first bit from one on, before a limit, that is set, or that is not; the limit if there is none. */
+static NOINLINE uint32_t next_bit(const uint64_t *bitmap, uint32_t bit, uint32_t limit, bool set)
+{
+    while (bit < limit) {
+        uint64_t word = (set ? bitmap[bit >> 6] : ~bitmap[bit >> 6]) >> (bit & 63);
+        if (word) {
+            bit += __builtin_ctzll(word);
+            return bit < limit ? bit : limit;
+        }
+        bit = (bit | 63) + 1;
+    }
+    return limit;
+}
+
+static NOINLINE int64_t find_area(const uint64_t *bitmap, uint32_t start, uint32_t limit, uint32_t pages)
+{
+    for (;;) {
+        start = next_bit(bitmap, start, limit, false);
+        if (start + pages > limit) {
+            return -1;
+        }
+        uint32_t taken = next_bit(bitmap, start, start + pages, true);
+        if (taken == start + pages) {
+            return start;
+        }
+        start = taken + 1;
+    }
+}
+
+static NOINLINE int64_t guest_allocate(struct guest_table *table, uint32_t pages, uint32_t number)
+{
+    struct pool *pool = &table->pools[number];
+    for (int pass = 0; pass < 2; pass++) {
+        uint32_t start = pool->hint < pool->end ? pool->hint : pool->start;
+        int64_t entry = find_area(table->bitmap, start, pool->end - 1, pages);
+        if (entry >= 0) {
+            for (uint32_t i = 0; i < pages; i++) {
+                table->bitmap[(entry + i) >> 6] |= (uint64_t)1 << ((entry + i) & 63);
+            }
+            pool->hint = (entry + pages + HINT_ALIGN - 1) / HINT_ALIGN * HINT_ALIGN;
+            return entry;
+        }
+        pool->hint = pool->start;
+    }
+    return -1;
+}
+
+static NOINLINE void guest_free(struct guest_table *table, uint32_t entry, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        check(bit_of(table->bitmap, entry + i), "entry in use");
+        table->bitmap[(entry + i) >> 6] &= ~((uint64_t)1 << ((entry + i) & 63));
+    }
+}
+
+static NOINLINE int64_t guest_map(struct guest_table *table, uint64_t physical, uint32_t size)
+{
+    uint64_t args[8] = { LIOBN };
+    uint32_t pages = ((physical & 4095) + size + 4095) >> 12;
+    int64_t entry = guest_allocate(table, pages, 0);
+    check(entry >= 0, "entries");
+    args[1] = (uint64_t)entry << 12;
+    args[2] = (physical & ~(uint64_t)4095) | 1;
+    check(hypercall(H_PUT_TCE, args) == H_SUCCESS, "map");
+    return (entry << 12) + (physical & 4095);
+}
+
+static NOINLINE void guest_unmap(struct guest_table *table, int64_t address, uint32_t size)
+{
+    uint64_t args[8] = { LIOBN };
+    uint32_t entry = address >> 12;
+    uint32_t pages = ((address + size + 4095) >> 12) - entry;
+    args[1] = (uint64_t)entry << 12;
+    args[2] = 0;
+    args[3] = pages;
+    check(hypercall(H_STUFF_TCE, args) == H_SUCCESS, "unmap");
+    guest_free(table, entry, pages);
+}
+
+/* Packets of a network card: each is mapped, and unmapped when its slot of the ring comes again. */
+static double guest_net_pairs(void)
+{
+    struct window *window = make_machine(false);
+    struct guest_table table = { calloc(WINDOW_ENTRIES / 64, 8), WINDOW_ENTRIES * 3 / 4 / SMALL_POOLS, { { 0 } } };
+    int64_t ring[NET_RING] = { 0 };
+    const int pairs = 4000000;
+    for (uint32_t i = 0; i <= SMALL_POOLS; i++) {
+        uint32_t end = i < SMALL_POOLS ? (i + 1) * table.pool_size : WINDOW_ENTRIES;
+        table.pools[i] = (struct pool){ i * table.pool_size, end, i * table.pool_size };
+    }
+    table.bitmap[0] = 1;
+    double start = now_ns();
+    for (int i = 0; i < pairs; i++) {
+        int slot = i % NET_RING;
+        if (i >= NET_RING) {
+            guest_unmap(&table, ring[slot], PACKET_BYTES);
+        }
+        ring[slot] = guest_map(&table, 0x4000000 + slot * 4096, PACKET_BYTES);
+    }
+    double ns = (now_ns() - start) / pairs;
+    uint32_t live = 0;
+    for (uint64_t i = 0; i < WINDOW_ENTRIES; i++) {
+        live += window->table[i] != 0;
+    }
+    check(live == NET_RING, "entries of packets that are under way");
+    free(table.bitmap);
+    return ns;
+}
+
 static const struct {
     const char *name;
     double (*run)(void);
@@ -502,6 +627,7 @@ static const struct {
     { "stuff-tce-512", stuff_tce_512 },
     { "translate-hot", translate_hot },
     { "replay-empty", replay_empty },
+    { "guest-net-pairs", guest_net_pairs },
 };
 
 int main(int argc, char **argv)

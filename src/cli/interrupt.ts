@@ -11,13 +11,17 @@ export function onInterrupt(handle: (signal: NodeJS.Signals) => void): () => voi
   };
 }
 
+/** What a shell says of a process that a signal ended. */
+const STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
 /**
  * Runs something that must clean up after itself: Ctrl-C, SIGTERM and SIGHUP
- * abort its signal instead of ending the process.
+ * abort its signal instead of ending the process. The second one ends it at once.
  */
 export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stopListening = onInterrupt((name) => {
+    if (controller.signal.aborted) process.exit(STATUS[name as keyof typeof STATUS]);
     controller.abort(new IommuError("INTERRUPTED", `interrupted by ${name}`));
   });
   try {

@@ -78,9 +78,13 @@ async function throughPager(run: () => Promise<number>): Promise<number> {
 }
 
 async function intoFile(file: NewFile, name: string, run: () => Promise<number>): Promise<number> {
-  const fd = attempt(name, () => openSync(file.path, "w"));
+  const fd = attempt(name, () => {
+    file.makeFile();
+    return openSync(file.path, "a");
+  });
   write = (text, done) => {
-    attempt(name, () => writeSync(fd, text));
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; ) at += attempt(name, () => writeSync(fd, bytes, at));
     done();
   };
   let isOpen = true;
@@ -104,6 +108,7 @@ function attempt<Result>(name: string, work: () => Result): Result {
   try {
     return work();
   } catch (cause) {
+    if (cause instanceof IommuError) throw cause;
     throw new IommuError("BAD_FILE", `${name}: ${(cause as Error).message}`, { out: name }, { cause });
   }
 }

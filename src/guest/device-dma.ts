@@ -1,10 +1,8 @@
-import type { IommuTable, TableLimits } from "./iommu-table.ts";
+import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
+import { coherentLimits, DmaRoute } from "./dma-route.ts";
 import type { LinuxGuest } from "./linux-guest.ts";
 import type { PciFunction } from "./pci-function.ts";
 import { type Buffer, type DmaDirection, TableDma } from "./table-dma.ts";
-
-/** What the PCI core sets for a device that says nothing: a buffer crosses no multiple of 4 GiB. */
-const BOUNDARY = 2 ** 32;
 
 /**
  * A piece of a list as its device gets it.
@@ -23,45 +21,56 @@ export interface DmaSegment {
  * @public
  */
 export class DeviceDma {
+  /** DMA address of the last {@link mapPage}, in halves. */
+  hi = 0;
+  lo = 0;
   readonly #guest: LinuxGuest;
   readonly #fn: PciFunction;
   readonly #entries: TableDma;
-  /** Limits of masks and alignments in the entries of a table. */
-  readonly #knownLimits: { mask: bigint; alignOrder: number; limits: TableLimits }[] = [];
-  #limitsTable: IommuTable | undefined;
+  /** As of a {@link LinuxGuest.revision}. */
+  #route: DmaRoute;
+  #revision: number;
   #saidOverflow = false;
 
   constructor(guest: LinuxGuest, fn: PciFunction) {
     this.#guest = guest;
     this.#fn = fn;
     this.#entries = new TableDma(guest.calls, guest.takesLists);
+    this.#route = new DmaRoute(guest, fn);
+    this.#revision = guest.revision;
   }
 
   /** `dma_map_page` and `dma_map_single`; undefined is an error of the map. */
-  map(buffer: Buffer, direction: DmaDirection): bigint | undefined {
-    const fn = this.#fn;
-    if (this.#goesDirectly(buffer, fn.streamingMask)) {
-      const address = BigInt(buffer.physical) + fn.dmaOffset;
-      const last = address + BigInt(buffer.size) - 1n;
-      if (last <= fn.streamingMask) return address;
-      this.#sayOverflow(address, buffer.size);
-      return undefined;
-    }
-    const address = this.#mapByTable(
-      buffer,
-      direction,
-      this.#limits(fn.streamingMask, this.#orderOf(buffer)),
-    );
-    if (address === undefined) this.#sayFull(buffer);
-    return address;
+  map({ physical, size }: Buffer, direction: DmaDirection): bigint | undefined {
+    return this.mapPage(physical, size, direction) ? toBig(this.hi, this.lo) : undefined;
   }
 
   /** `dma_unmap_page` and `dma_unmap_single`. */
   unmap(address: bigint, size: number): void {
-    const { bypass, busLimit, dmaOffset, streamingMask } = this.#fn;
-    // With a limit every address from the offset on counts as direct, also where the table begins after it.
-    if (bypass ? this.#reachesAll(streamingMask) : busLimit !== 0n && address >= dmaOffset) return;
-    this.#unmapByTable(address, size);
+    this.unmapPage(hiOf(address), loOf(address), size);
+  }
+
+  /**
+   * {@link map} for those that map all the time.
+   *
+   * @returns false for an error; else {@link hi} and {@link lo} are the address
+   */
+  mapPage(physical: number, size: number, direction: DmaDirection): boolean {
+    const route = this.#routeNow();
+    const last = physical + size - 1;
+    if (last > route.directLast) return this.#mapByTable(route, physical, size, direction, -1);
+    this.#setDirect(route, physical);
+    if (last <= route.maskLast) return true;
+    this.#sayOverflow(size);
+    return false;
+  }
+
+  /** {@link unmap}, with the address in halves. */
+  unmapPage(hi: number, lo: number, size: number): void {
+    const { table, isAlwaysDirect, unmapsFromOffset, offsetHi, offsetLo } = this.#routeNow();
+    if (isAlwaysDirect || table === undefined) return;
+    if (unmapsFromOffset && (hi > offsetHi || (hi === offsetHi && lo >= offsetLo))) return;
+    this.#entries.unmap(table, table.window.byteOf(hi, lo), size);
   }
 
   /**
@@ -70,25 +79,24 @@ export class DeviceDma {
    * @returns undefined if a piece cannot be mapped: then none is
    */
   mapList(buffers: readonly Buffer[], direction: DmaDirection, longest = 65_536): DmaSegment[] | undefined {
-    const fn = this.#fn;
+    const route = this.#routeNow();
     const segments: DmaSegment[] = [];
-    const isDirect = buffers.every((buffer) => this.#goesDirectly(buffer, fn.streamingMask));
-    let handle: number | undefined;
-    for (const buffer of buffers) {
-      const address = isDirect
-        ? BigInt(buffer.physical) + fn.dmaOffset
-        : this.#mapByTable(buffer, direction, this.#limits(fn.streamingMask, this.#orderOf(buffer)), handle);
-      if (address === undefined) {
-        this.#sayFull(buffer);
+    const isDirect = buffers.every(({ physical, size }) => physical + size - 1 <= route.directLast);
+    let handle = -1;
+    for (const { physical, size } of buffers) {
+      if (isDirect) {
+        this.#setDirect(route, physical);
+      } else if (!this.#mapByTable(route, physical, size, direction, handle)) {
         for (const segment of segments) this.#unmapByTable(segment.address, segment.size);
         return undefined;
       }
+      const address = toBig(this.hi, this.lo);
       const last = segments.at(-1);
       const follows = last !== undefined && last.address + BigInt(last.size) === address;
-      if (follows && last.size + buffer.size <= longest)
-        segments[segments.length - 1] = { address: last.address, size: last.size + buffer.size };
-      else segments.push({ address, size: buffer.size });
-      if (!isDirect) handle = this.#endOf(address, buffer.size);
+      if (follows && last.size + size <= longest)
+        segments[segments.length - 1] = { address: last.address, size: last.size + size };
+      else segments.push({ address, size });
+      if (!isDirect) handle = this.#endOf(size);
     }
     return segments;
   }
@@ -103,53 +111,104 @@ export class DeviceDma {
    * @returns undefined if the device cannot have it
    */
   mapCoherent({ physical, size }: Buffer): bigint | undefined {
-    const fn = this.#fn;
+    const { bypass, isDirect, dmaOffset, coherentMask, table } = this.#fn;
     const { alwaysLimitsBus } = this.#guest.kernel;
-    const isDirect = alwaysLimitsBus ? fn.isDirect : fn.bypass && this.#reachesAll(fn.coherentMask);
-    const rounded = Math.ceil(size / this.#guest.cpuPageSize) * this.#guest.cpuPageSize;
-    if (isDirect) {
-      const address = BigInt(physical) + fn.dmaOffset;
-      return address + BigInt(rounded) - 1n <= fn.coherentMask ? address : undefined;
+    const goesDirectly = alwaysLimitsBus ? isDirect : bypass && this.#reachesAll(coherentMask);
+    const rounded = this.#wholePages(size);
+    if (goesDirectly) {
+      const address = BigInt(physical) + dmaOffset;
+      return address + BigInt(rounded) - 1n <= coherentMask ? address : undefined;
     }
-    const pages = Math.ceil(rounded / this.#iommuPageSize);
-    const order = Math.ceil(Math.log2(pages));
-    return this.#mapByTable(
-      { physical, size: rounded },
-      "bidirectional",
-      this.#limits(fn.coherentMask, order),
-    );
+    if (table === undefined) return undefined;
+    const order = Math.ceil(Math.log2(Math.ceil(rounded * table.window.pagesPerByte)));
+    const limits = coherentLimits(table, coherentMask, order);
+    const byte = this.#entries.map(table, physical, rounded, "bidirectional", limits, -1);
+    return byte < 0 ? undefined : table.window.addressOf(byte);
   }
 
   /** `dma_free_coherent`. */
   unmapCoherent(address: bigint, size: number): void {
-    const table = this.#fn.table;
+    const { table, dmaOffset } = this.#fn;
     const isInTable =
-      table !== undefined && address >= table.window.busOffset && address <= this.#endOfTable(table);
+      table !== undefined && address >= table.window.busOffset && address < table.addressOf(table.length);
     // An address of the window that maps directly was not taken from the table.
-    if (isInTable && !(this.#fn.dmaOffset > 0n && address >= this.#fn.dmaOffset)) {
-      this.#unmapByTable(address, Math.ceil(size / this.#guest.cpuPageSize) * this.#guest.cpuPageSize);
-    }
+    if (isInTable && !(dmaOffset > 0n && address >= dmaOffset))
+      this.#unmapByTable(address, this.#wholePages(size));
   }
 
   /**
    * `dma_map_resource`: registers of another device. Since 7.2 they get entries; before, a device that bypasses the table
    * gets their address as it is, and others nothing.
    */
-  mapResource(buffer: Buffer): bigint | undefined {
-    const fn = this.#fn;
-    if (this.#guest.kernel.alwaysLimitsBus)
-      return this.#mapByTable(buffer, "bidirectional", this.#limits(fn.streamingMask, this.#orderOf(buffer)));
-    return fn.bypass ? BigInt(buffer.physical) : undefined;
+  mapResource({ physical, size }: Buffer): bigint | undefined {
+    if (!this.#guest.kernel.alwaysLimitsBus) return this.#fn.bypass ? BigInt(physical) : undefined;
+    return this.#entriesFor(this.#routeNow(), physical, size, "bidirectional", -1)
+      ? toBig(this.hi, this.lo)
+      : undefined;
   }
 
   unmapResource(address: bigint, size: number): void {
     if (this.#guest.kernel.alwaysLimitsBus) this.#unmapByTable(address, size);
   }
 
-  #goesDirectly({ physical, size }: Buffer, mask: bigint): boolean {
-    const { bypass, busLimit, dmaOffset } = this.#fn;
-    if (bypass) return this.#reachesAll(mask);
-    return busLimit !== 0n && BigInt(physical) + BigInt(size) - 1n + dmaOffset <= busLimit;
+  /** The way that maps go now. */
+  #routeNow(): DmaRoute {
+    if (this.#revision !== this.#guest.revision) {
+      this.#route = new DmaRoute(this.#guest, this.#fn);
+      this.#revision = this.#guest.revision;
+    }
+    return this.#route;
+  }
+
+  #setDirect({ offsetHi, offsetLo }: DmaRoute, physical: number): void {
+    const lo = offsetLo + (physical >>> 0);
+    this.hi = offsetHi + Math.floor(physical / TWO32) + (lo >= TWO32 ? 1 : 0);
+    this.lo = lo >>> 0;
+  }
+
+  #mapByTable(
+    route: DmaRoute,
+    physical: number,
+    size: number,
+    direction: DmaDirection,
+    handle: number,
+  ): boolean {
+    if (this.#entriesFor(route, physical, size, direction, handle)) return true;
+    this.#sayFull(physical, size);
+    return false;
+  }
+
+  #entriesFor(
+    { table, limits, pageLimits }: DmaRoute,
+    physical: number,
+    size: number,
+    direction: DmaDirection,
+    handle: number,
+  ): boolean {
+    if (table === undefined) return false;
+    // Whole pages of the processor stay together.
+    const { cpuPageSize } = this.#guest;
+    const isWhole = size >= cpuPageSize && physical % cpuPageSize === 0;
+    const byte = this.#entries.map(
+      table,
+      physical,
+      size,
+      direction,
+      (isWhole ? pageLimits : limits)!,
+      handle,
+    );
+    if (byte < 0) return false;
+    const { window } = table;
+    const lo = window.firstLo + (byte >>> 0);
+    this.hi = window.firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
+    this.lo = lo >>> 0;
+    return true;
+  }
+
+  #unmapByTable(address: bigint, size: number): void {
+    const { table } = this.#fn;
+    if (table !== undefined)
+      this.#entries.unmap(table, table.window.byteOf(hiOf(address), loOf(address)), size);
   }
 
   /** Does a mask cover all memory at its direct addresses? */
@@ -157,71 +216,29 @@ export class DeviceDma {
     return mask >= BigInt(this.#guest.endOfRam) - 1n + this.#fn.dmaOffset;
   }
 
-  get #iommuPageSize(): number {
-    return 2 ** (this.#fn.table?.window.pageShift ?? 12);
-  }
-
-  /** Whole pages of the processor stay together: log2 of the entries that the first one is aligned to. */
-  #orderOf({ physical, size }: Buffer): number {
+  #wholePages(size: number): number {
     const { cpuPageSize } = this.#guest;
-    if (size < cpuPageSize || physical % cpuPageSize !== 0) return 0;
-    return Math.max(0, Math.log2(cpuPageSize / this.#iommuPageSize));
+    return Math.ceil(size / cpuPageSize) * cpuPageSize;
   }
 
-  /** What the table is asked for; the last few answers are kept. */
-  #limits(mask: bigint, alignOrder: number): TableLimits | undefined {
-    const { table } = this.#fn;
-    if (table === undefined) return undefined;
-    if (table !== this.#limitsTable) {
-      this.#limitsTable = table;
-      this.#knownLimits.length = 0;
-    }
-    let known = this.#knownLimits.find((one) => one.mask === mask && one.alignOrder === alignOrder);
-    if (known === undefined) {
-      known = { mask, alignOrder, limits: table.limitsOf({ mask, alignOrder, boundary: BOUNDARY }) };
-      this.#knownLimits.push(known);
-    }
-    return known.limits;
+  /** The entry after those of what was mapped last. */
+  #endOf(size: number): number {
+    const { window } = this.#fn.table!;
+    return Math.floor((window.byteOf(this.hi, this.lo) + size - 1) * window.pagesPerByte) + 1;
   }
 
-  #mapByTable(
-    buffer: Buffer,
-    direction: DmaDirection,
-    limits: TableLimits | undefined,
-    handle?: number,
-  ): bigint | undefined {
-    const { table } = this.#fn;
-    if (table === undefined || limits === undefined) return undefined;
-    return this.#entries.map(table, buffer, direction, limits, handle);
-  }
-
-  #unmapByTable(address: bigint, size: number): void {
-    const { table } = this.#fn;
-    if (table !== undefined) this.#entries.unmap(table, address, size);
-  }
-
-  #endOf(address: bigint, size: number): number {
-    const table = this.#fn.table!;
-    return (
-      Number((address - table.window.busOffset + BigInt(size) - 1n) >> BigInt(table.window.pageShift)) + 1
-    );
-  }
-
-  #endOfTable(table: IommuTable): bigint {
-    return table.addressOf(table.length) - 1n;
-  }
-
-  #sayFull({ physical, size }: Buffer): void {
-    const pages = Math.ceil(((physical % this.#iommuPageSize) + size) / this.#iommuPageSize);
+  #sayFull(physical: number, size: number): void {
+    const page = this.#fn.table?.window.pageSize ?? 4096;
+    const pages = Math.ceil(((physical % page) + size) / page);
     this.#guest.say(this.#fn, `iommu_alloc failed, tbl (ptrval) vaddr (ptrval) npages ${pages.toString(16)}`);
   }
 
   /** Once a boot. */
-  #sayOverflow(address: bigint, size: number): void {
+  #sayOverflow(size: number): void {
     if (this.#saidOverflow) return;
     this.#saidOverflow = true;
     const { streamingMask, busLimit } = this.#fn;
-    const hex = address.toString(16).padStart(16, "0");
+    const hex = toBig(this.hi, this.lo).toString(16).padStart(16, "0");
     this.#guest.say(
       this.#fn,
       `DMA addr 0x${hex}+${size} overflow (mask ${streamingMask.toString(16)}, bus limit ${busLimit.toString(16)}).`,

@@ -29,6 +29,10 @@ export class EntryBitmap {
   }
 
   set(from: number, to: number): void {
+    if (to - from === 1) {
+      this.#setOne(from);
+      return;
+    }
     for (let at = from; at < to; at = nextWord(at)) {
       const mask = maskOf(at, to);
       const before = this.#words[at >>> 5]!;
@@ -38,6 +42,10 @@ export class EntryBitmap {
   }
 
   clear(from: number, to: number): void {
+    if (to - from === 1) {
+      this.#clearOne(from);
+      return;
+    }
     for (let at = from; at < to; at = nextWord(at)) {
       const mask = maskOf(at, to);
       const before = this.#words[at >>> 5]!;
@@ -53,6 +61,14 @@ export class EntryBitmap {
    * @returns -1 if there is none
    */
   find(start: number, limit: number, size: number, { align, boundary, offset }: RowLimits): number {
+    // Nearly always the hint is right: the next one is free.
+    if (
+      size === 1 &&
+      align === 1 &&
+      start < limit &&
+      ((this.#words[start >>> 5]! >>> (start & 31)) & 1) === 0
+    )
+      return start;
     let at = start;
     for (;;) {
       at = this.#nextClear(at, limit);
@@ -70,6 +86,20 @@ export class EntryBitmap {
       if (taken === at + size) return at;
       at = taken + 1;
     }
+  }
+
+  #setOne(at: number): void {
+    const word = this.#words[at >>> 5]!;
+    const bit = 1 << (at & 31);
+    if ((word & bit) === 0) this.taken++;
+    this.#words[at >>> 5] = word | bit;
+  }
+
+  #clearOne(at: number): void {
+    const word = this.#words[at >>> 5]!;
+    const bit = 1 << (at & 31);
+    if ((word & bit) !== 0) this.taken--;
+    this.#words[at >>> 5] = word & ~bit;
   }
 
   #nextClear(from: number, limit: number): number {

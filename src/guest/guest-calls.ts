@@ -85,16 +85,28 @@ export class GuestCalls {
 
   #call(opcode: number, window: GuestWindow, page: number): number {
     const words = this.#words;
-    // A number of pages times a power of two is exact, even above 2^53.
-    const byte = page * window.pageSize;
-    const lo = window.firstLo + (byte >>> 0);
     words[0] = 0;
     words[OPCODE] = opcode;
     words[LIOBN - 1] = 0;
     words[LIOBN] = window.liobn;
-    words[IOBA_HI] = window.firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
-    words[IOBA_LO] = lo;
+    const { pageShift } = window;
+    if (window.beginsAtHalf && page < 2 ** 31 && pageShift < 32) {
+      // Integers stay integers. Of two shifts, as one by 32 shifts nothing.
+      words[IOBA_HI] = window.firstHi + ((page >>> 1) >>> (31 - pageShift));
+      words[IOBA_LO] = page << pageShift;
+    } else {
+      this.#setFar(window, page);
+    }
     words[R7 - 1] = 0;
     return this.machine.hcall(words);
+  }
+
+  /** The bus address of any page. */
+  #setFar({ pageSize, firstHi, firstLo }: GuestWindow, page: number): void {
+    // A number of pages times a power of two is exact, even above 2^53.
+    const byte = page * pageSize;
+    const lo = firstLo + (byte >>> 0);
+    this.#words[IOBA_HI] = firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
+    this.#words[IOBA_LO] = lo;
   }
 }

@@ -1,4 +1,4 @@
-import { hiOf, loOf } from "../base/u64.ts";
+import { hiOf, loOf, TWO32 } from "../base/u64.ts";
 
 /**
  * A DMA window as a guest knows it. Its pages are counted from its start.
@@ -12,17 +12,23 @@ export class GuestWindow {
   readonly pageShift: number;
   /** Bytes of a page. */
   readonly pageSize: number;
+  /** Pages of a byte: a multiplication by it is exact, and faster than a division. */
+  readonly pagesPerByte: number;
   /** {@link busOffset} in halves. */
   readonly firstHi: number;
   readonly firstLo: number;
+  /** Is the low half of {@link busOffset} 0, as of the windows that there usually are? */
+  readonly beginsAtHalf: boolean;
 
   constructor(liobn: number, busOffset: bigint, pageShift: number) {
     this.liobn = liobn;
     this.busOffset = busOffset;
     this.pageShift = pageShift;
     this.pageSize = 2 ** pageShift;
+    this.pagesPerByte = 2 ** -pageShift;
     this.firstHi = hiOf(busOffset);
     this.firstLo = loOf(busOffset);
+    this.beginsAtHalf = this.firstLo === 0;
   }
 
   /** Bus address of a byte of the window. */
@@ -30,9 +36,9 @@ export class GuestWindow {
     return this.busOffset === 0n ? BigInt(byte) : this.busOffset + BigInt(byte);
   }
 
-  /** The byte of the window at a bus address; out of its range it is below 0 or too large. */
-  byteOf(address: bigint): number {
-    return this.busOffset === 0n ? Number(address) : Number(address - this.busOffset);
+  /** The byte of the window at a bus address in halves; out of its range it is below 0 or too large. */
+  byteOf(hi: number, lo: number): number {
+    return (hi - this.firstHi) * TWO32 + (lo - this.firstLo);
   }
 }
 

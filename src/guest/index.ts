@@ -7,6 +7,7 @@
 export { DeviceDma, type DmaSegment } from "./device-dma.ts";
 export { type DeviceModel, PCI_MODELS } from "./device-models.ts";
 export type { MemoryRange } from "./direct-map.ts";
+export * from "./drivers/index.ts";
 export type { RowLimits } from "./entry-bitmap.ts";
 export { GuestWindow, OwnWindow } from "./guest-window.ts";
 export { type DeviceLimits, IommuTable, type TableLimits } from "./iommu-table.ts";

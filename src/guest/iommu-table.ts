@@ -56,6 +56,7 @@ export class IommuTable {
   readonly #bits: EntryBitmap;
   /** The small ones, and the large one last. */
   readonly #pools: readonly Pool[];
+  readonly #large: Pool;
   readonly #poolSize: number;
   /** Entries that are taken without having been given out. */
   #reserved = 0;
@@ -72,6 +73,7 @@ export class IommuTable {
     this.#poolSize = Math.floor(Math.floor((length * 3) / 4) / pools);
     const starts = Array.from({ length: pools + 1 }, (_, i) => i * this.#poolSize);
     this.#pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? length, hint: start }));
+    this.#large = this.#pools.at(-1)!;
     this.#anyDevice = this.limitsOf({});
     // Drivers take bus address 0 for none.
     if (window.busOffset === 0n) this.reserve(0, 1);
@@ -164,9 +166,9 @@ export class IommuTable {
   #take(at: number, pages: number): number {
     const end = at + pages;
     this.#bits.set(at, end);
-    const large = this.#pools.at(-1)!;
+    const large = this.#large;
     const pool = at >= large.start ? large : this.#pools[Math.floor(at / this.#poolSize)]!;
-    pool.hint = pages > MOST_SMALL ? end : Math.ceil(end / (MOST_SMALL + 1)) * (MOST_SMALL + 1);
+    pool.hint = pages > MOST_SMALL ? end : end + MOST_SMALL - ((end + MOST_SMALL) % (MOST_SMALL + 1));
     return at;
   }
 

@@ -67,6 +67,8 @@ export class LinuxGuest {
   readonly #nodes = new Map<number, PeNode>();
   readonly #functions: PciFunction[] = [];
   #memory: MemoryLayout;
+  /** Counts up whenever another way to memory may be right for a device. */
+  #revision = 0;
 
   constructor(machine: Machine, config: LinuxGuestConfig) {
     this.kernel = typeof config.kernel === "string" ? findKernel(config.kernel) : config.kernel;
@@ -106,6 +108,7 @@ export class LinuxGuest {
 
   /** A bridge that goes: its window is removed (LINUX-REMOVE-1). */
   removeBridge(domain: number): void {
+    this.#revision++;
     const node = this.#nodes.get(domain);
     if (node?.own !== undefined) removeOwn({ calls: this.calls }, node, node.own);
     this.#nodes.delete(domain);
@@ -122,6 +125,7 @@ export class LinuxGuest {
 
   /** A function that is set up: the first one behind a bridge may ask for its windows (LINUX-SETUP-2). */
   addFunction(fn: PciFunction): void {
+    this.#revision++;
     const node = this.nodeOf(fn);
     this.#functions.push(fn);
     if (node === undefined) return;
@@ -140,6 +144,7 @@ export class LinuxGuest {
    */
   setMask(fn: PciFunction, bits: number): boolean {
     const mask = maskOf(bits);
+    this.#revision++;
     if (!this.#supports(fn, mask)) return false;
     fn.streamingMask = mask;
     return true;
@@ -148,6 +153,7 @@ export class LinuxGuest {
   /** `dma_set_coherent_mask`, likewise. */
   setCoherentMask(fn: PciFunction, bits: number): boolean {
     const mask = maskOf(bits);
+    this.#revision++;
     if (!this.#supports(fn, mask)) return false;
     fn.coherentMask = mask;
     return true;
@@ -159,6 +165,7 @@ export class LinuxGuest {
    * @returns the first status that is not 0: the block stays offline
    */
   addMemory(range: MemoryRange): number {
+    this.#revision++;
     for (const block of blocksOf(range)) {
       let refused = 0;
       for (const own of this.#windowsFor(block)) {
@@ -172,6 +179,7 @@ export class LinuxGuest {
 
   /** Memory goes offline, block by block, and is cleared afterwards. */
   removeMemory(range: MemoryRange): void {
+    this.#revision++;
     for (const block of blocksOf(range)) {
       const ram = this.#memory.ram.filter(({ start }) => start !== block.start);
       this.#memory = { ...this.#memory, ram };
@@ -195,6 +203,11 @@ export class LinuxGuest {
   /** Does the guest pass lists of entries? */
   get takesLists(): boolean {
     return this.#config.singleEntries !== true;
+  }
+
+  /** @internal Another number whenever another way to memory may be right for a device. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The end of memory that is online. */

@@ -27,7 +27,7 @@ const H_NOT_ENOUGH_RESOURCES = -44;
 const READ = 1;
 const READ_WRITE = 3;
 
-/** Maps and unmaps buffers with the entries of a table. */
+/** Maps and unmaps buffers with the entries of a table. Addresses are bytes of its window. */
 export class TableDma {
   readonly #calls: GuestCalls;
   readonly #takesLists: boolean;
@@ -40,37 +40,38 @@ export class TableDma {
   /**
    * Maps memory that is contiguous: entries are taken, then written one by one or, several, in lists (LINUX-MAP-1).
    *
-   * @param handle the end of what the same list got before
-   * @returns its DMA address, or undefined if there is none
+   * @param handle the end of what the same list got before, or -1
+   * @returns its byte of the window, or -1 if there is none
    */
   map(
     table: IommuTable,
-    { physical, size }: Buffer,
+    physical: number,
+    size: number,
     direction: DmaDirection,
     limits: TableLimits,
-    handle = -1,
-  ): bigint | undefined {
-    const { pageSize } = table.window;
-    const offset = physical % pageSize;
-    const pages = Math.ceil((offset + size) / pageSize);
+    handle: number,
+  ): number {
+    const { pageSize, pagesPerByte } = table.window;
+    const start = Math.floor(physical * pagesPerByte) * pageSize;
+    const offset = physical - start;
+    const pages = Math.ceil((offset + size) * pagesPerByte);
     const entry = table.allocate(pages, limits, handle);
-    if (entry < 0) return undefined;
-    const tce = physical - offset + (direction === "to-device" ? READ : READ_WRITE);
+    if (entry < 0) return -1;
+    const tce = start + (direction === "to-device" ? READ : READ_WRITE);
     const written = this.#build(table, entry, tce, pages);
-    if (written < 0) return table.window.addressOf(entry * pageSize + offset);
+    if (written < 0) return entry * pageSize + offset;
     // The hypervisor has no room: what was written is cleared, and then all of it once more.
     this.#clear(table, entry, written);
     this.#clear(table, entry, pages);
     table.give(entry, pages);
-    return undefined;
+    return -1;
   }
 
-  /** @returns false for an address outside of the table: then nothing is done, as in Linux */
-  unmap(table: IommuTable, address: bigint, size: number): boolean {
-    const { window } = table;
-    const byte = window.byteOf(address);
-    const entry = Math.floor(byte / window.pageSize);
-    const pages = Math.ceil((byte + size) / window.pageSize) - entry;
+  /** @returns false for bytes outside of the table: then nothing is done, as in Linux */
+  unmap(table: IommuTable, byte: number, size: number): boolean {
+    const { pagesPerByte } = table.window;
+    const entry = Math.floor(byte * pagesPerByte);
+    const pages = Math.ceil((byte + size) * pagesPerByte) - entry;
     if (entry < 0 || entry + pages > table.length) return false;
     this.#clear(table, entry, pages);
     return table.give(entry, pages);
@@ -95,7 +96,8 @@ export class TableDma {
   }
 
   #clear({ window }: IommuTable, entry: number, pages: number): void {
-    if (this.#takesLists) clearPages(this.#calls, window, entry, pages);
+    if (this.#takesLists && pages === 1) this.#calls.clear(window, entry, 1);
+    else if (this.#takesLists) clearPages(this.#calls, window, entry, pages);
     else for (let i = 0; i < pages; i++) this.#calls.put(window, entry + i, 0);
   }
 }

@@ -1,7 +1,7 @@
-import { hiOf, loOf, toBig } from "../base/u64.ts";
+import { hiOf, loOf, pageOf, toBig } from "../base/u64.ts";
 import { TceTable } from "../tce/tce-table.ts";
-import { AttachedTable } from "./attached-table.ts";
 import type { HostTable } from "./ports.ts";
+import { SplitTable } from "./split-table.ts";
 
 /** Bytes of the kernel's own description of a table; it counts as locked, too. Less than a page. */
 const DESCRIPTOR_BYTES = 128;
@@ -41,15 +41,22 @@ export class GuestTable {
   readonly liobnHi: number = 0;
   readonly liobnLo: number = 0;
   /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
-  readonly firstPage: number = 0;
+  readonly #firstPage: number = 0;
+  // First bus address in signed halves, entries that an address may name, and the page, a step nearer to the hot path.
+  readonly #startHi: number = 0;
+  readonly #startLo: number = 0;
+  readonly #reach: number = 0;
+  readonly maskHi: number = 0;
+  readonly maskLo: number = 0;
+  readonly shift: number = 0;
   /** I/O pages of the window. */
   readonly size: number = 0;
   /** Pages charged to the process. */
   readonly chargedPages: number = 0;
   /** The entries as the guest put them. */
   readonly entries: TceTable;
-  /** Tables of the host that follow this one, in the order of attachment. */
-  attached: readonly AttachedTable[] = [];
+  /** Tables of the host that follow this one, in the order of attachment, each in pages of this one's size. */
+  attached: readonly HostTable[] = [];
   /** How often each of them was attached, by identity. */
   readonly #references = new Map<object, number>();
 
@@ -57,14 +64,21 @@ export class GuestTable {
     this.shape = shape;
     this.liobnHi = hiOf(shape.liobn) | 0;
     this.liobnLo = loOf(shape.liobn) | 0;
-    this.firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
+    this.#firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
+    this.#reach = this.#firstPage === Infinity ? 0 : this.size;
+    this.#startHi = hiOf(this.start) | 0;
+    this.#startLo = loOf(this.start) | 0;
     const pages = pagesOfTable(this.size, hostPageShift);
     this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
     this.entries = new TceTable({
       length: (pages * 2 ** hostPageShift) / WORD_BYTES,
       pageShift: shape.pageShift,
     });
+    const { maskHi, maskLo, shift } = this.entries.page;
+    this.maskHi = maskHi;
+    this.maskLo = maskLo;
+    this.shift = shift;
   }
 
   /** First bus address. */
@@ -72,17 +86,29 @@ export class GuestTable {
     return BigInt.asUintN(64, this.shape.offset << BigInt(this.shape.pageShift));
   }
 
-  /** Number of the entry for a page of the bus, or -1 outside of the window. */
-  indexOf(page: number): number {
-    const index = page - this.firstPage;
-    return index >= 0 && index < this.size ? index : -1;
+  /** Number of the entry for a bus address; -1 if it is not on a page or outside of the window. */
+  indexOf(hi: number, lo: number): number {
+    if (!this.isOnPage(hi, lo)) return -1;
+    const startLo = this.#startLo;
+    const aheadHi = (hi - this.#startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0)) | 0;
+    // The first 4 GiB need no floating point.
+    const near = aheadHi === 0 && this.shift < 32;
+    const index = near ? (lo - startLo) >>> this.shift : pageOf(hi, lo, this.shift) - this.#firstPage;
+    return index >= 0 && index < this.#reach ? index : -1;
+  }
+
+  /** Is an address, in halves of either sign, a multiple of the page size? */
+  isOnPage(hi: number, lo: number): boolean {
+    return (lo & ~this.maskLo) === 0 && (hi & ~this.maskHi) === 0;
   }
 
   /** Attaches a table of the host, or counts it once more. Nothing is copied to it. */
   attach(host: HostTable): void {
     const references = this.#references.get(host.identity) ?? 0;
     this.#references.set(host.identity, references + 1);
-    if (references === 0) this.attached = [...this.attached, new AttachedTable(host, this.shape.pageShift)];
+    if (references > 0) return;
+    const { pageShift } = this.shape;
+    this.attached = [...this.attached, host.pageShift === pageShift ? host : new SplitTable(host, pageShift)];
   }
 
   /**

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { pageOf, TWO32 } from "../base/u64.ts";
+import { TWO32 } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { Hcall, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
@@ -14,8 +14,8 @@ import type { GuestTable } from "./guest-table.ts";
 import type { GuestTables } from "./guest-tables.ts";
 import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import type { KvmProcess } from "./ports.ts";
-import { isAligned, TceLists } from "./tce-lists.ts";
+import { type KvmProcess, NOT_ACCEPTED } from "./ports.ts";
+import { TceLists } from "./tce-lists.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
@@ -66,124 +66,128 @@ export class TceHypercalls {
   /** The hypercall of the number in r3, which is one of the four. */
   call(regs: Uint32Array): HandlerStatus {
     const opcode = regs[R3 + 1]!;
-    if (opcode === PUT_TCE) return this.#putTce(regs);
-    if (opcode === GET_TCE) return this.#getTce(regs);
-    if (opcode === PUT_TCE_INDIRECT) return this.#putTceIndirect(regs);
-    return this.#stuffTce(regs);
-  }
-
-  /**
-   * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE. Without permission bits
-   * any value is stored; with them the address must be memory.
-   */
-  #putTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
-    if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, regs);
-    if (index < 0) return H_PARAMETER;
-    const hi = regs[R6]!;
-    const lo = regs[R6 + 1]!;
-    const valid = (lo & PERM_MASK) !== 0;
-    const status = valid ? this.#map(table, index, hi, lo) : this.#unmap(table, index);
-    if (status === H_SUCCESS) table.entries.put(index, hi, lo);
-    return status;
-  }
-
-  /** H_GET_TCE: r4 LIOBN, r5 I/O bus address; what the guest put, in r4, which stays as it is on failure. */
-  #getTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
-    if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, regs);
-    if (index < 0) return H_PARAMETER;
-    const { entries } = table;
-    entries.load(index);
-    regs[R4] = entries.hi;
-    regs[R4 + 1] = entries.lo;
-    return H_SUCCESS;
-  }
-
-  /**
-   * H_PUT_TCE_INDIRECT: r4 LIOBN, r5 I/O bus address, r6 guest address of a
-   * list, r7 its entries. All entries are checked, then all are stored. An
-   * entry without permission bits passes the first check whatever it holds, and
-   * is H_PARAMETER in the second one if it is no memory: the entries before it
-   * are stored then.
-   */
-  #putTceIndirect(regs: Uint32Array): HandlerStatus {
-    const { slots } = this.#context;
-    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
-    if (table === undefined) return H_TOO_HARD;
-    const pages = regs[R7 + 1]!;
-    if (regs[R7] !== 0 || pages > MAX_LIST_ENTRIES) return H_PARAMETER;
-    if ((regs[R6 + 1]! & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
-    const index = indexOf(table, regs);
-    if (index < 0) return H_PARAMETER;
-    if (!slots.find(regs[R6]!, regs[R6 + 1]!)) return H_TOO_HARD;
-    if (this.#runsOut(table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
-
-    const vaddr = (slots.vaddrHi >>> 0) * TWO32 + (slots.vaddrLo >>> 0); // user addresses end at 2^52
-    return this.#lists.put(table, index, vaddr, pages);
-  }
-
-  /** H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 a value without permission bits for r7 entries. */
-  #stuffTce(regs: Uint32Array): HandlerStatus {
-    const table = this.#context.tables.find(regs[R4]!, regs[R4 + 1]!);
-    if (table === undefined) return H_TOO_HARD;
-    const index = indexOf(table, regs);
-    if (index < 0) return H_PARAMETER;
-    if ((regs[R6 + 1]! & PERM_MASK) !== 0) return H_PARAMETER;
-    const pages = regs[R7]! * TWO32 + regs[R7 + 1]!; // above 2^53 it is too large, exact or not
-    if (this.#runsOut(table, "H_STUFF_TCE", index, pages)) return H_PARAMETER;
-    for (const host of table.attached) if (!host.unmap(index, pages)) return H_TOO_HARD;
-    table.entries.fill(index, pages, regs[R6]!, regs[R6 + 1]!);
-    return H_SUCCESS;
-  }
-
-  /**
-   * H_PUT_TCE with permission bits: all attached tables must accept it, then
-   * all follow. The first one is asked as it maps, before it changes anything.
-   */
-  #map(table: GuestTable, index: number, hi: number, lo: number): HandlerStatus {
-    if (!isAligned(table, hi, lo)) return H_TOO_HARD;
-    const { slots } = this.#context;
-    if (!slots.find(hi, lo & ~PERM_MASK)) return H_TOO_HARD;
-    const { vaddrHi, vaddrLo } = slots;
-    const { attached } = table;
-    for (let i = 1; i < attached.length; i++) {
-      if (!attached[i]!.acceptsPage(vaddrHi, vaddrLo)) return H_TOO_HARD;
-    }
-    for (let i = 0; i < attached.length; i++) {
-      if (!attached[i]!.mapPage(index, vaddrHi, vaddrLo, lo & PERM_MASK)) return H_TOO_HARD;
-    }
-    return H_SUCCESS;
-  }
-
-  /** H_PUT_TCE without permission bits. */
-  #unmap(table: GuestTable, index: number): HandlerStatus {
-    const { attached } = table;
-    for (let i = 0; i < attached.length; i++) {
-      if (attached[i]!.unmap(index, 1)) continue;
-      attached[i]!.clear(index, 1);
-      return H_TOO_HARD;
-    }
-    return H_SUCCESS;
-  }
-
-  #runsOut(table: GuestTable, call: KvmHazard["call"], index: number, pages: number): boolean {
-    let end = table.entries.length;
-    // A table of the host may end before the last page of the guest's does.
-    for (const host of table.attached) end = Math.min(end, host.length);
-    if (index + pages <= end) return false;
-    this.#context.onHazard({ id: "KVM-TABLE-5", rule: "range-past-table", call, index, pages });
-    return true;
+    if (opcode === PUT_TCE) return putTce(this.#context, regs);
+    if (opcode === GET_TCE) return getTce(this.#context, regs);
+    if (opcode === PUT_TCE_INDIRECT) return putTceIndirect(this.#context, this.#lists, regs);
+    return stuffTce(this.#context, regs);
   }
 }
 
-/** Number of the entry for the I/O address in r5; -1 if it is not on a page or outside of the window. */
-function indexOf(table: GuestTable, regs: Uint32Array): number {
-  const hi = regs[R5]!;
-  const lo = regs[R5 + 1]!;
-  const { maskHi, maskLo, shift } = table.entries.page;
-  if ((lo & ~maskLo) !== 0 || (hi & ~maskHi) !== 0) return -1;
-  return table.indexOf(pageOf(hi, lo, shift));
+/**
+ * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE. Without permission bits
+ * any value is stored; with them the address must be memory.
+ */
+function putTce(context: HandlerContext, regs: Uint32Array): HandlerStatus {
+  const table = context.tables.find(regs[R4]!, regs[R4 + 1]!);
+  if (table === undefined) return H_TOO_HARD;
+  const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
+  if (index < 0) return H_PARAMETER;
+  const hi = regs[R6]! | 0;
+  const lo = regs[R6 + 1]! | 0;
+  const followed =
+    (lo & PERM_MASK) === 0 ? unmapFromAll(table, index) : mapInAll(table, context.slots, index, hi, lo);
+  if (!followed) return H_TOO_HARD;
+  table.entries.put(index, hi, lo);
+  return H_SUCCESS;
+}
+
+/**
+ * H_PUT_TCE with permission bits: the address must be memory, all attached
+ * tables must accept it, then all follow. The first one is asked as it maps,
+ * before it changes anything; if a page cannot be mapped nothing is left of it.
+ */
+function mapInAll(table: GuestTable, slots: MemorySlots, index: number, hi: number, tce: number): boolean {
+  const lo = tce & ~PERM_MASK;
+  if (!table.isOnPage(hi, lo)) return false;
+  const slot = slots.find(hi, lo);
+  if (slot === undefined) return false;
+  const { attached } = table;
+  if (attached.length === 0) return true;
+  const vaddrHi = slot.targetHi(hi, lo);
+  const vaddrLo = slot.targetLo(lo);
+  for (let i = 1; i < attached.length; i++) if (!attached[i]!.acceptsPage(vaddrHi, vaddrLo)) return false;
+  for (let i = 0; i < attached.length; i++) {
+    const answer = attached[i]!.mapPage(index, vaddrHi, vaddrLo, tce & PERM_MASK);
+    if (answer === 0) continue;
+    if (answer !== NOT_ACCEPTED) attached[i]!.clear(index, 1);
+    return false;
+  }
+  return true;
+}
+
+/** H_PUT_TCE without permission bits. */
+function unmapFromAll({ attached }: GuestTable, index: number): boolean {
+  for (let i = 0; i < attached.length; i++) {
+    if (attached[i]!.unmap(index, 1)) continue;
+    attached[i]!.clear(index, 1);
+    return false;
+  }
+  return true;
+}
+
+/** H_GET_TCE: r4 LIOBN, r5 I/O bus address; what the guest put, in r4, which stays as it is on failure. */
+function getTce({ tables }: HandlerContext, regs: Uint32Array): HandlerStatus {
+  const table = tables.find(regs[R4]!, regs[R4 + 1]!);
+  if (table === undefined) return H_TOO_HARD;
+  const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
+  if (index < 0) return H_PARAMETER;
+  const { entries } = table;
+  entries.load(index);
+  regs[R4] = entries.hi;
+  regs[R4 + 1] = entries.lo;
+  return H_SUCCESS;
+}
+
+/**
+ * H_PUT_TCE_INDIRECT: r4 LIOBN, r5 I/O bus address, r6 guest address of a
+ * list, r7 its entries. All entries are checked, then all are stored. An
+ * entry without permission bits passes the first check whatever it holds, and
+ * is H_PARAMETER in the second one if it is no memory: the entries before it
+ * are stored then.
+ */
+function putTceIndirect(context: HandlerContext, lists: TceLists, regs: Uint32Array): HandlerStatus {
+  const table = context.tables.find(regs[R4]!, regs[R4 + 1]!);
+  if (table === undefined) return H_TOO_HARD;
+  const pages = regs[R7 + 1]!;
+  if (regs[R7] !== 0 || pages > MAX_LIST_ENTRIES) return H_PARAMETER;
+  const hi = regs[R6]!;
+  const lo = regs[R6 + 1]!;
+  if ((lo & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
+  const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
+  if (index < 0) return H_PARAMETER;
+  const slot = context.slots.find(hi, lo);
+  if (slot === undefined) return H_TOO_HARD;
+  if (runsOut(context, table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
+
+  const vaddr = (slot.targetHi(hi, lo) >>> 0) * TWO32 + (slot.targetLo(lo) >>> 0); // user addresses end at 2^52
+  return lists.put(table, index, vaddr, pages);
+}
+
+/** H_STUFF_TCE: r4 LIOBN, r5 I/O bus address, r6 a value without permission bits for r7 entries. */
+function stuffTce(context: HandlerContext, regs: Uint32Array): HandlerStatus {
+  const table = context.tables.find(regs[R4]!, regs[R4 + 1]!);
+  if (table === undefined) return H_TOO_HARD;
+  const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
+  if (index < 0) return H_PARAMETER;
+  if ((regs[R6 + 1]! & PERM_MASK) !== 0) return H_PARAMETER;
+  const pages = regs[R7]! * TWO32 + regs[R7 + 1]!; // above 2^53 it is too large, exact or not
+  if (runsOut(context, table, "H_STUFF_TCE", index, pages)) return H_PARAMETER;
+  for (const host of table.attached) if (!host.unmap(index, pages)) return H_TOO_HARD;
+  table.entries.fill(index, pages, regs[R6]!, regs[R6 + 1]!);
+  return H_SUCCESS;
+}
+
+function runsOut(
+  { onHazard }: HandlerContext,
+  table: GuestTable,
+  call: KvmHazard["call"],
+  index: number,
+  pages: number,
+): boolean {
+  let end = table.entries.length;
+  // A table of the host may end before the last page of the guest's does.
+  for (const host of table.attached) end = Math.min(end, host.length);
+  if (index + pages <= end) return false;
+  onHazard({ id: "KVM-TABLE-5", rule: "range-past-table", call, index, pages });
+  return true;
 }

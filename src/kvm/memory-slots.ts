@@ -1,5 +1,5 @@
 import type { Answer } from "../base/errno.ts";
-import { hiOf, loOf } from "../base/u64.ts";
+import { LinearMap } from "../base/linear-map.ts";
 
 /** Slots of one virtual machine; user space numbers them. */
 const MAX_SLOTS = 32764;
@@ -19,37 +19,26 @@ export interface SlotRequest {
   readonly vaddr: bigint;
 }
 
-interface Slot {
+interface MemorySlot {
   readonly number: number;
   readonly firstPage: number;
   readonly pages: number;
-  readonly vaddr: number;
-  // The same for the hot path, in signed halves: first guest address, bytes minus 1, address in the process.
-  readonly firstHi: number;
-  readonly firstLo: number;
-  readonly spanHi: number;
-  readonly spanLo: number;
-  readonly vaddrHi: number;
-  readonly vaddrLo: number;
+  readonly vaddr: bigint;
+  /** Its guest addresses, and where they are in the process. */
+  readonly map: LinearMap;
 }
 
 /** Which guest physical addresses are memory, and where in the process. */
 export class MemorySlots {
   readonly #pageShift: number;
-  /** Address in the process of what {@link find} found last, in signed halves. */
-  vaddrHi = 0;
-  vaddrLo = 0;
-  /** Bytes of memory behind that byte, to the end of the slot, in signed halves. */
-  behindHi = 0;
-  behindLo = 0;
-  #slots: Slot[] = [];
+  #slots: MemorySlot[] = [];
   /**
-   * The slot found last.
+   * The map of the slot found last.
    *
-   * Invariant: one of {@link #slots}, which do not overlap, or undefined;
+   * Invariant: that of one of {@link #slots}, which do not overlap, or undefined;
    * {@link #replace}, the only way in which slots come and go, forgets it.
    */
-  #last: Slot | undefined;
+  #last: LinearMap | undefined;
 
   constructor(hostPageShift: number) {
     this.#pageShift = hostPageShift;
@@ -68,21 +57,16 @@ export class MemorySlots {
       this.#replace(slot);
       return 0;
     }
-    const made: Slot = {
+    const made: MemorySlot = {
       number: slot,
       firstPage: Number(address >> BigInt(this.#pageShift)),
       pages: Number(size >> BigInt(this.#pageShift)),
-      vaddr: Number(vaddr),
-      firstHi: hiOf(address) | 0,
-      firstLo: loOf(address) | 0,
-      spanHi: hiOf(size - 1n) | 0,
-      spanLo: loOf(size - 1n) | 0,
-      vaddrHi: hiOf(vaddr) | 0,
-      vaddrLo: loOf(vaddr) | 0,
+      vaddr,
+      map: new LinearMap(address, size, vaddr),
     };
     // A slot that exists may move in the guest, but stays as large and where it is in the process.
     if (old !== undefined && (old.vaddr !== made.vaddr || old.pages !== made.pages)) return "EINVAL";
-    const overlaps = (s: Slot): boolean =>
+    const overlaps = (s: MemorySlot): boolean =>
       s.number !== slot &&
       s.firstPage < made.firstPage + made.pages &&
       made.firstPage < s.firstPage + s.pages;
@@ -91,40 +75,20 @@ export class MemorySlots {
     return 0;
   }
 
-  /**
-   * Finds the slot of a guest address, in halves of either sign; then where it
-   * is in the process, and how much memory follows, is known.
-   *
-   * @returns false if the address is no memory
-   */
-  find(hi: number, lo: number): boolean {
+  /** Where in the process the slot of a guest address is, in halves of either sign; undefined if it is no memory. */
+  find(hi: number, lo: number): LinearMap | undefined {
     const last = this.#last;
-    return (last !== undefined && this.#locate(last, hi, lo)) || this.#search(hi, lo);
+    return last?.has(hi, lo) ? last : this.#search(hi, lo);
   }
 
   // Not in `find`, where V8 would make an object for what the arrow function captures, at each call.
-  #search(hi: number, lo: number): boolean {
-    const slot = this.#slots.find((s) => this.#locate(s, hi, lo));
-    if (slot === undefined) return false;
-    this.#last = slot;
-    return true;
+  #search(hi: number, lo: number): LinearMap | undefined {
+    const found = this.#slots.find(({ map }) => map.has(hi, lo))?.map;
+    if (found !== undefined) this.#last = found;
+    return found;
   }
 
-  #locate(slot: Slot, hi: number, lo: number): boolean {
-    const { firstLo, spanHi, spanLo } = slot;
-    const aheadLo = (lo - firstLo) | 0;
-    const aheadHi = (hi - slot.firstHi - (lo >>> 0 < firstLo >>> 0 ? 1 : 0)) | 0;
-    const borrow = spanLo >>> 0 < aheadLo >>> 0 ? 1 : 0;
-    if (aheadHi === spanHi ? borrow === 1 : aheadHi >>> 0 > spanHi >>> 0) return false;
-    this.behindLo = (spanLo - aheadLo) | 0;
-    this.behindHi = (spanHi - aheadHi - borrow) | 0;
-    const vaddrLo = (slot.vaddrLo + aheadLo) | 0;
-    this.vaddrLo = vaddrLo;
-    this.vaddrHi = (slot.vaddrHi + aheadHi + (vaddrLo >>> 0 < aheadLo >>> 0 ? 1 : 0)) | 0;
-    return true;
-  }
-
-  #replace(number: number, made?: Slot): void {
+  #replace(number: number, made?: MemorySlot): void {
     this.#slots = this.#slots.filter((s) => s.number !== number);
     if (made !== undefined) this.#slots.push(made);
     this.#last = undefined;

@@ -1,5 +1,4 @@
 import { Spare } from "../base/spare.ts";
-import { pageOf } from "../base/u64.ts";
 import { H_TOO_HARD } from "../spapr/accelerator.ts";
 import { MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
@@ -7,7 +6,7 @@ import type { GuestTable } from "./guest-table.ts";
 import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import { linearRun } from "./list-runs.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import { HostRun, type KvmProcess } from "./ports.ts";
+import { HostRun, type HostTable, type KvmProcess } from "./ports.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
@@ -70,7 +69,7 @@ export class TceLists {
       const lo = list[at * 2 + 1]!;
       run.pages = 1;
       if ((lo & PERM_MASK) === 0) continue;
-      if (!isAligned(table, hi, lo)) return false;
+      if (!table.isOnPage(hi, lo & ~PERM_MASK)) return false;
       if (!this.#setRun(table, run, list, at, count)) return false;
       for (let i = 0; i < attached.length; i++) if (!attached[i]!.accepts(run)) return false;
     }
@@ -80,7 +79,7 @@ export class TceLists {
   /**
    * Gives a stretch of the list to the attached tables. Every entry takes the
    * way of a mapping, also one without permission bits. `run.done` are the
-   * entries that all tables took.
+   * entries that all tables took; of one that cannot be mapped nothing is left.
    */
   #applyListRun(table: GuestTable, at: number, count: number, { list, run }: Work): HandlerStatus {
     const { attached } = table;
@@ -88,7 +87,11 @@ export class TceLists {
     // Where several tables are attached an entry goes to all of them before the next one does: it shows when one fails.
     if (!this.#setRun(table, run, list, at, attached.length > 1 ? at + 1 : count)) return H_PARAMETER;
     run.done = run.pages;
-    for (let i = 0; i < attached.length; i++) if (!attached[i]!.map(run)) return H_TOO_HARD;
+    for (let i = 0; i < attached.length; i++) {
+      if (mapRun(attached[i]!, run)) continue;
+      attached[i]!.clear(run.index + run.done, 1);
+      return H_TOO_HARD;
+    }
     return H_SUCCESS;
   }
 
@@ -99,23 +102,24 @@ export class TceLists {
    * @returns false if that is no memory
    */
   #setRun(table: GuestTable, run: HostRun, list: Uint32Array, at: number, end: number): boolean {
-    const slots = this.#slots;
     const { page } = table.entries;
-    const lo = list[at * 2 + 1]!;
-    if (!slots.find(list[at * 2]!, lo & ~PERM_MASK)) return false;
-    run.permission = lo & PERM_MASK;
-    run.vaddrHi = slots.vaddrHi;
-    run.vaddrLo = slots.vaddrLo;
-    run.pages = Math.min(
-      linearRun(list, at, end, page),
-      pageOf(slots.behindHi >>> 0, slots.behindLo >>> 0, page.shift) + 1,
-    );
+    const hi = list[at * 2]!;
+    const tce = list[at * 2 + 1]!;
+    const lo = tce & ~PERM_MASK;
+    const slot = this.#slots.find(hi, lo);
+    if (slot === undefined) return false;
+    run.permission = tce & PERM_MASK;
+    run.vaddrHi = slot.targetHi(hi, lo);
+    run.vaddrLo = slot.targetLo(lo);
+    run.pages = Math.min(linearRun(list, at, end, page), slot.pagesBehind(hi, lo, page.shift) + 1);
     return true;
   }
 }
 
-/** Is the address of a TCE with permission bits one of a page? */
-export function isAligned({ entries }: GuestTable, hi: number, lo: number): boolean {
-  const { maskHi, maskLo } = entries.page;
-  return (lo & ~PERM_MASK & ~maskLo) === 0 && (hi & ~maskHi) === 0;
+/** Maps the pages of a run, often a single one; false if one cannot be: `run.done` are those before it. */
+function mapRun(table: HostTable, run: HostRun): boolean {
+  if (run.pages > 1) return table.map(run) === 0;
+  const mapped = table.mapPage(run.index, run.vaddrHi, run.vaddrLo, run.permission) === 0;
+  run.done = mapped ? 1 : 0;
+  return mapped;
 }

@@ -1,97 +1,140 @@
 import { IommuError } from "../base/errors.ts";
-import { Rebuild } from "../check/rebuild/rebuild.ts";
-import { QemuLogReader } from "../formats/trace/qemu-log.ts";
-import type { AttachEnd, AttachOptions, BaseReport } from "./attach-options.ts";
-import { readBaseState } from "./base-state.ts";
+import type { AttachEnd, AttachOptions } from "./attach-options.ts";
+import { takeBase } from "./base.ts";
 import { findBridges } from "./bridges.ts";
-import { findLog } from "./find-log.ts";
-import { refuseLargeTables } from "./large-tables.ts";
-import { describeState, type LiveState } from "./live-state.ts";
-import { LogFollower, sizeOf } from "./log-follower.ts";
-import { QmpClient } from "./qmp.ts";
+import type { FoundLog } from "./find-log.ts";
+import type { LiveLog } from "./live-log.ts";
+import { type Commands, type Monitor, until } from "./monitor.ts";
+import { openMonitor } from "./monitor-place.ts";
 import { type ChangedSettings, restoreSettings } from "./settings.ts";
 
 /** The trace events that say what happens to DMA windows. */
 const EVENTS = "spapr_iommu_*";
 /** How often the log is looked at. */
 const POLL_MS = 50;
+/** How long QEMU may take to have its settings put back, before that is left to the guard. */
+const RESTORE_SECONDS = 10;
+/** The longest that a timer can wait. */
+const MAX_SECONDS = 2_147_483;
 
 /**
  * Follows the DMA windows of a running QEMU until it is asked to stop, QEMU
- * ends, or something breaks; in every case QEMU's settings are put back.
+ * ends, or something breaks; in every case QEMU's settings are put back, if not
+ * by us, then by the guard. No command to QEMU is waited for longer than its
+ * limit, and the end by time or signal is obeyed whatever it waits for.
  *
- * @throws IommuError PEER if QEMU or its connection breaks, BAD_FILE if the log does
+ * @throws IommuError PEER if it cannot be attached: QEMU does not answer, or refuses; UNSUPPORTED if its log is not found
  * @public
  */
 export async function attach(options: AttachOptions): Promise<AttachEnd> {
-  const client = await QmpClient.connect(options.socket);
-  const session = new Session(client, options);
-  let end: AttachEnd;
+  const time = new AbortController();
+  const seconds = Math.min(options.seconds ?? Infinity, MAX_SECONDS);
+  const timer = setTimeout(() => {
+    time.abort(new IommuError("PEER", `not attached within ${seconds} s`, { seconds }));
+  }, seconds * 1000);
+  const ends = AbortSignal.any([options.signal, time.signal]);
   try {
-    await session.begin();
-    end = await session.follow();
-  } catch (error) {
-    await session.restore().catch((second: Error) => {
-      throw withAfterword(error, `trace settings could not be put back: ${second.message}`);
+    const monitor = await openMonitor(options.monitor, {
+      timeoutSeconds: options.timeoutSeconds,
+      signal: ends,
     });
-    throw error;
+    return await new Session(monitor, options, ends).run();
   } finally {
-    await session.close();
+    clearTimeout(timer);
   }
-  return end;
 }
 
 class Session {
-  readonly #client: QmpClient;
+  readonly #monitor: Monitor;
   readonly #options: AttachOptions;
-  readonly #rebuild: Rebuild;
-  readonly #reader: QemuLogReader;
-  #follower: LogFollower | undefined;
+  readonly #ends: AbortSignal;
+  /** The monitor's commands, until the session ends. */
+  readonly #commands: Commands;
+  readonly #doubts = new Set<string>();
+  #live: LiveLog | undefined;
+  #isAttached = false;
   #changed: ChangedSettings;
   /** QEMU said that it ends. */
   #shutdown = false;
-  #stoppedAt = Number.NaN;
-  #resumedAt = Number.NaN;
+  readonly #pause = { stoppedAt: Number.NaN, resumedAt: Number.NaN };
 
-  constructor(client: QmpClient, options: AttachOptions) {
-    this.#client = client;
+  constructor(monitor: Monitor, options: AttachOptions, ends: AbortSignal) {
+    this.#monitor = monitor;
     this.#options = options;
-    this.#rebuild = new Rebuild(options.profile);
-    this.#reader = new QemuLogReader((event) => this.#rebuild.handle(event));
-    this.#changed = { socket: options.socket, events: [], resume: false };
-    client.onEvent = ({ event, seconds }) => {
+    this.#ends = ends;
+    this.#commands = until(ends, monitor);
+    this.#changed = { monitor: options.monitor, events: [], resume: false };
+    monitor.onEvent = ({ event, seconds }) => {
       if (event === "SHUTDOWN") this.#shutdown = true;
-      else if (event === "STOP") this.#stoppedAt = seconds;
-      else if (event === "RESUME") this.#resumedAt = seconds;
+      else if (event === "STOP") this.#pause.stoppedAt = seconds;
+      else if (event === "RESUME") this.#pause.resumedAt = seconds;
     };
   }
 
-  /** Finds the log, takes the base state and switches the trace on. */
-  async begin(): Promise<void> {
-    const log = this.#options.log ?? (await findLog(this.#options.socket));
-    if (log === undefined) {
-      // A QEMU that ended while it was looked for has no log, either, and that is the better reason.
-      await this.#client.execute("query-status");
-      throw new IommuError(
-        "UNSUPPORTED",
-        "cannot tell where QEMU writes its log: start it with -D FILE, or name the file with --log",
-      );
+  async run(): Promise<AttachEnd> {
+    let error: IommuError | undefined;
+    try {
+      await this.#begin();
+      await this.#follow(this.#live!);
+    } catch (cause) {
+      if (!(cause instanceof IommuError)) throw cause;
+      if (!this.#ends.aborted) error = cause;
     }
+    try {
+      return await this.#end(error);
+    } finally {
+      this.#monitor.close();
+      await this.#live?.close();
+    }
+  }
+
+  /** Finds the log, takes what is known to begin with, and switches the trace on. */
+  async #begin(): Promise<void> {
+    const log = await this.#findLog();
     const disabled = await this.#disabledEvents();
-    for (const bridge of await findBridges(this.#client)) this.#rebuild.knowBridge(bridge);
-    const base = this.#options.base ? await this.#takeBase() : null;
-    this.#follower = new LogFollower(log, await sizeOf(log));
-    await this.#change({ ...this.#changed, events: disabled });
-    for (const name of disabled) await this.#client.execute("trace-event-set-state", { name, enable: true });
-    const report = base === null ? null : await this.#goOn(base);
-    this.#options.onAttached({ qemu: this.#client.version, log, base: report });
+    const bridges = await findBridges(this.#commands);
+    const { live, report } = await takeBase({
+      commands: this.#commands,
+      closed: this.#monitor.closed,
+      signal: this.#ends,
+      options: this.#options,
+      log,
+      bridges,
+      disabled,
+      pause: this.#pause,
+      change: (changes) => this.#change(changes),
+      enable: async () => {
+        await this.#change({ events: disabled });
+        for (const name of disabled)
+          await this.#commands.execute("trace-event-set-state", { name, enable: true });
+      },
+      onDoubt: (doubt) => this.#doubt(doubt),
+    });
+    this.#live = live;
+    this.#isAttached = true;
+    this.#options.onAttached({ qemu: this.#monitor.version, log: log.path, base: report });
+  }
+
+  async #findLog(): Promise<FoundLog> {
+    const found = await this.#monitor.findLog();
+    const { log } = this.#options;
+    if (log !== undefined) return { path: log, patterns: found?.path === log ? found.patterns : [] };
+    if (found !== undefined) return found;
+    // A QEMU that ended while it was looked for has no log, either, and that is the better reason.
+    await this.#commands.execute("query-status");
+    throw new IommuError(
+      "UNSUPPORTED",
+      "cannot tell where QEMU writes its log: start it with -D FILE, or name the file with --log",
+    );
   }
 
   async #disabledEvents(): Promise<string[]> {
-    const found = (await this.#client.execute("trace-event-get-state", { name: EVENTS })) as {
-      name: string;
-      state: string;
-    }[];
+    const found = (await this.#commands.execute("trace-event-get-state", { name: EVENTS })).list.map(
+      (event) => ({
+        name: event.get("name").text,
+        state: event.get("state").text,
+      }),
+    );
     const usable = found.filter(({ state }) => state !== "unavailable");
     if (usable.length === 0) {
       throw new IommuError(
@@ -102,105 +145,94 @@ class Session {
     return usable.filter(({ state }) => state === "disabled").map(({ name }) => name);
   }
 
-  /** Reads the machine's state; the guest stands still afterwards. */
-  async #takeBase(): Promise<{ bytes: number; windows: number; wasRunning: boolean }> {
-    if (this.#options.largeWindows !== true) await refuseLargeTables(this.#client);
-    const { stream, wasRunning } = await readBaseState(this.#client, this.#options.signal, (changes) =>
-      this.#change({ ...this.#changed, ...changes }),
-    );
-    for (const { liobn, geometry, table } of stream.windows) {
-      this.#rebuild.load(liobn, geometry?.pageShift ?? 12, geometry?.busOffset ?? 0n, table);
-    }
-    return { bytes: stream.length, windows: this.#rebuild.windows.size, wasRunning };
-  }
-
-  /** Lets the guest run again, if it did before. */
-  async #goOn(base: { bytes: number; windows: number; wasRunning: boolean }): Promise<BaseReport> {
-    const { bytes, windows, wasRunning } = base;
-    if (wasRunning) {
-      await this.#client.execute("cont");
-      await this.#change({ ...this.#changed, resume: false });
-      // The events of both have come: QEMU sends them before the answers of later commands.
-      await this.#client.execute("query-status");
-    }
-    return { pausedSeconds: wasRunning ? this.#resumedAt - this.#stoppedAt : 0, bytes, windows };
-  }
-
-  /** Reads the log until the end of the session. */
-  async follow(): Promise<AttachEnd> {
-    const { signal, seconds = Infinity, refreshSeconds } = this.#options;
-    const endAt = performance.now() + seconds * 1000;
+  /** Reads the log until the end of the session, or of QEMU. */
+  async #follow(live: LiveLog): Promise<void> {
+    const { refreshSeconds } = this.#options;
     let stateAt = 0;
     let shown = -1;
-    for (;;) {
-      await this.#readLog();
+    while (!this.#monitor.isClosed && !this.#ends.aborted) {
+      await live.read();
       const now = performance.now();
-      if (now >= stateAt && shown !== this.#reader.counts.events) {
-        shown = this.#reader.counts.events;
+      if (now >= stateAt && shown !== live.events) {
+        shown = live.events;
         stateAt = now + refreshSeconds * 1000;
-        this.#options.onState(this.#state());
+        this.#options.onState(live.state(this.#options.mappings));
       }
-      if (this.#client.isClosed) return await this.#connectionEnded();
-      if (signal.aborted || now >= endAt) return await this.#end(signal.aborted ? "asked" : "time");
-      await pause(POLL_MS, signal);
+      await pause(POLL_MS, this.#ends);
     }
   }
 
-  async #readLog(): Promise<void> {
-    await this.#follower!.poll((chunk) => this.#reader.push(chunk));
-  }
-
-  #state(): LiveState {
-    const { events, damaged, long } = this.#reader.counts;
-    return describeState(this.#rebuild, { events, damaged: damaged + long }, this.#options.mappings);
-  }
-
-  async #end(reason: "asked" | "time"): Promise<AttachEnd> {
-    await this.restore();
-    await this.#readLog();
-    this.#rebuild.end();
-    return { reason, message: "trace settings were put back", state: this.#state() };
-  }
-
-  /** The connection broke: with QEMU, or without it; then the settings still have to be put back. */
-  async #connectionEnded(): Promise<AttachEnd> {
-    const cause = await this.#client.closed;
-    if (await this.restore()) {
-      const message = `${cause.message}; trace settings were put back over a new one`;
-      throw new IommuError("PEER", message, cause.details, { cause });
+  /** Puts settings back, reads the rest of the log, and says how it ended. */
+  async #end(cause: IommuError | undefined): Promise<AttachEnd> {
+    const wasClosed = this.#monitor.isClosed;
+    let error = cause;
+    let message = "trace settings were put back";
+    let reason: AttachEnd["reason"] = this.#options.signal.aborted ? "asked" : "time";
+    try {
+      const restored = await this.#restore();
+      if (wasClosed) {
+        const closed = error ?? (await this.#monitor.closed);
+        if (restored) error = afterword(closed, "trace settings were put back over a new connection");
+        else if (this.#shutdown) reason = "qemu-ended";
+        else error = afterword(closed, "QEMU ended without notice");
+      }
+      if (reason === "qemu-ended") {
+        error = undefined;
+        message = "QEMU ended";
+      }
+    } catch (second) {
+      const failed = `trace settings could not be put back: ${(second as Error).message}`;
+      error =
+        error === undefined
+          ? new IommuError("PEER", failed, {}, { cause: second })
+          : afterword(error, failed);
     }
-    await this.#readLog();
-    this.#rebuild.end();
-    if (!this.#shutdown) {
-      throw new IommuError("PEER", `${cause.message}: QEMU ended without notice`, cause.details, { cause });
+    if (!this.#isAttached) {
+      if (error !== undefined) throw error;
+      this.#ends.throwIfAborted();
     }
-    return { reason: "qemu-ended", message: "QEMU ended", state: this.#state() };
+    const live = this.#live!;
+    await live.read().catch((second: IommuError) => {
+      error ??= second;
+    });
+    live.end();
+    const state = live.state(this.#options.mappings);
+    const doubts = [...this.#doubts];
+    return error === undefined
+      ? { reason, message, doubts, state }
+      : { reason: "broken", message: error.message, error, doubts, state };
+  }
+
+  #doubt(doubt: string): void {
+    if (this.#doubts.has(doubt)) return;
+    this.#doubts.add(doubt);
+    this.#options.onDoubt(doubt);
   }
 
   /** Notifies the guard first, so that there is no moment in which nobody knows. */
-  async #change(changed: ChangedSettings): Promise<void> {
-    this.#changed = changed;
-    await this.#options.guard.update(changed);
+  async #change(changes: Partial<ChangedSettings>): Promise<void> {
+    this.#changed = { ...this.#changed, ...changes };
+    await this.#options.guard.update(this.#changed);
   }
 
   /** @returns false if QEMU has ended, so that there was nothing to put back */
-  async restore(): Promise<boolean> {
-    const restored = await restoreSettings(this.#changed, this.#client);
+  async #restore(): Promise<boolean> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => {
+      const what = `that took longer than ${RESTORE_SECONDS} s; a process of ours goes on trying`;
+      limit.abort(new IommuError("PEER", what, { seconds: RESTORE_SECONDS }));
+    }, RESTORE_SECONDS * 1000);
+    const restored = await restoreSettings(this.#changed, limit.signal, this.#monitor).finally(() =>
+      clearTimeout(timer),
+    );
     this.#changed = { ...this.#changed, events: [], resume: false, folder: undefined };
     await this.#options.guard.release();
     return restored;
   }
-
-  async close(): Promise<void> {
-    this.#client.close();
-    await this.#follower?.close();
-  }
 }
 
-function withAfterword(error: unknown, afterword: string): Error {
-  if (!(error instanceof IommuError)) return error as Error;
-  return new IommuError(error.code, `${error.message} (${afterword})`, error.details, { cause: error });
-}
+const afterword = (error: IommuError, words: string): IommuError =>
+  new IommuError(error.code, `${error.message}; ${words}`, error.details, { cause: error });
 
 /** Waits; an aborted signal ends the wait. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {

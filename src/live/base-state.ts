@@ -6,11 +6,15 @@ import path from "node:path";
 import { IommuError } from "../base/errors.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import type { MigrationStream } from "../formats/migration/stream.ts";
-import type { QmpClient } from "./qmp.ts";
+import type { Commands } from "./monitor.ts";
 import { migrationStatus, runState } from "./settings.ts";
 
 /** After this time a guest that changes its memory faster than it is sent is stopped, so that the rest can be sent. */
 const STOP_AFTER_SECONDS = 30;
+/** After this time it is given up. */
+const GIVE_UP_AFTER_SECONDS = 600;
+/** What was sent may take so long to come. */
+const ARRIVAL_SECONDS = 10;
 const POLL_MS = 20;
 /** QEMU's connections may take so long to close one after the other. */
 const CLOSING_MS = 500;
@@ -31,19 +35,21 @@ export interface BaseState {
  * If this fails half way, or this process ends, the migration fails for want of
  * a reader, and QEMU lets the guest go on by itself.
  *
+ * @param closed resolves when the monitor has ended, with the reason
  * @param willChange notified of what will have to be put back if this process ends
  * @throws IommuError PEER if QEMU cannot or may not be migrated
  */
 export async function readBaseState(
-  client: QmpClient,
-  signal: AbortSignal | undefined,
+  commands: Commands,
+  closed: Promise<Error>,
+  signal: AbortSignal,
   willChange: (changes: { readonly resume: boolean; readonly folder: string }) => Promise<void>,
 ): Promise<BaseState> {
-  const state = await runState(client);
+  const state = await runState(commands);
   if (state === "postmigrate") {
     throw new IommuError(
       "PEER",
-      "the guest was saved before and has not run since (postmigrate), so that QEMU cannot save it again: let it go on (cont), or follow the trace without its state (--no-base)",
+      "the guest was saved before and has not run since (postmigrate), so that QEMU cannot save it again: let it go on (cont), or take the windows of its memory tree only (--base mtree)",
     );
   }
   const wasRunning = state === "running";
@@ -57,15 +63,16 @@ export async function readBaseState(
     // QEMU may belong to another user. Who connects can only send, and only the first one is read.
     await chmod(folder, 0o711);
     await chmod(socketPath, 0o777);
-    await client.execute("migrate", { uri: `unix:${socketPath}` });
+    await commands.execute("migrate", { uri: `unix:${socketPath}` });
     let damage: Error | undefined;
     const stream = receiver.stream().catch((error: Error) => {
       damage = error;
-      return explain(error, client);
+      return explain(error, closed);
     });
+    const sent = waitForEnd(commands, signal, () => damage);
     // The one that fails first says why; the other one may then never end.
-    const [read] = await Promise.all([stream, waitForEnd(client, signal, () => damage)]);
-    return { stream: read, wasRunning };
+    await Promise.race([Promise.all([stream, sent]), sent]);
+    return { stream: await withinLimit(stream, signal), wasRunning };
   } finally {
     receiver.close();
     await rm(folder, { recursive: true, force: true });
@@ -78,35 +85,55 @@ export async function readBaseState(
  * @param damage why what it sent could not be read on, which QEMU takes for a failure of its own
  */
 async function waitForEnd(
-  client: QmpClient,
-  signal: AbortSignal | undefined,
+  commands: Commands,
+  signal: AbortSignal,
   damage: () => Error | undefined,
 ): Promise<void> {
-  const stopAt = performance.now() + STOP_AFTER_SECONDS * 1000;
+  const begun = performance.now();
   let stopped = false;
   for (;;) {
-    signal?.throwIfAborted();
-    const status = await migrationStatus(client);
+    signal.throwIfAborted();
+    const status = await migrationStatus(commands);
     if (status === "completed") return;
-    if (status === "failed" || status === "cancelled") {
-      const { "error-desc": reason } = (await client.execute("query-migrate")) as { "error-desc"?: string };
+    if (status === "failed" || status === "cancelled" || status === "none") {
+      const reason = (await commands.execute("query-migrate")).optional("error-desc")?.text;
       throw new IommuError(
         "PEER",
-        `QEMU could not send its state (${damage()?.message ?? reason ?? status}); --no-base follows the trace without it`,
+        `QEMU could not send its state (${damage()?.message ?? reason ?? status}); --base mtree goes without it`,
       );
     }
-    if (!stopped && performance.now() > stopAt) {
+    const seconds = (performance.now() - begun) / 1000;
+    if (seconds > GIVE_UP_AFTER_SECONDS) {
+      const what = `QEMU has not sent its state within ${GIVE_UP_AFTER_SECONDS} s`;
+      throw new IommuError("PEER", what, { seconds: GIVE_UP_AFTER_SECONDS });
+    }
+    if (!stopped && seconds > STOP_AFTER_SECONDS) {
       stopped = true;
-      await client.execute("stop");
+      await commands.execute("stop");
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
 /** A stream that breaks off because QEMU ended is no broken stream. */
-async function explain(error: Error, client: QmpClient): Promise<never> {
+async function explain(error: Error, closed: Promise<Error>): Promise<never> {
   const moment = new Promise<Error>((resolve) => setTimeout(() => resolve(error), CLOSING_MS));
-  throw await Promise.race([client.closed, moment]);
+  throw await Promise.race([closed, moment]);
+}
+
+/** @throws IommuError PEER if nothing more comes of what QEMU says it has sent; the signal's reason */
+async function withinLimit(stream: Promise<MigrationStream>, signal: AbortSignal): Promise<MigrationStream> {
+  const limit = AbortSignal.timeout(ARRIVAL_SECONDS * 1000);
+  const ends = AbortSignal.any([signal, limit]);
+  return await Promise.race([
+    stream,
+    new Promise<never>((_resolve, reject) => {
+      ends.addEventListener("abort", () => {
+        const what = `QEMU says that its state is sent; its end did not come within ${ARRIVAL_SECONDS} s`;
+        reject(signal.aborted ? signal.reason : new IommuError("PEER", what, { seconds: ARRIVAL_SECONDS }));
+      });
+    }),
+  ]);
 }
 
 /** Takes the stream of the first one who connects. */

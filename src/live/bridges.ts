@@ -1,5 +1,6 @@
 import type { PhbConfig } from "../spapr/phb.ts";
-import type { QmpClient } from "./qmp.ts";
+import type { Commands } from "./monitor.ts";
+import type { QmpAnswer } from "./qmp-answer.ts";
 
 /** Where QEMU keeps devices: its own, those with an id, those without. */
 const FOLDERS = ["/machine/unattached", "/machine/peripheral", "/machine/peripheral-anon"] as const;
@@ -9,27 +10,25 @@ const BRIDGE_TYPE = "child<spapr-pci-host-bridge>";
  * Asks a running QEMU for its PCI host bridges. A trace does not say where
  * and how large their default windows are, which come back at every reset.
  */
-export async function findBridges(client: QmpClient): Promise<PhbConfig[]> {
+export async function findBridges(commands: Commands): Promise<PhbConfig[]> {
   const bridges: PhbConfig[] = [];
   for (const folder of FOLDERS) {
-    const children = (await client.execute("qom-list", { path: folder })) as { name: string; type: string }[];
-    for (const { name, type } of children) {
-      if (type === BRIDGE_TYPE) bridges.push(await readBridge(client, `${folder}/${name}`));
+    for (const child of (await commands.execute("qom-list", { path: folder })).list) {
+      if (child.get("type").text !== BRIDGE_TYPE) continue;
+      bridges.push(await readBridge(commands, `${folder}/${child.get("name").text}`));
     }
   }
   return bridges.sort((a, b) => a.index - b.index);
 }
 
-async function readBridge(client: QmpClient, path: string): Promise<PhbConfig> {
-  const get = (property: string): Promise<unknown> => client.execute("qom-get", { path, property });
-  // JSON's numbers are exact for addresses and sizes with at most 53 significant bits, which all sensible ones are.
-  const big = async (property: string): Promise<bigint> => BigInt((await get(property)) as number);
+async function readBridge(commands: Commands, path: string): Promise<PhbConfig> {
+  const get = (property: string): Promise<QmpAnswer> => commands.execute("qom-get", { path, property });
   return {
-    index: (await get("index")) as number,
-    ddw: (await get("ddw")) as boolean,
-    pgsz: await big("pgsz"),
-    dmaWinAddr: await big("dma_win_addr"),
-    dmaWinSize: await big("dma_win_size"),
-    dma64WinAddr: await big("dma64_win_addr"),
+    index: Number((await get("index")).whole),
+    ddw: (await get("ddw")).truth,
+    pgsz: (await get("pgsz")).whole,
+    dmaWinAddr: (await get("dma_win_addr")).whole,
+    dmaWinSize: (await get("dma_win_size")).whole,
+    dma64WinAddr: (await get("dma64_win_addr")).whole,
   };
 }

@@ -1,21 +1,42 @@
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 
+/** The log of a QEMU, by its command line. */
+export interface FoundLog {
+  readonly path: string;
+  /** Patterns of the trace events that the command line switches on: what they log is there from the start. */
+  readonly patterns: readonly string[];
+}
+
 /**
  * Finds the file that the QEMU behind a monitor socket writes its log to. QMP
  * does not say; on Linux `/proc` does, if we may look at QEMU's process.
  *
  * @returns undefined if QEMU was started without `-D`, and its standard error is no file either
  */
-export async function findLog(socket: string): Promise<string | undefined> {
+export async function findLog(socket: string): Promise<FoundLog | undefined> {
   const pid = await ownerOf(socket);
-  if (pid === undefined) return undefined;
-  const args = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-  const at = args.findLastIndex((argument) => argument === "-D" || argument === "--D");
+  return pid === undefined ? undefined : await logOf(pid);
+}
+
+/** The log of a QEMU by the UUID that it was started with; `otherwise` is where its standard error is written to. */
+export async function findLogByUuid(uuid: string, otherwise: string): Promise<FoundLog | undefined> {
+  for (const pid of await processes()) {
+    const args = await argumentsOf(pid);
+    if (args[args.indexOf("-uuid") + 1] !== uuid) continue;
+    return (await logOf(pid)) ?? { path: otherwise, patterns: patternsOf(args) };
+  }
+  return undefined;
+}
+
+async function logOf(pid: string): Promise<FoundLog | undefined> {
+  const args = await argumentsOf(pid);
+  const patterns = patternsOf(args);
+  const at = args.findLastIndex((argument) => /^--?D$/.test(argument));
   const given = args[at + 1];
   if (at >= 0 && given !== undefined) {
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => ".");
-    return path.resolve(folder, given.replace("%d", pid));
+    return { path: path.resolve(folder, given.replace("%d", pid)), patterns };
   }
   const errors = await readlink(`/proc/${pid}/fd/2`).catch(() => undefined);
   const isFile =
@@ -24,7 +45,52 @@ export async function findLog(socket: string): Promise<string | undefined> {
       (found) => found.isFile(),
       () => false,
     ));
-  return isFile ? errors : undefined;
+  return isFile ? { path: errors, patterns } : undefined;
+}
+
+const argumentsOf = async (pid: string): Promise<string[]> =>
+  (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+
+/** Numbers of all processes, the oldest first. */
+const processes = async (): Promise<string[]> =>
+  (await readdir("/proc"))
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b)
+    .map(String);
+
+/** `-d trace:PATTERN,...`, `-trace PATTERN`, `-trace enable=PATTERN,...`. */
+function patternsOf(args: readonly string[]): string[] {
+  const patterns: string[] = [];
+  args.forEach((argument, i) => {
+    const values = (args[i + 1] ?? "").split(",");
+    if (/^--?d$/.test(argument)) {
+      for (const value of values) if (value.startsWith("trace:")) patterns.push(value.slice("trace:".length));
+    } else if (/^--?trace$/.test(argument)) {
+      for (const value of values)
+        if (!/^(?:events|file)=/.test(value)) patterns.push(value.replace(/^enable=/, ""));
+    }
+  });
+  return patterns;
+}
+
+/** Does one of the patterns, in which `*` is anything, stand for the event? */
+export function isAskedFor(event: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const parts = pattern.split("*");
+    const [first = ""] = parts;
+    const last = parts.at(-1)!;
+    if (parts.length === 1) return event === pattern;
+    if (!event.startsWith(first) || event.length < first.length + last.length || !event.endsWith(last))
+      return false;
+    let at = first.length;
+    for (const part of parts.slice(1, -1)) {
+      at = event.indexOf(part, at);
+      if (at < 0) return false;
+      at += part.length;
+    }
+    return at <= event.length - last.length;
+  });
 }
 
 /** The process that listens on a socket; the first one, since others may have inherited the descriptor. */
@@ -32,14 +98,13 @@ async function ownerOf(socket: string): Promise<string | undefined> {
   const wanted = path.resolve(socket);
   const named = await socketsNamed(path.basename(wanted));
   if (named.size === 0) return undefined;
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  for (const pid of pids.sort((a, b) => a - b)) {
+  for (const pid of await processes()) {
     for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
       const name = named.get(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""));
       if (name === undefined) continue;
       // The name is the one that its owner gave, which may be relative.
       const folder = await readlink(`/proc/${pid}/cwd`).catch(() => "/");
-      if (path.resolve(folder, name) === wanted) return String(pid);
+      if (path.resolve(folder, name) === wanted) return pid;
     }
   }
   return undefined;

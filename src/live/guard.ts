@@ -34,7 +34,7 @@ export function startGuard(): Guard {
   };
 }
 
-const NOTHING: ChangedSettings = { socket: "", events: [], resume: false };
+const NOTHING: ChangedSettings = { monitor: { socket: "" }, events: [], resume: false };
 
 /**
  * Nobody: for callers who cannot be killed, such as tests.

@@ -5,12 +5,15 @@
  */
 
 export { attach } from "./attach.ts";
-export type { AttachEnd, Attached, AttachOptions, BaseReport } from "./attach-options.ts";
+export type { AttachEnd, Attached, AttachOptions, BaseKind, BaseReport } from "./attach-options.ts";
 export { type Guard, noGuard, startGuard } from "./guard.ts";
 export type { LiveMapping, LiveState, LiveWindow } from "./live-state.ts";
+export type { Commands, Monitor, QmpArguments, QmpEvent } from "./monitor.ts";
+export type { MonitorPlace } from "./monitor-place.ts";
 export { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";
 export { findQemu, profileOf, type QemuProgram } from "./qemu-program.ts";
-export { type QmpArguments, QmpClient, type QmpEvent } from "./qmp.ts";
+export { QmpClient, type QmpOptions } from "./qmp.ts";
+export { QmpAnswer } from "./qmp-answer.ts";
 export {
   lineWithTheirs,
   type Oracle,
@@ -22,3 +25,4 @@ export {
 } from "./random/search.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 export type { ChangedSettings } from "./settings.ts";
+export { VirshMonitor } from "./virsh-monitor.ts";

@@ -1,23 +1,31 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import path from "node:path";
 import { IommuError } from "../base/errors.ts";
 
 const CHUNK = 1 << 20;
 
+/** Something happened to a log so that events may be missing from now on, if `lost`; else so that it is not what it was. */
+export type OnTrouble = (what: string, lost: boolean) => void;
+
 /**
  * Reads what is written to a file, as it is written. A file that is not there
- * yet is waited for; one that is taken away, replaced or cut is an error, since
- * what comes after would not be what follows.
+ * yet is waited for. One that was renamed is read to its end, and then the one
+ * in its place from its beginning, so that nothing is missed when a logger
+ * rotates; one that is cut or replaced is trouble, and is read on.
  */
 export class LogFollower {
   readonly path: string;
   #offset: number;
   #file: FileHandle | undefined;
+  #isAway = false;
+  readonly #onTrouble: OnTrouble;
   readonly #buffer = Buffer.alloc(CHUNK);
 
   /** @param offset where to begin */
-  constructor(path: string, offset: number) {
+  constructor(path: string, offset: number, onTrouble: OnTrouble) {
     this.path = path;
     this.#offset = offset;
+    this.#onTrouble = onTrouble;
   }
 
   /** Bytes read so far, with those before the beginning. */
@@ -30,25 +38,48 @@ export class LogFollower {
    *
    * @param take gets each piece, which is not kept after the call
    * @returns false if there was nothing
-   * @throws IommuError BAD_FILE if the file was taken away, replaced or cut
+   * @throws IommuError BAD_FILE if the file cannot be read
    */
   async poll(take: (chunk: Uint8Array) => void): Promise<boolean> {
     if (this.#file === undefined && !(await this.#open())) return false;
-    const file = this.#file!;
-    await this.#check(file);
-    let any = false;
-    for (;;) {
-      const { bytesRead } = await file.read(this.#buffer, 0, CHUNK, this.#offset);
-      if (bytesRead === 0) return any;
-      any = true;
-      this.#offset += bytesRead;
-      take(this.#buffer.subarray(0, bytesRead));
+    let any = await this.#drain(take);
+    if (await this.#isReplaced()) {
+      // What came between the last look at the old file and the one at the new.
+      any = (await this.#drain(take)) || any;
+      await this.close();
+      this.#offset = 0;
+      if (await this.#open()) any = (await this.#drain(take)) || any;
     }
+    return any;
   }
 
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;
+  }
+
+  async #drain(take: (chunk: Uint8Array) => void): Promise<boolean> {
+    const file = this.#file!;
+    const { size } = await file.stat();
+    if (size < this.#offset) {
+      this.#onTrouble(`the log was cut to ${size} bytes, ${this.#offset} were read`, true);
+      this.#offset = 0;
+    }
+    for (let any = false; ; any = true) {
+      const { bytesRead } = await file.read(this.#buffer, 0, CHUNK, this.#offset).catch((cause) => {
+        throw this.#error((cause as Error).message, cause);
+      });
+      if (bytesRead === 0) return any;
+      this.#offset += bytesRead;
+      take(this.#withoutHoles(this.#buffer.subarray(0, bytesRead)));
+    }
+  }
+
+  /** Who cuts a file that another writes on to leaves zeros in place of what was there. */
+  #withoutHoles(chunk: Uint8Array): Uint8Array {
+    if (!chunk.includes(0)) return chunk;
+    this.#onTrouble("there are zeros in the log, as where a log was cut that is written on to", true);
+    return chunk.filter((byte) => byte !== 0);
   }
 
   async #open(): Promise<boolean> {
@@ -62,16 +93,38 @@ export class LogFollower {
     }
   }
 
-  async #check(file: FileHandle): Promise<void> {
-    const { size, ino } = await file.stat();
-    if (size < this.#offset) throw this.#error(`the log was cut to ${size} bytes; ${this.#offset} were read`);
+  /** Does another file with something in it stand where ours did? */
+  async #isReplaced(): Promise<boolean> {
+    const { ino, dev } = await this.#file!.stat();
     const now = await stat(this.path).catch((cause: NodeJS.ErrnoException) => {
-      throw this.#error(cause.code === "ENOENT" ? "the log was taken away" : cause.message, cause);
+      if (cause.code === "ENOENT") return undefined;
+      throw this.#error(cause.message, cause);
     });
-    if (now.ino !== ino) throw this.#error("the log was replaced by another file");
+    if (now === undefined) {
+      if (!this.#isAway)
+        this.#onTrouble("the log was taken away; what is still written to it is read", false);
+      this.#isAway = true;
+      return false;
+    }
+    // Who writes may go on with the old file until then.
+    if ((now.ino === ino && now.dev === dev) || now.size === 0) return false;
+    if (!(await this.#isBeside(ino))) this.#onTrouble("the log was replaced by another file", true);
+    return true;
   }
 
-  #error(reason: string, cause?: unknown): IommuError {
+  /** Is our file still there by another name, such as `LOG.0`? Then it was rotated, and just once. */
+  async #isBeside(ino: number): Promise<boolean> {
+    const folder = path.dirname(this.path);
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names) {
+      if (!name.startsWith(path.basename(this.path))) continue;
+      const found = await stat(path.join(folder, name)).catch(() => undefined);
+      if (found?.ino === ino) return true;
+    }
+    return false;
+  }
+
+  #error(reason: string, cause: unknown): IommuError {
     const where = { path: this.path, offset: this.#offset };
     return new IommuError("BAD_FILE", `${this.path}: ${reason}`, where, { cause });
   }

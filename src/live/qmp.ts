@@ -1,44 +1,41 @@
 import { connect, type Socket } from "node:net";
 import { IommuError } from "../base/errors.ts";
+import { type FoundLog, findLog } from "./find-log.ts";
+import type { Monitor, QmpArguments, QmpEvent } from "./monitor.ts";
+import { QmpAnswer } from "./qmp-answer.ts";
+
+/** How long a command may take. A guest that is saved holds the monitor up for seconds. */
+export const COMMAND_SECONDS = 30;
 
 /** The longest message that is read: a list of all trace events takes half a megabyte. */
 const MAX_MESSAGE = 16 * 2 ** 20;
 const NEWLINE = 0x0a;
 
-/**
- * An event of QEMU, such as `STOP`.
- *
- * @public
- */
-export interface QmpEvent {
-  readonly event: string;
-  readonly data: unknown;
-  /** Seconds since 1970, by QEMU's clock; NaN if QEMU did not say. */
-  readonly seconds: number;
-}
-
-/**
- * Arguments of a command.
- *
- * @public
- */
-export type QmpArguments = Readonly<Record<string, unknown>>;
-
 interface Pending {
-  readonly resolve: (value: unknown) => void;
+  readonly resolve: (value: QmpAnswer) => void;
   readonly reject: (error: Error) => void;
   readonly command: string;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** How to connect. */
+export interface QmpOptions {
+  /** The longest that the greeting and each command may take; default: 30. */
+  readonly timeoutSeconds?: number | undefined;
+  /** Ends the wait for the greeting. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * A connection to the monitor of a running QEMU (QMP).
  *
  * Every command that waits when the connection ends is refused with an error
- * that says so; none waits for ever.
+ * that says so; none waits for ever. One that is not answered in time ends the
+ * connection, since nothing tells what state QEMU is in then.
  *
  * @public
  */
-export class QmpClient {
+export class QmpClient implements Monitor {
   /** Called with each event. */
   onEvent: (event: QmpEvent) => void = () => {};
   /** Resolves when the connection has ended, with the reason. */
@@ -47,6 +44,7 @@ export class QmpClient {
   version = "";
   readonly #socket: Socket;
   readonly #path: string;
+  readonly #timeoutSeconds: number;
   readonly #pending = new Map<number, Pending>();
   #resolveClosed!: (reason: IommuError) => void;
   #end: IommuError | undefined;
@@ -54,16 +52,24 @@ export class QmpClient {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #nextId = 1;
-  #onGreeting: ((greeting: Record<string, unknown>) => void) | undefined;
+  #onGreeting: ((greeting: QmpAnswer) => void) | undefined;
 
-  private constructor(socket: Socket, path: string) {
+  private constructor(socket: Socket, path: string, timeoutSeconds: number) {
     this.#socket = socket;
     this.#path = path;
+    this.#timeoutSeconds = timeoutSeconds;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     socket.on("data", (chunk) => this.#receive(chunk));
-    socket.on("error", (cause) => this.#finish(this.#error(reasonOf(cause), cause)));
+    socket.on("error", (cause: NodeJS.ErrnoException) => {
+      const isGone = cause.code === "ENOENT" || cause.code === "ECONNREFUSED";
+      this.#finish(
+        isGone
+          ? new NoQemuError(`${path}: ${reasonOf(cause)}`, { path }, cause)
+          : this.#error(reasonOf(cause), cause),
+      );
+    });
     socket.on("close", () => this.#finish(this.#error("QEMU closed the connection")));
   }
 
@@ -71,10 +77,12 @@ export class QmpClient {
    * Connects and leaves negotiation mode.
    *
    * @param path of the socket (`-qmp unix:PATH,server=on,wait=off`)
-   * @throws IommuError PEER if nobody listens, it is no QMP, or it does not answer in time
+   * @throws IommuError PEER if nobody listens, it is no QMP, or it does not answer in time; the signal's reason
    */
-  static async connect(path: string, timeoutSeconds = 10): Promise<QmpClient> {
-    const client = new QmpClient(connect(path), path);
+  static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
+    const { timeoutSeconds = COMMAND_SECONDS, signal } = options;
+    signal?.throwIfAborted();
+    const client = new QmpClient(connect(path), path, timeoutSeconds);
     const timer = setTimeout(() => {
       client.#finish(
         client.#error(
@@ -82,33 +90,44 @@ export class QmpClient {
         ),
       );
     }, timeoutSeconds * 1000);
+    const abort = (): void => client.close();
+    signal?.addEventListener("abort", abort, { once: true });
     try {
       const greeting = await Promise.race([
-        new Promise<Record<string, unknown>>((resolve) => {
+        new Promise<QmpAnswer>((resolve) => {
           client.#onGreeting = resolve;
         }),
         client.closed.then((error) => Promise.reject(error)),
       ]);
-      client.version = versionOf(greeting);
+      clearTimeout(timer);
+      const version = greeting.get("version").get("qemu");
+      client.version = ["major", "minor", "micro"].map((name) => version.get(name).whole).join(".");
       await client.execute("qmp_capabilities");
       return client;
+    } catch (error) {
+      client.close();
+      signal?.throwIfAborted();
+      throw error;
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
     }
   }
 
-  /**
-   * Carries out a command.
-   *
-   * @throws IommuError PEER if QEMU refuses it, or the connection ends before the answer
-   */
-  execute(command: string, args: QmpArguments = {}): Promise<unknown> {
+  execute(command: string, args: QmpArguments = {}): Promise<QmpAnswer> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, command });
+      const timer = setTimeout(() => {
+        this.#finish(this.#error(`no answer to ${command} within ${this.#timeoutSeconds} s`));
+      }, this.#timeoutSeconds * 1000);
+      this.#pending.set(id, { resolve, reject, command, timer });
       this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\r\n`);
     });
+  }
+
+  findLog(): Promise<FoundLog | undefined> {
+    return findLog(this.#path);
   }
 
   /** Ends the connection; QEMU runs on. */
@@ -144,9 +163,9 @@ export class QmpClient {
       this.#finish(this.#error(`this is no QMP: ${JSON.stringify(line.slice(0, 60))}`));
       return;
     }
-    if (typeof message !== "object" || message === null) {
+    if (typeof message !== "object" || message === null || Array.isArray(message)) {
       this.#finish(this.#error(`this is no QMP: ${line.slice(0, 60)}`));
-    } else if ("QMP" in message) this.#onGreeting?.(message);
+    } else if ("QMP" in message) this.#onGreeting?.(new QmpAnswer(message.QMP, "greeting"));
     else if ("event" in message) this.onEvent(readEvent(message));
     else this.#answer(message);
   }
@@ -155,6 +174,7 @@ export class QmpClient {
     const pending = this.#pending.get(message.id as number);
     if (pending === undefined) return;
     this.#pending.delete(message.id as number);
+    clearTimeout(pending.timer);
     if ("error" in message) {
       const description = String((message.error as { desc?: unknown } | null)?.desc ?? "no reason given");
       pending.reject(
@@ -163,7 +183,7 @@ export class QmpClient {
         }),
       );
     } else {
-      pending.resolve(message.return);
+      pending.resolve(new QmpAnswer(message.return, pending.command));
     }
   }
 
@@ -171,7 +191,10 @@ export class QmpClient {
     if (this.#end !== undefined) return;
     this.#end = reason;
     this.#socket.destroy();
-    for (const { reject } of this.#pending.values()) reject(reason);
+    for (const { reject, timer } of this.#pending.values()) {
+      clearTimeout(timer);
+      reject(reason);
+    }
     this.#pending.clear();
     this.#resolveClosed(reason);
   }
@@ -182,15 +205,9 @@ export class QmpClient {
 }
 
 function readEvent(message: Record<string, unknown>): QmpEvent {
-  const time = message.timestamp as { seconds?: number; microseconds?: number } | undefined;
-  const seconds = (time?.seconds ?? Number.NaN) + (time?.microseconds ?? 0) / 1e6;
+  const time = message.timestamp as { seconds?: unknown; microseconds?: unknown } | null | undefined;
+  const seconds = Number(time?.seconds) + Number(time?.microseconds ?? 0) / 1e6;
   return { event: String(message.event), data: message.data, seconds };
-}
-
-function versionOf(greeting: Record<string, unknown>): string {
-  const qmp = greeting.QMP as { version?: { qemu?: Record<string, number> } } | null;
-  const { major, minor, micro } = qmp?.version?.qemu ?? {};
-  return major === undefined ? "unknown" : `${major}.${minor}.${micro}`;
 }
 
 function reasonOf(cause: NodeJS.ErrnoException): string {
@@ -211,8 +228,9 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
   }
 }
 
-/** Is this the error of a connection to a socket that nobody listens on? */
-export function isNobody(error: unknown): boolean {
-  const cause = (error as Error | undefined)?.cause as NodeJS.ErrnoException | undefined;
-  return cause?.code === "ENOENT" || cause?.code === "ECONNREFUSED";
+/** There is no QEMU (any more), and so nothing left to put back. */
+export class NoQemuError extends IommuError {
+  constructor(reason: string, place: Record<string, string>, cause: Error) {
+    super("PEER", reason, place, { cause });
+  }
 }

@@ -8,7 +8,7 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
+import { H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import type { SpaprEnvironment } from "./environment.ts";
@@ -169,19 +169,17 @@ export class Machine {
    * @throws what a callback throws first, when the call is done
    */
   hcall(regs: Uint32Array, problemState = false): number {
-    if (problemState)
-      return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
+    if (problemState) return this.#refusePrivilege(regs);
     const { accelerator } = this.env;
-    return accelerator === null ? this.#serve(regs) : this.#hcallOfKernel(accelerator, regs);
+    if (accelerator === null) return this.#serve(regs);
+    const status = accelerator.hcall(regs);
+    if (status === H_TOO_HARD) return this.#serveForKernel(regs);
+    this.servedBy = "kvm";
+    return status;
   }
 
-  /** A hypercall that the kernel sees first. */
-  #hcallOfKernel(accelerator: Accelerator, regs: Uint32Array): number {
-    const status = accelerator.hcall(regs);
-    if (status !== H_TOO_HARD) {
-      this.servedBy = "kvm";
-      return status;
-    }
+  /** A hypercall that the kernel leaves to user space. */
+  #serveForKernel(regs: Uint32Array): number {
     try {
       return this.#serve(regs);
     } finally {
@@ -201,6 +199,10 @@ export class Machine {
       if (opcode === RTAS) return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
     }
     return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU-HCALL-1");
+  }
+
+  #refusePrivilege(regs: Uint32Array): number {
+    return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
   }
 
   #refuse(regs: Uint32Array, status: number, rule: string, id: RuleId): number {

@@ -2,8 +2,11 @@ import type { PageStep } from "../base/page-step.ts";
 import { LEAF_SIZE, Leaf, NOBODY } from "./leaf.ts";
 import { Run } from "./run.ts";
 
-/** Leaves that a table finds without a walk through the tree. */
-const LEAVES = 8;
+/**
+ * Leaves that a table finds without a walk through the tree: Linux's allocator leaves 16 entries for each small map, so
+ * that two rings of 256 packets lie in 17 leaves or more.
+ */
+const LEAVES = 32;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
 const SIZE = LEAF_SIZE;
@@ -35,7 +38,8 @@ const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (LE
  *   slot. {@link addUp} comes before anybody reads sums, or shares the tree.
  */
 export class LookupCache {
-  #leaves: Leaf[] = EMPTY;
+  // Not a private name: those make bytecode longer (see TceTable).
+  protected leaves: Leaf[] = EMPTY;
   /** Slots that hold a leaf. A table of runs has none, and nothing to look through. */
   #held = 0;
   /** The run; a gap has the value 0. */
@@ -47,7 +51,7 @@ export class LookupCache {
 
   /** The cached leaf of an entry; {@link NO_LEAF} if there is none. */
   leafOf(index: number): Leaf {
-    const leaf = this.#leaves[slotOf(index)]!;
+    const leaf = this.leaves[slotOf(index)]!;
     return leaf.first === index - (index & IN_LEAF) ? leaf : NOTHING;
   }
 
@@ -55,12 +59,12 @@ export class LookupCache {
   keepLeaf(index: number, leaf: Leaf): void {
     const first = index - (index % SIZE);
     const slot = slotOf(index);
-    if (this.#leaves === EMPTY) this.#leaves = EMPTY.slice();
-    const was = this.#leaves[slot]!;
+    if (this.leaves === EMPTY) this.leaves = EMPTY.slice();
+    const was = this.leaves[slot]!;
     if (was === NOTHING) this.#held++;
     was.addUp();
     this.#forgetRun(first, first + SIZE);
-    this.#leaves[slot] = leaf;
+    this.leaves[slot] = leaf;
   }
 
   /** Keeps a run, or a gap. */
@@ -78,21 +82,39 @@ export class LookupCache {
   /** Makes the sums of the tree right. */
   addUp(): void {
     if (this.#held === 0) return;
-    for (let slot = 0; slot < LEAVES; slot++) this.#leaves[slot]!.addUp();
+    for (let slot = 0; slot < LEAVES; slot++) this.leaves[slot]!.addUp();
   }
 
+  /** Is an entry in the cached gap? It is zero then, and in no leaf. */
+  isInGap(index: number): boolean {
+    const { run } = this;
+    return run.has(index) && (run.hi | run.lo) === 0;
+  }
+
+  /** Of a gap, what lies behind the entries stays: pages that come in order pass through it. */
   #forgetRun(first: number, end: number): void {
-    if (first < this.run.end && end > this.run.first) this.run.end = 0;
+    const { run } = this;
+    if (first >= run.end || end <= run.first) return;
+    if ((run.hi | run.lo) === 0 && end < run.end) run.first = end;
+    else run.end = 0;
   }
 
   #forgetLeaves(first: number, end: number): void {
     if (this.#held === 0) return;
-    for (let slot = 0; slot < LEAVES; slot++) {
-      const leaf = this.#leaves[slot]!;
-      if (leaf === NOTHING || leaf.first >= end || leaf.first + SIZE <= first) continue;
-      leaf.addUp();
-      this.#leaves[slot] = NOTHING;
-      this.#held--;
+    if (end - first <= SIZE) {
+      // It lies in two leaves at most.
+      this.#forgetSlot(slotOf(first), first, end);
+      this.#forgetSlot(slotOf(end - 1), first, end);
+    } else {
+      for (let slot = 0; slot < LEAVES; slot++) this.#forgetSlot(slot, first, end);
     }
+  }
+
+  #forgetSlot(slot: number, first: number, end: number): void {
+    const leaf = this.leaves[slot]!;
+    if (leaf === NOTHING || leaf.first >= end || leaf.first + SIZE <= first) return;
+    leaf.addUp();
+    this.leaves[slot] = NOTHING;
+    this.#held--;
   }
 }

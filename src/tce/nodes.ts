@@ -29,6 +29,8 @@ export type Node = Runs | Leaf | Inner;
 export class Runs {
   readonly kind = "runs";
   readonly owner: Owner = NOBODY;
+  /** The node above; the invariant is that of {@link Inner.parent}. */
+  parent: Inner | null = null;
   /** No dense leaf below. */
   readonly leaves = 0;
   valid = 0;
@@ -39,6 +41,18 @@ export class Runs {
     this.owner = owner;
     this.cells = cells;
     this.#count(cells, 0, cells.length, 1);
+  }
+
+  /** Appends an entry that is not zero, and touches none that there is; the nodes above count it, too. */
+  append(first: number, hi: number, lo: number): void {
+    this.cells.push(first, 1, hi, lo, 0);
+    const valid = (lo & TCE_PERM_MASK) !== 0 ? 1 : 0;
+    this.valid += valid;
+    this.stored++;
+    for (let node = this.parent; node !== null; node = node.parent) {
+      node.valid += valid;
+      node.stored++;
+    }
   }
 
   /**
@@ -95,7 +109,7 @@ export class Inner {
     this.children = children;
     for (const child of children) {
       if (child === null) continue;
-      if (child.kind !== "runs" && child.owner === owner) child.parent = this;
+      if (child.owner === owner) child.parent = this;
       this.leaves += child.leaves;
       this.valid += child.valid;
       this.stored += child.stored;
@@ -110,7 +124,7 @@ export class Inner {
    */
   replace(child: number, node: Node | null, leaves: number, valid: number, stored: number): void {
     this.children[child] = node;
-    if (node !== null && node.kind !== "runs" && node.owner === this.owner) node.parent = this;
+    if (node !== null && node.owner === this.owner) node.parent = this;
     this.leaves += (node === null ? 0 : node.leaves) - leaves;
     this.valid += (node === null ? 0 : node.valid) - valid;
     this.stored += (node === null ? 0 : node.stored) - stored;

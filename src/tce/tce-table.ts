@@ -65,6 +65,27 @@ export class TceTable extends TceView {
     }
   }
 
+  /** {@link put}, and {@link hi} and {@link lo} are what was there before. */
+  exchange(index: number, hi: number, lo: number): void {
+    const leaf = this.cache.leafOf(index);
+    if (leaf.owner !== this.owner) {
+      this.load(index);
+      this.putSlow(index, hi, lo);
+      return;
+    }
+    const { words } = leaf;
+    const at = (index & IN_LEAF) * 2;
+    const wasLo = words[at]!;
+    this.hi = words[at + 1]!;
+    this.lo = wasLo;
+    if ((lo & wasLo & PERM_MASK) !== 0) {
+      words[at] = lo;
+      words[at + 1] = hi;
+    } else if (leaf.put(at, hi, lo)) {
+      this.drop(index);
+    }
+  }
+
   /** {@link put} for callers off the hot path. */
   set(index: number, value: bigint): void {
     this.put(index, hiOf(value), loOf(value));
@@ -72,6 +93,10 @@ export class TceTable extends TceView {
 
   /** {@link put} of an entry that is in no cached leaf that is written in place. */
   protected putSlow(index: number, hi: number, lo: number): void {
+    if (this.cache.isInGap(index)) {
+      if ((hi | lo) !== 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
+      return;
+    }
     const node = this.#find(index);
     if (node?.kind === "leaf" && node.owner === this.owner) {
       this.cache.keepLeaf(index, node);

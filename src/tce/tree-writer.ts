@@ -31,6 +31,9 @@ const MANY_RUNS = 128;
 /** Runs that one that is written can change: itself, what is left of one on each side, and the neighbours it joins. */
 const MOST_CHANGED = 5;
 
+/** The list that was written last where there is none; no entry is in it. */
+const NO_LIST = new Runs(NOBODY, []);
+
 /** What an empty subtree counts. */
 const NO_COUNTS = { leaves: 0, valid: 0, stored: 0 };
 
@@ -52,6 +55,18 @@ export class TreeWriter {
    */
   readonly #spares: Uint32Array<ArrayBuffer>[] = [];
   #root: Node | null = null;
+  /**
+   * The list that was written last, its level, first entry and the end of its
+   * entries: pages that come in order, as in a replay, are appended to it
+   * without a walk from the root.
+   *
+   * Invariant: while the tree has the root {@link #listRoot}, the list is a node
+   * of it. Each write that does not append to it sets it anew.
+   */
+  #list: Runs = NO_LIST;
+  #listLevel = 0;
+  #listEnd = 0;
+  #listRoot: Node | null = null;
   /** What is written. */
   readonly #run: Run;
   /** What of it goes into one node. */
@@ -82,10 +97,30 @@ export class TreeWriter {
    */
   write(root: Node | null): Node | null {
     const { first, end } = this.#run;
+    if (root !== null && root === this.#listRoot && this.#append()) return root;
     this.#root = root;
+    this.#list = NO_LIST;
+    this.#listRoot = null;
     const written = first < end ? this.#writeNode(root, this.#height, 0, first, end) : root;
     this.#root = null;
+    if (this.#list !== NO_LIST) this.#listRoot = written;
     return written;
+  }
+
+  /** Appends the run to the list that was written last, if it is a single entry behind its last one, and it may have one more. */
+  #append(): boolean {
+    const list = this.#list;
+    const { first, end, hi, lo } = this.#run;
+    const { cells } = list;
+    const last = cells.length - CELLS;
+    if (end > this.#listEnd || end - first !== 1 || (hi | lo) === 0) return false;
+    if (list.owner !== this.owner || cells[last]! + cells[last + 1]! >= first) return false;
+    const count = cells.length / CELLS + 1;
+    const level = this.#listLevel;
+    if (!this.#mayHold(count, list.stored + 1, level)) return false;
+    if (count > FEW_RUNS && first - cells[(count - 1 - CROWD) * CELLS]! < SPANS[level - 1]!) return false;
+    list.append(first, hi, lo);
+    return true;
   }
 
   /** The subtree `node` after the part `[first, end)` of the run, which lies inside of it, was written. */
@@ -111,9 +146,12 @@ export class TreeWriter {
     const part = this.#part.setPart(this.#run, first, end);
     const changed = list.write(part, this.#listed, this.#rest) / CELLS;
     if (list.stored === 0) return null;
-    return this.#isShort(list, level, changed, changed + MOST_CHANGED)
-      ? list
-      : this.#divide(list.cells, level, base);
+    if (!this.#isShort(list, level, changed, changed + MOST_CHANGED))
+      return this.#divide(list.cells, level, base);
+    this.#list = list;
+    this.#listLevel = level;
+    this.#listEnd = base + SPANS[level]!;
+    return list;
   }
 
   #writeLeaf(node: Leaf, first: number, end: number): Leaf | null {
@@ -146,13 +184,18 @@ export class TreeWriter {
     return inner.stored === 0 ? null : inner;
   }
 
+  /** May a list of so many runs and entries be one, wherever they lie, or where they lie apart? */
+  #mayHold(count: number, stored: number, level: number): boolean {
+    if (level <= 1 && this.#spares.length > 0) return count <= 1;
+    if (level === 0) return count <= CROWD;
+    return count <= FEW_RUNS || (count <= MANY_RUNS && stored < 2 * count);
+  }
+
   /** May a list stay one? All but its runs `[from, to)` were in a list that might. */
   #isShort({ cells, stored }: Runs, level: number, from: number, to: number): boolean {
     const count = cells.length / CELLS;
-    if (level <= 1 && this.#spares.length > 0) return count <= 1;
-    if (level === 0) return count <= CROWD;
+    if (!this.#mayHold(count, stored, level)) return false;
     if (count <= FEW_RUNS) return true;
-    if (count > MANY_RUNS || stored >= 2 * count) return false;
     const last = Math.min(to, count - CROWD);
     for (let run = Math.max(from - CROWD, 0); run < last; run++) {
       if (cells[(run + CROWD) * CELLS]! - cells[run * CELLS]! < SPANS[level - 1]!) return false;

@@ -11,7 +11,7 @@ const stream = (name: string): string => path.join(STREAMS, `${name}.mig.gz`);
 const IDLE = "two-phbs-virtio-e1000-linux61--two-phbs-idle";
 const LOADED = "two-phbs-virtio-e1000-linux61--two-phbs-under-load";
 /** All of them are read by test/formats/migration. */
-const SOME = [IDLE, "vio-vscsi-vlan-linux61--vio-under-load", "pgsz-256m-linux61--pgsz-256m"];
+const SOME = ["vio-vscsi-vlan-linux61--vio-under-load", "pgsz-256m-linux61--pgsz-256m"];
 
 const folder = mkdtempSync(path.join(tmpdir(), "saved-"));
 afterAll(() => rmSync(folder, { recursive: true }));

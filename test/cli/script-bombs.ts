@@ -63,6 +63,7 @@ const BOMBS: readonly {
   {
     name: "lines of a million objects",
     verb: "check",
+    isLong: true,
     bytes: () => packed(`${HEADER}\n`, noteOf(`[${"{},".repeat(900_000)}{}]`), 10),
     reason: /:3:1: the lines take more than 100663296 bytes of memory by here/,
   },

@@ -1,4 +1,4 @@
 import { describe } from "vitest";
 import { callFromCallbacks } from "./callbacks-matrix.ts";
 
-describe("calls from callbacks", () => callFromCallbacks(6, 48));
+describe("calls from callbacks", () => callFromCallbacks(12, 96));

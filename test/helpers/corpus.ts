@@ -15,7 +15,7 @@ export function corpusNames(kind: string, ending: string): string[] {
  * Those of up to so many packed bytes. Every recording is checked once by `npm test` (test/check/corpus.test.ts, and
  * the command line's `exec --check`); tests of one part of the way read the small ones, and campaigns read all.
  */
-export const smallCorpusNames = (kind: string, ending: string, limit = 45_000): string[] =>
+export const smallCorpusNames = (kind: string, ending: string, limit = 30_000): string[] =>
   corpusNames(kind, ending).filter(
     (name) => statSync(new URL(`${kind}/${name}${ending}`, FOLDER)).size < limit,
   );

@@ -3,7 +3,7 @@ import type { Scenario } from "../../src/lab/scenario.ts";
 import { findScenario } from "../../src/lab/scenarios.ts";
 import { context, failed, failing, reportOf, run, scenarioTests } from "./scenario-tests.ts";
 
-/** Scenarios that take no time; huge-window is run by test/cli, and in all ways in huge-window.long.test.ts. */
+/** Scenarios that take no time; huge-window is run by test/structure/readme.test.ts, and in all ways in huge-window.long.test.ts. */
 const QUICK = ["hotplug", "lazy-replay", "remap", "memlock", "two-groups"];
 
 describe.each(QUICK)("%s", scenarioTests);

@@ -1,9 +1,11 @@
 import { rmSync, truncateSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { IommuError } from "../../src/base/errors.ts";
 import { attach } from "../../src/live/attach.ts";
 import type { AttachEnd, Attached, AttachOptions } from "../../src/live/attach-options.ts";
 import type { Guard } from "../../src/live/guard.ts";
 import type { LiveState } from "../../src/live/live-state.ts";
+import { QmpClient } from "../../src/live/qmp.ts";
 import type { ChangedSettings } from "../../src/live/settings.ts";
 import { recordedReference, recordedStream } from "../formats/migration/sources.ts";
 import { FakeQemu } from "./fake-qemu.ts";
@@ -19,6 +21,7 @@ let journal: ChangedSettings[];
 let released: boolean;
 let states: LiveState[];
 let attached: Attached[];
+let doubts: string[];
 let controller: AbortController;
 
 beforeEach(async () => {
@@ -28,6 +31,7 @@ beforeEach(async () => {
   released = false;
   states = [];
   attached = [];
+  doubts = [];
   controller = new AbortController();
 });
 afterEach(() => qemu.close());
@@ -42,17 +46,28 @@ function start(more: Partial<AttachOptions> = {}): Promise<AttachEnd> {
     },
   };
   return attach({
-    socket: qemu.socket,
+    monitor: { socket: qemu.socket },
     log: qemu.log,
-    base: false,
+    base: "none",
     guard,
     signal: controller.signal,
     mappings: false,
     refreshSeconds: 0.01,
     onAttached: (found) => attached.push(found),
     onState: (state) => states.push(state),
+    onDoubt: (doubt) => doubts.push(doubt),
     ...more,
   });
+}
+
+/** A session that is asked to end as soon as it is attached. */
+function startBriefly(more: Partial<AttachOptions> = {}): Promise<AttachEnd> {
+  const onAttached = (found: Attached): void => {
+    attached.push(found);
+    brief.abort();
+  };
+  const brief = new AbortController();
+  return start({ signal: brief.signal, onAttached, ...more });
 }
 
 /** Waits for it; the limit of the test is for when it never comes. */
@@ -94,7 +109,7 @@ describe("attach", () => {
       seen.push(JSON.stringify(journal.at(-1)?.resume));
       return before!(args);
     })(qemu.replies.migrate);
-    const end = start({ base: true });
+    const end = start({ base: "save" });
     await until(() => attached.length === 1);
     expect(seen).toEqual(["true"]);
     expect(journal.map(({ resume, events }) => [resume, events.length])).toEqual([
@@ -109,9 +124,8 @@ describe("attach", () => {
 
   it("begins with the saved state, which is all known", async () => {
     qemu.stream = SAVED;
-    const end = start({ base: true, seconds: 0.2 });
-    const { state, reason } = await end;
-    expect(reason).toBe("time");
+    const { state, reason } = await startBriefly({ base: "save" });
+    expect(reason).toBe("asked");
     expect(attached[0]?.base).toMatchObject({ pausedSeconds: 0.25, bytes: qemu.stream.length });
     const saved = recordedReference(STREAM).spapr_iommu.filter((table) => table.mig_nb_table > 0);
     expect(
@@ -124,68 +138,168 @@ describe("attach", () => {
   it("does not start a guest that stood still before", async () => {
     qemu.stream = SAVED;
     qemu.status = "paused";
-    await start({ base: true, seconds: 0.1 });
+    await startBriefly({ base: "save" });
     expect(qemu.commands).not.toContain("cont");
-    expect(attached[0]?.base?.pausedSeconds).toBe(0);
+    expect(attached[0]?.base.pausedSeconds).toBe(0);
   });
 
   // Where QEMU may break off its state: in the first bytes, in memory, near the end.
   it.each([1, 5000, 1_000_000, -1])("says so when QEMU's state ends after %d bytes", async (length) => {
     qemu.stream = SAVED.slice(0, length);
-    await expect(start({ base: true })).rejects.toThrow(/migration stream, byte \d+/);
+    await expect(start({ base: "save" })).rejects.toThrow(/migration stream, byte \d+/);
     asBefore();
   });
 
   it("does not ask QEMU to save more than it was seen to save", async () => {
     const line = (last: string): string => `0800000000000000-${last} (prio 0, i/o): tce-iommu-80000001`;
     qemu.memoryTree = line("0800010000000fff");
-    await expect(start({ base: true })).rejects.toThrow(
-      /window 0x80000001 of 1 TiB may have more than 2\^28 entries.*use --no-base/,
+    await expect(start({ base: "save" })).rejects.toThrow(
+      /window 0x80000001 of 1 TiB may have more than 2\^28 entries.*use --base mtree/,
     );
     expect(qemu.commands).not.toContain("migrate");
     qemu.memoryTree = line("080000ffffffffff");
     qemu.stream = SAVED;
-    await start({ base: true, seconds: 0.05 });
+    await startBriefly({ base: "save" });
     expect(qemu.commands).toContain("migrate");
     asBefore();
   });
 
   it("says so when the guest was saved before and stands still since", async () => {
     qemu.status = "postmigrate";
-    await expect(start({ base: true })).rejects.toThrow(/saved before .* let it go on \(cont\), .*--no-base/);
+    await expect(start({ base: "save" })).rejects.toThrow(
+      /saved before .* let it go on \(cont\), .*--base mtree/,
+    );
     expect(qemu.commands).not.toContain("migrate");
   });
 
   it("says so when QEMU cannot be migrated", async () => {
     delete qemu.replies.migrate;
-    await expect(start({ base: true })).rejects.toThrow(/QEMU refused migrate/);
+    await expect(start({ base: "save" })).rejects.toThrow(/QEMU refused migrate/);
     asBefore();
   });
 
   it.each([
-    { name: "cut", change: () => truncateSync(qemu.log, 3), message: /cut to 3 bytes/ },
-    { name: "taken away", change: () => rmSync(qemu.log), message: /taken away/ },
-  ])("puts settings back when the log is $name", async ({ change, message }) => {
+    {
+      name: "cut",
+      change: () => truncateSync(qemu.log, 3),
+      doubt: /cut to 3 bytes.*events may be missing/,
+      mapped: 0,
+    },
+    { name: "taken away", change: () => rmSync(qemu.log), doubt: /taken away/, mapped: 1 },
+  ])("goes on, and says so, when the log is $name", async ({ change, doubt, mapped }) => {
     const end = start();
     await until(() => attached.length === 1);
     qemu.append(put(0x1000, 0x2003));
     await until(() => states.at(-1)?.events === 1);
     change();
-    await expect(end).rejects.toThrow(message);
+    await until(() => doubts.length > 0);
+    controller.abort();
+    const { reason, doubts: all, state } = await end;
+    expect(reason).toBe("asked");
+    expect(doubts[0]).toMatch(doubt);
+    expect(all).toEqual(doubts);
+    // After a loss nothing that was mapped is known any more.
+    expect(state.windows[0]!.certainty.known).toBe(mapped);
     asBefore();
+  });
+
+  it.each([
+    {
+      name: "lines that should be events",
+      text: `spapr_iommu_pci_put liobn=0x80000000 ioba=0x1000 tce=what ret=0\n${put(0x1000, 0x2003)}`,
+      doubt: /should be events of DMA windows cannot be read/,
+    },
+    {
+      name: "lines that bring no event",
+      text: "vfio_region_write something\n".repeat(30),
+      doubt: /no event of DMA windows in the first 30 lines/,
+    },
+    {
+      name: "a window of which nothing tells",
+      text: "spapr_iommu_pci_put liobn=0x80000101 ioba=0x800000000001000 tce=0x3003 ret=0\n",
+      doubt: /windows of which nothing tells/,
+    },
+    {
+      name: "a window whose place is assumed",
+      text: "spapr_iommu_pci_put liobn=0x80000100 ioba=0x1000 tce=0x3003 ret=0\n",
+      doubt: /nothing tells where window 0x80000100 is/,
+    },
+  ])("says at once, and at the end, what it does not know: $name", async ({ text, doubt }) => {
+    const end = start();
+    await until(() => attached.length === 1);
+    qemu.append(text);
+    await until(() => doubts.length > 0);
+    expect(doubts[0]).toMatch(doubt);
+    controller.abort();
+    expect((await end).doubts).toEqual(doubts);
+    asBefore();
+  });
+
+  it("takes windows by the memory tree, and the next best when the state cannot be saved", async () => {
+    qemu.memoryTree =
+      "  0000000000000000-000000003fffffff (prio 0, i/o): tce-iommu-80000000\r\n  0800000000000000-08007fffffffffff (prio 0, i/o): tce-iommu-80000001\r\n";
+    delete qemu.replies.migrate;
+    const end = start({ base: "auto", largeWindows: true });
+    await until(() => attached.length === 1);
+    expect(attached[0]!.base).toEqual({
+      kind: "mtree",
+      refused: [
+        expect.stringMatching(/^log: trace event spapr_iommu_pci_put was off$/),
+        expect.stringMatching(/^save: QEMU refused migrate: /),
+      ],
+      pausedSeconds: 0,
+      bytes: 0,
+      windows: 1,
+    });
+    expect(doubts).toEqual([
+      expect.stringMatching(/size of pages of window 0x80000001, 128 TiB at 0x0800000000000000, /),
+    ]);
+    qemu.append("spapr_iommu_xlate liobn=0x80000001 0x800000000010000 -> 0x20000 perm=3 mask=0xffff\n");
+    await until(() => states.at(-1)?.events === 1);
+    controller.abort();
+    const { state } = await end;
+    expect(state.windows).toMatchObject([
+      { liobn: "0x80000000", entries: 2 ** 18, certainty: { unknown: 2 ** 18 } },
+      { liobn: "0x80000001", pageShift: 16, entries: 2 ** 31 },
+    ]);
+    asBefore();
+  });
+
+  it("goes on by the log when that has been on since QEMU started", async () => {
+    for (const name of qemu.events.keys()) qemu.events.set(name, "enabled");
+    qemu.append("spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n" + put(0x1000, 0x2003));
+    const found = { path: qemu.log, patterns: ["spapr_iommu_pci_*", "spapr_*"] };
+    const spy = vi.spyOn(QmpClient.prototype, "findLog").mockResolvedValue(found);
+    try {
+      qemu.memoryTree = "  0000000000000000-000000003fffffff (prio 0, i/o): tce-iommu-80000000\r\n";
+      const { state } = await startBriefly({ base: "auto" });
+      expect(attached[0]!.base).toMatchObject({ kind: "log", refused: [], windows: 1 });
+      expect(state.windows).toMatchObject([{ mapped: 1, certainty: { unknown: 0, known: 1 } }]);
+      expect(qemu.commands).not.toContain("migrate");
+      expect(qemu.commands).not.toContain("trace-event-set-state");
+      // Not if the log does not have what QEMU has.
+      qemu.memoryTree = "  0000000000000000-000000007fffffff (prio 0, i/o): tce-iommu-80000000\r\n";
+      await startBriefly({ base: "auto", largeWindows: true }).catch(() => {});
+      expect(attached[1]?.base.refused[0] ?? "").toMatch(/the log does not have window 0x80000000 of 2 GiB/);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it("puts settings back over a new connection when the old one breaks", async () => {
     const end = start();
     await until(() => attached.length === 1);
     qemu.drop();
-    await expect(end).rejects.toThrow(/closed the connection; trace settings were put back over a new one/);
+    const { reason, message, error } = await end;
+    expect(reason).toBe("broken");
+    expect(message).toMatch(/closed the connection; trace settings were put back over a new connection/);
+    expect(error?.message).toBe(message);
     asBefore();
   });
 
   it("breaks off at every command without a change that stays", async () => {
     qemu.stream = SAVED;
-    await start({ base: true, seconds: 0.05 });
+    await startBriefly({ base: "save" });
     const total = qemu.commands.length;
     for (let nth = 1; nth < total; nth += nth < 30 ? 1 : 5) {
       qemu.commands.length = 0;
@@ -201,11 +315,89 @@ describe("attach", () => {
           return reply(args);
         };
       }
-      await start({ base: true, seconds: 0.05 }).catch((error: Error) =>
-        expect(error.message).toMatch(/closed/),
-      );
+      await startBriefly({ base: "save" }).catch((error: Error) => expect(error.message).toMatch(/closed/));
       expect([...qemu.events.values()], `command ${nth}`).toEqual(["disabled", "enabled", "disabled"]);
       expect(qemu.status, `command ${nth}`).toBe("running");
+    }
+  });
+
+  const BEHAVIOURS: readonly {
+    readonly name: string;
+    readonly instead?: object;
+    readonly message: RegExp;
+  }[] = [
+    { name: "nothing", message: /no answer to .* within 0.2 s|QEMU did not answer/ },
+    { name: "an error", instead: { error: { class: "GenericError", desc: "no way" } }, message: /no way/ },
+    { name: "an error that is none", instead: { error: null }, message: /no reason given/ },
+    { name: "null", instead: { return: null }, message: /answer .* is null, not / },
+    { name: "a text", instead: { return: "oops" }, message: /answer .* is "oops", not / },
+    { name: "a list of numbers", instead: { return: [7] }, message: /answer .* is (?:\[7\]|7), not / },
+  ];
+
+  it.each(BEHAVIOURS)(
+    "ends, with settings put back, whichever command is answered by $name",
+    async (behaviour) => {
+      const { name, instead, message } = behaviour;
+      qemu.stream = SAVED;
+      await startBriefly({ base: "save" });
+      const total = qemu.commands.length;
+      const before = [...qemu.events];
+      for (let nth = 2; nth <= total; nth++) {
+        qemu.commands.length = 0;
+        qemu.migration = "none";
+        qemu.status = "running";
+        for (const [event, state] of before) qemu.events.set(event, state);
+        let done = false;
+        const isIt = (_command: string, number: number): boolean => {
+          const now = !done && number === nth;
+          done ||= now;
+          return now;
+        };
+        if (name === "nothing") qemu.silent = isIt;
+        else qemu.instead = (command, number) => (isIt(command, number) ? instead : undefined);
+        const outcome = await startBriefly({ base: "save", timeoutSeconds: 0.2 }).then(
+          ({ reason, message: text }) => (reason === "broken" ? text : reason),
+          (error: Error) => error.message,
+        );
+        const place = `command ${nth} of ${total}: ${qemu.commands[nth - 1]}: ${outcome}`;
+        // What is answered does not matter for commands that only have to be carried out, and is missed by none that the
+        // time has come for.
+        expect(outcome, place).toMatch(
+          new RegExp(
+            `${message.source}|^asked$|not attached within|end did not come|could not send its state`,
+          ),
+        );
+        // Where a command of the end was refused, nothing says that it was carried out.
+        if (!/could not be put back/.test(outcome)) {
+          expect([...qemu.events.values()], place).toEqual(["disabled", "enabled", "disabled"]);
+          expect(qemu.status, place).toBe("running");
+        } else expect(name, place).toMatch(/^an error/);
+      }
+    },
+  );
+
+  it("ends by time and by signal whatever it waits for", async () => {
+    qemu.stream = SAVED;
+    for (const command of ["trace-event-get-state", "qom-list", "query-status", "migrate", "cont"]) {
+      let done = false;
+      qemu.silent = (name) => {
+        const now = !done && name === command;
+        done ||= now;
+        return now;
+      };
+      qemu.migration = "none";
+      const waiting = start({ base: "save", timeoutSeconds: 2 });
+      await until(() => done);
+      controller.abort(new IommuError("INTERRUPTED", "interrupted by a test"));
+      await expect(waiting, command).rejects.toThrow("interrupted by a test");
+      asBefore();
+      controller = new AbortController();
+      done = false;
+      qemu.migration = "none";
+      await expect(start({ base: "save", timeoutSeconds: 2, seconds: 0.1 }), command).rejects.toThrow(
+        /not attached within 0.1 s/,
+      );
+      asBefore();
     }
   });
 

@@ -21,6 +21,13 @@ export class FakeQemu {
   stream: Uint8Array = new Uint8Array(0);
   /** Names of commands, in the order in which they came. */
   readonly commands: string[] = [];
+  /** Commands that are never answered. */
+  silent: (command: string, nth: number) => boolean = () => false;
+  /** What is answered in place of the right thing. */
+  instead: (
+    command: string,
+    nth: number,
+  ) => { readonly return?: unknown; readonly error?: unknown } | undefined = () => undefined;
   /** Bytes of each piece of an answer. */
   pieces = Infinity;
   greeting =
@@ -102,11 +109,19 @@ export class FakeQemu {
   #answer(socket: Socket, line: string): void {
     const { execute, arguments: args, id } = JSON.parse(line);
     this.commands.push(execute);
+    const nth = this.commands.length;
+    if (this.silent(execute, nth)) return;
     const reply = this.replies[execute];
+    const instead = this.instead(execute, nth);
+    // What is refused is not carried out.
+    if (instead !== undefined && "error" in instead) {
+      this.#write(socket, JSON.stringify({ ...instead, id }));
+      return;
+    }
     const message =
       reply === undefined
         ? { id, error: { class: "CommandNotFound", desc: `The command ${execute} has not been found` } }
-        : { return: reply(args), id };
+        : { return: reply(args), ...instead, id };
     this.#write(socket, JSON.stringify(message));
   }
 

@@ -1,4 +1,14 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,7 +17,12 @@ import { Random } from "../helpers/random.ts";
 
 let folder: string;
 let log: string;
+/** What the follower said: what it may have missed begins with "lost: ". */
+let troubles: string[];
+const follow = (offset: number): LogFollower =>
+  new LogFollower(log, offset, (what, lost) => troubles.push(lost ? `lost: ${what}` : what));
 beforeEach(() => {
+  troubles = [];
   folder = mkdtempSync(path.join(tmpdir(), "follow-"));
   log = path.join(folder, "log");
 });
@@ -23,7 +38,7 @@ async function poll(follower: LogFollower): Promise<string> {
 
 describe("following a log", () => {
   it("waits for a file that is not there yet", async () => {
-    const follower = new LogFollower(log, await sizeOf(log));
+    const follower = follow(await sizeOf(log));
     expect(await poll(follower)).toBe("");
     writeFileSync(log, "first\n");
     expect(await poll(follower)).toBe("first\n");
@@ -32,7 +47,7 @@ describe("following a log", () => {
 
   it("gives everything that was written behind the place where it began, once", async () => {
     writeFileSync(log, "old\n");
-    const follower = new LogFollower(log, await sizeOf(log));
+    const follower = follow(await sizeOf(log));
     const random = new Random(5);
     let written = "";
     let read = "";
@@ -51,28 +66,89 @@ describe("following a log", () => {
   it.each([
     {
       name: "cut",
-      change: () => truncateSync(log, 2),
-      message: /log: the log was cut to 2 bytes; 6 were read/,
-    },
-    { name: "taken away", change: () => rmSync(log), message: /log: the log was taken away/ },
-    {
-      name: "replaced",
       change: () => {
+        truncateSync(log, 0);
+        appendFileSync(log, "new\n");
+      },
+      read: "new\n",
+      said: ["lost: the log was cut to 4 bytes, 6 were read"],
+    },
+    {
+      name: "cut while its writer goes on where it was",
+      change: () => {
+        truncateSync(log, 0);
+        const fd = openSync(log, "r+");
+        writeSync(fd, "new\n", 6);
+        closeSync(fd);
+      },
+      read: "new\n",
+      said: [],
+    },
+    {
+      name: "cut between, while its writer goes on",
+      change: () => {
+        const fd = openSync(log, "r+");
+        writeSync(fd, "new\n", 100);
+        closeSync(fd);
+      },
+      read: "new\n",
+      said: ["lost: there are zeros in the log, as where a log was cut that is written on to"],
+    },
+    {
+      name: "taken away",
+      change: () => rmSync(log),
+      read: "",
+      said: ["the log was taken away; what is still written to it is read"],
+    },
+    {
+      name: "rotated",
+      change: () => {
+        appendFileSync(log, "last\n");
         renameSync(log, `${log}.1`);
         writeFileSync(log, "another one\n");
       },
-      message: /log: the log was replaced by another file/,
+      read: "last\nanother one\n",
+      said: [],
     },
-  ])("is an error when it is $name", async ({ change, message }) => {
+    {
+      name: "replaced",
+      change: () => {
+        writeFileSync(`${log}.new`, "another one\n");
+        renameSync(`${log}.new`, log);
+      },
+      read: "another one\n",
+      said: ["lost: the log was replaced by another file"],
+    },
+  ])("reads on and says so when it is $name", async ({ change, read, said }) => {
     writeFileSync(log, "first\n");
-    const follower = new LogFollower(log, 0);
+    const follower = follow(0);
     await poll(follower);
     change();
-    await expect(poll(follower)).rejects.toThrow(message);
+    expect(await poll(follower)).toBe(read);
+    expect(troubles).toEqual(said);
+    await poll(follower);
+    expect(troubles).toEqual(said);
+    await follower.close();
+  });
+
+  it("reads what is written to a file that was taken away, or renamed, until another has something in it", async () => {
+    writeFileSync(log, "first\n");
+    const writer = openSync(log, "a");
+    const follower = follow(0);
+    await poll(follower);
+    renameSync(log, `${log}.1`);
+    writeSync(writer, "second\n");
+    expect(await poll(follower)).toBe("second\n");
+    writeFileSync(log, "");
+    writeSync(writer, "third\n");
+    expect(await poll(follower)).toBe("third\n");
+    appendFileSync(log, "fourth\n");
+    expect(await poll(follower)).toBe("fourth\n");
+    closeSync(writer);
     await follower.close();
   });
 
   it("is an error when what was there at the beginning is gone", async () => {
-    await expect(poll(new LogFollower(log, 10))).rejects.toThrow(/the log was taken away/);
+    await expect(poll(follow(10))).rejects.toThrow(/the log was taken away/);
   });
 });

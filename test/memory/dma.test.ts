@@ -279,7 +279,7 @@ describe("any DMA", () => {
     const seed = runSeed();
     const random = new Random(seed);
     try {
-      for (let round = 0; round < 25; round++) {
+      for (let round = 0; round < 12; round++) {
         bus = new AddressSpace(system, "bus", MemoryRegion.container(system, "bus root"));
         registers.clear();
         const model = new Map<bigint, number>();

@@ -93,7 +93,7 @@ async function readBack(target: RunningQemu): Promise<MigrationStream> {
   await until(
     async () =>
       ["running", "postmigrate", "paused"].includes(
-        ((await monitor.execute("query-status")) as { status: string }).status,
+        (await monitor.execute("query-status")).get("status").text,
       ),
     `the stream to be loaded (${target.stderr})`,
   );
@@ -114,7 +114,7 @@ async function loadTablesOnly(tables: readonly SavedTable[]) {
     target = await RunningQemu.start(SCRIPT, { more: ["-S", "-incoming", `exec:cat ${file}`] });
     const loaded = await readBack(target);
     const monitor = await target.monitor();
-    const tree = (await monitor.execute("human-monitor-command", { "command-line": "info mtree" })) as string;
+    const tree = (await monitor.execute("human-monitor-command", { "command-line": "info mtree" })).text;
     monitor.close();
     return { loaded, tree, stderr: target.stderr };
   } finally {

@@ -98,13 +98,11 @@ export class RunningQemu {
   /** What the tool may have left behind. */
   async settings(): Promise<{ enabled: string[]; status: string }> {
     const client = await this.monitor();
-    const events = (await client.execute("trace-event-get-state", { name: "*" })) as {
-      name: string;
-      state: string;
-    }[];
-    const { status } = (await client.execute("query-status")) as { status: string };
+    const events = (await client.execute("trace-event-get-state", { name: "*" })).list;
+    const status = (await client.execute("query-status")).get("status").text;
     client.close();
-    return { enabled: events.filter(({ state }) => state === "enabled").map(({ name }) => name), status };
+    const enabled = events.filter((event) => event.get("state").text === "enabled");
+    return { enabled: enabled.map((event) => event.get("name").text), status };
   }
 
   async stop(): Promise<void> {

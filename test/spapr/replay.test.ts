@@ -65,6 +65,17 @@ function setup(replayStrategy: ReplayStrategy = "page-walk", dmaWinSize = 1n << 
   return { guest, win0, win1, mirror, look: () => mirror.log.splice(0) };
 }
 
+/** Counts the translations of a window; a spy of Vitest would keep each of them. */
+function countTranslations(window: DmaWindow): () => number {
+  let count = 0;
+  const translate = window.translate;
+  window.translate = (...args) => {
+    count++;
+    return translate.apply(window, args);
+  };
+  return () => count;
+}
+
 const SKIPPED = { strategy: "skipped", steps: 0, notifications: 0, complete: true };
 
 describe("the replay of a window", () => {
@@ -123,14 +134,14 @@ describe("the replay of a window", () => {
     const { guest, win0, look, mirror } = setup();
     guest.create(16, 30);
     look();
-    const translate = vi.spyOn(win0, "translate");
+    const translations = countTranslations(win0);
     reset(guest);
     expect(look()).toEqual([
       "del tce-iommu-80000000",
       "del tce-iommu-80000001",
       "add tce-iommu-80000000 0-1073741823",
     ]);
-    expect(translate).toHaveBeenCalledTimes(262_144);
+    expect(translations()).toBe(262_144);
     expect(mirror.replays.at(-1)).toEqual({
       strategy: "page-walk",
       steps: 262_144,
@@ -145,10 +156,10 @@ describe("the replay of a window", () => {
     guest.create(16, 30);
     guest.remove(WIN0);
     look();
-    const translate = vi.spyOn(win0, "translate");
+    const translations = countTranslations(win0);
     guest.remove(WIN1);
     expect(look()).toEqual(["del tce-iommu-80000001", "add tce-iommu-80000000 0-1073741823"]);
-    expect(translate).toHaveBeenCalledTimes(262_144);
+    expect(translations()).toBe(262_144);
   });
 
   it.each([
@@ -211,7 +222,7 @@ describe("the replay of a window", () => {
         const guests = (["page-walk", "counted-walk"] as const).map((strategy) => setup(strategy, 1n << 22n));
         for (const { guest } of guests) expect(guest.create(shift, shift + 10)[0]).toBe(0);
         const page = 1n << BigInt(shift);
-        for (let round = 0; round < 12; round++) {
+        for (let round = 0; round < 6; round++) {
           for (let step = 0; step < 60; step++) {
             const liobn = random.pick([WIN0, WIN1, WIN1]);
             const size = liobn === WIN0 ? 0x1000n : page;

@@ -27,6 +27,7 @@ const LAST_PORTABLE = LAYERS.indexOf("lab");
  */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vfio: [["host"], ["*"]],
+  guest: [["*"], ["drivers"], ["index"]],
   formats: [
     ["*"],
     ["trace", "op-script", "kernel-script", "dma-dump", "machine", "migration", "perfetto"],

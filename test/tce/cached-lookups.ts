@@ -5,7 +5,7 @@
  * @module
  */
 
-import { hiOf, loOf } from "../../src/base/u64.ts";
+import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
 import { diff } from "../../src/tce/diff.ts";
 import type { Node } from "../../src/tce/nodes.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
@@ -158,18 +158,13 @@ export class CachedLookups {
     const table = this.#table;
     const kind = random.below(1000);
     if (kind < 500) {
-      const value = this.#value();
-      if (random.below(2) === 0) table.put(first, hiOf(value), loOf(value));
-      else table.set(first, value);
-      this.#flat.put(position, value);
+      this.#store(position, this.#value());
     } else if (kind < 600) {
       // Every n-th entry: what makes leaves dense, and leaves gaps.
       const stride = random.pick([1, 2, 4, 31]);
       const erase = random.below(4) === 0;
       for (let i = 0; i < Math.min(inIsland, random.below(60) * stride); i += stride) {
-        const value = erase ? 0n : this.#value();
-        table.set(first + i, value);
-        this.#flat.put(position + i, value);
+        this.#store(position + i, erase ? 0n : this.#value());
       }
     } else if (kind < 700) {
       const count = Math.min(1 + random.below(random.pick([3, 40, 512])), inIsland);
@@ -231,6 +226,24 @@ export class CachedLookups {
       else table.fill(0, this.#shape.length, 0, 0);
       this.#flat = new Flat(this.#flat.bases);
     }
+  }
+
+  /** Stores one entry, in one of the ways. */
+  #store(position: number, value: bigint): void {
+    const index = this.#flat.indexOf(position);
+    const table = this.#table;
+    switch (this.#random.below(3)) {
+      case 0:
+        table.put(index, hiOf(value), loOf(value));
+        break;
+      case 1:
+        table.set(index, value);
+        break;
+      default:
+        table.exchange(index, hiOf(value), loOf(value));
+        same("what was there before", toBig(table.hi, table.lo), this.#flat.get(position));
+    }
+    this.#flat.put(position, value);
   }
 
   /** A walk tells of the table as it was when it began, whatever is written meanwhile. */

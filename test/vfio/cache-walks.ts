@@ -12,6 +12,7 @@ import { Machine } from "../../src/spapr/machine.ts";
 import { Host } from "../../src/vfio/host/host.ts";
 import { PhysicalMemory } from "../../src/vfio/host/physical-memory.ts";
 import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
+import type { RegisteredExtent } from "../../src/vfio/host/registered-memory.ts";
 import { ProcessMemory } from "../../src/vfio/process-memory.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -163,12 +164,15 @@ function slots(random: Random): Step {
     const high = random.below(4) === 0 ? 0xffff_0000n : 0n;
     const at = high + BigInt(random.below(16)) * page + BigInt(random.pick([0, 1, 0x8000, PAGE - 1]));
     const slot = [...model.values()].find((s) => s.address <= at && at < s.address + s.size);
-    const found = all.find(hiOf(at), loOf(at));
-    if (found !== (slot !== undefined)) return `slot of ${at.toString(16)}: ${found}`;
-    if (slot === undefined) return undefined;
+    const hi = hiOf(at);
+    const lo = loOf(at);
+    const found = all.find(hi, lo);
+    if ((found !== undefined) !== (slot !== undefined)) return `slot of ${at.toString(16)}: ${found}`;
+    if (slot === undefined || found === undefined) return undefined;
+    const behind = (slot.address + slot.size - 1n - at) / 0x1000n;
     return (
-      differ("address", toBig(all.vaddrHi, all.vaddrLo), slot.vaddr + at - slot.address) ??
-      differ("bytes behind", toBig(all.behindHi, all.behindLo), slot.address + slot.size - 1n - at)
+      differ("address", toBig(found.targetHi(hi, lo), found.targetLo(lo)), slot.vaddr + at - slot.address) ??
+      differ("pages behind", BigInt(found.pagesBehind(hi, lo, 12)), behind)
     );
   };
 }
@@ -226,8 +230,19 @@ function registeredMemory(random: Random): Step {
     if (registered.find(at, size) !== region) return `region of ${size} bytes at ${at.toString(16)}`;
     if (region === undefined) return undefined;
     const extent = region.extents.find((e) => e.start <= at && at < e.end);
-    return region.extentOf(at) === extent ? undefined : `extent of ${at.toString(16)}`;
+    const found = registered.extentOf(hiOf(BigInt(at)), loOf(BigInt(at)));
+    if (found !== extent) return `extent of ${at.toString(16)}`;
+    const { physical, start } = extent!;
+    return differ("physical address", physicalOf(found!, at), BigInt(physical + at - start));
   };
+}
+
+function physicalOf({ toPhysical, fromPhysical }: RegisteredExtent, at: number): bigint | undefined {
+  const hi = hiOf(BigInt(at));
+  const lo = loOf(BigInt(at));
+  const physicalHi = toPhysical.targetHi(hi, lo);
+  const physicalLo = toPhysical.targetLo(lo);
+  return fromPhysical.has(physicalHi, physicalLo) ? toBig(physicalHi, physicalLo) : undefined;
 }
 
 /** Where a process sees a physical address, as memory is handed out. */

@@ -201,8 +201,8 @@ const ACCELS = ["tcg", "kvm"] as const;
 type Accel = (typeof ACCELS)[number];
 const CONTAINERS: readonly ContainerKind[] = ["spapr-v2", "spapr-v1", "type1v2"];
 
-/** @param takes which failures are swept: those that happen once, or that last */
-export function sweepFailures(takes: (accel: Accel, lasting: boolean) => boolean): void {
+/** @param takes which failures are swept: those that happen once, or that last, and a number by which they can be taken in turn */
+export function sweepFailures(takes: (accel: Accel, lasting: boolean, number: number) => boolean): void {
   for (const accel of ACCELS) {
     for (const container of CONTAINERS) {
       describe(`${accel}, ${container}`, () => {
@@ -213,8 +213,11 @@ export function sweepFailures(takes: (accel: Accel, lasting: boolean) => boolean
           phbs: [{ index: 0, dmaWinSize: 0x100_0000n }],
         };
         const failing = new Set<FaultPoint>();
-        for (const chain of CHAINS) {
-          for (const [point, lasting] of FAILURES.filter((one) => takes(accel, one[1]))) {
+        for (const [number, chain] of CHAINS.entries()) {
+          const swept = FAILURES.filter(([point, lasting]) =>
+            takes(accel, lasting, number + POINTS.indexOf(point)),
+          );
+          for (const [point, lasting] of swept) {
             it(`${chain.name}: ${point} fails ${lasting ? "from then on" : "once"}`, () => {
               let passages = 0;
               for (let fails = true; fails; passages++) {

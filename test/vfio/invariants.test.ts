@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hiOf, loOf } from "../../src/base/u64.ts";
-import type { AttachedTable } from "../../src/kvm/attached-table.ts";
+import type { HostTable } from "../../src/kvm/ports.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
 import { TCE_READ, TCE_WRITE } from "../../src/tce/tce.ts";
 import type { HardwareTable } from "../../src/vfio/host/hardware-table.ts";
@@ -502,7 +502,7 @@ function mapBehind(guest: HostedGuest, hardware: HardwareTable, index: number, a
   expect(hardware.mapPage(registered(guest), index, hiOf(vaddr), loOf(vaddr), permission)).toBe(0);
 }
 
-const attachedTo = (tables: readonly AttachedTable[]): object[] => tables.map(({ identity }) => identity);
+const attachedTo = (tables: readonly HostTable[]): object[] => tables.map(({ identity }) => identity);
 
 /** UNREGISTER of the guest's memory, behind QEMU's back. */
 function unregister(guest: HostedGuest) {

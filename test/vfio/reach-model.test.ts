@@ -1,4 +1,4 @@
 import { runSeed } from "../helpers/random.ts";
 import { walkHosts } from "./reach-model-campaign.ts";
 
-walkHosts(runSeed(), 120);
+walkHosts(runSeed(), 80);

@@ -48,6 +48,18 @@ export class WindowAdoption {
     this.#windows.add(window, Certainty.KNOWN, false, undefined);
   }
 
+  /** Takes over the windows that somebody told of; returns those of whose pages nobody knows the size. */
+  told(): ToldWindow[] {
+    return this.#hosts.allTold.filter((told) => {
+      const { liobn, busOffset, pageShift } = told;
+      if (!isPciLiobn(liobn)) return this.#lasting(liobn) === undefined;
+      // The default window of a bridge has the usual pages, if it was not replaced.
+      const isDefault = (liobn & 0xff) === 0 && busOffset < HIGH;
+      if (pageShift === undefined && !isDefault) return true;
+      return (isDefault ? this.#lasting(liobn) : this.#told(told, pageShift!)) === undefined;
+    });
+  }
+
   /** A saved or loaded table: the geometry is printed, the entries are not. */
   saved(event: QemuTraceEvent, entries: number): void {
     const { liobn } = event;

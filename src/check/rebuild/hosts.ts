@@ -43,6 +43,11 @@ export class WindowHosts {
     this.#evidence.set(first!.liobn, new WindowEvidence(defaultOf(phb), "told"));
   }
 
+  /** What somebody knows of windows. */
+  get allTold(): readonly ToldWindow[] {
+    return this.#told;
+  }
+
   /** What somebody knows of a window; undefined if nobody does. */
   told(liobn: number): ToldWindow | undefined {
     return this.#told.find((one) => one.liobn === liobn);

@@ -99,6 +99,15 @@ export class Rebuild {
     this.#adoption.load(liobn, pageShift, busOffset, table);
   }
 
+  /**
+   * Takes over the windows that somebody told of, with entries that are not known.
+   *
+   * @returns those of whose pages nobody knows the size: an event will show them
+   */
+  adoptTold(): ToldWindow[] {
+    return this.#adoption.told();
+  }
+
   /** Makes a bridge known before its first event: a trace does not say what its default window is like. */
   knowBridge(config: PhbConfig): void {
     this.#hosts.plug(config);

@@ -1,9 +1,12 @@
+import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/mismatch.ts";
 import { attach as attachTo } from "../../live/attach.ts";
-import type { AttachEnd, Attached } from "../../live/attach-options.ts";
+import type { AttachEnd, Attached, BaseKind } from "../../live/attach-options.ts";
 import { startGuard } from "../../live/guard.ts";
 import type { LiveState } from "../../live/live-state.ts";
+import type { MonitorPlace } from "../../live/monitor-place.ts";
+import { COMMAND_SECONDS } from "../../live/qmp.ts";
 import { findProfile } from "../../spapr/profile.ts";
 import { type AnswerOptions, RowPrinter } from "../answer.ts";
 import { colors } from "../colors.ts";
@@ -14,9 +17,12 @@ import { type TableColumn, tableText } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface AttachVerbOptions extends AnswerOptions {
-  readonly qmp: string;
+  readonly qmp: string | undefined;
+  readonly domain: string | undefined;
+  readonly connect: string | undefined;
+  readonly timeout: number;
   readonly log: string | undefined;
-  readonly base: boolean;
+  readonly base: BaseKind | "auto";
   readonly largeWindows: boolean;
   readonly for: number | undefined;
   readonly refresh: number;
@@ -30,8 +36,10 @@ const COLUMNS = [
   "qemu",
   "log",
   "base",
+  "doubt",
   "reason",
   "message",
+  "doubts",
   "events",
   "damagedLines",
   "windows",
@@ -39,17 +47,17 @@ const COLUMNS = [
   "mismatches",
 ];
 
-/** `attach --qmp SOCKET`: follows the DMA windows of a running QEMU. */
+/** `attach --qmp SOCKET`, `attach --domain NAME`: follows the DMA windows of a running QEMU. */
 export async function attach(options: AttachVerbOptions): Promise<number> {
   if (options.profile !== undefined) findProfile(options.profile);
   const { output, quiet } = options;
-  const isHuman = output === "human";
-  const isDrawn = isHuman && !quiet && process.stdout.isTTY;
+  const isHuman = output === "human" && !quiet;
+  const isDrawn = isHuman && process.stdout.isTTY;
   const rows = new RowPrinter(COLUMNS, options);
   let attached: Attached | undefined;
   const end = await untilInterrupted((signal) =>
     attachTo({
-      socket: options.qmp,
+      monitor: placeOf(options),
       log: options.log,
       base: options.base,
       largeWindows: options.largeWindows,
@@ -57,31 +65,53 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
       guard: startGuard(),
       signal,
       seconds: options.for,
+      timeoutSeconds: options.timeout,
       mappings: options.mappings,
       refreshSeconds: options.refresh / 1000,
       onAttached: (found) => {
         attached = found;
         rows.print({ type: "attached", ...found });
-        if (isHuman && !quiet) printError(describeAttached(found));
+        if (isHuman) for (const line of describeAttached(found)) printError(line);
       },
       onState: (state) => {
         rows.print({ type: "state", ...state });
         if (isDrawn) redraw(state);
       },
+      onDoubt: (doubt) => {
+        rows.print({ type: "doubt", doubt });
+        if (!quiet) printError(`warning: ${doubt}`);
+      },
     }),
   );
-  const { reason, message, state } = end;
-  rows.print({ type: "end", reason, message, ...state });
-  if (output === "json") print(toJson({ attached, reason, message, ...state }));
-  if (isHuman && !quiet) printEnd(end, isDrawn);
-  return state.counts.mismatches > 0 ? Exit.WRONG : Exit.OK;
+  const { reason, message, doubts, error, state } = end;
+  rows.print({ type: "end", reason, message, doubts, ...state });
+  if (output === "json") print(toJson({ attached, reason, message, doubts, ...state }));
+  if (isHuman) printEnd(end, isDrawn);
+  if (error !== undefined) throw error;
+  return state.counts.mismatches > 0 || doubts.length > 0 ? Exit.WRONG : Exit.OK;
 }
 
-function describeAttached({ qemu, log, base }: Attached): string {
-  const first = `QEMU ${qemu}, log ${log}`;
-  if (base === null) return `${first}; no base state: entries are unknown until the trace shows them`;
-  const paused = `the guest stood still for ${formatTime(base.pausedSeconds)}`;
-  return `${first}; base state of ${formatSize(base.bytes)} with ${counted(base.windows, "window")}, ${paused}`;
+function placeOf({ qmp, domain, connect }: AttachVerbOptions): MonitorPlace {
+  if (qmp !== undefined && domain !== undefined)
+    throw new IommuError("BAD_ARGUMENT", "--qmp and --domain exclude each other");
+  if (qmp !== undefined) return { socket: qmp };
+  if (domain !== undefined) return { domain, uri: connect };
+  throw new IommuError(
+    "BAD_ARGUMENT",
+    "which QEMU? Name its monitor by --qmp SOCKET, or its libvirt domain by --domain NAME",
+  );
+}
+
+function describeAttached({ qemu, log, base }: Attached): string[] {
+  const { kind, refused, pausedSeconds, bytes, windows } = base;
+  const known = counted(windows, "window");
+  const told = {
+    log: `${known} by the log since QEMU started (${formatSize(bytes)})`,
+    save: `${known} by QEMU's saved state of ${formatSize(bytes)}; the guest stood still for ${formatTime(pausedSeconds)}`,
+    mtree: `${known} by QEMU's memory tree; entries are unknown until the trace shows them`,
+    none: "no base: windows and entries are unknown until the trace shows them",
+  }[kind];
+  return [...refused.map((reason) => `not by ${reason}`), `QEMU ${qemu}, log ${log}: ${told}`];
 }
 
 /** Draws a state over the one before. */
@@ -93,7 +123,7 @@ const redraw = (state: LiveState): void => {
 function printEnd(end: AttachEnd, live: boolean): void {
   if (live) redraw(end.state);
   else print(formatState(end.state));
-  printError(end.message);
+  if (end.error === undefined) printError(end.message);
 }
 
 const TABLE: readonly TableColumn[] = [
@@ -139,20 +169,33 @@ export const verb: Verb = defineVerb({
   arguments: [],
   screen: "drawn",
   options: [
+    text("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off"),
+    text("--domain <name>", "a domain of libvirt, by name, number or UUID, through virsh"),
+    text("--connect <uri>", "libvirt's URI for --domain, such as qemu:///system"),
+    text("--log <file>", "where QEMU writes its log (default: what its -D says, or the domain's log)"),
     text(
-      "--qmp <socket>",
-      "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off",
-    ).makeOptionMandatory(),
-    text("--log <file>", "where QEMU writes its log (default: what its -D says)"),
-    text("--no-base", "do not take the machine's state first, which stops the guest for a moment"),
-    flag("--large-windows", "take it even if a window may be too large for QEMU to save"),
-    value("--for <seconds>", "end after so many seconds", wholeNumber(1, 1_000_000_000)),
+      "--base <how>",
+      "what is known to begin with: log (all that was logged since QEMU started), save (QEMU's saved state: the guest stands still for a moment), mtree (windows without entries), none, or auto: the first of these that can be had",
+    )
+      .choices(["auto", "log", "save", "mtree", "none"])
+      .default("auto"),
+    flag("--large-windows", "save the state even if a window may be too large for QEMU to save"),
+    value(
+      "--timeout <seconds>",
+      "the longest that one command to the monitor may take",
+      wholeNumber(1, 86_400),
+    ).default(COMMAND_SECONDS),
+    value("--for <seconds>", "end after so many seconds", wholeNumber(1, 2_000_000)),
     value("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000)).default(500),
     flag("--mappings", "show all mappings of all windows"),
     profileOption(),
     ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],
-  examples: ["attach --qmp qmp.sock", "attach --qmp qmp.sock --for 10 --mappings --output jsonl"],
+  examples: [
+    "attach --qmp qmp.sock",
+    "attach --domain guest --connect qemu:///system",
+    "attach --qmp qmp.sock --for 10 --mappings --output jsonl",
+  ],
   run: attach,
 });

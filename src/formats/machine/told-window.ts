@@ -3,6 +3,9 @@ import { hex, U64_MAX } from "../../base/u64.ts";
 import { formatSize, parseSize } from "../../base/units.ts";
 import { DEFAULT_PAGE_SHIFT } from "../../spapr/papr.ts";
 
+/** log2 of the largest pages: 16 GiB. */
+const MAX_PAGE_SHIFT = 34;
+
 /** Entries that a window can have. */
 const MAX_ENTRIES = 2n ** 32n - 1n;
 
@@ -58,7 +61,9 @@ export function checkedWindow(text: string, { liobn, busOffset, bytes, page }: N
   if (page !== undefined && (page !== 1n << BigInt(pageShift!) || pageShift! < DEFAULT_PAGE_SHIFT))
     throw bad(`${hex(page)} is no size of a page: a power of two from 4K`);
   const size = 1n << BigInt(pageShift ?? DEFAULT_PAGE_SHIFT);
-  if (bytes === 0n || bytes % size !== 0n || bytes / size > MAX_ENTRIES)
+  // Of pages of which nobody knows the size there are at least so many.
+  const fewest = bytes >> BigInt(pageShift ?? MAX_PAGE_SHIFT);
+  if (bytes === 0n || bytes % size !== 0n || fewest > MAX_ENTRIES)
     throw bad(
       `a window of ${hex(bytes)} bytes is not from 1 to 2^32 - 1 pages of ${formatSize(Number(size))}`,
     );

@@ -2,17 +2,16 @@ import type { Errno } from "../../base/errno.ts";
 import { type PageStep, pageStep } from "../../base/page-step.ts";
 import { hiOfNumber, loOfNumber, pageOf, TWO32 } from "../../base/u64.ts";
 import { type HostRun, NOT_ACCEPTED } from "../../kvm/ports.ts";
-import { TCE_PERM_MASK, TCE_READ, TCE_WRITE } from "../../tce/tce.ts";
+import { TCE_PERM_MASK, TCE_WRITE } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { FaultGate, FaultInjector } from "./faults.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
 import { addressOf, PINNED, RegionCounts } from "./region-counts.ts";
-import type { RegisteredMemory } from "./registered-memory.ts";
+import type { RegisteredExtent, RegisteredMemory } from "./registered-memory.ts";
 import type { TableGeometry } from "./tce-geometry.ts";
 
 // V8 folds constants of the module itself, but loads imported ones each time.
 const WEIGHT = TWO32;
-const READ = TCE_READ;
 const WRITE = TCE_WRITE;
 
 /** Where a table lies on the bus. */
@@ -114,21 +113,33 @@ export class HardwareTable {
     vaddrLo: number,
     permission: number,
   ): Errno | 0 | typeof NOT_ACCEPTED {
-    const { shift } = this.page;
-    const vaddr = vaddrOf(vaddrHi, vaddrLo);
-    const region = registered.find(vaddr, this.pageSize);
-    if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
-    const extent = region.extentOf(vaddr);
-    if (extent.pageShift < shift) return "EPERM";
+    const extent = registered.extentOf(vaddrHi, vaddrLo);
+    if (extent === undefined) return NOT_ACCEPTED;
+    const { page, entries } = this;
+    if (page.shift > extent.ioPageShift || (vaddrLo & ~page.maskLo) !== 0) {
+      const refused = this.#refusal(registered, extent, vaddrOf(vaddrHi, vaddrLo));
+      if (refused !== 0) return refused;
+    }
     const errno = this.#exchange.pass();
     if (errno !== undefined) return errno;
-    const physical = extent.physical + (vaddr - extent.start);
-    const { entries } = this;
-    entries.load(index);
-    const { hi, lo } = entries;
-    entries.put(index, hiOfNumber(physical), loOfNumber(physical) + bitsOf(permission));
-    this.counts.replaced(registered, region, extent, hi, lo);
+    const lo = extent.toPhysical.targetLo(vaddrLo) | bitsOf(permission);
+    entries.exchange(index, extent.toPhysical.targetHi(vaddrHi, vaddrLo), lo);
+    if (!this.counts.isOfExtent(extent, entries.hi, entries.lo)) {
+      this.counts.moved(registered, extent, entries.hi, entries.lo);
+    }
     return 0;
+  }
+
+  /** May a page be mapped that begins in an extent? */
+  #refusal(
+    registered: RegisteredMemory,
+    extent: RegisteredExtent,
+    vaddr: number,
+  ): "EPERM" | typeof NOT_ACCEPTED | 0 {
+    const { shift } = this.page;
+    const region = registered.find(vaddr, this.pageSize);
+    if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
+    return extent.pageShift < shift ? "EPERM" : 0;
   }
 
   /**
@@ -174,8 +185,14 @@ export class HardwareTable {
 
   /** Clears entries; the regions that they pointed to count less. */
   unmap(registered: RegisteredMemory, index: number, pages: number): void {
-    this.counts.cleared(registered, index, pages);
-    this.clear(index, pages);
+    if (pages === 1) {
+      // A single page, as most hypercalls have it, is not worth a walk.
+      this.entries.exchange(index, 0, 0);
+      this.counts.gone(registered, this.entries.hi, this.entries.lo);
+    } else {
+      this.counts.cleared(registered, index, pages);
+      this.entries.fill(index, pages, 0, 0);
+    }
   }
 
   /** Clears entries of the device's table only: no region learns of it. */
@@ -205,4 +222,4 @@ export class HardwareTable {
 const vaddrOf = (hi: number, lo: number): number => (hi >>> 0) * WEIGHT + (lo >>> 0);
 
 /** A device that may write may read as well: the hardware knows no write-only pages. */
-const bitsOf = (permission: number): number => ((permission & WRITE) !== 0 ? permission | READ : permission);
+const bitsOf = (permission: number): number => permission | ((permission & WRITE) >>> 1);

@@ -2,7 +2,7 @@ import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import type { TceTable } from "../../tce/tce-table.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
-import type { MemoryExtent, RegisteredMemory, RegisteredRegion } from "./registered-memory.ts";
+import type { RegisteredExtent, RegisteredMemory } from "./registered-memory.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
@@ -25,11 +25,17 @@ export class RegionCounts {
   readonly #entries: TceTable;
   readonly #pageSize: number = 0;
   readonly #physical: PhysicalMemory;
+  // What the hot path needs is protected: private names make bytecode longer (see TceTable).
+  protected readonly pageShift: number = 0;
+  /** Bits that no entry has that is counted and points at a multiple of the page size. */
+  protected readonly notOnPage: number = 0;
 
   constructor(entries: TceTable, physical: PhysicalMemory) {
     this.#entries = entries;
     this.#pageSize = 2 ** entries.pageShift;
     this.#physical = physical;
+    this.pageShift = entries.pageShift;
+    this.notOnPage = (~entries.page.maskLo & ~FLAGS) | PINNED;
   }
 
   /** The first of the mapped entries whose region is gone, or `index + pages`. */
@@ -53,41 +59,34 @@ export class RegionCounts {
   }
 
   /**
-   * An entry `(hi, lo)` was replaced by one that points into an extent of a
-   * region. Nearly always the old one is of the same extent, and no counter changes.
+   * Does the region of an extent count an entry `(hi, lo)`, as all of its page
+   * lies in the extent? Nearly always it does, where a page is mapped anew; if
+   * not, {@link gone} finds out whose page it was.
    */
-  replaced(
-    registered: RegisteredMemory,
-    region: RegisteredRegion,
-    extent: MemoryExtent,
-    hi: number,
-    lo: number,
-  ): void {
-    const counted = isCounted(lo);
-    const ahead = addressOf(hi, lo) - extent.physical;
-    if (counted && ahead >= 0 && ahead + this.#pageSize <= extent.end - extent.start) return;
-    region.mapped++;
-    this.#countLess(registered, hi, lo);
+  isOfExtent(extent: RegisteredExtent, hi: number, lo: number): boolean {
+    // Extents begin and end on multiples of 4 KiB, so that flags do not matter.
+    const isCountedOnPage = (lo & PERM_MASK) !== 0 && (lo & this.notOnPage) === 0;
+    return isCountedOnPage && this.pageShift <= extent.ioPageShift && extent.fromPhysical.has(hi, lo);
+  }
+
+  /** An entry `(hi, lo)` gave way to one that points into an extent. */
+  moved(registered: RegisteredMemory, extent: RegisteredExtent, hi: number, lo: number): void {
+    extent.region.mapped++;
+    this.gone(registered, hi, lo);
+  }
+
+  /** An entry `(hi, lo)` is gone: its region counts less. */
+  gone(registered: RegisteredMemory, hi: number, lo: number): void {
+    const vaddr = this.#userAddressOf(hi, lo);
+    if (vaddr >= 0) registered.unmapped(vaddr, 1, this.#pageSize);
   }
 
   /** Regions are about to lose entries: they count less. */
   cleared(registered: RegisteredMemory, index: number, pages: number): void {
     const size = this.#pageSize;
-    if (pages === 1) {
-      // A single page, as most hypercalls have it, is not worth a walk.
-      this.#entries.load(index);
-      this.#countLess(registered, this.#entries.hi, this.#entries.lo);
-      return;
-    }
     this.#forEachCounted(index, index + pages, (_first, count, vaddr) => {
       registered.unmapped(vaddr, count, size);
     });
-  }
-
-  /** The region of an entry `(hi, lo)`, which is gone, counts less. */
-  #countLess(registered: RegisteredMemory, hi: number, lo: number): void {
-    const vaddr = this.#userAddressOf(hi, lo);
-    if (vaddr >= 0) registered.unmapped(vaddr, 1, this.#pageSize);
   }
 
   /** The user address that an entry `(hi, lo)` was made from, or -1 if no region counts the entry. */

@@ -1,4 +1,6 @@
 import type { Errno } from "../../base/errno.ts";
+import { LinearMap } from "../../base/linear-map.ts";
+import { TWO32 } from "../../base/u64.ts";
 import type { KernelProfile } from "./profile.ts";
 
 /** A piece of memory that is contiguous both for the process and in physical memory. */
@@ -13,40 +15,60 @@ export interface MemoryExtent {
   readonly pageShift: number;
 }
 
+/** An extent of a registered region: addresses of the process, and where they are in physical memory. */
+export class RegisteredExtent implements MemoryExtent {
+  readonly region: RegisteredRegion;
+  /** From the one to the other, and back. */
+  readonly toPhysical: LinearMap;
+  readonly fromPhysical: LinearMap;
+  // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
+  readonly start: number = 0;
+  readonly end: number = 0;
+  readonly physical: number = 0;
+  readonly pageShift: number = 0;
+  /**
+   * log2 of the largest I/O page below 4 GiB that may point here, and of which
+   * the extent holds all or nothing, if it begins on a multiple of its size.
+   */
+  readonly ioPageShift: number = 0;
+
+  constructor(region: RegisteredRegion, { start, end, physical, pageShift }: MemoryExtent) {
+    const size = BigInt(end - start);
+    this.region = region;
+    this.toPhysical = new LinearMap(BigInt(start), size, BigInt(physical));
+    this.fromPhysical = new LinearMap(BigInt(physical), size, BigInt(start));
+    this.start = start;
+    this.end = end;
+    this.physical = physical;
+    this.pageShift = pageShift;
+    const edges = [start, end, physical].map(trailingZeros);
+    this.ioPageShift = Math.min(31, region.pageShift, pageShift, ...edges);
+  }
+}
+
 /** Memory pinned for devices. MAP takes memory of regions only. */
 export class RegisteredRegion {
   // Numbers are numbers from the start: V8 knows no integer field that was undefined once.
   readonly start: number = 0;
   readonly end: number = 0;
-  readonly extents: readonly MemoryExtent[];
+  /** They never change, and do not overlap. */
+  readonly extents: readonly RegisteredExtent[];
   /** log2 of the largest I/O page that may point here. */
   readonly pageShift: number = 0;
   /** How many containers hold the region. */
   uses = 1;
   /** I/O pages that point here, over all tables. */
   mapped = 0;
-  /**
-   * The extent found last.
-   *
-   * Invariant: one of {@link extents}, which never change and do not overlap.
-   */
-  #last: MemoryExtent;
 
   constructor(extents: readonly MemoryExtent[], pageShift: number) {
     this.start = extents[0]!.start;
     this.end = extents.at(-1)!.end;
-    this.extents = extents;
     this.pageShift = pageShift;
-    this.#last = extents[0]!;
+    this.extents = extents.map((extent) => new RegisteredExtent(this, extent));
   }
 
   /** The extent that an address of the region lies in. */
-  extentOf(vaddr: number): MemoryExtent {
-    const last = this.#last;
-    return last.start <= vaddr && vaddr < last.end ? last : this.#searchExtent(vaddr);
-  }
-
-  #searchExtent(vaddr: number): MemoryExtent {
+  extentOf(vaddr: number): RegisteredExtent {
     const { extents } = this;
     let low = 0;
     let high = extents.length - 1;
@@ -55,8 +77,7 @@ export class RegisteredRegion {
       if (extents[middle]!.end <= vaddr) low = middle + 1;
       else high = middle;
     }
-    this.#last = extents[low]!;
-    return this.#last;
+    return extents[low]!;
   }
 }
 
@@ -84,13 +105,14 @@ export class RegisteredMemory {
   readonly #memory: PinnableMemory;
   #regions: RegisteredRegion[] = [];
   /**
-   * The region found last: MAP requests come in the order of addresses.
+   * The extent found last: MAP requests come in the order of addresses.
    *
-   * Invariant: one of {@link #regions}, or undefined: {@link put}, the only way
-   * in which one goes, forgets it. Regions do not overlap, so the one that
-   * contains a range is this one whenever this one does.
+   * Invariant: one of a region in {@link #regions}, or undefined: {@link put},
+   * the only way in which one goes, forgets it. Regions do not overlap, nor do
+   * their extents, so what contains a range is this one, or its region, whenever
+   * that contains it.
    */
-  #last: RegisteredRegion | undefined;
+  #last: RegisteredExtent | undefined;
 
   constructor(memory: PinnableMemory) {
     this.#memory = memory;
@@ -108,15 +130,23 @@ export class RegisteredMemory {
 
   /** The region that contains `size` bytes from an address; two neighbours do not count as one. */
   find(vaddr: number, size: number): RegisteredRegion | undefined {
-    const last = this.#last;
+    const last = this.#last?.region;
     if (last !== undefined && last.start <= vaddr && vaddr + size <= last.end) return last;
-    return this.#search(vaddr, size);
+    return this.#search(vaddr, size)?.region;
   }
 
-  #search(vaddr: number, size: number): RegisteredRegion | undefined {
+  /** The extent that an address lies in, in halves of either sign. */
+  extentOf(hi: number, lo: number): RegisteredExtent | undefined {
+    const last = this.#last;
+    // User addresses end at 2^52: whatever lies above is not registered, exact or not.
+    return last?.toPhysical.has(hi, lo) ? last : this.#search((hi >>> 0) * TWO32 + (lo >>> 0), 1);
+  }
+
+  #search(vaddr: number, size: number): RegisteredExtent | undefined {
     const region = this.#regions.find((r) => r.start <= vaddr && vaddr + size <= r.end);
-    if (region !== undefined) this.#last = region;
-    return region;
+    if (region === undefined) return undefined;
+    this.#last = region.extentOf(vaddr);
+    return this.#last;
   }
 
   /**
@@ -157,7 +187,7 @@ export class RegisteredMemory {
     }
     if (region.mapped > 0) return false;
     this.#regions = this.#regions.filter((r) => r !== region);
-    if (this.#last === region) this.#last = undefined;
+    if (this.#last?.region === region) this.#last = undefined;
     this.#memory.uncharge((region.end - region.start) / this.#memory.pageSize);
     return true;
   }

@@ -2,4 +2,4 @@ import { describe } from "vitest";
 import { runSeed } from "../../helpers/random.ts";
 import { exportDamagedTraces } from "./export-fuzz-campaign.ts";
 
-describe("exports of damaged traces", () => exportDamagedTraces(runSeed(), 4));
+describe("exports of damaged traces", () => exportDamagedTraces(runSeed(), 2));

@@ -223,7 +223,7 @@ const overrun: Plant = (recorder, _work, planted) => {
   const beyond = recorder.random.below(PAGE);
   const line = recorder.fault(NIC, made.address + made.size + beyond, "write");
   recorder.unmap("ksoftirqd/0-5", NIC, made);
-  planted.push(fault(NIC, new RegExp(`overran that by ${beyond + 1} bytes`), [made.line, line]));
+  planted.push(fault(NIC, new RegExp(`overran that by ${beyond + 1} bytes?\\b`), [made.line, line]));
 };
 
 const wrongDirection: Plant = (recorder, work, planted) => {

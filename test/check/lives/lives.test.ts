@@ -1,3 +1,3 @@
 import { compareLives } from "./lives-campaign.ts";
 
-compareLives(8);
+compareLives(5);

@@ -4,11 +4,11 @@ import { plantInAnyWindow } from "./any-geometry.ts";
 import { anyPlace, plantFaults } from "./planted-faults-campaign.ts";
 
 it(`finds each fault planted into real traces, and nothing else, SEED=${runSeed()}`, () => {
-  plantFaults(runSeed(), 12);
+  plantFaults(runSeed(), 6);
 });
 
 it(`finds them as well where the default windows lie elsewhere, SEED=${runSeed()}`, () => {
-  plantFaults(runSeed(), 8, anyPlace);
+  plantFaults(runSeed(), 3, anyPlace);
 });
 
 it(`finds those in windows of any legal geometry, SEED=${runSeed()}`, () => {

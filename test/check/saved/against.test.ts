@@ -16,7 +16,7 @@ it("there are recordings of both", () => {
 });
 
 // The long run compares all of them.
-agreeWithTraces(PAIRS.filter((_, i) => i % 4 === 0));
+agreeWithTraces(PAIRS.filter((_, i) => i % 4 === 1));
 
 it.each(PAIRS.filter((_, i) => i % 6 === 0))(
   `$name differs in exactly the entry that was changed, SEED=${runSeed()}`,

@@ -14,12 +14,13 @@ import {
   inFolder,
   jsonRows,
   LOGS,
+  MAIN,
   type Row,
+  stopBySignal,
   TABLES,
   trace,
+  until,
 } from "./converted.ts";
-
-const MAIN = path.resolve(import.meta.dirname, "../../../dist/cli/main.js");
 
 const LOG = "nvme-e1000-1g-linux61.log";
 /** A packed log whose middle is damaged. */
@@ -258,27 +259,9 @@ describe("convert", () => {
     expect(stderr).not.toContain("    at ");
   });
 
+  // The long run stops other outputs.
   it.each([
-    { signal: "SIGINT", outputs: ["x.parquet", "x.jsonl"] },
-    { signal: "SIGTERM", outputs: ["x.pftrace", "table/"] },
-  ] as const)("leaves nothing behind when it is stopped by $signal", async ({ signal, outputs }) => {
-    for (const out of outputs) {
-      const place = inFolder(`stopped-${signal}-${out.replace("/", "")}`);
-      mkdirSync(place);
-      const child = spawn(process.execPath, [MAIN, "convert", "-", `${place}/${out}`]);
-      child.stdin.on("error", () => {});
-      child.stdin.write(readCorpusHead("traces", LOG, 400_000));
-      const files = (): string[] => readdirSync(place, { recursive: true }) as string[];
-      await until(() => files().some((name) => name.includes(".partial-")));
-      child.kill(signal);
-      const endedBy = await new Promise((resolve) => child.on("close", (_status, by) => resolve(by)));
-      expect(endedBy).toBe(signal);
-      expect(files().filter((name) => name !== "table")).toEqual([]);
-    }
-  });
+    { signal: "SIGINT", out: "x.parquet" },
+    { signal: "SIGTERM", out: "table/" },
+  ] as const)("leaves nothing of $out behind when it is stopped by $signal", stopBySignal);
 });
-
-/** Waits for it; the limit of the test is for when it never comes. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-}

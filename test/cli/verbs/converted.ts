@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parquetReadObjects } from "hyparquet";
 import { expect } from "vitest";
@@ -7,6 +8,8 @@ import { query } from "../../helpers/duckdb.ts";
 import { scratchFolder } from "../../helpers/scratch.ts";
 import { cli } from "../cli.ts";
 
+/** The compiled command line, for processes of their own. */
+export const MAIN = path.resolve(import.meta.dirname, "../../../dist/cli/main.js");
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 /** Where the files of a test file are written. */
 const folder = scratchFolder();
@@ -148,3 +151,29 @@ function comparable(row: Record<string, unknown>): string {
     .join(" ");
 }
 const LISTS = ["dma_addrs", "sizes", "phys_addrs"];
+
+/** Stops a conversion into a form while it writes: nothing of it is left. */
+export async function stopBySignal({
+  signal,
+  out,
+}: {
+  readonly signal: "SIGINT" | "SIGTERM";
+  readonly out: string;
+}): Promise<void> {
+  const place = inFolder(`stopped-${signal}-${out.replace("/", "")}`);
+  mkdirSync(place);
+  const child = spawn(process.execPath, [MAIN, "convert", "-", `${place}/${out}`]);
+  child.stdin.on("error", () => {});
+  child.stdin.write(readCorpusHead("traces", "nvme-e1000-1g-linux61.log", 400_000));
+  const files = (): string[] => readdirSync(place, { recursive: true }) as string[];
+  await until(() => files().some((name) => name.includes(".partial-")));
+  child.kill(signal);
+  const endedBy = await new Promise((resolve) => child.on("close", (_status, by) => resolve(by)));
+  expect(endedBy).toBe(signal);
+  expect(files().filter((name) => name !== "table")).toEqual([]);
+}
+
+/** Waits for it; the limit of the test is for when it never comes. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -11,7 +11,7 @@ describe(`what a reader of logs remembers of lines before does not change a line
   });
 
   it("of Linux", () => {
-    expect(readSideBySide(openDmaLog, makeDmaLines(random), 3_000, random)).toEqual([]);
+    expect(readSideBySide(openDmaLog, makeDmaLines(random), 1_500, random)).toEqual([]);
   });
 
   it("nor the number of a name", () => {

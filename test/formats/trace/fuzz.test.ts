@@ -4,7 +4,7 @@ import { fuzzReaders } from "./fuzz-campaign.ts";
 import { EVENT_NAMES } from "./simple-file.ts";
 
 describe("mutated traces", () => {
-  fuzzReaders(runSeed(), { ".log.gz": 200, ".simple.gz": 100, ".txt.gz": 200 });
+  fuzzReaders(runSeed(), { ".log.gz": 80, ".simple.gz": 60, ".txt.gz": 120 });
 
   it("names of events are as many as there are", () => {
     expect(EVENT_NAMES.length).toBe(23);

@@ -4,7 +4,7 @@ import { corpusNames, readCorpusHead } from "../../helpers/corpus.ts";
 import { SimpleFile } from "./simple-file.ts";
 
 /** Bytes; the first event may stand after a lot of other lines. */
-const HEAD = 2 ** 20;
+const HEAD = 2 ** 18;
 const FORMATS = { ".log.gz": "qemu-log", ".simple.gz": "qemu-simple", ".txt.gz": "linux-dma" } as const;
 
 describe("detectTraceFormat", () => {

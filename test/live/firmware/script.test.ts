@@ -95,7 +95,7 @@ const recorded = (name: string): OpScript =>
     gunzipSync(readFileSync(new URL(`../../corpus/hcall/${name}.jsonl.gz`, import.meta.url))).toString(),
     `${name}.jsonl`,
   );
-const NAMES = smallCorpusNames("hcall", ".jsonl.gz", 8_000).filter(
+const NAMES = smallCorpusNames("hcall", ".jsonl.gz", 4_000).filter(
   (name) => !name.startsWith("dma") && !name.includes("-dma"),
 );
 

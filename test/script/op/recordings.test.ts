@@ -34,7 +34,7 @@ describe("the recordings of QEMU", () => {
   });
 
   // `exec --check` reproduces all of them; here are the short ones, and those with differences.
-  const some = smallCorpusNames("hcall", ".gz", 6000).filter((name) => !WHOLE_SCAN.test(read(name)));
+  const some = smallCorpusNames("hcall", ".gz", 4000).filter((name) => !WHOLE_SCAN.test(read(name)));
   const differing = listed.map(({ recording }) => recording);
   it.each([...new Set([...some, ...differing])])("are reproduced: %s", (name) => {
     const outcomes = run(parse(name));

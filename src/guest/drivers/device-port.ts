@@ -1,0 +1,68 @@
+import { TxResult } from "../../memory/address-space.ts";
+import type { MmioHandler } from "../../memory/mmio-handler.ts";
+import type { PciDevice } from "../../spapr/pci-device.ts";
+
+/**
+ * How a device reaches memory: by bus addresses, through the IOMMU, which checks each access.
+ *
+ * @public
+ */
+export interface DevicePort {
+  readonly name: string;
+  /** False if any byte was refused; those are 0. */
+  read(address: bigint, into: Uint8Array): boolean;
+  /** False if any byte was refused; those are dropped. */
+  write(address: bigint, from: Uint8Array): boolean;
+  /** Nothing gets to the device's registers: its endpoint is frozen, or held in reset. */
+  readonly isCutOff: boolean;
+}
+
+/**
+ * The port of a device that QEMU emulates.
+ *
+ * @public
+ */
+export const emulatedPort = (device: PciDevice): DevicePort => ({
+  name: device.name,
+  read: (address, into) => device.read(address, into) === TxResult.OK,
+  write: (address, from) => device.write(address, from) === TxResult.OK,
+  get isCutOff() {
+    return false;
+  },
+});
+
+/** What registers of 32 bits read as when nothing answers. */
+export const ALL_ONES = 0xffff_ffff;
+
+/**
+ * A device's registers as a driver reads and writes them.
+ *
+ * @public
+ */
+export class DeviceRegisters {
+  /** Notified of reads of all ones: is it an error of the bus? (Linux asks its EEH core.) */
+  onAllOnes: (() => void) | null = null;
+  readonly #port: DevicePort;
+  readonly #handler: MmioHandler;
+
+  constructor(port: DevicePort, handler: MmioHandler) {
+    this.#port = port;
+    this.#handler = handler;
+  }
+
+  read(offset: number): number {
+    const value = this.#port.isCutOff ? ALL_ONES : Number(this.#handler.read(BigInt(offset), 4));
+    if (value === ALL_ONES) this.onAllOnes?.();
+    return value;
+  }
+
+  write(offset: number, value: number): void {
+    if (!this.#port.isCutOff) this.#handler.write(BigInt(offset), 4, BigInt(value >>> 0));
+  }
+
+  /** Two registers of 32 bits, the low one first. */
+  write64(offset: number, value: bigint): void {
+    this.write(offset, Number(value & 0xffff_ffffn));
+    this.write(offset + 4, Number(value >> 32n));
+  }
+}
