@@ -100,6 +100,29 @@ const linuxTraces = () =>
     ),
   );
 
+const files = () =>
+  table(
+    ["file", "what it is in", "machine", "windows", "entries that are not zero"],
+    JSON.parse(read("qemu-files/answers.json")).files.map(({ file, container, machine, tables }) => [
+      `\`${file}\``,
+      container.join(", "),
+      machine ?? "before pseries-2.4",
+      Object.keys(tables).join(", "),
+      Object.values(tables).reduce((sum, { tces }) => sum + Object.keys(tces).length, 0),
+    ]),
+  );
+/** trace.dat and perf.data, of which another program counted what is in them. */
+function recordings() {
+  const facts = JSON.parse(read("recordings/facts.json"));
+  const rows = Object.entries(facts).map(([name, { made, records, kinds_of_text, compression }]) => [
+    `\`${name}.gz\``,
+    compression ?? "",
+    shareOf(new Map(Object.entries(records ?? kinds_of_text ?? {}))),
+    made,
+  ]);
+  return table(["recording", "compression", "of which", "notes"], rows);
+}
+
 const machines = () =>
   table(
     ["stream", "bytes unpacked", "TCE tables", "trace of the same run"],
@@ -133,6 +156,12 @@ const index = () =>
     qemuTraces(),
     "## traces: `dma:*` events of Linux",
     linuxTraces(),
+    "## qemu-files: saved machines in files as people have them",
+    "",
+    files(),
+    "",
+    "## recordings: trace.dat and perf.data",
+    recordings(),
     "## migration: saved machines",
     machines(),
   ].join("\n\n")}\n`;

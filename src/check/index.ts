@@ -1,7 +1,7 @@
 /**
  * The tool on artifacts: checks traces and saved machines, rebuilds windows, makes tables of events and mappings.
  *
- * Each call takes a whole input: its text, its bytes (packed by gzip or not), a `Blob` or a stream. Nothing here reads
+ * Each call takes a whole input: its text, its bytes (packed or not), a `Blob` or a stream. Nothing here reads
  * files.
  *
  * @module
@@ -28,6 +28,8 @@ export type { PagePhase } from "./lifetimes/page-phases.ts";
 export { MAPPING_COLUMNS } from "./lifetimes/qemu-rows.ts";
 export type { WindowStatistics } from "./lifetimes/qemu-statistics.ts";
 export type { BouncedMaps } from "./linux/bounces.ts";
+export type { DeviceTally } from "./linux/device-tally.ts";
+export type { LostOnCpu } from "./linux/lost-events.ts";
 export {
   type AliveGroup,
   type AliveMapping,
@@ -106,6 +108,7 @@ export {
 export { type WhoAnswer, whoMaps, whoToJson } from "./whole/who-maps.ts";
 export {
   type RecordedState,
+  type SavedSource,
   statesAtMoments,
   type WindowsAtOptions,
   windowsAt,

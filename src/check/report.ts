@@ -3,6 +3,8 @@ import type { TraceFormat } from "../formats/trace/trace-reader.ts";
 import { type Finding, findingToJson } from "./findings/finding.ts";
 import type { Judged, NotJudged } from "./findings/judged.ts";
 import type { BouncedMaps } from "./linux/bounces.ts";
+import type { DeviceTally } from "./linux/device-tally.ts";
+import type { LostOnCpu } from "./linux/lost-events.ts";
 import { type HostWindow, hostWindowToJson } from "./qemu/host-side.ts";
 import type { WindowRecord } from "./rebuild/window-records.ts";
 
@@ -21,6 +23,9 @@ export interface CheckReport {
   readonly mismatches: number;
   readonly judged: Judged;
   readonly notJudged: readonly NotJudged[];
+  /** Of recordings of Linux: what there is of each device, and what the tracer lost by CPU. */
+  readonly devices?: readonly DeviceTally[] | undefined;
+  readonly lost?: readonly LostOnCpu[] | undefined;
   /** Of recordings of Linux: what went through bounce memory. */
   readonly bounced: readonly BouncedMaps[];
   readonly windows: readonly WindowRecord[];

@@ -3,7 +3,7 @@ import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { KernelEvent } from "../formats/trace/kernel-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
-import type { Gap } from "../formats/trace/trace-reader.ts";
+import type { Gap, TraceHandlers } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
@@ -13,6 +13,7 @@ import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
 import { KernelLogMerge } from "./linux/kernel-log.ts";
+import { LostEvents } from "./linux/lost-events.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
@@ -41,6 +42,8 @@ export interface TraceCheckContext {
   readonly onEvent?: (event: QemuTraceEvent) => void;
   /** What the kernel's log says, from a file of its own. */
   readonly kernelLog?: readonly KernelEvent[] | undefined;
+  /** Who else is notified, before the check. */
+  readonly also?: TraceHandlers | undefined;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -48,7 +51,8 @@ export class TraceCheck {
   readonly rebuild: Rebuild;
   readonly #file: string;
   readonly #findings: TraceFindings;
-  readonly #source: TraceSource;
+  /** What is read. */
+  readonly source: TraceSource;
   #dma: DmaCheck | undefined;
   readonly #merge: KernelLogMerge | undefined;
   /** Up to here in a binary trace events may be missing anywhere. */
@@ -57,11 +61,12 @@ export class TraceCheck {
   #drops: Finding | undefined;
   /** The first places where Linux lost events. */
   readonly #lostAt: Place[] = [];
+  readonly #lost = new LostEvents();
 
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, windows, onEvent, kernelLog }: TraceCheckContext = {},
+    { filter, profile, windows, onEvent, kernelLog, also }: TraceCheckContext = {},
   ) {
     this.#file = file;
     this.#merge =
@@ -70,16 +75,20 @@ export class TraceCheck {
         : new KernelLogMerge(kernelLog, (event) => this.#dma?.kernel(event, true));
     this.#findings = new TraceFindings(options);
     this.rebuild = new Rebuild(profile, this.#findings, windows);
-    this.#source = new TraceSource(file, {
+    this.source = new TraceSource(file, {
       qemu: (event) => {
+        also?.qemu(event);
         if (filter !== undefined && !filter.qemu(event)) return;
         onEvent?.(event);
         this.#trace(event);
       },
       linux: (event, names) => {
+        also?.linux(event, names);
         this.#dma ??= new DmaCheck(names, options);
-        if (event.kind === DMA_LOST && this.#lostAt.length < MAX_LOST_PLACES)
-          this.#lostAt.push(placeOfDma(event));
+        if (event.kind === DMA_LOST) {
+          this.#lost.take(event);
+          if (this.#lostAt.length < MAX_LOST_PLACES) this.#lostAt.push(placeOfDma(event));
+        }
         if (this.#merge !== undefined) this.#merge.upTo(event, event.number);
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
       },
@@ -88,16 +97,19 @@ export class TraceCheck {
         this.#dma ??= new DmaCheck(names, options);
         this.#dma.kernel(event);
       },
-      gap: (gap) => this.#gap(gap),
+      gap: (gap) => {
+        also?.gap(gap);
+        this.#gap(gap);
+      },
     });
   }
 
   get events(): number {
-    return this.#source.events;
+    return this.source.events;
   }
 
   push(chunk: Uint8Array): void {
-    this.#source.push(chunk);
+    this.source.push(chunk);
   }
 
   /** The file could be read only up to here. */
@@ -106,11 +118,11 @@ export class TraceCheck {
   }
 
   end(): CheckReport {
-    this.#source.end();
+    this.source.end();
     this.rebuild.end();
-    this.#findings.end(this.#source.events);
+    this.#findings.end(this.source.events);
     // What stands in the text of a guest's console beside QEMU's events is the guest's affair.
-    if (this.#source.format !== "linux-dma") this.#dma = undefined;
+    if (this.source.format !== "linux-dma") this.#dma = undefined;
     const {
       lostMarkers = 0,
       lost = 0,
@@ -119,13 +131,13 @@ export class TraceCheck {
       kernel = 0,
       stacks = 0,
       hostEvents = 0,
-    } = this.#source.counts;
-    const { events, cpus, entries } = this.#source;
+    } = this.source.counts;
+    const { events, cpus, entries } = this.source;
     this.#merge?.end(events);
     // A stack is an entry of the buffer, too.
     this.#dma?.end({ cpus, entries, lines: events + other + kernel + stacks + damaged });
     if (lostMarkers > 0)
-      this.#lost(
+      this.#sayLost(
         lostMarkers,
         `the kernel lost events in ${placesText(lostMarkers)}${lost > 0 ? `, ${lost} or more` : ""}`,
       );
@@ -134,15 +146,18 @@ export class TraceCheck {
     const dmaFindings = this.#dma?.log.findings ?? [];
     return {
       file: this.#file,
-      format: this.#source.format!,
-      events: this.#source.events,
-      skippedLines: this.#source.skipped,
+      format: this.source.format!,
+      events: this.source.events,
+      skippedLines: this.source.skipped,
       verified: verifiedOf(counts),
       mismatches: counts.mismatches - this.#retractedMismatches,
       judged:
         this.#dma?.judged(events) ??
         judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
       notJudged: this.#notJudged(),
+      ...(this.source.format === "linux-dma"
+        ? { devices: this.#dma?.tallies ?? [], lost: this.#lost.rows }
+        : {}),
       bounced: this.#dma?.bounced ?? [],
       windows: this.#findings.windows,
       hostWindows: hostEvents > 0 ? this.#findings.hostWindows : undefined,
@@ -152,10 +167,10 @@ export class TraceCheck {
   }
 
   #notJudged(): NotJudged[] {
-    const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.#source.counts;
-    const { other = 0, otherEvents = 0, text = 0 } = this.#source.counts;
+    const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.source.counts;
+    const { other = 0, otherEvents = 0, text = 0 } = this.source.counts;
     const { undetermined, learned } = this.rebuild.counts;
-    const isBinary = this.#source.format === "qemu-simple";
+    const { isBinary } = this.source;
     return [
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
@@ -177,6 +192,10 @@ export class TraceCheck {
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },
+        ...this.source.otherBuffers.map((name) => ({
+          count: 1,
+          reason: `buffer of the recording: ${name}`,
+        })),
         { count: damaged + long, reason: "lines that name an event and cannot be read" },
         { count: breaks, reason: "pieces that are no whole records" },
         { count: other + otherEvents + text, reason: `${isBinary ? "records" : "lines"} of something else` },
@@ -185,7 +204,7 @@ export class TraceCheck {
   }
 
   /** Events are missing in so many places: said once. */
-  #lost(times: number, message: string): void {
+  #sayLost(times: number, message: string): void {
     const places = this.#lostAt.slice(0, 1);
     const finding = this.#log.add({ kind: "lost-events", severity: "warning", places, message });
     this.#log.extend(finding, this.#lostAt, 0, times - 1);
@@ -211,7 +230,7 @@ export class TraceCheck {
 
   /** QEMU says where it dropped events. */
   #dropped({ line, message }: Gap): void {
-    const place = { event: this.#source.events, line };
+    const place = { event: this.source.events, line };
     if (this.#drops === undefined) {
       this.#drops = this.#log.add({ kind: "lost-events", severity: "warning", places: [place], message });
     } else this.#log.extend(this.#drops, [place]);
@@ -220,7 +239,7 @@ export class TraceCheck {
   #truncated({ line, message }: Gap): void {
     this.#log.add({
       kind: "truncated",
-      places: [{ event: this.#source.events, line }],
+      places: [{ event: this.source.events, line }],
       message,
     });
   }

@@ -13,12 +13,18 @@ export const isStreamName = (output: string): boolean => /\.mig(?:\.gz)?$/.test(
 /**
  * Writes a saved machine with its guest's memory as zeros.
  *
+ * @param snapshot of a disk, whose machine is meant
  * @returns what was done, as a sentence
  * @throws IommuError BAD_ARGUMENT if the input can be read only once
  */
-export async function writeBlankMachine(input: string, output: string, file: NewFile): Promise<string> {
+export async function writeBlankMachine(
+  input: string,
+  output: string,
+  file: NewFile,
+  snapshot: string | undefined,
+): Promise<string> {
   return withInput(input, true, async (data, { name }) => {
-    const { pages, chunks } = await blankMachine(data, { name });
+    const { pages, chunks } = await blankMachine(data, { name, snapshot });
     file.makeFile();
     if (output.endsWith(".gz")) {
       const packed = createGzip({ level: constants.Z_BEST_COMPRESSION });

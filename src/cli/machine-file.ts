@@ -1,4 +1,7 @@
 import { IommuError } from "../base/errors.ts";
+import { isLibvirtImage, readLibvirtImage } from "../formats/container/libvirt-image.ts";
+import { SAVED_HEAD_BYTES } from "../formats/container/place.ts";
+import { named } from "../formats/input/opened-input.ts";
 import { textOf } from "../formats/input/text.ts";
 import { parseJsonLines } from "../formats/json-lines.ts";
 import type { Located } from "../formats/located.ts";
@@ -7,6 +10,8 @@ import type { MachineDescription } from "../formats/machine/machine-description.
 import { isMachineDocument, looksOwn, machineOfDocument, placeOf } from "../formats/machine/own-machine.ts";
 import { machineOfCommandLine } from "../formats/machine/qemu-command-line.ts";
 import { readMachine } from "../formats/machine/read-machine.ts";
+import { childOf } from "../formats/machine/xml-element.ts";
+import { ByteCursor } from "../formats/migration/byte-cursor.ts";
 import { parseHeader } from "../formats/op-script/header.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
@@ -15,7 +20,7 @@ import { parseYaml } from "./yaml.ts";
 
 /** What a file may be that describes a machine. */
 export const MACHINE_FILE =
-  "YAML or JSON (schema/machine.schema.json), a command line of QEMU's, /proc/PID/cmdline, libvirt's log or XML of a domain, the header of an op script, or the JSON beside a recorded boot";
+  "YAML or JSON (schema/machine.schema.json), a command line of QEMU's, /proc/PID/cmdline, libvirt's log or XML of a domain, an image of virsh save (its XML), the header of an op script, or the JSON beside a recorded boot";
 
 /** A description of a machine, and where its file says what. */
 export interface MachineFile {
@@ -37,17 +42,17 @@ export async function readMachineFile(path: string): Promise<MachineDescription>
 /** As {@link readMachineFile}, with the places of what the file says. */
 export async function openMachineFile(path: string): Promise<MachineFile> {
   const name = displayName(path);
-  const text = await textOf(openInput(path), name);
-  const named = (description: MachineDescription): MachineFile => ({
+  const text = await machineText(path, name);
+  const whole = (description: MachineDescription): MachineFile => ({
     name,
     description,
     placeOf: () => name,
   });
-  if (isXml(text)) return named(machineOfXml(text, name));
-  if (isHeader(text)) return named(machineOfHeader(text, name));
+  if (isXml(text)) return whole(machineOfXml(text, name).machine);
+  if (isHeader(text)) return whole(machineOfHeader(text, name));
   const isOwn = looksOwn(text);
   const known = isOwn && !isJson(text) ? undefined : readMachine(text, name);
-  if (known !== undefined) return named(known);
+  if (known !== undefined) return whole(known);
   if (isOwn) {
     const document: Located = parseYaml(text, name);
     if (isMachineDocument(document)) {
@@ -62,11 +67,31 @@ const isXml = (text: string): boolean => /^\uFEFF?\s*<[?!a-zA-Z]/.test(text);
 const isJson = (text: string): boolean => /^\s*\{/.test(text);
 const isHeader = (text: string): boolean => /^\s*\{\s*"header"\s*:/.test(text);
 
-function machineOfXml(text: string, name: string): MachineDescription {
-  const document = parseXml(text, name);
-  // `virsh dumpxml` of a running domain, or what `virsh save-image-dumpxml` prints.
+/** The text of a file, or the XML in what libvirt saved a machine to. */
+async function machineText(path: string, name: string): Promise<string> {
+  const cursor = new ByteCursor(openInput(path));
   try {
-    return machineOfDomain(document);
+    const isImage = isLibvirtImage(await cursor.peek(SAVED_HEAD_BYTES));
+    return isImage
+      ? (await named(name, readLibvirtImage(cursor))).domainXml
+      : await textOf(cursor.rest(), name);
+  } finally {
+    await cursor.close();
+  }
+}
+
+/**
+ * The machine of a libvirt domain: `virsh dumpxml` of a running one, or what `virsh save-image-dumpxml` prints.
+ *
+ * @throws IommuError BAD_FILE for a document with a mistake, with its place
+ */
+export function machineOfXml(
+  text: string,
+  name: string,
+): { readonly machine: MachineDescription; readonly name: string } {
+  const document = parseXml(text, name);
+  try {
+    return { machine: machineOfDomain(document), name: childOf(document, "name")?.text.trim() ?? "" };
   } catch (cause) {
     if (!(cause instanceof IommuError)) throw cause;
     throw new IommuError("BAD_FILE", `${name}: ${cause.message}`, cause.details);

@@ -11,15 +11,20 @@ import { text, value } from "./options.ts";
 export interface MachineOptions {
   readonly machine?: string | undefined;
   readonly window?: readonly ToldWindow[] | undefined;
+  readonly buffer?: string | undefined;
 }
 
-/** Options that tell of the windows that a trace does not tell of itself. */
+/** Options that tell of the windows that a trace does not tell of itself, and which of its buffers is meant. */
 export const machineOptions = (): Option[] => [
   text(
     "--machine <file>",
     `what windows the traced machine has: an op script (its header), a saved machine, text of QEMU's info mtree -f, or ${MACHINE_FILE}`,
   ),
   windowOption(),
+  text(
+    "--buffer <name>",
+    "of a trace.dat with several buffers (trace-cmd record -B): which one (default: the top one)",
+  ),
 ];
 
 /** `--window`, which may be given several times. */

@@ -7,12 +7,18 @@ import { PROFILES } from "../spapr/profile.ts";
 
 /** Files that some verbs read. */
 export const TRACE_FILE =
-  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
-export const STATE_FILE: string = `${TRACE_FILE}; or migration stream of a saved machine`;
+  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be packed (gzip, zstd, xz, bzip2, lzop); - for standard input";
+/** What a machine may be saved in. */
+export const SAVED_FILE =
+  "saved machine (migration stream or file, image of virsh save, disk with snapshots)";
+export const STATE_FILE: string = `${TRACE_FILE}; or ${SAVED_FILE}`;
 
 /** Files that tell what is mapped. */
-export const MAPPED_FILE: string =
-  "trace of QEMU (log or simple), text of Linux' dma events, op script or kernel script (.jsonl), or migration stream of a saved machine; may be gzip-compressed; - for standard input";
+export const MAPPED_FILE: string = `trace of QEMU (log or simple), text of Linux' dma events, op script or kernel script (.jsonl), or ${SAVED_FILE}; may be packed (gzip, zstd, xz, bzip2, lzop); - for standard input`;
+
+/** `--snapshot`, for a disk with saved machines in it. */
+export const snapshotOption = (): Option =>
+  text("--snapshot <name>", "of a disk (qcow2): the snapshot whose machine is meant (default: the newest)");
 
 const OUT_FILE = "a file, which is there when it is complete, or - for standard output (default)";
 const MOMENT =

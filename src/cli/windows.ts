@@ -5,8 +5,10 @@ import { isSpace } from "../check/lives/who.ts";
 import type { Moment } from "../check/state/moment.ts";
 import type { WindowState } from "../check/state/window-state.ts";
 import { type RecordedState, statesAtMoments } from "../check/whole/windows-at.ts";
+import { displayName } from "./display-name.ts";
 import { isScriptName, withInput } from "./input.ts";
 import { type MachineOptions, windowsTold } from "./machine-options.ts";
+import { printWarning } from "./output.ts";
 
 /** What a user wants to see of a state. */
 export interface Wanted {
@@ -16,6 +18,8 @@ export interface Wanted {
   readonly liobn?: bigint | undefined;
   /** Only this device or container. */
   readonly device?: string | undefined;
+  /** Of a disk: the machine of this snapshot. */
+  readonly snapshot?: string | undefined;
 }
 
 /**
@@ -34,10 +38,13 @@ export async function stateOf(
     statesAtMoments(data, [at], {
       ...options,
       windows: told,
+      buffer: wanted.buffer,
       isScript,
       judgeFilling: wanted.judgeFilling,
+      snapshot: wanted.snapshot,
     }),
   );
+  for (const remark of state!.saved?.remarks ?? []) printWarning(displayName(path), remark);
   const { windows, spaces } = state!;
   const { liobn, device } = wanted;
   if (liobn === undefined && device === undefined) return state!;

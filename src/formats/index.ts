@@ -7,6 +7,7 @@
  * @module
  */
 
+export type { DiskSnapshot } from "./container/qcow2.ts";
 export type { InputData } from "./input/input-data.ts";
 export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
@@ -19,20 +20,28 @@ export { machineOfCommandLine } from "./machine/qemu-command-line.ts";
 export { readMachine } from "./machine/read-machine.ts";
 export { parseToldWindow, type ToldWindow } from "./machine/told-window.ts";
 export { type BlankedStream, blankRam } from "./migration/blank-ram.ts";
-export { type Configuration, isMigrationStream } from "./migration/configuration.ts";
+export { type Configuration, isMigrationStream, type StreamPlace } from "./migration/configuration.ts";
 export type { DescribedSection, JsonObject, StreamDescription } from "./migration/description.ts";
 export { editMigration } from "./migration/edit.ts";
-export type { RamBlock, RamSink } from "./migration/ram.ts";
+export type { BlockPlace, RamBlock, RamSink } from "./migration/ram.ts";
 export { type RamIndex, SavedRam } from "./migration/ram-index.ts";
 export { readMigration, readMigrationAsFar } from "./migration/reader.ts";
 export type { SectionInfo } from "./migration/section.ts";
 export type { ByteFile, ByteStream, ByteStreamFactory, MigrationSource } from "./migration/source.ts";
-export type { MigrationStream, PartialStream, ReadOptions, SavedWindow } from "./migration/stream.ts";
+export type {
+  MigrationStream,
+  PartialStream,
+  PostcopyPlaces,
+  ReadOptions,
+  SavedWindow,
+  StreamRemark,
+} from "./migration/stream.ts";
 export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
 export type { Operation } from "./op-script/operation.ts";
 export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
 export type { ToldMachine } from "./op-script/told-machine.ts";
+export type { SavedContainer } from "./saved/saved-machine.ts";
 export { DMA_COLUMNS } from "./table/dma-rows.ts";
 export { EVENT_COLUMNS } from "./table/event-rows.ts";
 export {

@@ -3,14 +3,27 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { measureTrace } from "../../src/check/whole/measure-trace.ts";
-import { isGzip } from "../../src/formats/input/unpacked.ts";
+import { packingOf } from "../../src/formats/input/packing.ts";
+import { DMA_EVENT_NAMES, DMA_LOST } from "../../src/formats/trace/dma-kinds.ts";
 import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
 import { checkTrace } from "../check/checked.ts";
+
+/** Texts of recordings, and what another reader counted in them. */
+const TEXTS: Readonly<
+  Record<
+    string,
+    {
+      readonly dmaEvents: Record<string, number>;
+      readonly byDevice: Record<string, number>;
+      readonly lostMarkers: number;
+    }
+  >
+> = JSON.parse(readFileSync(path.join(import.meta.dirname, "linux-texts.json"), "utf8"));
 
 /** The bytes of a case, unpacked. */
 function readCase(name: string): Uint8Array {
   const bytes = readFileSync(path.join(import.meta.dirname, name));
-  return isGzip(bytes) ? gunzipSync(bytes) : bytes;
+  return packingOf(bytes) === "gzip" ? gunzipSync(bytes) : bytes;
 }
 
 describe("texts as people have them", () => {
@@ -34,6 +47,16 @@ describe("texts as people have them", () => {
     { name: "72-perf-show-lost.txt.gz", events: 292, findings: ["lost-events"] },
     { name: "72-perf-F-period.txt.gz", events: 47, alive: 0, findings: [] },
     { name: "72-perf-F-pid-tid.txt.gz", events: 47, alive: 0, findings: [] },
+    { name: "612-mixed-marker.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "612-stack-report.txt.gz", events: 124, alive: 8, findings: [] },
+    { name: "72-perf.txt.gz", events: 47, alive: 0, findings: [] },
+    { name: "arm64-72-smmuv3.txt.gz", events: 599, alive: 0, findings: [] },
+    { name: "trace-cmd316-raw-debug-ts-diff.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "trace-cmd316-stack.txt.gz", events: 124, alive: 8, findings: [] },
+    { name: "trace-cmd316-tsc-latency.txt.gz", events: 51, alive: 0, findings: [] },
+    { name: "trace-cmd316-two-buffers-debug-ts-diff.txt.gz", events: 55, alive: 0, findings: [] },
+    { name: "trace-cmd316-two-files-debug.txt.gz", events: 55, alive: 0, findings: [] },
+    { name: "slof-e1000-11.1.log.gz", events: 345, findings: [] },
     { name: "console-mixed-line.log", events: 5, findings: [] },
     { name: "journald-prefix.log", events: 40, findings: [] },
     { name: "msg-timestamp-11.1.log.gz", events: 14, findings: ["refused-call"] },
@@ -67,6 +90,42 @@ describe("texts as people have them", () => {
     expect(reasons("612-two-buffers-report.txt.gz")).toContain("51 events of other buffers");
     expect(reasons("612-percpu-pipe-cpu0.txt.gz").join()).toContain("only events of CPU 0 are there");
     expect(reasons("72-percpu-trace-cpu0-wrapped.txt.gz").join()).toContain("only events of CPU 0 are there");
+  });
+});
+
+describe("what another reader counted in recordings of Linux 6.12 and 7.2", () => {
+  it.each(Object.entries(TEXTS))("is read: %s", (name, { dmaEvents, byDevice, lostMarkers }) => {
+    const kinds: Record<string, number> = {};
+    const devices: Record<string, number> = {};
+    let lost = 0;
+    const reader: DmaLogReader = new DmaLogReader((event) => {
+      if (event.kind === DMA_LOST) {
+        lost++;
+        return;
+      }
+      const kind = DMA_EVENT_NAMES[event.kind]!;
+      const device = reader.devices.names[event.device]!;
+      kinds[kind] = (kinds[kind] ?? 0) + 1;
+      devices[device] = (devices[device] ?? 0) + 1;
+    });
+    reader.push(readCase(name));
+    reader.end();
+    expect({ kinds, devices, lost }).toEqual({
+      kinds: dmaEvents,
+      devices: byDevice,
+      lost: lostMarkers,
+    });
+  });
+
+  it("has the stacks of both ways in which trace-cmd prints them", () => {
+    const stacksIn = (name: string) => {
+      const reader = new DmaLogReader(() => {});
+      reader.push(readCase(name));
+      reader.end();
+      return { stacks: reader.counts.stacks, events: reader.stacks.events };
+    };
+    expect(stacksIn("612-stack-report.txt.gz")).toEqual({ stacks: 124, events: 124 });
+    expect(stacksIn("trace-cmd316-stack.txt.gz")).toEqual({ stacks: 124, events: 124 });
   });
 });
 

@@ -29,6 +29,15 @@ describe("a dump of what Linux has mapped: 08-dma-api-dump.txt", () => {
     expect((await aliveAt(text)).mappings).toHaveLength(52);
   });
 
+  it("is one in the kernel's log, too, of which check judges what else it says", async () => {
+    const log = readCase("09-eexist.dmesg");
+    const [state] = await statesAtMoments(log, [undefined]);
+    expect(state!.spaces.map(({ space, mappings }) => [space, mappings.map(({ left }) => left)])).toEqual([
+      ["dpni.2", [0x30n, 0x5a8n]],
+    ]);
+    expect((await checkTrace(log)).findings.map(({ kind }) => kind)).toEqual(["cache-line-shared"]);
+  });
+
   it("tells whose an address is", async () => {
     const { spaces } = await whoMaps(text, { first: 0xc226_0020n, last: 0xc226_0020n });
     expect(spaces.map(({ space }) => space)).toEqual(["4a100000.ringacc"]);

@@ -6,7 +6,7 @@ import type { CheckReport } from "../../src/check/report.ts";
 import { TraceCheck } from "../../src/check/trace-check.ts";
 import { HEAD_BYTES } from "../../src/check/whole/input-kind.ts";
 import { isDmaDump } from "../../src/formats/dma-dump/dma-dump.ts";
-import { isGzip } from "../../src/formats/input/unpacked.ts";
+import { packingOf } from "../../src/formats/input/packing.ts";
 import { corpusNames, readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
 import { Random } from "../helpers/random.ts";
 import { type Changed, changeText, SAME } from "./text-changes.ts";
@@ -28,7 +28,7 @@ function recordings(all: boolean): { name: string; lines: string[] }[] {
     for (const name of names(`${ending}.gz`)) texts.push([name, readCorpus("traces", `${name}${ending}`)]);
   }
   return texts.flatMap(([name, packed]) => {
-    const bytes = isGzip(packed) ? gunzipSync(packed) : packed;
+    const bytes = packingOf(packed) === "gzip" ? gunzipSync(packed) : packed;
     // A snapshot has no findings.
     if (isDmaDump(bytes.subarray(0, HEAD_BYTES))) return [];
     const text = new TextDecoder().decode(bytes);

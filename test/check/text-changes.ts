@@ -64,11 +64,32 @@ const PREFIXES: readonly string[] = [
   "\t",
   "qemu-1  | ",
   "Nov 27 22:13:24 ",
+  "[    1.234567] host kernel: ",
+  "[    1.234567 <    0.000123>] ",
+  "[Fri Nov 27 22:13:24 2026] ",
+  "kern  :info  : [    1.234567] ",
+  "Fri 2026-11-27 22:13:24 UTC host kernel: ",
+  "1795820252.848947 host kernel: ",
+  "<6>1 2026-11-27T22:13:24.627Z host kernel - - - ",
+  "2026-11-27T22:13:24.627005123Z stdout F ",
+  "[pod/guest-0/qemu] 2026-11-27T22:13:24.627005123Z ",
+  "MESSAGE=",
 ];
 
 const prefixes: Change = (text, random) => {
   const prefix = random.pick(PREFIXES);
   return mapLines(text, (line) => prefix + line);
+};
+
+/** Loggers that write an object a line. */
+const json: Change = (text, random) => {
+  const carry = random.pick<(line: string) => string>([
+    (line) => JSON.stringify({ __REALTIME_TIMESTAMP: "1795820252848947", MESSAGE: line, _PID: "1" }),
+    (line) => JSON.stringify({ log: `${line}\n`, stream: "stdout", time: "2026-11-27T22:13:24.627005123Z" }),
+    (line) => JSON.stringify({ MESSAGE: [...new TextEncoder().encode(line)] }),
+    (line) => `\t"MESSAGE" : ${JSON.stringify(line)},`,
+  ]);
+  return mapLines(text, carry);
 };
 
 const returns: Change = (text, random) => {
@@ -197,8 +218,8 @@ export function changeText(original: readonly string[], isQemu: boolean, random:
     ? { otherBridges }
     : { renamed, ...(isUsualForm(original) ? { shifted } : {}) };
   const changes: Record<string, Change> = isQemu
-    ? { otherLines, consoleText, colours, prefixes, returns }
-    : { ...(isBroken(original) ? {} : { otherLines }), colours, prefixes, returns };
+    ? { otherLines, consoleText, colours, prefixes, returns, json }
+    : { ...(isBroken(original) ? {} : { otherLines }), colours, prefixes, returns, json };
   for (const [name, translate] of Object.entries(translations)) {
     if (random.below(3) > 0) continue;
     const next = translate(random);

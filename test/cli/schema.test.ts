@@ -27,6 +27,7 @@ const TESTS = path.resolve(import.meta.dirname, "..");
 const trace = (name: string): string => path.join(TESTS, "corpus/traces", name);
 const saved = (name: string): string => path.join(TESTS, "corpus/migration", `${name}.mig.gz`);
 const script = (name: string): string => path.join(TESTS, "corpus/hcall", `${name}.jsonl.gz`);
+const qemuFile = (name: string): string => path.join(TESTS, "corpus/qemu-files", name);
 const testCase = (name: string): string => path.join(TESTS, "cases", name);
 
 const BOOT = trace("pgsz-256m-linux61.log.gz");
@@ -102,7 +103,15 @@ describe("the schema of check", () => {
 /** Calls of the other verbs; together they show all that their schemas name. */
 const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   shrink: [["--finding", "1", FAULTS]],
-  info: [[BOOT], [PLANTED], [SAVED], ["--migration", BOOT], [testCase("21-vfio-listener.log")]],
+  info: [
+    [BOOT],
+    [PLANTED],
+    [SAVED],
+    [qemuFile("libvirt9-save-xz.img.gz")],
+    [qemuFile("savevm-11.1.qcow2.gz")],
+    ["--migration", BOOT],
+    [testCase("21-vfio-listener.log")],
+  ],
   map: [
     [BOOT],
     ["--raw", BOOT],

@@ -284,7 +284,8 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, FindingKindInfo>> = {
   },
   truncated: {
     severity: "warning",
-    otherwise: "an error for a saved machine, which no QEMU loads then",
+    otherwise:
+      "an error for a saved machine that is damaged before all its devices are there, which no QEMU loads then",
     meaning: "Something of the input is missing or cannot be read: its end, or lines in the middle.",
     thresholds: [],
     limits: "What the missing part may explain is not reported.",

@@ -9,6 +9,7 @@ import type { BouncedMaps } from "./bounces.ts";
 import { CallerPatterns } from "./caller-patterns.ts";
 import { Continuity } from "./continuity.ts";
 import type { LinuxDevice } from "./device.ts";
+import { DeviceCounts, type DeviceTally } from "./device-tally.ts";
 import { stacksOf } from "./finding-stacks.ts";
 import { KernelCheck } from "./kernel-check.ts";
 import { findDmaLeaks } from "./leaks.ts";
@@ -51,7 +52,8 @@ export class DmaCheck {
   readonly #devices: LinuxDevice[] = [];
   readonly #continuity = new Continuity();
   readonly #counts = { maps: 0, unmaps: 0, syncs: 0, failed: 0, unknownUnmaps: 0 };
-  /** Devices that occurred. */
+  /** What there was of each device that occurred, also before events were lost. */
+  readonly #tallies: DeviceCounts[] = [];
   readonly #seen = new Set<number>();
   /** Pairs of events that were not judged, since the other CPUs' events are not there. */
   #withheld = 0;
@@ -93,7 +95,11 @@ export class DmaCheck {
         break;
       case "unmap":
         this.#counts.unmaps++;
-        if (!unmapsNothing(event) && !checkUnmap(event, device, this.#report)) this.#counts.unknownUnmaps++;
+        this.#tally(event).unmaps++;
+        if (!unmapsNothing(event) && !checkUnmap(event, device, this.#report)) {
+          this.#counts.unknownUnmaps++;
+          this.#tally(event).unmappedUnknown(event);
+        }
         if (family === ALLOCATION) device.syncs.freed();
         break;
       default:
@@ -120,6 +126,7 @@ export class DmaCheck {
 
   #map(event: LinuxDmaEvent, device: LinuxDevice): void {
     this.#counts.maps++;
+    this.#tally(event).maps++;
     const { bounces, faults } = this.#kernel;
     if (bounces.isWaiting) bounces.mapped(event, this.#report.devices[event.device]!);
     const mapping = this.#maps.map(event, device);
@@ -130,12 +137,16 @@ export class DmaCheck {
 
   #failed(event: LinuxDmaEvent, { mappings }: LinuxDevice): void {
     this.#counts.failed++;
+    this.#tally(event).failed++;
     this.#failures.failed(event, mappings);
   }
 
   /** Events are missing: from here on nothing is known, and what looked wrong shortly before may be explained. */
   lose(): void {
     this.#report.lose();
+    this.#devices.forEach(({ mappings }, number) => {
+      if (mappings.live.size > 0) this.#tallies[number]!.forget(mappings.live);
+    });
     this.#devices.length = 0;
     this.#kernel.faults.lose();
   }
@@ -158,6 +169,15 @@ export class DmaCheck {
   get #hasEvents(): boolean {
     const { maps, unmaps, failed } = this.#counts;
     return maps + unmaps + failed > 0;
+  }
+
+  /** What there was of each device, in the order in which they occurred. */
+  get tallies(): DeviceTally[] {
+    return [...this.#seen].map((number) => {
+      const { maps, unmaps, failed, aliveBefore } = this.#tallies[number]!;
+      const alive = aliveBefore + (this.#devices[number]?.mappings.live.size ?? 0);
+      return { device: this.#report.devices[number]!, maps, unmaps, failed, alive };
+    });
   }
 
   /** What was judged of so many events; to be asked after the end. */
@@ -222,10 +242,15 @@ export class DmaCheck {
     return cpus === 0 ? this.#counts.unknownUnmaps > 0 : entries > lines;
   }
 
+  #tally({ device }: LinuxDmaEvent): DeviceCounts {
+    return this.#tallies[device]!;
+  }
+
   #device(event: LinuxDmaEvent): LinuxDevice {
     const device = this.#devices[event.device];
     if (device !== undefined) return device;
     this.#seen.add(event.device);
+    while (this.#tallies.length <= event.device) this.#tallies.push(new DeviceCounts());
     while (this.#devices.length <= event.device) {
       this.#devices.push({
         mappings: new DeviceMappings(),

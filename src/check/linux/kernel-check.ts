@@ -63,6 +63,12 @@ export class KernelCheck implements FaultSpaces {
       case "pending":
         this.#verdicts.pending(event, what, place, device);
         break;
+      case "windows-offered":
+        this.#verdicts.windowsOffered(what);
+        break;
+      case "window-trouble":
+        // `plan --from` explains it; it is nothing of the DMA API.
+        break;
       case "window-asked":
         this.#verdicts.windowAsked(event, what, place);
         break;

@@ -7,6 +7,7 @@ import { type Place, placeText } from "../findings/place.ts";
 import type { LinuxDevice } from "./device.ts";
 import { reportLeaks } from "./leaks.ts";
 import { type MapCheck, sharedText } from "./map-check.ts";
+import { OfferedWindows } from "./refused-window.ts";
 import { between, type DmaReport, timeOf } from "./report.ts";
 
 type Said<T extends KernelStatement["type"]> = Extract<KernelStatement, { readonly type: T }>;
@@ -26,6 +27,7 @@ export class KernelVerdicts {
   readonly #maps: MapCheck;
   /** By kind and device. */
   readonly #findings = new Map<string, Finding>();
+  readonly #offers = new OfferedWindows();
 
   constructor(report: DmaReport, maps: MapCheck) {
     this.#report = report;
@@ -93,11 +95,16 @@ export class KernelVerdicts {
     this.#findings.set(key, finding);
   }
 
+  windowsOffered(what: Said<"windows-offered">): void {
+    this.#offers.offered(what);
+  }
+
   /** A hypervisor refused a dynamic window. */
   windowAsked(event: KernelEvent, what: Said<"window-asked">, place: Place): void {
     const { device, pageShift, windowShift, status } = what;
     if (status === 0) return;
-    const why = windowShift < pageShift ? ": it is smaller than one of its pages" : "";
+    const refusal = this.#offers.refusalOf(what);
+    const why = refusal === undefined ? "" : `: ${refusal.rule} (${refusal.id})`;
     this.#report.log.add({
       kind: "refused-call",
       device,

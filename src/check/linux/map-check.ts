@@ -1,5 +1,5 @@
 import { toBig } from "../../base/u64.ts";
-import { type LinuxDmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
+import { ATTRIBUTE_BITS, type LinuxDmaEvent, TO_DEVICE } from "../../formats/trace/dma-event.ts";
 import { SINGLE } from "../../formats/trace/dma-kinds.ts";
 import type { CheckOptions } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -7,6 +7,9 @@ import type { LinuxDevice } from "./device.ts";
 import type { LiveMapping } from "./live-mapping.ts";
 import { isResource } from "./map-failures.ts";
 import { type DmaReport, pagesOf, timeOf } from "./report.ts";
+
+/** The driver says that it knows. */
+const CACHELINES_OVERLAP = ATTRIBUTE_BITS.CACHELINES_OVERLAP!;
 
 /** Bytes of a cache line on most machines, for what is counted where no size is given. */
 const USUAL_LINE = 64;
@@ -52,7 +55,8 @@ export class MapCheck {
         message: text,
         stillMapped: other,
       });
-    } else if (mappings.sharesLine !== undefined) this.#shares(mapping, mappings.sharesLine);
+    } else if (mappings.sharesLine !== undefined && (event.attributes & CACHELINES_OVERLAP) === 0)
+      this.#shares(mapping, mappings.sharesLine);
     return mapping;
   }
 

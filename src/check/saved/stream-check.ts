@@ -27,14 +27,21 @@ const PLUGGABLE = 0x1000_0000;
  * Checks a saved machine: what one state shows, without a history. In the
  * report an event is a section of the stream, and a line is the offset of its
  * first byte; what is verified are sections that are as long as described.
+ *
+ * @param containerRemarks what is odd about what the machine is saved in
  */
-export function checkStream(stream: PartialStream, file: string, options: CheckOptions): CheckReport {
+export function checkStream(
+  stream: PartialStream,
+  file: string,
+  options: CheckOptions,
+  containerRemarks: readonly string[] = [],
+): CheckReport {
   const log = new FindingLog();
   const places = placesOf(stream);
   const windows = stream.windows
     .filter(({ entries }) => entries > 0)
     .map((saved) => staticWindow(saved, places));
-  findContradictions(stream.windows, places, log);
+  findContradictions(stream, places, log);
   const { main, end } = memoryOf(stream.ramBlocks, options);
   for (const group of byOwner(windows)) {
     group.forEach((window, i) => {
@@ -45,13 +52,16 @@ export function checkStream(stream: PartialStream, file: string, options: CheckO
     });
     findHoles(group, { ...options, ram: main }, log);
   }
-  const { damage, sections, description } = stream;
+  const { damage, sections, description, remarks } = stream;
+  for (const message of containerRemarks) log.add({ kind: "truncated", places: [], message });
+  for (const { offset, message } of remarks)
+    log.add({ kind: "truncated", places: [{ event: sections.length, line: offset }], message });
   if (damage !== undefined) {
     log.add({
       kind: "truncated",
       severity: "error",
       places: [{ event: sections.length, line: Number(damage.details.offset) }],
-      message: `no QEMU loads this: ${damage.message}`,
+      message: `no QEMU loads this: it is damaged before its devices are all there: ${damage.message}`,
     });
   }
   return {
@@ -116,11 +126,13 @@ function staticWindow(saved: SavedWindow, places: Map<SectionInfo, Place>): Stat
 }
 
 function findContradictions(
-  windows: readonly SavedWindow[],
+  { windows, machine }: PartialStream,
   places: Map<SectionInfo, Place>,
   log: FindingLog,
 ): void {
-  const found = windows.flatMap((saved) => contradictionsOf(saved).map((text) => [saved, text] as const));
+  const found = windows.flatMap((saved) =>
+    contradictionsOf(saved, machine).map((text) => [saved, text] as const),
+  );
   for (const [saved, text] of [...found, ...contradictionsBetween(windows)]) {
     log.add({
       kind: "mismatch",

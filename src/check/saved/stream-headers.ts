@@ -13,10 +13,21 @@ const TWO64 = 1n << 64n;
 /** A VIO device has one window of this many 4K pages, at 0, for ever. */
 const VIO_ENTRIES = VIO_WINDOW_BYTES >>> DEFAULT_PAGE_SHIFT;
 
-/** What no QEMU says of a window, as parts of a sentence. */
-export function contradictionsOf(saved: SavedWindow): string[] {
-  return [...contradictionsOfAny(saved), ...(isPciLiobn(saved.liobn) ? ofPci(saved) : ofVio(saved))];
+/** Machine types up to pseries-2.7 have room for so many bridges. */
+const OLD_MAX_PHB_INDEX = 255;
+
+/**
+ * What no QEMU says of a window, as parts of a sentence.
+ *
+ * @param machine type of the machine; null for one that is too old to say it
+ */
+export function contradictionsOf(saved: SavedWindow, machine: string | null): string[] {
+  return [...contradictionsOfAny(saved), ...(isPciLiobn(saved.liobn) ? ofPci(saved, machine) : ofVio(saved))];
 }
+
+/** Highest index of a bridge. */
+const maxPhbIndex = (machine: string | null): number =>
+  machine === null || /^pseries-2\.[0-7]$/.test(machine) ? OLD_MAX_PHB_INDEX : MAX_PHB_INDEX;
 
 function contradictionsOfAny({ entries, geometry }: SavedWindow): string[] {
   const { busOffset, pageShift } = geometry ?? { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT };
@@ -32,11 +43,12 @@ function contradictionsOfAny({ entries, geometry }: SavedWindow): string[] {
   return found;
 }
 
-function ofPci({ liobn, bypass, defWin }: SavedWindow): string[] {
+function ofPci({ liobn, bypass, defWin }: SavedWindow, machine: string | null): string[] {
   const found: string[] = [];
   const number = liobn & 0xff;
-  if (phbOfLiobn(liobn) > MAX_PHB_INDEX || number > 1)
-    found.push("no bridge has a window of that number: bridges are 0 to 30, their windows 0 and 1");
+  const most = maxPhbIndex(machine);
+  if (phbOfLiobn(liobn) > most || number > 1)
+    found.push(`no bridge has a window of that number: bridges are 0 to ${most}, their windows 0 and 1`);
   if (bypass) found.push("bypass is set, which is for VIO devices");
   if (defWin === true && number > 0) found.push("def_win is set, which only window 0 of a bridge ever gets");
   return found;

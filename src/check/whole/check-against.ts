@@ -2,9 +2,8 @@ import { IommuError } from "../../base/errors.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, openInput, pour } from "../../formats/input/opened-input.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
-import { isMigrationStream, MAGIC_BYTES } from "../../formats/migration/configuration.ts";
-import { readMigration } from "../../formats/migration/reader.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
+import { type MachineChoice, readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { AgainstCheck, type AgainstCheckReport } from "../saved/against-check.ts";
 import type { Moment } from "../state/moment.ts";
@@ -29,8 +28,8 @@ export interface CheckAgainstOptions extends Partial<CheckOptions>, InputOptions
 /**
  * Checks a trace of QEMU, and compares it with a saved machine of the same run, entry by entry.
  *
- * @param trace its text or its bytes, packed by gzip or not; see {@link InputData}
- * @param saved what QEMU's `migrate` wrote
+ * @param trace its text or its bytes, packed or not; see {@link InputData}
+ * @param saved what QEMU's `migrate`, `savevm` or libvirt wrote
  * @throws IommuError BAD_ARGUMENT if one of the two is not what it should be; UNSUPPORTED for a trace without windows;
  * what {@link checkTrace} and the reader of migration streams throw
  * @public
@@ -42,10 +41,10 @@ export async function checkAgainst(
 ): Promise<AgainstCheckReport> {
   const name = nameOf(options);
   const savedName = options.savedName ?? "saved machine";
-  const windows = await savedWindows(saved, savedName);
-  const { head, chunks } = await openInput(trace, name, MAGIC_BYTES);
+  const windows = await savedWindows(saved, { name: savedName, snapshot: options.snapshot });
+  const { savedAt, chunks } = await openInput(trace, name, 1);
   try {
-    if (isMigrationStream(head)) {
+    if (savedAt !== undefined) {
       throw new IommuError(
         "BAD_ARGUMENT",
         `${name} and ${savedName} are both saved machines: diff shows what they differ in; here a trace is wanted`,
@@ -64,14 +63,15 @@ export async function checkAgainst(
   }
 }
 
-async function savedWindows(saved: InputData, name: string): Promise<readonly SavedWindow[]> {
-  const opened = await openInput(saved, name, MAGIC_BYTES);
+async function savedWindows(saved: InputData, choice: MachineChoice): Promise<readonly SavedWindow[]> {
+  const { name } = choice;
+  const opened = await openInput(saved, name, 1);
   try {
-    if (!isMigrationStream(opened.head)) {
-      const message = `${name}: is no migration stream (these begin with "QEVM"); a trace is compared with a saved machine`;
+    if (opened.savedAt === undefined) {
+      const message = `${name}: is no migration stream (these begin with "QEVM") and has none in it; a trace is compared with a saved machine`;
       throw new IommuError("BAD_ARGUMENT", message);
     }
-    return (await named(name, readMigration(await opened.source()))).windows;
+    return (await named(name, readSavedMachine(opened, choice))).stream.windows;
   } finally {
     await opened.chunks.return(undefined);
   }

@@ -2,10 +2,10 @@ import { IommuError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { isMigrationStream } from "../../formats/migration/configuration.ts";
-import { readMigrationAsFar } from "../../formats/migration/reader.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
+import { readMachineAsFar } from "../../formats/saved/saved-machine.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
@@ -16,6 +16,7 @@ import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "./input-kind.ts";
 import {
+  choiceOf,
   type FilterOptions,
   type InputOptions,
   nameOf,
@@ -50,7 +51,7 @@ export interface CheckTraceOptions
  * stream): rebuilds what it reports, verifies every recorded answer, and says what is wrong, where and since when.
  * What is missing of a trace is a finding (`truncated`).
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @returns a report with the findings in the order of the input
  * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_FILE for a script with a mistake, with its
  * place; BAD_ARGUMENT for a filter with a mistake or a threshold that is none; LIMIT_EXCEEDED
@@ -70,23 +71,25 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
     if (options.isScript ?? isScriptHead(opened.head)) {
       return checkOpScript(await textOf(opened.chunks, name), name, thresholds);
     }
-    if (isMigrationStream(opened.head)) {
+    if (opened.savedAt !== undefined) {
       if (filter !== undefined)
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
-      return checkStream(await readSaved(opened, name), name, thresholds);
+      const { stream, container } = await named(name, readMachineAsFar(opened, choiceOf(options)));
+      return checkStream(stream, name, thresholds, container.remarks);
     }
     if (isDmaDump(opened.head)) throw noEvents(await textOf(opened.chunks, name), name);
     const kernelLog =
       options.kernelLog === undefined
         ? undefined
-        : await onTraceClock(await logOf(options.kernelLog), input, name);
+        : await onTraceClock(await logOf(options.kernelLog), input, name, options.buffer);
     const check = new TraceCheck(name, thresholds, {
       filter,
       profile: options.profile,
       windows: options.windows,
       kernelLog,
     });
-    await pour(opened.chunks, check);
+    const truncated = (reason: string): void => check.truncated(reason);
+    await readTrace(opened, check.source, { name, buffer: options.buffer, truncated });
     const report = check.end();
     for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
     return report;
@@ -109,6 +112,3 @@ async function logOf(log: InputData): Promise<KernelEvent[]> {
   const opened = await openInput(log, "kernel log", HEAD_BYTES);
   return readKernelLog(opened.chunks);
 }
-
-const readSaved = async (opened: OpenedInput, name: string): ReturnType<typeof readMigrationAsFar> =>
-  named(name, readMigrationAsFar(await opened.source()));

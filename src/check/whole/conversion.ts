@@ -1,9 +1,10 @@
 import type { InputData } from "../../formats/input/input-data.ts";
-import { openInput, untilTruncated } from "../../formats/input/opened-input.ts";
+import { openInput } from "../../formats/input/opened-input.ts";
+import { traceSteps } from "../../formats/recording/read-trace.ts";
 import { addDmaRow, DMA_COLUMNS } from "../../formats/table/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../../formats/table/event-rows.ts";
 import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
-import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { type DmaNames, type LinuxDmaEvent, NO_NAMES } from "../../formats/trace/dma-event.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
@@ -16,6 +17,7 @@ import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
 import { MAPPING_COLUMNS, MappingRows } from "../lifetimes/qemu-rows.ts";
 import { Timeline } from "../lifetimes/qemu-timeline.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
+import { HEAD_BYTES } from "./input-kind.ts";
 import {
   type FilterOptions,
   nameOf,
@@ -100,18 +102,12 @@ export async function* convert(
     // What is missing is counted by the reader.
     gap: () => {},
   });
-  const { chunks } = await openInput(input, name, 1);
-  try {
-    for await (const chunk of untilTruncated(chunks, truncation(options))) {
-      source.push(chunk);
-      yield;
-    }
-    source.end();
-    (trace ?? dma)!.end();
-    return { format: source.format!, counts: source.counts, taken };
-  } finally {
-    await chunks.return(undefined);
-  }
+  const opened = await openInput(input, name, HEAD_BYTES);
+  yield* traceSteps(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
+  source.end();
+  // A recording can be without events.
+  (trace ?? dma ?? dmaConsumer(product, to, NO_NAMES, options)).end();
+  return { format: source.format!, counts: source.counts, taken };
 }
 
 function traceConsumer(

@@ -1,12 +1,12 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted } from "../../base/units.ts";
-import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
+import { isLoggedDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { isMigrationStream } from "../../formats/migration/configuration.ts";
-import { readMigration } from "../../formats/migration/reader.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
+import { readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
@@ -21,7 +21,7 @@ import { callOfStep, type ScriptStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment } from "../state/moment.ts";
 import { savedStateOf } from "../state/window-state.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
+import { choiceOf, nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
 
 /**
  * How mappings are followed.
@@ -55,8 +55,8 @@ export async function followLives(
   const file = nameOf(options);
   const opened = await openInput(input, file, HEAD_BYTES);
   try {
-    if (isMigrationStream(opened.head)) return await followSaved(opened, moment, sink, file);
-    if (isDmaDump(opened.head)) return followDump(await textOf(opened.chunks, file), moment, sink, file);
+    if (opened.savedAt !== undefined) return await followSaved(opened, moment, sink, options);
+    if (isLoggedDump(opened.head)) return followDump(await textOf(opened.chunks, file), moment, sink, file);
     if (isScriptHead(opened.head)) {
       return followScript(await textOf(opened.chunks, file), moment, sink, file);
     }
@@ -70,16 +70,21 @@ async function followSaved(
   opened: OpenedInput,
   moment: Moment,
   sink: LifeSink,
-  file: string,
+  options: FollowOptions,
 ): Promise<FollowedInput> {
+  const file = nameOf(options);
   if (moment !== undefined)
     throw new IommuError("BAD_ARGUMENT", `${file}: a saved machine has no other moments`);
-  const { windows } = await named(file, readMigration(await opened.source()));
+  const { stream, container } = await named(file, readSavedMachine(opened, choiceOf(options)));
   tellSavedLives(
-    windows.map(savedStateOf).filter(({ entries }) => entries > 0),
+    stream.windows.map(savedStateOf).filter(({ entries }) => entries > 0),
     sink,
   );
-  const notes = ["a saved machine does not tell who mapped what, nor when"];
+  const notes = [
+    ...container.remarks,
+    ...stream.remarks.map(({ message }) => message),
+    "a saved machine does not tell who mapped what, nor when",
+  ];
   return { file, format: "migration-stream", moment: undefined, notes };
 }
 
@@ -153,7 +158,7 @@ async function followTrace(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await pour(opened.chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  await readTrace(opened, source, { name: file, buffer: options.buffer, truncated: truncation(options) });
   source.end();
   rebuild.end();
   if (!cursor.passed) sink.reached();

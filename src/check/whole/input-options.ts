@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { DEFAULT_INPUT_NAME } from "../../formats/input/input-data.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import type { MachineChoice } from "../../formats/saved/saved-machine.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 
 /**
@@ -11,6 +12,10 @@ import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 export interface InputOptions {
   /** What messages and reports call the input; default `input`. */
   readonly name?: string | undefined;
+  /** Of a disk with snapshots: name or id of the one whose machine is meant; default the newest one. */
+  readonly snapshot?: string | undefined;
+  /** Of a recording with several buffers (`trace-cmd record -B`): which one is read; default: the top one. */
+  readonly buffer?: string | undefined;
 }
 
 /**
@@ -51,6 +56,12 @@ export interface FilterOptions {
 
 /** The name of an input in messages. */
 export const nameOf = ({ name = DEFAULT_INPUT_NAME }: InputOptions): string => name;
+
+/** Which machine of an input is meant, for the reader of saved machines. */
+export const choiceOf = (options: InputOptions): MachineChoice => ({
+  name: nameOf(options),
+  snapshot: options.snapshot,
+});
 
 /** What to do when an input ends early. */
 export function truncation({ onTruncated, ...options }: ReadInputOptions): (reason: string) => void {

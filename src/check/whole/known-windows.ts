@@ -5,13 +5,12 @@ import { textOf } from "../../formats/input/text.ts";
 import { windowsOfMemoryTree } from "../../formats/machine/memory-tree.ts";
 import { readMachine } from "../../formats/machine/read-machine.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
-import { isMigrationStream } from "../../formats/migration/configuration.ts";
-import { readMigration } from "../../formats/migration/reader.ts";
 import { parseOpScript } from "../../formats/op-script/script.ts";
+import { readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import { windowsOfSaved } from "../saved/saved-windows.ts";
 import { windowsOfMachine } from "../script-trace.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { type InputOptions, nameOf } from "./input-options.ts";
+import { choiceOf, type InputOptions, nameOf } from "./input-options.ts";
 
 /**
  * The DMA windows of a machine, for who checks a trace of it that does not tell of them.
@@ -25,8 +24,10 @@ export async function knownWindows(input: InputData, options: InputOptions = {})
   const name = nameOf(options);
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
-    if (isMigrationStream(opened.head))
-      return windowsOfSaved((await named(name, readMigration(await opened.source()))).windows);
+    if (opened.savedAt !== undefined) {
+      const { stream } = await named(name, readSavedMachine(opened, choiceOf(options)));
+      return windowsOfSaved(stream.windows);
+    }
     const text = await textOf(opened.chunks, name);
     if (isScriptHead(opened.head)) return windowsOfMachine(parseOpScript(text, name).config);
     const windows = windowsOfMemoryTree(text);

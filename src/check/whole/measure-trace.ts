@@ -1,6 +1,7 @@
 import { hex } from "../../base/u64.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { openInput, pour } from "../../formats/input/opened-input.ts";
+import { openInput } from "../../formats/input/opened-input.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
 import type { CallStacks } from "../../formats/trace/call-stacks.ts";
 import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
@@ -8,6 +9,7 @@ import { filterOf } from "../filter/filters.ts";
 import { DmaStackCounts, needStacks, type StackStatistics } from "../lifetimes/linux-stacks.ts";
 import { type DmaGroupStatistics, DmaStatistics } from "../lifetimes/linux-statistics.ts";
 import { TraceStatistics, type WindowStatistics } from "../lifetimes/qemu-statistics.ts";
+import { HEAD_BYTES } from "./input-kind.ts";
 import {
   type FilterOptions,
   nameOf,
@@ -50,7 +52,7 @@ export interface MeasureOptions extends ReadInputOptions, FilterOptions, Windows
 /**
  * Counts what a trace does: rates, sizes of calls, runs, and lifetimes of mappings, as histograms.
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @throws IommuError UNSUPPORTED if the input is no trace, or has no call stacks and is counted by these; BAD_ARGUMENT
  * for a filter with a mistake
  * @public
@@ -80,8 +82,8 @@ export async function measureTrace(input: InputData, options: MeasureOptions = {
       gaps.push(gap);
     },
   });
-  const { chunks } = await openInput(input, file, 1);
-  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  const opened = await openInput(input, file, HEAD_BYTES);
+  await readTrace(opened, source, { name: file, buffer: options.buffer, truncated: truncation(options) });
   source.end();
   if (options.by === "stack") needStacks(file, stacks);
   counts?.end();

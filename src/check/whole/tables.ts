@@ -43,7 +43,7 @@ const ROWS_AT_ONCE = 1024;
  * The rows of a trace: of its events, or of its mappings. Memory does not grow with the trace. What is counted beside
  * them is returned at the end; {@link writeTable} is some times faster for whole files.
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @throws IommuError UNSUPPORTED if the input is no trace; BAD_ARGUMENT for a filter with a mistake
  * @public
  */

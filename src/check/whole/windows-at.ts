@@ -1,13 +1,12 @@
 import { IommuError } from "../../base/errors.ts";
-import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
+import { isLoggedDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
-import { named, type OpenedInput, openInput, pour } from "../../formats/input/opened-input.ts";
+import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
-import { isMigrationStream } from "../../formats/migration/configuration.ts";
-import { readMigration } from "../../formats/migration/reader.ts";
-import type { ByteStream } from "../../formats/migration/source.ts";
+import { readTrace } from "../../formats/recording/read-trace.ts";
+import { readSavedMachine, type SavedContainer } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
-import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import type { TraceFormat, TraceHandlers } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -22,7 +21,7 @@ import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "..
 import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
+import { choiceOf, nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
 
 /**
  * What else there is to {@link windowsAt}.
@@ -39,7 +38,7 @@ export interface WindowsAtOptions extends ReadInputOptions, WindowsOptions {
 /**
  * The DMA windows at a moment of a trace of QEMU, of the run of an op script, or of a saved machine.
  *
- * @param input its text or its bytes, packed by gzip or not; see {@link InputData}
+ * @param input its text or its bytes, packed or not; see {@link InputData}
  * @param moment the event at it has happened; undefined for the end
  * @returns the windows by LIOBN, with their entries and how sure these are; also windows of a saved machine that are not
  * there, which have no entries
@@ -94,6 +93,18 @@ export interface RecordedState {
    * and of other moments than the end of a trace.
    */
   readonly filling?: readonly Finding[] | undefined;
+  /** Of a saved machine: what it is saved in. */
+  readonly saved?: SavedSource | undefined;
+}
+
+/**
+ * Where a saved machine comes from.
+ *
+ * @public
+ */
+export interface SavedSource extends SavedContainer {
+  /** Machine type; null for one that is too old to say it. */
+  readonly machine: string | null;
 }
 
 const FILLING: readonly FindingKind[] = ["never-unmapped", "window-full", "fragmented"];
@@ -119,11 +130,11 @@ export async function statesAtMoments(
   const name = nameOf(options);
   const opened = await openInput(input, name, HEAD_BYTES);
   try {
-    if (isMigrationStream(opened.head)) return await savedStates(opened, moments, name);
-    if (isDmaDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
+    if (opened.savedAt !== undefined) return await savedStates(opened, moments, options);
+    if (isLoggedDump(opened.head)) return dumpedStates(await textOf(opened.chunks, name), moments, name);
     if (options.isScript ?? isScriptHead(opened.head))
       return scriptStates(await textOf(opened.chunks, name), moments, name);
-    return await traceStates(opened.chunks, moments, options);
+    return await traceStates(opened, moments, options);
   } finally {
     await opened.chunks.return(undefined);
   }
@@ -132,12 +143,15 @@ export async function statesAtMoments(
 async function savedStates(
   opened: OpenedInput,
   moments: readonly Moment[],
-  name: string,
+  options: WindowsAtOptions,
 ): Promise<RecordedState[]> {
+  const name = nameOf(options);
   refuseMoments(moments, name, "a saved machine");
-  const { windows } = await named(name, readMigration(await opened.source()));
-  const states = windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
-  return moments.map(() => ({ format: "migration-stream", moment: undefined, windows: states, spaces: [] }));
+  const { stream, container } = await named(name, readSavedMachine(opened, choiceOf(options)));
+  const windows = stream.windows.map(savedStateOf).sort((a, b) => a.liobn - b.liobn);
+  const remarks = [...container.remarks, ...stream.remarks.map(({ message }) => message)];
+  const saved: SavedSource = { ...container, machine: stream.machine, remarks };
+  return moments.map(() => ({ format: "migration-stream", moment: undefined, windows, spaces: [], saved }));
 }
 
 function dumpedStates(text: string, moments: readonly Moment[], name: string): RecordedState[] {
@@ -207,7 +221,7 @@ function scriptStates(text: string, moments: readonly Moment[], name: string): R
 }
 
 async function traceStates(
-  chunks: ByteStream,
+  opened: OpenedInput,
   moments: readonly Moment[],
   options: WindowsAtOptions,
 ): Promise<RecordedState[]> {
@@ -222,7 +236,7 @@ async function traceStates(
     alive.reached();
     return { format: source.format!, windows: windows(), spaces: spacesOf(alive.found) };
   };
-  const source: TraceSource = new TraceSource(name, {
+  const handlers: TraceHandlers = {
     qemu: (event) => {
       kept.next(event, event.position, () => {
         rebuild.settle(event);
@@ -238,20 +252,18 @@ async function traceStates(
     gap: ({ kind }) => {
       if (kind !== "torn") rebuild.lose();
     },
-  });
+  };
   const check =
     options.judgeFilling === true
-      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows })
+      ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows, also: handlers })
       : undefined;
-  const push = (chunk: Uint8Array): void => {
-    source.push(chunk);
-    check?.push(chunk);
-  };
-  await pour(chunks, { push, truncated: truncation(options) });
-  source.end();
+  const source: TraceSource = check?.source ?? new TraceSource(name, handlers);
+  await readTrace(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
+  const report = check?.end();
+  if (report === undefined) source.end();
   rebuild.end();
   const states = kept.end(taken);
-  if (check === undefined) return states;
-  const filling = check.end().findings.filter(({ kind }) => FILLING.includes(kind));
+  if (report === undefined) return states;
+  const filling = report.findings.filter(({ kind }) => FILLING.includes(kind));
   return states.map((state) => (state.moment?.isEnd === true ? { ...state, filling } : state));
 }

@@ -62,10 +62,12 @@ const KEY_NAMES: Readonly<Record<string, GroupKey>> = {
 
 /** `alive FILE`: what is mapped at a moment, by pattern, the oldest first. */
 async function alive(path: string, options: AliveOptions): Promise<number> {
-  const { at, sort, by, top, quiet } = options;
+  const { at, sort, by, top, quiet, buffer } = options;
   const windows = await windowsTold(options);
   const devices = await devicesTold(options);
-  const answer = await withInput(path, quiet, (data, read) => aliveAt(data, at, { ...read, windows }));
+  const answer = await withInput(path, quiet, (data, read) =>
+    aliveAt(data, at, { ...read, windows, buffer }),
+  );
   const groups = groupAlive(answer.mappings, by, sort);
   const shown = groups.slice(0, top);
   const answerForms: Answer = {

@@ -31,6 +31,7 @@ import {
   momentOption,
   quietOption,
   STATE_FILE,
+  snapshotOption,
   text,
   thresholdOptions,
 } from "../options.ts";
@@ -53,6 +54,7 @@ export interface CheckCommandOptions extends ThresholdOptions, MachineOptions, D
   readonly filter: readonly string[];
   readonly against?: string | undefined;
   readonly kernelLog?: string | undefined;
+  readonly snapshot?: string | undefined;
   readonly at?: Moment;
 }
 
@@ -94,7 +96,7 @@ async function checkPair(
     throw bad("standard input can be the trace or the saved machine, but not both");
   const report = await withInput(path!, options.quiet, (trace, { name }) =>
     withInput(stream, true, (saved, { name: savedName }) =>
-      checkAgainst(trace, saved, { ...how, name, savedName, at: options.at }),
+      checkAgainst(trace, saved, { ...how, name, savedName, at: options.at, snapshot: options.snapshot }),
     ),
   );
   await printForPrograms([report], [againstReportToJson(report)], options);
@@ -109,10 +111,10 @@ async function checkPair(
 const checkFile = (
   path: string,
   how: How,
-  { quiet, filter, kernelLog: log }: CheckCommandOptions,
+  { quiet, filter, buffer, kernelLog: log, snapshot }: CheckCommandOptions,
 ): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) => {
-    const options = { ...how, name, filter, isScript: isScriptName(path) || undefined };
+    const options = { ...how, name, filter, buffer, snapshot, isScript: isScriptName(path) || undefined };
     if (log === undefined) return checkTrace(data, options);
     return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
   });
@@ -326,6 +328,7 @@ export const verb: Verb = defineVerb({
     ),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
+    snapshotOption(),
     quietOption("print findings only"),
   ],
   examples: [

@@ -14,7 +14,15 @@ import { withInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { NewFile } from "../new-file.ts";
-import { filterOption, flag, quietOption, rawCellsOption, text } from "../options.ts";
+import {
+  filterOption,
+  flag,
+  quietOption,
+  rawCellsOption,
+  SAVED_FILE,
+  snapshotOption,
+  text,
+} from "../options.ts";
 import { Exit, printError } from "../output.ts";
 import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
@@ -27,6 +35,7 @@ export interface ConvertOptions extends MachineOptions {
   readonly quiet: boolean;
   readonly rawCells: boolean;
   readonly weight: StackWeight | undefined;
+  readonly snapshot: string | undefined;
 }
 
 type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folded" | "folder";
@@ -64,7 +73,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
   if (isStreamName(output)) return convertMachine(input, output, options);
   const form = formOf(output);
   const run = options.run ?? runName(input);
-  const { filter, force, quiet, table, weight } = options;
+  const { filter, force, quiet, table, weight, buffer } = options;
   if (weight !== undefined && form !== "folded")
     throw new IommuError(
       "BAD_ARGUMENT",
@@ -82,7 +91,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
   };
   try {
     const summary = await withInput(input, quiet, (data, read) => {
-      const how = { ...read, filter, windows, weight };
+      const how = { ...read, filter, windows, weight, buffer };
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
       if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
@@ -115,7 +124,7 @@ async function convertMachine(input: string, output: string, options: ConvertOpt
   const file = new NewFile(output, options.force);
   const stopListening = discardOnSignal(() => file);
   try {
-    const done = await writeBlankMachine(input, output, file);
+    const done = await writeBlankMachine(input, output, file, options.snapshot);
     file.commit();
     if (!options.quiet) printError(`${displayName(input)} -> ${output}: ${done}`);
     return Exit.OK;
@@ -144,7 +153,7 @@ function formOf(output: string): Form {
 const runName = (input: string): string =>
   displayName(path.basename(input))
     .replace(/\.gz$/, "")
-    .replace(/\.(log|txt|simple|trace)$/, "");
+    .replace(/\.(log|txt|simple|trace|dat|data)$/, "");
 
 /** The folder of a run in a partitioned table; makes that of the table. */
 function partitionOf(folder: string, run: string): string {
@@ -204,15 +213,15 @@ function summaryText(
 export const verb: Verb = defineVerb({
   name: "convert",
   summary:
-    "write a trace as a table for other tools, as a timeline for Perfetto, or as stacks for flame graphs; a saved machine without its guest's memory",
+    "write a trace as a table for other tools, as a timeline for Perfetto, or as stacks for flame graphs; a saved machine as a plain migration stream without its guest's memory",
   arguments: [
     [
       "<in>",
-      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
+      `trace: QEMU log, simpletrace or Linux dma events, - for standard input; or ${SAVED_FILE}; may be packed`,
     ],
     [
       "<out>",
-      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), folder/ for partitioned Parquet, or .folded for the call stacks of Linux; of a stream: file.mig, file.mig.gz",
+      "file.jsonl, .csv, .parquet, .perfetto-trace (.pftrace), folder/ for partitioned Parquet, or .folded for the call stacks of Linux; of a saved machine: file.mig, file.mig.gz",
     ],
   ],
   screen: "unused",
@@ -226,6 +235,7 @@ export const verb: Verb = defineVerb({
       "of call stacks: events (default), or the bytes that are alive at the end by who mapped them",
     ).choices(["events", "bytes-alive"]),
     filterOption(),
+    snapshotOption(),
     ...machineOptions(),
     flag("-f, --force", "overwrite what exists"),
     rawCellsOption(),
@@ -237,6 +247,7 @@ export const verb: Verb = defineVerb({
     "convert qemu.log boot.perfetto-trace",
     "convert --weight bytes-alive trace.txt trace.folded",
     "convert vm.mig blank.mig.gz",
+    "convert --snapshot before-upgrade disk.qcow2 vm.mig",
   ],
   run: convert,
 });

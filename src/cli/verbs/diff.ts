@@ -45,15 +45,15 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
 
 /** @returns whether anything changed */
 async function printDiff(a: string, b: string, options: DiffOptions): Promise<boolean> {
-  const { output } = options;
+  const { output, buffer } = options;
   const windows = await windowsTold(options);
   const [first, second] = [parsePlace(a), parsePlace(b)];
   const [before, after] = (
     first.path === second.path
-      ? await statesOf(first.path, [first.moment, second.moment], windows)
+      ? await statesOf(first.path, [first.moment, second.moment], windows, buffer)
       : [
-          ...(await statesOf(first.path, [first.moment], windows)),
-          ...(await statesOf(second.path, [second.moment], windows)),
+          ...(await statesOf(first.path, [first.moment], windows, buffer)),
+          ...(await statesOf(second.path, [second.moment], windows, buffer)),
         ]
   ) as [RecordedState, RecordedState];
   const changes: Row[] = [];
@@ -141,9 +141,15 @@ const statesOf = (
   path: string,
   moments: readonly Moment[],
   windows: readonly ToldWindow[],
+  buffer: string | undefined,
 ): Promise<RecordedState[]> =>
   withInput(path, false, (data, options) =>
-    statesAtMoments(data, moments, { ...options, windows, isScript: isScriptName(path) || undefined }),
+    statesAtMoments(data, moments, {
+      ...options,
+      windows,
+      buffer,
+      isScript: isScriptName(path) || undefined,
+    }),
   );
 
 /**

@@ -12,14 +12,16 @@ import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { answerOptions, flag, MAPPED_FILE, momentOption } from "../options.ts";
+import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
+import { SavedText } from "../saved-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, stateOf } from "../windows.ts";
 
 interface InfoOptions extends MachineOptions, AnswerOptions {
   readonly at: Moment;
   readonly migration: boolean;
+  readonly snapshot: string | undefined;
 }
 
 const SPACE_COLUMNS = ["space", "first", "last", "mappings", "bytes", "filling", "moment"];
@@ -36,6 +38,9 @@ const COLUMNS = [
   "filling",
   "moment",
 ];
+
+/** Of a saved machine. */
+const SAVED_COLUMNS = ["container", "streamOffset", "machine", "snapshot", "snapshots", "domain"];
 
 const FORECAST_COLUMNS = [
   "liobn",
@@ -60,6 +65,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   }
   if (options.migration) return foretell(path, states, options);
   const moment = state.moment === undefined ? null : momentToJson(state.moment);
+  const saved = state.saved === undefined ? undefined : new SavedText(displayName(path), state.saved);
   const windowRows = states.map((window) => ({
     ...windowStateToJson(window),
     assumed: window.assumed,
@@ -67,6 +73,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
     live: window.table.validCount,
     filling: fillingOf(state, window.liobn),
     moment,
+    ...saved?.json(),
   }));
   const spaceRows = state.spaces.map((space) => ({
     ...spaceToJson(space),
@@ -74,7 +81,12 @@ async function info(path: string, options: InfoOptions): Promise<number> {
     moment,
   }));
   const rows: Row[] = [...windowRows, ...spaceRows];
-  return printAll(rows, states.length > 0 ? COLUMNS : SPACE_COLUMNS, () => printTree(state), options);
+  const columns = states.length > 0 ? COLUMNS : SPACE_COLUMNS;
+  const tree = (): void => {
+    for (const line of saved?.lines() ?? []) print(line);
+    printTree(state);
+  };
+  return printAll(rows, saved === undefined ? columns : [...COLUMNS, ...SAVED_COLUMNS], tree, options);
 }
 
 /** What fills up, of a window or a device. */
@@ -171,14 +183,20 @@ const ownerOf = (liobn: number): string =>
 
 export const verb: Verb = defineVerb({
   name: "info",
-  summary: "the DMA windows as a tree, in the way of QEMU's info mtree",
+  summary: "the DMA windows as a tree, in the way of QEMU's info mtree; what a machine is saved in",
   arguments: [["<file>", MAPPED_FILE]],
   options: [
     momentOption(),
+    snapshotOption(),
     ...machineOptions(),
     flag("--migration", "what the tables cost when QEMU migrates the machine"),
     ...answerOptions(),
   ],
-  examples: ["info qemu.log", "info --at 1000 qemu.log", "info --migration vm.mig"],
+  examples: [
+    "info qemu.log",
+    "info --at 1000 qemu.log",
+    "info --migration vm.mig",
+    "info --output json guest.save",
+  ],
   run: info,
 });

@@ -15,7 +15,7 @@ import type { RecordedState } from "../../check/whole/windows-at.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { ALIVE_COLUMNS, callText, momentText, stretchesText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
-import { answerOptions, flag, MAPPED_FILE, momentOption, text, value } from "../options.ts";
+import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption, text, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawJson, rawText } from "../raw-entries.ts";
 import { printTable, type TableColumn } from "../table.ts";
@@ -27,6 +27,7 @@ interface MapOptions extends MachineOptions, AnswerOptions {
   readonly liobn: bigint | undefined;
   readonly device: string | undefined;
   readonly raw: boolean;
+  readonly snapshot: string | undefined;
 }
 
 const COLUMNS = [
@@ -153,6 +154,7 @@ export const verb: Verb = defineVerb({
     value("--liobn <liobn>", "only this window", parseSize),
     text("--device <device>", "of a recording that tells of mappings: only this device or container"),
     momentOption(),
+    snapshotOption(),
     ...machineOptions(),
     flag("--raw", "every entry that is not zero, as it is"),
     ...answerOptions(),
@@ -161,6 +163,7 @@ export const verb: Verb = defineVerb({
     "map qemu.log",
     "map --liobn 0x80000000 --at 12.5 qemu.log",
     "map --raw vm.mig",
+    "map --snapshot before-upgrade disk.qcow2",
     "map --device 0000:00:03.0 --at 2s trace.txt",
   ],
   run: map,

@@ -47,10 +47,10 @@ const columnsOf = ({ stacks, windows }: Readonly<Record<string, unknown>>): read
 
 /** `stat FILE`: rates, sizes of calls, runs, and lifetimes of mappings, per window, per device and direction, or per caller. */
 export async function stat(path: string, options: StatOptions): Promise<number> {
-  const { filter, quiet, by, top } = options;
+  const { filter, quiet, by, top, buffer } = options;
   const windows = await windowsTold(options);
   const measures = await withInput(path, quiet, (data, read) =>
-    measureTrace(data, { ...read, filter, by, windows }),
+    measureTrace(data, { ...read, filter, by, windows, buffer }),
   );
   for (const { line, message } of measures.gaps) printWarning(`${measures.file}:${line}`, message);
   const json = measuresToJson(measures);

@@ -53,11 +53,13 @@ const NO_MAP = Exit.LEAKS;
 
 /** `who FILE ADDRESS`: who had an address; exit 3 if no map of it is in the file. */
 async function who(path: string, address: string, options: WhoOptions): Promise<number> {
-  const { at, device, physical, top, quiet } = options;
+  const { at, device, physical, top, quiet, buffer } = options;
   const query = { ...parseRange(address), physical, space: device, most: top };
   const windows = await windowsTold(options);
   const devices = await devicesTold(options);
-  const answer = await withInput(path, quiet, (data, read) => whoMaps(data, query, at, { ...read, windows }));
+  const answer = await withInput(path, quiet, (data, read) =>
+    whoMaps(data, query, at, { ...read, windows, buffer }),
+  );
   const forms: Answer = {
     human: () => printWho(answer, devices),
     json: () => [toJson(whoToJson(answer, devices))],

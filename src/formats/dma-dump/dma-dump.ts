@@ -28,22 +28,35 @@ const MAPPING = new RegExp(
   `(\\S+) (\\S+?):? (\\S+) idx \\d+ P=${HEX} (?:N=${HEX} )?D=${HEX} L=${HEX} (?:cln=${HEX} )?DMA_([A-Z_]+)`,
 );
 
-/**
- * Does a text begin as the dump does? Comments and empty lines may stand before. (A log of the kernel has times there, and
- * is read for what else it says.)
- */
-export function isDmaDump(head: Uint8Array): boolean {
-  const lines = new TextDecoder("latin1").decode(head).split("\n");
-  const first = lines.find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
-  return MAPPING.exec(first)?.index === 0;
-}
+/** Characters of a line that are looked at. */
+const MAX_LINE = 1000;
+
+/** What a line says of a mapping; null if nothing. Looking for the mark first keeps long lines of other things cheap. */
+const mappingIn = (line: string): RegExpExecArray | null =>
+  line.length <= MAX_LINE && line.includes(" idx ") ? MAPPING.exec(line) : null;
+
+/** What the kernel's log puts before a line. */
+const LOGGED = /^(?:<\d+>)?\[ *\d+\.\d+\](?:\[[ TC\d]+\])? */;
+
+const firstLine = (head: Uint8Array): string =>
+  new TextDecoder("latin1")
+    .decode(head)
+    .split("\n")
+    .find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+
+/** Does a text begin as the dump does? Comments and empty lines may stand before. */
+export const isDmaDump = (head: Uint8Array): boolean => mappingIn(firstLine(head))?.index === 0;
+
+/** Does it begin so, perhaps in the kernel's log? That is read for what else it says by what judges events. */
+export const isLoggedDump = (head: Uint8Array): boolean =>
+  mappingIn(firstLine(head).replace(LOGGED, ""))?.index === 0;
 
 /** Reads a dump; what else stands in the text is counted. */
 export function readDmaDump(text: string): { readonly mappings: DumpedMapping[]; readonly others: number } {
   const mappings: DumpedMapping[] = [];
   let others = 0;
   for (const [i, line] of text.split("\n").entries()) {
-    const match = MAPPING.exec(line);
+    const match = mappingIn(line);
     if (match === null) {
       if (line.trim() !== "" && !line.startsWith("#")) others++;
       continue;

@@ -1,7 +1,8 @@
 import { type ByteFile, type ByteStream, type ByteStreamFactory, isOnce } from "../migration/source.ts";
 
 /**
- * What a trace, an op script or a saved machine can be given as: its text or its bytes, packed by gzip or not. A string
+ * What a trace, an op script or a saved machine can be given as: its text or its bytes, packed (gzip, zstd, xz,
+ * bzip2, lzop) or not. A string
  * is the content, never a path.
  *
  * | given | can be read again |

@@ -1,8 +1,10 @@
 import { IommuError } from "../../base/errors.ts";
+import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../container/place.ts";
 import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
+import type { Packing } from "./packing.ts";
 import { peek } from "./peek.ts";
-import { isGzip, unpacked } from "./unpacked.ts";
+import { unpacked } from "./unpacked.ts";
 
 /** An input of which the first bytes are known. */
 export interface OpenedInput {
@@ -10,6 +12,10 @@ export interface OpenedInput {
   readonly head: Uint8Array;
   /** All unpacked bytes from the start on, once. */
   readonly chunks: AsyncGenerator<Uint8Array>;
+  /** How it is packed, the outer way first. */
+  readonly packings: readonly Packing[];
+  /** Where a saved machine begins: a migration stream, or what has one in it. Undefined if there is none. */
+  readonly savedAt: number | undefined;
   /**
    * The same for who may read them again. Where that is not possible it is {@link chunks}; otherwise these are closed.
    */
@@ -24,13 +30,17 @@ export interface OpenedInput {
  */
 export async function openInput(data: InputData, name: string, headBytes: number): Promise<OpenedInput> {
   const raw = rawSource(data);
-  const { head, chunks } = await peek(unpacked(inOrder(raw), name), headBytes);
+  const packings: Packing[] = [];
+  const bytes = unpacked(inOrder(raw), name, (packing) => packings.push(packing));
+  const first = await peek(bytes, Math.max(headBytes, SAVED_HEAD_BYTES));
+  const isHidden = mayHideStream(first.head);
+  const { head, chunks } = isHidden ? await peek(first.chunks, HIDDEN_STREAM_BYTES) : first;
   const source = async (): Promise<MigrationSource> => {
     if (isOnce(raw)) return chunks;
     await chunks.return(undefined);
-    return (await isPacked(raw)) ? () => unpacked(openSource(raw), name) : raw;
+    return packings.length > 0 ? () => unpacked(inOrder(raw), name) : raw;
   };
-  return { head, chunks, source };
+  return { head, chunks, packings, savedAt: placeOfSaved(head), source };
 }
 
 /** The bytes in order; of a file as a stream, if it has one. */
@@ -38,12 +48,6 @@ const inOrder = (raw: RawSource): ByteStream =>
   typeof raw !== "function" && !isOnce(raw) && isFile(raw) && raw.stream !== undefined
     ? raw.stream()
     : openSource(raw);
-
-async function isPacked(raw: RawSource): Promise<boolean> {
-  const { head, chunks } = await peek(openSource(raw), 2);
-  await chunks.return(undefined);
-  return isGzip(head);
-}
 
 /** What takes the bytes of an input. */
 export interface ByteSink {

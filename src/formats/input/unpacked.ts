@@ -1,88 +1,60 @@
 import { IommuError } from "../../base/errors.ts";
 import type { ByteStream } from "../migration/source.ts";
+import { gunzip } from "./gunzip.ts";
+import { PACKING_BYTES, type Packing, packingOf } from "./packing.ts";
 import { peek } from "./peek.ts";
+import { unpackError } from "./unpack-error.ts";
+import { unpackByProgram } from "./unpack-program.ts";
+import { Zstd } from "./zstd.ts";
 
-/** Does this begin as gzip does? */
-export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
+/** Something packed that was packed again; there is data that unpacks to itself. */
+const MAX_LAYERS = 4;
 
 /**
- * The bytes of a stream, unpacked if they begin as gzip does.
+ * The bytes of a stream, unpacked if they are packed in a way that their beginning tells: by gzip, zstd, xz, bzip2 or
+ * lzop, also several times. Memory is bounded, whatever is packed.
  *
  * @param name of the input, for messages
- * @throws IommuError BAD_FILE if packed data is damaged, or ends early: then with the reason in `details.early`
+ * @param onLayer notified of each way in which it is packed, the outer one first
+ * @throws IommuError BAD_FILE if packed data ends early or is damaged, or if other bytes follow it, with the reason in
+ * `details.early`: what came before can be used; UNSUPPORTED if it takes a program that is not there
  */
-export async function* unpacked(source: ByteStream, name: string): ByteStream {
-  const { head, chunks } = await peek(source, 2);
-  yield* isGzip(head) ? unpack(chunks, name) : chunks;
+export async function* unpacked(
+  source: ByteStream,
+  name: string,
+  onLayer: (packing: Packing) => void = () => {},
+): ByteStream {
+  let stream = source;
+  for (let layers = 0; ; layers++) {
+    const { head, chunks } = await peek(stream, PACKING_BYTES);
+    stream = chunks;
+    const packing = packingOf(head);
+    if (packing === undefined) break;
+    if (layers === MAX_LAYERS) {
+      await chunks.return(undefined);
+      throw new IommuError("UNSUPPORTED", `${name}: is packed more than ${MAX_LAYERS} times`, { path: name });
+    }
+    onLayer(packing);
+    stream = unpack(packing, chunks, name);
+  }
+  yield* stream;
 }
 
-async function* unpack(packed: ByteStream, name: string): ByteStream {
-  const { readable, writable } = new DecompressionStream("gzip");
-  const reader = readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  const feeder = new Feeder(packed);
-  // What the source says about its end matters to nobody.
-  feeder.feed(writable.getWriter()).catch(() => {});
-  let bytes = 0;
+function unpack(packing: Packing, packed: ByteStream, name: string): ByteStream {
+  if (packing === "gzip") return gunzip(packed, name);
+  return packing === "zstd" ? unzstd(packed, name) : unpackByProgram(packing, packed, name);
+}
+
+async function* unzstd(packed: ByteStream, name: string): ByteStream {
+  const stream = (await Zstd.load()).stream();
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      bytes += next.value.length;
-      yield next.value;
-    }
+    // Chunks are lent, and the decoder keeps them.
+    for await (const chunk of packed) yield* stream.push(new Uint8Array(chunk));
+    yield* stream.end();
   } catch (cause) {
-    throw feeder.failure ?? damaged(name, bytes, feeder.isDone, cause);
-  } finally {
-    feeder.isStopped = true;
-    await reader.cancel().catch(() => {});
+    if (!(cause instanceof IommuError) || "path" in cause.details) throw cause;
+    const offset = stream.bytes;
+    const reason = String(cause.details.early ?? `${cause.message} after ${offset} unpacked bytes`);
+    throw unpackError(name, reason, offset, cause);
   }
-}
-
-/** Hands packed bytes to the one who unpacks them. */
-class Feeder {
-  /** All bytes were taken, and none of them was wrong by itself. */
-  isDone = false;
-  /** Nobody wants more. */
-  isStopped = false;
-  /** What the source of the bytes threw. */
-  failure: unknown;
-  readonly #packed: AsyncIterator<Uint8Array>;
-
-  constructor(packed: ByteStream) {
-    this.#packed = packed[Symbol.asyncIterator]();
-  }
-
-  /** Runs beside the reader of what is unpacked, who gets all errors. */
-  async feed(writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>): Promise<void> {
-    try {
-      for (let next = await this.#next(); next.done !== true && !this.isStopped; next = await this.#next()) {
-        // Chunks are lent, and unpacked later.
-        await writer.write(new Uint8Array(next.value));
-      }
-      this.isDone = true;
-      await writer.close();
-    } catch (cause) {
-      await writer.abort(cause).catch(() => {});
-    } finally {
-      await this.#packed.return?.();
-    }
-  }
-
-  async #next(): Promise<IteratorResult<Uint8Array>> {
-    try {
-      return await this.#packed.next();
-    } catch (cause) {
-      this.failure = cause;
-      throw cause;
-    }
-  }
-}
-
-/** @param isDone all packed bytes were taken */
-function damaged(name: string, offset: number, isDone: boolean, cause: unknown): IommuError {
-  // Node takes bytes before it looks at them, and says then what is wrong.
-  const isEarly = isDone && (cause as { code?: unknown }).code !== "Z_DATA_ERROR";
-  const reason = isEarly
-    ? "the gzip data ends early"
-    : `the gzip data is damaged (${(cause as Error).message})`;
-  const details = { path: name, offset, ...(isEarly ? { early: reason } : {}) };
-  return new IommuError("BAD_FILE", `${name}: ${reason}`, details, { cause });
 }

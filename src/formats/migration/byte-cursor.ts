@@ -1,6 +1,6 @@
 import { IommuError, type IommuErrorCode } from "../../base/errors.ts";
 import { hex, toBig } from "../../base/u64.ts";
-import type { ByteStream } from "./source.ts";
+import { type ByteStream, type ByteSupply, isOnce, type MigrationSource, supplyOf } from "./source.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -19,6 +19,10 @@ export const streamLimit = (offset: number, message: string): IommuError =>
 const streamError = (code: IommuErrorCode, offset: number, message: string): IommuError =>
   new IommuError(code, `migration stream, byte ${offset} (${hex(offset)}): ${message}`, { offset });
 
+/** `7e 00 00 00 09`, or what says that there is nothing. */
+export const bytesText = (bytes: Uint8Array): string =>
+  bytes.length === 0 ? "the end" : Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+
 /** Big-endian 32-bit number at a position that the caller has checked. */
 export const u32At = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
@@ -36,7 +40,8 @@ export class ByteCursor {
   /** Position in {@link bytes}. */
   at = 0;
 
-  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #source: MigrationSource;
+  #supply: ByteSupply;
   /** Offset in the stream of `bytes[0]`. */
   #base = 0;
   /** The chunk that came last; `bytes` is this chunk, or a joined piece that ends in it. */
@@ -44,8 +49,9 @@ export class ByteCursor {
   /** How far `bytes` reaches into the chunk. */
   #reach = 0;
 
-  constructor(stream: ByteStream) {
-    this.#chunks = stream[Symbol.asyncIterator]();
+  constructor(source: MigrationSource) {
+    this.#source = source;
+    this.#supply = supplyOf(source);
   }
 
   /** Offset in the stream of the next byte. */
@@ -60,7 +66,35 @@ export class ByteCursor {
 
   /** Gives the source back, also before its end. */
   async close(): Promise<void> {
-    await this.#chunks.return?.();
+    await this.#supply.close();
+  }
+
+  /** Goes to any place of a source that can be read again; of others, this is false. */
+  async goTo(offset: number): Promise<boolean> {
+    if (isOnce(this.#source)) return false;
+    await this.#supply.close();
+    this.#supply = supplyOf(this.#source, offset);
+    this.#forget(offset);
+    return true;
+  }
+
+  /** The bytes at hand, and a few that follow: up to `count`, copied, for messages. */
+  async peek(count: number): Promise<Uint8Array> {
+    await this.fill(count);
+    return this.bytes.slice(this.at, this.at + count);
+  }
+
+  /** All bytes from here on, once. */
+  async *rest(): ByteStream {
+    try {
+      while (await this.fill(1)) {
+        const piece = this.bytes.subarray(this.at);
+        this.at = this.bytes.length;
+        yield piece;
+      }
+    } finally {
+      await this.close();
+    }
   }
 
   /** Makes `count` bytes available, all in one piece. Returns false if the stream ends before; what is left stays available. */
@@ -97,21 +131,27 @@ export class ByteCursor {
     this.#reach = this.#chunk.length;
   }
 
+  /** Nothing is at hand: the next chunk begins at `offset`. */
+  #forget(offset: number): void {
+    this.#chunk = NOTHING;
+    this.#reach = 0;
+    this.#become(NOTHING, 0, offset);
+  }
+
   #become(bytes: Uint8Array, at: number, offset: number): void {
     this.bytes = bytes;
     this.at = at;
     this.#base = offset - at;
   }
 
-  /** Gets the next chunk that is not empty; false at the end. */
+  /** Gets the next chunk that is not empty; false at the end, where the last one is the source's again. */
   async #nextChunk(): Promise<boolean> {
     for (;;) {
-      const next = await this.#chunks.next();
-      if (next.done === true) return false;
-      if (next.value.length === 0) continue;
-      this.#chunk = next.value;
+      const next = await this.#supply.next();
+      if (next?.length === 0) continue;
+      this.#chunk = next ?? NOTHING;
       this.#reach = 0;
-      return true;
+      return next !== undefined;
     }
   }
 
@@ -129,6 +169,8 @@ export class ByteCursor {
   async skip(count: number, what: string): Promise<void> {
     const end = this.offset + count;
     for (let left = count; left > 0; ) {
+      if (this.available === 0) left -= this.#pass(left);
+      if (left === 0) return;
       if (this.available === 0 && !(await this.fill(1))) {
         throw badStream(this.offset, `the stream ends within ${what}, which should reach to offset ${end}`);
       }
@@ -136,6 +178,14 @@ export class ByteCursor {
       this.at += step;
       left -= step;
     }
+  }
+
+  /** Passes over bytes that need not be read: none is at hand, not even one of the chunk beyond a joined piece. */
+  #pass(count: number): number {
+    if (this.#reach < this.#chunk.length) return 0;
+    const passed = this.#supply.pass(count);
+    if (passed > 0) this.#forget(this.offset + passed);
+    return passed;
   }
 
   async u8(what: string): Promise<number> {

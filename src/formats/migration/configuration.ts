@@ -47,9 +47,25 @@ export async function readHeader(cursor: ByteCursor): Promise<void> {
     throw unsupportedStream(4, `format version ${version}, not ${FORMAT_VERSION}`);
 }
 
+/**
+ * Some bytes of a stream.
+ *
+ * @public
+ */
+export interface StreamPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A configuration, and where its capabilities stand. */
+export interface ReadConfiguration extends Configuration {
+  readonly capabilityPlace?: StreamPlace;
+}
+
 /** The machine type and what is configured; old machine types send no such record. */
-export async function readConfiguration(cursor: ByteCursor): Promise<Configuration> {
+export async function readConfiguration(cursor: ByteCursor): Promise<ReadConfiguration> {
   const capabilities: string[] = [];
+  let capabilityPlace: StreamPlace | undefined;
   await cursor.need(1, "the first record");
   if (cursor.bytes[cursor.at] !== RECORD_CONFIGURATION) return { machine: null, capabilities };
   cursor.at++;
@@ -58,8 +74,12 @@ export async function readConfiguration(cursor: ByteCursor): Promise<Configurati
   const machine = await cursor.text(length, "the machine type");
   for (;;) {
     await cursor.need(1, "the first section");
-    if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION) return { machine, capabilities };
+    if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION)
+      return { machine, capabilities, ...(capabilityPlace === undefined ? {} : { capabilityPlace }) };
+    const offset = cursor.offset;
+    const before = capabilities.length;
     await readConfigured(cursor, capabilities);
+    if (capabilities.length > before) capabilityPlace = { offset, length: cursor.offset - offset };
   }
 }
 

@@ -7,9 +7,11 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
-import { hex } from "../../base/u64.ts";
-import { type ByteCursor, badStream, u32At } from "./byte-cursor.ts";
+import { type ByteCursor, badStream, bytesText, u32At } from "./byte-cursor.ts";
 import type { Tail } from "./source.ts";
+
+/** Bytes that a message shows of what should not be there. */
+export const SHOWN = 16;
 
 /** Byte that begins the record of the description. */
 export const RECORD_DESCRIPTION = 0x06;
@@ -70,24 +72,34 @@ export interface StreamDescription {
   readonly sections: readonly DescribedSection[];
 }
 
+/** Places in the end of a stream that are looked at whether the description is there. */
+const MAX_TRIES = 16;
+
 /**
- * Finds the description in the end of a stream: the record whose length
- * reaches exactly to the end, after the byte 00 that ends the sections. The
- * text itself never contains a byte 06, so the first match from the end is it.
+ * Finds the description in the end of a stream: the record after the byte 00
+ * that ends the sections. Other bytes may follow it. The text itself never
+ * contains a byte 06, so the first match from the end is it.
  *
  * @returns undefined if there is none: the stream is cut, or was sent without
  */
 export function findDescription(tail: Tail): StreamDescription | undefined {
   const { bytes, offset } = tail;
+  let tries = 0;
   for (
     let at = bytes.lastIndexOf(RECORD_DESCRIPTION);
-    at > 0;
+    at > 0 && tries < MAX_TRIES;
     at = bytes.lastIndexOf(RECORD_DESCRIPTION, at - 1)
   ) {
     const textAt = at + 5;
-    if (textAt >= bytes.length || bytes[at - 1] !== 0) continue;
-    if (u32At(bytes, at + 1) !== bytes.length - textAt || bytes[textAt] !== 0x7b) continue;
-    return parseDescription(offset + at, bytes.subarray(textAt));
+    if (textAt >= bytes.length || bytes[at - 1] !== 0 || bytes[textAt] !== 0x7b) continue;
+    const end = textAt + u32At(bytes, at + 1);
+    if (end > bytes.length || bytes[end - 1] !== 0x7d) continue;
+    tries++;
+    try {
+      return parseDescription(offset + at, bytes.subarray(textAt, end));
+    } catch (error) {
+      if (!(error instanceof IommuError) || error.code !== "BAD_FILE") throw error;
+    }
   }
   return undefined;
 }
@@ -103,9 +115,9 @@ export async function readDescription(
   known?: StreamDescription,
 ): Promise<StreamDescription> {
   const offset = cursor.offset;
-  const type = await cursor.u8("the description of the sections");
-  if (type !== RECORD_DESCRIPTION)
-    throw badStream(offset, `a byte ${hex(type)} after the end of the sections`);
+  await cursor.need(1, "the description of the sections");
+  if (cursor.bytes[cursor.at] !== RECORD_DESCRIPTION) throw noDescription(offset, await cursor.peek(SHOWN));
+  cursor.at++;
   const length = await cursor.u32("the length of the description");
   if (length > MAX_DESCRIPTION) {
     throw badStream(offset, `a description of ${length} bytes; at most ${MAX_DESCRIPTION} are read`);
@@ -117,6 +129,13 @@ export async function readDescription(
     ? known
     : parseDescription(offset, bytes);
 }
+
+/** What follows the end of the sections is something else. */
+export const noDescription = (offset: number, bytes: Uint8Array): IommuError =>
+  badStream(
+    offset,
+    `bytes after the end of the sections that are not their description: ${bytesText(bytes)}`,
+  );
 
 /**
  * Reads the text of a description.

@@ -3,7 +3,7 @@ import { hex } from "../../base/u64.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import { descriptionText, type JsonObject, type StreamDescription } from "./description.ts";
 import { type Patch, patched } from "./patch.ts";
-import { type ByteFile, type ByteStreamFactory, openSource } from "./source.ts";
+import type { ByteFile, ByteStreamFactory } from "./source.ts";
 import type { MigrationStream, SavedWindow } from "./stream.ts";
 import { describeTceSection, tceSectionData } from "./tce-section-writer.ts";
 
@@ -42,7 +42,7 @@ export async function* editMigration(
   if (stream.description !== null && reshaped.length > 0) {
     patches.push(descriptionPatch(stream, stream.description, reshaped));
   }
-  yield* patched(openSource(source), patches, stream.length);
+  yield* patched(source, patches, stream.length);
 }
 
 function windowOf(stream: MigrationStream, section: SavedTable): SavedWindow {

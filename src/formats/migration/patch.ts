@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
-import type { ByteStream } from "./source.ts";
+import { ByteCursor } from "./byte-cursor.ts";
+import type { ByteStream, MigrationSource } from "./source.ts";
 
 /** Bytes of a stream that are to be replaced. */
 export interface Patch {
@@ -11,43 +12,48 @@ export interface Patch {
 }
 
 /**
- * The bytes of a stream with patches, which are in order and do not overlap.
+ * The bytes of a stream with patches, which are in order and do not overlap. What is taken away need not be read.
  *
- * @param length of the stream when the patches were made
- * @throws IommuError BAD_ARGUMENT at the end, if the stream has another length
+ * @param length of the stream when the patches were made; what follows it is left out
+ * @throws IommuError BAD_ARGUMENT at the end, if the stream is shorter
  */
-export async function* patched(source: ByteStream, patches: Iterable<Patch>, length: number): ByteStream {
-  const waiting = patches[Symbol.iterator]();
-  const nextPatch = (): Patch | undefined => {
-    const next = waiting.next();
-    return next.done === true ? undefined : next.value;
-  };
-  let patch = nextPatch();
-  let offset = 0;
-  let skip = 0;
-  for await (const chunk of source) {
-    for (let at = 0; ; ) {
-      const gone = Math.min(skip, chunk.length - at);
-      skip -= gone;
-      at += gone;
-      if (skip > 0) break;
-      const end = Math.min(chunk.length, patch === undefined ? Infinity : patch.offset - offset);
-      if (at < end) yield chunk.subarray(at, end);
-      at = end;
-      if (patch === undefined || offset + at !== patch.offset) break;
+export async function* patched(
+  source: MigrationSource,
+  patches: Iterable<Patch>,
+  length: number,
+): ByteStream {
+  const cursor = new ByteCursor(source);
+  try {
+    for (const patch of patches) {
+      yield* upTo(cursor, patch.offset, length);
       yield* patch.bytes;
-      skip = patch.length;
-      patch = nextPatch();
+      await cursor.skip(patch.length, "what is replaced");
     }
-    offset += chunk.length;
+    yield* upTo(cursor, length, length);
+  } finally {
+    await cursor.close();
   }
-  if (offset !== length) {
-    throw new IommuError(
-      "BAD_ARGUMENT",
-      `the source has ${offset} bytes, the stream that was read ${length}`,
-      {
-        offset,
-      },
-    );
+}
+
+async function* upTo(cursor: ByteCursor, end: number, length: number): ByteStream {
+  while (cursor.offset < end) {
+    if (!(await cursor.fill(1))) {
+      const { offset } = cursor;
+      const message = `the source has ${offset} bytes, the stream that was read ${length}`;
+      throw new IommuError("BAD_ARGUMENT", message, { offset });
+    }
+    const piece = cursor.bytes.subarray(cursor.at, cursor.at + end - cursor.offset);
+    cursor.at += piece.length;
+    yield piece;
   }
+}
+
+/** Two lists of patches, each in order, as one. */
+export function* inOrder(some: Iterable<Patch>, others: readonly Patch[]): Generator<Patch> {
+  let next = 0;
+  for (const patch of some) {
+    while (next < others.length && others[next]!.offset < patch.offset) yield others[next++]!;
+    yield patch;
+  }
+  yield* others.slice(next);
 }

@@ -1,10 +1,13 @@
 import { IommuError } from "../../base/errors.ts";
-import { badStream, streamLimit } from "./byte-cursor.ts";
+import { badStream, streamLimit, u32At } from "./byte-cursor.ts";
 import { RAM_PAGE, type RamBlock, type RamSink } from "./ram.ts";
 import type { ByteFile } from "./source.ts";
 
 /** Pages of an index that are kept together. */
 const GROUP = 512;
+
+/** What stands for a packed page at offset 0; above are the bytes that pages are filled with. */
+const PACKED = -257;
 
 /** Pages that an index takes in by default: 16 GiB of RAM, 32 MiB of index. */
 export const DEFAULT_INDEXED_PAGES: number = 2 ** 22;
@@ -20,7 +23,7 @@ export const DEFAULT_INDEXED_PAGES: number = 2 ** 22;
 export class RamIndex implements RamSink {
   readonly #groupLimit: number;
   #groups = 0;
-  /** By block, then by group. A page is 0 (never sent), offset + 1 (data) or -1 - byte (filled with that byte). */
+  /** By block, then by group. A page is 0 (never sent), offset + 1 (data), -1 - byte (filled with that byte) or -257 - offset (packed). */
   readonly #blocks: Map<number, Float64Array>[] = [];
 
   constructor(pageLimit: number = DEFAULT_INDEXED_PAGES) {
@@ -33,6 +36,10 @@ export class RamIndex implements RamSink {
 
   setFill(block: number, page: number, byte: number, offset: number): void {
     this.#set(block, page, -1 - byte, offset);
+  }
+
+  setPacked(block: number, page: number, offset: number): void {
+    this.#set(block, page, PACKED - offset, offset);
   }
 
   #set(block: number, page: number, value: number, offset: number): void {
@@ -51,11 +58,12 @@ export class RamIndex implements RamSink {
     group[page % GROUP] = value;
   }
 
-  /** What the stream has for a page: its offset, the byte it is filled with, or nothing. */
-  find(block: number, page: number): { offset: number } | { fill: number } | undefined {
+  /** What the stream has for a page: its offset, the byte it is filled with, the offset of its packed form, or nothing. */
+  find(block: number, page: number): { offset: number } | { fill: number } | { packed: number } | undefined {
     const value = this.#blocks[block]?.get(Math.floor(page / GROUP))?.[page % GROUP] ?? 0;
     if (value === 0) return undefined;
-    return value > 0 ? { offset: value - 1 } : { fill: -1 - value };
+    if (value > 0) return { offset: value - 1 };
+    return value > PACKED ? { fill: -1 - value } : { packed: PACKED - value };
   }
 }
 
@@ -96,11 +104,30 @@ export class SavedRam {
       const inPage = (offset + at) % RAM_PAGE;
       const part = out.subarray(at, at + RAM_PAGE - inPage);
       const found = this.#index.find(block, page);
-      if (found !== undefined && "fill" in found) part.fill(found.fill);
-      else if (found !== undefined) await this.#readInto(part, found.offset + inPage);
+      if (found === undefined) part.fill(0);
+      else if ("fill" in found) part.fill(found.fill);
+      else if ("offset" in found) await this.#readInto(part, found.offset + inPage);
+      else part.set((await this.#unpack(found.packed)).subarray(inPage, inPage + part.length));
       at += part.length;
     }
     return out;
+  }
+
+  /** A page that zlib packed: its length, and so many bytes. */
+  async #unpack(offset: number): Promise<Uint8Array> {
+    const head = new Uint8Array(4);
+    await this.#readInto(head, offset);
+    const packed = new Uint8Array(u32At(head, 0));
+    await this.#readInto(packed, offset + 4);
+    try {
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+      const page = new Uint8Array(await new Response(stream).arrayBuffer());
+      if (page.length === RAM_PAGE) return page;
+      throw badStream(offset, `a compressed page unpacks to ${page.length} bytes`);
+    } catch (cause) {
+      if (cause instanceof IommuError) throw cause;
+      throw badStream(offset, `a compressed page cannot be unpacked (${(cause as Error).message})`);
+    }
   }
 
   async #readInto(part: Uint8Array, offset: number): Promise<void> {

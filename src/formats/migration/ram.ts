@@ -33,6 +33,40 @@ export interface RamSink {
   setData(block: number, page: number, offset: number): void;
   /** @param offset where in the stream the byte is that the page is filled with */
   setFill(block: number, page: number, byte: number, offset: number): void;
+  /**
+   * A page that is packed by zlib.
+   *
+   * @param offset where in the stream the length of the packed bytes is (4 bytes), which they follow
+   * @param wordAt where the word with the page's address and flags is
+   */
+  setPacked(block: number, page: number, offset: number, length: number, wordAt: number): void;
+  /** The blocks of a stream that has each page at a place of its own: of these, only what lies in `pages` is memory. */
+  setPlace?(place: BlockPlace): void;
+}
+
+/**
+ * Where a block of RAM lies in a stream with the capability mapped-ram, as offsets in the stream.
+ *
+ * @public
+ */
+export interface BlockPlace {
+  /** Number of the block in the list of blocks. */
+  readonly block: number;
+  /** Where what a plain stream does not have begins. */
+  readonly head: number;
+  /** Where the first page lies; the last one ends at `end`. */
+  readonly pages: number;
+  readonly end: number;
+}
+
+/** How a stream has the memory of its guest. */
+export interface RamForm {
+  /** With the capability x-ignore-shared, each block of the list carries its guest address. */
+  readonly withAddresses: boolean;
+  /** With the capability mapped-ram, each page has a place of its own. */
+  readonly isMapped: boolean;
+  /** Bytes of the file before the stream: the places of pages count from the beginning of the file. */
+  readonly origin: number;
 }
 
 // A word of the section is an offset in a block, a multiple of the page size, and below it flags.
@@ -42,12 +76,26 @@ const FLAG_PAGE = 0x08;
 const FLAG_EOS = 0x10;
 /** Modifier: the page lies in the block that was named last. */
 const FLAG_CONTINUE = 0x20;
+const FLAG_PACKED = 0x100;
+/** Threads that wrote pages have all come to here; with mapped-ram nothing follows. */
+const FLAG_FLUSH = 0x200;
 const FLAGS_MASK = 0xfff;
+
+/** Flags of a page that is filled with one byte. */
+export const PAGE_FLAGS: Readonly<Record<"FILL" | "CONTINUE", number>> = {
+  FILL: FLAG_FILL,
+  CONTINUE: FLAG_CONTINUE,
+};
+
+/** A page that does not get smaller takes 11 bytes more at most. */
+const MAX_PACKED = RAM_PAGE + 64;
+
+/** Of mapped-ram: version u32, page size u64, offset of the bitmap u64, offset of the pages u64. */
+const MAPPED_VERSION = 1;
 
 const REFUSED: Readonly<Record<number, string>> = {
   64: "pages in XBZRLE (capability xbzrle)",
   128: "pages sent by RDMA",
-  256: "compressed pages (capability compress)",
   512: "pages on several channels (capability multifd)",
 };
 
@@ -61,14 +109,13 @@ export class RamReader {
   readonly blocks: RamBlock[] = [];
   readonly #names = new Map<string, number>();
   readonly #sink: RamSink | null;
-  /** With the capability x-ignore-shared, each block of the list carries its guest address. */
-  readonly #withAddresses: boolean;
+  readonly #form: RamForm;
   /** Number of the block named last, -1 before the first. */
   #last = -1;
 
-  constructor(sink: RamSink | null, withAddresses: boolean) {
+  constructor(sink: RamSink | null, form: RamForm) {
     this.#sink = sink;
-    this.#withAddresses = withAddresses;
+    this.#form = form;
   }
 
   /** Reads the data of one section up to and including its end mark. */
@@ -102,10 +149,26 @@ export class RamReader {
           if (cursor.available >= RAM_PAGE) cursor.at += RAM_PAGE;
           else await cursor.skip(RAM_PAGE, "a RAM page");
           break;
+        case FLAG_PACKED:
+          if ((flags & FLAG_CONTINUE) === 0) await this.#nameBlock(cursor, wordAt);
+          this.#checkAddress(address, wordAt);
+          await this.#readPacked(cursor, address / RAM_PAGE, wordAt);
+          break;
+        case FLAG_FLUSH:
+          if (this.#form.isMapped) break;
+          throw refusal(flags, wordAt);
         default:
           throw refusal(flags, wordAt);
       }
     }
+  }
+
+  async #readPacked(cursor: ByteCursor, page: number, wordAt: number): Promise<void> {
+    const offset = cursor.offset;
+    const length = await cursor.u32("the length of a compressed page");
+    if (length > MAX_PACKED) throw badStream(offset, `a compressed page of ${length} bytes`);
+    this.#sink?.setPacked(this.#last, page, offset, length, wordAt);
+    await cursor.skip(length, "a compressed page");
   }
 
   async #nameBlock(cursor: ByteCursor, wordAt: number): Promise<void> {
@@ -135,7 +198,7 @@ export class RamReader {
       const at = cursor.offset;
       const name = await cursor.name("the name of a RAM block");
       const size = Number(await cursor.u64("the size of a RAM block"));
-      if (this.#withAddresses) await cursor.u64("the guest address of a RAM block");
+      if (this.#form.withAddresses) await cursor.u64("the guest address of a RAM block");
       sum += size;
       if (size % RAM_PAGE !== 0 || sum > total) {
         throw badStream(
@@ -149,6 +212,46 @@ export class RamReader {
       if (sum >= 2 ** 52) throw badStream(at, `RAM of 2^52 bytes and more`);
       this.#names.set(name, this.blocks.length);
       this.blocks.push({ name, size });
+      if (this.#form.isMapped) await this.#readMapped(cursor, this.blocks.length - 1);
+    }
+  }
+
+  /** A block whose pages have places of their own; the stream goes on behind them. */
+  async #readMapped(cursor: ByteCursor, block: number): Promise<void> {
+    const { name, size } = this.blocks[block]!;
+    const bad = (at: number, what: string): Error =>
+      badStream(at, `RAM block ${JSON.stringify(name)}, which is mapped: ${what}`);
+    const head = cursor.offset;
+    const version = await cursor.u32("the version of a mapped RAM block");
+    if (version !== MAPPED_VERSION) throw unsupportedStream(head, `version ${version} of a mapped RAM block`);
+    const pageSize = await cursor.u64("the page size of a mapped RAM block");
+    if (pageSize !== BigInt(RAM_PAGE)) throw bad(head + 4, `pages of ${hex(pageSize)} bytes`);
+    const bitmap = Number(await cursor.u64("the place of a bitmap")) - this.#form.origin;
+    const pages = Number(await cursor.u64("the place of pages")) - this.#form.origin;
+    const bitmapBytes = Math.ceil(size / RAM_PAGE / 8);
+    if (bitmap < cursor.offset || bitmap + bitmapBytes > pages || pages + size > Number.MAX_SAFE_INTEGER)
+      throw bad(
+        head + 12,
+        `its bitmap is said to be at ${bitmap} and its pages at ${pages} (counted from the beginning of the stream): not one after the other behind this place`,
+      );
+    this.#sink?.setPlace?.({ block, head, pages, end: pages + size });
+    if (this.#sink !== null && this.#sink.setPlace === undefined) {
+      await cursor.skip(bitmap - cursor.offset, "what is before a bitmap");
+      await this.#readBitmap(cursor, block, size / RAM_PAGE, pages);
+    }
+    await cursor.skip(pages + size - cursor.offset, `RAM block ${JSON.stringify(name)}`);
+  }
+
+  /** A bit for each page of a block; pages whose bit is 0 are zero. */
+  async #readBitmap(cursor: ByteCursor, block: number, count: number, pages: number): Promise<void> {
+    for (let page = 0; page < count; page += 8) {
+      if (cursor.available === 0) await cursor.need(1, "the bitmap of a RAM block");
+      const bits = cursor.bytes[cursor.at++]!;
+      for (let bit = 0; bits >> bit !== 0; bit++) {
+        if (((bits >> bit) & 1) === 0) continue;
+        const offset = pages + (page + bit) * RAM_PAGE;
+        if (page + bit < count) this.#sink!.setData(block, page + bit, offset);
+      }
     }
   }
 }

@@ -4,7 +4,7 @@
  * A stream ends with a description of its sections, without which most of them
  * have no known length. What a source can do decides how that is solved:
  *
- * - a {@link ByteFile} is asked for its end first, then read once;
+ * - a {@link ByteFile} is asked for its end first, then read once, without what nobody wants;
  * - a {@link ByteStreamFactory} (a compressed file) is read twice, the first
  *   time only to see its end;
  * - a {@link ByteStream} (a pipe) is read once; sections of unknown length are
@@ -15,6 +15,8 @@
  *
  * @module
  */
+
+import { IommuError } from "../../base/errors.ts";
 
 /**
  * Bytes that can be read once, in order.
@@ -67,6 +69,95 @@ export function openSource(source: MigrationSource): ByteStream {
   return isFile(source) ? fileChunks(source) : source;
 }
 
+/** The bytes of a source from an offset on. */
+export function sourceFrom(source: MigrationSource, offset: number): MigrationSource {
+  if (offset === 0) return source;
+  if (isOnce(source)) return chunksFrom(source, offset);
+  if (!isFile(source)) return () => chunksFrom(source(), offset);
+  const size = Math.max(0, source.size - offset);
+  return { size, read: (at, length) => source.read(offset + at, length) };
+}
+
+async function* chunksFrom(stream: ByteStream, offset: number): ByteStream {
+  const supply = supplyOf(stream, offset);
+  try {
+    for (let chunk = await supply.next(); chunk !== undefined; chunk = await supply.next()) yield chunk;
+  } finally {
+    await supply.close();
+  }
+}
+
+/**
+ * Bytes in order, of which some are passed over unread where that is possible.
+ */
+export interface ByteSupply {
+  /** The next bytes; undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Passes over up to `count` bytes without reading them; returns how many. */
+  pass(count: number): number;
+  /** Gives the source back, also before its end. */
+  close(): Promise<void>;
+}
+
+/** The bytes of a source from an offset on. */
+export function supplyOf(source: MigrationSource, offset = 0): ByteSupply {
+  return isFile(source) ? new FileSupply(source, offset) : new StreamSupply(openSource(source), offset);
+}
+
+class FileSupply implements ByteSupply {
+  readonly #file: ByteFile;
+  #offset: number;
+
+  constructor(file: ByteFile, offset: number) {
+    this.#file = file;
+    this.#offset = offset;
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    if (this.#offset >= this.#file.size) return undefined;
+    const chunk = await this.#file.read(this.#offset, FILE_CHUNK);
+    this.#offset += chunk.length;
+    return chunk.length === 0 ? undefined : chunk;
+  }
+
+  pass(count: number): number {
+    const passed = Math.max(0, Math.min(count, this.#file.size - this.#offset));
+    this.#offset += passed;
+    return passed;
+  }
+
+  async close(): Promise<void> {}
+}
+
+class StreamSupply implements ByteSupply {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  /** Bytes that are still to be left out. */
+  #left: number;
+
+  constructor(stream: ByteStream, offset: number) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+    this.#left = offset;
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done === true) return undefined;
+      const skipped = Math.min(this.#left, next.value.length);
+      this.#left -= skipped;
+      if (skipped < next.value.length) return next.value.subarray(skipped);
+    }
+  }
+
+  pass(): number {
+    return 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+}
+
 async function* fileChunks(file: ByteFile): ByteStream {
   for (let offset = 0; offset < file.size; ) {
     const chunk = await file.read(offset, FILE_CHUNK);
@@ -100,7 +191,12 @@ export async function readTail(source: ByteStreamFactory | ByteFile, limit: numb
     return { offset, bytes };
   }
   const kept = new TailBuffer(limit);
-  for await (const chunk of source()) kept.push(chunk);
+  try {
+    for await (const chunk of source()) kept.push(chunk);
+  } catch (error) {
+    // What is missing is reported by who reads up to there.
+    if (!(error instanceof IommuError) || error.details.early === undefined) throw error;
+  }
   return kept.tail();
 }
 

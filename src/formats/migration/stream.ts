@@ -1,6 +1,6 @@
 import type { IommuError } from "../../base/errors.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
-import type { Configuration } from "./configuration.ts";
+import type { Configuration, StreamPlace } from "./configuration.ts";
 import type { StreamDescription } from "./description.ts";
 import type { RamBlock, RamSink } from "./ram.ts";
 import type { RamIndex } from "./ram-index.ts";
@@ -20,6 +20,31 @@ export interface ReadOptions {
   readonly ramPageLimit?: number;
   /** Most memory that all TCE tables together may take, in bytes. Default: 64 MiB. */
   readonly tableByteLimit?: number;
+  /** Bytes of the file before the stream. (With mapped-ram the places of pages count from the file's beginning.) Default: 0. */
+  readonly origin?: number;
+}
+
+/**
+ * Something about a stream that does not keep QEMU from loading it.
+ *
+ * @public
+ */
+export interface StreamRemark {
+  /** Where in the stream. */
+  readonly offset: number;
+  readonly message: string;
+}
+
+/**
+ * Where in a stream for postcopy lies what belongs to postcopy.
+ *
+ * @public
+ */
+export interface PostcopyPlaces {
+  /** Commands, and the heads of packages. */
+  readonly commands: readonly StreamPlace[];
+  /** Where the state of the devices ends: memory follows, as far as it was sent. */
+  readonly end: number | undefined;
 }
 
 /**
@@ -50,12 +75,18 @@ export interface MigrationStream extends Configuration {
   readonly ram: RamIndex | null;
   /**
    * The description of the sections that ends the stream. All sections agree
-   * with it. Null if the stream was sent without: sections of devices were then
-   * distinguished by their footers only.
+   * with it. Null if the stream was sent without, or with one that is damaged:
+   * sections of devices were then told apart by what ends them.
    */
   readonly description: StreamDescription | null;
-  /** Number of bytes. */
+  /** Number of bytes, without those that follow the stream and that nobody reads. */
   readonly length: number;
+  /** What is odd, and QEMU does not mind: it does not read the description. */
+  readonly remarks: readonly StreamRemark[];
+  /** What of a stream for postcopy a plain stream does not have; undefined in other streams. */
+  readonly postcopy: PostcopyPlaces | undefined;
+  /** Where the capabilities stand, if there are any: a subsection of the configuration. */
+  readonly capabilityPlace: StreamPlace | undefined;
 }
 
 /**

@@ -90,7 +90,8 @@ function addArguments(rows: RowBuffer, event: LinuxDmaEvent): void {
     rows.setInteger(SIZE, event.size);
   }
   if (HAS_PHYS_ADDRESS[event.kind]!) rows.setHalves(PHYS_ADDRESS, event.physHi, event.physLo);
-  if (event.attributes !== 0) rows.setText(ATTRIBUTES, attributeNames(event.attributes));
+  const attributes = attributeNames(event);
+  if (attributes !== "") rows.setText(ATTRIBUTES, attributes);
   rows.setBoolean(FAILED, event.failed);
   if (event.error !== 0) rows.setInteger(ERROR, event.error);
   if (event.totalEntries === 0 && event.totalRanges === 0) return;
@@ -103,10 +104,15 @@ function addArguments(rows: RowBuffer, event: LinuxDmaEvent): void {
 }
 
 /** `NO_WARN|MMIO`, as the kernel writes it; bits without a name as a number. */
-function attributeNames(bits: number): string {
+function attributeNames({ attributes: bits, otherAttributes: others }: LinuxDmaEvent): string {
+  if (bits === 0) return others;
   const known = Object.entries(ATTRIBUTE_BITS).filter(([, bit]) => (bits & bit) !== 0);
   const rest = known.reduce((left, [, bit]) => left & ~bit, bits) >>> 0;
-  return [...known.map(([name]) => name), ...(rest === 0 ? [] : [hex(rest)])].join("|");
+  return [
+    ...known.map(([name]) => name),
+    ...(others === "" ? [] : [others]),
+    ...(rest === 0 ? [] : [hex(rest)]),
+  ].join("|");
 }
 
 function setList(rows: RowBuffer, column: number, { words, length }: HalvesList): void {

@@ -1,16 +1,20 @@
 import { NameTable } from "./words.ts";
 
 const SPACE = 0x20;
+const DOT = 0x2e;
 const ZERO = 0x30;
 const COLON = 0x3a;
 
 /**
  * The buffers whose events one text holds. trace-cmd reports several in one,
- * with the buffer's name before the task: `second:  kworker/u4:1-28 …`.
+ * with the buffer's name before the task: `second:  kworker/u4:1-28 …`, and several
+ * files with that of the file.
  */
 export class BufferNames {
   /** Buffer of the line that was read last, -1 for the one without a name. */
   last = -1;
+  /** Buffer of the next line, if that does not name one; -1 for none. */
+  #next = -1;
   readonly #names = new NameTable();
   /** Buffer of the first event, which is the one that is read; undefined before it. */
   #first: number | undefined;
@@ -19,9 +23,12 @@ export class BufferNames {
 
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
-    this.last = -1;
-    if (bytes[start]! >= ZERO && bytes[start]! <= COLON) return start;
+    this.last = this.#next;
+    this.#next = -1;
     let end = start;
+    // A time is no name.
+    while (bytes[end] === DOT || (bytes[end]! >= ZERO && bytes[end]! < COLON)) end++;
+    if (bytes[end] === COLON) return start;
     while (end < name && bytes[end] !== SPACE) end++;
     if (end >= name - 1 || end === start || bytes[end - 1] !== COLON) return start;
     let after = end + 1;
@@ -31,10 +38,26 @@ export class BufferNames {
     return this.last < 0 ? start : after;
   }
 
+  /** A line is read again, with its buffer. */
+  readAgain(buffer: number): void {
+    this.last = buffer < 0 ? this.#next : buffer;
+    this.#next = -1;
+  }
+
+  /** The line that was read last says where a page of its buffer begins: trace-cmd does not repeat its name in the next line. */
+  beginPage(): void {
+    this.#next = this.last;
+  }
+
   /** Is the event of the line that was read last one of the buffer that the first event is of? */
   isOfFirst(): boolean {
     this.#first ??= this.last;
     return this.last === this.#first;
+  }
+
+  /** Is what the line says that was read last said of another buffer? */
+  isOfOther(): boolean {
+    return this.#first !== undefined && this.last !== this.#first;
   }
 
   /** The same for an event of another system. */

@@ -23,7 +23,7 @@ import { kindsWith } from "./dma-kinds.ts";
 import { DmaListReader } from "./dma-lists.ts";
 import { hashOn, type Kept, KeptByHash } from "./kept-by-hash.ts";
 import { isPlain, KeptText } from "./kept-text.ts";
-import { NumberReader } from "./number-reader.ts";
+import { hexDigit, NumberReader } from "./number-reader.ts";
 import { encode, type NameTable, startsWith, WordSet } from "./words.ts";
 
 /**
@@ -61,10 +61,15 @@ const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
 const CALL_START = encode('device: "');
 const NULLS = new WordSet(["(nil)", "0000000000000000", "0x0", "0"]);
 
+/** Each byte a character. */
+const LATIN1 = new TextDecoder("latin1");
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 /** Bytes of a line that are hashed at most. */
 const MAX_HASHED = 120;
+/** Digits of an address of code, at least. */
+const NOTED_DIGITS = 6;
 /** Four bytes of `=`, and what finds a zero byte in a word. */
 const FOUR_EQUALS = 0x3d3d_3d3d;
 const LOW_BITS = 0x0101_0101;
@@ -104,6 +109,8 @@ export class DmaArguments {
   #hashedTo = 0;
   /** Are addresses decimal? */
   #decimal = false;
+  /** Is there a parenthesis after the last value? */
+  #isCall = false;
 
   constructor(event: LinuxDmaEvent, devices: NameTable) {
     this.#event = event;
@@ -115,7 +122,12 @@ export class DmaArguments {
    * numbers are decimal. With `--libtraceevent_print` it is what {@link read} reads.
    */
   readCall(bytes: Uint8Array, start: number, end: number): boolean {
-    if (!startsWith(bytes, start, CALL_START)) return this.read(bytes, start, end);
+    if (!startsWith(bytes, start, CALL_START)) {
+      this.#isCall = true;
+      const isWhole = this.read(bytes, start, end);
+      this.#isCall = false;
+      return isWhole;
+    }
     this.#event.clear();
     this.#event.device = -1;
     this.#seen = 0;
@@ -160,10 +172,26 @@ export class DmaArguments {
     this.#keys.length = 0;
     this.#values.length = 0;
     for (let at = skipBlanks(bytes, start, end); at < end; at = skipBlanks(bytes, at, end)) {
+      if (this.#isNote(bytes, at)) break;
       at = this.#readWord(bytes, at);
       if (at < 0) return false;
     }
     return this.#isWhole();
+  }
+
+  /**
+   * Does a note of a tool begin here, which ends the line: of the place in the file (`[122054:0x5c:72]`, trace-cmd report
+   * --debug), or of the code (`ffffffff9878c257 dma_alloc_attrs+0x117 …`, perf script -F +ip,sym)?
+   */
+  #isNote(bytes: Uint8Array, at: number): boolean {
+    if (this.#event.device < 0) return false;
+    if (bytes[at] === OPEN_BRACKET) {
+      const colon = this.#numbers.decimal(bytes, at + 1);
+      return colon >= 0 && bytes[colon] === COLON && this.#isWhole();
+    }
+    if (hexDigit(bytes[at]!) > 15) return false;
+    const end = this.#numbers.hex(bytes, at);
+    return end >= at + NOTED_DIGITS && bytes[end]! <= SPACE && this.#isWhole();
   }
 
   /**
@@ -272,7 +300,8 @@ export class DmaArguments {
   /** Reads a value, up to a blank, and the remark in brackets after it. */
   #readNoted(key: number, bytes: Uint8Array, at: number): number {
     const end = this.#readValue(key, bytes, at);
-    if (end < 0 || bytes[end]! > SPACE) return -1;
+    if (end < 0) return -1;
+    if (bytes[end]! > SPACE) return this.#isCall && isClosed(bytes, end) ? end + 1 : -1;
     if (bytes[end] !== SPACE || bytes[end + 1] !== OPEN_PARENTHESIS) return end;
     return endOfWord(bytes, end + 1);
   }
@@ -376,7 +405,12 @@ export class DmaArguments {
     return this.#numbers.hi === 0 && this.#numbers.lo < DIRECTION_NAMES.length ? after : -1;
   }
 
-  /** Names with `|` between them, a number, or nothing. Names and bits that are not known are passed over. */
+  #addAttribute(name: string): void {
+    const others = this.#event.otherAttributes;
+    this.#event.otherAttributes = others === "" ? name : `${others}|${name}`;
+  }
+
+  /** Names with `|` between them, a number, or nothing. */
   #attributes(bytes: Uint8Array, at: number): number {
     let end = at;
     if (bytes[at] === ZERO || this.#decimal) {
@@ -384,11 +418,12 @@ export class DmaArguments {
       this.#event.attributes = this.#numbers.lo;
       return end;
     }
-    for (let from = at; bytes[end]! > SPACE; from = end + 1) {
+    for (let from = at; bytes[end]! > SPACE && !isClosed(bytes, end); from = end + 1) {
       end = from;
-      while (bytes[end]! > SPACE && bytes[end] !== BAR) end++;
+      while (bytes[end]! > SPACE && bytes[end] !== BAR && !isClosed(bytes, end)) end++;
       const attribute = ATTRIBUTES_WORDS.find(bytes, from, end);
       if (attribute >= 0) this.#event.attributes |= ATTRIBUTE_VALUES[attribute]!;
+      else if (end > from) this.#addAttribute(LATIN1.decode(bytes.subarray(from, end)));
     }
     return end;
   }
@@ -405,6 +440,10 @@ function endOfWord(bytes: Uint8Array, start: number): number {
   while (bytes[at]! > SPACE) at++;
   return at;
 }
+
+/** Does a parenthesis end a line here? */
+const isClosed = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === CLOSE_PARENTHESIS && bytes[at + 1]! < SPACE;
 
 /** After the line end that begins at `at`, of one byte or two. */
 const endOfLine = (bytes: Uint8Array, at: number): number =>

@@ -14,7 +14,7 @@ export const NO_DIRECTION = 3;
 export const DIRECTION_NAMES = ["BIDIRECTIONAL", "TO_DEVICE", "FROM_DEVICE", "NONE"] as const;
 
 /**
- * Names of the bits of `attrs`, as in the kernel. Bits without a name here are not used.
+ * Names of the bits of `attrs`, as in the kernel; it gets new ones.
  *
  * @public
  */
@@ -28,6 +28,10 @@ export const ATTRIBUTE_BITS: Readonly<Record<string, number>> = {
   NO_WARN: 1 << 8,
   PRIVILEGED: 1 << 9,
   MMIO: 1 << 10,
+  // Linux 7.2
+  CACHELINES_OVERLAP: 1 << 11,
+  REQUIRE_COHERENT: 1 << 12,
+  CC_SHARED: 1 << 13,
 };
 
 const IS_ERROR = kindsWith(({ isError }) => isError);
@@ -117,6 +121,8 @@ export class LinuxDmaEvent {
   nullPointer: boolean;
   /** Bits of {@link ATTRIBUTE_BITS}; a map and its unmap may differ in them. */
   attributes: number;
+  /** Names of attributes that are not among these, as the kernel prints them, with `|` between; mostly empty. */
+  otherAttributes: string;
   /** Negative error number of the `_err` events. */
   error: number;
   /** DMA addresses of a list: of its mapped ranges, which are mostly fewer than its entries. */
@@ -150,6 +156,7 @@ export class LinuxDmaEvent {
     this.size = 0;
     this.nullPointer = false;
     this.attributes = 0;
+    this.otherAttributes = "";
     this.error = 0;
     this.ranges = new HalvesList();
     this.rangeSizes = new HalvesList();
@@ -177,6 +184,7 @@ export class LinuxDmaEvent {
     this.size = 0;
     this.nullPointer = false;
     this.attributes = 0;
+    this.otherAttributes = "";
     this.error = 0;
     this.ranges.length = 0;
     this.rangeSizes.length = 0;

@@ -1,6 +1,7 @@
 import { isBlank } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
+import { carriedLines } from "./carried-lines.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
@@ -99,9 +100,7 @@ export class DmaLogReader extends EventLines {
   readonly #onEvent: (event: LinuxDmaEvent) => void;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
-  readonly #stacks = new StackReader(this.#event, this.prefix, (bytes, start, end) =>
-    this.#readOrigin(bytes, start, end),
-  );
+  readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
   readonly #ranges = new IommuRangeText();
 
   /**
@@ -160,7 +159,7 @@ export class DmaLogReader extends EventLines {
     if (next - start > this.maxLine) return -1;
     this.line++;
     if (this.broken.line > 0) this.giveUp();
-    this.#buffers.last = this.#origin.buffer;
+    this.#buffers.readAgain(this.#origin.buffer);
     this.#emit(this.line);
     return next;
   }
@@ -190,6 +189,11 @@ export class DmaLogReader extends EventLines {
 
   /** @param view of the bytes, if what is read of them may be kept for lines that are like it */
   #readLine(bytes: Uint8Array, start: number, end: number, view?: DataView): void {
+    const carried = carriedLines(bytes, start, end);
+    if (carried !== undefined) {
+      for (const line of carried) this.#readLine(line.bytes, 0, line.length);
+      return;
+    }
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
       if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
@@ -234,7 +238,12 @@ export class DmaLogReader extends EventLines {
     const isCall = bytes[open] === OPEN_PARENTHESIS;
     const afterBuffer = this.#buffers.read(bytes, from, name);
     const to = perf ? name - SYSTEM.length : name;
-    const known = this.#origin.read(bytes, afterBuffer, to, isCall);
+    const known = this.#origin.read(
+      bytes,
+      afterBuffer,
+      to,
+      isCall ? "perf-trace" : perf ? "perf-script" : "kernel",
+    );
     const whole = isCall
       ? this.#arguments.readCall(bytes, open + 1, end)
       : this.#arguments.read(bytes, open + 1, end);
@@ -244,6 +253,7 @@ export class DmaLogReader extends EventLines {
       event.seconds = this.prefix.seconds;
       event.nanoseconds = this.prefix.nanoseconds;
     }
+    this.#stacks.noteIndent(line, bytes, start, from);
     this.#emit(line);
     return READ;
   }
@@ -274,7 +284,7 @@ export class DmaLogReader extends EventLines {
   #readOrigin(bytes: Uint8Array, start: number, end: number): boolean {
     const from = this.#buffers.read(bytes, this.prefix.skip(bytes, start, end), end);
     const isOfFirst = this.counts.events > 0 && this.#buffers.isOfFirst();
-    return this.#origin.read(bytes, from, end, false) && isOfFirst;
+    return this.#origin.read(bytes, from, end, "kernel") && isOfFirst;
   }
 
   /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
@@ -295,17 +305,23 @@ export class DmaLogReader extends EventLines {
   }
 
   #readOther(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#stacks.read(bytes, start, end, this.line)) {
+    const from = this.prefix.skip(bytes, start, end);
+    if (this.#stacks.read(bytes, start, from, end, this.line)) {
       this.counts.stackLines++;
       this.counts.stacks = this.#stacks.count;
       return;
     }
     const remarks = this.#remarks;
-    remarks.read(bytes, this.prefix.skip(bytes, start, end), end);
+    remarks.read(bytes, from, end);
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
-    if (remarks.lost >= 0) this.#emitLost(remarks.cpu, remarks.lost);
-    else if (!remarks.isComment && !this.#readKernel(bytes, start, end)) this.counts.other++;
+    if (remarks.lost >= 0 || remarks.isPageStart) this.#buffers.read(bytes, from, remarks.at + 1);
+    if (remarks.isPageStart) this.#buffers.beginPage();
+    if (remarks.lost >= 0) {
+      if (this.#buffers.isOfOther()) this.counts.otherBuffers++;
+      else this.#emitLost(remarks.cpu, remarks.lost);
+    }
+    if (remarks.lost < 0 && !remarks.isComment && !this.#readKernel(bytes, start, end)) this.counts.other++;
   }
 
   /** Reads what is said of DMA in another line; false if nothing is. */
@@ -320,7 +336,7 @@ export class DmaLogReader extends EventLines {
     const isEvent = origin >= 0;
     const afterBuffer = isEvent ? this.#buffers.read(bytes, from, name) : from;
     const to = this.#beforeSystem(bytes, afterBuffer, name);
-    const known = isEvent && this.#origin.read(bytes, afterBuffer, to, false);
+    const known = isEvent && this.#origin.read(bytes, afterBuffer, to, to < name ? "perf-script" : "kernel");
     if (isEvent && !this.#buffers.isOfFirstOther()) {
       this.counts.otherBuffers++;
       return true;

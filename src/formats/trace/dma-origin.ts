@@ -13,8 +13,11 @@ import type { NameTable } from "./words.ts";
  *     insmod-111       0..... 12647278us#: …                           latency-format
  *     kworker/-12      0.....    10.946595468: …                       trace-cmd report -l
  *     kworker/u4:0-12    [000]-0x0    10.946595: …                     trace-cmd report -R
- *     kworker/u4:1-ev      28 [000]    35.193728:   dma:dma_alloc: …   perf script
+ *     kworker/u4:0-12    [000]    10.946595: (+37) …                   trace-cmd report --ts-diff
+ *     kworker/u4:0-12    [000] .....101192083566: …                    trace-cmd report, a clock without a point
+ *     kworker/u4:1-ev      28 [000]    35.193728:   dma:dma_alloc: …   perf script, of which -F leaves any column out
  *          0.400 insmod/1234 dma:dma_alloc(…                           perf trace
+ *          0.400 (         ): insmod/1234 dma:dma_alloc(…              … with system calls
  *      0)               |  /* dma_alloc: …                              function_graph
  *     kworker/u8:0      12   1 0 00000000 00000000 [0409cf16] 83.761ms (+0.053ms): …   verbose
  *
@@ -33,6 +36,7 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const LETTER_S = 0x73;
 const LETTER_U = 0x75;
+const BAR = 0x7c;
 
 /** Columns of flags, which follow the CPU without a blank in the latency formats. */
 const FLAG_COLUMNS = 5;
@@ -52,6 +56,9 @@ const isDigit = (byte: number): boolean => byte >= ZERO && byte <= 0x39;
 /** Does a comment begin before `end`? */
 const isComment = (bytes: Uint8Array, start: number, end: number): boolean =>
   end - start > 1 && bytes[end - 1] === STAR && bytes[end - 2] === SLASH;
+
+/** Who wrote the text. */
+export type OriginTool = "kernel" | "perf-script" | "perf-trace";
 
 /** Bytes of a kept head; as many can be read after a line. */
 const MAX_HEAD = 60;
@@ -95,10 +102,10 @@ export class OriginReader {
   /**
    * Reads `[start, end)`, which ends where the event's name begins.
    *
-   * @param isCall is the event written as a call, which `perf trace` does?
+   * @param tool that writes so: perf names the system before the event, and `perf trace` writes a call
    * @returns false if it is no origin
    */
-  read(bytes: Uint8Array, start: number, end: number, isCall: boolean): boolean {
+  read(bytes: Uint8Array, start: number, end: number, tool: OriginTool): boolean {
     this.#bytes = bytes;
     this.#start = start;
     this.#timeAt = -1;
@@ -110,17 +117,66 @@ export class OriginReader {
     event.pid = -1;
     event.task = -1;
     if (end <= start) return true; // context-info is off
-    if (isCall) return this.#readPerfTrace(start, end);
+    if (tool === "perf-trace") return this.#readPerfTrace(start, end);
     let at = this.#skipBlanks(end);
-    if (isComment(bytes, start, at)) return this.#readGraph(start);
-    if (bytes[at - 1] !== COLON) at = this.#skipBlanks(this.#skipDigits(at)); // perf's period
+    if (tool === "perf-script") return this.#readPerfScript(at);
+    if (isComment(bytes, start, at)) return this.#readGraph(start, at);
+    if (bytes[at - 1] === CLOSE_PARENTHESIS) at = this.#skipBlanks(this.#skipGroup(at));
     if (at === start || bytes[at - 1] !== COLON) return false;
     if (bytes[at - 2] === CLOSE_PARENTHESIS) return this.#readVerbose(at - 1);
     at = this.#skipBlanks(this.#readTime(at - 1));
-    if (at === start) return !Number.isNaN(event.seconds); // perf script -F time,event
+    if (at === start) return !Number.isNaN(event.seconds);
     at = this.#readCpu(at);
     at = this.#skipGroup(this.#skipBlanks(at));
     return this.#readTask(this.#skipBlanks(at));
+  }
+
+  /** The columns that are there of `comm pid/tid [cpu] misc time: period`. */
+  #readPerfScript(end: number): boolean {
+    const bytes = this.#bytes;
+    const start = this.#start;
+    let at = this.#skipPeriod(end);
+    if (at > start && bytes[at - 1] === COLON) {
+      at = this.#skipBlanks(this.#readTime(at - 1));
+      if (Number.isNaN(this.#event.seconds)) return false;
+    }
+    at = this.#skipMode(at);
+    if (at > start && bytes[at - 1] === CLOSE_BRACKET) at = this.#skipBlanks(this.#readCpu(at));
+    if (at > start) this.#readColumns(at);
+    return true;
+  }
+
+  /** A number behind the time or the CPU; behind a task's name it is a thread. */
+  #skipPeriod(end: number): number {
+    const at = this.#skipBlanks(this.#skipDigits(end));
+    const before = this.#bytes[at - 1];
+    return at > this.#start && (before === COLON || before === CLOSE_BRACKET) ? at : end;
+  }
+
+  /** `K` or `U` between CPU and time: who ran. */
+  #skipMode(end: number): number {
+    const from = this.#word(end);
+    const before = this.#skipBlanks(from);
+    return from < end && before > this.#start && this.#bytes[before - 1] === CLOSE_BRACKET ? before : end;
+  }
+
+  /** A task's name, `pid`, `pid/tid`, or both. */
+  #readColumns(end: number): void {
+    const bytes = this.#bytes;
+    const start = this.#start;
+    let from = this.#skipDigits(end);
+    let to = end;
+    if (from < end) {
+      const slash = bytes[from - 1] === SLASH && from > start ? this.#skipDigits(from - 1) : from;
+      const first = slash < from - 1 ? slash : from;
+      // A name may end in digits.
+      if (first === start || bytes[first - 1] === SPACE) {
+        this.#event.pid = this.#digits(from, end);
+        from = first;
+        to = this.#skipBlanks(first);
+      }
+    }
+    if (to > start) this.#setTask(to);
   }
 
   /**
@@ -205,7 +261,7 @@ export class OriginReader {
     return undefined;
   }
 
-  /** `     0.400 insmod/1234 `: milliseconds since the recording began. */
+  /** `     0.400 insmod/1234 `: milliseconds since the recording began; `(         ): ` may stand after it. */
   #readPerfTrace(start: number, end: number): boolean {
     const bytes = this.#bytes;
     const to = this.#skipBlanks(end);
@@ -221,17 +277,31 @@ export class OriginReader {
     if (time < 0 || bytes[point] !== DOT || bytes[after] !== SPACE || after - point !== 4) return false;
     this.#setTime(Math.floor(time / 1000), (time % 1000) * 1000 + this.#digits(point + 1, after), 6);
     while (bytes[after] === SPACE) after++;
+    if (bytes[after] === OPEN_PARENTHESIS) {
+      while (after < to && bytes[after] !== COLON) after++;
+      for (after++; bytes[after] === SPACE; ) after++;
+    }
+    if (after >= slash) return false;
     this.#event.task = this.#tasks.number(bytes, after, slash - 1);
     return true;
   }
 
-  /** ` 0)               |`, and a comment in what the function_graph tracer prints. */
-  #readGraph(start: number): boolean {
-    let at = start;
-    while (isDigit(this.#bytes[at]!)) at++;
-    if (this.#bytes[at] !== CLOSE_PARENTHESIS) return false;
-    this.#event.cpu = this.#digits(start, at);
-    return this.#event.cpu >= 0;
+  /** ` 0)               |`, or `   59.782611 |   0)  insmod-111   |               |`: columns of the function_graph tracer. */
+  #readGraph(start: number, end: number): boolean {
+    const bytes = this.#bytes;
+    let close = start;
+    while (close < end && bytes[close] !== CLOSE_PARENTHESIS) close++;
+    const cpu = this.#skipDigits(close);
+    if (this.#digits(cpu, close) < 0) return false;
+    const bar = this.#skipBlanks(cpu);
+    if (bar > start && bytes[bar - 1] === BAR) this.#readTime(this.#skipBlanks(bar - 1));
+    let task = close + 1;
+    while (task < end && bytes[task] !== BAR) task++;
+    this.#start = close + 1;
+    while (bytes[this.#start] === SPACE) this.#start++;
+    this.#event.cpu = this.#digits(cpu, close);
+    this.#readTask(this.#skipBlanks(task));
+    return true;
   }
 
   /** `12   1 0 00000000 00000000 [0409cf16] 83.761ms (+0.053ms)` of the verbose option. */
@@ -281,16 +351,33 @@ export class OriginReader {
       if (time >= 0) this.#setTime(Math.floor(time / 1e6), time % 1e6, 6);
       return from;
     }
-    let point = from;
-    while (point < to && bytes[point] !== DOT) point++;
-    if (point === to) {
-      this.#event.ticks = this.#digits(from, to);
-      return from;
+    const fractionAt = this.#skipDigits(to);
+    // Flags may end in a digit and a point, too.
+    const hasPoint =
+      to - fractionAt < NANOSECONDS.length &&
+      fractionAt - 2 >= from &&
+      bytes[fractionAt - 1] === DOT &&
+      isDigit(bytes[fractionAt - 2]!);
+    const point = hasPoint ? fractionAt - 1 : to;
+    const at = this.#afterFlags(from, point);
+    if (!hasPoint) {
+      this.#event.ticks = this.#digits(at, to);
+      return at;
     }
-    this.#timeAt = from;
+    this.#timeAt = at;
     this.#timeEnd = to;
-    this.#setTime(this.#digits(from, point), this.#digits(point + 1, to), to - point - 1);
-    return from;
+    this.#setTime(this.#digits(at, point), this.#digits(fractionAt, to), to - fractionAt);
+    return at;
+  }
+
+  /** Where a number begins that trace-cmd wrote right behind the CPU, or its flags: `[001]3539564`, `d.h1.3539564`. */
+  #afterFlags(from: number, to: number): number {
+    let at = from;
+    while (at < to && isDigit(this.#bytes[at]!)) at++;
+    if (at === to) return from;
+    return at === from && this.#bytes[at] === OPEN_BRACKET
+      ? this.#skipDigits(to)
+      : Math.min(at + FLAG_COLUMNS, to);
   }
 
   /** Does nothing for what is no number. */
@@ -328,15 +415,20 @@ export class OriginReader {
     return at > this.#start ? at - 1 : end;
   }
 
-  /** `name-123`, or perf's `name   123`, `name   123/124`. */
+  /** `name-123` */
   #readTask(end: number): boolean {
     const bytes = this.#bytes;
-    let from = this.#skipDigits(end);
+    const from = this.#skipDigits(end);
     this.#event.pid = this.#digits(from, end);
     if (this.#event.pid < 0 || this.#event.cpu < 0) return false;
-    if (from > this.#start && bytes[from - 1] === SLASH) from = this.#skipDigits(from - 1);
-    if (from === this.#start) return true; // perf script -F pid,cpu,time,event
-    const to = this.#skipBlanks(bytes[from - 1] === SPACE ? from : from - 1);
+    if (from === this.#start) return true;
+    this.#setTask(this.#skipBlanks(bytes[from - 1] === SPACE ? from : from - 1));
+    return true;
+  }
+
+  /** The name that ends at `to`. */
+  #setTask(to: number): void {
+    const bytes = this.#bytes;
     // What does not fit in a name is a prefix that nobody knows.
     let first = this.#start;
     if (to - first > MAX_TASK) {
@@ -346,7 +438,6 @@ export class OriginReader {
     }
     while (first < to && bytes[first] === SPACE) first++;
     this.#event.task = this.#tasks.number(bytes, first, to);
-    return true;
   }
 
   /** The decimal number in `[from, to)`, or -1. */

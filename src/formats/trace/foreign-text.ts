@@ -1,4 +1,5 @@
 import { counted, formatCount } from "../../base/units.ts";
+import { fileKind, KIND_BYTES } from "../file-kind.ts";
 import { type DamagedLine, LineReader } from "./line-reader.ts";
 
 /** Bytes of a line that can show what it is. */
@@ -19,24 +20,10 @@ const TRACER = /^# tracer: /;
 
 const RECORD_LINUX =
   "record dma events: echo 1 > /sys/kernel/tracing/events/dma/enable (Linux 6.12 and later), or trace-cmd record -e dma and trace-cmd report";
+const READ_LOG =
+  "check judges what it says of DMA, also as --kernel-log beside a trace; plan --from explains its windows";
 const RECORD_QEMU = "start QEMU with -trace 'spapr_iommu*' -D qemu.log";
 const RECORD_ANY = `of QEMU: ${RECORD_QEMU}; of Linux: ${RECORD_LINUX}`;
-
-/** Files that people try, by how they begin: what they are, and what to do. */
-const FILES: readonly (readonly [magic: string, what: string, advice: string])[] = [
-  ["\x17\x08Dtracing", "a trace.dat of trace-cmd", "make text of it: trace-cmd report FILE"],
-  ["PERFILE2", "a perf.data of perf", "make text of it: perf script -i FILE"],
-  ["\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: zstd -d FILE"],
-  ["\xfd7zXZ\0", "packed with xz", "unpack it first: xz -d FILE"],
-  ["BZh", "packed with bzip2", "unpack it first: bunzip2 FILE"],
-  ["PK\x03\x04", "a zip archive", "unpack it first"],
-  ["\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE"],
-  ["QFI\xfb", "a qcow2 image", "a saved machine is read as a migration stream"],
-  ["LibvirtQemud", "an image of virsh save", "a saved machine is read as a migration stream"],
-  ["QEVM", "a migration stream", "info, map, diff and check read it"],
-  ["\x7fELF", "a program or a core file", RECORD_ANY],
-  ["{", "JSON", "an op script is known by the end of its name, .jsonl"],
-];
 
 /** `1 line`, `120 other lines`. */
 const linesText = (count: number, which = ""): string => counted(count, `${which}line`);
@@ -48,7 +35,7 @@ export const describeSimple = (others: number): string =>
 /** Counts what stands in a text before its first event of ours, to say so if there is none. */
 export class ForeignText extends LineReader {
   #bytes = 0;
-  #head = "";
+  #head: Uint8Array = new Uint8Array(0);
   #isText = true;
   #events = 0;
   #headLines = 0;
@@ -64,7 +51,7 @@ export class ForeignText extends LineReader {
 
   override push(data: Uint8Array): void {
     if (this.#bytes === 0) {
-      this.#head = String.fromCharCode(...data.subarray(0, 16));
+      this.#head = data.slice(0, KIND_BYTES);
       this.#isText = !data.subarray(0, LINE_START).includes(0);
     }
     this.#bytes += data.length;
@@ -110,8 +97,8 @@ export class ForeignText extends LineReader {
    */
   describe(damaged: readonly DamagedLine[]): string {
     if (this.#bytes === 0) return "the file is empty";
-    const known = FILES.find(([magic]) => this.#head.startsWith(magic));
-    if (known !== undefined) return `it looks like ${known[1]}; ${known[2]}`;
+    const known = fileKind(this.#head, this.#isText);
+    if (known !== undefined) return `it looks like ${known.what}; ${known.advice}`;
     if (!this.#isText) return `it is no text; ${RECORD_ANY}`;
     const [looks, advice] = this.#kind();
     const refused = damaged.map(({ line, text }) => `; line ${line} names one and cannot be read: ${text}`);
@@ -135,7 +122,7 @@ export class ForeignText extends LineReader {
     const rest = this.line - this.#headLines - this.#events;
     if (this.#dumped * 2 > rest)
       return ["a dma-api/dump of Linux", "map, alive and who show it, and diff compares two"];
-    if (this.#kernelLog * 2 > rest) return ["the kernel's log", RECORD_LINUX];
+    if (this.#kernelLog * 2 > rest) return ["the kernel's log", READ_LOG];
     return ["some other text", RECORD_ANY];
   }
 }

@@ -77,13 +77,30 @@ export type KernelStatement =
     }
   /** The pSeries allocator found no run of so many IOMMU pages. */
   | { readonly type: "alloc-failed"; readonly device: string | undefined; readonly pages: number }
+  /** What a bridge offers (`ibm,query-pe-dma-windows`): page sizes, a bit for each, and how many windows; by its BUID. */
+  | {
+      readonly type: "windows-offered";
+      readonly device: string;
+      readonly bridge: bigint;
+      readonly pageSizes: number;
+      readonly windows: number;
+    }
   /** The guest asked for a dynamic window (`ibm,create-pe-dma-window`): log2 of its page and of its size; -3 refuses it. */
   | {
       readonly type: "window-asked";
       readonly device: string;
+      readonly bridge: bigint;
       readonly pageShift: number;
       readonly windowShift: number;
       readonly status: number;
+      readonly busOffset: bigint;
+    }
+  /** What the guest does instead of asking for a window, or has of it; the limit is 0 where the line has none. */
+  | {
+      readonly type: "window-trouble";
+      readonly device: string | undefined;
+      readonly trouble: "unlimited" | "limited" | "offset" | "in-use" | "disabled";
+      readonly limit: bigint;
     }
   | IommuRange
   /** A device got a domain: `iommu:attach_device_to_domain`. */

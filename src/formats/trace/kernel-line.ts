@@ -12,6 +12,8 @@ const MARKS = [
   "EEH",
   "iommu_alloc",
   "dma-window",
+  "DDW",
+  "ddw.",
   "IO_PAGE_FAULT",
 ].map((word) => new TextSearch(word));
 
@@ -48,7 +50,7 @@ const hex = (digits: string | undefined): bigint => BigInt(`0x${digits}`);
 const pci = (name: string): string => (/^[0-9a-f]{2}:/.test(name) ? `0000:${name}` : name);
 
 /** Two values of the IOMMU layer, or AMD's own bits. */
-const accessOf = (flags: bigint): FaultAccess =>
+export const accessOf = (flags: bigint): FaultAccess =>
   flags > 1n ? ((flags & BigInt(AMD_WRITE)) === 0n ? "read" : "write") : flags === 1n ? "write" : "read";
 
 const rangeOf = (type: IommuRange["type"], iova: bigint, size: bigint): IommuRange =>
@@ -59,6 +61,24 @@ const fault = (
   address: string | undefined,
   access: FaultAccess,
 ): KernelStatement => ({ type: "fault", device, address: hex(address), access });
+
+/** Token, configuration address and BUID of a call for windows. */
+const CONFIG = `\\(\\w+\\) \\w+ ${HEX} ${HEX}`;
+
+const joined = (high: string | undefined, low: string | undefined): bigint => (hex(high) << 32n) | hex(low);
+
+const trouble = (
+  kind: Extract<KernelStatement, { readonly type: "window-trouble" }>["trouble"],
+  pattern: RegExp,
+): Form => ({
+  pattern,
+  read: ([, device, limit = "0"]) => ({
+    type: "window-trouble",
+    device: device === "" ? undefined : device,
+    trouble: kind,
+    limit: hex(limit),
+  }),
+});
 
 const FORMS: readonly Form[] = [
   {
@@ -102,7 +122,7 @@ const FORMS: readonly Form[] = [
   },
   {
     pattern: new RegExp(
-      `DMAR: \\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
+      `DMAR: ?\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
     read: ([, access, device, address]) =>
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
@@ -163,16 +183,35 @@ const FORMS: readonly Form[] = [
   },
   {
     pattern: new RegExp(
-      `(\\S+): ibm,create-pe-dma-window\\(\\w+\\) \\w+ \\w+ \\w+ ${HEX} ${HEX} returned (-?\\d+)`,
+      `(\\S+): ibm,query-pe-dma-windows${CONFIG} returned -?\\d+, lb=${HEX} ps=${HEX} wn=${HEX}`,
     ),
-    read: ([, device, pageShift, windowShift, status]) => ({
+    read: ([, device, high, low, , pageSizes, windows]) => ({
+      type: "windows-offered",
+      device: device!,
+      bridge: joined(high, low),
+      pageSizes: Number(hex(pageSizes)),
+      windows: Number(hex(windows)),
+    }),
+  },
+  {
+    pattern: new RegExp(
+      `(\\S+): ibm,create-pe-dma-window${CONFIG} ${HEX} ${HEX} returned (-?\\d+)(?: \\(liobn = ${HEX} starting addr = ${HEX} ${HEX}\\))?`,
+    ),
+    read: ([, device, high, low, pageShift, windowShift, status, , startHigh = "0", startLow = "0"]) => ({
       type: "window-asked",
       device: device!,
+      bridge: joined(high, low),
       pageShift: Number(hex(pageShift)),
       windowShift: Number(hex(windowShift)),
       status: Number(status),
+      busOffset: joined(startHigh, startLow),
     }),
   },
+  trouble("unlimited", /(\S+): Limited Address Space for DDW not Supported/),
+  trouble("limited", new RegExp(`(\\S+): iommu: 64-bit OK but direct DMA is limited by ${HEX}`)),
+  trouble("offset", /(\S+): Warning: IOMMU offset too big for device mask/),
+  trouble("in-use", /(\S+): current IOMMU table in use, can't be replaced/),
+  trouble("disabled", /()ppc iommu: disabling ddw\./),
   {
     pattern:
       /(?:DMA-API: \S+ (\S+): |(\S+): DMA-API: )device driver has pending DMA allocations.*\[count=(\d+)\]/,

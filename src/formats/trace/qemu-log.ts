@@ -1,5 +1,6 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { isBlank } from "./broken-line.ts";
+import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { type HostEvent, readHostLine } from "./host-event.ts";
@@ -154,6 +155,11 @@ export class QemuLogReader extends EventLines {
 
   /** Reads a line that does not begin with an event. */
   #readOther(bytes: Uint8Array, view: DataView, start: number, newline: number): void {
+    const carried = carriedLines(bytes, start, newline);
+    if (carried !== undefined) {
+      for (const line of carried) this.#readOther(line.bytes, viewOf(line.bytes), 0, line.length);
+      return;
+    }
     const name = this.#findEvent(bytes, start, newline);
     if (name >= 0) {
       this.giveUp();

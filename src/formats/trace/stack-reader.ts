@@ -1,7 +1,6 @@
 import { CallStacks } from "./call-stacks.ts";
 import type { LinuxDmaEvent } from "./dma-event.ts";
 import { DMA_LOST } from "./dma-kinds.ts";
-import type { LinePrefix } from "./line-prefix.ts";
 import { NumberReader } from "./number-reader.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
 
@@ -12,6 +11,8 @@ import { encode, startsWith, TextSearch } from "./words.ts";
  *      => nvme_remove
  *               sh-208   [001] .....    26.794164: kernel_stack:         <stack trace >         trace-cmd -T
  *     => nvme_remove (ffffffffc03c2af7)
+ *               sh-208   [001]    26.794164: kernel_stack:         \t=> nvme_remove       trace-cmd before 3.2
+ *     \t=> pci_device_remove
  *     \tffffffffc03c2af7 nvme_remove+0x77 ([nvme])                           perf script, of record -g
  *
  * With the tracer's option each event of every kind has one, and a CPU's stack belongs to the CPU's last event without
@@ -26,6 +27,7 @@ const HASH = 0x23;
 const STAR = 0x2a;
 const OPEN_PARENTHESIS = 0x28;
 const SLASH = 0x2f;
+const COLON = 0x3a;
 const EQUALS = 0x3d;
 const GREATER = 0x3e;
 const OPEN_BRACKET = 0x5b;
@@ -34,9 +36,10 @@ const CLOSE_BRACKET = 0x5d;
 const STACK = new TextSearch("<stack trace");
 const USER_STACK = new TextSearch("<user stack trace");
 const KERNEL_STACK = encode("kernel_stack:");
+const KERNEL_STACK_SEARCH = new TextSearch("kernel_stack:");
 
-/** Digits of an address in perf's frames, at least. */
-const ADDRESS_DIGITS = 6;
+/** Digits of the kernel's addresses in perf's frames, at least; names such as e1000e have fewer. */
+const ADDRESS_DIGITS = 8;
 
 /** Events of a CPU that wait for their stacks: of a task, of interrupts of several kinds, and some that have none. */
 const MAX_PENDING = 8;
@@ -60,7 +63,6 @@ export class StackReader {
   /** Was there a stack? Only then {@link follow} is to be called, which costs something. */
   isActive = false;
   readonly #event: LinuxDmaEvent;
-  readonly #prefix: LinePrefix;
   readonly #readOrigin: ReadOrigin;
   readonly #numbers = new NumberReader();
   /**
@@ -73,11 +75,15 @@ export class StackReader {
   #owner: Owner | undefined;
   #node = -1;
   #isPerf = false;
+  /** The line before perf's stack that is being read. */
+  #stackOf = -1;
+  /** The last event's line that stands behind tabs, and how many these are. */
+  #indentedLine = -1;
+  #indent = 0;
 
   /** @param event which the reader fills anew for each line */
-  constructor(event: LinuxDmaEvent, prefix: LinePrefix, readOrigin: ReadOrigin) {
+  constructor(event: LinuxDmaEvent, readOrigin: ReadOrigin) {
     this.#event = event;
-    this.#prefix = prefix;
     this.#readOrigin = readOrigin;
   }
 
@@ -87,23 +93,46 @@ export class StackReader {
     this.#push(cpu, { cpu, number, line, kind });
   }
 
+  /** Takes note of what stands before an event in its line: a stack's frames stand behind more tabs. */
+  noteIndent(line: number, bytes: Uint8Array, start: number, from: number): void {
+    const tabs = tabsIn(bytes, start, from);
+    if (tabs === 0) return;
+    this.#indentedLine = line;
+    this.#indent = tabs;
+  }
+
   /**
    * Reads a line that is no event of ours; false if it is no part of a stack. To be called for each of them.
    *
+   * @param from where its text begins, after blanks and a logger's prefix
    * @param line its number
    */
-  read(bytes: Uint8Array, start: number, end: number, line: number): boolean {
-    const isStack = this.#readStack(bytes, start, end, line);
+  read(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
+    const isStack = this.#readStack(bytes, start, from, end, line);
     if (isStack) this.#lastLine = line;
     else if (this.isActive && end > start && bytes[start] !== HASH) this.#followOther(bytes, start, end);
     return isStack;
   }
 
-  #readStack(bytes: Uint8Array, start: number, end: number, line: number): boolean {
+  #readStack(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
     const isOpen = this.#lastLine === line - 1;
-    if (bytes[start] === TAB) return this.#readPerf(bytes, start, end, line, isOpen);
-    if (isOpen && !this.#isPerf && this.#readFrame(bytes, start, end)) return true;
-    return bytes[end - 1] === GREATER && this.#begin(bytes, start, end, line);
+    if (this.#readPerf(bytes, start, from, end, line, isOpen)) return true;
+    if (isOpen && !this.#isPerf && this.#readFrame(bytes, arrowAt(bytes, from, end), end)) return true;
+    return bytes[end - 1] === GREATER
+      ? this.#begin(bytes, start, end, line)
+      : this.#beginWithFrame(bytes, start, end, line);
+  }
+
+  /** A stack of which the first frame stands behind its name. */
+  #beginWithFrame(bytes: Uint8Array, start: number, end: number, line: number): boolean {
+    const name = KERNEL_STACK_SEARCH.find(bytes, start, end);
+    if (name < 0) return false;
+    let at = name + KERNEL_STACK.length;
+    while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    if (!isArrow(bytes, at)) return false;
+    const owner = this.#lastEvent(line);
+    this.#open(this.#readOrigin(bytes, start, name) ? this.#take(owner) : undefined, false);
+    return this.#readFrame(bytes, at, end);
   }
 
   /** `<stack trace>`, an event of its own; that of the program is passed over. */
@@ -133,25 +162,34 @@ export class StackReader {
     return before?.cpu === cpu ? before : undefined;
   }
 
-  #readPerf(bytes: Uint8Array, start: number, end: number, line: number, isOpen: boolean): boolean {
-    let from = start + 1;
-    while (from < end && (bytes[from] === SPACE || bytes[from] === TAB)) from++;
-    if (!isOpen || !this.#isPerf) {
+  /** `\tffffffffc03c2af7 nvme_remove+0x77 ([nvme])`, behind a tab more than its event. */
+  #readPerf(
+    bytes: Uint8Array,
+    start: number,
+    from: number,
+    end: number,
+    line: number,
+    isOpen: boolean,
+  ): boolean {
+    if (from === start || from === end) return false;
+    const goesOn = isOpen && this.#isPerf;
+    const event = goesOn ? this.#stackOf : line - 1;
+    const tabs = tabsIn(bytes, start, from);
+    if (tabs === 0 || (event === this.#indentedLine && tabs <= this.#indent)) return false;
+    if (!goesOn) {
       const owner = this.#lastEvent(line);
       if (!isAddress(bytes, from, end) && (owner === undefined || !isSymbol(bytes, from, end))) return false;
       this.#open(owner, true);
+      this.#stackOf = event;
     }
     this.#addFrame(bytes, from, end);
     return true;
   }
 
-  /** `=> nvme_remove`, with blanks or a logger's prefix before it. */
+  /** `=> nvme_remove`, from `start` on; nothing begins at -1. */
   #readFrame(bytes: Uint8Array, start: number, end: number): boolean {
-    let from = start;
-    while (bytes[from] === SPACE) from++;
-    if (!isArrow(bytes, from)) from = this.#prefix.skip(bytes, start, end);
-    if (!isArrow(bytes, from) || from + 3 > end) return false;
-    from += 2;
+    if (start < 0 || start + 3 > end) return false;
+    let from = start + 2;
     while (from < end && bytes[from] === SPACE) from++;
     // In what the function_graph tracer prints a stack is a comment.
     const isLast = bytes[end - 1] === SLASH && bytes[end - 2] === STAR;
@@ -206,6 +244,16 @@ export class StackReader {
 
 const isArrow = (bytes: Uint8Array, at: number): boolean => bytes[at] === EQUALS && bytes[at + 1] === GREATER;
 
+/** Where an arrow begins, which a logger may have put a word before; -1 for none. */
+function arrowAt(bytes: Uint8Array, start: number, end: number): number {
+  if (isArrow(bytes, start)) return start;
+  let at = start;
+  while (at < end && bytes[at] !== SPACE) at++;
+  if (bytes[at - 1] !== COLON && bytes[at - 1] !== GREATER) return -1;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  return isArrow(bytes, at) ? at : -1;
+}
+
 /** Does an address begin here: hexadecimal digits, and a blank after them? */
 function isAddress(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
@@ -213,13 +261,28 @@ function isAddress(bytes: Uint8Array, start: number, end: number): boolean {
   return at - start >= ADDRESS_DIGITS && (at === end || bytes[at] === SPACE);
 }
 
-/** Is it a function without its address (`perf script -F ...,sym`): one word, and at most an object in parentheses? */
+/** Is it a function without its address (`perf script -F ...,sym`): one name, and at most an object in parentheses? */
 function isSymbol(bytes: Uint8Array, start: number, end: number): boolean {
-  if (bytes[start] === OPEN_BRACKET && bytes[start + 1] === SPACE) return false;
   let at = start;
-  while (at < end && bytes[at] !== SPACE) at++;
-  return at > start && (at === end || bytes[at + 1] === OPEN_PARENTHESIS);
+  while (at < end && isOfSymbol(bytes[at]!)) at++;
+  return at > start && (at === end || (bytes[at] === SPACE && bytes[at + 1] === OPEN_PARENTHESIS));
 }
 
-const isHexDigit = (byte: number): boolean =>
-  (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66);
+/** How many tabs stand in `[start, end)`? */
+function tabsIn(bytes: Uint8Array, start: number, end: number): number {
+  let tabs = 0;
+  for (let at = start; at < end; at++) if (bytes[at] === TAB) tabs++;
+  return tabs;
+}
+
+/** Letters, digits, `_`, `.`, `$`, and the plus before an offset. */
+const isOfSymbol = (byte: number): boolean =>
+  isDigit(byte) ||
+  ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) ||
+  byte === 0x5f ||
+  byte === 0x2e ||
+  byte === 0x24 ||
+  byte === 0x2b;
+
+const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
+const isHexDigit = (byte: number): boolean => isDigit(byte) || (byte >= 0x61 && byte <= 0x66);

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { describeSimple, ForeignText } from "./foreign-text.ts";
+import { isRecording, type Recording } from "./recording.ts";
 import { TRACE_FORMATS } from "./trace-formats.ts";
 import type { TraceFormat, TraceHandlers, TraceReader } from "./trace-reader.ts";
 
@@ -27,6 +28,8 @@ export class TraceSource {
   #candidates: readonly Candidate[] | undefined;
   readonly #foreign = new ForeignText();
   #chosen: Candidate | undefined;
+  /** A recording that is no text, instead of all that. */
+  #recording: Recording | undefined;
 
   /** @param name of the file, for messages */
   constructor(name: string, handlers: TraceHandlers) {
@@ -34,23 +37,42 @@ export class TraceSource {
     this.#handlers = handlers;
   }
 
+  /** Who is notified. */
+  get handlers(): TraceHandlers {
+    return this.#handlers;
+  }
+
+  /** Is it no text, so that its records have no lines? */
+  get isBinary(): boolean {
+    return this.#recording !== undefined || this.#chosen?.isBinary === true;
+  }
+
+  /** Names of other buffers of the recording, which are not read. */
+  get otherBuffers(): readonly string[] {
+    return this.#recording?.otherBuffers ?? [];
+  }
+
   /** Known once the first event was read. */
   get format(): TraceFormat | undefined {
-    return this.#chosen?.format;
+    return this.#recording === undefined ? this.#chosen?.format : "linux-dma";
   }
 
   get events(): number {
-    return this.#chosen?.reader.counts.events ?? 0;
+    return (this.#recording ?? this.#chosen?.reader)?.counts.events ?? 0;
   }
 
   /** Lines (of a binary trace: records) that are no event of ours. */
   get skipped(): number {
+    if (this.#recording !== undefined) {
+      const { damaged, other, kernel } = this.#recording.counts;
+      return damaged + other + kernel;
+    }
     return this.#chosen?.reader.skipped ?? 0;
   }
 
   /** CPUs of the machine, and entries of its buffer; 0 where the trace does not say. */
   get cpus(): number {
-    return this.#chosen?.reader.cpus ?? 0;
+    return (this.#recording ?? this.#chosen?.reader)?.cpus ?? 0;
   }
 
   get entries(): number {
@@ -59,7 +81,17 @@ export class TraceSource {
 
   /** What was read and left out; see the readers. */
   get counts(): Readonly<Record<string, number>> {
-    return { ...this.#chosen?.reader.counts };
+    if (this.#recording === undefined) return { ...this.#chosen?.reader.counts };
+    return { ...this.#recording.counts, overwritten: this.#recording.overwritten };
+  }
+
+  /**
+   * Reads a recording that is not read from its start to its end, instead of what is pushed: each step has read some more
+   * of it.
+   */
+  async *follow(recording: Recording): AsyncGenerator<void> {
+    this.#recording = recording;
+    yield* recording.steps();
   }
 
   /** Reads more. */
@@ -81,6 +113,7 @@ export class TraceSource {
    * @throws IommuError UNSUPPORTED if there was no event of ours: it says what was there, and what to do
    */
   end(): void {
+    if (this.#recording !== undefined) return;
     if (this.#chosen === undefined) this.#look();
     if (this.#chosen !== undefined) this.#chosen.reader.end();
     else for (const { reader } of this.#candidates!) reader.end();
@@ -132,6 +165,7 @@ export class TraceSource {
  * @public
  */
 export function detectTraceFormat(bytes: Uint8Array): TraceFormat | undefined {
+  if (isRecording(bytes)) return "linux-dma";
   const source = new TraceSource("trace", { qemu: () => {}, linux: () => {}, gap: () => {} });
   for (let at = 0; at < bytes.length && source.format === undefined; at += BLOCK) {
     source.push(bytes.subarray(at, at + BLOCK));

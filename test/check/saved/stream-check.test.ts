@@ -54,7 +54,7 @@ describe("a recorded machine", () => {
     );
   });
 
-  it.each([1, 0.7, 0.5, 0.1])("that is cut to %d of its length is told of up to there", async (part) => {
+  it.each([0.9, 0.7, 0.5, 0.1])("that is cut to %d of its length is told of up to there", async (part) => {
     const bytes = recordedStream("two-phbs-virtio-e1000-linux61--two-phbs-idle");
     const cut = bytes.subarray(0, Math.floor(bytes.length * part) - 1);
     const report = checkStream(await readMigrationAsFar(fileOf(cut)), "file", DEFAULT_CHECK_OPTIONS);
@@ -62,6 +62,22 @@ describe("a recorded machine", () => {
     expect(report.findings[0]).toMatchObject({ kind: "truncated", severity: "error", lines: [cut.length] });
     expect(report.findings[0]!.message).toMatch(/no QEMU loads this: .*the stream ends within/);
   });
+});
+
+it("a description that is cut is a warning: QEMU does not read it", async () => {
+  const bytes = recordedStream("two-phbs-virtio-e1000-linux61--two-phbs-idle");
+  const report = checkStream(
+    await readMigrationAsFar(fileOf(bytes.subarray(0, -1))),
+    "file",
+    DEFAULT_CHECK_OPTIONS,
+  );
+  expect(report.findings).toMatchObject([
+    { kind: "truncated", severity: "warning", lines: [bytes.length - 1] },
+  ]);
+  expect(report.findings[0]!.message).toMatch(
+    /^the description at its end is damaged, which QEMU does not read: /,
+  );
+  expect(report.windows).toHaveLength(4);
 });
 
 it("a saved machine is told of in the shape of a trace's check", async () => {

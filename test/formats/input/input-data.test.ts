@@ -60,12 +60,12 @@ describe("an input", () => {
     }
   });
 
-  it("that is packed and damaged says so, and is not taken for one that ends early", async () => {
+  it("that is packed and damaged says so, and where", async () => {
     const damaged = PACKED.slice();
     damaged.fill(0x55, 40, 80);
     const error = await failure(readText(damaged, "bad.gz"));
-    expect(error.message).toMatch(/^bad\.gz: the gzip data is damaged \(.+\)$/);
-    expect(error.details.early).toBeUndefined();
+    expect(error.message).toMatch(/^bad\.gz: the gzip data is damaged at or after byte \d+ of it \(.+\)$/);
+    expect(error.details.early).toBe(error.message.slice("bad.gz: ".length));
   });
 
   it.each(["plain", "packed"])("that breaks hands the error on: %s", async (how) => {

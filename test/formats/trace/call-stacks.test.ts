@@ -190,6 +190,32 @@ describe("call stacks", () => {
     expect(stacks.dropped).toBe(88);
   });
 
+  it.each(["", "\t", "> ", "Nov 27 22:13:24 host perf[7]: ", "guest-1  | ", "2026-11-27T22:13:24.6Z "])(
+    "of perf are read behind %j, which stands before every line, and its other lines are no frames",
+    (prefix) => {
+      const lines = [
+        `modprobe 12 [000] 1.000000: dma:${MAP}`,
+        "\tffffffff81000000 dma_map_page_attrs+0x10 ([kernel.kallsyms])",
+        "\t          401234 main+0x4 (/usr/bin/modprobe)",
+        `modprobe 12 [000] 1.000001: dma:${UNMAP}`,
+        "login: ",
+        `modprobe 12 [000] 1.000002: dma:${MAP}`,
+        "\tdma_map_page_attrs",
+        "x",
+        `modprobe 12 [000] 1.000003: dma:${UNMAP}`,
+        "x",
+      ];
+      const reader = readText(lines.map((line) => `${prefix + line}\n`).join(""));
+      expect(functionsOf(reader)).toEqual([
+        "dma_map_page_attrs main",
+        undefined,
+        "dma_map_page_attrs",
+        undefined,
+      ]);
+      expect(reader.counts).toMatchObject({ events: 4, stackLines: 3, stacks: 2, other: 3 });
+    },
+  );
+
   it("are not those of lines that are no frames", () => {
     const lines = [
       `${on(0, "1.000000")}${MAP}`,

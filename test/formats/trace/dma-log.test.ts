@@ -25,6 +25,7 @@ function argumentsOf(event: LinuxDmaEvent, reader: DmaLogReader) {
     phys: value(event.physHi, event.physLo),
     size: event.size,
     attributes: event.attributes,
+    others: event.otherAttributes,
     ranges: values(event.ranges),
     rangeSizes: values(event.rangeSizes),
     entries: values(event.entries),
@@ -73,6 +74,7 @@ function slowArguments(line: string) {
     phys: word("phys_addr") ?? "0",
     size: Number(word("size") ?? 0),
     attributes: names.reduce((bits, name) => bits | ATTRIBUTE_BITS[name]!, 0),
+    others: "",
     ranges,
     rangeSizes: list("sizes"),
     entries,
@@ -314,7 +316,11 @@ describe("Linux' dma events", () => {
     },
     {
       line: "dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=ffffffffffffffff size=1 phys_addr=ffffffffffffffff attrs=MMIO|NO_WARN|NEW_NAME",
-      expected: { failed: true, attributes: 0x500, phys: "ffffffffffffffff" },
+      expected: { failed: true, attributes: 0x500, others: "NEW_NAME", phys: "ffffffffffffffff" },
+    },
+    {
+      line: "dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=1000 size=1 phys_addr=1000 attrs=CACHELINES_OVERLAP|A|CC_SHARED|B",
+      expected: { attributes: 0x2800, others: "A|B" },
     },
     {
       line: "dma_map_sg: device=d truncated=0x1 (1) full_nents=200 full_ents=1 phys_addrs=ARRAY[] dma_addrs=ARRAY[01, 02, 03, 04, 05, 06, 07, f8] lengths=ARRAY[ff, 00, 00, 80] dir=2 attrs=0x100",

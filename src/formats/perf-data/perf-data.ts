@@ -1,0 +1,282 @@
+import { IommuError } from "../../base/errors.ts";
+import { badRecording, type RandomBytes, textOf } from "../event-format/byte-reader.ts";
+import { RawClock } from "../event-format/raw-clock.ts";
+import { RawEvents } from "../event-format/raw-events.ts";
+import type { RawBytes } from "../event-format/raw-fields.ts";
+import { Zstd, type ZstdStream } from "../input/zstd.ts";
+import type { Recording } from "../trace/recording.ts";
+import type { TraceHandlers } from "../trace/trace-reader.ts";
+import { EventQueue } from "./event-queue.ts";
+import { type PerfHead, readPerfHead, WHAT } from "./perf-head.ts";
+import { RecordStream } from "./record-stream.ts";
+import {
+  bigAt,
+  hasIdentifier,
+  RECORD_HEAD,
+  SampleLayout,
+  type SampleParts,
+  wordAt,
+} from "./sample-layout.ts";
+
+/** Bytes that are read at a time. */
+const BLOCK = 2 ** 19;
+
+/** Types of records. */
+const LOST = 2;
+const COMM = 3;
+const FORK = 7;
+const SAMPLE = 9;
+const LOST_SAMPLES = 13;
+const FINISHED_ROUND = 68;
+const COMPRESSED = 81;
+const COMPRESSED_2 = 83;
+
+/** Those that are kept until their time comes. */
+const TIMED: readonly boolean[] = Array.from({ length: 256 }, (_, type) =>
+  [LOST, COMM, FORK, SAMPLE].includes(type),
+);
+
+const KEY_BYTES = 8;
+
+/** Threads whose names are kept. */
+const MAX_THREADS = 2 ** 20;
+
+/** A record's bytes. */
+class RecordBytes implements RawBytes {
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+  readonly littleEndian: boolean;
+
+  constructor(littleEndian: boolean) {
+    this.littleEndian = littleEndian;
+  }
+
+  set(bytes: Uint8Array, view: DataView): void {
+    this.bytes = bytes;
+    this.view = view;
+  }
+}
+
+/**
+ * Reads a perf.data of `perf record`, a file or what it wrote to a pipe, packed (`-z`) or not: tracepoints with their
+ * stacks, in the order of time.
+ *
+ * In memory are the records that wait for their turn, at most 32 MiB.
+ */
+export class PerfData implements Recording {
+  readonly names: RawEvents;
+  readonly otherBuffers: readonly string[] = [];
+  readonly cpus = 0;
+  readonly #file: RandomBytes;
+  readonly #head: PerfHead;
+  readonly #handlers: TraceHandlers;
+  readonly #raw: RecordBytes;
+  readonly #queue: EventQueue;
+  /** By the numbers of events; and what a record without a number has. */
+  readonly #layouts = new Map<bigint, SampleLayout>();
+  readonly #layout: SampleLayout;
+  readonly #isTracepoint = new Set<SampleLayout>();
+  readonly #hasIdentifier: boolean;
+  readonly #parts: SampleParts = { cpu: -1, chain: 0, chainEnd: 0, raw: 0, rawEnd: 0 };
+  readonly #outer: RecordStream;
+  /** Records that were packed. */
+  readonly #inner: RecordStream;
+  #unpacked: ZstdStream | undefined;
+  #names = new Map<number, string>();
+  /** Samples that perf counted as lost at its end. */
+  #lostSamples = 0;
+  #origin: bigint | undefined;
+
+  private constructor(file: RandomBytes, head: PerfHead, handlers: TraceHandlers) {
+    this.#file = file;
+    this.#head = head;
+    this.#handlers = handlers;
+    this.names = new RawEvents(head.tracing, "swapper", handlers);
+    this.#raw = new RecordBytes(head.littleEndian);
+    this.#queue = new EventQueue((bytes, view, start, end, time) =>
+      this.#handle(bytes, view, start, end, time),
+    );
+    const layouts = new Map(head.events.map((event) => [event, new SampleLayout(event)]));
+    for (const [id, event] of head.byId) this.#layouts.set(id, layouts.get(event)!);
+    const first = head.events.find(({ isTracepoint }) => isTracepoint) ?? head.events[0];
+    if (first === undefined) throw badRecording(WHAT, 0, "no events were recorded", "UNSUPPORTED");
+    this.#layout = layouts.get(first)!;
+    this.#hasIdentifier = head.events.every(hasIdentifier);
+    for (const [event, layout] of layouts) if (event.isTracepoint) this.#isTracepoint.add(layout);
+    const take = (bytes: Uint8Array, view: DataView, start: number, end: number): void =>
+      this.#take(bytes, view, start, end);
+    this.#outer = new RecordStream(head.littleEndian, head.offset, take);
+    this.#inner = new RecordStream(head.littleEndian, 0, take);
+  }
+
+  /**
+   * Reads what stands before the records.
+   *
+   * @throws IommuError BAD_FILE, UNSUPPORTED or LIMIT_EXCEEDED with the offset
+   */
+  static async open(file: RandomBytes, littleEndian: boolean, handlers: TraceHandlers): Promise<PerfData> {
+    const head = await readPerfHead(file, littleEndian);
+    const recording = new PerfData(file, head, handlers);
+    if (head.isPacked) recording.#unpacked = (await Zstd.load()).stream();
+    return recording;
+  }
+
+  get counts(): RawEvents["counts"] {
+    return this.names.counts;
+  }
+
+  /** Samples that perf counted as lost, and said nowhere where. */
+  get overwritten(): number {
+    return Math.max(0, this.#lostSamples - this.counts.lost);
+  }
+
+  async *steps(): AsyncGenerator<void> {
+    const { offset, end } = this.#head;
+    let at = offset;
+    while (at < end && this.#outer.failure === undefined) {
+      const bytes = await this.#file.read(at, Math.min(BLOCK, end - at));
+      if (bytes.length === 0) break;
+      at += bytes.length;
+      if (!this.#tryPush(bytes)) break;
+      yield;
+    }
+    this.#endPacked();
+    this.#queue.end();
+    const failure = this.#outer.failure ?? this.#inner.failure;
+    if (failure !== undefined) this.#gap("damaged", failure.offset, failure.reason);
+    else if (this.#outer.rest > 0 || (at < end && end !== Number.MAX_SAFE_INTEGER))
+      this.#gap("torn", this.#outer.offset, "the file ends here, within its records");
+  }
+
+  /** Reads records; false if what is packed in them is damaged. */
+  #tryPush(bytes: Uint8Array): boolean {
+    try {
+      this.#outer.push(bytes);
+      return true;
+    } catch (error) {
+      if (!(error instanceof IommuError)) throw error;
+      this.#gap("damaged", this.#outer.offset, error.message);
+      return false;
+    }
+  }
+
+  #endPacked(): void {
+    if (this.#unpacked === undefined) return;
+    try {
+      for (const piece of this.#unpacked.end()) this.#inner.push(piece);
+    } catch (error) {
+      // perf does not end its frame.
+      if (!(error instanceof IommuError) || error.details.early === undefined) throw error;
+    }
+  }
+
+  #take(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    const { littleEndian } = this.#head;
+    const type = view.getUint32(start, littleEndian);
+    if (type === FINISHED_ROUND) this.#queue.round();
+    else if (type === COMPRESSED) this.#unpack(bytes.subarray(start + RECORD_HEAD, end));
+    else if (type === COMPRESSED_2 && end - start >= RECORD_HEAD + 8) {
+      this.#raw.set(bytes, view);
+      const size = Math.min(wordAt(this.#raw, start + RECORD_HEAD), end - start - RECORD_HEAD - 8);
+      this.#unpack(bytes.subarray(start + RECORD_HEAD + 8, start + RECORD_HEAD + 8 + size));
+    } else if (type === LOST_SAMPLES && end - start >= RECORD_HEAD + 8) {
+      this.#raw.set(bytes, view);
+      this.#lostSamples += wordAt(this.#raw, start + RECORD_HEAD);
+    } else if (type < TIMED.length && TIMED[type]!) this.#enqueue(bytes, view, start, end, type);
+  }
+
+  #unpack(packed: Uint8Array): void {
+    if (this.#unpacked === undefined)
+      throw new IommuError("BAD_FILE", "a packed record, and the head says nothing of such");
+    for (const piece of this.#unpacked.push(packed)) this.#inner.push(piece);
+  }
+
+  #enqueue(bytes: Uint8Array, view: DataView, start: number, end: number, type: number): void {
+    const raw = this.#raw;
+    raw.set(bytes, view);
+    let at: number;
+    if (type === SAMPLE) {
+      const layout = this.#layoutOf(start, end);
+      if (layout === undefined || layout.time < 0 || !this.#isTracepoint.has(layout)) return;
+      at = start + layout.time;
+    } else {
+      if (this.#layout.trailerTime < 0) return;
+      at = end - this.#layout.trailerTime;
+    }
+    if (at < start + RECORD_HEAD || at + 8 > end) return;
+    const time = bigAt(raw, at);
+    if (this.#origin === undefined) {
+      // The records that perf makes up itself have no time.
+      if (time === 0n && type !== SAMPLE) {
+        this.#setName(bytes, view, start, end, type);
+        return;
+      }
+      this.#origin = time;
+      this.names.clock = new RawClock(time, false);
+    }
+    this.#queue.add(bytes, start, end, time === 0n ? Number.NEGATIVE_INFINITY : Number(time - this.#origin));
+  }
+
+  #layoutOf(start: number, end: number): SampleLayout | undefined {
+    if (!this.#hasIdentifier) return this.#layout;
+    return start + RECORD_HEAD + KEY_BYTES > end
+      ? undefined
+      : this.#layouts.get(bigAt(this.#raw, start + RECORD_HEAD));
+  }
+
+  /** It is a record's turn. */
+  #handle(bytes: Uint8Array, view: DataView, start: number, end: number, time: number): void {
+    const raw = this.#raw;
+    raw.set(bytes, view);
+    const type = view.getUint32(start, raw.littleEndian);
+    if (type === SAMPLE) this.#handleSample(start, end, time);
+    else if (type === LOST) this.#handleLost(start, end);
+    else this.#setName(bytes, view, start, end, type);
+  }
+
+  #handleSample(start: number, end: number, time: number): void {
+    const parts = this.#parts;
+    const layout = this.#layoutOf(start, end)!;
+    if (!layout.find(this.#raw, start, end, parts)) {
+      this.counts.damaged++;
+      return;
+    }
+    this.names.read(this.#raw, parts.raw, parts.rawEnd, parts.cpu, time);
+    if (parts.chain < parts.chainEnd) this.names.readStack(this.#raw, parts.chain, parts.chainEnd, parts.cpu);
+  }
+
+  #handleLost(start: number, end: number): void {
+    const cpuAt = end - this.#layout.trailerCpu;
+    const hasCpu = this.#layout.trailerCpu > 0 && cpuAt >= start + RECORD_HEAD + 16;
+    if (end - start < RECORD_HEAD + 16) return;
+    const cpu = hasCpu ? this.#raw.view.getUint32(cpuAt, this.#raw.littleEndian) : -1;
+    this.names.lose(cpu, wordAt(this.#raw, start + RECORD_HEAD + 8));
+  }
+
+  /** A thread has a name (`COMM`), or is made and has that of its maker (`FORK`). */
+  #setName(bytes: Uint8Array, view: DataView, start: number, end: number, type: number): void {
+    const { littleEndian } = this.#raw;
+    if (end - start < RECORD_HEAD + 16) return;
+    let name: string | undefined;
+    let thread = view.getUint32(start + RECORD_HEAD + 4, littleEndian);
+    if (type === COMM) {
+      const from = start + RECORD_HEAD + 8;
+      const nul = bytes.indexOf(0, from);
+      name = textOf(bytes.subarray(from, nul < 0 || nul > end ? end : nul));
+    } else if (type === FORK) {
+      thread = view.getUint32(start + RECORD_HEAD + 8, littleEndian);
+      name = this.#names.get(view.getUint32(start + RECORD_HEAD + 12, littleEndian));
+    }
+    if (name === undefined || name === "" || this.#names.size > MAX_THREADS) return;
+    this.#names.set(thread, name);
+    this.names.setTask(thread, name);
+  }
+
+  #gap(kind: "torn" | "damaged", offset: number, message: string): void {
+    this.#handlers.gap({
+      kind,
+      line: this.names.records,
+      message: badRecording(WHAT, offset, message).message,
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { checkTrace } from "../../src/check/whole/check-trace.ts";
+import { readAll } from "../formats/recording/read-all.ts";
+import { corpusNames, readCorpus } from "../helpers/corpus.ts";
+
+/** What another program counts in a recording. */
+interface Facts {
+  readonly kind: string;
+  readonly records?: Readonly<Record<string, number>>;
+  readonly lost?: readonly {
+    readonly buffer: string;
+    readonly cpu: number;
+    readonly events: number | null;
+  }[];
+  readonly events_by_device?: Readonly<Record<string, number>>;
+  readonly first_time?: number | null;
+  readonly last_time?: number | null;
+  readonly pairing?: Readonly<Record<string, { readonly alive_at_end: number }>>;
+  readonly events_of_text?: number;
+  readonly devices_of_text?: Readonly<Record<string, number>>;
+  readonly alive_of_text?: number;
+}
+
+const FACTS = JSON.parse(
+  readFileSync(new URL("../corpus/recordings/facts.json", import.meta.url), "utf8"),
+) as Readonly<Record<string, Facts>>;
+
+const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+const MAPS = /^dma:dma_(?:map_page|map_phys|map_resource|map_sg|alloc|alloc_pages|alloc_sgt)$/;
+const UNMAPS = /^dma:dma_(?:unmap_|free)/;
+
+/** How many records of a buffer have names like these. */
+const countOf = ({ records = {} }: Facts, buffer: string | undefined, names: RegExp): number =>
+  sum(
+    Object.entries(records).flatMap(([key, times]) => {
+      const [before, name = before] = key.split("/") as [string, string?];
+      return (name === before ? undefined : before) === buffer && names.test(name) ? [times] : [];
+    }),
+  );
+
+const buffersOf = ({ pairing = {} }: Facts): (string | undefined)[] => {
+  const names = Object.keys(pairing).map((name) => (name === "top" ? undefined : name));
+  return names.length === 0 ? [undefined] : names;
+};
+
+const DAT = Object.entries(FACTS)
+  .filter(([, { kind }]) => kind === "trace.dat")
+  .flatMap(([name, facts]) => buffersOf(facts).map((buffer) => ({ name, facts, buffer })));
+
+it("every recording has facts", () => {
+  expect(corpusNames("recordings", ".gz").filter((name) => /\.(?:dat|data)$/.test(name))).toEqual(
+    Object.keys(FACTS).sort(),
+  );
+});
+
+describe.each(DAT)("$name, buffer $buffer", ({ name, facts, buffer }) => {
+  it("has what another program counts in it", async () => {
+    const {
+      devices = [],
+      lost,
+      events,
+      judged,
+      findings,
+    } = await checkTrace(readCorpus("recordings", name), {
+      buffer,
+    });
+    expect(events).toBe(countOf(facts, buffer, /^dma:/));
+    expect(sum(devices.map(({ maps }) => maps))).toBe(countOf(facts, buffer, MAPS));
+    expect(sum(devices.map(({ unmaps }) => unmaps))).toBe(countOf(facts, buffer, UNMAPS));
+    expect(sum(devices.map(({ alive }) => alive))).toBe(facts.pairing?.[buffer ?? "top"]?.alive_at_end ?? 0);
+    expect(lost!.map(({ cpu, events: missing }) => ({ buffer: buffer ?? "", cpu, events: missing }))).toEqual(
+      facts.lost!.filter((row) => row.buffer === (buffer ?? "")),
+    );
+    if (buffersOf(facts).length === 1)
+      expect(devices.map(({ device }) => device).sort()).toEqual(Object.keys(facts.events_by_device!).sort());
+    // Nothing is wrong in any of them.
+    expect(findings.filter(({ kind }) => !["lost-events", "window-full"].includes(kind))).toEqual([]);
+    expect(judged.ranges).toBe(countOf(facts, buffer, /^iommu:map$/));
+  });
+
+  it("has the times of its records", async () => {
+    if (buffersOf(facts).length > 1) return;
+    const { times } = await readAll(readCorpus("recordings", name), buffer);
+    const real = times.filter((time) => time >= 0n);
+    const shift = name === "612-date.dat" ? 0x66149f1021bffn * 1000n : 0n;
+    const [first = null, last = null] = [real[0], real.at(-1)].map((time) =>
+      time === undefined ? null : Number(time - shift),
+    );
+    expect({ first, last }).toEqual({ first: facts.first_time, last: facts.last_time });
+    expect(real).toEqual([...real].sort((a, b) => (a < b ? -1 : 1)));
+  });
+});
+
+describe.each(Object.entries(FACTS).filter(([, { events_of_text }]) => events_of_text !== undefined))(
+  "%s",
+  (name, facts) => {
+    it("has what its text has", async () => {
+      const { events, devices = [] } = await checkTrace(readCorpus("recordings", name));
+      expect(events).toBe(facts.events_of_text);
+      expect(devices.map(({ device }) => device).sort()).toEqual(Object.keys(facts.devices_of_text!).sort());
+      expect(sum(devices.map(({ alive }) => alive))).toBe(facts.alive_of_text);
+    });
+  },
+);
+
+describe("perf.data in other forms", () => {
+  it.each(["72-perf-pipe.data", "72-perf613-z.data"])("%s is read", async (name) => {
+    const { events, judged, findings } = await checkTrace(readCorpus("recordings", name));
+    expect({ events, maps: judged.maps, unmaps: judged.unmaps, findings }).toEqual({
+      events: 47,
+      maps: 23,
+      unmaps: 24,
+      findings: [],
+    });
+  });
+});
+
+describe("a recording with several buffers", () => {
+  it("says which ones were not read", async () => {
+    const { notJudged } = await checkTrace(readCorpus("recordings", "612-two-buffers.dat"));
+    expect(notJudged).toEqual([{ count: 1, reason: "buffer of the recording: second" }]);
+  });
+
+  it("refuses a name that none has", async () => {
+    const reading = checkTrace(readCorpus("recordings", "612-two-buffers.dat"), {
+      name: "two.dat",
+      buffer: "third",
+    });
+    await expect(reading).rejects.toMatchObject({
+      code: "BAD_ARGUMENT",
+      message: 'two.dat: no buffer "third": there are the top one, second',
+    });
+  });
+});

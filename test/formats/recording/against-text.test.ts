@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { checkReportToJson } from "../../../src/check/report.ts";
+import { checkTrace } from "../../../src/check/whole/check-trace.ts";
+import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { readAll } from "./read-all.ts";
+
+/** Recordings of which there is a text, too. */
+const NAMES = corpusNames("recordings", ".report.txt.gz");
+const fileOf = (name: string): Uint8Array<ArrayBuffer> =>
+  readCorpus("recordings", name.startsWith("72-perf") ? `${name}.data` : `${name}.dat`);
+const textOf = (name: string): Uint8Array<ArrayBuffer> => readCorpus("recordings", `${name}.report.txt`);
+
+/** The address at the end of a frame of either form. */
+const addressOf = (frame: string): string => /([0-9a-f]{16})\)?$/.exec(frame)![1]!;
+
+describe.each(NAMES)("%s and what its tool prints", (name) => {
+  it("have the same events, fields and devices", async () => {
+    const file = await readAll(fileOf(name));
+    const text = await readAll(textOf(name));
+    expect(file.events.length).toBeGreaterThan(40);
+    expect(file.gaps).toEqual([]);
+    expect(file.events).toEqual(text.events);
+    // A text of several buffers has the IOMMU's events of whichever buffer recorded these.
+    const others = name.includes("two-buffers") ? await readAll(fileOf(name), "second") : file;
+    expect(others.statements).toEqual(text.statements);
+  });
+
+  it("have the same times, of which the text has microseconds", async () => {
+    const file = await readAll(fileOf(name));
+    const text = await readAll(textOf(name));
+    expect(file.times).toHaveLength(text.times.length);
+    file.times.forEach((time, i) => {
+      const distance = Number(time - text.times[i]!);
+      expect(Math.abs(distance), `event ${i}`).toBeLessThan(1000);
+    });
+    expect(file.times.some((time) => time % 1000n !== 0n)).toBe(true);
+  });
+
+  it("have the same stacks", async () => {
+    const file = await readAll(fileOf(name));
+    const text = await readAll(textOf(name));
+    expect([...file.stacks.keys()]).toEqual([...text.stacks.keys()]);
+    if (name === "612-stack") expect(file.stacks.size).toBe(124);
+    for (const [event, frames] of file.stacks) {
+      expect(frames.map(addressOf), `event ${event}`).toEqual(text.stacks.get(event)!.map(addressOf));
+    }
+  });
+
+  it("have the same findings, devices and losses", async () => {
+    const [file, text] = await Promise.all(
+      [fileOf(name), textOf(name)].map(async (input) => checkReportToJson(await checkTrace(input))),
+    );
+    expect(file!.devices).toEqual(text!.devices);
+    expect(file!.lost).toEqual(text!.lost);
+    const withoutPlaces = ({ findings }: Record<string, unknown>): unknown =>
+      (findings as Record<string, unknown>[]).map(({ lines: _lines, time: _time, ...finding }) => finding);
+    expect(withoutPlaces(file!)).toEqual(withoutPlaces(text!));
+  });
+});
+
+describe("names of functions", () => {
+  it("are those of modules that the list of symbols has as a whole, and addresses where it has holes", async () => {
+    const { stacks } = await readAll(fileOf("612-stack"));
+    expect(stacks.get(0)!.slice(0, 8)).toEqual([
+      "trace_event_raw_event_dma_free_class (ffffffff9878cbe2)",
+      "dma_free_attrs (ffffffff9878a024)",
+      "nvme_free_host_mem (ffffffffc03bfac2)",
+      "nvme_remove (ffffffffc03c2af7)",
+      "pci_device_remove (ffffffff98d8d290)",
+      // trace-cmd calls them __driver_attach_async_helper, iommu_dma_compose_msi_msg, dma_pool_destroy.
+      "0xffffffff98f2badb",
+      "0xffffffff98f28db1",
+      "0xffffffff98b1945f",
+    ]);
+  });
+});
