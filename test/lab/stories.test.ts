@@ -167,7 +167,6 @@ describe("a story in TypeScript", () => {
       {
         kind: "expect",
         numbers: { right: { relation: "=", value: 100 }, entries: { relation: "<=", value: 0 } },
-        log: [],
         noLog: ["iommu_alloc failed"],
         findings: [],
       },

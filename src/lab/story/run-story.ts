@@ -155,6 +155,8 @@ class Runner {
       }
       case "traffic":
         return this.#traffic(on, step);
+      case "drive":
+        return this.#accesses(on.drive(step));
       case "remove-window":
         return this.#removeWindow(on, step.bridge);
       case "pass-through":
@@ -315,7 +317,11 @@ class Runner {
     this.numbers.blockedSeconds = this.clock.longestBlock;
   }
 
-  #expect(on: StoryMachine, { numbers, log, noLog, findings }: ExpectStep, number: number): string {
+  #expect(
+    on: StoryMachine,
+    { numbers = {}, log = [], noLog = [], findings, guestFindings }: ExpectStep,
+    number: number,
+  ): string {
     const before = this.checks.length;
     const check = (name: string, ok: boolean, detail: string): void => {
       this.checks.push({ name: `step ${number}: ${name}`, ok, detail });
@@ -334,16 +340,13 @@ class Runner {
       const line = on.log.find((one) => one.includes(text));
       check(`the kernel does not say "${text}"`, line === undefined, line ?? "no such line");
     }
-    if (findings !== undefined) {
-      const [wanted, found] = [[...findings].sort().join(", "), on.findingKinds().join(", ")];
-      check(
-        "what check finds in the trace",
-        wanted === found,
-        wanted === found
-          ? wanted || "nothing"
-          : `expected ${wanted || "nothing"}, found ${found || "nothing"}`,
-      );
-    }
+    const compareKinds = (name: string, kinds: readonly string[], foundKinds: readonly string[]): void => {
+      const [wanted, found] = [[...kinds].sort().join(", ") || "nothing", foundKinds.join(", ") || "nothing"];
+      check(name, wanted === found, wanted === found ? wanted : `expected ${wanted}, found ${found}`);
+    };
+    if (findings !== undefined) compareKinds("what check finds in the trace", findings, on.findingKinds());
+    if (guestFindings !== undefined)
+      compareKinds("what check finds in the guest's own trace", guestFindings, on.guestFindingKinds());
     const made = this.checks.slice(before);
     const failed = made.filter(({ ok }) => !ok).length;
     return failed === 0

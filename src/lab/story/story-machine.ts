@@ -3,6 +3,9 @@ import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
 import { TraceCheck } from "../../check/trace-check.ts";
 import type { MachineDescription, PciDeviceDescription } from "../../formats/machine/machine-description.ts";
 import { DeviceDma } from "../../guest/device-dma.ts";
+import { DmaLog } from "../../guest/drivers/dma-log.ts";
+import { KernelMemory } from "../../guest/drivers/kernel-memory.ts";
+import type { LinuxGuest } from "../../guest/linux-guest.ts";
 import type { PciFunction } from "../../guest/pci-function.ts";
 import { Machine } from "../../spapr/machine.ts";
 import { pciLiobn } from "../../spapr/papr.ts";
@@ -12,12 +15,13 @@ import type { Host } from "../../vfio/host/host.ts";
 import { HostedMachine, type PassedThroughDevice } from "../../vfio/hosted-machine.ts";
 import type { CostName, VirtualClock } from "../cost-model.ts";
 import { configOfDescription, firstPlugged, LinuxMachine } from "../linux-machine.ts";
-import type { MapStep, StoryHost } from "./story.ts";
+import { drive, type Transfer } from "./drive.ts";
+import type { DriveStep, MapStep, StoryHost } from "./story.ts";
 
 /** Where a guest's buffers begin: what a kernel has for itself lies before. */
 const FIRST_BUFFER = 2 ** 24;
 /** Events that a story may make. */
-const MAX_EVENTS = 2_000_000;
+const MAX_EVENTS = 500_000;
 
 /** Memory that a driver has mapped, or had. */
 export interface StoryBuffer {
@@ -49,9 +53,14 @@ export class StoryMachine {
   failedMaps = 0;
   hostMaps = 0;
   readonly #devices = new Map<string, PciDeviceDescription>();
+  /** Functions by name, as the kernel that runs now knows them. */
+  readonly #functions = new Map<string, PciFunction>();
+  #guest: LinuxGuest | undefined;
   readonly #apis = new Map<PciFunction, DeviceDma>();
   readonly #engines = new Map<string, PciDevice>();
   readonly #clock: VirtualClock;
+  readonly #dmaLog = new DmaLog();
+  #driverMemory: KernelMemory | undefined;
   /** The next byte of memory that is free; what was given back, by size. */
   #next = FIRST_BUFFER;
   readonly #free = new Map<number, number[]>();
@@ -138,6 +147,25 @@ export class StoryMachine {
     return results.includes("refused") ? "refused" : results.includes("wrong") ? "wrong" : "right";
   }
 
+  /** A driver and its device move bytes. */
+  drive(step: DriveStep): Transfer[] {
+    const fn = this.#functionOf(step.device);
+    const range = { start: this.#buffersEnd, end: this.description.ramBytes };
+    this.#driverMemory ??= new KernelMemory(this.machine.systemMemory, range);
+    const memory = this.#driverMemory;
+    this.machine.memory.onDmaFault = (fault) => this.#dmaLog.refused(fault.who, fault);
+    const transfers = drive(this.linux.guest, fn, step, { memory, log: this.#dmaLog });
+    this.machine.memory.onDmaFault = null;
+    return transfers;
+  }
+
+  /** Kinds of what `check` finds in the trace of Linux that drivers made. */
+  guestFindingKinds(): string[] {
+    const check = new TraceCheck("drivers", DEFAULT_CHECK_OPTIONS);
+    check.push(new TextEncoder().encode(this.#dmaLog.text));
+    return [...new Set(check.end().findings.map(({ kind }) => kind))].sort();
+  }
+
   /** Kinds of what `check` finds in the trace. */
   findingKinds(): string[] {
     const windows = this.description.bridges.map(({ index, dmaWinAddr = 0n, dmaWinSize = 2n ** 30n }) => ({
@@ -192,22 +220,27 @@ export class StoryMachine {
   }
 
   #functionOf(name: string): PciFunction {
-    const place = this.#devices.get(name) ?? this.passedPlace(name);
-    const fn = this.linux.guest.functions.find(
+    const { guest } = this.linux;
+    if (guest !== this.#guest) {
+      this.#guest = guest;
+      this.#functions.clear();
+    }
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const place = this.#devices.get(name);
+    const fn = guest.functions.find(
       ({ domain, slot, functionNumber }) =>
         place !== undefined &&
         domain === place.bridge &&
         slot === place.slot &&
         functionNumber === place.functionNumber,
     );
-    if (fn !== undefined) return fn;
+    if (fn !== undefined) {
+      this.#functions.set(name, fn);
+      return fn;
+    }
     const names = [...this.#devices.keys()].join(", ") || "none with an id";
     throw new IommuError("BAD_ARGUMENT", `the guest has no device "${name}": there are ${names}`, { name });
-  }
-
-  /** The function that the guest sees of a device of the host: the vfio-pci device with its name. */
-  passedPlace(name: string): PciDeviceDescription | undefined {
-    return this.description.pciDevices.find(({ id }) => id === name);
   }
 
   #access({ address, physical, direction }: StoryBuffer, name: string, offset: number): Access {
@@ -251,12 +284,17 @@ export class StoryMachine {
     const physical = this.#next;
     const page = this.linux.guest.cpuPageSize;
     this.#next += Math.ceil(size / page) * page;
-    if (this.#next > this.description.ramBytes)
+    if (this.#next > this.#buffersEnd)
       throw new IommuError(
         "BAD_ARGUMENT",
         `the guest's memory is full of buffers: one of ${size} bytes does not fit`,
       );
     return physical;
+  }
+
+  /** The last quarter of memory is what drivers of `drive` steps take theirs from. */
+  get #buffersEnd(): number {
+    return Math.floor(this.description.ramBytes / 4) * 3;
   }
 
   #giveBack(physical: number, size: number): void {

@@ -19,7 +19,8 @@ import {
 import { MAX_PHB_INDEX } from "../../spapr/papr.ts";
 import { type Bound, type ExpectStep, METRICS, type Metric, type Story, type StoryStep } from "./story.ts";
 
-const MAX_BUFFERS = 1_000_000;
+const MAX_BUFFERS = 200_000;
+const MAX_DRIVEN = 20_000;
 const MAX_GROUPS = 256;
 const MAX_STEPS = 200;
 
@@ -59,28 +60,28 @@ const texts = list(text(), 20);
 const METRIC_MEMBERS = Object.fromEntries(
   Object.entries(METRICS).map(([metric, about]) => [metric, optional(bound, about)]),
 );
+const kinds = list(choice(Object.keys(FINDING_KINDS), "kind of finding"), 30);
 const EXPECT_SHAPE = object("expect", {
   ...METRIC_MEMBERS,
   log: optional(texts, "texts that are in the guest's kernel log"),
   noLog: optional(texts, "texts that are not in it"),
-  findings: optional(
-    list(choice(Object.keys(FINDING_KINDS), "kind of finding"), 30),
-    "all kinds of what check finds in the trace so far",
-  ),
+  findings: optional(kinds, "all kinds of what check finds in QEMU's trace so far"),
+  guestFindings: optional(kinds, "all kinds of what it finds in Linux's trace of all drive steps so far"),
 });
 
 const expect: Shape<Omit<ExpectStep, "kind">> = {
   read(at) {
-    const { log, noLog, findings, ...numbers } = EXPECT_SHAPE.read(at) as Readonly<
-      Record<"log" | "noLog" | "findings", readonly string[] | undefined>
+    const { log, noLog, findings, guestFindings, ...numbers } = EXPECT_SHAPE.read(at) as Readonly<
+      Record<"log" | "noLog" | "findings" | "guestFindings", readonly string[] | undefined>
     > &
       Readonly<Record<Metric, Bound | undefined>>;
     const given = Object.entries(numbers).filter(([, value]) => value !== undefined);
     return {
-      numbers: Object.fromEntries(given) as ExpectStep["numbers"],
-      log: log ?? [],
-      noLog: noLog ?? [],
-      findings,
+      numbers: Object.fromEntries(given) as NonNullable<ExpectStep["numbers"]>,
+      ...(log === undefined ? {} : { log }),
+      ...(noLog === undefined ? {} : { noLog }),
+      ...(findings === undefined ? {} : { findings }),
+      ...(guestFindings === undefined ? {} : { guestFindings }),
     };
   },
   schema: EXPECT_SHAPE.schema,
@@ -117,6 +118,18 @@ const STEP_SHAPE: Shape<{ readonly kind: string }> = tagged("step", {
     live: optional(whole(1, MAX_BUFFERS), "buffers that are mapped at a time; default 32"),
     leaks: optional(whole(1, MAX_BUFFERS), "each n-th buffer is never unmapped"),
     freesEarly: optional(whole(1, MAX_BUFFERS), "each n-th is unmapped before the device uses it"),
+  }),
+  drive: object("drive", {
+    device,
+    driver: required(
+      choice(["network", "block", "gpu"], "driver"),
+      "what the device is: network, block or gpu",
+    ),
+    operations: required(whole(1, MAX_DRIVEN), "packets, requests or copies"),
+    leaks: optional(whole(1, MAX_BUFFERS), "in one of so many maps: the unmap is forgotten"),
+    freesEarly: optional(whole(1, MAX_BUFFERS), "likewise: unmapped before the device has done with it"),
+    wrongDirection: optional(whole(1, MAX_BUFFERS), "likewise: mapped for the other direction"),
+    outside: optional(whole(1, MAX_BUFFERS), "likewise: the device gets an address behind the window"),
   }),
   "remove-window": object("remove-window", { bridge: required(bridge, "index of the bridge") }),
   "pass-through": object("pass-through", {

@@ -74,6 +74,27 @@ export interface TrafficStep {
 }
 
 /**
+ * A driver and its device move bytes: packets out and in, blocks to a disk and back, copies of a GPU. The mistakes are the
+ * driver's, each in one of so many maps.
+ *
+ * @public
+ */
+export interface DriveStep {
+  readonly kind: "drive";
+  readonly device: DeviceName;
+  readonly driver: "network" | "block" | "gpu";
+  readonly operations: number;
+  /** An unmap is forgotten. */
+  readonly leaks?: number | undefined;
+  /** A buffer is unmapped before its device has done with it. */
+  readonly freesEarly?: number | undefined;
+  /** A buffer is mapped for the other direction. */
+  readonly wrongDirection?: number | undefined;
+  /** The device is given an address behind the window. */
+  readonly outside?: number | undefined;
+}
+
+/**
  * What a story does besides what may happen to a machine by itself.
  *
  * @public
@@ -86,6 +107,7 @@ export type StoryStep =
   | UnmapStep
   | UseStep
   | TrafficStep
+  | DriveStep
   /** The guest removes the window that it made behind a bridge, and clears nothing before. */
   | { readonly kind: "remove-window"; readonly bridge: number }
   /** Devices of the host, one of each IOMMU group from the first on, are given to the guest, as `NAME` or `NAME0`, `NAME1`, ... */
@@ -110,13 +132,15 @@ export type StoryStep =
  */
 export interface ExpectStep {
   readonly kind: "expect";
-  readonly numbers: Readonly<Partial<Record<Metric, Bound>>>;
+  readonly numbers?: Readonly<Partial<Record<Metric, Bound>>> | undefined;
   /** Texts that must be in the guest's kernel log. */
-  readonly log: readonly string[];
+  readonly log?: readonly string[] | undefined;
   /** Texts that must not be in it. */
-  readonly noLog: readonly string[];
+  readonly noLog?: readonly string[] | undefined;
   /** The kinds of what `check` finds in the trace up to here, no more and no fewer. */
-  readonly findings: readonly string[] | undefined;
+  readonly findings?: readonly string[] | undefined;
+  /** The same of the guest's own trace: the lines of Linux's dma events of all `drive` steps up to here. */
+  readonly guestFindings?: readonly string[] | undefined;
 }
 
 /**
@@ -161,9 +185,9 @@ export const METRICS: { readonly [Name in Metric]: string } = {
   maps: "buffers that were mapped so far",
   failedMaps: "maps that failed so far",
   live: "buffers that are mapped now",
-  right: "accesses of the last use or traffic that got to the right memory",
-  refused: "accesses of the last use or traffic that the IOMMU refused",
-  wrong: "accesses of the last use or traffic that got to other memory",
+  right: "accesses of the last use or traffic, or transfers of the last drive, that got to the right memory",
+  refused: "those that the IOMMU refused",
+  wrong: "those that got to other memory",
   ownWindows: "windows that the guest's kernel made and knows now",
   windows: "windows behind PCI bridges that are there now",
   entries: "valid TCEs of PCI windows now",
