@@ -7,12 +7,12 @@ import { PROFILES } from "../spapr/profile.ts";
 
 /** Files that some verbs read. */
 export const TRACE_FILE =
-  "trace of QEMU (log or simple), text of Linux' dma events, or op script (.jsonl); may be gzip-compressed; - for standard input";
+  "trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), or op script (.jsonl); may be gzip-compressed; - for standard input";
 export const STATE_FILE: string = `${TRACE_FILE}; or migration stream of a saved machine`;
 
 /** Files that tell what is mapped. */
 export const MAPPED_FILE: string =
-  "trace of QEMU (log or simple), text of Linux' dma events, op script or kernel script (.jsonl), or migration stream of a saved machine; may be gzip-compressed; - for standard input";
+  "trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), op script or kernel script (.jsonl), or migration stream of a saved machine; may be gzip-compressed; - for standard input";
 
 const OUT_FILE = "a file, which is there when it is complete, or - for standard output (default)";
 const MOMENT =

@@ -208,7 +208,7 @@ export const verb: Verb = defineVerb({
   arguments: [
     [
       "<in>",
-      "trace: QEMU log, simpletrace or Linux dma events, may be gzip-compressed, - for standard input; or migration stream",
+      "trace: QEMU log, simpletrace or Linux dma events (text, trace.dat, perf.data), may be gzip-compressed, - for standard input; or migration stream",
     ],
     [
       "<out>",

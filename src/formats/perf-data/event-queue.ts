@@ -107,7 +107,7 @@ export class EventQueue {
       const merged: number[] = [];
       for (let run = 0; run < runs.length; run += 2) {
         merged.push(runs[run]!);
-        mergeRuns(times, order, spare, runs[run]!, runs[run + 1] ?? length, runs[run + 2] ?? length);
+        this.#merge(order, spare, runs[run]!, runs[run + 1] ?? length, runs[run + 2] ?? length);
       }
       [order, spare] = [spare, order];
       runs = merged;
@@ -130,21 +130,15 @@ export class EventQueue {
     this.#pieces.length = count;
     this.#count = count;
   }
-}
 
-/** Merges `[from, middle)` and `[middle, to)` of records that are ordered by time into another list. */
-function mergeRuns(
-  times: Float64Array,
-  order: Uint32Array,
-  into: Uint32Array,
-  from: number,
-  middle: number,
-  to: number,
-): void {
-  let a = from;
-  let b = middle;
-  for (let at = from; at < to; at++) {
-    const takesFirst = b >= to || (a < middle && times[order[a]!]! <= times[order[b]!]!);
-    into[at] = takesFirst ? order[a++]! : order[b++]!;
+  /** Merges `[from, middle)` and `[middle, to)` of records that are ordered by time into another list. */
+  #merge(order: Uint32Array, into: Uint32Array, from: number, middle: number, to: number): void {
+    const times = this.#times;
+    let a = from;
+    let b = middle;
+    for (let at = from; at < to; at++) {
+      const takesFirst = b >= to || (a < middle && times[order[a]!]! <= times[order[b]!]!);
+      into[at] = takesFirst ? order[a++]! : order[b++]!;
+    }
   }
 }
