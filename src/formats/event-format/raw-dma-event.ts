@@ -25,13 +25,20 @@ import { fixedSize, isNumber, type RawBytes, RawNumber, RawRange } from "./raw-f
 
 const LISTS: readonly number[] = [KEY_DEVICE, KEY_DMA_LIST, KEY_SIZE_LIST, KEY_PHYS_LIST];
 
+const COMMON: readonly number[] = [KEY_DMA_ADDRESS, KEY_SIZE, KEY_DIRECTION, KEY_ATTRIBUTES];
+
 /** Reads the data of one kind of `dma` event by the format of the kernel that recorded it. */
 export class RawDmaEvent {
   readonly #kind: number;
   readonly #fixed: number;
   /** Has the format all that an event of this kind must have? */
   readonly #isWhole: boolean;
-  /** Numbers: key, offset and size of each. */
+  /** Numbers that most kinds have. */
+  readonly #dma: EventField | undefined;
+  readonly #size: EventField | undefined;
+  readonly #direction: EventField | undefined;
+  readonly #attributes: EventField | undefined;
+  /** The others: key, offset and size of each. */
   readonly #numbers: Int32Array;
   readonly #device: EventField | undefined;
   readonly #lists: readonly { readonly key: number; readonly field: EventField }[];
@@ -55,9 +62,14 @@ export class RawDmaEvent {
     this.#device = read.find(({ key }) => key === KEY_DEVICE)?.field;
     this.#isWhole = this.#device !== undefined && (seen & required) === required;
     this.#lists = read.filter(({ key }) => key !== KEY_DEVICE && LISTS.includes(key));
+    const fieldOf = (wanted: number): EventField | undefined => read.find(({ key }) => key === wanted)?.field;
+    this.#dma = fieldOf(KEY_DMA_ADDRESS);
+    this.#size = fieldOf(KEY_SIZE);
+    this.#direction = fieldOf(KEY_DIRECTION);
+    this.#attributes = fieldOf(KEY_ATTRIBUTES);
     this.#numbers = Int32Array.from(
       read
-        .filter(({ key }) => !LISTS.includes(key))
+        .filter(({ key }) => !LISTS.includes(key) && !COMMON.includes(key))
         .flatMap(({ key, field: { offset, size } }) => [key, offset, size]),
     );
     this.#fixed = fixedSize(format);
@@ -77,6 +89,24 @@ export class RawDmaEvent {
     range.cutText(raw.bytes);
     event.device = this.#devices.number(raw.bytes, range.start, range.end);
     if (event.device < 0) return false;
+    const number = this.#number;
+    if (this.#dma !== undefined) {
+      number.read(raw, start + this.#dma.offset, this.#dma.size);
+      event.dmaHi = number.hi;
+      event.dmaLo = number.lo;
+    }
+    if (this.#size !== undefined) {
+      number.read(raw, start + this.#size.offset, this.#size.size);
+      event.size = joinHalves(number.hi, number.lo);
+    }
+    if (this.#direction !== undefined) {
+      number.read(raw, start + this.#direction.offset, this.#direction.size);
+      event.direction = number.lo;
+    }
+    if (this.#attributes !== undefined) {
+      number.read(raw, start + this.#attributes.offset, this.#attributes.size);
+      event.attributes = number.lo;
+    }
     const numbers = this.#numbers;
     for (let i = 0; i < numbers.length; i += 3) {
       this.#number.read(raw, start + numbers[i + 1]!, numbers[i + 2]!);
@@ -88,16 +118,10 @@ export class RawDmaEvent {
 
   #store(event: LinuxDmaEvent, key: number): void {
     const { hi, lo } = this.#number;
-    if (key === KEY_DMA_ADDRESS) {
-      event.dmaHi = hi;
-      event.dmaLo = lo;
-    } else if (key === KEY_PHYS_ADDRESS) {
+    if (key === KEY_PHYS_ADDRESS) {
       event.physHi = hi;
       event.physLo = lo;
-    } else if (key === KEY_SIZE) event.size = joinHalves(hi, lo);
-    else if (key === KEY_DIRECTION) event.direction = lo;
-    else if (key === KEY_ATTRIBUTES) event.attributes = lo;
-    else if (key === KEY_POINTER) event.nullPointer = (hi | lo) === 0;
+    } else if (key === KEY_POINTER) event.nullPointer = (hi | lo) === 0;
     else if (key === KEY_ERROR) event.error = lo | 0;
     else if (key === KEY_ENTRIES) event.totalEntries = lo;
     else if (key === KEY_RANGES) event.totalRanges = lo;

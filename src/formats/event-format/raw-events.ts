@@ -1,6 +1,7 @@
 import { CallStacks } from "../trace/call-stacks.ts";
 import { type DmaNames, LinuxDmaEvent } from "../trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../trace/dma-kinds.ts";
+import type { KernelStatement } from "../trace/kernel-event.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
 import { encode, NameTable } from "../trace/words.ts";
 import { textOf } from "./byte-reader.ts";
@@ -120,38 +121,31 @@ export class RawEvents implements DmaNames {
     const decoder = this.#decoders[raw.view.getUint16(start, raw.littleEndian)];
     if (decoder === undefined) this.#passOver(cpu);
     else if (decoder === "stack") this.readStack(raw, start + STACK_FRAMES, end, cpu);
-    else if ("dma" in decoder) this.#readDma(decoder.dma, raw, start, end, cpu, time);
-    else this.#readStatement(decoder.statement, raw, start, end, cpu, time);
+    else if ("dma" in decoder) {
+      if (decoder.dma.read(this.#event, raw, start, end)) {
+        this.#setOrigin(raw, start, cpu, time);
+        this.#tell(cpu);
+      } else this.#damaged(cpu, "an event that does not read as its format says");
+    } else {
+      const what = decoder.statement(raw, start, end);
+      if (what === undefined) this.#passOver(cpu);
+      else {
+        this.#setOrigin(raw, start, cpu, time);
+        this.#tellStatement(what, cpu);
+      }
+    }
   }
 
-  #readDma(dma: RawDmaEvent, raw: RawBytes, start: number, end: number, cpu: number, time: number): void {
+  #tell(cpu: number): void {
     const event = this.#event;
-    if (!dma.read(event, raw, start, end)) {
-      this.#damaged(cpu, "an event that does not read as its format says");
-      return;
-    }
-    this.#setOrigin(raw, start, cpu, time);
     event.number = this.counts.events++;
     event.line = this.records;
     this.#handlers.linux(event, this);
     this.#owners.push(cpu, event.number, event.line, event.kind);
   }
 
-  #readStatement(
-    statement: RawStatement,
-    raw: RawBytes,
-    start: number,
-    end: number,
-    cpu: number,
-    time: number,
-  ): void {
-    const what = statement(raw, start, end);
-    if (what === undefined) {
-      this.#passOver(cpu);
-      return;
-    }
+  #tellStatement(what: KernelStatement, cpu: number): void {
     this.#owners.push(cpu, -1, 0, 0);
-    this.#setOrigin(raw, start, cpu, time);
     const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#handlers.kernel!(
