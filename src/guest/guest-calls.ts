@@ -7,6 +7,9 @@ import type { GuestWindow } from "./guest-window.ts";
 /** Where guests put lists of TCEs in their memory. */
 const LIST_ADDRESS = 0x20_0000;
 
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const { PUT_TCE, GET_TCE, STUFF_TCE, PUT_TCE_INDIRECT } = Hcall;
+
 // Where the low halves of r3 (number of the call) to r7 lie; the high half is before each.
 const OPCODE = 1;
 const LIOBN = 3;
@@ -39,12 +42,12 @@ export class GuestCalls {
     const words = this.#words;
     words[R6_HI] = hiOfNumber(tce);
     words[R6_LO] = loOfNumber(tce);
-    return this.#call(Hcall.PUT_TCE, window, page);
+    return this.#call(PUT_TCE, window, page);
   }
 
   /** H_GET_TCE; the TCE, or the status below 0. */
   get(window: GuestWindow, page: number): bigint {
-    const status = this.#call(Hcall.GET_TCE, window, page);
+    const status = this.#call(GET_TCE, window, page);
     return status === 0 ? this.#registers.get(4) : BigInt(status);
   }
 
@@ -54,7 +57,7 @@ export class GuestCalls {
     words[R6_HI] = 0;
     words[R6_LO] = 0;
     words[R7] = count;
-    return this.#call(Hcall.STUFF_TCE, window, page);
+    return this.#call(STUFF_TCE, window, page);
   }
 
   /**
@@ -75,7 +78,7 @@ export class GuestCalls {
     words[R6_HI] = 0;
     words[R6_LO] = LIST_ADDRESS;
     words[R7] = count;
-    return this.#call(Hcall.PUT_TCE_INDIRECT, window, page);
+    return this.#call(PUT_TCE_INDIRECT, window, page);
   }
 
   /** An RTAS call; the first return cell is the status. */
@@ -90,7 +93,7 @@ export class GuestCalls {
     words[LIOBN - 1] = 0;
     words[LIOBN] = window.liobn;
     const { pageShift } = window;
-    if (window.beginsAtHalf && page < 2 ** 31 && pageShift < 32) {
+    if (window.firstLo === 0 && page <= 0x7fff_ffff && pageShift < 32) {
       // Integers stay integers. Of two shifts, as one by 32 shifts nothing.
       words[IOBA_HI] = window.firstHi + ((page >>> 1) >>> (31 - pageShift));
       words[IOBA_LO] = page << pageShift;
