@@ -59,7 +59,11 @@ export class DeviceDma {
   mapPage(physical: number, size: number, direction: DmaDirection): boolean {
     const route = this.#routeNow();
     const last = physical + size - 1;
-    if (last > route.directLast) return this.#mapByTable(route, physical, size, direction, -1);
+    if (last > route.directLast) {
+      if (this.#entriesFor(route, physical, size, direction, -1)) return true;
+      this.#sayFull(physical, size);
+      return false;
+    }
     this.#setDirect(route, physical);
     if (last <= route.maskLast) return true;
     this.#sayOverflow(size);
@@ -88,7 +92,8 @@ export class DeviceDma {
     for (const { physical, size } of buffers) {
       if (isDirect) {
         this.#setDirect(route, physical);
-      } else if (!this.#mapByTable(route, physical, size, direction, handle)) {
+      } else if (!this.#entriesFor(route, physical, size, direction, handle)) {
+        this.#sayFull(physical, size);
         for (const segment of segments) this.#unmapByTable(segment.address, segment.size);
         return undefined;
       }
@@ -166,18 +171,6 @@ export class DeviceDma {
     const lo = offsetLo + (physical >>> 0);
     this.hi = offsetHi + Math.floor(physical / TWO32) + (lo >= TWO32 ? 1 : 0);
     this.lo = lo >>> 0;
-  }
-
-  #mapByTable(
-    route: DmaRoute,
-    physical: number,
-    size: number,
-    direction: DmaDirection,
-    handle: number,
-  ): boolean {
-    if (this.#entriesFor(route, physical, size, direction, handle)) return true;
-    this.#sayFull(physical, size);
-    return false;
   }
 
   #entriesFor(

@@ -1,4 +1,4 @@
-import { hiOf, hiOfNumber, loOf, loOfNumber, TWO32 } from "../base/u64.ts";
+import { hiOf, hiOfNumber, loOf, loOfNumber, TWO32, toBig } from "../base/u64.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { Hcall, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
@@ -28,8 +28,10 @@ export const cells = (value: bigint): [number, number] => [hiOf(value), loOf(val
  */
 export class GuestCalls {
   readonly machine: Machine;
-  readonly #registers = new HcallRegisters();
-  readonly #words = this.#registers.words;
+  /** For calls whose answer is a status: what they do not set stays 0. */
+  readonly #words = new HcallRegisters().words;
+  /** For the one that answers in a register. */
+  readonly #answer = new HcallRegisters();
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #view = new DataView(this.#list.buffer);
 
@@ -47,8 +49,11 @@ export class GuestCalls {
 
   /** H_GET_TCE; the TCE, or the status below 0. */
   get(window: GuestWindow, page: number): bigint {
-    const status = this.#call(GET_TCE, window, page);
-    return status === 0 ? this.#registers.get(4) : BigInt(status);
+    const registers = this.#answer;
+    this.#setFar(window, page);
+    registers.load(GET_TCE, [window.liobn, toBig(this.#words[IOBA_HI]!, this.#words[IOBA_LO]!)]);
+    const status = this.machine.hcall(registers.words);
+    return status === 0 ? registers.get(4) : BigInt(status);
   }
 
   /** H_STUFF_TCE of 0. */
@@ -88,9 +93,7 @@ export class GuestCalls {
 
   #call(opcode: number, window: GuestWindow, page: number): number {
     const words = this.#words;
-    words[0] = 0;
     words[OPCODE] = opcode;
-    words[LIOBN - 1] = 0;
     words[LIOBN] = window.liobn;
     const { pageShift } = window;
     if (window.firstLo === 0 && page <= 0x7fff_ffff && pageShift < 32) {
@@ -100,7 +103,6 @@ export class GuestCalls {
     } else {
       this.#setFar(window, page);
     }
-    words[R7 - 1] = 0;
     return this.machine.hcall(words);
   }
 
