@@ -33,6 +33,7 @@ export { type MemoryListener, MemorySystem } from "./memory/memory-system.ts";
 export type { MmioHandler } from "./memory/mmio-handler.ts";
 export type { DeviceTree, DeviceTreeValue } from "./spapr/device-tree.ts";
 export type { DmaWindow } from "./spapr/dma-window.ts";
+export { EehOp, PartitionableEndpoint, PeState } from "./spapr/endpoint.ts";
 export { Machine } from "./spapr/machine.ts";
 export type { DeviceRamConfig, MachineConfig } from "./spapr/machine-config.ts";
 export type {
@@ -45,7 +46,7 @@ export type {
 } from "./spapr/observer.ts";
 export { Hcall, HStatus, hStatusName, pciLiobn, RtasStatus, RtasToken } from "./spapr/papr.ts";
 export { PciDevice } from "./spapr/pci-device.ts";
-export type { PciHostBridge, PhbConfig } from "./spapr/phb.ts";
+export type { EehAccess, PciHostBridge, PhbConfig } from "./spapr/phb.ts";
 export { DEFAULT_PROFILE, findProfile, PROFILES, type Profile } from "./spapr/profile.ts";
 export { HcallRegisters } from "./spapr/registers.ts";
 export { MAX_RTAS_CELLS } from "./spapr/rtas-block.ts";

@@ -2,7 +2,7 @@ import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize, formatTime } from "../base/units.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { Hcall } from "../spapr/papr.ts";
-import type { PassedThroughDevice } from "../vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../vfio/passed-through-device.ts";
 import {
   createHugeWindow,
   HUGE_GUEST,

@@ -1,7 +1,8 @@
 import { IommuError } from "../base/errors.ts";
 import { Coherence, type Incoherence } from "../vfio/coherence.ts";
 import type { FaultPoint } from "../vfio/host/faults.ts";
-import { HostedMachine, type HostedMachineConfig, type PassedThroughDevice } from "../vfio/hosted-machine.ts";
+import { HostedMachine, type HostedMachineConfig } from "../vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../vfio/passed-through-device.ts";
 import type { ReportCheck, ScenarioContext } from "./scenario.ts";
 
 /**

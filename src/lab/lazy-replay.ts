@@ -1,6 +1,7 @@
 import { cells } from "../guest/guest-calls.ts";
 import { Hcall, RtasToken } from "../spapr/papr.ts";
-import type { HostedMachineConfig, PassedThroughDevice } from "../vfio/hosted-machine.ts";
+import type { HostedMachineConfig } from "../vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../vfio/passed-through-device.ts";
 import { formatIncoherence, LabMachine } from "./lab-machine.ts";
 import type { ReportCheck, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 

@@ -1,7 +1,8 @@
 import { formatSize } from "../base/units.ts";
 import { Hcall, pciLiobn } from "../spapr/papr.ts";
 import { LINUX_6_1, LINUX_6_12 } from "../vfio/host/profile.ts";
-import type { HostedMachineConfig, PassedThroughDevice } from "../vfio/hosted-machine.ts";
+import type { HostedMachineConfig } from "../vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../vfio/passed-through-device.ts";
 import { LabMachine } from "./lab-machine.ts";
 import type { ReportCheck, Scenario, ScenarioContext, ScenarioReport } from "./scenario.ts";
 

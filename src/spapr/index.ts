@@ -1,5 +1,6 @@
 export * from "./device-tree.ts";
 export * from "./dma-window.ts";
+export * from "./endpoint.ts";
 export type { SpaprEnvironment } from "./environment.ts";
 export * from "./machine.ts";
 export * from "./observer.ts";

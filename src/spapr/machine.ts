@@ -11,6 +11,7 @@ import { MemorySystem } from "../memory/memory-system.ts";
 import { H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
+import { registerEehCalls } from "./eeh.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
@@ -79,6 +80,7 @@ export class Machine {
     this.vio = new VioBus(this.env, ramSize);
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
+    registerEehCalls(this.#rtas, () => this.#phbs);
     registerVioCalls(this.#rtas, this.vio);
     for (const token of this.profile.otherRtasTokens)
       this.#rtas.register(token, () => RtasStatus.PARAM_ERROR);

@@ -52,6 +52,12 @@ export const LIST_ALIGN_MASK = 0xfff;
 export const RtasToken = {
   SET_TCE_BYPASS: 0x2010,
   QUIESCE: 0x2011,
+  SET_EEH_OPTION: 0x2020,
+  GET_CONFIG_ADDR_INFO2: 0x2021,
+  READ_SLOT_RESET_STATE2: 0x2022,
+  SET_SLOT_RESET: 0x2023,
+  CONFIGURE_PE: 0x2024,
+  SLOT_ERROR_DETAIL: 0x2025,
   QUERY_PE_DMA_WINDOW: 0x2026,
   CREATE_PE_DMA_WINDOW: 0x2027,
   REMOVE_PE_DMA_WINDOW: 0x2028,
@@ -62,6 +68,12 @@ export const RtasToken = {
 export const RTAS_NAMES: Readonly<Record<string, number>> = {
   "ibm,set-tce-bypass": RtasToken.SET_TCE_BYPASS,
   quiesce: RtasToken.QUIESCE,
+  "ibm,set-eeh-option": RtasToken.SET_EEH_OPTION,
+  "ibm,get-config-addr-info2": RtasToken.GET_CONFIG_ADDR_INFO2,
+  "ibm,read-slot-reset-state2": RtasToken.READ_SLOT_RESET_STATE2,
+  "ibm,set-slot-reset": RtasToken.SET_SLOT_RESET,
+  "ibm,configure-pe": RtasToken.CONFIGURE_PE,
+  "ibm,slot-error-detail": RtasToken.SLOT_ERROR_DETAIL,
   "ibm,query-pe-dma-window": RtasToken.QUERY_PE_DMA_WINDOW,
   "ibm,create-pe-dma-window": RtasToken.CREATE_PE_DMA_WINDOW,
   "ibm,remove-pe-dma-window": RtasToken.REMOVE_PE_DMA_WINDOW,
@@ -77,6 +89,8 @@ export const RtasStatus = {
   SUCCESS: 0,
   HW_ERROR: -1,
   PARAM_ERROR: -3,
+  /** ibm,slot-error-detail only. */
+  NO_ERRORS_FOUND: 1,
 } as const;
 
 /** Page sizes that ibm,query-pe-dma-window can name: log2, and the bit of its mask. */

@@ -1,5 +1,6 @@
-import { AddressSpace } from "../memory/address-space.ts";
+import { AddressSpace, TxResult } from "../memory/address-space.ts";
 import { MemoryRegion, WHOLE_SPACE } from "../memory/memory-region.ts";
+import type { PartitionableEndpoint } from "./endpoint.ts";
 import type { PciHostBridge } from "./phb.ts";
 
 /**
@@ -11,10 +12,16 @@ import type { PciHostBridge } from "./phb.ts";
 export class PciDevice {
   readonly name: string;
   readonly addressSpace: AddressSpace;
+  /** `bus << 16 | devfn << 8`. */
+  readonly configAddress: number;
+  readonly #phb: PciHostBridge;
   readonly #alias: MemoryRegion;
 
-  constructor(phb: PciHostBridge, name: string) {
+  constructor(phb: PciHostBridge, name: string, configAddress = 0) {
     this.name = name;
+    this.configAddress = configAddress;
+    this.#phb = phb;
+    phb.addFunction(configAddress);
     const { memory } = phb.env;
     const container = MemoryRegion.container(memory, `bus master container ${name}`);
     this.#alias = MemoryRegion.alias(memory, `bus master ${name}`, phb.addressSpace.root, 0n, WHOLE_SPACE);
@@ -31,17 +38,35 @@ export class PciDevice {
     this.#alias.setEnabled(enabled);
   }
 
+  /** What freezes when the IOMMU refuses an access; null as long as nothing does. */
+  get endpoint(): PartitionableEndpoint | null {
+    return this.#phb.endpoint;
+  }
+
   /** DMA from memory at a bus address; see {@link AddressSpace.read}. */
   read(iova: bigint, into: Uint8Array): number {
-    return this.addressSpace.read(iova, into, this.name);
+    if (this.endpoint?.stopsDma) {
+      into.fill(0);
+      return TxResult.DECODE_ERROR;
+    }
+    return this.#judged(this.addressSpace.read(iova, into, this.name));
   }
 
   /** DMA to memory at a bus address; see {@link AddressSpace.write}. */
   write(iova: bigint, from: Uint8Array): number {
-    return this.addressSpace.write(iova, from, this.name);
+    if (this.endpoint?.stopsDma) return TxResult.DECODE_ERROR;
+    return this.#judged(this.addressSpace.write(iova, from, this.name));
+  }
+
+  /** A refused access freezes the endpoint (quirk `refusedDmaFreezes`). */
+  #judged(result: number): number {
+    const { endpoint } = this;
+    if (result !== TxResult.OK && endpoint?.enabled) endpoint.freeze();
+    return result;
   }
 
   destroy(): void {
+    this.#phb.removeFunction(this.configAddress);
     this.addressSpace.destroy();
   }
 }

@@ -1,3 +1,4 @@
+import type { Errno } from "../base/errno.ts";
 import { IommuError } from "../base/errors.ts";
 import { FirstError } from "../base/first-error.ts";
 import { U64_MAX } from "../base/u64.ts";
@@ -5,6 +6,7 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import type { MmioHandler } from "../memory/mmio-handler.ts";
 import { DmaWindow } from "./dma-window.ts";
+import { EehOp, PartitionableEndpoint } from "./endpoint.ts";
 import type { SpaprEnvironment } from "./environment.ts";
 import { buidOf, DEFAULT_PAGE_SHIFT, MAX_PHB_INDEX, MSI_WINDOW, pciLiobn } from "./papr.ts";
 
@@ -26,6 +28,18 @@ export interface PhbConfig {
   readonly dmaWinSize?: bigint;
   /** Bus address of the other window; default 2^59. */
   readonly dma64WinAddr?: bigint;
+}
+
+/**
+ * The endpoint of a bridge's devices, as the guest's calls reach it.
+ *
+ * @public
+ */
+export interface EehAccess {
+  /** One of `EehOp`: the state for GET_STATE, else 0; or the name of an error. */
+  operate(op: number): number | Errno;
+  /** Has a device with EEH this address, `bus << 16 | devfn << 8`? */
+  serves(configAddress: number): boolean;
 }
 
 /** QEMU's defaults of the properties that do not depend on the machine's version. */
@@ -60,6 +74,14 @@ export class PciHostBridge {
   readonly windows: readonly DmaWindow[];
   /** What devices with the bus-master bit set see. */
   readonly addressSpace: AddressSpace;
+  /** The endpoint of the emulated devices; null where these have no EEH (quirk `refusedDmaFreezes`). */
+  readonly endpoint: PartitionableEndpoint | null;
+  /** @internal What the guest's calls are about as long as no device of the host is there. */
+  readonly emulatedEeh: EehAccess | null;
+  /** The endpoint that the guest's calls are about; null refuses them. */
+  eeh: EehAccess | null;
+  /** Addresses of the functions behind the bridge, `bus << 16 | devfn << 8`; several may say nothing of theirs. */
+  readonly #functions: number[] = [];
   readonly #msi: MemoryRegion;
 
   /** @throws IommuError BAD_CONFIG for an index or a value out of range */
@@ -81,6 +103,17 @@ export class PciHostBridge {
     this.dmaWinSize = checked("dma_win_size", config.dmaWinSize ?? PHB_DEFAULTS.dmaWinSize);
     this.dma64WinAddr = checked("dma64_win_addr", config.dma64WinAddr ?? PHB_DEFAULTS.dma64WinAddr);
 
+    this.endpoint = env.profile.refusedDmaFreezes ? new PartitionableEndpoint() : null;
+    const { endpoint } = this;
+    this.emulatedEeh =
+      endpoint === null
+        ? null
+        : {
+            operate: (op) => endpoint.operate(op),
+            serves: (configAddress) => this.hasFunction(configAddress),
+          };
+    this.eeh = this.emulatedEeh;
+
     const root = MemoryRegion.container(env.memory, `${this.name}.iommu-root`);
     this.addressSpace = new AddressSpace(env.memory, this.name, root);
     this.#msi = MemoryRegion.mmio(env.memory, "msi", MSI_WINDOW.size, MSI_HANDLER);
@@ -93,6 +126,22 @@ export class PciHostBridge {
   /** Name of the device-tree node and of the address space. */
   get name(): string {
     return `pci@${this.buid.toString(16)}`;
+  }
+
+  /** @internal A function is plugged. */
+  addFunction(configAddress: number): void {
+    this.#functions.push(configAddress);
+  }
+
+  /** @internal */
+  removeFunction(configAddress: number): void {
+    const at = this.#functions.indexOf(configAddress);
+    if (at >= 0) this.#functions.splice(at, 1);
+  }
+
+  /** @param configAddress its low 8 bits, which are those of a register, do not count */
+  hasFunction(configAddress: number): boolean {
+    return this.#functions.includes(configAddress & 0xff_ff00);
   }
 
   get enabledWindows(): number {
@@ -132,6 +181,9 @@ export class PciHostBridge {
     const errors = new FirstError();
     errors.attempt(() => this.resetDma());
     for (const window of this.windows) window.reset();
+    this.endpoint?.restart();
+    // Of devices of the host QEMU enables EEH itself, which thaws what is frozen (QEMU-EEH-2).
+    if (this.eeh !== this.emulatedEeh) errors.attempt(() => this.eeh?.operate(EehOp.ENABLE));
     errors.rethrow();
   }
 

@@ -74,6 +74,12 @@ export interface Profile {
    */
   readonly otherRtasTokens: readonly number[];
 
+  /**
+   * A DMA of an emulated device that the IOMMU refuses freezes its endpoint, if the guest has asked for EEH (PAPR). QEMU's
+   * emulated devices have no EEH (QEMU-EEH-2).
+   */
+  readonly refusedDmaFreezes: boolean;
+
   // The next four leave a device on a wrong page. They are on only in the profile that imitates them.
   /** VFIO: a MAP that the device refuses leaves the old mapping (QEMU-LISTENER-8). */
   readonly vfioRefusedMapStays: boolean;
@@ -112,6 +118,7 @@ const QEMU_7_2: Profile = {
   migrationVersion: 3,
   loadKeepsRegion: true,
   otherRtasTokens: [],
+  refusedDmaFreezes: false,
   vfioRefusedMapStays: false,
   vfioOutsideMemoryStays: false,
   vfioReplaysHidden: false,
@@ -163,6 +170,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     loadKeepsRegion: false,
     secondWindowFirst: [],
     truncatedWindowProperty: false,
+    refusedDmaFreezes: true,
   },
 };
 

@@ -4,8 +4,9 @@ import type { TceView } from "../tce/tce-view.ts";
 import type { Connection } from "./connection.ts";
 import type { GuestIommu } from "./guest-iommu.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import type { HostedMachine, PassedThroughDevice } from "./hosted-machine.ts";
+import type { HostedMachine } from "./hosted-machine.ts";
 import { UPPER_HALF } from "./listener.ts";
+import type { PassedThroughDevice } from "./passed-through-device.ts";
 import { Type1Container } from "./type1-container.ts";
 
 /** A stretch of bus addresses that a device gets through to guest memory. */

@@ -14,6 +14,8 @@ import type { FaultHook } from "./host/faults.ts";
 import { Host } from "./host/host.ts";
 import type { HostProcess } from "./host/host-process.ts";
 import type { KernelProfile } from "./host/profile.ts";
+import type { PassedThroughDevice } from "./passed-through-device.ts";
+import { PassedThroughPort } from "./passed-through-port.ts";
 import { ProcessMemory, RAM_VADDR } from "./process-memory.ts";
 
 /**
@@ -37,20 +39,6 @@ export interface HostedMachineConfig extends Omit<MachineConfig, "accelerator">,
   readonly maxHostEntries?: number;
   /** Makes operations of the host's kernel fail. */
   readonly faults?: FaultHook;
-}
-
-/**
- * A device of the host that the guest has.
- *
- * @public
- */
-export interface PassedThroughDevice {
-  readonly name: string;
-  /** Number of its IOMMU group. */
-  readonly group: number;
-  readonly phb: PciHostBridge;
-  /** @internal */
-  readonly connection: Connection;
 }
 
 /**
@@ -144,8 +132,11 @@ export class HostedMachine {
       return { ok: false, error: connection };
     }
     if (!this.#connections.includes(connection)) this.#connections.push(connection);
-    const device = { name, group, phb, connection };
+    const configAddress = freeSlot(phb);
+    const device = { name, group, phb, connection, configAddress };
     this.#devices.push(device);
+    phb.addFunction(configAddress);
+    this.#setEeh(phb);
     return { ok: true, device };
   }
 
@@ -157,12 +148,35 @@ export class HostedMachine {
     if (disconnect(this, device.connection, device.group)) {
       this.#connections.splice(this.#connections.indexOf(device.connection), 1);
     }
+    device.phb.removeFunction(device.configAddress);
+    this.#setEeh(device.phb);
+  }
+
+  /** EEH is for a bridge with exactly one container, which has exactly one group (QEMU-EEH-2). */
+  #setEeh(phb: PciHostBridge): void {
+    const [connection, ...others] = this.#connections.filter((one) => one.phb === phb);
+    const iommu = connection?.kernel?.object.iommu;
+    const isAlone = iommu != null && others.length === 0 && connection!.groups.size === 1;
+    phb.eeh = isAlone
+      ? {
+          operate: (op) => iommu.eeh(this.process, { op }),
+          serves: (configAddress) =>
+            this.#devices.some(
+              (device) => device.phb === phb && device.configAddress === (configAddress & 0xff_ff00),
+            ),
+        }
+      : phb.emulatedEeh;
   }
 
   /** Where a device gets in guest memory: the guest address, or undefined where the host refuses. */
   reach(device: PassedThroughDevice, iova: bigint, write: boolean): bigint | undefined {
     const vaddr = device.connection.translate(this.host, device.group, iova, write);
     return vaddr === undefined ? undefined : this.memory.guestMemoryAt(vaddr)?.address;
+  }
+
+  /** How a device that is passed through reaches the guest's memory, with all that the host's bridge refuses. */
+  portOf(device: PassedThroughDevice): PassedThroughPort {
+    return new PassedThroughPort(this, device);
   }
 
   report(message: string): void {
@@ -200,4 +214,11 @@ export class HostedMachine {
       this.kvm?.vm.slots.set({ slot: i + 1, address, size: BigInt(size), vaddr: BigInt(vaddr) });
     });
   }
+}
+
+/** The first slot of a bridge that has no function yet. */
+function freeSlot(phb: PciHostBridge): number {
+  let slot = 0;
+  while (phb.hasFunction(slot << 11)) slot++;
+  return slot << 11;
 }

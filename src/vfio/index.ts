@@ -16,10 +16,11 @@ export { KERNEL_PROFILES, type KernelProfile, LINUX_6_1, LINUX_6_12 } from "./ho
 export {
   HostedMachine,
   type HostedMachineConfig,
-  type PassedThroughDevice,
   type PlugResult,
 } from "./hosted-machine.ts";
 export { type ListenerOptions, VfioListener } from "./listener.ts";
+export type { PassedThroughDevice } from "./passed-through-device.ts";
+export { PassedThroughPort } from "./passed-through-port.ts";
 export {
   acceptingServer,
   type DmaMessage,

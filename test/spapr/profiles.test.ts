@@ -1,5 +1,8 @@
 /** Each quirk in which a profile differs from qemu-7.2, as a guest sees it. */
 import { describe, expect, it } from "vitest";
+import { hiOf, loOf } from "../../src/base/u64.ts";
+import { RtasToken } from "../../src/spapr/papr.ts";
+import { PciDevice } from "../../src/spapr/pci-device.ts";
 import type { PhbConfig } from "../../src/spapr/phb.ts";
 import { findProfile, PROFILES, type Profile } from "../../src/spapr/profile.ts";
 import { loadTables, saveTables } from "../../src/spapr/saved-table.ts";
@@ -151,6 +154,22 @@ const PAPR: readonly Row[] = [
     },
     qemu: 1n << 30n,
     theirs: 1n << 34n,
+  },
+  {
+    quirk: "refusedDmaFreezes",
+    // A device that is refused once gets nothing from then on, once the guest has asked for EEH.
+    call: (g) => {
+      const { machine } = g;
+      const [phb] = machine.phbs;
+      const device = new PciDevice(phb!, "device", 0x800);
+      device.setBusMaster(true);
+      g.put(WIN0, 0n, 0x1003n);
+      const enabled = machine.rtas(RtasToken.SET_EEH_OPTION, [0x800, hiOf(phb!.buid), loOf(phb!.buid), 1], 1);
+      const bytes = new Uint8Array(4);
+      return [enabled, device.read(0n, bytes), device.read(0x1000n, bytes), device.read(0n, bytes)];
+    },
+    qemu: [[-3], 0, 2, 0],
+    theirs: [[0], 0, 2, 2],
   },
 ];
 

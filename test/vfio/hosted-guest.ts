@@ -2,11 +2,8 @@ import { hiOf, loOf } from "../../src/base/u64.ts";
 import { cells } from "../../src/guest/guest-calls.ts";
 import { Hcall, RtasToken } from "../../src/spapr/papr.ts";
 import { Coherence, type Incoherence } from "../../src/vfio/coherence.ts";
-import {
-  HostedMachine,
-  type HostedMachineConfig,
-  type PassedThroughDevice,
-} from "../../src/vfio/hosted-machine.ts";
+import { HostedMachine, type HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../../src/vfio/passed-through-device.ts";
 
 /** LIOBNs of the windows of bridge 0. */
 export const WIN0 = 0x8000_0000;

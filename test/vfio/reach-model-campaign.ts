@@ -3,7 +3,8 @@ import type { DmaWindow } from "../../src/spapr/dma-window.ts";
 import type { ContainerKind } from "../../src/vfio/connect-context.ts";
 import type { Connection } from "../../src/vfio/connection.ts";
 import type { FaultPoint } from "../../src/vfio/host/faults.ts";
-import type { HostedMachineConfig, PassedThroughDevice } from "../../src/vfio/hosted-machine.ts";
+import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
+import type { PassedThroughDevice } from "../../src/vfio/passed-through-device.ts";
 import { Random } from "../helpers/random.ts";
 import { HostedGuest } from "./hosted-guest.ts";
 

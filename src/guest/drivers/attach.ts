@@ -33,7 +33,7 @@ export interface DrivenDevice<Device, Driver> {
 
 const portOf = (guest: LinuxGuest, fn: PciFunction, { port }: DeviceOptions): DevicePort => {
   if (port !== undefined) return port;
-  const device = new PciDevice(guest.calls.machine.phb(fn.domain), fn.name);
+  const device = new PciDevice(guest.calls.machine.phb(fn.domain), fn.name, fn.configAddress);
   device.setBusMaster(true);
   return emulatedPort(device);
 };
@@ -51,6 +51,7 @@ export function attachDisk(
 ): DrivenDevice<BlockDevice, BlockDriver> {
   const port = portOf(guest, fn, options);
   const device = new BlockDevice(port, { blocks });
+  port.endpoint?.onReset.add(() => device.reset());
   const registers = new DeviceRegisters(port, device);
   return { device, registers, driver: new BlockDriver(guest, fn, registers, options) };
 }
@@ -67,6 +68,7 @@ export function attachNetworkCard(
 ): DrivenDevice<NetworkCard, NetworkDriver> {
   const port = portOf(guest, fn, options);
   const device = new NetworkCard(port);
+  port.endpoint?.onReset.add(() => device.reset());
   const registers = new DeviceRegisters(port, device);
   return { device, registers, driver: new NetworkDriver(guest, fn, registers, options) };
 }
@@ -83,6 +85,7 @@ export function attachGpu(
 ): DrivenDevice<GpuDevice, GpuDriver> {
   const port = portOf(guest, fn, options);
   const device = new GpuDevice(port);
+  port.endpoint?.onReset.add(() => device.reset());
   const registers = new DeviceRegisters(port, device);
   return { device, registers, driver: new GpuDriver(guest, fn, registers, options) };
 }

@@ -59,6 +59,11 @@ export class BlockDevice implements MmioHandler {
     this.#registers.setUint32(Register.CAP, (MAX_QUEUE_ENTRIES - 1) | (1 << 16), true);
   }
 
+  /** A reset of the bus: the controller is disabled. What is on the disk stays. */
+  reset(): void {
+    this.#configure(0);
+  }
+
   read(offset: bigint): bigint {
     const at = Number(offset);
     return at < 0x3d ? BigInt(this.#registers.getUint32(at, true)) : 0n;

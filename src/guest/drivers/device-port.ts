@@ -1,5 +1,6 @@
 import { TxResult } from "../../memory/address-space.ts";
 import type { MmioHandler } from "../../memory/mmio-handler.ts";
+import type { PartitionableEndpoint } from "../../spapr/endpoint.ts";
 import type { PciDevice } from "../../spapr/pci-device.ts";
 
 /**
@@ -13,8 +14,8 @@ export interface DevicePort {
   read(address: bigint, into: Uint8Array): boolean;
   /** False if any byte was refused; those are dropped. */
   write(address: bigint, from: Uint8Array): boolean;
-  /** Nothing gets to the device's registers: its endpoint is frozen, or held in reset. */
-  readonly isCutOff: boolean;
+  /** What is frozen when the device makes an error; null for a device that nothing freezes. */
+  readonly endpoint: PartitionableEndpoint | null;
 }
 
 /**
@@ -26,8 +27,8 @@ export const emulatedPort = (device: PciDevice): DevicePort => ({
   name: device.name,
   read: (address, into) => device.read(address, into) === TxResult.OK,
   write: (address, from) => device.write(address, from) === TxResult.OK,
-  get isCutOff() {
-    return false;
+  get endpoint() {
+    return device.endpoint;
   },
 });
 
@@ -51,13 +52,18 @@ export class DeviceRegisters {
   }
 
   read(offset: number): number {
-    const value = this.#port.isCutOff ? ALL_ONES : Number(this.#handler.read(BigInt(offset), 4));
+    const value = this.#isCutOff ? ALL_ONES : Number(this.#handler.read(BigInt(offset), 4));
     if (value === ALL_ONES) this.onAllOnes?.();
     return value;
   }
 
   write(offset: number, value: number): void {
-    if (!this.#port.isCutOff) this.#handler.write(BigInt(offset), 4, BigInt(value >>> 0));
+    if (!this.#isCutOff) this.#handler.write(BigInt(offset), 4, BigInt(value >>> 0));
+  }
+
+  /** Nothing gets to the registers: the endpoint is frozen, or held in reset. */
+  get #isCutOff(): boolean {
+    return this.#port.endpoint?.stopsIo === true;
   }
 
   /** Two registers of 32 bits, the low one first. */

@@ -20,6 +20,12 @@ export class GpuDevice implements MmioHandler {
     this.#port = port;
   }
 
+  /** A reset of the bus: no ring. */
+  reset(): void {
+    new Uint8Array(this.#registers.buffer).fill(0);
+    this.#taken = 0;
+  }
+
   read(offset: bigint): bigint {
     return offset <= 0x1cn ? BigInt(this.#registers.getUint32(Number(offset), true)) : 0n;
   }

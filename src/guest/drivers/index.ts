@@ -11,6 +11,7 @@ export { NvmeStatus } from "./block-protocol.ts";
 export { type DevicePort, DeviceRegisters, emulatedPort } from "./device-port.ts";
 export { DmaLog } from "./dma-log.ts";
 export { type CoherentMemory, DriverDma, type DriverOptions, type MappedList } from "./driver-dma.ts";
+export { type EehDriver, type EehOptions, EehRecovery, type EehState } from "./eeh.ts";
 export { GpuDevice } from "./gpu-device.ts";
 export { type CopyResult, GpuDriver } from "./gpu-driver.ts";
 export { KernelMemory } from "./kernel-memory.ts";

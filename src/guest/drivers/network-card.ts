@@ -45,6 +45,13 @@ export class NetworkCard implements MmioHandler {
     this.#set(Register.STATUS, LINK_UP);
   }
 
+  /** A reset of the bus: no rings, and nothing is on. */
+  reset(): void {
+    new Uint8Array(this.#registers.buffer).fill(0);
+    this.#set(Register.STATUS, LINK_UP);
+    this.#pieces = [];
+  }
+
   read(offset: bigint): bigint {
     const at = Number(offset);
     return at <= 0x3ffc ? BigInt(this.#get(at)) : 0n;

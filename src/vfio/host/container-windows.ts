@@ -32,6 +32,11 @@ export class ContainerWindows {
     return this.#slots.filter((table) => table !== null);
   }
 
+  /** The groups that see them; the one that came last is the first. */
+  get groups(): readonly IommuGroup[] {
+    return this.#groups;
+  }
+
   get hasGroups(): boolean {
     return this.#groups.length > 0;
   }

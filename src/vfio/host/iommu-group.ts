@@ -1,3 +1,4 @@
+import { PartitionableEndpoint } from "../../spapr/endpoint.ts";
 import type { HardwareTable } from "./hardware-table.ts";
 import { MAX_LEVELS } from "./tce-geometry.ts";
 
@@ -28,6 +29,8 @@ export const POWERNV_BRIDGE: BridgeInfo = Object.freeze({
 export class IommuGroup {
   readonly number: number;
   readonly bridge: BridgeInfo;
+  /** What the bridge freezes when one of the devices makes an error. */
+  readonly endpoint: PartitionableEndpoint = new PartitionableEndpoint();
   /** The table behind each window. */
   readonly windows: (HardwareTable | null)[] = new Array<null>(MAX_WINDOWS).fill(null);
 

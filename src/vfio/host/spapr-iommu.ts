@@ -1,4 +1,5 @@
 import { type Answer, type Errno, isErrno } from "../../base/errno.ts";
+import { EehOp } from "../../spapr/endpoint.ts";
 import { ContainerMappings } from "./container-mappings.ts";
 import { ContainerMemory } from "./container-memory.ts";
 import { ContainerWindows } from "./container-windows.ts";
@@ -24,8 +25,6 @@ import {
 
 /** GET_INFO: there are dynamic windows. */
 const INFO_DDW = 1;
-/** VFIO_EEH_PE_OP: the last operation, and the one that needs the whole structure. */
-const EEH_INJECT_ERROR = 9;
 
 /**
  * The kernel's SPAPR TCE driver behind one container, version 1 or 2: who may
@@ -193,13 +192,21 @@ export class SpaprIommu {
     return pending === 0 ? this.#dma.unmap(caller.memory, request) : pending;
   }
 
-  /** VFIO_EEH_PE_OP: the bridge never has an error here, so the state is 0 and all is granted. */
+  /**
+   * VFIO_EEH_PE_OP, done with each group up to the first one whose answer is not 0: so the state of several is that of the
+   * first one that is not normal (VFIO-EEH-1).
+   */
   eeh(caller: HostProcess, request: EehRequest | undefined): Answer<number> {
     if (this.#isForeign(caller)) return "EPERM";
     if (request === undefined) return "EFAULT";
     const { argsz = SIZES.eehWithError, flags = 0, op } = request;
-    if (argsz < SIZES.eeh || flags !== 0 || op > EEH_INJECT_ERROR) return "EINVAL";
-    return op === EEH_INJECT_ERROR && argsz < SIZES.eehWithError ? "EINVAL" : 0;
+    if (argsz < SIZES.eeh || flags !== 0 || op > EehOp.INJECT_ERROR) return "EINVAL";
+    if (op === EehOp.INJECT_ERROR && argsz < SIZES.eehWithError) return "EINVAL";
+    for (const { endpoint } of this.#windows.groups) {
+      const answer = endpoint.operate(op);
+      if (answer !== 0) return answer;
+    }
+    return 0;
   }
 
   /** Any other request. */
