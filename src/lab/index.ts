@@ -32,6 +32,7 @@ export { runStory, type StoryRun } from "./story/run-story.ts";
 export {
   type Bound,
   type DeviceName,
+  type DriveStep,
   type ExpectStep,
   type MapStep,
   METRICS,

@@ -128,12 +128,18 @@ class Runner {
   constructor(story: Story) {
     const { host: config, otherMachine } = story;
     const on = config === undefined ? undefined : { config, host: undefined };
-    this.first = new StoryMachine(story.machine, this.clock, on);
+    const { eeh = false } = story;
+    this.first = new StoryMachine(story.machine, this.clock, { host: on, eeh });
     const host = this.first.hosted?.host;
     const other =
       otherMachine === undefined
         ? []
-        : [new StoryMachine(otherMachine, this.clock, config === undefined ? undefined : { config, host })];
+        : [
+            new StoryMachine(otherMachine, this.clock, {
+              host: config === undefined ? undefined : { config, host },
+              eeh,
+            }),
+          ];
     this.#machines = [this.first, ...other];
     this.#random = story.seed >>> 0;
   }

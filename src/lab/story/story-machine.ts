@@ -10,6 +10,7 @@ import type { PciFunction } from "../../guest/pci-function.ts";
 import { Machine } from "../../spapr/machine.ts";
 import { pciLiobn } from "../../spapr/papr.ts";
 import { PciDevice } from "../../spapr/pci-device.ts";
+import type { Profile } from "../../spapr/profile.ts";
 import { formatTraceEvent, type TraceEvent } from "../../spapr/trace-events.ts";
 import type { Host } from "../../vfio/host/host.ts";
 import { HostedMachine } from "../../vfio/hosted-machine.ts";
@@ -38,6 +39,13 @@ export interface StoryBuffer {
 /** What an access of a device came to. */
 export type Access = "right" | "refused" | "wrong";
 
+/** What a machine of a story stands on. */
+export interface StoryMachineOptions {
+  readonly host: { readonly config: StoryHost; readonly host: Host | undefined } | undefined;
+  /** A refused DMA freezes the endpoint, and the guest recovers it. */
+  readonly eeh: boolean;
+}
+
 /** One machine of a story: a described one with Linux as its guest, perhaps on a host, and what its drivers have. */
 export class StoryMachine {
   readonly description: MachineDescription;
@@ -53,6 +61,8 @@ export class StoryMachine {
   maps = 0;
   failedMaps = 0;
   hostMaps = 0;
+  freezes = 0;
+  readonly #recovers: boolean;
   readonly #devices = new Map<string, PciDeviceDescription>();
   /** Functions by name, as the kernel that runs now knows them. */
   readonly #functions = new Map<string, PciFunction>();
@@ -67,18 +77,17 @@ export class StoryMachine {
   readonly #free = new Map<number, number[]>();
   #written = 0;
 
-  constructor(
-    description: MachineDescription,
-    clock: VirtualClock,
-    host: { readonly config: StoryHost; readonly host: Host | undefined } | undefined,
-  ) {
+  constructor(description: MachineDescription, clock: VirtualClock, { host, eeh }: StoryMachineOptions) {
     this.description = description;
+    this.#recovers = eeh;
     this.#clock = clock;
     const { ramBytes, maxRamBytes } = description;
     // Memory that is plugged is there, whether the guest knows it yet or not.
     const pluggable = { address: BigInt(firstPlugged(ramBytes)), sizeBytes: BigInt(maxRamBytes - ramBytes) };
+    const plain = configOfDescription(description);
     const config = {
-      ...configOfDescription(description),
+      ...plain,
+      ...(eeh ? { profile: { ...(plain.profile as Profile), refusedDmaFreezes: true } } : {}),
       ...(maxRamBytes > ramBytes ? { deviceRam: [pluggable] } : {}),
     };
     if (host !== undefined) {
@@ -155,7 +164,13 @@ export class StoryMachine {
     this.#driverMemory ??= new KernelMemory(this.machine.systemMemory, range);
     const memory = this.#driverMemory;
     this.machine.memory.onDmaFault = (fault) => this.#dmaLog.refused(fault.who, fault);
-    const transfers = drive(this.linux.guest, fn, step, { memory, log: this.#dmaLog });
+    const options = {
+      memory,
+      log: this.#dmaLog,
+      ...(this.#recovers ? { eehLog: (line: string) => this.log.push(line) } : {}),
+    };
+    const { transfers, freezes } = drive(this.linux.guest, fn, step, options);
+    this.freezes += freezes;
     this.machine.memory.onDmaFault = null;
     return transfers;
   }

@@ -21,6 +21,7 @@ export function numberOf(metric: Metric, on: StoryMachine, steps: StepNumbers): 
     case "maps":
     case "failedMaps":
     case "hostMaps":
+    case "freezes":
       return on[metric];
     case "live":
       return [...on.buffers.values()].flat().filter(({ isMapped }) => isMapped).length;

@@ -157,6 +157,10 @@ const FILE = {
     }),
     "a host below the machines, whose devices can be passed through",
   ),
+  eeh: optional(
+    flag,
+    "a refused DMA freezes its device's endpoint, as on POWER, and the guest recovers it (drive); default false",
+  ),
   seed: optional(whole(0, 2 ** 31 - 1), "what chance depends on; default 1"),
   steps: required(list(STEP_SHAPE, MAX_STEPS), "what happens, in this order; with what is expected"),
   mutation: optional(

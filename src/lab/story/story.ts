@@ -173,6 +173,7 @@ export type Metric =
   | "containers"
   | "lockedMiB"
   | "hostMaps"
+  | "freezes"
   | "movedEntries"
   | "blockedSeconds";
 
@@ -196,6 +197,7 @@ export const METRICS: { readonly [Name in Metric]: string } = {
   containers: "containers of VFIO now",
   lockedMiB: "memory that QEMU has locked now, in MiB",
   hostMaps: "map calls to the host's kernel so far",
+  freezes: "freezes of endpoints that drivers had to recover from so far (EEH)",
   movedEntries: "TCEs that the machine after the last migrate has and had before",
   blockedSeconds: "modelled: the longest time for which the guest stood still so far",
 };
@@ -231,6 +233,8 @@ export interface Story {
   readonly otherMachine?: MachineDescription | undefined;
   /** A host below the machines, whose devices can be passed through; default: none. */
   readonly host?: StoryHost | undefined;
+  /** A DMA that the IOMMU refuses freezes its device's endpoint, as on POWER, and the guest of a `drive` recovers it; default false. */
+  readonly eeh?: boolean | undefined;
   readonly seed: number;
   readonly steps: readonly StoryStep[];
   readonly mutation?: Mutation | undefined;
