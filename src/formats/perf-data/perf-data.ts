@@ -84,7 +84,8 @@ export class PerfData implements Recording {
   #hi = 0;
   #lo = 0;
   /** The event of the last sample. */
-  #lastId = -1;
+  #firstOfId = 0;
+  #secondOfId = 0;
   #lastLayout: SampleLayout | undefined;
 
   private constructor(file: RandomBytes, head: PerfHead, handlers: TraceHandlers) {
@@ -231,10 +232,13 @@ export class PerfData implements Recording {
   #layoutOf(start: number, end: number): SampleLayout | undefined {
     if (!this.#hasIdentifier) return this.#layout;
     if (start + RECORD_HEAD + KEY_BYTES > end) return undefined;
-    const id = wordAt(this.#raw, start + RECORD_HEAD);
-    if (id !== this.#lastId) {
-      this.#lastId = id;
-      this.#lastLayout = this.#layouts.get(id);
+    const { view, littleEndian } = this.#raw;
+    const first = view.getInt32(start + RECORD_HEAD, littleEndian);
+    const second = view.getInt32(start + RECORD_HEAD + 4, littleEndian);
+    if (first !== this.#firstOfId || second !== this.#secondOfId) {
+      this.#firstOfId = first;
+      this.#secondOfId = second;
+      this.#lastLayout = this.#layouts.get(wordAt(this.#raw, start + RECORD_HEAD));
     }
     return this.#lastLayout;
   }
