@@ -22,6 +22,7 @@ import { encode, type NameTable } from "../trace/words.ts";
 import { joinHalves } from "./byte-reader.ts";
 import type { EventField, EventFormat } from "./event-format.ts";
 import { fixedSize, isNumber, type RawBytes, RawNumber, RawRange } from "./raw-fields.ts";
+import { RawName } from "./raw-name.ts";
 
 const LISTS: readonly number[] = [KEY_DEVICE, KEY_DMA_LIST, KEY_SIZE_LIST, KEY_PHYS_LIST];
 
@@ -40,16 +41,14 @@ export class RawDmaEvent {
   readonly #attributes: EventField | undefined;
   /** The others: key, offset and size of each. */
   readonly #numbers: Int32Array;
-  readonly #device: EventField | undefined;
+  readonly #device: RawName | undefined;
   readonly #lists: readonly { readonly key: number; readonly field: EventField }[];
-  readonly #devices: NameTable;
   readonly #number = new RawNumber();
   readonly #range = new RawRange();
 
   /** @param devices in which names are numbered */
   constructor(kind: number, format: EventFormat, devices: NameTable) {
     this.#kind = kind;
-    this.#devices = devices;
     const keyed = [...format.fields.values()].map((field) => {
       const name = encode(field.name);
       return { key: keyOf(name, 0, name.length), field };
@@ -59,7 +58,8 @@ export class RawDmaEvent {
     );
     const seen = read.reduce((bits, { key }) => bits | (1 << key), 0);
     const required = REQUIRED_KEYS[kind]!;
-    this.#device = read.find(({ key }) => key === KEY_DEVICE)?.field;
+    const device = read.find(({ key }) => key === KEY_DEVICE)?.field;
+    this.#device = device === undefined ? undefined : new RawName(device, devices);
     this.#isWhole = this.#device !== undefined && (seen & required) === required;
     this.#lists = read.filter(({ key }) => key !== KEY_DEVICE && LISTS.includes(key));
     const fieldOf = (wanted: number): EventField | undefined => read.find(({ key }) => key === wanted)?.field;
@@ -84,10 +84,7 @@ export class RawDmaEvent {
     if (!this.#isWhole || end - start < this.#fixed) return false;
     event.clear();
     event.kind = this.#kind;
-    const range = this.#range;
-    if (!range.read(raw, this.#device!, start, end)) return false;
-    range.cutText(raw.bytes);
-    event.device = this.#devices.number(raw.bytes, range.start, range.end);
+    event.device = this.#device!.read(raw, start, end);
     if (event.device < 0) return false;
     const number = this.#number;
     if (this.#dma !== undefined) {

@@ -81,6 +81,9 @@ export class RawEvents implements DmaNames {
   readonly #number = new RawNumber();
   /** Numbers of tasks by process. */
   readonly #taskOf = new Map<number, number>();
+  /** The process of the last event, and the number of its task. */
+  #lastPid = Number.NaN;
+  #lastTask = -1;
 
   /** @param idle what the tool that recorded calls the idle task, process 0 */
   constructor(tracing: TracingData, idle: string, handlers: TraceHandlers) {
@@ -97,6 +100,7 @@ export class RawEvents implements DmaNames {
   setTask(pid: number, name: string): void {
     const bytes = new TextEncoder().encode(name);
     this.#taskOf.set(pid, this.tasks.number(bytes, 0, bytes.length));
+    this.#lastPid = Number.NaN;
   }
 
   #decoderOf(format: EventFormat): Decoder | undefined {
@@ -173,7 +177,11 @@ export class RawEvents implements DmaNames {
     this.clock.set(event, time);
     event.cpu = cpu;
     event.pid = pid;
-    event.task = this.#taskOf.get(pid) ?? this.#unknownTask(pid);
+    if (pid !== this.#lastPid) {
+      this.#lastPid = pid;
+      this.#lastTask = this.#taskOf.get(pid) ?? this.#unknownTask(pid);
+    }
+    event.task = this.#lastTask;
   }
 
   #unknownTask(pid: number): number {

@@ -31,6 +31,8 @@ const TIMED: readonly boolean[] = Array.from({ length: 256 }, (_, type) =>
 );
 
 const KEY_BYTES = 8;
+/** Numbers of events that are places of a list; the kernel gives them out in order. */
+const SMALL_IDS = 65_536;
 
 /** Threads whose names are kept. */
 const MAX_THREADS = 2 ** 20;
@@ -66,8 +68,9 @@ export class PerfData implements Recording {
   readonly #handlers: TraceHandlers;
   readonly #raw: RecordBytes;
   readonly #queue: EventQueue;
-  /** By the numbers of events; and what a record without a number has. */
+  /** By the numbers of events, in two forms; and what a record without a number has. */
   readonly #layouts = new Map<number, SampleLayout>();
+  readonly #smallLayouts: (SampleLayout | undefined)[] = [];
   readonly #layout: SampleLayout;
   readonly #isTracepoint = new Set<SampleLayout>();
   readonly #hasIdentifier: boolean;
@@ -83,9 +86,6 @@ export class PerfData implements Recording {
   /** The first time, in halves. */
   #hi = 0;
   #lo = 0;
-  /** The event of the last sample. */
-  #lastId = -1;
-  #lastLayout: SampleLayout | undefined;
 
   private constructor(file: RandomBytes, head: PerfHead, handlers: TraceHandlers) {
     this.#file = file;
@@ -95,7 +95,10 @@ export class PerfData implements Recording {
     this.#raw = new RecordBytes(head.littleEndian);
     this.#queue = new EventQueue((piece, start, end, time) => this.#handle(piece, start, end, time));
     const layouts = new Map(head.events.map((event) => [event, new SampleLayout(event)]));
-    for (const [id, event] of head.byId) this.#layouts.set(id, layouts.get(event)!);
+    for (const [id, event] of head.byId) {
+      this.#layouts.set(id, layouts.get(event)!);
+      if (id < SMALL_IDS) this.#smallLayouts[id] = layouts.get(event)!;
+    }
     const first = head.events.find(({ isTracepoint }) => isTracepoint) ?? head.events[0];
     if (first === undefined) throw badRecording(WHAT, 0, "no events were recorded", "UNSUPPORTED");
     this.#layout = layouts.get(first)!;
@@ -231,12 +234,12 @@ export class PerfData implements Recording {
   #layoutOf(start: number, end: number): SampleLayout | undefined {
     if (!this.#hasIdentifier) return this.#layout;
     if (start + RECORD_HEAD + KEY_BYTES > end) return undefined;
-    const id = wordAt(this.#raw, start + RECORD_HEAD);
-    if (id !== this.#lastId) {
-      this.#lastId = id;
-      this.#lastLayout = this.#layouts.get(id);
-    }
-    return this.#lastLayout;
+    const { view, littleEndian } = this.#raw;
+    const at = start + RECORD_HEAD;
+    const hi = view.getInt32(littleEndian ? at + 4 : at, littleEndian);
+    const lo = view.getInt32(littleEndian ? at : at + 4, littleEndian);
+    if (hi === 0 && lo >= 0 && lo < SMALL_IDS) return this.#smallLayouts[lo];
+    return this.#layouts.get(wordAt(this.#raw, at));
   }
 
   /** It is a record's turn. */
