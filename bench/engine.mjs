@@ -10,6 +10,13 @@ export { writeMigration } from "../dist/formats/migration/stream-writer.js";
 export { DmaLogReader } from "../dist/formats/trace/dma-log.js";
 export { QemuLogReader } from "../dist/formats/trace/qemu-log.js";
 export { SimpleTraceReader } from "../dist/formats/trace/simple-trace.js";
+export {
+  attachNetworkCard,
+  DeviceDma,
+  KernelMemory,
+  LinuxGuest,
+  PciFunction,
+} from "../dist/guest/index.js";
 export { Random } from "../dist/live/random/random.js";
 export { DmaTarget } from "../dist/memory/dma-target.js";
 export { IommuNotifier, NotifierFlag } from "../dist/memory/iommu-notifier.js";

@@ -37,6 +37,9 @@ export const hiOf = (value: bigint): number => Number((value >> 32n) & 0xffff_ff
  */
 export const loOf = (value: bigint): number => Number(value & 0xffff_ffffn);
 
+/** Joins two unsigned halves to a number, exact below 2^53. A small one stays an integer, which no product does. */
+export const numberOf = (hi: number, lo: number): number => (hi === 0 ? lo : hi * WEIGHT + lo);
+
 /** High half of a whole number from 0 to 2^53. */
 export const hiOfNumber = (value: number): number => (value * (1 / WEIGHT)) >>> 0;
 

@@ -23,7 +23,8 @@ type KindRow = readonly [
 
 const RECORD_QEMU = "QEMU's events are recorded by -trace 'spapr_iommu*' -D qemu.log";
 const RECORD_LINUX = "Linux' by trace-cmd record -e dma";
-const SAVE = "a running machine is saved by virsh save, or by QEMU's migrate and savevm";
+const SAVE =
+  "a running machine is saved by virsh save, by virsh dump without --memory-only, or by QEMU's migrate and savevm";
 
 const littleEndian = (head: Uint8Array): boolean => head[5] === 1;
 /** `e_type` of an ELF file; 4 is a core. */

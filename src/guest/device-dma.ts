@@ -1,5 +1,6 @@
 import { hiOf, loOf, TWO32, toBig } from "../base/u64.ts";
 import { coherentLimits, DmaRoute } from "./dma-route.ts";
+import type { GuestWindow } from "./guest-window.ts";
 import type { LinuxGuest } from "./linux-guest.ts";
 import type { PciFunction } from "./pci-function.ts";
 import { type Buffer, type DmaDirection, TableDma } from "./table-dma.ts";
@@ -58,7 +59,11 @@ export class DeviceDma {
   mapPage(physical: number, size: number, direction: DmaDirection): boolean {
     const route = this.#routeNow();
     const last = physical + size - 1;
-    if (last > route.directLast) return this.#mapByTable(route, physical, size, direction, -1);
+    if (last > route.directLast) {
+      if (this.#entriesFor(route, physical, size, direction, -1)) return true;
+      this.#sayFull(physical, size);
+      return false;
+    }
     this.#setDirect(route, physical);
     if (last <= route.maskLast) return true;
     this.#sayOverflow(size);
@@ -67,9 +72,10 @@ export class DeviceDma {
 
   /** {@link unmap}, with the address in halves. */
   unmapPage(hi: number, lo: number, size: number): void {
-    const { table, isAlwaysDirect, unmapsFromOffset, offsetHi, offsetLo } = this.#routeNow();
-    if (isAlwaysDirect || table === undefined) return;
-    if (unmapsFromOffset && (hi > offsetHi || (hi === offsetHi && lo >= offsetLo))) return;
+    const route = this.#routeNow();
+    const { table } = route;
+    if (route.isAlwaysDirect || table === undefined) return;
+    if (route.unmapsFromOffset && route.isFromOffset(hi, lo)) return;
     this.#entries.unmap(table, table.window.byteOf(hi, lo), size);
   }
 
@@ -86,7 +92,8 @@ export class DeviceDma {
     for (const { physical, size } of buffers) {
       if (isDirect) {
         this.#setDirect(route, physical);
-      } else if (!this.#mapByTable(route, physical, size, direction, handle)) {
+      } else if (!this.#entriesFor(route, physical, size, direction, handle)) {
+        this.#sayFull(physical, size);
         for (const segment of segments) this.#unmapByTable(segment.address, segment.size);
         return undefined;
       }
@@ -166,18 +173,6 @@ export class DeviceDma {
     this.lo = lo >>> 0;
   }
 
-  #mapByTable(
-    route: DmaRoute,
-    physical: number,
-    size: number,
-    direction: DmaDirection,
-    handle: number,
-  ): boolean {
-    if (this.#entriesFor(route, physical, size, direction, handle)) return true;
-    this.#sayFull(physical, size);
-    return false;
-  }
-
   #entriesFor(
     { table, limits, pageLimits }: DmaRoute,
     physical: number,
@@ -199,10 +194,20 @@ export class DeviceDma {
     );
     if (byte < 0) return false;
     const { window } = table;
-    const lo = window.firstLo + (byte >>> 0);
-    this.hi = window.firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
-    this.lo = lo >>> 0;
+    if (byte <= 0x7fff_ffff && window.firstLo === 0) {
+      this.hi = window.firstHi;
+      this.lo = byte | 0;
+    } else {
+      this.#setFar(window, byte);
+    }
     return true;
+  }
+
+  /** The address of any byte of a window; a function of its own, so that the other one is short. */
+  #setFar({ firstHi, firstLo }: GuestWindow, byte: number): void {
+    const lo = firstLo + (byte >>> 0);
+    this.hi = firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
+    this.lo = lo >>> 0;
   }
 
   #unmapByTable(address: bigint, size: number): void {

@@ -17,7 +17,7 @@ export class DmaRoute {
   /** Start of direct addresses, in halves. */
   readonly offsetHi: number;
   readonly offsetLo: number;
-  /** Addresses from {@link offsetHi} on count as direct ones: all that the device gets, or those of a limited bus. */
+  /** Addresses of {@link isFromOffset} count as direct ones: all that the device gets, or those of a limited bus. */
   readonly unmapsFromOffset: boolean;
   /** No address that the device gets is one of a table. */
   readonly isAlwaysDirect: boolean;
@@ -44,6 +44,11 @@ export class DmaRoute {
     const shift = table?.window.pageShift ?? 0;
     const order = Math.max(0, Math.log2(guest.cpuPageSize) - shift);
     this.pageLimits = order === 0 ? this.limits : limitsOf(order);
+  }
+
+  /** Is an address one from {@link offsetHi} on? */
+  isFromOffset(hi: number, lo: number): boolean {
+    return hi > this.offsetHi || (hi === this.offsetHi && lo >= this.offsetLo);
   }
 }
 

@@ -1,4 +1,4 @@
-import { hiOf, hiOfNumber, loOf, loOfNumber, TWO32 } from "../base/u64.ts";
+import { hiOf, hiOfNumber, loOf, loOfNumber, TWO32, toBig } from "../base/u64.ts";
 import type { Machine } from "../spapr/machine.ts";
 import { Hcall, MAX_LIST_ENTRIES } from "../spapr/papr.ts";
 import { HcallRegisters } from "../spapr/registers.ts";
@@ -6,6 +6,9 @@ import type { GuestWindow } from "./guest-window.ts";
 
 /** Where guests put lists of TCEs in their memory. */
 const LIST_ADDRESS = 0x20_0000;
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const { PUT_TCE, GET_TCE, STUFF_TCE, PUT_TCE_INDIRECT } = Hcall;
 
 // Where the low halves of r3 (number of the call) to r7 lie; the high half is before each.
 const OPCODE = 1;
@@ -25,8 +28,10 @@ export const cells = (value: bigint): [number, number] => [hiOf(value), loOf(val
  */
 export class GuestCalls {
   readonly machine: Machine;
-  readonly #registers = new HcallRegisters();
-  readonly #words = this.#registers.words;
+  /** For calls whose answer is a status: what they do not set stays 0. */
+  readonly #words = new HcallRegisters().words;
+  /** For the one that answers in a register. */
+  readonly #answer = new HcallRegisters();
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
   readonly #view = new DataView(this.#list.buffer);
 
@@ -39,13 +44,16 @@ export class GuestCalls {
     const words = this.#words;
     words[R6_HI] = hiOfNumber(tce);
     words[R6_LO] = loOfNumber(tce);
-    return this.#call(Hcall.PUT_TCE, window, page);
+    return this.#call(PUT_TCE, window, page);
   }
 
   /** H_GET_TCE; the TCE, or the status below 0. */
   get(window: GuestWindow, page: number): bigint {
-    const status = this.#call(Hcall.GET_TCE, window, page);
-    return status === 0 ? this.#registers.get(4) : BigInt(status);
+    const registers = this.#answer;
+    this.#setFar(window, page);
+    registers.load(GET_TCE, [window.liobn, toBig(this.#words[IOBA_HI]!, this.#words[IOBA_LO]!)]);
+    const status = this.machine.hcall(registers.words);
+    return status === 0 ? registers.get(4) : BigInt(status);
   }
 
   /** H_STUFF_TCE of 0. */
@@ -54,7 +62,7 @@ export class GuestCalls {
     words[R6_HI] = 0;
     words[R6_LO] = 0;
     words[R7] = count;
-    return this.#call(Hcall.STUFF_TCE, window, page);
+    return this.#call(STUFF_TCE, window, page);
   }
 
   /**
@@ -75,7 +83,7 @@ export class GuestCalls {
     words[R6_HI] = 0;
     words[R6_LO] = LIST_ADDRESS;
     words[R7] = count;
-    return this.#call(Hcall.PUT_TCE_INDIRECT, window, page);
+    return this.#call(PUT_TCE_INDIRECT, window, page);
   }
 
   /** An RTAS call; the first return cell is the status. */
@@ -85,19 +93,16 @@ export class GuestCalls {
 
   #call(opcode: number, window: GuestWindow, page: number): number {
     const words = this.#words;
-    words[0] = 0;
     words[OPCODE] = opcode;
-    words[LIOBN - 1] = 0;
     words[LIOBN] = window.liobn;
     const { pageShift } = window;
-    if (window.beginsAtHalf && page < 2 ** 31 && pageShift < 32) {
+    if (window.firstLo === 0 && page <= 0x7fff_ffff && pageShift < 32) {
       // Integers stay integers. Of two shifts, as one by 32 shifts nothing.
       words[IOBA_HI] = window.firstHi + ((page >>> 1) >>> (31 - pageShift));
       words[IOBA_LO] = page << pageShift;
     } else {
       this.#setFar(window, page);
     }
-    words[R7 - 1] = 0;
     return this.machine.hcall(words);
   }
 

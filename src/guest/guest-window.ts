@@ -17,8 +17,6 @@ export class GuestWindow {
   /** {@link busOffset} in halves. */
   readonly firstHi: number;
   readonly firstLo: number;
-  /** Is the low half of {@link busOffset} 0, as of the windows that there usually are? */
-  readonly beginsAtHalf: boolean;
 
   constructor(liobn: number, busOffset: bigint, pageShift: number) {
     this.liobn = liobn;
@@ -28,7 +26,6 @@ export class GuestWindow {
     this.pagesPerByte = 2 ** -pageShift;
     this.firstHi = hiOf(busOffset);
     this.firstLo = loOf(busOffset);
-    this.beginsAtHalf = this.firstLo === 0;
   }
 
   /** Bus address of a byte of the window. */
@@ -38,6 +35,7 @@ export class GuestWindow {
 
   /** The byte of the window at a bus address in halves; out of its range it is below 0 or too large. */
   byteOf(hi: number, lo: number): number {
+    if (hi === this.firstHi && this.firstLo === 0) return lo;
     return (hi - this.firstHi) * TWO32 + (lo - this.firstLo);
   }
 }

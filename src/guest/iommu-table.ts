@@ -131,7 +131,14 @@ export class IommuTable {
     const first = this.#pools[own]!;
     const start = handle >= first.start && handle < first.end ? handle : first.hint;
     const at = this.#search(first, start, pages, limits, false);
-    return at >= 0 ? this.#take(at, pages) : this.#searchOn(own, pages, limits);
+    if (at < 0) return this.#searchOn(own, pages, limits);
+    // A mask may lead to another pool.
+    return this.#take(at, pages, at >= first.start && at < first.end ? first : this.#poolAt(at));
+  }
+
+  /** The pool of an entry. */
+  #poolAt(at: number): Pool {
+    return at >= this.#large.start ? this.#large : this.#pools[Math.floor(at / this.#poolSize)]!;
   }
 
   /**
@@ -158,17 +165,16 @@ export class IommuTable {
       const pool = this.#pools[number]!;
       pool.hint = pool.start;
       const at = this.#search(pool, pool.start, pages, limits, true);
-      if (at >= 0) return this.#take(at, pages);
+      if (at >= 0) return this.#take(at, pages, this.#poolAt(at));
     }
     return -1;
   }
 
-  #take(at: number, pages: number): number {
+  #take(at: number, pages: number, pool: Pool): number {
     const end = at + pages;
     this.#bits.set(at, end);
-    const large = this.#large;
-    const pool = at >= large.start ? large : this.#pools[Math.floor(at / this.#poolSize)]!;
-    pool.hint = pages > MOST_SMALL ? end : end + MOST_SMALL - ((end + MOST_SMALL) % (MOST_SMALL + 1));
+    const rounded = end + MOST_SMALL;
+    pool.hint = pages > MOST_SMALL ? end : rounded - (rounded % (MOST_SMALL + 1));
     return at;
   }
 

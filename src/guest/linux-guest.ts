@@ -58,6 +58,8 @@ export interface LinuxGuestConfig {
  */
 export class LinuxGuest {
   readonly kernel: LinuxKernel;
+  /** @internal Counts up whenever another way to memory may be right for a device. */
+  revision = 0;
   /** @internal */
   readonly calls: GuestCalls;
   /** Bytes of a page of the guest's processors. */
@@ -67,8 +69,6 @@ export class LinuxGuest {
   readonly #nodes = new Map<number, PeNode>();
   readonly #functions: PciFunction[] = [];
   #memory: MemoryLayout;
-  /** Counts up whenever another way to memory may be right for a device. */
-  #revision = 0;
 
   constructor(machine: Machine, config: LinuxGuestConfig) {
     this.kernel = typeof config.kernel === "string" ? findKernel(config.kernel) : config.kernel;
@@ -108,7 +108,7 @@ export class LinuxGuest {
 
   /** A bridge that goes: its window is removed (LINUX-REMOVE-1). */
   removeBridge(domain: number): void {
-    this.#revision++;
+    this.revision++;
     const node = this.#nodes.get(domain);
     if (node?.own !== undefined) removeOwn({ calls: this.calls }, node, node.own);
     this.#nodes.delete(domain);
@@ -125,7 +125,7 @@ export class LinuxGuest {
 
   /** A function that is set up: the first one behind a bridge may ask for its windows (LINUX-SETUP-2). */
   addFunction(fn: PciFunction): void {
-    this.#revision++;
+    this.revision++;
     const node = this.nodeOf(fn);
     this.#functions.push(fn);
     if (node === undefined) return;
@@ -144,7 +144,7 @@ export class LinuxGuest {
    */
   setMask(fn: PciFunction, bits: number): boolean {
     const mask = maskOf(bits);
-    this.#revision++;
+    this.revision++;
     if (!this.#supports(fn, mask)) return false;
     fn.streamingMask = mask;
     return true;
@@ -153,7 +153,7 @@ export class LinuxGuest {
   /** `dma_set_coherent_mask`, likewise. */
   setCoherentMask(fn: PciFunction, bits: number): boolean {
     const mask = maskOf(bits);
-    this.#revision++;
+    this.revision++;
     if (!this.#supports(fn, mask)) return false;
     fn.coherentMask = mask;
     return true;
@@ -165,7 +165,7 @@ export class LinuxGuest {
    * @returns the first status that is not 0: the block stays offline
    */
   addMemory(range: MemoryRange): number {
-    this.#revision++;
+    this.revision++;
     for (const block of blocksOf(range)) {
       let refused = 0;
       for (const own of this.#windowsFor(block)) {
@@ -179,7 +179,7 @@ export class LinuxGuest {
 
   /** Memory goes offline, block by block, and is cleared afterwards. */
   removeMemory(range: MemoryRange): void {
-    this.#revision++;
+    this.revision++;
     for (const block of blocksOf(range)) {
       const ram = this.#memory.ram.filter(({ start }) => start !== block.start);
       this.#memory = { ...this.#memory, ram };
@@ -203,11 +203,6 @@ export class LinuxGuest {
   /** Does the guest pass lists of entries? */
   get takesLists(): boolean {
     return this.#config.singleEntries !== true;
-  }
-
-  /** @internal Another number whenever another way to memory may be right for a device. */
-  get revision(): number {
-    return this.#revision;
   }
 
   /** The end of memory that is online. */

@@ -1,12 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, chown, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { IommuError } from "../base/errors.ts";
 import { readMigration } from "../formats/migration/reader.ts";
 import type { MigrationStream } from "../formats/migration/stream.ts";
 import type { Commands } from "./monitor.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { migrationStatus, runState } from "./settings.ts";
 
 /** After this time a guest that changes its memory faster than it is sent is stopped, so that the rest can be sent. */
@@ -36,6 +37,7 @@ export interface BaseState {
  * a reader, and QEMU lets the guest go on by itself.
  *
  * @param closed resolves when the monitor has ended, with the reason
+ * @param user QEMU's
  * @param willChange notified of what will have to be put back if this process ends
  * @throws IommuError PEER if QEMU cannot or may not be migrated
  */
@@ -43,6 +45,7 @@ export async function readBaseState(
   commands: Commands,
   closed: Promise<Error>,
   signal: AbortSignal,
+  user: number,
   willChange: (changes: { readonly resume: boolean; readonly folder: string }) => Promise<void>,
 ): Promise<BaseState> {
   const state = await runState(commands);
@@ -53,16 +56,13 @@ export async function readBaseState(
     );
   }
   const wasRunning = state === "running";
-  const folder = path.join(tmpdir(), `spapr-iommu-${randomUUID()}`);
-  await willChange({ resume: wasRunning, folder });
+  const folder = await makePrivateFolder(tmpdir());
   const receiver = new Receiver();
   try {
-    await mkdir(folder);
+    await willChange({ resume: wasRunning, folder });
     const socketPath = path.join(folder, "state");
     await receiver.listen(socketPath);
-    // QEMU may belong to another user. Who connects can only send, and only the first one is read.
-    await chmod(folder, 0o711);
-    await chmod(socketPath, 0o777);
+    if (user !== process.getuid?.()) await openTo(user, folder, socketPath);
     await commands.execute("migrate", { uri: `unix:${socketPath}` });
     let damage: Error | undefined;
     const stream = receiver.stream().catch((error: Error) => {
@@ -76,6 +76,16 @@ export async function readBaseState(
   } finally {
     receiver.close();
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Lets a QEMU of another user connect: that user alone, if we may do so; otherwise all, of whom the first is read. */
+async function openTo(user: number, folder: string, socketPath: string): Promise<void> {
+  try {
+    for (const place of [folder, socketPath]) await chown(place, user, -1);
+  } catch {
+    await chmod(folder, 0o711);
+    await chmod(socketPath, 0o777);
   }
 }
 

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { formatSize } from "../base/units.ts";
@@ -134,7 +135,13 @@ class Base {
       );
     }
     if (options.largeWindows !== true) refuseLargeTables(await this.#windows());
-    const { stream, wasRunning } = await readBaseState(commands, closed, signal, change);
+    const { stream, wasRunning } = await readBaseState(
+      commands,
+      closed,
+      signal,
+      await userOf(options.monitor.socket),
+      change,
+    );
     const live = this.#follow(await sizeOf(this.#parts.log.path));
     for (const { liobn, geometry, table } of stream.windows) {
       live.rebuild.load(liobn, geometry?.pageShift ?? 12, geometry?.busOffset ?? 0n, table);
@@ -198,3 +205,6 @@ class Base {
     return windowsOfMemoryTree(await this.#tree());
   }
 }
+
+/** The user whose QEMU listens on a socket. */
+const userOf = async (socket: string): Promise<number> => (await stat(socket)).uid;

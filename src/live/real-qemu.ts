@@ -8,7 +8,7 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,7 @@ import {
 } from "./firmware/layout.ts";
 import { FirmwareScript } from "./firmware/script.ts";
 import { type BridgeProperties, devicesOf } from "./firmware/test-devices.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import type { QemuProgram } from "./qemu-program.ts";
 
 /** The image ships with the package; compiled files lie two folders below its root. */
@@ -90,7 +91,7 @@ export async function runOnQemu(
   const compiled = new FirmwareScript(bridges);
   for (const line of script.lines) compiled.add(line);
   // Memory that is a file in memory is fast, and QEMU's writes are seen at once.
-  const folder = await mkdtemp(path.join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "spapr-iommu-"));
+  const folder = await makePrivateFolder(existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
   try {
     const files = { ram: path.join(folder, "ram"), log: path.join(folder, "log") };
     writeGuestMemory(files.ram, script, compiled.bytes());

@@ -73,12 +73,16 @@ export class IommuNotifier {
   /** Pages that were not delivered because the edge of the range cuts them. */
   hazards = 0;
   readonly #cropReplay: boolean;
-  readonly #notify: (run: MappingRun) => void;
+  /** @internal */
+  protected readonly notify: (run: MappingRun) => void;
   readonly #notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the size it was computed for: wholly inside, and touched.
-  #page: PageStep | null = null;
-  #insideFirst = 0;
-  #insideEnd = 0;
+  /** @internal */
+  protected page: PageStep | null = null;
+  /** @internal */
+  protected insideFirst = 0;
+  /** @internal */
+  protected insideEnd = 0;
   #touchedFirst = 0;
   #touchedEnd = 0;
 
@@ -103,19 +107,19 @@ export class IommuNotifier {
     this.last = last;
     this.index = index;
     this.#cropReplay = options.cropReplay ?? false;
-    this.#notify = options.notify;
+    this.notify = options.notify;
     this.#notifyCut = options.notifyCut;
   }
 
   /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
   covers(page: PageStep, first: number, end: number): boolean {
-    if (page !== this.#page) this.#computePages(page);
-    return first >= this.#insideFirst && end <= this.#insideEnd;
+    if (page !== this.page) this.#computePages(page);
+    return first >= this.insideFirst && end <= this.insideEnd;
   }
 
   /** Tells a run that is wholly inside of the range, if it is of a kind that is wanted. */
   tell(run: MappingRun): void {
-    if ((this.flags & (run.perm === 0 ? UNMAP : MAP)) !== 0) this.#notify(run);
+    if ((this.flags & (run.perm === 0 ? UNMAP : MAP)) !== 0) this.notify(run);
   }
 
   /**
@@ -125,10 +129,10 @@ export class IommuNotifier {
    * two callbacks whether the next one is still to be made.
    */
   partEnd(page: PageStep, first: number, end: number): number {
-    if (page !== this.#page) this.#computePages(page);
+    if (page !== this.page) this.#computePages(page);
     if (first < this.#touchedFirst) return Math.min(end, this.#touchedFirst);
     if (first >= this.#touchedEnd) return end;
-    return this.#isInside(first) ? Math.min(end, this.#insideEnd) : first + 1;
+    return this.#isInside(first) ? Math.min(end, this.insideEnd) : first + 1;
   }
 
   /** Tells one part of a run, the pages from `first` to before `end` (see {@link partEnd}). */
@@ -153,12 +157,12 @@ export class IommuNotifier {
       const part = whole ? run : run.slice(first - firstPage, end - first);
       // Like QEMU, a replay that is not cropped does not ask what the notifier wants.
       if (this.#cropReplay) this.tell(part);
-      else this.#notify(part);
+      else this.notify(part);
     }
   }
 
   #isInside(page: number): boolean {
-    return page >= this.#insideFirst && page < this.#insideEnd;
+    return page >= this.insideFirst && page < this.insideEnd;
   }
 
   #tellCut(page: MappingRun): void {
@@ -181,10 +185,10 @@ export class IommuNotifier {
     const end = this.last + 1n;
     const pages = (address: bigint): number => pageOf(hiOf(address), loOf(address), shift);
     this.#touchedFirst = pages(this.start);
-    this.#insideFirst = this.start % size === 0n ? this.#touchedFirst : this.#touchedFirst + 1;
+    this.insideFirst = this.start % size === 0n ? this.#touchedFirst : this.#touchedFirst + 1;
     // `end` may be 2^64, which has no halves: the page behind the last byte is one more than its page.
     this.#touchedEnd = pages(this.last) + 1;
-    this.#insideEnd = end % size === 0n ? this.#touchedEnd : this.#touchedEnd - 1;
-    this.#page = page;
+    this.insideEnd = end % size === 0n ? this.#touchedEnd : this.#touchedEnd - 1;
+    this.page = page;
   }
 }

@@ -5,6 +5,7 @@ import type { Permission } from "../base/permission.ts";
 import { Delivery } from "./delivery.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
+import type { MappingRun } from "./mapping-run.ts";
 import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
 import { replayByPages } from "./page-walk.ts";
 
@@ -38,9 +39,11 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   /** The delivery whose callback runs now, if more than that callback is still to be made. */
   #innermost: Delivery | null = null;
   /** For the next delivery; null while it is in use. One that threw does not give it back: the next one makes another. */
-  #idle: Delivery | null = new Delivery();
+  /** @internal */
+  protected idle: Delivery | null = new Delivery();
   /** The only notifier, while nothing is delivered that another change could overtake; else null. */
-  #sole: IommuNotifier | null = null;
+  /** @internal */
+  protected sole: IommuNotifier | null = null;
 
   constructor(system: LayoutTransactions, name: string, size: bigint, hooks: IommuHooks) {
     super(system, name, size, { kind: "iommu" });
@@ -156,7 +159,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   #findSole(): void {
     const [first, second] = this.#registrations;
-    this.#sole =
+    this.sole =
       first !== undefined && second === undefined && this.#innermost === null ? first.notifier : null;
   }
 
@@ -178,16 +181,76 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     perm: Permission,
   ): void {
     this.#changes = (this.#changes + 1) | 0;
-    const notifier = this.#sole;
-    const delivery = this.#idle;
+    const notifier = this.sole;
+    const delivery = this.idle;
     // Nearly always there is one notifier, for all of the region: nothing is left to tell behind its callback.
     if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + pages)) {
-      this.#idle = null;
+      this.idle = null;
       notifier.tell(delivery.run.set(page, firstPage, pages, targetHi, targetLo, perm));
-      this.#idle = delivery;
+      this.idle = delivery;
     } else {
       this.#notifyAll(page, firstPage, pages, pages, targetHi, targetLo, 0, perm);
     }
+  }
+
+  /**
+   * {@link notify} for pages that have nothing to do with each other, one by
+   * one, until a callback changes something: mappings, or notifiers.
+   *
+   * @param entries the high and the low half of what each page maps; the
+   *   permission is in the lowest two bits, the address in those of `page`
+   * @param errors gets what notifiers throw
+   * @returns how many were told
+   */
+  notifyList(page: PageStep, firstPage: number, entries: Uint32Array, errors: FirstError): number {
+    const count = entries.length / 2;
+    const notifier = this.sole;
+    const delivery = this.idle;
+    if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + count)) {
+      this.idle = null;
+      const run = delivery.run.set(page, firstPage, 1, 0, 0, 0);
+      const told = this.#tellList(notifier, run, entries, errors);
+      this.idle = delivery;
+      return told;
+    }
+    const { maskHi, maskLo } = page;
+    for (let told = 0; told < count; told++) {
+      const hi = entries[told * 2]!;
+      const lo = entries[told * 2 + 1]!;
+      const changes = (this.#changes + 1) | 0;
+      try {
+        this.notify(page, firstPage + told, 1, hi & maskHi, lo & maskLo, permissionOf(lo));
+      } catch (error) {
+        errors.keep(error);
+      }
+      if (this.#changes !== changes) return told + 1;
+    }
+    return count;
+  }
+
+  /** {@link notifyList} where there is one notifier, for all of the region. */
+  #tellList(notifier: IommuNotifier, run: MappingRun, entries: Uint32Array, errors: FirstError): number {
+    const count = entries.length / 2;
+    const { firstPage } = run;
+    const { maskHi, maskLo } = run.page;
+    let changes = this.#changes;
+    for (let told = 0; told < count; told++) {
+      const lo = entries[told * 2 + 1]!;
+      // Signed halves: V8 keeps those as small integers.
+      run.firstPage = firstPage + told;
+      run.targetHi = entries[told * 2]! & maskHi;
+      run.targetLo = lo & maskLo;
+      run.perm = permissionOf(lo);
+      changes = (changes + 1) | 0;
+      this.#changes = changes;
+      try {
+        notifier.tell(run);
+      } catch (error) {
+        errors.keep(error);
+      }
+      if (this.#changes !== changes) return told + 1;
+    }
+    return count;
   }
 
   /**
@@ -223,11 +286,11 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     const end = firstPage + pages;
     const outer = this.#innermost;
     for (let other = outer; other !== null; other = other.outer) other.overtake(firstPage, end);
-    const delivery = this.#idle ?? new Delivery();
-    this.#idle = null;
+    const delivery = this.idle ?? new Delivery();
+    this.idle = null;
     delivery.begin(outer);
     this.#innermost = delivery;
-    this.#sole = null;
+    this.sole = null;
     const errors = new FirstError();
     const hi = targetHi >>> 0;
     const lo = targetLo >>> 0;
@@ -240,7 +303,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
       }
     } finally {
       this.#innermost = outer;
-      this.#idle = delivery;
+      this.idle = delivery;
       this.#findSole();
     }
     errors.rethrow();
@@ -294,6 +357,9 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     return replayByPages(this, notifier, maxSteps);
   }
 }
+
+/** The permission in the lowest two bits of an entry. */
+const permissionOf = (lo: number): Permission => (lo & 3) as Permission;
 
 /** Tells one notifier what of a run still stands, in as many parts as that has. */
 function deliver(registration: Registration, delivery: Delivery, errors: FirstError): void {

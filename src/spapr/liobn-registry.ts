@@ -12,8 +12,10 @@ export class LiobnRegistry<Window extends NumberedWindow> {
   readonly #windows = new Map<number, Window>();
   // The window found last. A guest works on one window for many calls.
   // Its LIOBN as a signed number; -1 (0xffffffff) is none that a bridge or a device can have.
-  #lastLiobn = -1;
-  #last: Window | undefined;
+  /** @internal */
+  protected lastLiobn = -1;
+  /** @internal */
+  protected last: Window | undefined;
 
   /**
    * The window of a LIOBN. A LIOBN has 32 bits: any of the upper ones set
@@ -22,11 +24,11 @@ export class LiobnRegistry<Window extends NumberedWindow> {
   find(hi: number, lo: number): Window | undefined {
     if (hi !== 0) return undefined;
     // As signed numbers: those of PCI windows would not be small integers for V8.
-    if ((lo | 0) === this.#lastLiobn) return this.#last;
+    if ((lo | 0) === this.lastLiobn) return this.last;
     const window = this.#windows.get(lo);
     if (window !== undefined) {
-      this.#lastLiobn = lo | 0;
-      this.#last = window;
+      this.lastLiobn = lo | 0;
+      this.last = window;
     }
     return window;
   }
@@ -47,8 +49,8 @@ export class LiobnRegistry<Window extends NumberedWindow> {
 
   remove(window: Window): void {
     this.#windows.delete(window.liobn);
-    this.#lastLiobn = -1;
-    this.#last = undefined;
+    this.lastLiobn = -1;
+    this.last = undefined;
   }
 
   /** Windows in order of creation, which is the order of migration. */

@@ -92,37 +92,18 @@ export function putEntries(
           errors.keep(error);
         }
       } else {
-        done = notifyEntries(window, first, words.subarray(stored * 2, (stored + done) * 2), errors);
+        done = iommu.notifyList(
+          geometry.page,
+          first,
+          words.subarray(stored * 2, (stored + done) * 2),
+          errors,
+        );
       }
     }
     stored += done;
     if (window.geometry !== geometry || window.table !== table) return stored;
     first = geometry.wrapped(first + done);
   }
-}
-
-/**
- * Notifies of stored entries that are no run, one by one.
- *
- * @returns of how many, before a callback changed something
- */
-function notifyEntries(window: DmaWindow, first: number, words: Uint32Array, errors: FirstError): number {
-  const { iommu } = window;
-  const { page, maskHi, maskLo } = window.geometry;
-  const count = words.length / 2;
-  for (let i = 0; i < count; i++) {
-    const { changes } = iommu;
-    // Signed halves: V8 keeps those as small integers.
-    const lo = words[i * 2 + 1]! | 0;
-    try {
-      iommu.notify(page, first + i, 1, words[i * 2]! & maskHi, lo & maskLo, permOf(lo));
-    } catch (error) {
-      errors.keep(error);
-    }
-    // The entry itself is one change.
-    if (iommu.changes !== ((changes + 1) | 0)) return i + 1;
-  }
-  return count;
 }
 
 /** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */

@@ -25,8 +25,10 @@ export class WindowGeometry {
   /** Pages after which the 64-bit bus starts again. */
   readonly #busPages: number = 0;
   // Start of the window in signed halves.
-  readonly #busHi: number = 0;
-  readonly #busLo: number = 0;
+  /** @internal */
+  protected readonly busHi: number = 0;
+  /** @internal */
+  protected readonly busLo: number = 0;
 
   constructor(pageShift: number, busOffset: bigint, entries: number) {
     this.busOffset = busOffset;
@@ -36,8 +38,8 @@ export class WindowGeometry {
     this.maskLo = this.page.maskLo;
     this.shift = pageShift;
     this.#busPages = 2 ** (64 - pageShift);
-    this.#busHi = hiOf(busOffset) | 0;
-    this.#busLo = loOf(busOffset) | 0;
+    this.busHi = hiOf(busOffset) | 0;
+    this.busLo = loOf(busOffset) | 0;
   }
 
   /** Size in bytes, modulo 2^64 as QEMU computes it (QEMU-WINDOW-4): a window of all 2^64 bytes has 0. */
@@ -52,9 +54,9 @@ export class WindowGeometry {
    */
   indexOf(hi: number, lo: number): number {
     const pageLo = lo & this.maskLo;
-    const busLo = this.#busLo;
+    const busLo = this.busLo;
     const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
-    return entryOf(((hi & this.maskHi) - this.#busHi - borrow) | 0, (pageLo - busLo) | 0, this.shift);
+    return entryOf(((hi & this.maskHi) - this.busHi - borrow) | 0, (pageLo - busLo) | 0, this.shift);
   }
 
   /**

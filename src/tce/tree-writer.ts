@@ -223,18 +223,19 @@ export class TreeWriter {
 
   #innerOf(cells: readonly number[], level: number, base: number): Inner {
     const span = SPANS[level - 1]!;
-    const parts: number[][] = Array.from({ length: FAN_OUT }, () => []);
+    const parts = new Array<number[] | null>(FAN_OUT).fill(null);
     for (let i = 0; i < cells.length; i += CELLS) {
       const run = loadRun(cells, i, this.#listed);
       for (let at = run.first; at < run.end; ) {
         const child = childOf(at, level);
         const to = Math.min(run.end, base + (child + 1) * span);
-        pushRun(parts[child]!, this.#part.setPart(run, at, to));
+        parts[child] ??= [];
+        pushRun(parts[child], this.#part.setPart(run, at, to));
         at = to;
       }
     }
     const children = parts.map((part, child): Node | null => {
-      if (part.length === 0) return null;
+      if (part === null) return null;
       // A copy, as one that grew has room for more than it holds.
       const list = new Runs(this.owner, part.slice());
       return this.#isShort(list, level - 1, 0, part.length / CELLS)

@@ -20,8 +20,9 @@ async function bundle(entry: string): Promise<{ code: string; imports: string[] 
   const [output] = Array.isArray(result) ? result : [result];
   if (output === undefined || !("output" in output)) throw new Error("no output");
   const [chunk] = output.output;
-  // The decoder of zstd is a package that runs in browsers, in a chunk of its own that is loaded when it is needed.
-  const imports = [...chunk.imports, ...chunk.dynamicImports].filter((name) => !name.startsWith("zstddec-"));
+  // What unpacks zstd is a piece of its own, which is loaded when it is needed.
+  const own = output.output.map(({ fileName }) => fileName);
+  const imports = [...chunk.imports, ...chunk.dynamicImports].filter((name) => !own.includes(name));
   return { code: chunk.code, imports };
 }
 

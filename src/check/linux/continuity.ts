@@ -30,19 +30,15 @@ export class Continuity {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;
     this.#ticks = ticks;
-    if (isOlder) return this.#beginsAnew();
-    if (!(this.#now < this.#latest)) this.#latest = this.#now;
-    if (Number.isNaN(this.#first)) this.#first = this.#now;
+    const now = Number.isNaN(ticks) ? seconds + nanoseconds / 1e9 : ticks;
+    if (isOlder) return this.#beginsAnew(now);
+    if (!(now < this.#latest)) this.#latest = now;
+    if (Number.isNaN(this.#first)) this.#first = now;
     return false;
   }
 
-  get #now(): number {
-    return Number.isNaN(this.#ticks) ? this.#seconds + this.#nanoseconds / 1e9 : this.#ticks;
-  }
-
   /** Time went back: by so much that it is another recording? */
-  #beginsAnew(): boolean {
-    const now = this.#now;
+  #beginsAnew(now: number): boolean {
     if (this.#latest - now < (this.#latest - this.#first) * DISORDER) return false;
     this.#first = now;
     this.#latest = now;

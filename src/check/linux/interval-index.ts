@@ -1,11 +1,13 @@
-import { TWO32 } from "../../base/u64.ts";
+import { hiOfNumber } from "../../base/u64.ts";
 import { HalvesMap, takeOut } from "./halves-map.ts";
 
-/** Bytes of a piece of address space. */
+/** Bytes of a piece of address space, their log2, and the pieces of 4 GiB. */
 export const PIECE = 4096;
+const PIECE_SHIFT = 12;
+const PIECES = 2 ** (32 - PIECE_SHIFT);
 
 /** The piece in which an address lies: exact, as their numbers have 52 bits. */
-export const pieceOf = (hi: number, lo: number): number => hi * (TWO32 / PIECE) + Math.floor(lo / PIECE);
+export const pieceOf = (hi: number, lo: number): number => hi * PIECES + (lo >>> PIECE_SHIFT);
 
 /** Stretches of one level that are one of the next. */
 const FANOUT = 16;
@@ -22,8 +24,8 @@ interface Stretch<T> {
 
 /** Stretches of one length. */
 interface Level<T> {
-  /** Length in pieces. */
-  readonly pieces: number;
+  /** 1 / length in pieces: a division takes much longer than a product, and a power of two has an exact one. */
+  readonly perPiece: number;
   readonly stretches: HalvesMap<Stretch<T>>;
   /** Intervals of this level. */
   count: number;
@@ -40,7 +42,7 @@ const LEVELS = 14;
  */
 export class IntervalIndex<T> {
   readonly #levels: readonly Level<T>[] = Array.from({ length: LEVELS }, (_, level) => ({
-    pieces: FANOUT ** level,
+    perPiece: FANOUT ** -level,
     stretches: new HalvesMap<Stretch<T>>(isKept),
     count: 0,
   }));
@@ -50,20 +52,20 @@ export class IntervalIndex<T> {
   /** @param last piece in which it ends */
   add(first: number, last: number, item: T): void {
     const level = levelOf(first, last);
-    const { pieces } = this.#levels[level]!;
-    const from = Math.floor(first / pieces);
-    const to = Math.floor(last / pieces);
+    const { perPiece } = this.#levels[level]!;
+    const from = Math.floor(first * perPiece);
+    const to = Math.floor(last * perPiece);
     this.#levels[level]!.count++;
     if (level > this.#highest) this.#highest = level;
-    this.#make(level, from).items.push(item);
-    if (to !== from) this.#make(level, to).items.push(item);
+    this.#put(level, from, item);
+    if (to !== from) this.#put(level, to, item);
   }
 
   /** Takes out what {@link add} put in; nothing if it did not. */
   remove(first: number, last: number, item: T): void {
     const level = this.#levels[levelOf(first, last)]!;
-    const from = Math.floor(first / level.pieces);
-    const to = Math.floor(last / level.pieces);
+    const from = Math.floor(first * level.perPiece);
+    const to = Math.floor(last * level.perPiece);
     const stretch = stretchAt(level, from);
     if (stretch === undefined || !takeOut(stretch.items, item)) return;
     level.count--;
@@ -77,10 +79,10 @@ export class IntervalIndex<T> {
   find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
     const base = levelOf(first, last);
     for (let level = base; level === base || level <= this.#highest; level++) {
-      const { pieces, count } = this.#levels[level]!;
+      const { perPiece, count } = this.#levels[level]!;
       if (count === 0 && level > base) continue;
-      const from = Math.floor(first / pieces);
-      const to = Math.floor(last / pieces);
+      const from = Math.floor(first * perPiece);
+      const to = Math.floor(last * perPiece);
       for (let number = from; number <= to; number++) {
         const found =
           level === base
@@ -103,9 +105,9 @@ export class IntervalIndex<T> {
     const stretch = stretchAt(this.#levels[level]!, number);
     if (stretch === undefined) return undefined;
     if (stretch.parts > 0) {
-      const { pieces } = this.#levels[level - 1]!;
-      const from = Math.max(number * FANOUT, Math.floor(first / pieces));
-      const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last / pieces));
+      const { perPiece } = this.#levels[level - 1]!;
+      const from = Math.max(number * FANOUT, Math.floor(first * perPiece));
+      const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last * perPiece));
       for (let part = from; part <= to; part++) {
         const found = this.#findWithin(level - 1, part, first, last, fits);
         if (found !== undefined) return found;
@@ -116,14 +118,23 @@ export class IntervalIndex<T> {
     return undefined;
   }
 
-  /** The stretch of this number, which is made if it is not there. */
-  #make(level: number, number: number): Stretch<T> {
+  /** Puts an interval into the stretch of this number, which is made if it is not there. */
+  #put(level: number, number: number, item: T): void {
     const there = stretchAt(this.#levels[level]!, number);
-    if (there !== undefined) return there;
-    const whole = level + 1 < LEVELS ? this.#make(level + 1, Math.floor(number / FANOUT)) : undefined;
-    if (whole !== undefined) whole.parts++;
-    const made = { items: [], whole, parts: 0 };
-    this.#levels[level]!.stretches.set(Math.floor(number / TWO32), number | 0, made);
+    if (there === undefined) this.#make(level, number, [item]);
+    else there.items.push(item);
+  }
+
+  /** Makes a stretch. The list of its items is as short as they are: mostly it stays so. */
+  #make(level: number, number: number, items: T[]): Stretch<T> {
+    let whole: Stretch<T> | undefined;
+    if (level + 1 < LEVELS) {
+      const above = Math.floor(number / FANOUT);
+      whole = stretchAt(this.#levels[level + 1]!, above) ?? this.#make(level + 1, above, []);
+      whole.parts++;
+    }
+    const made = { items, whole, parts: 0 };
+    this.#levels[level]!.stretches.add(hiOfNumber(number), number | 0, made);
     return made;
   }
 }
@@ -136,7 +147,7 @@ function levelOf(first: number, last: number): number {
 }
 
 const stretchAt = <T>({ stretches }: Level<T>, number: number): Stretch<T> | undefined =>
-  stretches.get(Math.floor(number / TWO32), number | 0);
+  stretches.get(hiOfNumber(number), number | 0);
 
 /** A stretch that is not kept is no part of the longer one any more. */
 function isKept<T>({ items, parts, whole }: Stretch<T>): boolean {

@@ -1,4 +1,4 @@
-import { hiOf, loOf, TWO32, toBig } from "../../base/u64.ts";
+import { hiOf, hiOfNumber, loOf, loOfNumber, numberOf, toBig } from "../../base/u64.ts";
 import { BIDIRECTIONAL } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
 import type { IommuRange, KernelEvent } from "../../formats/trace/kernel-event.ts";
@@ -23,8 +23,11 @@ export class IommuRanges implements AddressSpace {
   readonly #addresses = new UsedAddresses();
   /** Devices that got a domain: with several of them a range can be mapped in each. */
   readonly #attached = new Set<string>();
-  #overlaps: { readonly event: KernelEvent; readonly mapping: LiveMapping; readonly other: LiveMapping }[] =
-    [];
+  #twice: { readonly event: KernelEvent; readonly mapping: LiveMapping; readonly other: LiveMapping }[] = [];
+  /** The range that {@link #overlapping} looks for: a function made for each would be most of what is allocated. */
+  #hi = 0;
+  #lo = 0;
+  #size = 0;
   /** Ranges that were given back since the last one was mapped. */
   #released = 0;
 
@@ -44,7 +47,7 @@ export class IommuRanges implements AddressSpace {
     if (other !== undefined) {
       mapping.isHeld = true;
       other.isHeld = true;
-      this.#overlaps.push({ event, mapping, other });
+      this.#twice.push({ event, mapping, other });
     }
     this.#add(mapping);
   }
@@ -62,7 +65,7 @@ export class IommuRanges implements AddressSpace {
       if (after > 0) this.#add({ ...found, ...halvesOf(range.iova + range.size), size: after });
       // Where none overlap, one that takes all of the range is alone there.
       this.#spare.giveBack(found);
-      const isAlone = before <= 0 && after >= 0 && this.#overlaps.length === 0;
+      const isAlone = before <= 0 && after >= 0 && this.#twice.length === 0;
       found = isAlone ? undefined : this.#overlapping(range);
     }
   }
@@ -88,7 +91,7 @@ export class IommuRanges implements AddressSpace {
   end(goneAt: number): void {
     const { log } = this.#report;
     if (this.#attached.size <= 1) {
-      for (const { event, mapping, other } of this.#overlaps) {
+      for (const { event, mapping, other } of this.#twice) {
         log.add({
           kind: "double-map",
           severity: "error",
@@ -138,28 +141,33 @@ export class IommuRanges implements AddressSpace {
     const { iovaHi, iovaLo } = range;
     const size = sizeOf(range);
     const last = iovaLo + size - 1;
-    const lastPiece = pieceOf(iovaHi + Math.floor(last / TWO32), last % TWO32);
-    return this.#byPiece.find(pieceOf(iovaHi, iovaLo), lastPiece, (mapping) => {
-      const offset = offsetIn(mapping, iovaHi, iovaLo);
-      return offset < mapping.size && -offset < size;
-    });
+    const lastPiece = pieceOf(iovaHi + hiOfNumber(last), loOfNumber(last));
+    this.#hi = iovaHi;
+    this.#lo = iovaLo;
+    this.#size = size;
+    return this.#byPiece.find(pieceOf(iovaHi, iovaLo), lastPiece, this.#overlaps);
   }
+
+  readonly #overlaps = (mapping: LiveMapping): boolean => {
+    const offset = offsetIn(mapping, this.#hi, this.#lo);
+    return offset < mapping.size && -offset < this.#size;
+  };
 
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
     this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
+    this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
   }
 
   #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
     this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#addresses.undo(mapping.use!, event, mapping);
+    this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
   }
 }
 
 /** Bytes of a range, exact below 2^53. */
-const sizeOf = ({ sizeHi, sizeLo }: IommuRange): number => sizeHi * TWO32 + sizeLo;
+const sizeOf = ({ sizeHi, sizeLo }: IommuRange): number => numberOf(sizeHi, sizeLo);
 const startOf = ({ dmaHi, dmaLo }: LiveMapping): bigint => toBig(dmaHi, dmaLo);
 const halvesOf = (iova: bigint): { dmaHi: number; dmaLo: number } => ({
   dmaHi: hiOf(iova),

@@ -1,7 +1,6 @@
 import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
-import type { AddressUse } from "./address-use.ts";
 import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
@@ -47,9 +46,6 @@ export interface LiveMapping extends Linked<LiveMapping> {
   order: number;
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
-  /** What is known of its DMA address and, of a list, of the physical one of its first entry; undefined before that. */
-  use: AddressUse<LiveMapping> | undefined;
-  physicalUse: AddressUse<LiveMapping> | undefined;
   /** What was synced of it; undefined before the first sync. */
   syncs: SyncState | undefined;
 }
@@ -71,8 +67,6 @@ export class SpareMappings {
     if (mapping.isHeld) return;
     const spare: NewMapping = mapping;
     spare.ranges = undefined;
-    spare.use = undefined;
-    spare.physicalUse = undefined;
     spare.syncs = undefined;
     this.#spare.push(spare);
   }
@@ -99,8 +93,6 @@ const newMapping = (): NewMapping => ({
   pattern: 0,
   order: 0,
   ranges: undefined,
-  use: undefined,
-  physicalUse: undefined,
   syncs: undefined,
   older: undefined,
   newer: undefined,

@@ -1,7 +1,6 @@
-import { TWO32 } from "../../base/u64.ts";
+import { hiOfNumber, loOfNumber, numberOf, TWO32 } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
-import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn, SpareMappings } from "./live-mapping.ts";
@@ -67,6 +66,9 @@ export class DeviceMappings implements AddressSpace {
   readonly #writable = new IntervalIndex<LiveMapping>();
   /** All by pieces of DMA addresses; made when it is first needed. */
   #byPiece: IntervalIndex<LiveMapping> | undefined;
+  /** What {@link addWritable} was given: a function made for each map would be most of what is allocated. */
+  #written: LiveMapping | undefined;
+  #line = 1;
   readonly #patternNumbers = new Int16Array(12 * SIZE_CLASSES).fill(-1);
   /** Number of the first event after the last ones that are missing. */
   #sureFrom = 0;
@@ -88,7 +90,7 @@ export class DeviceMappings implements AddressSpace {
     mapping.direction = event.direction;
     mapping.dmaHi = isList ? ranges.words[0]! : event.dmaHi;
     mapping.dmaLo = isList ? ranges.words[1]! : event.dmaLo;
-    mapping.size = isList ? rangeSizes.words[0]! * TWO32 + rangeSizes.words[1]! : event.size;
+    mapping.size = isList ? numberOf(rangeSizes.words[0]!, rangeSizes.words[1]!) : event.size;
     mapping.entries = isList ? event.totalEntries : 1;
     const physHi = isList ? entries.words[0]! : event.physHi;
     const physLo = isList ? entries.words[1]! : event.physLo;
@@ -213,10 +215,9 @@ export class DeviceMappings implements AddressSpace {
     if (this.firstEvent < 0) this.firstEvent = mapping.event;
     this.lastEvent = mapping.event;
     this.made[mapping.family * 4 + mapping.direction]!++;
-    mapping.use = this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
+    this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
     if (mapping.family !== LIST) return;
-    const hi = Math.floor(mapping.physical / TWO32);
-    mapping.physicalUse = this.#lists.add(hi, mapping.physical % TWO32, mapping);
+    this.#lists.add(physicalHi(mapping), physicalLo(mapping), mapping);
   }
 
   /** Takes a mapping away, which is used again if nobody holds it; its address is remembered. */
@@ -235,8 +236,8 @@ export class DeviceMappings implements AddressSpace {
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
     }
     this.#byPiece?.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
-    this.#addresses.undo(mapping.use!, event, mapping);
-    if (mapping.family === LIST) this.#lists.undo(mapping.physicalUse!, event, mapping);
+    this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
+    if (mapping.family === LIST) this.#lists.undo(physicalHi(mapping), physicalLo(mapping), event, mapping);
     else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
     this.#spare.giveBack(mapping);
   }
@@ -244,8 +245,8 @@ export class DeviceMappings implements AddressSpace {
   /** Forgets what is alive: it was told what became of it, and what undoes it later says nothing. */
   forget(): void {
     for (const mapping of this.live) {
-      takeOut(mapping.use!.live, mapping);
-      if (mapping.family === LIST) takeOut(mapping.physicalUse!.live, mapping);
+      this.#addresses.takeOut(mapping.dmaHi, mapping.dmaLo, mapping);
+      if (mapping.family === LIST) this.#lists.takeOut(physicalHi(mapping), physicalLo(mapping), mapping);
       else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
     }
     this.#byPiece = undefined;
@@ -277,14 +278,21 @@ export class DeviceMappings implements AddressSpace {
     const first = firstPhysical(mapping);
     const last = lastPhysical(mapping);
     this.sharesLine = undefined;
-    const found = this.#writable.find(first, last, (other) => {
-      if (overlap(other, mapping, 1)) return true;
-      if (overlap(other, mapping, line)) this.sharesLine = other;
-      return false;
-    });
+    this.#written = mapping;
+    this.#line = line;
+    const found = this.#writable.find(first, last, this.#writesSame);
     this.#writable.add(first, last, mapping);
     return found;
   }
+
+  /** Has another mapping bytes of the one that is written? If only a cache line is the same, it is noted. */
+  readonly #writesSame = (other: LiveMapping): boolean => {
+    const mapping = this.#written!;
+    if (!overlap(other, mapping, this.#line)) return false;
+    if (overlap(other, mapping, 1)) return true;
+    this.sharesLine = other;
+    return false;
+  };
 
   /** The pattern of a mapping: family, direction and size class. */
   #patternOf({ family, direction, size }: LiveMapping): Pattern {
@@ -311,8 +319,13 @@ export class DeviceMappings implements AddressSpace {
   }
 }
 
-const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical / PIECE);
-const lastPhysical = ({ physical, size }: LiveMapping): number => Math.floor((physical + size - 1) / PIECE);
+const physicalHi = ({ physical }: LiveMapping): number => hiOfNumber(physical);
+const physicalLo = ({ physical }: LiveMapping): number => loOfNumber(physical);
+// A division takes much longer than a product, also one by a constant.
+const PER_BYTE = 1 / PIECE;
+const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical * PER_BYTE);
+const lastPhysical = ({ physical, size }: LiveMapping): number =>
+  Math.floor((physical + size - 1) * PER_BYTE);
 
 /** A mapping that is handed out to be kept. */
 export function held(mapping: LiveMapping | undefined): LiveMapping | undefined {

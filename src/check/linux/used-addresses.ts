@@ -1,5 +1,5 @@
-import type { AddressUse } from "./address-use.ts";
-import { HalvesMap, takeOut } from "./halves-map.ts";
+import { HalvesIndex, type Numbered } from "./halves-index.ts";
+import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
@@ -22,68 +22,87 @@ type Undoing = Omit<Unmapping, "event"> & { readonly number: number };
 
 /** Past unmaps that are remembered: those of the generation that is filled, and of the one before it. */
 const GENERATION = 32_768;
-const MAX_ROWS = 2 * GENERATION;
-/** Whole numbers of a row: five of the unmap, five of the map, and three of what was mapped. */
+/** Whole numbers of an address: five of the unmap, five of the map, and three of what was mapped. */
 const WHOLES = 13;
-/** Others: times of unmap and map, and a size. */
-const REALS = 3;
+/** Others: which unmap it was, counted from 1, or 0; times of unmap and map; and a size. */
+const REALS = 4;
+
+/** Rows that are made first. */
 const FEWEST_ROWS = 64;
 
 const NOTHING: readonly LiveMapping[] = [];
 
-/** What is known of an address. */
-type Use = AddressUse<LiveMapping>;
-
 /**
- * What begins at addresses, and what was undone there last; of that the oldest is forgotten. It is kept as rows of
- * numbers: an object for each unmap of a recording would be most of what is allocated.
+ * What begins at addresses, and what was undone there last; of that the oldest is forgotten. All lies by the numbers of the
+ * addresses, and what was undone as rows of numbers: objects for it would be most of what a check allocates and touches.
  */
-export class UsedAddresses {
-  readonly #uses = new HalvesMap<Use>(({ live, unmap }) => live.length > 0 || this.#isRemembered(unmap));
-  #count = 0;
-  #wholes = new Uint32Array(FEWEST_ROWS * WHOLES);
-  #reals = new Float64Array(FEWEST_ROWS * REALS);
-  /** Of lists with several ranges, by row. */
+export class UsedAddresses implements Numbered {
+  readonly #index: HalvesIndex = new HalvesIndex(this);
+  /** The oldest mapping that begins at an address, */
+  readonly #oldest: (LiveMapping | undefined)[] = [];
+  /** and the others, which few addresses have, in the order in which they came. */
+  readonly #others = new Map<number, LiveMapping[]>();
+  /** What {@link at} hands out of most addresses: one mapping. */
+  readonly #here: LiveMapping[] = [];
+  /** Rows of what was undone, up to the highest number of which something was. */
+  #wholes = new Uint32Array(0);
+  #reals = new Float64Array(0);
+  /** Of lists with several ranges. */
   readonly #ranges = new Map<number, Uint32Array>();
+  /** Unmaps so far. */
+  #count = 0;
   /** What was undone by pieces of DMA addresses; made when it is asked for, and again for each generation. */
   #byPiece: IntervalIndex<PastUnmap> | undefined;
 
-  /** What begins at an address. */
+  /** What begins at an address, in the order in which it came; the list is used again. */
   at(hi: number, lo: number): readonly LiveMapping[] {
-    return this.#uses.get(hi, lo)?.live ?? NOTHING;
+    const number = this.#index.find(hi, lo);
+    const oldest = number < 0 ? undefined : this.#oldest[number];
+    if (oldest === undefined) return NOTHING;
+    if (this.#others.size > 0 && this.#others.has(number)) return [oldest, ...this.#others.get(number)!];
+    const here = this.#here;
+    here[0] = oldest;
+    return here;
   }
 
   /** What was undone last at an address, if nothing was mapped there since. */
   past(hi: number, lo: number): PastUnmap | undefined {
-    const unmap = this.#uses.get(hi, lo)?.unmap ?? -1;
-    return this.#isRemembered(unmap) ? this.#at(unmap) : undefined;
+    const number = this.#index.find(hi, lo);
+    return this.#hasPast(number) ? this.#pastOf(number) : undefined;
   }
 
   hasPast(hi: number, lo: number): boolean {
-    return this.#isRemembered(this.#uses.get(hi, lo)?.unmap ?? -1);
+    return this.#hasPast(this.#index.find(hi, lo));
   }
 
-  /** @returns what is known of the address, which {@link undo} takes */
-  add(hi: number, lo: number, mapping: LiveMapping): Use {
-    let use = this.#uses.get(hi, lo);
-    if (use === undefined) {
-      use = { live: [mapping], unmap: -1 };
-      this.#uses.set(hi, lo, use);
-    } else {
-      use.live.push(mapping);
-      use.unmap = -1;
+  /** Something begins at an address. */
+  add(hi: number, lo: number, mapping: LiveMapping): void {
+    const number = this.#index.find(hi, lo);
+    if (number < 0) {
+      this.#oldest[this.#index.add(hi, lo)] = mapping;
+      return;
     }
-    return use;
+    if (number * REALS < this.#reals.length) this.#reals[number * REALS] = 0;
+    if (this.#oldest[number] === undefined) this.#oldest[number] = mapping;
+    else if (this.#others.get(number)?.push(mapping) === undefined) this.#others.set(number, [mapping]);
   }
 
-  /** Something is undone at its address. */
-  undo(use: Use, undoing: Undoing, mapping: LiveMapping): void {
-    takeOut(use.live, mapping);
-    const unmap = this.#count++;
-    if (unmap % GENERATION === 0) this.#byPiece = undefined;
-    this.#write(unmap % MAX_ROWS, undoing, mapping);
-    use.unmap = unmap;
-    if (this.#byPiece !== undefined) this.#index(this.#byPiece, this.#at(unmap));
+  /** What {@link add} was told of goes without being undone. */
+  takeOut(hi: number, lo: number, mapping: LiveMapping): void {
+    const number = this.#index.find(hi, lo);
+    const others = this.#others.size > 0 ? this.#others.get(number) : undefined;
+    if (this.#oldest[number] === mapping) this.#oldest[number] = others?.shift();
+    else if (others !== undefined) takeOut(others, mapping);
+    if (others?.length === 0) this.#others.delete(number);
+  }
+
+  /** What {@link add} was told of is undone. */
+  undo(hi: number, lo: number, undoing: Undoing, mapping: LiveMapping): void {
+    this.takeOut(hi, lo, mapping);
+    if (this.#count++ % GENERATION === 0) this.#byPiece = undefined;
+    const number = this.#index.find(hi, lo);
+    this.#write(number, undoing, mapping);
+    if (this.#byPiece !== undefined) this.#indexPast(this.#byPiece, this.#pastOf(number));
   }
 
   /** The last one of those that had an address. */
@@ -117,28 +136,33 @@ export class UsedAddresses {
     if (this.#byPiece !== undefined) return this.#byPiece;
     const index = new IntervalIndex<PastUnmap>();
     this.#byPiece = index;
-    this.#forEach((past) => this.#index(index, past));
+    this.#forEach((past) => this.#indexPast(index, past));
     return index;
   }
 
-  #index(index: IntervalIndex<PastUnmap>, past: PastUnmap): void {
+  #indexPast(index: IntervalIndex<PastUnmap>, past: PastUnmap): void {
     index.add(pieceOf(past.mapping.dmaHi, past.mapping.dmaLo), lastPieceOf(past.mapping), past);
   }
 
   #forEach(visit: (past: PastUnmap) => void): void {
-    this.#uses.forEach(({ unmap }) => {
-      if (this.#isRemembered(unmap)) visit(this.#at(unmap));
-    });
+    for (let number = 0; number < this.#index.count; number++) {
+      if (this.#hasPast(number)) visit(this.#pastOf(number));
+    }
   }
 
-  #isRemembered(unmap: number): boolean {
-    return unmap >= 0 && Math.floor(unmap / GENERATION) + 1 >= Math.floor((this.#count - 1) / GENERATION);
+  /** Was anything undone at an address that is remembered? */
+  #hasPast(number: number): boolean {
+    if (number < 0 || number * REALS >= this.#reals.length) return false;
+    const unmap = this.#reals[number * REALS]!;
+    return (
+      unmap > 0 && Math.floor((unmap - 1) / GENERATION) + 1 >= Math.floor((this.#count - 1) / GENERATION)
+    );
   }
 
-  #write(row: number, undoing: Undoing, mapping: PastMapping): void {
-    if ((row + 1) * REALS > this.#reals.length) this.#grow();
+  #write(number: number, undoing: Undoing, mapping: LiveMapping): void {
+    if (number * REALS >= this.#reals.length) this.#grow(number);
     const wholes = this.#wholes;
-    let at = row * WHOLES;
+    let at = number * WHOLES;
     wholes[at++] = undoing.number;
     wholes[at++] = undoing.line;
     wholes[at++] = undoing.nanoseconds;
@@ -153,36 +177,40 @@ export class UsedAddresses {
     wholes[at++] = mapping.dmaHi;
     wholes[at] = mapping.dmaLo;
     const reals = this.#reals;
-    reals[row * REALS] = undoing.seconds;
-    reals[row * REALS + 1] = mapping.seconds;
-    reals[row * REALS + 2] = mapping.size;
-    if (mapping.ranges !== undefined) this.#ranges.set(row, mapping.ranges);
-    else if (this.#ranges.size > 0) this.#ranges.delete(row);
+    at = number * REALS;
+    reals[at++] = this.#count;
+    reals[at++] = undoing.seconds;
+    reals[at++] = mapping.seconds;
+    reals[at] = mapping.size;
+    if (mapping.ranges !== undefined) this.#ranges.set(number, mapping.ranges);
+    else if (this.#ranges.size > 0) this.#ranges.delete(number);
   }
 
-  #grow(): void {
-    const wholes = new Uint32Array(this.#wholes.length * 2);
+  /** Makes rows up to a number, and as many more. */
+  #grow(number: number): void {
+    const rows = Math.max(FEWEST_ROWS, (number + 1) * 2);
+    const wholes = new Uint32Array(rows * WHOLES);
     wholes.set(this.#wholes);
     this.#wholes = wholes;
-    const reals = new Float64Array(this.#reals.length * 2);
+    const reals = new Float64Array(rows * REALS);
     reals.set(this.#reals);
     this.#reals = reals;
   }
 
-  #at(unmap: number): PastUnmap {
-    const row = unmap % MAX_ROWS;
-    const what = row * WHOLES + 10;
-    const kind = this.#wholes[what]!;
+  #pastOf(number: number): PastUnmap {
+    const real = number * REALS;
+    const whole = number * WHOLES;
+    const kind = this.#wholes[whole + 10]!;
     const mapping = {
-      ...this.#actAt(row * WHOLES + 5, this.#reals[row * REALS + 1]!),
+      ...this.#actAt(whole + 5, this.#reals[real + 2]!),
       family: Math.floor(kind / 4),
       direction: kind % 4,
-      dmaHi: this.#wholes[what + 1]!,
-      dmaLo: this.#wholes[what + 2]!,
-      size: this.#reals[row * REALS + 2]!,
-      ranges: this.#ranges.get(row),
+      dmaHi: this.#wholes[whole + 11]!,
+      dmaLo: this.#wholes[whole + 12]!,
+      size: this.#reals[real + 3]!,
+      ranges: this.#ranges.get(number),
     };
-    return { ...this.#actAt(row * WHOLES, this.#reals[row * REALS]!), mapping };
+    return { ...this.#actAt(whole, this.#reals[real + 1]!), mapping };
   }
 
   #actAt(at: number, seconds: number): Unmapping {
@@ -197,4 +225,32 @@ export class UsedAddresses {
       pid: wholes[at + 4]! | 0,
     };
   }
+
+  /** This and the next two are what the index asks. */
+  isKept(number: number): boolean {
+    return this.#oldest[number] !== undefined || this.#hasPast(number);
+  }
+
+  move(from: number, to: number): void {
+    this.#oldest[to] = this.#oldest[from];
+    moveIn(this.#others, from, to);
+    moveIn(this.#ranges, from, to);
+    if (from * REALS < this.#reals.length) {
+      this.#wholes.copyWithin(to * WHOLES, from * WHOLES, from * WHOLES + WHOLES);
+      this.#reals.copyWithin(to * REALS, from * REALS, from * REALS + REALS);
+    } else if (to * REALS < this.#reals.length) this.#reals[to * REALS] = 0;
+  }
+
+  cut(count: number): void {
+    this.#oldest.length = count;
+    this.#reals.fill(0, count * REALS);
+  }
+}
+
+function moveIn<T>(map: Map<number, T>, from: number, to: number): void {
+  if (map.size === 0) return;
+  const value = map.get(from);
+  map.delete(from);
+  if (value === undefined) map.delete(to);
+  else map.set(to, value);
 }

@@ -1,4 +1,5 @@
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import { permOf } from "../../tce/tce.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 
 /** Mappings that are remembered of a window, a power of two. */
@@ -18,7 +19,10 @@ const MAX_KNOWN = 2 ** 16;
 export class MappedAgain {
   /** High and low half of the TCE, pages, first entry, event + 1; undefined while nothing was mapped. */
   #slots: Uint32Array | undefined;
-  readonly #events = new Set<number>();
+  /** Events that made such a mapping; none is there twice, as it is in one slot. */
+  readonly #events: number[] = [];
+  /** The same, as far as somebody asked for it. */
+  readonly #known = new Set<number>();
 
   /** A call is about to map entries, with its value in the last of them. */
   mapping(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
@@ -29,7 +33,7 @@ export class MappedAgain {
     const maker = slots[at + 4]! - 1;
     const isSame = slots[at] === hi && slots[at + 1] === lo && slots[at + 2] === count;
     if (isSame && maker >= 0 && isAlive(rebuilt, slots[at + 3]!, maker)) {
-      if (this.#events.size < MAX_KNOWN) this.#events.add(maker);
+      if (this.#events.length < MAX_KNOWN) this.#events.push(maker);
     }
     slots[at] = hi;
     slots[at + 1] = lo;
@@ -40,10 +44,14 @@ export class MappedAgain {
 
   /** Was what this event mapped mapped again while it was alive? */
   has(event: number): boolean {
-    return this.#events.has(event);
+    for (const known of this.#events.slice(this.#known.size)) this.#known.add(known);
+    return this.#known.has(event);
   }
 }
 
-/** Does an entry hold what an event mapped? */
-const isAlive = ({ window, history }: RebuiltWindow, index: number, maker: number): boolean =>
-  history.eventAt(index) === maker && window.table!.count(index, index + 1) === 1;
+/** Does an entry hold what an event mapped? Mostly it is empty by then. */
+function isAlive({ window, history }: RebuiltWindow, index: number, maker: number): boolean {
+  const table = window.table!;
+  table.load(index);
+  return permOf(table.lo) !== 0 && history.eventAt(index) === maker;
+}

@@ -37,6 +37,7 @@ import {
 } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
+import { splitLogs } from "../split-logs.ts";
 import { outputWidth } from "../terminal.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { wrap } from "../wrap.ts";
@@ -70,7 +71,7 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
   const reports: CheckReport[] = [];
-  for (const path of paths) {
+  for (const path of paths.flatMap(splitLogs)) {
     const report = await checkFile(path, how, options);
     reports.push(report);
     if (options.output === "human") printReport(report, options.quiet);

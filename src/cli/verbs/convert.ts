@@ -217,7 +217,7 @@ export const verb: Verb = defineVerb({
   arguments: [
     [
       "<in>",
-      `trace: QEMU log, simpletrace or Linux dma events, - for standard input; or ${SAVED_FILE}; may be packed`,
+      `trace: QEMU log, simpletrace or Linux dma events (text, trace.dat, perf.data), - for standard input; or ${SAVED_FILE}; may be packed`,
     ],
     [
       "<out>",

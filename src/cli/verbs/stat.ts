@@ -81,7 +81,7 @@ export const verb: Verb = defineVerb({
   arguments: [
     [
       "<file>",
-      "trace of QEMU (log or simple) or text of Linux' dma events; may be gzip-compressed; - for standard input",
+      "trace of QEMU (log or simple) or Linux' dma events (text, trace.dat, perf.data); may be gzip-compressed; - for standard input",
     ],
   ],
   options: [

@@ -2,11 +2,13 @@ import type { LinuxDmaEvent } from "../trace/dma-event.ts";
 
 const SECOND = 1_000_000_000;
 
-/** How cycles become nanoseconds: `(cycles * multiplier >> shift) - offset`, trace-cmd's clock `tsc2nsec`. */
+/**
+ * How cycles become nanoseconds in trace-cmd's clock `tsc2nsec`: `cycles * multiplier >> shift`. The file has an offset, too,
+ * which `trace-cmd report` 3.1.6 leaves out.
+ */
 export interface CycleScale {
   readonly multiplier: number;
   readonly shift: number;
-  readonly offset: bigint;
 }
 
 /** Clocks of Linux' tracer that count something else than nanoseconds. */
@@ -54,9 +56,9 @@ export class RawClock {
       event.nanoseconds = 0;
       event.ticks = Number(this.#origin) + time;
     } else if (this.#scale !== undefined) {
-      const { multiplier, shift, offset } = this.#scale;
+      const { multiplier, shift } = this.#scale;
       const cycles = this.#origin + BigInt(Math.trunc(time));
-      this.#become(((cycles * BigInt(multiplier)) >> BigInt(shift)) - offset);
+      this.#become((cycles * BigInt(multiplier)) >> BigInt(shift));
       event.seconds = this.#seconds;
       event.nanoseconds = this.#nanoseconds;
     } else {

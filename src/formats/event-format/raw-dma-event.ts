@@ -22,8 +22,11 @@ import { encode, type NameTable } from "../trace/words.ts";
 import { joinHalves } from "./byte-reader.ts";
 import type { EventField, EventFormat } from "./event-format.ts";
 import { fixedSize, isNumber, type RawBytes, RawNumber, RawRange } from "./raw-fields.ts";
+import { RawName } from "./raw-name.ts";
 
 const LISTS: readonly number[] = [KEY_DEVICE, KEY_DMA_LIST, KEY_SIZE_LIST, KEY_PHYS_LIST];
+
+const COMMON: readonly number[] = [KEY_DMA_ADDRESS, KEY_SIZE, KEY_DIRECTION, KEY_ATTRIBUTES];
 
 /** Reads the data of one kind of `dma` event by the format of the kernel that recorded it. */
 export class RawDmaEvent {
@@ -31,18 +34,21 @@ export class RawDmaEvent {
   readonly #fixed: number;
   /** Has the format all that an event of this kind must have? */
   readonly #isWhole: boolean;
-  /** Numbers: key, offset and size of each. */
+  /** Numbers that most kinds have. */
+  readonly #dma: EventField | undefined;
+  readonly #size: EventField | undefined;
+  readonly #direction: EventField | undefined;
+  readonly #attributes: EventField | undefined;
+  /** The others: key, offset and size of each. */
   readonly #numbers: Int32Array;
-  readonly #device: EventField | undefined;
+  readonly #device: RawName | undefined;
   readonly #lists: readonly { readonly key: number; readonly field: EventField }[];
-  readonly #devices: NameTable;
   readonly #number = new RawNumber();
   readonly #range = new RawRange();
 
   /** @param devices in which names are numbered */
   constructor(kind: number, format: EventFormat, devices: NameTable) {
     this.#kind = kind;
-    this.#devices = devices;
     const keyed = [...format.fields.values()].map((field) => {
       const name = encode(field.name);
       return { key: keyOf(name, 0, name.length), field };
@@ -52,12 +58,18 @@ export class RawDmaEvent {
     );
     const seen = read.reduce((bits, { key }) => bits | (1 << key), 0);
     const required = REQUIRED_KEYS[kind]!;
-    this.#device = read.find(({ key }) => key === KEY_DEVICE)?.field;
+    const device = read.find(({ key }) => key === KEY_DEVICE)?.field;
+    this.#device = device === undefined ? undefined : new RawName(device, devices);
     this.#isWhole = this.#device !== undefined && (seen & required) === required;
     this.#lists = read.filter(({ key }) => key !== KEY_DEVICE && LISTS.includes(key));
+    const fieldOf = (wanted: number): EventField | undefined => read.find(({ key }) => key === wanted)?.field;
+    this.#dma = fieldOf(KEY_DMA_ADDRESS);
+    this.#size = fieldOf(KEY_SIZE);
+    this.#direction = fieldOf(KEY_DIRECTION);
+    this.#attributes = fieldOf(KEY_ATTRIBUTES);
     this.#numbers = Int32Array.from(
       read
-        .filter(({ key }) => !LISTS.includes(key))
+        .filter(({ key }) => !LISTS.includes(key) && !COMMON.includes(key))
         .flatMap(({ key, field: { offset, size } }) => [key, offset, size]),
     );
     this.#fixed = fixedSize(format);
@@ -72,11 +84,26 @@ export class RawDmaEvent {
     if (!this.#isWhole || end - start < this.#fixed) return false;
     event.clear();
     event.kind = this.#kind;
-    const range = this.#range;
-    if (!range.read(raw, this.#device!, start, end)) return false;
-    range.cutText(raw.bytes);
-    event.device = this.#devices.number(raw.bytes, range.start, range.end);
+    event.device = this.#device!.read(raw, start, end);
     if (event.device < 0) return false;
+    const number = this.#number;
+    if (this.#dma !== undefined) {
+      number.read(raw, start + this.#dma.offset, this.#dma.size);
+      event.dmaHi = number.hi;
+      event.dmaLo = number.lo;
+    }
+    if (this.#size !== undefined) {
+      number.read(raw, start + this.#size.offset, this.#size.size);
+      event.size = joinHalves(number.hi, number.lo);
+    }
+    if (this.#direction !== undefined) {
+      number.read(raw, start + this.#direction.offset, this.#direction.size);
+      event.direction = number.lo;
+    }
+    if (this.#attributes !== undefined) {
+      number.read(raw, start + this.#attributes.offset, this.#attributes.size);
+      event.attributes = number.lo;
+    }
     const numbers = this.#numbers;
     for (let i = 0; i < numbers.length; i += 3) {
       this.#number.read(raw, start + numbers[i + 1]!, numbers[i + 2]!);
@@ -88,16 +115,10 @@ export class RawDmaEvent {
 
   #store(event: LinuxDmaEvent, key: number): void {
     const { hi, lo } = this.#number;
-    if (key === KEY_DMA_ADDRESS) {
-      event.dmaHi = hi;
-      event.dmaLo = lo;
-    } else if (key === KEY_PHYS_ADDRESS) {
+    if (key === KEY_PHYS_ADDRESS) {
       event.physHi = hi;
       event.physLo = lo;
-    } else if (key === KEY_SIZE) event.size = joinHalves(hi, lo);
-    else if (key === KEY_DIRECTION) event.direction = lo;
-    else if (key === KEY_ATTRIBUTES) event.attributes = lo;
-    else if (key === KEY_POINTER) event.nullPointer = (hi | lo) === 0;
+    } else if (key === KEY_POINTER) event.nullPointer = (hi | lo) === 0;
     else if (key === KEY_ERROR) event.error = lo | 0;
     else if (key === KEY_ENTRIES) event.totalEntries = lo;
     else if (key === KEY_RANGES) event.totalRanges = lo;

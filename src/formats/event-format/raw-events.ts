@@ -1,6 +1,7 @@
 import { CallStacks } from "../trace/call-stacks.ts";
 import { type DmaNames, LinuxDmaEvent } from "../trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../trace/dma-kinds.ts";
+import type { KernelStatement } from "../trace/kernel-event.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
 import { encode, NameTable } from "../trace/words.ts";
 import { textOf } from "./byte-reader.ts";
@@ -80,6 +81,9 @@ export class RawEvents implements DmaNames {
   readonly #number = new RawNumber();
   /** Numbers of tasks by process. */
   readonly #taskOf = new Map<number, number>();
+  /** The process of the last event, and the number of its task. */
+  #lastPid = Number.NaN;
+  #lastTask = -1;
 
   /** @param idle what the tool that recorded calls the idle task, process 0 */
   constructor(tracing: TracingData, idle: string, handlers: TraceHandlers) {
@@ -96,6 +100,7 @@ export class RawEvents implements DmaNames {
   setTask(pid: number, name: string): void {
     const bytes = new TextEncoder().encode(name);
     this.#taskOf.set(pid, this.tasks.number(bytes, 0, bytes.length));
+    this.#lastPid = Number.NaN;
   }
 
   #decoderOf(format: EventFormat): Decoder | undefined {
@@ -120,38 +125,31 @@ export class RawEvents implements DmaNames {
     const decoder = this.#decoders[raw.view.getUint16(start, raw.littleEndian)];
     if (decoder === undefined) this.#passOver(cpu);
     else if (decoder === "stack") this.readStack(raw, start + STACK_FRAMES, end, cpu);
-    else if ("dma" in decoder) this.#readDma(decoder.dma, raw, start, end, cpu, time);
-    else this.#readStatement(decoder.statement, raw, start, end, cpu, time);
+    else if ("dma" in decoder) {
+      if (decoder.dma.read(this.#event, raw, start, end)) {
+        this.#setOrigin(raw, start, cpu, time);
+        this.#tell(cpu);
+      } else this.#damaged(cpu, "an event that does not read as its format says");
+    } else {
+      const what = decoder.statement(raw, start, end);
+      if (what === undefined) this.#passOver(cpu);
+      else {
+        this.#setOrigin(raw, start, cpu, time);
+        this.#tellStatement(what, cpu);
+      }
+    }
   }
 
-  #readDma(dma: RawDmaEvent, raw: RawBytes, start: number, end: number, cpu: number, time: number): void {
+  #tell(cpu: number): void {
     const event = this.#event;
-    if (!dma.read(event, raw, start, end)) {
-      this.#damaged(cpu, "an event that does not read as its format says");
-      return;
-    }
-    this.#setOrigin(raw, start, cpu, time);
     event.number = this.counts.events++;
     event.line = this.records;
     this.#handlers.linux(event, this);
     this.#owners.push(cpu, event.number, event.line, event.kind);
   }
 
-  #readStatement(
-    statement: RawStatement,
-    raw: RawBytes,
-    start: number,
-    end: number,
-    cpu: number,
-    time: number,
-  ): void {
-    const what = statement(raw, start, end);
-    if (what === undefined) {
-      this.#passOver(cpu);
-      return;
-    }
+  #tellStatement(what: KernelStatement, cpu: number): void {
     this.#owners.push(cpu, -1, 0, 0);
-    this.#setOrigin(raw, start, cpu, time);
     const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#handlers.kernel!(
@@ -179,7 +177,11 @@ export class RawEvents implements DmaNames {
     this.clock.set(event, time);
     event.cpu = cpu;
     event.pid = pid;
-    event.task = this.#taskOf.get(pid) ?? this.#unknownTask(pid);
+    if (pid !== this.#lastPid) {
+      this.#lastPid = pid;
+      this.#lastTask = this.#taskOf.get(pid) ?? this.#unknownTask(pid);
+    }
+    event.task = this.#lastTask;
   }
 
   #unknownTask(pid: number): number {

@@ -14,11 +14,18 @@ export class RawNumber {
 
   /** Reads an unsigned number of 1, 2, 4 or 8 bytes. */
   read({ view, littleEndian }: RawBytes, at: number, size: number): void {
-    this.hi = 0;
     if (size === 8) {
-      this.hi = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
-      this.lo = view.getUint32(littleEndian ? at : at + 4, littleEndian);
-    } else if (size === 4) this.lo = view.getUint32(at, littleEndian);
+      if (littleEndian) {
+        this.lo = view.getUint32(at, true);
+        this.hi = view.getUint32(at + 4, true);
+      } else {
+        this.hi = view.getUint32(at, false);
+        this.lo = view.getUint32(at + 4, false);
+      }
+      return;
+    }
+    this.hi = 0;
+    if (size === 4) this.lo = littleEndian ? view.getUint32(at, true) : view.getUint32(at, false);
     else this.lo = size === 2 ? view.getUint16(at, littleEndian) : view.getUint8(at);
   }
 }
@@ -37,7 +44,8 @@ export class RawRange {
       this.start = start + field.offset;
       this.end = this.start + field.size;
     } else {
-      const word = view.getUint32(start + field.offset, littleEndian);
+      const at = start + field.offset;
+      const word = littleEndian ? view.getUint32(at, true) : view.getUint32(at, false);
       const from = field.place === "from-start" ? start : start + field.offset + field.size;
       this.start = from + (word & 0xffff);
       this.end = this.start + (word >>> 16);
@@ -47,8 +55,9 @@ export class RawRange {
 
   /** Ends the range before its first NUL, as a text does. */
   cutText(bytes: Uint8Array): void {
+    const { end } = this;
     let at = this.start;
-    while (at < this.end && bytes[at] !== 0) at++;
+    while (at < end && bytes[at] !== 0) at++;
     this.end = at;
   }
 }

@@ -111,6 +111,8 @@ class StreamReader {
   #hasFooters: boolean | undefined;
   /** Where the stream ends, if it was found out otherwise than by reading up to there. */
   #end: number | undefined;
+  /** Why what the stream is packed in ends early. */
+  #early: IommuError | undefined;
   readonly #commands: StreamPlace[] = [];
   /** Where the package ends that was opened last. */
   #packageEnd = 0;
@@ -129,7 +131,9 @@ class StreamReader {
   async lookAtEnd(source: ByteFile | ByteStreamFactory): Promise<void> {
     try {
       // 6 more: the byte before the record, its own, and its length.
-      this.#known = findDescription(await readTail(source, MAX_DESCRIPTION + 6));
+      const tail = await readTail(source, MAX_DESCRIPTION + 6);
+      this.#known = findDescription(tail);
+      this.#early = tail.early;
     } catch (error) {
       // Damage at the end is reported when reading gets there.
       if (!isDamage(error)) throw error;
@@ -156,6 +160,8 @@ class StreamReader {
       return;
     }
     await this.#readDescription();
+    if (this.#early !== undefined)
+      this.#remark(this.#early, "what it is packed in has more, behind the stream");
   }
 
   /** What was read until now. */

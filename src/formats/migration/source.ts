@@ -171,6 +171,8 @@ async function* fileChunks(file: ByteFile): ByteStream {
 export interface Tail {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** Why a packed source ends before its end, if it does. */
+  readonly early?: IommuError;
 }
 
 /**
@@ -194,8 +196,8 @@ export async function readTail(source: ByteStreamFactory | ByteFile, limit: numb
   try {
     for await (const chunk of source()) kept.push(chunk);
   } catch (error) {
-    // What is missing is reported by who reads up to there.
     if (!(error instanceof IommuError) || error.details.early === undefined) throw error;
+    return { ...kept.tail(), early: error };
   }
   return kept.tail();
 }

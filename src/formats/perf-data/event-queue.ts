@@ -1,18 +1,19 @@
-/** Bytes of records that wait at most. */
+/** Bytes of the pieces that records wait in, at most. */
 const MAX_BYTES = 2 ** 25;
-const FIRST_BYTES = 2 ** 20;
 const FIRST_RECORDS = 2 ** 14;
 /** Rounds that a record waits: what is unpacked can come a round late. */
 const ROUNDS = 2;
 
+/** Bytes in which records stand; they stay as they are. */
+export interface RecordPiece {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Records of it that wait. */
+  waiting: number;
+}
+
 /** Takes a record in the order of time. */
-export type TakeRecord = (
-  bytes: Uint8Array,
-  view: DataView,
-  start: number,
-  end: number,
-  time: number,
-) => void;
+type TakeRecord = (piece: RecordPiece, start: number, end: number, time: number) => void;
 
 /**
  * Puts the records of all CPUs into the order of time. perf writes what each CPU's buffer has, one after the other, and
@@ -21,14 +22,14 @@ export type TakeRecord = (
  * Where too many records wait, the older half goes on: then, and only then, order is not sure.
  */
 export class EventQueue {
-  /** The records that wait, one after another: where each begins, and its time. */
   readonly #take: TakeRecord;
-  #bytes = new Uint8Array(FIRST_BYTES);
-  #view = new DataView(this.#bytes.buffer);
-  #used = 0;
+  /** Of each record that waits: its piece, where it begins and ends, and its time. */
+  #pieces: RecordPiece[] = [];
+  #places = new Uint32Array(2 * FIRST_RECORDS);
   #times = new Float64Array(FIRST_RECORDS);
-  #starts = new Uint32Array(FIRST_RECORDS + 1);
   #count = 0;
+  /** Bytes of pieces with records that wait. */
+  #bytes = 0;
   #latest = Number.NEGATIVE_INFINITY;
   /** The latest times of the last rounds. */
   readonly #rounds: number[] = new Array(ROUNDS).fill(Number.NEGATIVE_INFINITY);
@@ -37,16 +38,19 @@ export class EventQueue {
     this.#take = take;
   }
 
-  add(bytes: Uint8Array, start: number, end: number, time: number): void {
-    const length = end - start;
-    if (this.#used + length > this.#bytes.length) this.#makeRoom(length);
-    if (this.#count === this.#times.length) this.#growRecords();
-    this.#bytes.set(bytes.subarray(start, end), this.#used);
-    this.#times[this.#count] = time;
-    this.#starts[this.#count++] = this.#used;
-    this.#used += length;
-    this.#starts[this.#count] = this.#used;
+  add(piece: RecordPiece, start: number, end: number, time: number): void {
+    if (piece.waiting++ === 0) this.#bytes += piece.bytes.length;
+    if (this.#count === this.#times.length) this.#grow();
+    const at = this.#count++;
+    this.#pieces[at] = piece;
+    this.#places[2 * at] = start;
+    this.#places[2 * at + 1] = end;
+    this.#times[at] = time;
     if (time > this.#latest) this.#latest = time;
+    while (this.#bytes > MAX_BYTES) {
+      const half = Float64Array.from(this.#times.subarray(0, this.#count)).sort()[this.#count >>> 1]!;
+      this.#flush(half);
+    }
   }
 
   /** All CPUs' buffers were read once more. */
@@ -61,40 +65,24 @@ export class EventQueue {
     this.#flush(Number.POSITIVE_INFINITY);
   }
 
-  #makeRoom(length: number): void {
-    if (this.#bytes.length < MAX_BYTES) {
-      const more = new Uint8Array(this.#bytes.length * 2);
-      more.set(this.#bytes.subarray(0, this.#used));
-      this.#bytes = more;
-      this.#view = new DataView(more.buffer);
-    }
-    while (this.#used + length > this.#bytes.length) {
-      const half = Float64Array.from(this.#times.subarray(0, this.#count)).sort()[this.#count >>> 1]!;
-      this.#flush(half);
-    }
-  }
-
-  #growRecords(): void {
+  #grow(): void {
     const times = new Float64Array(this.#times.length * 2);
     times.set(this.#times);
     this.#times = times;
-    const starts = new Uint32Array(times.length + 1);
-    starts.set(this.#starts);
-    this.#starts = starts;
+    const places = new Uint32Array(times.length * 2);
+    places.set(this.#places);
+    this.#places = places;
   }
 
   /** Hands on what is not later, in order, and keeps the rest. */
   #flush(limit: number): void {
     const order = this.#inOrder(limit);
+    const places = this.#places;
     for (let i = 0; i < order.length; i++) {
       const record = order[i]!;
-      this.#take(
-        this.#bytes,
-        this.#view,
-        this.#starts[record]!,
-        this.#starts[record + 1]!,
-        this.#times[record]!,
-      );
+      const piece = this.#pieces[record]!;
+      this.#take(piece, places[2 * record]!, places[2 * record + 1]!, this.#times[record]!);
+      if (--piece.waiting === 0) this.#bytes -= piece.bytes.length;
     }
     if (order.length > 0) this.#keepAfter(limit);
   }
@@ -119,7 +107,7 @@ export class EventQueue {
       const merged: number[] = [];
       for (let run = 0; run < runs.length; run += 2) {
         merged.push(runs[run]!);
-        mergeRuns(times, order, spare, runs[run]!, runs[run + 1] ?? length, runs[run + 2] ?? length);
+        this.#merge(order, spare, runs[run]!, runs[run + 1] ?? length, runs[run + 2] ?? length);
       }
       [order, spare] = [spare, order];
       runs = merged;
@@ -129,37 +117,28 @@ export class EventQueue {
 
   /** Moves what is later to the front. */
   #keepAfter(limit: number): void {
+    const places = this.#places;
     let count = 0;
-    let used = 0;
     for (let i = 0; i < this.#count; i++) {
       const time = this.#times[i]!;
       if (time <= limit) continue;
-      const start = this.#starts[i]!;
-      const end = this.#starts[i + 1]!;
-      if (used !== start) this.#bytes.copyWithin(used, start, end);
-      this.#times[count] = time;
-      this.#starts[count++] = used;
-      used += end - start;
+      this.#pieces[count] = this.#pieces[i]!;
+      places[2 * count] = places[2 * i]!;
+      places[2 * count + 1] = places[2 * i + 1]!;
+      this.#times[count++] = time;
     }
-    this.#starts[count] = used;
+    this.#pieces.length = count;
     this.#count = count;
-    this.#used = used;
   }
-}
 
-/** Merges `[from, middle)` and `[middle, to)` of records that are ordered by time into another list. */
-function mergeRuns(
-  times: Float64Array,
-  order: Uint32Array,
-  into: Uint32Array,
-  from: number,
-  middle: number,
-  to: number,
-): void {
-  let a = from;
-  let b = middle;
-  for (let at = from; at < to; at++) {
-    const takesFirst = b >= to || (a < middle && times[order[a]!]! <= times[order[b]!]!);
-    into[at] = takesFirst ? order[a++]! : order[b++]!;
+  /** Merges `[from, middle)` and `[middle, to)` of records that are ordered by time into another list. */
+  #merge(order: Uint32Array, into: Uint32Array, from: number, middle: number, to: number): void {
+    const times = this.#times;
+    let a = from;
+    let b = middle;
+    for (let at = from; at < to; at++) {
+      const takesFirst = b >= to || (a < middle && times[order[a]!]! <= times[order[b]!]!);
+      into[at] = takesFirst ? order[a++]! : order[b++]!;
+    }
   }
 }

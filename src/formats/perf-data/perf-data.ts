@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { TWO32, toBig } from "../../base/u64.ts";
 import { badRecording, type RandomBytes, textOf } from "../event-format/byte-reader.ts";
 import { RawClock } from "../event-format/raw-clock.ts";
 import { RawEvents } from "../event-format/raw-events.ts";
@@ -6,17 +7,10 @@ import type { RawBytes } from "../event-format/raw-fields.ts";
 import { Zstd, type ZstdStream } from "../input/zstd.ts";
 import type { Recording } from "../trace/recording.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
-import { EventQueue } from "./event-queue.ts";
+import { EventQueue, type RecordPiece } from "./event-queue.ts";
 import { type PerfHead, readPerfHead, WHAT } from "./perf-head.ts";
 import { RecordStream } from "./record-stream.ts";
-import {
-  bigAt,
-  hasIdentifier,
-  RECORD_HEAD,
-  SampleLayout,
-  type SampleParts,
-  wordAt,
-} from "./sample-layout.ts";
+import { hasIdentifier, RECORD_HEAD, SampleLayout, type SampleParts, wordAt } from "./sample-layout.ts";
 
 /** Bytes that are read at a time. */
 const BLOCK = 2 ** 19;
@@ -37,6 +31,8 @@ const TIMED: readonly boolean[] = Array.from({ length: 256 }, (_, type) =>
 );
 
 const KEY_BYTES = 8;
+/** Numbers of events that are places of a list; the kernel gives them out in order. */
+const SMALL_IDS = 65_536;
 
 /** Threads whose names are kept. */
 const MAX_THREADS = 2 ** 20;
@@ -72,8 +68,9 @@ export class PerfData implements Recording {
   readonly #handlers: TraceHandlers;
   readonly #raw: RecordBytes;
   readonly #queue: EventQueue;
-  /** By the numbers of events; and what a record without a number has. */
-  readonly #layouts = new Map<bigint, SampleLayout>();
+  /** By the numbers of events, in two forms; and what a record without a number has. */
+  readonly #layouts = new Map<number, SampleLayout>();
+  readonly #smallLayouts: (SampleLayout | undefined)[] = [];
   readonly #layout: SampleLayout;
   readonly #isTracepoint = new Set<SampleLayout>();
   readonly #hasIdentifier: boolean;
@@ -85,7 +82,10 @@ export class PerfData implements Recording {
   #names = new Map<number, string>();
   /** Samples that perf counted as lost at its end. */
   #lostSamples = 0;
-  #origin: bigint | undefined;
+  #hasBegun = false;
+  /** The first time, in halves. */
+  #hi = 0;
+  #lo = 0;
 
   private constructor(file: RandomBytes, head: PerfHead, handlers: TraceHandlers) {
     this.#file = file;
@@ -93,18 +93,18 @@ export class PerfData implements Recording {
     this.#handlers = handlers;
     this.names = new RawEvents(head.tracing, "swapper", handlers);
     this.#raw = new RecordBytes(head.littleEndian);
-    this.#queue = new EventQueue((bytes, view, start, end, time) =>
-      this.#handle(bytes, view, start, end, time),
-    );
+    this.#queue = new EventQueue((piece, start, end, time) => this.#handle(piece, start, end, time));
     const layouts = new Map(head.events.map((event) => [event, new SampleLayout(event)]));
-    for (const [id, event] of head.byId) this.#layouts.set(id, layouts.get(event)!);
+    for (const [id, event] of head.byId) {
+      this.#layouts.set(id, layouts.get(event)!);
+      if (id < SMALL_IDS) this.#smallLayouts[id] = layouts.get(event)!;
+    }
     const first = head.events.find(({ isTracepoint }) => isTracepoint) ?? head.events[0];
     if (first === undefined) throw badRecording(WHAT, 0, "no events were recorded", "UNSUPPORTED");
     this.#layout = layouts.get(first)!;
     this.#hasIdentifier = head.events.every(hasIdentifier);
     for (const [event, layout] of layouts) if (event.isTracepoint) this.#isTracepoint.add(layout);
-    const take = (bytes: Uint8Array, view: DataView, start: number, end: number): void =>
-      this.#take(bytes, view, start, end);
+    const take = (piece: RecordPiece, start: number, end: number): void => this.#take(piece, start, end);
     this.#outer = new RecordStream(head.littleEndian, head.offset, take);
     this.#inner = new RecordStream(head.littleEndian, 0, take);
   }
@@ -155,6 +155,7 @@ export class PerfData implements Recording {
       return true;
     } catch (error) {
       if (!(error instanceof IommuError)) throw error;
+      this.#unpacked = undefined;
       this.#gap("damaged", this.#outer.offset, error.message);
       return false;
     }
@@ -165,13 +166,15 @@ export class PerfData implements Recording {
     try {
       for (const piece of this.#unpacked.end()) this.#inner.push(piece);
     } catch (error) {
+      if (!(error instanceof IommuError)) throw error;
       // perf does not end its frame.
-      if (!(error instanceof IommuError) || error.details.early === undefined) throw error;
+      if (error.details.early === undefined) this.#gap("damaged", this.#outer.offset, error.message);
     }
   }
 
-  #take(bytes: Uint8Array, view: DataView, start: number, end: number): void {
-    const { littleEndian } = this.#head;
+  #take(piece: RecordPiece, start: number, end: number): void {
+    const { littleEndian } = this.#raw;
+    const { bytes, view } = piece;
     const type = view.getUint32(start, littleEndian);
     if (type === FINISHED_ROUND) this.#queue.round();
     else if (type === COMPRESSED) this.#unpack(bytes.subarray(start + RECORD_HEAD, end));
@@ -182,7 +185,7 @@ export class PerfData implements Recording {
     } else if (type === LOST_SAMPLES && end - start >= RECORD_HEAD + 8) {
       this.#raw.set(bytes, view);
       this.#lostSamples += wordAt(this.#raw, start + RECORD_HEAD);
-    } else if (type < TIMED.length && TIMED[type]!) this.#enqueue(bytes, view, start, end, type);
+    } else if (type < TIMED.length && TIMED[type]!) this.#enqueue(piece, start, end, type);
   }
 
   #unpack(packed: Uint8Array): void {
@@ -191,8 +194,9 @@ export class PerfData implements Recording {
     for (const piece of this.#unpacked.push(packed)) this.#inner.push(piece);
   }
 
-  #enqueue(bytes: Uint8Array, view: DataView, start: number, end: number, type: number): void {
+  #enqueue(piece: RecordPiece, start: number, end: number, type: number): void {
     const raw = this.#raw;
+    const { bytes, view } = piece;
     raw.set(bytes, view);
     let at: number;
     if (type === SAMPLE) {
@@ -204,28 +208,42 @@ export class PerfData implements Recording {
       at = end - this.#layout.trailerTime;
     }
     if (at < start + RECORD_HEAD || at + 8 > end) return;
-    const time = bigAt(raw, at);
-    if (this.#origin === undefined) {
-      // The records that perf makes up itself have no time.
-      if (time === 0n && type !== SAMPLE) {
-        this.#setName(bytes, view, start, end, type);
-        return;
-      }
-      this.#origin = time;
-      this.names.clock = new RawClock(time, false);
-    }
-    this.#queue.add(bytes, start, end, time === 0n ? Number.NEGATIVE_INFINITY : Number(time - this.#origin));
+    const hi = view.getUint32(raw.littleEndian ? at + 4 : at, raw.littleEndian);
+    const lo = view.getUint32(raw.littleEndian ? at : at + 4, raw.littleEndian);
+    // The records that perf makes up itself have no time.
+    const isTimed = (hi | lo) !== 0;
+    if (!this.#hasBegun && isTimed) this.#begin(hi, lo);
+    if (this.#hasBegun)
+      this.#queue.add(
+        piece,
+        start,
+        end,
+        isTimed ? (hi - this.#hi) * TWO32 + (lo - this.#lo) : Number.NEGATIVE_INFINITY,
+      );
+    else if (type !== SAMPLE) this.#setName(bytes, view, start, end, type);
+  }
+
+  /** The first time. */
+  #begin(hi: number, lo: number): void {
+    this.#hasBegun = true;
+    this.#hi = hi;
+    this.#lo = lo;
+    this.names.clock = new RawClock(toBig(hi, lo), false);
   }
 
   #layoutOf(start: number, end: number): SampleLayout | undefined {
     if (!this.#hasIdentifier) return this.#layout;
-    return start + RECORD_HEAD + KEY_BYTES > end
-      ? undefined
-      : this.#layouts.get(bigAt(this.#raw, start + RECORD_HEAD));
+    if (start + RECORD_HEAD + KEY_BYTES > end) return undefined;
+    const { view, littleEndian } = this.#raw;
+    const at = start + RECORD_HEAD;
+    const hi = view.getInt32(littleEndian ? at + 4 : at, littleEndian);
+    const lo = view.getInt32(littleEndian ? at : at + 4, littleEndian);
+    if (hi === 0 && lo >= 0 && lo < SMALL_IDS) return this.#smallLayouts[lo];
+    return this.#layouts.get(wordAt(this.#raw, at));
   }
 
   /** It is a record's turn. */
-  #handle(bytes: Uint8Array, view: DataView, start: number, end: number, time: number): void {
+  #handle({ bytes, view }: RecordPiece, start: number, end: number, time: number): void {
     const raw = this.#raw;
     raw.set(bytes, view);
     const type = view.getUint32(start, raw.littleEndian);

@@ -34,7 +34,7 @@ export interface PerfHead {
   readonly tracing: TracingData;
   /** Events of perf, and these by the numbers that samples have. */
   readonly events: readonly PerfEvent[];
-  readonly byId: ReadonlyMap<bigint, PerfEvent>;
+  readonly byId: ReadonlyMap<number, PerfEvent>;
   /** Are records packed? */
   readonly isPacked: boolean;
   /** Where records begin and end; a pipe ends where it ends. */
@@ -45,7 +45,7 @@ export interface PerfHead {
 /** Events as they are read. */
 interface Events {
   readonly events: PerfEvent[];
-  readonly byId: Map<bigint, PerfEvent>;
+  readonly byId: Map<number, PerfEvent>;
 }
 
 /**
@@ -160,7 +160,7 @@ async function readAttribute(reader: ByteReader): Promise<PerfEvent> {
 
 async function readIds(reader: ByteReader, bytes: number, event: PerfEvent, { byId }: Events): Promise<void> {
   if (bytes / 8 + byId.size > MAX_EVENTS * 16) throw reader.bad(`${bytes} bytes of numbers of events`);
-  for (let at = 0; at + 8 <= bytes; at += 8) byId.set(await reader.big(), event);
+  for (let at = 0; at + 8 <= bytes; at += 8) byId.set(Number(await reader.big()), event);
 }
 
 /** The head of a trace.dat of a version of its own. */

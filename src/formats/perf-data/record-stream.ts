@@ -1,7 +1,8 @@
+import type { RecordPiece } from "./event-queue.ts";
 import { RECORD_HEAD } from "./sample-layout.ts";
 
-/** Takes a record that lies in one piece, until it returns. */
-type TakeRecord = (bytes: Uint8Array, view: DataView, start: number, end: number) => void;
+/** Takes a record. */
+type TakeRecord = (piece: RecordPiece, start: number, end: number) => void;
 
 const NOTHING = new Uint8Array(0);
 /** Behind such a record comes more that its size does not count: `PERF_RECORD_AUXTRACE`. */
@@ -35,20 +36,19 @@ export class RecordStream {
     return this.#offset;
   }
 
-  push(piece: Uint8Array): void {
-    let bytes = piece;
-    if (this.#rest.length > 0) {
-      bytes = new Uint8Array(this.#rest.length + piece.length);
-      bytes.set(this.#rest);
-      bytes.set(piece, this.#rest.length);
-    }
+  /** @param chunk is lent */
+  push(chunk: Uint8Array): void {
+    const bytes = new Uint8Array(this.#rest.length + chunk.length);
+    bytes.set(this.#rest);
+    bytes.set(chunk, this.#rest.length);
     const used = this.failure === undefined ? this.#read(bytes) : bytes.length;
-    this.#rest = used < bytes.length ? bytes.slice(used) : NOTHING;
+    this.#rest = used < bytes.length ? bytes.subarray(used) : NOTHING;
     this.#offset += used;
   }
 
   #read(bytes: Uint8Array): number {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const view = new DataView(bytes.buffer);
+    const piece: RecordPiece = { bytes, view, waiting: 0 };
     let at = 0;
     for (;;) {
       const skipped = Math.min(this.#skip, bytes.length - at);
@@ -63,7 +63,7 @@ export class RecordStream {
       if (at + size > bytes.length) return at;
       if (view.getUint32(at, this.#littleEndian) === AUXTRACE && size >= 16)
         this.#skip = Number(view.getBigUint64(at + 8, this.#littleEndian));
-      else this.#take(bytes, view, at, at + size);
+      else this.#take(piece, at, at + size);
       at += size;
     }
   }

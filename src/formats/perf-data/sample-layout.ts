@@ -120,9 +120,5 @@ export const wordAt = ({ view, littleEndian }: RawBytes, at: number): number =>
   view.getUint32(littleEndian ? at : at + 4, littleEndian) +
   view.getUint32(littleEndian ? at + 4 : at, littleEndian) * 2 ** 32;
 
-/** The same as it is. */
-export const bigAt = ({ view, littleEndian }: RawBytes, at: number): bigint =>
-  view.getBigUint64(at, littleEndian);
-
 /** The key of an event's number, which begins each sample where there are several events. */
 export const hasIdentifier = ({ sampleType }: PerfEvent): boolean => (sampleType & IDENTIFIER) !== 0;

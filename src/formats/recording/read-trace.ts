@@ -1,5 +1,5 @@
 import { named, type OpenedInput, untilTruncated } from "../input/opened-input.ts";
-import { isOnce, type MigrationSource } from "../migration/source.ts";
+import { isFile, isOnce, type MigrationSource } from "../migration/source.ts";
 import { PerfData } from "../perf-data/perf-data.ts";
 import { isPerfData, isPerfPipe, isRecording, isTraceDat, type Recording } from "../trace/recording.ts";
 import type { TraceSource } from "../trace/trace-source.ts";
@@ -60,7 +60,7 @@ async function* recordingSteps(
     isTold = true;
   });
   const { head } = opened;
-  const file = isPerfPipe(head) ? new ForwardFile(whole) : await randomFile(whole, name);
+  const file = isPerfPipe(head) && !isFile(whole) ? new ForwardFile(whole) : await randomFile(whole, name);
   try {
     const opening: Promise<Recording> = isTraceDat(head)
       ? TraceDat.open(file, buffer, source.handlers)

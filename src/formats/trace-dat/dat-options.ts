@@ -54,7 +54,6 @@ export class DatOptions {
       this.scale = {
         multiplier: view.getUint32(0, reader.littleEndian),
         shift: view.getUint32(4, reader.littleEndian) & 63,
-        offset: view.getBigUint64(8, reader.littleEndian),
       };
     }
   }

@@ -1,4 +1,4 @@
-import { TWO32 } from "../../base/u64.ts";
+import { numberOf } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, DIRECTION_NAMES, type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
 import {
   KEY_ATTRIBUTES,
@@ -337,7 +337,7 @@ export class DmaArguments {
         return end;
       case KEY_SIZE:
         end = this.#numbers.number(bytes, at);
-        event.size = numbers.hi * TWO32 + numbers.lo;
+        event.size = numberOf(numbers.hi, numbers.lo);
         return end;
       case KEY_DIRECTION:
         return this.#direction(bytes, at);

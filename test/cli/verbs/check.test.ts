@@ -30,6 +30,28 @@ describe("check", () => {
     expect((await cli(["check", ...files])).status).toBe(status);
   });
 
+  it("takes a log for each process where the name has %d, as QEMU's -D has it", async () => {
+    const logs = mkdtempSync(path.join(folder, "split-"));
+    for (const [process, text] of [
+      ["9", NEW + PUT],
+      ["10", NEW],
+      ["x", ""],
+    ]) {
+      writeFileSync(path.join(logs, `qemu-${process}.log`), text!);
+    }
+    const { stdout } = await cli(["check", path.join(logs, "qemu-%d.log"), "--output", "json"]);
+    const { files } = JSON.parse(stdout);
+    expect(
+      files.map(({ file, events }: { file: string; events: number }) => [path.basename(file), events]),
+    ).toEqual([
+      ["qemu-9.log", 2],
+      ["qemu-10.log", 1],
+    ]);
+    const none = await cli(["check", path.join(logs, "other-%d.log")]);
+    expect(none.status).toBe(1);
+    expect(none.stderr).toContain("other-%d.log");
+  });
+
   it("prints all that it knows as JSON", async () => {
     const { status, stdout } = await cli(["check", FAULTS, "--output", "json"]);
     expect(status).toBe(2);

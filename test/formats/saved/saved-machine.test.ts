@@ -153,6 +153,15 @@ describe.each(CONTAINERS)("a machine with $what", (container) => {
   });
 });
 
+it("other bytes behind a packed machine are told of", async () => {
+  const packed = new Uint8Array([...gzipSync(bytesOf(plainStream())), 1, 2, 3]);
+  const machine = await read(packed);
+  expect(tablesOf(machine)).toEqual(TABLES);
+  expect(machine.stream.remarks).toMatchObject([
+    { message: expect.stringMatching(/other bytes follow it \(01 02 03\)$/) },
+  ]);
+});
+
 describe("memory of a machine", () => {
   it.each([
     { what: "compressed", bytes: compressedStream(PACKED_PAGE), first: 0x33, second: 0x33 },

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { readCorpus } from "../../helpers/corpus.ts";
+import { lentPieces } from "../../helpers/input-forms.ts";
+import { readAll } from "./read-all.ts";
+
+const V7 = "612-v7-none.dat";
+
+/** Offset of an option of version 7: its number, size and data. */
+function optionAt(bytes: Uint8Array, id: number): number {
+  const view = new DataView(bytes.buffer);
+  // "none", its empty version, and the offset of the first options section behind them.
+  let at = Number(view.getBigUint64(18 + 5 + 1, true)) + 16;
+  while (view.getUint16(at, true) !== id) at += 6 + view.getUint32(at + 2, true);
+  return at;
+}
+
+/** The same recording with bytes changed. */
+function changed(name: string, change: (view: DataView, bytes: Uint8Array) => void): Uint8Array<ArrayBuffer> {
+  const bytes = readCorpus("recordings", name);
+  change(new DataView(bytes.buffer), bytes);
+  return bytes;
+}
+
+const CPU_STATISTICS = 2;
+const END = 0;
+
+describe("a trace.dat", () => {
+  it.each(["612-v6.dat", "612-v7-zstd.dat"])("is the same from a pipe: %s", async (name) => {
+    const bytes = readCorpus("recordings", name);
+    const { events, times } = await readAll(lentPieces(bytes));
+    const whole = await readAll(bytes);
+    expect({ events, times }).toEqual({ events: whole.events, times: whole.times });
+    expect(events).toHaveLength(51);
+  });
+
+  it("has nanoseconds where it says what a cycle is", async () => {
+    const plain = await readAll(readCorpus("recordings", V7));
+    const scaled = await readAll(
+      changed(V7, (view) => {
+        const at = optionAt(new Uint8Array(view.buffer), CPU_STATISTICS);
+        view.setUint16(at, 14, true);
+        view.setUint32(at + 6, 2048, true);
+        view.setUint32(at + 10, 10, true);
+        view.setBigUint64(at + 14, 5_000_000_000n, true);
+      }),
+    );
+    // trace-cmd report 3.1.6 prints 177.193929 for the first one, whatever the offset.
+    expect(scaled.times).toEqual(plain.times.map((time) => time * 2n));
+    expect(scaled.times[0]).toBe(177_193_929_454n);
+  });
+
+  it("whose options lead in a circle is refused", async () => {
+    const circle = changed(V7, (view, bytes) => {
+      const first = view.getBigUint64(18 + 5 + 1, true);
+      view.setBigUint64(optionAt(bytes, END) + 6, first, true);
+    });
+    await expect(readAll(circle)).rejects.toMatchObject({
+      code: "BAD_FILE",
+      message: expect.stringMatching(/byte \d+ \(0x[0-9a-f]+\): sections of options that lead in a circle/),
+    });
+  });
+
+  it("with a section of 4 GiB is refused before memory is taken", async () => {
+    const huge = changed("612-v7-zstd.dat", (view) => {
+      // The first section: 16 bytes of head, then what it unpacks to.
+      view.setUint32(37 + 16 + 4, 0xffff_ffff, true);
+    });
+    await expect(readAll(huge)).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+      message: expect.stringMatching(/^recording: trace\.dat, byte \d+ .*a section of 4294967295 bytes/),
+    });
+  });
+
+  it("with a format of 2^63 bytes is refused", async () => {
+    const huge = changed("612-v6.dat", (view) => view.setBigUint64(18 + 12, 1n << 63n, true));
+    await expect(readAll(huge)).rejects.toThrow(/byte 30 \(0x1e\): 0x8000000000000000 is no place/);
+  });
+
+  it("of another version is refused", async () => {
+    const other = changed("612-v6.dat", (view) => view.setUint8(10, 0x38));
+    await expect(readAll(other)).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+      message: 'recording: trace.dat, byte 10 (0xa): version "8": 6 and 7 are read here',
+    });
+  });
+
+  it("that is cut gives what is there, and says where it ends", async () => {
+    const bytes = readCorpus("recordings", "612-v6.dat");
+    const whole = await readAll(bytes);
+    const cut = await readAll(bytes.subarray(0, bytes.length - 4096));
+    expect(cut.events.length).toBeGreaterThan(0);
+    expect(cut.events.length).toBeLessThan(whole.events.length);
+    expect(whole.events).toEqual(expect.arrayContaining(cut.events));
+    expect(cut.gaps).toEqual([
+      {
+        kind: "torn",
+        line: expect.any(Number),
+        message: `trace.dat, byte ${bytes.length - 4096} (0x${(bytes.length - 4096).toString(16)}): the file ends here, 4096 bytes too early`,
+      },
+    ]);
+  });
+});

@@ -1,0 +1,29 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { makePrivateFolder } from "../../src/live/private-folder.ts";
+
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(path.join(tmpdir(), "private-"));
+});
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+it("is our user's alone, and not twice the same", async () => {
+  const folders = [await makePrivateFolder(parent), await makePrivateFolder(parent)];
+  expect(new Set(folders).size).toBe(2);
+  for (const folder of folders) expect(statSync(folder).mode & 0o777).toBe(0o700);
+});
+
+it("takes away what a process left that is gone, and nothing else", async () => {
+  const { pid: gone } = spawnSync("true");
+  const kept = [`spapr-iommu-${process.pid}-abcdef`, "spapr-iommu-test-abcdef", `other-${gone}-abcdef`];
+  for (const name of [...kept, `spapr-iommu-${gone}-abcdef/state`]) {
+    mkdirSync(path.join(parent, name), { recursive: true });
+  }
+  const folder = await makePrivateFolder(parent);
+  expect(readdirSync(parent).sort()).toEqual([...kept, path.basename(folder)].sort());
+  expect(existsSync(folder)).toBe(true);
+});
