@@ -3,6 +3,8 @@ import { counted, formatCount, formatSize, formatTime } from "../../base/units.t
 import { Machine } from "../../spapr/machine.ts";
 import { RtasToken } from "../../spapr/papr.ts";
 import { loadTables, saveTables } from "../../spapr/saved-table.ts";
+import { diff } from "../../tce/diff.ts";
+import type { TceView } from "../../tce/tce-view.ts";
 import { costNotes, stallText, VirtualClock } from "../cost-model.ts";
 import { configOfDescription } from "../linux-machine.ts";
 import type { ReportCheck, ScenarioReport } from "../scenario.ts";
@@ -309,7 +311,7 @@ class Runner {
       for (const { liobn, table } of tables) {
         if (table === null) continue;
         const there = other.env.liobns.find(0, liobn)?.table;
-        moved += Math.min(table.validCount, there?.validCount ?? 0);
+        moved += there == null ? 0 : table.validCount - differing(table, there);
         all += table.length;
         this.clock.spend("tceSaved", table.length);
       }
@@ -369,6 +371,15 @@ class Runner {
     this.#random = state >>> 0;
     return this.#random % end;
   }
+}
+
+/** Entries that are not the same in two tables. */
+function differing(before: TceView, after: TceView): number {
+  let entries = 0;
+  diff(before, after, (_first, count) => {
+    entries += count;
+  });
+  return entries;
 }
 
 function buffersOf(on: StoryMachine, name: string): readonly StoryBuffer[] {
