@@ -1,7 +1,11 @@
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 
-/** The log of a QEMU, by its command line. */
+/**
+ * The log of a QEMU, by its command line.
+ *
+ * @public
+ */
 export interface FoundLog {
   readonly path: string;
   /** Patterns of the trace events that the command line switches on: what they log is there from the start. */

@@ -6,6 +6,7 @@
 
 export { attach } from "./attach.ts";
 export type { AttachEnd, Attached, AttachOptions, BaseKind, BaseReport } from "./attach-options.ts";
+export type { FoundLog } from "./find-log.ts";
 export { type Guard, noGuard, startGuard } from "./guard.ts";
 export type { LiveMapping, LiveState, LiveWindow } from "./live-state.ts";
 export type { Commands, Monitor, QmpArguments, QmpEvent } from "./monitor.ts";

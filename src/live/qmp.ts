@@ -18,7 +18,11 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-/** How to connect. */
+/**
+ * How to connect.
+ *
+ * @public
+ */
 export interface QmpOptions {
   /** The longest that the greeting and each command may take; default: 30. */
   readonly timeoutSeconds?: number | undefined;

@@ -201,6 +201,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    *   permission is in the lowest two bits, the address in those of `page`
    * @param errors gets what notifiers throw
    * @returns how many were told
+   * @internal
    */
   notifyList(page: PageStep, firstPage: number, entries: Uint32Array, errors: FirstError): number {
     const count = entries.length / 2;

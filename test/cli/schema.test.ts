@@ -175,12 +175,16 @@ describe.each(Object.entries(CALLS))("the schema of %s", (verb, calls) => {
   it.each(calls.map((args) => ({ args })))("holds for $args", ({ args }) => followsSchema([verb, ...args]));
 });
 
-/** What happens while attach follows: two pages that map one target, and an answer that another start explains. */
+/**
+ * What happens while attach follows: two pages that map one target, an answer that another start explains, and a call for a
+ * window of which nothing tells.
+ */
 const EVENTS = [
   "spapr_iommu_pci_put liobn=0x80000000 ioba=0x25000 tce=0x2003 ret=0",
   "spapr_iommu_pci_put liobn=0x80000000 ioba=0x26000 tce=0x2003 ret=0",
   "spapr_iommu_pci_put liobn=0x80000000 ioba=0x28000 tce=0x9003 ret=0",
   "spapr_iommu_xlate liobn=0x80000000 0x8000 -> 0x9000 perm=3 mask=0xfff",
+  "spapr_iommu_pci_put liobn=0x80000101 ioba=0x800000000001000 tce=0x3003 ret=0",
 ];
 
 describe("the schema of attach", () => {
@@ -191,10 +195,11 @@ describe("the schema of attach", () => {
     qemu.stream = readCorpus("migration", "pgsz-256m-linux61--pgsz-256m.mig");
     await qemu.listen();
     try {
-      const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10", "--for", "1"];
+      const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10"];
       const session = cli(["attach", ...args, "--output", output]);
       while (!qemu.commands.includes("cont")) await new Promise((resolve) => setTimeout(resolve, 20));
       qemu.append(`${EVENTS.join("\n")}\n`);
+      await qemu.end();
       const { status, stdout, stderr } = await session;
       expect(status, stderr).toBe(2);
       const lines = stdout.trimEnd().split("\n");

@@ -86,6 +86,14 @@ export class FakeQemu {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Ends as QEMU does; its log stays. */
+  async end(): Promise<void> {
+    this.event("SHUTDOWN", 20);
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.end();
+    await closed;
+  }
+
   async close(): Promise<void> {
     this.drop();
     await new Promise((resolve) => this.#server.close(resolve));

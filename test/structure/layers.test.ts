@@ -21,7 +21,10 @@ const LAYERS = [
 /** Down to this one everything runs in a browser: no Node modules, no packages but those of {@link PACKAGES}. */
 const LAST_PORTABLE = LAYERS.indexOf("lab");
 /** What runs everywhere, and the one file that may know it. */
-const PACKAGES: Readonly<Record<string, string>> = { "zstddec/stream": "formats/input/zstd.ts" };
+const PACKAGES: Readonly<Record<string, string>> = {
+  "zstddec/stream": "formats/input/zstd.ts",
+  re2js: "check/filter/pattern.ts",
+};
 
 /**
  * The rooms of layers that have folders, in groups that may import the ones before them and not one another. A room is

@@ -1,6 +1,6 @@
-import { RE2JS } from "re2js";
 import { hiOf, loOf } from "../../base/u64.ts";
 import type { Filter, FilterField, ListField, NumberField, TextField } from "./fields.ts";
+import { compilePattern } from "./pattern.ts";
 
 /** Comparisons of numbers. `&`: do they share a bit? */
 export const NUMBER_OPERATORS = ["==", "!=", "<=", ">=", "<", ">", "&"] as const;
@@ -62,7 +62,7 @@ function testOf(operator: NumberOperator, value: bigint, signed: boolean): Test 
 /**
  * Compares a text with another one, or with a pattern.
  *
- * @throws RE2JSSyntaxException for an expression of `=~` or `!~` that is none, or that only backtracking can match (`\1`, `(?=`)
+ * @throws SyntaxError for an expression of `=~` or `!~` that is none, or that only backtracking can match (`\1`, `(?=`)
  */
 export function compareText<Event, Context>(
   field: TextField<Event, Context>,
@@ -71,8 +71,7 @@ export function compareText<Event, Context>(
 ): Filter<Event, Context> {
   if (operator === "==") return (event, context) => field.text(event, context) === value;
   if (operator === "!=") return (event, context) => field.text(event, context) !== value;
-  // RE2 takes time by the length of pattern and text, whatever they are: nobody's expression can hang us.
-  const pattern = operator === "~" ? RE2JS.compile(globPattern(value), RE2JS.DOTALL) : RE2JS.compile(value);
+  const pattern = compilePattern(operator === "~" ? globPattern(value) : value);
   const matches: Filter<Event, Context> = (event, context) => {
     const text = field.text(event, context);
     return text !== undefined && pattern.test(text);
@@ -91,7 +90,7 @@ function globPattern(glob: string): string {
   const source = glob.replace(/\[!?[^\]]+\]|[\\^$.*+?()[\]{}|]/g, (part) =>
     part.length > 1 ? classPattern(part) : wildcard(part),
   );
-  return `^(?:${source})$`;
+  return `(?s)^(?:${source})$`;
 }
 
 const wildcard = (character: string): string =>

@@ -1,4 +1,3 @@
-import { RE2JSException } from "re2js";
 import { IommuError } from "../../base/errors.ts";
 import {
   compareNumber,
@@ -126,7 +125,7 @@ class ExpressionParser<Event, Context> {
     try {
       return compareText(field, known, match[1] ?? match[2] ?? match[3]!);
     } catch (error) {
-      if (!(error instanceof RE2JSException)) throw error;
+      if (!(error instanceof SyntaxError)) throw error;
       throw filterError(valueAt, error.message);
     }
   }

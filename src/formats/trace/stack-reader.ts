@@ -116,7 +116,7 @@ export class StackReader {
 
   #readStack(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
     const isOpen = this.#lastLine === line - 1;
-    if (this.#readPerf(bytes, start, from, end, line, isOpen)) return true;
+    if (this.#readPerf(bytes, start, from, end, line)) return true;
     if (isOpen && !this.#isPerf && this.#readFrame(bytes, arrowAt(bytes, from, end), end)) return true;
     return bytes[end - 1] === GREATER
       ? this.#begin(bytes, start, end, line)
@@ -163,16 +163,9 @@ export class StackReader {
   }
 
   /** `\tffffffffc03c2af7 nvme_remove+0x77 ([nvme])`, behind a tab more than its event. */
-  #readPerf(
-    bytes: Uint8Array,
-    start: number,
-    from: number,
-    end: number,
-    line: number,
-    isOpen: boolean,
-  ): boolean {
+  #readPerf(bytes: Uint8Array, start: number, from: number, end: number, line: number): boolean {
     if (from === start || from === end) return false;
-    const goesOn = isOpen && this.#isPerf;
+    const goesOn = this.#lastLine === line - 1 && this.#isPerf;
     const event = goesOn ? this.#stackOf : line - 1;
     const tabs = tabsIn(bytes, start, from);
     if (tabs === 0 || (event === this.#indentedLine && tabs <= this.#indent)) return false;
