@@ -44,7 +44,7 @@ const MAX_HEAD = 1 + 4 + 1 + 255 + 4 + 4;
 const LOOK_AHEAD = FOOTER_BYTES + MAX_HEAD;
 
 /** Numbers beyond any that QEMU gives: sections count from 0, versions from 0. */
-const ID_LIMIT = 0x1_0000;
+const ID_LIMIT = 0x10_0000;
 const VERSION_LIMIT = 0x1_0000;
 const COMMAND_LIMIT = 0x100;
 const COMMAND_DATA_LIMIT = 0x1000;
