@@ -17,7 +17,7 @@ import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /** Invariants that are not about the host side, and why. */
 const ELSEWHERE: Readonly<Record<number, string>> = {
-  3: "no DMA after unmap is about the guest's drivers; that an unmapped page is out of reach is shown by 2 and 6",
+  3: "no DMA after unmap is about the guest's drivers (test/guest/driver-mistakes.test.ts); that an unmapped page is out of reach is shown by 2 and 6",
   4: "the guest's allocator: clear before reuse",
   5: "the guest's allocator: one owner for each address",
   14: "the guest's direct window covers its memory",
