@@ -92,6 +92,8 @@ async function readFileHead(reader: ByteReader): Promise<PerfHead> {
     );
   // The table of features stands behind the records; only number 0, which is none, could be before this one.
   reader.seek(data.offset + data.size);
+  if (!(await reader.has(16)))
+    throw reader.bad("the formats of events should stand here, behind the records: the file was cut");
   const place = { offset: await reader.u64(), size: await reader.u64() };
   reader.seek(place.offset);
   const tracing = await readTracingData(reader);

@@ -1,4 +1,4 @@
-import type { IommuError } from "../../base/errors.ts";
+import { IommuError } from "../../base/errors.ts";
 import { ByteReader, badRecording, bytesAt, type RandomBytes } from "../event-format/byte-reader.ts";
 import { MAX_TEXT, TracingData } from "../event-format/tracing-data.ts";
 import { TRACING_MAGIC } from "../trace/recording.ts";
@@ -165,7 +165,10 @@ async function readVersion7(file: RandomBytes, reader: ByteReader): Promise<DatH
   await sections.read(TASKS, (section) => tracing.readTasks(section));
   const { littleEndian } = reader;
   const { options, buffers } = sections;
-  if (buffers.length === 0 && missing !== undefined) throw missing;
+  if (buffers.length === 0 && missing !== undefined) {
+    const reason = "the list of buffers cannot be read: the file was cut, or its recording did not end";
+    throw new IommuError(missing.code, `${missing.message}; ${reason}`, missing.details);
+  }
   return { littleEndian, tracing, options, buffers, unpack, missing };
 }
 

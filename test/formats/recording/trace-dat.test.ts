@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readCorpus } from "../../helpers/corpus.ts";
 import { lentPieces } from "../../helpers/input-forms.ts";
+import { BigEndian } from "./big-endian.ts";
 import { readAll } from "./read-all.ts";
 
 const V7 = "612-v7-none.dat";
@@ -31,6 +32,17 @@ describe("a trace.dat", () => {
     const whole = await readAll(bytes);
     expect({ events, times }).toEqual({ events: whole.events, times: whole.times });
     expect(events).toHaveLength(51);
+  });
+
+  it("of a machine with the other byte order says the same", async () => {
+    const little = readCorpus("recordings", "612-v6.dat");
+    const big = new BigEndian(little).convert();
+    expect(big).not.toEqual(little);
+    const [one, other] = [await readAll(little), await readAll(big)];
+    expect(other.events).toEqual(one.events);
+    expect(other.times).toEqual(one.times);
+    expect(other.gaps).toEqual([]);
+    expect(one.events.some((event) => event.startsWith("dma_map_sg "))).toBe(true);
   });
 
   it("has nanoseconds where it says what a cycle is", async () => {
