@@ -46,4 +46,4 @@ export {
   type UnmapStep,
   type UseStep,
 } from "./story/story.ts";
-export { storyOfDocument } from "./story/story-shape.ts";
+export { STORY_SCHEMA, storyOfDocument } from "./story/story-shape.ts";

@@ -174,7 +174,11 @@ const FILE = {
 };
 const STORY_FILE = object("a story", FILE);
 
-/** Part of the JSON Schema of a file. */
+/**
+ * The JSON Schema of a story's file.
+ *
+ * @public
+ */
 export const STORY_SCHEMA: Readonly<Record<string, unknown>> = STORY_FILE.schema;
 
 /**
