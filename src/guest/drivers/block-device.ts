@@ -42,7 +42,7 @@ interface SubmissionQueue extends Queue {
  * @public
  */
 export class BlockDevice implements MmioHandler {
-  /** Logical blocks of {@link BLOCK_BYTES}. */
+  /** Logical blocks of `BLOCK_BYTES`. */
   readonly blocks: number;
   /** Commands that were done, with any status. */
   commands = 0;
