@@ -65,7 +65,7 @@ export class TceTable extends TceView {
     }
   }
 
-  /** {@link put}, and {@link hi} and {@link lo} are what was there before. */
+  /** {@link put}, and `hi` and `lo` of the table are what was there before. */
   exchange(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
     if (leaf.owner !== this.owner) {
