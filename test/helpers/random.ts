@@ -9,3 +9,13 @@ export function runSeed(): number {
   if (!Number.isInteger(seed)) throw new Error(`SEED=${process.env.SEED} is no integer`);
   return seed;
 }
+
+/**
+ * Rounds of a campaign that takes many minutes: all of them with `npm run test:long`, and the part that `SHARE` says (0.05: a
+ * twentieth) in `.ci/run`, which has other things to do, too.
+ */
+export function rounds(all: number): number {
+  const share = Number(process.env.SHARE ?? 1);
+  if (!(share > 0 && share <= 1)) throw new Error(`SHARE=${process.env.SHARE} is not above 0 and at most 1`);
+  return Math.ceil(all * share);
+}
