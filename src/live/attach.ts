@@ -118,7 +118,7 @@ class Session {
   async #findLog(): Promise<FoundLog> {
     const found = await this.#monitor.findLog();
     const { log } = this.#options;
-    if (log !== undefined) return { path: log, patterns: found?.path === log ? found.patterns : [] };
+    if (log !== undefined) return found?.path === log ? found : { path: log, from: 0, patterns: [] };
     if (found !== undefined) return found;
     // A QEMU that ended while it was looked for has no log, either, and that is the better reason.
     await this.#commands.execute("query-status");
@@ -153,8 +153,8 @@ class Session {
     while (!this.#monitor.isClosed && !this.#ends.aborted) {
       await live.read();
       const now = performance.now();
-      if (now >= stateAt && shown !== live.events) {
-        shown = live.events;
+      if (now >= stateAt && shown !== live.changes) {
+        shown = live.changes;
         stateAt = now + refreshSeconds * 1000;
         this.#options.onState(live.state(this.#options.mappings));
       }

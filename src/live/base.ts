@@ -103,9 +103,10 @@ class Base {
         `QEMU's command line does not switch ${later} on (-trace "spapr_iommu_*"), so that the log may not have it from the start`,
       );
     }
-    const live = this.#follow(0);
+    const live = this.#follow(log.from);
     try {
       await live.read();
+      live.settle();
       const windows = await this.#windows();
       for (const { liobn, busOffset, bytes } of windows) {
         const window = live.rebuild.windows.get(liobn)?.window;
@@ -118,7 +119,7 @@ class Base {
           throw new IommuError("UNSUPPORTED", `the log does not have ${place} of QEMU's memory tree`);
         }
       }
-      return this.#taken(live, "log", live.offset, 0);
+      return this.#taken(live, "log", live.offset - log.from, 0);
     } catch (error) {
       await live.close();
       throw error;

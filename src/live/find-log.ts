@@ -8,6 +8,8 @@ import path from "node:path";
  */
 export interface FoundLog {
   readonly path: string;
+  /** Where in the file this QEMU begins. */
+  readonly from: number;
   /** Patterns of the trace events that the command line switches on: what they log is there from the start. */
   readonly patterns: readonly string[];
 }
@@ -23,12 +25,21 @@ export async function findLog(socket: string): Promise<FoundLog | undefined> {
   return pid === undefined ? undefined : await logOf(pid);
 }
 
-/** The log of a QEMU by the UUID that it was started with; `otherwise` is where its standard error is written to. */
+/** What libvirt writes before it starts QEMU, into the log that has earlier runs of the domain, too. */
+const STARTING = "starting up libvirt version: ";
+
+/** The log of a QEMU by the UUID that it was started with; `otherwise` is where libvirt writes its standard error to. */
 export async function findLogByUuid(uuid: string, otherwise: string): Promise<FoundLog | undefined> {
   for (const pid of await processes()) {
     const args = await argumentsOf(pid);
     if (args[args.indexOf("-uuid") + 1] !== uuid) continue;
-    return (await logOf(pid)) ?? { path: otherwise, patterns: patternsOf(args) };
+    const found = await logOf(pid);
+    if (found !== undefined) return found;
+    const from = (await readFile(otherwise).catch(() => Buffer.of())).lastIndexOf(STARTING);
+    // One that was rotated does not have the beginning any more.
+    return from < 0
+      ? { path: otherwise, from: 0, patterns: [] }
+      : { path: otherwise, from, patterns: patternsOf(args) };
   }
   return undefined;
 }
@@ -40,7 +51,7 @@ async function logOf(pid: string): Promise<FoundLog | undefined> {
   const given = args[at + 1];
   if (at >= 0 && given !== undefined) {
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => ".");
-    return { path: path.resolve(folder, given.replace("%d", pid)), patterns };
+    return { path: path.resolve(folder, given.replace("%d", pid)), from: 0, patterns };
   }
   const errors = await readlink(`/proc/${pid}/fd/2`).catch(() => undefined);
   const isFile =
@@ -49,7 +60,7 @@ async function logOf(pid: string): Promise<FoundLog | undefined> {
       (found) => found.isFile(),
       () => false,
     ));
-  return isFile ? { path: errors, patterns } : undefined;
+  return isFile ? { path: errors, from: 0, patterns } : undefined;
 }
 
 const argumentsOf = async (pid: string): Promise<string[]> =>

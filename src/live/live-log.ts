@@ -7,6 +7,8 @@ import type { PhbConfig } from "../spapr/phb.ts";
 import { describeState, type LiveState } from "./live-state.ts";
 import { LogFollower } from "./log-follower.ts";
 
+/** After so long without anything new the last event is taken for one that no other belongs to. */
+const QUIET_MS = 1000;
 /** Lines without an event of DMA windows after which that is said. */
 const FOREIGN_LINES = 20;
 const NEWLINE: Uint8Array = Uint8Array.of(0x0a);
@@ -29,6 +31,9 @@ export class LiveLog {
   readonly #onDoubt: (doubt: string) => void;
   /** Lines that could not be read, when that was last looked at. */
   #unreadable = 0;
+  /** When something was read last; infinite when that has been settled. */
+  #readAt = Number.POSITIVE_INFINITY;
+  #settled = 0;
 
   /** @param onDoubt called with each thing that is not known; the same may come again */
   constructor(start: LiveStart, onDoubt: (doubt: string) => void) {
@@ -42,8 +47,9 @@ export class LiveLog {
     });
   }
 
-  get events(): number {
-    return this.#reader.counts.events;
+  /** Grows with each change of the state. */
+  get changes(): number {
+    return this.#reader.counts.events + this.#settled;
   }
 
   get offset(): number {
@@ -53,13 +59,24 @@ export class LiveLog {
   /** Reads what is there now. @throws IommuError BAD_FILE if the log cannot be read */
   async read(): Promise<void> {
     const any = await this.#follower.poll((chunk) => this.#reader.push(chunk));
-    if (any) this.#judge();
+    const now = performance.now();
+    if (any) {
+      this.#readAt = now;
+      this.#judge();
+    } else if (now - this.#readAt > QUIET_MS) this.settle();
+  }
+
+  /** Nothing that belongs to the last event follows it. */
+  settle(): void {
+    this.#readAt = Number.POSITIVE_INFINITY;
+    this.#settled++;
+    this.rebuild.end();
   }
 
   /** To be called after the last event. */
   end(): void {
     this.#reader.end();
-    this.rebuild.end();
+    this.settle();
     this.#judge();
   }
 

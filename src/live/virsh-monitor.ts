@@ -67,11 +67,12 @@ export class VirshMonitor implements Monitor {
   /** What QEMU prints is written by libvirt, into the domain's log; a `-D` of the domain's own command line is before it. */
   async findLog(): Promise<FoundLog | undefined> {
     const uri = (await this.#virsh("uri")).trim();
-    const ask = async (command: string): Promise<string> =>
-      (await this.#virsh(command, "--domain", this.#domain)).trim();
+    const uuid = (await this.#virsh("domuuid", "--domain", this.#domain)).trim();
+    // It takes a number or a UUID, but no name.
+    const name = (await this.#virsh("domname", "--domain", uuid)).trim();
     const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
     const folder = uri.endsWith("/session") ? path.join(cache, "libvirt/qemu/log") : "/var/log/libvirt/qemu";
-    return await findLogByUuid(await ask("domuuid"), path.join(folder, `${await ask("domname")}.log`));
+    return await findLogByUuid(uuid, path.join(folder, `${name}.log`));
   }
 
   /** What virsh prints for a command. */
@@ -140,6 +141,8 @@ export class VirshMonitor implements Monitor {
         .at(-1)
         ?.replace(/^error: /, "") || cause.message;
     if (!NOT_RUNNING.test(stderr)) return this.#error(said);
+    // libvirt knows, and does not pass on how.
+    this.onEvent({ event: "SHUTDOWN", data: undefined, seconds: Number.NaN });
     const reason = new NoQemuError(`domain ${this.#domain}: ${said}`, { domain: this.#domain }, cause);
     this.#finish(reason);
     return reason;
