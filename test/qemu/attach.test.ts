@@ -52,6 +52,7 @@ function expectedWindows(script: OpScript): unknown[] {
 }
 
 const ALL = ["--output", "jsonl", "--large-windows", "--mappings"];
+const TIMES = ["-msg", "timestamp=on"];
 
 const attach = (qemu: RunningQemu, ...more: string[]): CliProcess =>
   new CliProcess(["attach", "--qmp", qemu.qmp, ...more]);
@@ -60,12 +61,12 @@ describe("attach to a real QEMU", () => {
   it.each([1, 2, 3, 4, 5, 6])("has at the end the state that the engine has: seed %i", async (seed) => {
     const script = traceableScript(seed, 600);
     const gate = script.lines.length >> 1;
-    const qemu = await RunningQemu.start(script, { gates: [gate] });
+    const qemu = await RunningQemu.start(script, { gates: [gate], more: seed % 2 === 0 ? TIMES : [] });
     try {
       await qemu.atGate();
       const tool = attach(qemu, ...ALL);
       const attached = await tool.line("attached");
-      expect(attached).toMatchObject({ log: qemu.log });
+      expect(attached).toMatchObject({ log: qemu.log, base: { kind: "save" } });
       qemu.openGate();
       await qemu.atGate();
       tool.child.kill("SIGINT");
@@ -76,6 +77,24 @@ describe("attach to a real QEMU", () => {
       expect(end.windows).toEqual(expectedWindows(script));
       expect(end.counts).toMatchObject({ mismatches: 0, undetermined: 0 });
       expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
+    } finally {
+      await qemu.stop();
+    }
+  });
+
+  it.each([11, 12])("has it by a log that has been on from the start: seed %i", async (seed) => {
+    const script = traceableScript(seed, 600);
+    const more = ["-trace", "spapr_iommu_*", ...(seed % 2 === 0 ? TIMES : [])];
+    const qemu = await RunningQemu.start(script, { gates: [script.lines.length >> 1], more });
+    try {
+      await qemu.atGate();
+      const tool = attach(qemu, ...ALL);
+      expect(await tool.line("attached")).toMatchObject({ base: { kind: "log", pausedSeconds: 0 } });
+      qemu.openGate();
+      await qemu.atGate();
+      tool.child.kill("SIGINT");
+      expect(await tool.exit, tool.stderr).toEqual({ status: 0, signal: null });
+      expect((await tool.line("end")).windows).toEqual(expectedWindows(script));
     } finally {
       await qemu.stop();
     }
@@ -109,8 +128,8 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(script, { gates: [200] });
     try {
       await qemu.atGate();
-      const tool = attach(qemu, "--no-base", "--output", "jsonl");
-      expect(await tool.line("attached")).toMatchObject({ base: null });
+      const tool = attach(qemu, "--base", "none", "--output", "jsonl");
+      expect(await tool.line("attached")).toMatchObject({ base: { kind: "none" } });
       qemu.openGate();
       await qemu.atGate();
       tool.child.kill("SIGTERM");
@@ -130,7 +149,7 @@ describe("attach to a real QEMU", () => {
     const qemu = await RunningQemu.start(parseOpScript(`{"header":1}\n${create}`, "script"));
     try {
       await qemu.atGate();
-      const tool = attach(qemu);
+      const tool = attach(qemu, "--base", "save");
       expect((await tool.exit).status).toBe(63);
       expect(tool.stderr).toMatch(/window 0x80000001 of 32 TiB may have more than 2\^28 entries/);
       expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
@@ -145,7 +164,9 @@ describe("attach to a real QEMU", () => {
     });
     try {
       await qemu.atGate();
-      const tool = attach(qemu, "--for", "1", "--quiet");
+      const tool = attach(qemu, "--output", "jsonl");
+      await tool.line("attached");
+      tool.child.kill("SIGINT");
       expect(await tool.exit, tool.stderr).toEqual({ status: 0, signal: null });
       expect((await qemu.settings()).enabled).toEqual(["spapr_iommu_pci_put"]);
     } finally {
