@@ -424,14 +424,10 @@ const VIOLATIONS: Readonly<Record<string, Violation>> = {
   "STACK-INV-19": {
     by: "check",
     kind: "refused-call",
-    message: "H_PUT_TCE_INDIRECT was refused with -4: the address is outside of the window",
+    message: "H_STUFF_TCE was refused with -4: the address is outside of the window",
     run: (violates) => {
       const { guest, trace } = hosted();
-      guest.indirect(
-        WIN0,
-        0x3fff_e000n,
-        [1, 2, 3].slice(violates ? 0 : 1).map((page) => BigInt(page << 12) | RW),
-      );
+      guest.stuff(WIN0, 0x3fff_e000n, 0n, violates ? 3 : 2);
       return checked(trace);
     },
   },
