@@ -393,16 +393,17 @@ const VIOLATIONS: Readonly<Record<string, Violation>> = {
     kind: "dma-fault",
     message: "DMA to a page that is not mapped, and was not since the window",
     run: (violates) => {
-      const { guest, fn, trace, ...traced } = new TracedGuest({
+      const traced = new TracedGuest({
         highest: 2 * GIB,
         machine: { deviceRam: [{ address: BigInt(GIB), sizeBytes: BigInt(GIB) }] },
       });
+      const { guest, fn } = traced;
       guest.setMask(fn, 64);
-      const use = () => traced.device.write(fn.dmaOffset + BigInt(GIB), new Uint8Array(8));
-      if (violates) use();
+      const plugged = fn.dmaOffset + BigInt(GIB);
+      if (violates) traced.use(plugged);
       guest.addMemory({ start: GIB, size: GIB });
-      use();
-      return checked(trace);
+      traced.use(plugged);
+      return checked(traced.trace);
     },
   },
   "STACK-INV-17": {
