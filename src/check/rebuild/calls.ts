@@ -131,17 +131,15 @@ export class RebuiltCalls {
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */
   #stuffFailed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { window } = rebuilt;
+    const isInside = (): boolean => window.indexOf(event.iobaHi, event.iobaLo) < window.entries;
     if (event.pagesLo !== 0) {
-      const index = window.indexOf(event.iobaHi, event.iobaLo);
-      if (index < window.entries && !this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+      if (isInside() && !this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
+      if (!isInside()) {
+        const filled = Math.min(event.pagesLo - 1, window.entries);
+        rebuilt.mark(window.entries - filled, filled, Certainty.UNKNOWN);
+      }
     }
-    if (event.pagesLo === 0 || window.indexOf(event.iobaHi, event.iobaLo) < window.entries) {
-      this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
-      return;
-    }
-    const filled = Math.min(event.pagesLo - 1, window.entries);
-    rebuilt.mark(window.entries - filled, filled, Certainty.UNKNOWN);
-    this.#verdicts.skip();
+    this.#checkStatus(event, rebuilt, this.#callStuff(event, event.iobaHi, event.iobaLo));
   }
 
   indirect(event: QemuTraceEvent): void {

@@ -100,7 +100,7 @@ describe("a rebuilt trace", () => {
   it("knows nothing of a refused H_STUFF_TCE but the pages that it may have filled", () => {
     const text = `${NEW}spapr_iommu_pci_stuff liobn=0x80000000 ioba=0x40000000 tcevalue=0x0 npages=16 ret=-4\n`;
     const result = rebuild(text);
-    expect(result.counts).toMatchObject({ undetermined: 1, mismatches: 0 });
+    expect(result.counts).toMatchObject({ statuses: 1, undetermined: 0, mismatches: 0 });
     expect(result.windows.get(0x8000_0000)?.classes()).toMatchObject({ unknown: 15 });
   });
 
