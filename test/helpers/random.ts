@@ -11,8 +11,8 @@ export function runSeed(): number {
 }
 
 /**
- * Rounds of a campaign that takes many minutes: all of them with `npm run test:long`, and the part that `SHARE` says (0.05: a
- * twentieth) in `.ci/run`, which has other things to do, too.
+ * Rounds of a campaign that takes many minutes: all of them with `npm run test:long`, and the part that `SHARE` says (0.02: a
+ * fiftieth) in `.ci/run`, which has other things to do, too.
  */
 export function rounds(all: number): number {
   const share = Number(process.env.SHARE ?? 1);
