@@ -47,6 +47,7 @@ export interface SampleParts {
 
 /** Where the fields of an event's samples stand. */
 export class SampleLayout {
+  readonly isTracepoint: boolean;
   /** Place of the time in a sample, -1 without it; from the end of any other record. */
   readonly time: number;
   readonly trailerTime: number;
@@ -58,6 +59,7 @@ export class SampleLayout {
 
   constructor(event: PerfEvent) {
     this.#event = event;
+    this.isTracepoint = event.isTracepoint;
     const { sampleType } = event;
     let at = RECORD_HEAD;
     const places = new Map<number, number>();
