@@ -1,5 +1,6 @@
 import { type TimedRecords, TimeHeap } from "../event-format/time-heap.ts";
 import type { PiecePool, RecordPiece } from "./record-piece.ts";
+import type { SampleLayout } from "./sample-layout.ts";
 
 /** Bytes of the pieces that records wait in, at most. */
 const MAX_BYTES = 2 ** 25;
@@ -8,11 +9,19 @@ const FIRST_SLOTS = 2 ** 14;
 const ROUNDS = 2;
 
 /** Takes a record in the order of time. */
-type TakeRecord = (piece: RecordPiece, start: number, end: number, time: number) => void;
+type TakeRecord = (
+  piece: RecordPiece,
+  start: number,
+  end: number,
+  time: number,
+  layout: SampleLayout | undefined,
+) => void;
 
-/** Records that wait, of one piece, which were written in the order of time: so each CPU's are. */
+/** Records that wait, of one piece and one layout, which were written in the order of time: so each CPU's are. */
 class Run implements TimedRecords {
   readonly piece: RecordPiece;
+  /** That of the samples; undefined for other records. */
+  readonly layout: SampleLayout | undefined;
   /** How many runs there were before. */
   readonly index: number;
   time: number;
@@ -20,8 +29,15 @@ class Run implements TimedRecords {
   next: number;
   end: number;
 
-  constructor(piece: RecordPiece, index: number, slot: number, time: number) {
+  constructor(
+    piece: RecordPiece,
+    layout: SampleLayout | undefined,
+    index: number,
+    slot: number,
+    time: number,
+  ) {
     this.piece = piece;
+    this.layout = layout;
     this.index = index;
     this.time = time;
     this.next = slot;
@@ -59,7 +75,8 @@ export class EventQueue {
     this.#take = take;
   }
 
-  add(piece: RecordPiece, start: number, end: number, time: number): void {
+  /** @param layout of a sample */
+  add(piece: RecordPiece, start: number, end: number, time: number, layout: SampleLayout | undefined): void {
     if (this.#slots === this.#times.length) this.#makeRoom();
     const slot = this.#slots++;
     this.#starts[slot] = start;
@@ -67,14 +84,15 @@ export class EventQueue {
     this.#times[slot] = time;
     if (time > this.#latest) this.#latest = time;
     const last = this.#last;
-    if (last !== undefined && last.piece === piece && time >= this.#lastTime) last.end = slot + 1;
-    else this.#begin(piece, slot, time);
+    const goesOn = last !== undefined && last.piece === piece && last.layout === layout;
+    if (goesOn && time >= this.#lastTime) last.end = slot + 1;
+    else this.#begin(piece, layout, slot, time);
     this.#lastTime = time;
   }
 
-  #begin(piece: RecordPiece, slot: number, time: number): void {
+  #begin(piece: RecordPiece, layout: SampleLayout | undefined, slot: number, time: number): void {
     this.#pool.hold(piece);
-    this.#last = new Run(piece, this.#count++, slot, time);
+    this.#last = new Run(piece, layout, this.#count++, slot, time);
     this.#runs.add(this.#last);
     while (this.#pool.heldBytes > MAX_BYTES && this.#runs.first !== undefined) this.#flush(this.#middle());
   }
@@ -112,11 +130,11 @@ export class EventQueue {
     const times = this.#times;
     const until = second === undefined ? limit : Math.min(limit, second.time);
     const isFirst = second === undefined || until < second.time || run.index < second.index;
-    const { piece, end } = run;
+    const { piece, layout, end } = run;
     let slot = run.next;
     let time = run.time;
     do {
-      this.#take(piece, starts[slot]!, ends[slot]!, time);
+      this.#take(piece, starts[slot]!, ends[slot]!, time, layout);
       if (++slot === end) return false;
       time = times[slot]!;
     } while (time < until || (isFirst && time === until));

@@ -10,7 +10,14 @@ import { EventQueue } from "./event-queue.ts";
 import { type PerfHead, readPerfHead, WHAT } from "./perf-head.ts";
 import { PiecePool, type RecordPiece } from "./record-piece.ts";
 import { RecordStream } from "./record-stream.ts";
-import { hasIdentifier, RECORD_HEAD, SampleLayout, type SampleParts, wordAt } from "./sample-layout.ts";
+import {
+  hasIdentifier,
+  layoutsOf,
+  RECORD_HEAD,
+  type SampleLayout,
+  type SampleParts,
+  wordAt,
+} from "./sample-layout.ts";
 
 /** Bytes that are read at a time. */
 const BLOCK = 2 ** 17;
@@ -73,8 +80,12 @@ export class PerfData implements Recording {
     this.#handlers = handlers;
     this.names = new RawEvents(head.tracing, "swapper", handlers);
     const pool = new PiecePool(head.littleEndian);
-    this.#queue = new EventQueue(pool, (piece, start, end, time) => this.#handle(piece, start, end, time));
-    const layouts = new Map(head.events.map((event) => [event, new SampleLayout(event)]));
+    this.#queue = new EventQueue(pool, (piece, start, end, time, layout) =>
+      layout === undefined
+        ? this.#handleOther(piece, start, end)
+        : this.#handleSample(piece, start, end, time, layout),
+    );
+    const layouts = layoutsOf(head.events);
     for (const [id, event] of head.byId) {
       this.#layouts.set(id, layouts.get(event)!);
       if (id < SMALL_IDS) this.#smallLayouts[id] = layouts.get(event)!;
@@ -172,20 +183,28 @@ export class PerfData implements Recording {
 
   #enqueueSample(piece: RecordPiece, start: number, end: number): void {
     const layout = this.#layoutOf(piece, start, end);
-    if (layout?.isTracepoint !== true || layout.time < 0) return;
-    this.#enqueue(piece, start, end, start + layout.time);
+    if (layout?.isTracepoint !== true || layout.time < 0 || start + layout.time + 8 > end) return;
+    this.#enqueue(piece, start, end, start + layout.time, layout);
   }
 
   #enqueueOther(piece: RecordPiece, start: number, end: number, type: number): void {
     const { trailerTime } = this.#layout;
-    if (trailerTime < 0) return;
-    this.#enqueue(piece, start, end, end - trailerTime);
+    if (trailerTime < 0 || start + RECORD_HEAD + trailerTime > end) return;
+    this.#enqueue(piece, start, end, end - trailerTime, undefined);
     if (!this.#hasBegun) this.#setName(piece, start, end, type);
   }
 
-  /** @param at place of the time */
-  #enqueue(piece: RecordPiece, start: number, end: number, at: number): void {
-    if (at < start + RECORD_HEAD || at + 8 > end) return;
+  /**
+   * @param at place of the time, which is within the record
+   * @param layout of a sample
+   */
+  #enqueue(
+    piece: RecordPiece,
+    start: number,
+    end: number,
+    at: number,
+    layout: SampleLayout | undefined,
+  ): void {
     const { view, littleEndian } = piece;
     const hi = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
     const lo = view.getUint32(littleEndian ? at : at + 4, littleEndian);
@@ -194,7 +213,7 @@ export class PerfData implements Recording {
     if (!this.#hasBegun && isTimed) this.#begin(hi, lo);
     if (!this.#hasBegun) return;
     const time = isTimed ? (hi - this.#hi) * TWO32 + (lo - this.#lo) : Number.NEGATIVE_INFINITY;
-    this.#queue.add(piece, start, end, time);
+    this.#queue.add(piece, start, end, time, layout);
   }
 
   /** The first time. */
@@ -217,16 +236,15 @@ export class PerfData implements Recording {
   }
 
   /** It is a record's turn. */
-  #handle(piece: RecordPiece, start: number, end: number, time: number): void {
+  #handleOther(piece: RecordPiece, start: number, end: number): void {
     const type = piece.view.getUint32(start, piece.littleEndian);
-    if (type === SAMPLE) this.#handleSample(piece, start, end, time);
-    else if (type === LOST) this.#handleLost(piece, start, end);
+    if (type === LOST) this.#handleLost(piece, start, end);
     else this.#setName(piece, start, end, type);
   }
 
-  #handleSample(piece: RecordPiece, start: number, end: number, time: number): void {
+  /** It is a sample's turn. */
+  #handleSample(piece: RecordPiece, start: number, end: number, time: number, layout: SampleLayout): void {
     const parts = this.#parts;
-    const layout = this.#layoutOf(piece, start, end)!;
     if (!layout.find(piece, start, end, parts)) {
       this.counts.damaged++;
       return;

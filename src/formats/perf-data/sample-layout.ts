@@ -117,6 +117,19 @@ export class SampleLayout {
   }
 }
 
+/** The layouts of events; those that were recorded alike have one. */
+export function layoutsOf(events: readonly PerfEvent[]): Map<PerfEvent, SampleLayout> {
+  const known = new Map<string, SampleLayout>();
+  return new Map(
+    events.map((event) => {
+      const key = `${event.isTracepoint} ${event.sampleType} ${event.readFormat} ${event.hasTrailer}`;
+      const layout = known.get(key) ?? new SampleLayout(event);
+      known.set(key, layout);
+      return [event, layout];
+    }),
+  );
+}
+
 /** A number of 64 bits, exact below 2^53. */
 export const wordAt = ({ view, littleEndian }: RawBytes, at: number): number =>
   view.getUint32(littleEndian ? at : at + 4, littleEndian) +
