@@ -30,6 +30,9 @@ export class RawClock {
   /** The first time (with a scale: the one that was asked for last). */
   #seconds = 0;
   #nanoseconds = 0;
+  /** A second of what people see, and when it begins by this clock: that of the event before, mostly that of the next. */
+  #second = 0;
+  #secondFrom = Number.NaN;
 
   /**
    * @param origin the first time
@@ -62,11 +65,17 @@ export class RawClock {
       event.seconds = this.#seconds;
       event.nanoseconds = this.#nanoseconds;
     } else {
-      const nanoseconds = this.#nanoseconds + time;
-      const seconds = nanoseconds >= SECOND || nanoseconds < 0 ? Math.floor(nanoseconds / SECOND) : 0;
-      event.seconds = this.#seconds + seconds;
-      event.nanoseconds = nanoseconds - seconds * SECOND;
+      const isSame = time >= this.#secondFrom && time < this.#secondFrom + SECOND;
+      if (!isSame) this.#beginSecond(time);
+      event.seconds = this.#second;
+      event.nanoseconds = time - this.#secondFrom;
     }
+  }
+
+  #beginSecond(time: number): void {
+    const seconds = Math.floor((this.#nanoseconds + time) / SECOND);
+    this.#second = this.#seconds + seconds;
+    this.#secondFrom = seconds * SECOND - this.#nanoseconds;
   }
 
   #become(time: bigint): void {

@@ -1,56 +1,100 @@
+import { type TimedRecords, TimeHeap } from "../event-format/time-heap.ts";
+import type { PiecePool, RecordPiece } from "./record-piece.ts";
+import type { SampleLayout } from "./sample-layout.ts";
+
 /** Bytes of the pieces that records wait in, at most. */
 const MAX_BYTES = 2 ** 25;
-const FIRST_RECORDS = 2 ** 14;
+const FIRST_SLOTS = 2 ** 14;
 /** Rounds that a record waits: what is unpacked can come a round late. */
 const ROUNDS = 2;
 
-/** Bytes in which records stand; they stay as they are. */
-export interface RecordPiece {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  /** Records of it that wait. */
-  waiting: number;
+/** Takes a record in the order of time. */
+type TakeRecord = (
+  piece: RecordPiece,
+  start: number,
+  end: number,
+  time: number,
+  layout: SampleLayout | undefined,
+) => void;
+
+/** Records that wait, of one piece and one layout, which were written in the order of time: so each CPU's are. */
+class Run implements TimedRecords {
+  readonly piece: RecordPiece;
+  /** That of the samples; undefined for other records. */
+  readonly layout: SampleLayout | undefined;
+  /** How many runs there were before. */
+  readonly index: number;
+  time: number;
+  /** The slots of the next record and behind the last one. */
+  next: number;
+  end: number;
+
+  constructor(
+    piece: RecordPiece,
+    layout: SampleLayout | undefined,
+    index: number,
+    slot: number,
+    time: number,
+  ) {
+    this.piece = piece;
+    this.layout = layout;
+    this.index = index;
+    this.time = time;
+    this.next = slot;
+    this.end = slot + 1;
+  }
 }
 
-/** Takes a record in the order of time. */
-type TakeRecord = (piece: RecordPiece, start: number, end: number, time: number) => void;
-
 /**
- * Puts the records of all CPUs into the order of time. perf writes what each CPU's buffer has, one after the other, and
- * says when it has been round all: what is older than all of the round before cannot come any more.
+ * Puts the records of all CPUs into the order of time; those of equal times stay as they were written. perf writes what
+ * each CPU's buffer has, one after the other, and says when it has been round all: what is older than all of the round
+ * before cannot come any more.
  *
  * Where too many records wait, the older half goes on: then, and only then, order is not sure.
  */
 export class EventQueue {
+  readonly #pool: PiecePool;
   readonly #take: TakeRecord;
-  /** Of each record that waits: its piece, where it begins and ends, and its time. */
-  #pieces: RecordPiece[] = [];
-  #places = new Uint32Array(2 * FIRST_RECORDS);
-  #times = new Float64Array(FIRST_RECORDS);
+  readonly #runs = new TimeHeap<Run>();
+  /** How many runs there were. */
   #count = 0;
-  /** Bytes of pieces with records that wait. */
-  #bytes = 0;
+  /** The run that the next record may belong to, and the time of its last one. */
+  #last: Run | undefined;
+  #lastTime = Number.NEGATIVE_INFINITY;
+  /** Where the records begin and end, and their times, by slots that are given out one after another. */
+  #starts = new Uint32Array(FIRST_SLOTS);
+  #ends = new Uint32Array(FIRST_SLOTS);
+  #times = new Float64Array(FIRST_SLOTS);
+  #slots = 0;
   #latest = Number.NEGATIVE_INFINITY;
   /** The latest times of the last rounds. */
   readonly #rounds: number[] = new Array(ROUNDS).fill(Number.NEGATIVE_INFINITY);
 
-  constructor(take: TakeRecord) {
+  constructor(pool: PiecePool, take: TakeRecord) {
+    this.#pool = pool;
     this.#take = take;
   }
 
-  add(piece: RecordPiece, start: number, end: number, time: number): void {
-    if (piece.waiting++ === 0) this.#bytes += piece.bytes.length;
-    if (this.#count === this.#times.length) this.#grow();
-    const at = this.#count++;
-    this.#pieces[at] = piece;
-    this.#places[2 * at] = start;
-    this.#places[2 * at + 1] = end;
-    this.#times[at] = time;
+  /** @param layout of a sample */
+  add(piece: RecordPiece, start: number, end: number, time: number, layout: SampleLayout | undefined): void {
+    if (this.#slots === this.#times.length) this.#makeRoom();
+    const slot = this.#slots++;
+    this.#starts[slot] = start;
+    this.#ends[slot] = end;
+    this.#times[slot] = time;
     if (time > this.#latest) this.#latest = time;
-    while (this.#bytes > MAX_BYTES) {
-      const half = Float64Array.from(this.#times.subarray(0, this.#count)).sort()[this.#count >>> 1]!;
-      this.#flush(half);
-    }
+    const last = this.#last;
+    const goesOn = last !== undefined && last.piece === piece && last.layout === layout;
+    if (goesOn && time >= this.#lastTime) last.end = slot + 1;
+    else this.#begin(piece, layout, slot, time);
+    this.#lastTime = time;
+  }
+
+  #begin(piece: RecordPiece, layout: SampleLayout | undefined, slot: number, time: number): void {
+    this.#pool.hold(piece);
+    this.#last = new Run(piece, layout, this.#count++, slot, time);
+    this.#runs.add(this.#last);
+    while (this.#pool.heldBytes > MAX_BYTES && this.#runs.first !== undefined) this.#flush(this.#middle());
   }
 
   /** All CPUs' buffers were read once more. */
@@ -65,80 +109,70 @@ export class EventQueue {
     this.#flush(Number.POSITIVE_INFINITY);
   }
 
-  #grow(): void {
-    const times = new Float64Array(this.#times.length * 2);
-    times.set(this.#times);
-    this.#times = times;
-    const places = new Uint32Array(times.length * 2);
-    places.set(this.#places);
-    this.#places = places;
-  }
-
   /** Hands on what is not later, in order, and keeps the rest. */
   #flush(limit: number): void {
-    const order = this.#inOrder(limit);
-    const places = this.#places;
-    for (let i = 0; i < order.length; i++) {
-      const record = order[i]!;
-      const piece = this.#pieces[record]!;
-      this.#take(piece, places[2 * record]!, places[2 * record + 1]!, this.#times[record]!);
-      if (--piece.waiting === 0) this.#bytes -= piece.bytes.length;
-    }
-    if (order.length > 0) this.#keepAfter(limit);
-  }
-
-  /** The records that are not later, by time; of equal times the one that was written first. */
-  #inOrder(limit: number): Uint32Array {
-    const times = this.#times;
-    let order = new Uint32Array(this.#count);
-    let length = 0;
-    // A CPU's records stand in their order: all that is needed is to merge such runs.
-    let runs: number[] = [];
-    let last = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#count; i++) {
-      const time = times[i]!;
-      if (time > limit) continue;
-      if (time < last) runs.push(length);
-      last = time;
-      order[length++] = i;
-    }
-    order = order.subarray(0, length);
-    for (let spare = new Uint32Array(runs.length > 1 ? length : 0); runs.length > 1; ) {
-      const merged: number[] = [];
-      for (let run = 0; run < runs.length; run += 2) {
-        merged.push(runs[run]!);
-        this.#merge(order, spare, runs[run]!, runs[run + 1] ?? length, runs[run + 2] ?? length);
+    const runs = this.#runs;
+    for (let run = runs.first; run !== undefined && run.time <= limit; run = runs.first) {
+      if (this.#takeUpTo(run, limit, runs.second)) runs.moved();
+      else {
+        runs.removeFirst();
+        this.#pool.release(run.piece);
       }
-      [order, spare] = [spare, order];
-      runs = merged;
     }
-    return order;
+    this.#last = undefined;
+    if (runs.first === undefined) this.#slots = 0;
   }
 
-  /** Moves what is later to the front. */
-  #keepAfter(limit: number): void {
-    const places = this.#places;
-    let count = 0;
-    for (let i = 0; i < this.#count; i++) {
-      const time = this.#times[i]!;
-      if (time <= limit) continue;
-      this.#pieces[count] = this.#pieces[i]!;
-      places[2 * count] = places[2 * i]!;
-      places[2 * count + 1] = places[2 * i + 1]!;
-      this.#times[count++] = time;
-    }
-    this.#pieces.length = count;
-    this.#count = count;
-  }
-
-  /** Merges `[from, middle)` and `[middle, to)` of records that are ordered by time into another list. */
-  #merge(order: Uint32Array, into: Uint32Array, from: number, middle: number, to: number): void {
+  /** Hands on records of the first run until one of the second run comes first; false if there are no more. */
+  #takeUpTo(run: Run, limit: number, second: Run | undefined): boolean {
+    const starts = this.#starts;
+    const ends = this.#ends;
     const times = this.#times;
-    let a = from;
-    let b = middle;
-    for (let at = from; at < to; at++) {
-      const takesFirst = b >= to || (a < middle && times[order[a]!]! <= times[order[b]!]!);
-      into[at] = takesFirst ? order[a++]! : order[b++]!;
+    const until = second === undefined ? limit : Math.min(limit, second.time);
+    const isFirst = second === undefined || until < second.time || run.index < second.index;
+    const { piece, layout, end } = run;
+    let slot = run.next;
+    let time = run.time;
+    do {
+      this.#take(piece, starts[slot]!, ends[slot]!, time, layout);
+      if (++slot === end) return false;
+      time = times[slot]!;
+    } while (time < until || (isFirst && time === until));
+    run.next = slot;
+    run.time = time;
+    return true;
+  }
+
+  /** Takes back the slots of records that went on, and makes more if most are in use. */
+  #makeRoom(): void {
+    const runs = [...this.#runs.lists].sort((a, b) => a.index - b.index);
+    const waiting = runs.reduce((sum, { next, end }) => sum + end - next, 0);
+    const [starts, ends, times] = [this.#starts, this.#ends, this.#times];
+    if (waiting * 2 > this.#slots) {
+      this.#starts = new Uint32Array(this.#slots * 2);
+      this.#ends = new Uint32Array(this.#slots * 2);
+      this.#times = new Float64Array(this.#slots * 2);
     }
+    this.#slots = 0;
+    for (const run of runs) {
+      const { next, end } = run;
+      this.#starts.set(starts.subarray(next, end), this.#slots);
+      this.#ends.set(ends.subarray(next, end), this.#slots);
+      this.#times.set(times.subarray(next, end), this.#slots);
+      run.next = this.#slots;
+      this.#slots += end - next;
+      run.end = this.#slots;
+    }
+  }
+
+  /** The time that half of the records are not later than. */
+  #middle(): number {
+    const times = new Float64Array(this.#slots);
+    let count = 0;
+    for (const { next, end } of this.#runs.lists) {
+      times.set(this.#times.subarray(next, end), count);
+      count += end - next;
+    }
+    return times.subarray(0, count).sort()[count >>> 1]!;
   }
 }

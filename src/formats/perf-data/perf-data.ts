@@ -3,17 +3,24 @@ import { TWO32, toBig } from "../../base/u64.ts";
 import { badRecording, type RandomBytes, textOf } from "../event-format/byte-reader.ts";
 import { RawClock } from "../event-format/raw-clock.ts";
 import { RawEvents } from "../event-format/raw-events.ts";
-import type { RawBytes } from "../event-format/raw-fields.ts";
 import { Zstd, type ZstdStream } from "../input/zstd.ts";
 import type { Recording } from "../trace/recording.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
-import { EventQueue, type RecordPiece } from "./event-queue.ts";
+import { EventQueue } from "./event-queue.ts";
 import { type PerfHead, readPerfHead, WHAT } from "./perf-head.ts";
+import { PiecePool, type RecordPiece } from "./record-piece.ts";
 import { RecordStream } from "./record-stream.ts";
-import { hasIdentifier, RECORD_HEAD, SampleLayout, type SampleParts, wordAt } from "./sample-layout.ts";
+import {
+  hasIdentifier,
+  layoutsOf,
+  RECORD_HEAD,
+  type SampleLayout,
+  type SampleParts,
+  wordAt,
+} from "./sample-layout.ts";
 
 /** Bytes that are read at a time. */
-const BLOCK = 2 ** 19;
+const BLOCK = 2 ** 17;
 
 /** Types of records. */
 const LOST = 2;
@@ -25,10 +32,8 @@ const FINISHED_ROUND = 68;
 const COMPRESSED = 81;
 const COMPRESSED_2 = 83;
 
-/** Those that are kept until their time comes. */
-const TIMED: readonly boolean[] = Array.from({ length: 256 }, (_, type) =>
-  [LOST, COMM, FORK, SAMPLE].includes(type),
-);
+/** Those that are kept until their time comes, beside samples. */
+const TIMED: readonly number[] = [LOST, COMM, FORK];
 
 const KEY_BYTES = 8;
 /** Numbers of events that are places of a list; the kernel gives them out in order. */
@@ -36,22 +41,6 @@ const SMALL_IDS = 65_536;
 
 /** Threads whose names are kept. */
 const MAX_THREADS = 2 ** 20;
-
-/** A record's bytes. */
-class RecordBytes implements RawBytes {
-  bytes: Uint8Array = new Uint8Array(0);
-  view: DataView = new DataView(new ArrayBuffer(0));
-  readonly littleEndian: boolean;
-
-  constructor(littleEndian: boolean) {
-    this.littleEndian = littleEndian;
-  }
-
-  set(bytes: Uint8Array, view: DataView): void {
-    this.bytes = bytes;
-    this.view = view;
-  }
-}
 
 /**
  * Reads a perf.data of `perf record`, a file or what it wrote to a pipe, packed (`-z`) or not: tracepoints with their
@@ -66,13 +55,11 @@ export class PerfData implements Recording {
   readonly #file: RandomBytes;
   readonly #head: PerfHead;
   readonly #handlers: TraceHandlers;
-  readonly #raw: RecordBytes;
   readonly #queue: EventQueue;
   /** By the numbers of events, in two forms; and what a record without a number has. */
   readonly #layouts = new Map<number, SampleLayout>();
   readonly #smallLayouts: (SampleLayout | undefined)[] = [];
   readonly #layout: SampleLayout;
-  readonly #isTracepoint = new Set<SampleLayout>();
   readonly #hasIdentifier: boolean;
   readonly #parts: SampleParts = { cpu: -1, chain: 0, chainEnd: 0, raw: 0, rawEnd: 0 };
   readonly #outer: RecordStream;
@@ -92,9 +79,13 @@ export class PerfData implements Recording {
     this.#head = head;
     this.#handlers = handlers;
     this.names = new RawEvents(head.tracing, "swapper", handlers);
-    this.#raw = new RecordBytes(head.littleEndian);
-    this.#queue = new EventQueue((piece, start, end, time) => this.#handle(piece, start, end, time));
-    const layouts = new Map(head.events.map((event) => [event, new SampleLayout(event)]));
+    const pool = new PiecePool(head.littleEndian);
+    this.#queue = new EventQueue(pool, (piece, start, end, time, layout) =>
+      layout === undefined
+        ? this.#handleOther(piece, start, end)
+        : this.#handleSample(piece, start, end, time, layout),
+    );
+    const layouts = layoutsOf(head.events);
     for (const [id, event] of head.byId) {
       this.#layouts.set(id, layouts.get(event)!);
       if (id < SMALL_IDS) this.#smallLayouts[id] = layouts.get(event)!;
@@ -103,10 +94,10 @@ export class PerfData implements Recording {
     if (first === undefined) throw badRecording(WHAT, 0, "no events were recorded", "UNSUPPORTED");
     this.#layout = layouts.get(first)!;
     this.#hasIdentifier = head.events.every(hasIdentifier);
-    for (const [event, layout] of layouts) if (event.isTracepoint) this.#isTracepoint.add(layout);
-    const take = (piece: RecordPiece, start: number, end: number): void => this.#take(piece, start, end);
-    this.#outer = new RecordStream(head.littleEndian, head.offset, take);
-    this.#inner = new RecordStream(head.littleEndian, 0, take);
+    const take = (piece: RecordPiece, start: number, end: number, type: number): void =>
+      this.#take(piece, start, end, type);
+    this.#outer = new RecordStream(pool, head.offset, take);
+    this.#inner = new RecordStream(pool, 0, take);
   }
 
   /**
@@ -172,20 +163,16 @@ export class PerfData implements Recording {
     }
   }
 
-  #take(piece: RecordPiece, start: number, end: number): void {
-    const { littleEndian } = this.#raw;
-    const { bytes, view } = piece;
-    const type = view.getUint32(start, littleEndian);
-    if (type === FINISHED_ROUND) this.#queue.round();
-    else if (type === COMPRESSED) this.#unpack(bytes.subarray(start + RECORD_HEAD, end));
+  #take(piece: RecordPiece, start: number, end: number, type: number): void {
+    if (type === SAMPLE) this.#enqueueSample(piece, start, end);
+    else if (type === FINISHED_ROUND) this.#queue.round();
+    else if (TIMED.includes(type)) this.#enqueueOther(piece, start, end, type);
+    else if (type === COMPRESSED) this.#unpack(piece.bytes.subarray(start + RECORD_HEAD, end));
     else if (type === COMPRESSED_2 && end - start >= RECORD_HEAD + 8) {
-      this.#raw.set(bytes, view);
-      const size = Math.min(wordAt(this.#raw, start + RECORD_HEAD), end - start - RECORD_HEAD - 8);
-      this.#unpack(bytes.subarray(start + RECORD_HEAD + 8, start + RECORD_HEAD + 8 + size));
-    } else if (type === LOST_SAMPLES && end - start >= RECORD_HEAD + 8) {
-      this.#raw.set(bytes, view);
-      this.#lostSamples += wordAt(this.#raw, start + RECORD_HEAD);
-    } else if (type < TIMED.length && TIMED[type]!) this.#enqueue(piece, start, end, type);
+      const size = Math.min(wordAt(piece, start + RECORD_HEAD), end - start - RECORD_HEAD - 8);
+      this.#unpack(piece.bytes.subarray(start + RECORD_HEAD + 8, start + RECORD_HEAD + 8 + size));
+    } else if (type === LOST_SAMPLES && end - start >= RECORD_HEAD + 8)
+      this.#lostSamples += wordAt(piece, start + RECORD_HEAD);
   }
 
   #unpack(packed: Uint8Array): void {
@@ -194,33 +181,39 @@ export class PerfData implements Recording {
     for (const piece of this.#unpacked.push(packed)) this.#inner.push(piece);
   }
 
-  #enqueue(piece: RecordPiece, start: number, end: number, type: number): void {
-    const raw = this.#raw;
-    const { bytes, view } = piece;
-    raw.set(bytes, view);
-    let at: number;
-    if (type === SAMPLE) {
-      const layout = this.#layoutOf(start, end);
-      if (layout === undefined || layout.time < 0 || !this.#isTracepoint.has(layout)) return;
-      at = start + layout.time;
-    } else {
-      if (this.#layout.trailerTime < 0) return;
-      at = end - this.#layout.trailerTime;
-    }
-    if (at < start + RECORD_HEAD || at + 8 > end) return;
-    const hi = view.getUint32(raw.littleEndian ? at + 4 : at, raw.littleEndian);
-    const lo = view.getUint32(raw.littleEndian ? at : at + 4, raw.littleEndian);
+  #enqueueSample(piece: RecordPiece, start: number, end: number): void {
+    const layout = this.#layoutOf(piece, start, end);
+    if (layout?.isTracepoint !== true || layout.time < 0 || start + layout.time + 8 > end) return;
+    this.#enqueue(piece, start, end, start + layout.time, layout);
+  }
+
+  #enqueueOther(piece: RecordPiece, start: number, end: number, type: number): void {
+    const { trailerTime } = this.#layout;
+    if (trailerTime < 0 || start + RECORD_HEAD + trailerTime > end) return;
+    this.#enqueue(piece, start, end, end - trailerTime, undefined);
+    if (!this.#hasBegun) this.#setName(piece, start, end, type);
+  }
+
+  /**
+   * @param at place of the time, which is within the record
+   * @param layout of a sample
+   */
+  #enqueue(
+    piece: RecordPiece,
+    start: number,
+    end: number,
+    at: number,
+    layout: SampleLayout | undefined,
+  ): void {
+    const { view, littleEndian } = piece;
+    const hi = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
+    const lo = view.getUint32(littleEndian ? at : at + 4, littleEndian);
     // The records that perf makes up itself have no time.
     const isTimed = (hi | lo) !== 0;
     if (!this.#hasBegun && isTimed) this.#begin(hi, lo);
-    if (this.#hasBegun)
-      this.#queue.add(
-        piece,
-        start,
-        end,
-        isTimed ? (hi - this.#hi) * TWO32 + (lo - this.#lo) : Number.NEGATIVE_INFINITY,
-      );
-    else if (type !== SAMPLE) this.#setName(bytes, view, start, end, type);
+    if (!this.#hasBegun) return;
+    const time = isTimed ? (hi - this.#hi) * TWO32 + (lo - this.#lo) : Number.NEGATIVE_INFINITY;
+    this.#queue.add(piece, start, end, time, layout);
   }
 
   /** The first time. */
@@ -231,56 +224,52 @@ export class PerfData implements Recording {
     this.names.clock = new RawClock(toBig(hi, lo), false);
   }
 
-  #layoutOf(start: number, end: number): SampleLayout | undefined {
+  #layoutOf(piece: RecordPiece, start: number, end: number): SampleLayout | undefined {
     if (!this.#hasIdentifier) return this.#layout;
     if (start + RECORD_HEAD + KEY_BYTES > end) return undefined;
-    const { view, littleEndian } = this.#raw;
+    const { view, littleEndian } = piece;
     const at = start + RECORD_HEAD;
     const hi = view.getInt32(littleEndian ? at + 4 : at, littleEndian);
     const lo = view.getInt32(littleEndian ? at : at + 4, littleEndian);
     if (hi === 0 && lo >= 0 && lo < SMALL_IDS) return this.#smallLayouts[lo];
-    return this.#layouts.get(wordAt(this.#raw, at));
+    return this.#layouts.get(wordAt(piece, at));
   }
 
   /** It is a record's turn. */
-  #handle({ bytes, view }: RecordPiece, start: number, end: number, time: number): void {
-    const raw = this.#raw;
-    raw.set(bytes, view);
-    const type = view.getUint32(start, raw.littleEndian);
-    if (type === SAMPLE) this.#handleSample(start, end, time);
-    else if (type === LOST) this.#handleLost(start, end);
-    else this.#setName(bytes, view, start, end, type);
+  #handleOther(piece: RecordPiece, start: number, end: number): void {
+    const type = piece.view.getUint32(start, piece.littleEndian);
+    if (type === LOST) this.#handleLost(piece, start, end);
+    else this.#setName(piece, start, end, type);
   }
 
-  #handleSample(start: number, end: number, time: number): void {
+  /** It is a sample's turn. */
+  #handleSample(piece: RecordPiece, start: number, end: number, time: number, layout: SampleLayout): void {
     const parts = this.#parts;
-    const layout = this.#layoutOf(start, end)!;
-    if (!layout.find(this.#raw, start, end, parts)) {
+    if (!layout.find(piece, start, end, parts)) {
       this.counts.damaged++;
       return;
     }
-    this.names.read(this.#raw, parts.raw, parts.rawEnd, parts.cpu, time);
-    if (parts.chain < parts.chainEnd) this.names.readStack(this.#raw, parts.chain, parts.chainEnd, parts.cpu);
+    this.names.read(piece, parts.raw, parts.rawEnd, parts.cpu, time);
+    if (parts.chain < parts.chainEnd) this.names.readStack(piece, parts.chain, parts.chainEnd, parts.cpu);
   }
 
-  #handleLost(start: number, end: number): void {
+  #handleLost(piece: RecordPiece, start: number, end: number): void {
     const cpuAt = end - this.#layout.trailerCpu;
     const hasCpu = this.#layout.trailerCpu > 0 && cpuAt >= start + RECORD_HEAD + 16;
     if (end - start < RECORD_HEAD + 16) return;
-    const cpu = hasCpu ? this.#raw.view.getUint32(cpuAt, this.#raw.littleEndian) : -1;
-    this.names.lose(cpu, wordAt(this.#raw, start + RECORD_HEAD + 8));
+    const cpu = hasCpu ? piece.view.getUint32(cpuAt, piece.littleEndian) : -1;
+    this.names.lose(cpu, wordAt(piece, start + RECORD_HEAD + 8));
   }
 
   /** A thread has a name (`COMM`), or is made and has that of its maker (`FORK`). */
-  #setName(bytes: Uint8Array, view: DataView, start: number, end: number, type: number): void {
-    const { littleEndian } = this.#raw;
+  #setName({ bytes, view, littleEndian }: RecordPiece, start: number, end: number, type: number): void {
     if (end - start < RECORD_HEAD + 16) return;
     let name: string | undefined;
     let thread = view.getUint32(start + RECORD_HEAD + 4, littleEndian);
     if (type === COMM) {
       const from = start + RECORD_HEAD + 8;
-      const nul = bytes.indexOf(0, from);
-      name = textOf(bytes.subarray(from, nul < 0 || nul > end ? end : nul));
+      const nul = bytes.subarray(from, end).indexOf(0);
+      name = textOf(bytes.subarray(from, nul < 0 ? end : from + nul));
     } else if (type === FORK) {
       thread = view.getUint32(start + RECORD_HEAD + 8, littleEndian);
       name = this.#names.get(view.getUint32(start + RECORD_HEAD + 12, littleEndian));

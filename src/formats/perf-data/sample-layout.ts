@@ -47,6 +47,7 @@ export interface SampleParts {
 
 /** Where the fields of an event's samples stand. */
 export class SampleLayout {
+  readonly isTracepoint: boolean;
   /** Place of the time in a sample, -1 without it; from the end of any other record. */
   readonly time: number;
   readonly trailerTime: number;
@@ -58,6 +59,7 @@ export class SampleLayout {
 
   constructor(event: PerfEvent) {
     this.#event = event;
+    this.isTracepoint = event.isTracepoint;
     const { sampleType } = event;
     let at = RECORD_HEAD;
     const places = new Map<number, number>();
@@ -113,6 +115,19 @@ export class SampleLayout {
     if (start + WORD > end) return -1;
     return start + (1 + times + wordAt(bytes, start) * each) * WORD;
   }
+}
+
+/** The layouts of events; those that were recorded alike have one. */
+export function layoutsOf(events: readonly PerfEvent[]): Map<PerfEvent, SampleLayout> {
+  const known = new Map<string, SampleLayout>();
+  return new Map(
+    events.map((event) => {
+      const key = `${event.isTracepoint} ${event.sampleType} ${event.readFormat} ${event.hasTrailer}`;
+      const layout = known.get(key) ?? new SampleLayout(event);
+      known.set(key, layout);
+      return [event, layout];
+    }),
+  );
 }
 
 /** A number of 64 bits, exact below 2^53. */

@@ -2,11 +2,11 @@ import { IommuError } from "../../base/errors.ts";
 import { badRecording, type RandomBytes } from "../event-format/byte-reader.ts";
 import { isTicking, RawClock } from "../event-format/raw-clock.ts";
 import { RawEvents } from "../event-format/raw-events.ts";
+import { isBefore, TimeHeap } from "../event-format/time-heap.ts";
 import type { Recording } from "../trace/recording.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
 import { CpuCursor } from "./cpu-cursor.ts";
 import { type CpuPages, cpuPages } from "./cpu-pages.ts";
-import { CursorHeap, isBefore } from "./cursor-heap.ts";
 import { type DatHead, readDatHead, WHAT } from "./dat-file.ts";
 import type { DatBuffer } from "./dat-options.ts";
 
@@ -91,7 +91,7 @@ export class TraceDat implements Recording {
     yield;
     const cursors = [...cpus.keys()];
     this.names.clock = this.#clockOf(cursors);
-    const heap = new CursorHeap();
+    const heap = new TimeHeap<CpuCursor>();
     for (const cursor of cursors) {
       cursor.begin(this.names.clock);
       if (await this.#advance(cpus.get(cursor)!)) heap.add(cursor);
