@@ -34,6 +34,9 @@ export class EventQueue {
   /** The latest times of the last rounds. */
   readonly #rounds: number[] = new Array(ROUNDS).fill(Number.NEGATIVE_INFINITY);
 
+  /** Has a record come since the last round? */
+  #isInRound = false;
+
   constructor(take: TakeRecord) {
     this.#take = take;
   }
@@ -47,6 +50,7 @@ export class EventQueue {
     this.#places[2 * at + 1] = end;
     this.#times[at] = time;
     if (time > this.#latest) this.#latest = time;
+    this.#isInRound = true;
     while (this.#bytes > MAX_BYTES) {
       const half = Float64Array.from(this.#times.subarray(0, this.#count)).sort()[this.#count >>> 1]!;
       this.#flush(half);
@@ -55,14 +59,21 @@ export class EventQueue {
 
   /** All CPUs' buffers were read once more. */
   round(): void {
+    this.#isInRound = false;
     const limit = this.#rounds.shift()!;
     this.#rounds.push(this.#latest);
     this.#flush(limit);
   }
 
-  /** The end: everything goes on. */
-  end(): void {
-    this.#flush(Number.POSITIVE_INFINITY);
+  /**
+   * The end: everything goes on. Of records that end early only what the last whole round made sure does, as of what is later
+   * the records of other CPUs are missing: what these unmapped would seem to be alive.
+   *
+   * @returns records that are left out
+   */
+  end(isWhole: boolean): number {
+    this.#flush(isWhole || !this.#isInRound ? Number.POSITIVE_INFINITY : this.#rounds[0]!);
+    return this.#count;
   }
 
   #grow(): void {
