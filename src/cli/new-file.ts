@@ -92,6 +92,12 @@ export class NewFile {
   }
 }
 
+/** What the system says of a file that cannot be written, as an error of ours with the name that the user gave. */
+export function asOutputError(output: string, cause: unknown): unknown {
+  if (cause instanceof IommuError || !(cause instanceof Error) || !("syscall" in cause)) return cause;
+  return new IommuError("BAD_FILE", `${output}: ${cause.message}`, { output }, { cause });
+}
+
 /** A file of a partitioned table. */
 const PART = /^part-\d+\.parquet$/;
 

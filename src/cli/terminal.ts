@@ -1,8 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
-import { IommuError } from "../base/errors.ts";
 import { isColorUsual, setColored } from "./colors.ts";
-import { NewFile } from "./new-file.ts";
+import { asOutputError, NewFile } from "./new-file.ts";
 import { Pager } from "./pager.ts";
 
 /** Options that all verbs have. */
@@ -108,7 +107,6 @@ function attempt<Result>(name: string, work: () => Result): Result {
   try {
     return work();
   } catch (cause) {
-    if (cause instanceof IommuError) throw cause;
-    throw new IommuError("BAD_FILE", `${name}: ${(cause as Error).message}`, { out: name }, { cause });
+    throw asOutputError(name, cause);
   }
 }

@@ -32,9 +32,14 @@ export interface LocatedMember extends Located {
 export const errorAt = (place: string, message: string): IommuError =>
   new IommuError("BAD_FILE", `${place}: ${message}`, { place });
 
+/** Characters of a value that a message shows. */
+const MAX_SHOWN = 60;
+
 /** A value as a message shows it: not all of a long one. */
 export function showLocated({ value }: Located): string {
   if (value instanceof Map) return "an object";
   if (Array.isArray(value)) return "a list";
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
+  const text = String(value);
+  const shown = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  return typeof value === "string" ? JSON.stringify(shown) : shown;
 }

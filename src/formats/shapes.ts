@@ -93,8 +93,8 @@ export const whole = (min: number, max: number): Shape<number> => ({
 
 const SIZE = "^(?:0[xX][0-9a-fA-F]+|[0-9]+(?:[KMGTPE]?(?:iB)?))$";
 
-/** A size or an address: a whole number, or a text such as `4G` or `0x10000`. */
-export const size = (max: bigint, multipleOf = 1n): Shape<bigint> => ({
+/** A size or an address from `min` to `max`: a whole number, or a text such as `4G` or `0x10000`. */
+export const size = (max: bigint, multipleOf = 1n, min = 0n): Shape<bigint> => ({
   read(at) {
     const { value } = at;
     let bytes = -1n;
@@ -102,14 +102,15 @@ export const size = (max: bigint, multipleOf = 1n): Shape<bigint> => ({
     else if (typeof value === "string" && new RegExp(SIZE).test(value)) {
       try {
         bytes = parseSize(value);
-      } catch (cause) {
-        throw errorAt(at.place, (cause as Error).message);
+      } catch {
+        throw errorAt(at.place, `${showLocated(at)} does not fit into 64 bits`);
       }
     }
     if (bytes < 0n) throw wrong(at, "a size such as 4G, 64K, 4096 or 0x1000");
     if (bytes > max) throw errorAt(at.place, `${showLocated(at)} is more than ${formatSize(max)}`);
     if (bytes % multipleOf !== 0n)
       throw errorAt(at.place, `${showLocated(at)} is no multiple of ${formatSize(multipleOf)}`);
+    if (bytes < min) throw errorAt(at.place, `${showLocated(at)} is less than ${formatSize(min)}`);
     return bytes;
   },
   schema: {
@@ -120,8 +121,8 @@ export const size = (max: bigint, multipleOf = 1n): Shape<bigint> => ({
   },
 });
 
-/** A list of at most so many. */
-export const list = <T>(item: Shape<T>, max: number): Shape<readonly T[]> => ({
+/** A list of at most so many, and of at least `min`. */
+export const list = <T>(item: Shape<T>, max: number, min = 0): Shape<readonly T[]> => ({
   read(at) {
     const { value } = at;
     if (!Array.isArray(value)) throw wrong(at, "a list");
@@ -131,9 +132,11 @@ export const list = <T>(item: Shape<T>, max: number): Shape<readonly T[]> => ({
         at.place,
         `a list of ${formatCount(items.length)}: there may be at most ${formatCount(max)}`,
       );
+    if (items.length < min)
+      throw errorAt(at.place, `a list of ${items.length}: there must be ${min} at least`);
     return items.map((one) => item.read(one));
   },
-  schema: { type: "array", items: item.schema, maxItems: max },
+  schema: { type: "array", items: item.schema, maxItems: max, ...(min === 0 ? {} : { minItems: min }) },
 });
 
 /** An object of such members, and no others. */
@@ -181,19 +184,24 @@ export const tagged = <const Kinds extends Readonly<Record<string, Shape<object>
 ): Shape<Tagged<Kinds>> => {
   const names = Object.keys(kinds);
   const isBare = (name: string): boolean => kinds[name]!.schema.required === undefined;
+  /** What every object of JavaScript has, such as `toString`, is no kind. */
+  const kindOf = (name: string, place: string): Shape<object> => {
+    if (Object.hasOwn(kinds, name)) return kinds[name]!;
+    throw unknownName(place, what, name, "", names);
+  };
   return {
     read(at) {
       const { value } = at;
       if (typeof value === "string") {
-        const bare = kinds[value];
-        if (bare === undefined) throw unknownName(at.place, what, value, "", names);
-        return { kind: value, ...bare.read({ value: new Map(), place: at.place }) } as Tagged<Kinds>;
+        return {
+          kind: value,
+          ...kindOf(value, at.place).read({ value: new Map(), place: at.place }),
+        } as Tagged<Kinds>;
       }
       if (!(value instanceof Map) || value.size !== 1)
         throw wrong(at, `one ${what}, such as {${names[0]}: {...}}`);
       const [[name, member]] = value as unknown as [[string, Located & { namePlace: string }]];
-      const shape = kinds[name];
-      if (shape === undefined) throw unknownName(member.namePlace, what, name, "", names);
+      const shape = kindOf(name, member.namePlace);
       const inner = member.value === null ? { ...member, value: new Map() } : member;
       return { kind: name, ...shape.read(inner) } as Tagged<Kinds>;
     },

@@ -87,7 +87,10 @@ export class LinuxMachine {
   constructor(description: MachineDescription, options: LinuxMachineOptions = {}) {
     const version = options.kernel ?? description.kernelVersion;
     if (version === undefined)
-      throw new IommuError("BAD_ARGUMENT", "the description does not say which kernel runs: name it");
+      throw new IommuError(
+        "BAD_ARGUMENT",
+        "the description does not say which kernel runs: name it, such as 6.12 (its member kernel, or --kernel)",
+      );
     this.kernel = findKernel(version);
     this.#description = description;
     this.#options = options;

@@ -96,6 +96,9 @@ describe("a machine in a file of our own", () => {
     ["ram: 100M", ':1:6: "100M" is no multiple of 256 MiB'],
     ["ram: 0x8000000000000", ":1:6: 2251799813685248 is more than 1 PiB"],
     ["ram: 99999999999999999999T", ':1:6: "99999999999999999999T" does not fit into 64 bits'],
+    ["ram: 0", ":1:6: 0 is less than 256 MiB"],
+    [`ram: ${"9".repeat(5000)}`, `:1:6: ${"9".repeat(60)}… is more than 1 PiB`],
+    [`ram: ${"9".repeat(5000)}T`, `:1:6: "${"9".repeat(60)}…" does not fit into 64 bits`],
     ["ram: lots", ':1:6: "lots": expected a size such as 4G'],
     ["ram: 4G\nmaxRam: 2G", ":2:9: maxRam is 2 GiB, but ram is 4 GiB ("],
     ["ram: 4G\nram: 8G", ':2:1: "ram" is here a second time'],
@@ -121,6 +124,9 @@ describe("a machine in a file of our own", () => {
     ["ram: 4G\nkernel: 6.12", ":2:9: 6.12: expected a text"],
     ['ram: 4G\nkernel: "2.6"', ':2:9: no kernel "2.6": there are linux-6.1'],
     ["ram: 4G\nsteps:\n  - rebot", ':3:5: unknown step "rebot": there are reset, kexec'],
+    // What every object of JavaScript has.
+    ["ram: 4G\nsteps:\n  - toString", ':3:5: unknown step "toString": there are reset, kexec'],
+    ["ram: 4G\nsteps:\n  - __proto__: {}", ':3:5: unknown step "__proto__": there are reset, kexec'],
     [
       "ram: 4G\nsteps:\n  - plug-memory: {id: a, size: 1G}",
       ":3:5: a module of 1 GiB does not fit: 0 B can be",

@@ -82,6 +82,13 @@ describe("a story in a file", () => {
       `${HEAD}steps:\n  - expect: {failedMap: 1}`,
       ':6:14: unknown member "failedMap" of expect, did you mean "failedMaps"?',
     ],
+    [
+      `${HEAD}steps:\n  - traffic: {device: nic, operations: 1, sizes: []}`,
+      ":6:50: a list of 0: there must be 1 at least",
+    ],
+    [`${HEAD}steps:\n  - traffic: {device: nic, operations: 1, sizes: [0]}`, ":6:51: 0 is less than 1 B"],
+    [`${HEAD}steps:\n  - expect: {right: .nan}`, ":6:21: expected a number, or a comparison"],
+    [`${HEAD}steps:\n  - expect: {right: -1}`, ":6:21: expected a number, or a comparison"],
     [`${HEAD}steps:\n  - expect: {right: many}`, ':6:21: expected a number, or a comparison such as "> 0"'],
     [
       `${HEAD}steps:\n  - expect: {findings: [leek]}`,
@@ -114,7 +121,23 @@ describe("a story in a file", () => {
     writeFileSync(file, `${HEAD}steps:\n  - boot\n  - use: {buffers: ring}\n  - expect: {}`);
     const { status, stderr } = await cli(["run", file]);
     expect(status).toBe(1);
-    expect(stderr).toContain('wrong-step, step 2 (use): there are no buffers "ring": there are none');
+    expect(stderr).toContain('wrong-step, step 2 (use): there are no buffers "ring": no step mapped any');
+  });
+
+  it("says that a device is found by a boot", async () => {
+    const file = path.join(folder, "no-boot.yaml");
+    writeFileSync(file, `${HEAD}steps:\n  - map: {device: nic, as: x, buffers: 1, size: 4K}\n  - expect: {}`);
+    const { stderr } = await cli(["run", file]);
+    expect(stderr).toContain('no kernel that runs has found the device "nic": it is found by a boot');
+  });
+
+  it.each([
+    ["no-such-folder/trace.log", "there is no folder"],
+    [".", "is a folder, not a file"],
+  ])("says that it cannot write its trace to %s", async (to, message) => {
+    const { status, stderr } = await cli(["run", "kdump", "--save-trace", path.join(folder, to)]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
   });
 
   it("exits with 2 and says what was expected and what was found", async () => {

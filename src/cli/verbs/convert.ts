@@ -13,7 +13,7 @@ import { displayName } from "../display-name.ts";
 import { withInput } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
-import { NewFile } from "../new-file.ts";
+import { asOutputError, NewFile } from "../new-file.ts";
 import {
   filterOption,
   flag,
@@ -189,11 +189,6 @@ function discardOnSignal(file: () => NewFile | undefined): () => void {
     process.kill(process.pid, signal);
   });
   return stopListening;
-}
-
-function asOutputError(output: string, cause: unknown): unknown {
-  if (cause instanceof IommuError || !(cause instanceof Error) || !("syscall" in cause)) return cause;
-  return new IommuError("BAD_FILE", `${output}: ${cause.message}`, { output }, { cause });
 }
 
 function summaryText(

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { IommuError } from "../../base/errors.ts";
 import type { ScenarioInput, ScenarioReport } from "../../lab/scenario.ts";
@@ -10,6 +10,7 @@ import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
 import { MACHINE_FILE, readMachineFile } from "../machine-file.ts";
+import { asOutputError, NewFile } from "../new-file.ts";
 import { answerOptions, flag, profileOption, quietOption, text } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
@@ -85,9 +86,22 @@ async function runStoryOf(name: string, options: RunOptions): Promise<number> {
       throw new IommuError("BAD_ARGUMENT", `--${option}: a story says itself what it runs on`);
   if (others.coherence)
     throw new IommuError("BAD_ARGUMENT", "--coherence: a story says itself what it compares");
+  const file = saveTrace === undefined ? undefined : new NewFile(saveTrace, true);
   const { report, trace } = runStory(await readStory(name));
-  if (saveTrace !== undefined) await writeFile(saveTrace, `${trace.join("\n")}\n`);
+  if (file !== undefined) saveLines(file, saveTrace!, trace);
   return printReport(report, options);
+}
+
+function saveLines(file: NewFile, name: string, lines: readonly string[]): void {
+  try {
+    file.makeFile();
+    writeFileSync(file.path, `${lines.join("\n")}\n`);
+    file.commit();
+  } catch (cause) {
+    throw asOutputError(name, cause);
+  } finally {
+    file.discard();
+  }
 }
 
 async function printReport(report: ScenarioReport, options: RunOptions): Promise<number> {

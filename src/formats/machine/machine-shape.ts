@@ -83,7 +83,7 @@ export interface OwnMachine {
   readonly steps: readonly OwnStep[] | undefined;
 }
 
-const ram = size(MAX_RAM, RAM_BLOCK);
+const ram = size(MAX_RAM, RAM_BLOCK, RAM_BLOCK);
 const address = size(U64_MAX);
 
 /** A host bridge, with the words of an op script's header. */

@@ -70,6 +70,9 @@ export class EventQueue {
   /** The latest times of the last rounds. */
   readonly #rounds: number[] = new Array(ROUNDS).fill(Number.NEGATIVE_INFINITY);
 
+  /** Has a record come since the last round? */
+  #isInRound = false;
+
   constructor(pool: PiecePool, take: TakeRecord) {
     this.#pool = pool;
     this.#take = take;
@@ -83,6 +86,7 @@ export class EventQueue {
     this.#ends[slot] = end;
     this.#times[slot] = time;
     if (time > this.#latest) this.#latest = time;
+    this.#isInRound = true;
     const last = this.#last;
     const goesOn = last !== undefined && last.piece === piece && last.layout === layout;
     if (goesOn && time >= this.#lastTime) last.end = slot + 1;
@@ -99,14 +103,26 @@ export class EventQueue {
 
   /** All CPUs' buffers were read once more. */
   round(): void {
+    this.#isInRound = false;
     const limit = this.#rounds.shift()!;
     this.#rounds.push(this.#latest);
     this.#flush(limit);
   }
 
-  /** The end: everything goes on. */
-  end(): void {
-    this.#flush(Number.POSITIVE_INFINITY);
+  /**
+   * The end: everything goes on. Of records that end early only what the last whole round made sure does, as of what is later
+   * the records of other CPUs are missing: what these unmapped would seem to be alive.
+   *
+   * @returns records that are left out
+   */
+  end(isWhole: boolean): number {
+    this.#flush(isWhole || !this.#isInRound ? Number.POSITIVE_INFINITY : this.#rounds[0]!);
+    return this.#waiting;
+  }
+
+  /** Records that have not gone on. */
+  get #waiting(): number {
+    return this.#runs.lists.reduce((sum, { next, end }) => sum + end - next, 0);
   }
 
   /** Hands on what is not later, in order, and keeps the rest. */
@@ -146,9 +162,8 @@ export class EventQueue {
   /** Takes back the slots of records that went on, and makes more if most are in use. */
   #makeRoom(): void {
     const runs = [...this.#runs.lists].sort((a, b) => a.index - b.index);
-    const waiting = runs.reduce((sum, { next, end }) => sum + end - next, 0);
     const [starts, ends, times] = [this.#starts, this.#ends, this.#times];
-    if (waiting * 2 > this.#slots) {
+    if (this.#waiting * 2 > this.#slots) {
       this.#starts = new Uint32Array(this.#slots * 2);
       this.#ends = new Uint32Array(this.#slots * 2);
       this.#times = new Float64Array(this.#slots * 2);

@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { TWO32, toBig } from "../../base/u64.ts";
+import { counted } from "../../base/units.ts";
 import { badRecording, type RandomBytes, textOf } from "../event-format/byte-reader.ts";
 import { RawClock } from "../event-format/raw-clock.ts";
 import { RawEvents } from "../event-format/raw-events.ts";
@@ -66,6 +67,8 @@ export class PerfData implements Recording {
   /** Records that were packed. */
   readonly #inner: RecordStream;
   #unpacked: ZstdStream | undefined;
+  /** Why its records end before their end. */
+  #stop: { readonly kind: "torn" | "damaged"; readonly offset: number; readonly reason: string } | undefined;
   #names = new Map<number, string>();
   /** Samples that perf counted as lost at its end. */
   #lostSamples = 0;
@@ -132,11 +135,22 @@ export class PerfData implements Recording {
       yield;
     }
     this.#endPacked();
-    this.#queue.end();
     const failure = this.#outer.failure ?? this.#inner.failure;
-    if (failure !== undefined) this.#gap("damaged", failure.offset, failure.reason);
-    else if (this.#outer.rest > 0 || (at < end && end !== Number.MAX_SAFE_INTEGER))
-      this.#gap("torn", this.#outer.offset, "the file ends here, within its records");
+    const isTorn = this.#outer.rest > 0 || (at < end && end !== Number.MAX_SAFE_INTEGER);
+    if (failure !== undefined) this.#stop = { kind: "damaged", ...failure };
+    else if (isTorn)
+      this.#stop ??= {
+        kind: "torn",
+        offset: this.#outer.offset,
+        reason: "the file ends here, within its records",
+      };
+    const left = this.#queue.end(this.#stop === undefined);
+    if (this.#stop === undefined) return;
+    const { kind, reason } = this.#stop;
+    const leftOut =
+      left === 0 ? "" : `; ${counted(left, "record")} before that left out: those of other CPUs are missing`;
+    const { message } = badRecording(WHAT, this.#stop.offset, `${reason}${leftOut}`);
+    this.#handlers.gap({ kind, line: this.names.records, message });
   }
 
   /** Reads records; false if what is packed in them is damaged. */
@@ -147,7 +161,7 @@ export class PerfData implements Recording {
     } catch (error) {
       if (!(error instanceof IommuError)) throw error;
       this.#unpacked = undefined;
-      this.#gap("damaged", this.#outer.offset, error.message);
+      this.#stop = { kind: "damaged", offset: this.#outer.offset, reason: error.message };
       return false;
     }
   }
@@ -159,7 +173,8 @@ export class PerfData implements Recording {
     } catch (error) {
       if (!(error instanceof IommuError)) throw error;
       // perf does not end its frame.
-      if (error.details.early === undefined) this.#gap("damaged", this.#outer.offset, error.message);
+      if (error.details.early === undefined)
+        this.#stop = { kind: "damaged", offset: this.#outer.offset, reason: error.message };
     }
   }
 
@@ -277,13 +292,5 @@ export class PerfData implements Recording {
     if (name === undefined || name === "" || this.#names.size > MAX_THREADS) return;
     this.#names.set(thread, name);
     this.names.setTask(thread, name);
-  }
-
-  #gap(kind: "torn" | "damaged", offset: number, message: string): void {
-    this.#handlers.gap({
-      kind,
-      line: this.names.records,
-      message: badRecording(WHAT, offset, message).message,
-    });
   }
 }

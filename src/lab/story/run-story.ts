@@ -385,6 +385,7 @@ function differing(before: TceView, after: TceView): number {
 function buffersOf(on: StoryMachine, name: string): readonly StoryBuffer[] {
   const buffers = on.buffers.get(name);
   if (buffers !== undefined) return buffers;
-  const names = [...on.buffers.keys()].join(", ") || "none";
-  throw new IommuError("BAD_ARGUMENT", `there are no buffers "${name}": there are ${names}`, { name });
+  const names = [...on.buffers.keys()];
+  const others = names.length === 0 ? "no step mapped any" : `there are ${names.join(", ")}`;
+  throw new IommuError("BAD_ARGUMENT", `there are no buffers "${name}": ${others}`, { name });
 }

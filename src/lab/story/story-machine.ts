@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { formatSize } from "../../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
 import { TraceCheck } from "../../check/trace-check.ts";
 import type { MachineDescription, PciDeviceDescription } from "../../formats/machine/machine-description.ts";
@@ -256,7 +257,11 @@ export class StoryMachine {
       return fn;
     }
     const names = [...this.#devices.keys()].join(", ") || "none with an id";
-    throw new IommuError("BAD_ARGUMENT", `the guest has no device "${name}": there are ${names}`, { name });
+    const message =
+      place === undefined
+        ? `the machine has no device "${name}": there are ${names}`
+        : `no kernel that runs has found the device "${name}": it is found by a boot`;
+    throw new IommuError("BAD_ARGUMENT", message, { name });
   }
 
   #access({ address, physical, direction }: StoryBuffer, name: string, offset: number): Access {
@@ -303,7 +308,7 @@ export class StoryMachine {
     if (this.#next > this.#buffersEnd)
       throw new IommuError(
         "BAD_ARGUMENT",
-        `the guest's memory is full of buffers: one of ${size} bytes does not fit`,
+        `the guest's memory is full of buffers: one of ${formatSize(size)} does not fit`,
       );
     return physical;
   }

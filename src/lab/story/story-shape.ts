@@ -25,7 +25,7 @@ const MAX_GROUPS = 256;
 const MAX_STEPS = 200;
 
 const name = text(/^[A-Za-z][A-Za-z0-9-]*$/, "a name of letters, digits and -");
-const bytes: Shape<number> = numeric(size(1n << 40n));
+const bytes: Shape<number> = numeric(size(1n << 40n, 1n, 1n));
 const address: Shape<number> = numeric(size(1n << 50n));
 
 function numeric(shape: Shape<bigint>): Shape<number> {
@@ -46,14 +46,19 @@ const BOUND = "^(?:[<>]=?) ?[0-9]+(?:\\.[0-9]+)?$";
 const bound: Shape<Bound> = {
   read(at) {
     const { value } = at;
-    if (typeof value === "bigint" || typeof value === "number")
+    if ((typeof value === "bigint" || typeof value === "number") && value >= 0 && value < Infinity)
       return { relation: "=", value: Number(value) };
     const match = typeof value === "string" ? /^([<>]=?) ?([0-9]+(?:\.[0-9]+)?)$/.exec(value) : null;
     if (match === null)
       throw errorAt(at.place, 'expected a number, or a comparison such as "> 0" or "<= 21"');
     return { relation: match[1] as Bound["relation"], value: Number(match[2]) };
   },
-  schema: { anyOf: [{ type: "number" }, { type: "string", pattern: BOUND }] },
+  schema: {
+    anyOf: [
+      { type: "number", minimum: 0 },
+      { type: "string", pattern: BOUND },
+    ],
+  },
 };
 
 const texts = list(text(), 20);
@@ -114,7 +119,7 @@ const STEP_SHAPE: Shape<{ readonly kind: string }> = tagged("step", {
   traffic: object("traffic", {
     device,
     operations: required(whole(1, MAX_BUFFERS), "buffers that are mapped, used and unmapped"),
-    sizes: required(list(bytes, 20), "bytes of a buffer; the seed picks"),
+    sizes: required(list(bytes, 20, 1), "bytes of a buffer; the seed picks"),
     live: optional(whole(1, MAX_BUFFERS), "buffers that are mapped at a time; default 32"),
     leaks: optional(whole(1, MAX_BUFFERS), "each n-th buffer is never unmapped"),
     freesEarly: optional(whole(1, MAX_BUFFERS), "each n-th is unmapped before the device uses it"),

@@ -75,7 +75,7 @@ describe("records of a perf.data in the order of time", () => {
       queue.round();
       model.round();
     }
-    queue.end();
+    queue.end(true);
     model.flush(Number.POSITIVE_INFINITY);
     expect(taken).toEqual(model.taken);
     expect(taken.length).toBe(record);
@@ -97,7 +97,7 @@ describe("records of a perf.data in the order of time", () => {
     }
     expect(most).toBeLessThanOrEqual(2 ** 25);
     expect(times.length).toBeGreaterThan(500);
-    queue.end();
+    queue.end(true);
     expect(times).toEqual(Array.from({ length: 1000 }, (_, number) => number));
     expect(pool.heldBytes).toBe(0);
   });
