@@ -73,8 +73,11 @@ export async function withInput<Result>(
   }
 }
 
+/** A name without what a packing adds to it. */
+export const withoutPacking = (path: string): string => path.replace(/\.(?:gz|zst|xz|bz2|lzo)$/, "");
+
 /** Op scripts are distinguished from traces by their names, also where their first line is no header. */
-export const isScriptName = (path: string): boolean => path.endsWith(".jsonl") || path.endsWith(".jsonl.gz");
+export const isScriptName = (path: string): boolean => withoutPacking(path).endsWith(".jsonl");
 
 /** What is not there is reported by who reads it. */
 const isFile = async (path: string): Promise<boolean> =>

@@ -5,16 +5,17 @@ import { DEFAULT_CHECK_OPTIONS } from "../check/check-options.ts";
 import { parseMoment } from "../check/state/moment.ts";
 import { PROFILES } from "../spapr/profile.ts";
 
+/** What holds for every input. */
+export const ANY_INPUT = "may be packed (gzip, zstd, xz, bzip2, lzop); - for standard input";
 /** Files that some verbs read. */
-export const TRACE_FILE =
-  "trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), or op script (.jsonl); may be packed (gzip, zstd, xz, bzip2, lzop); - for standard input";
+export const TRACE_FILE: string = `trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), or op script (.jsonl); ${ANY_INPUT}`;
 /** What a machine may be saved in. */
 export const SAVED_FILE =
   "saved machine (migration stream or file, image of virsh save, disk with snapshots)";
 export const STATE_FILE: string = `${TRACE_FILE}; or ${SAVED_FILE}`;
 
 /** Files that tell what is mapped. */
-export const MAPPED_FILE: string = `trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), op script or kernel script (.jsonl), or ${SAVED_FILE}; may be packed (gzip, zstd, xz, bzip2, lzop); - for standard input`;
+export const MAPPED_FILE: string = `trace of QEMU (log or simple), Linux' dma events (text, trace.dat, perf.data), op script or kernel script (.jsonl), or ${SAVED_FILE}; ${ANY_INPUT}`;
 
 /** `--snapshot`, for a disk with saved machines in it. */
 export const snapshotOption = (): Option =>

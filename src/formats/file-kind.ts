@@ -23,6 +23,10 @@ type KindRow = readonly [
 
 const RECORD_QEMU = "QEMU's events are recorded by -trace 'spapr_iommu*' -D qemu.log";
 const RECORD_LINUX = "Linux' by trace-cmd record -e dma";
+const READ_RECORDING =
+  "check, who, alive, map, info, diff, stat and convert read it; this needs a trace of QEMU";
+const READ_SAVED = "check, info, map, diff, who and alive read it";
+const DAMAGED_PACKING = "such data is unpacked here, unless its first bytes are damaged, as these are";
 const SAVE =
   "a running machine is saved by virsh save, by virsh dump without --memory-only, or by QEMU's migrate and savevm";
 
@@ -32,25 +36,21 @@ const elfType = (head: Uint8Array): number => (littleEndian(head) ? head[16]! : 
 const isElf = (head: Uint8Array): boolean => startsAt(head, 0, "\x7fELF");
 
 const ROWS: readonly KindRow[] = [
-  ["\x17\x08Dtracing", "a trace.dat of trace-cmd", "make text of it: trace-cmd report FILE"],
-  ["PERFILE2", "a perf.data of perf", "make text of it: perf script -i FILE --show-lost-events"],
+  ["\x17\x08Dtracing", "a trace.dat of trace-cmd", READ_RECORDING],
+  ["PERFILE2", "a perf.data of perf", READ_RECORDING],
   ["LPKSHHRH", "a journal of systemd", "make text of it: journalctl --file FILE -o short-monotonic"],
-  ["\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: zstd -d FILE"],
-  ["\xfd7zXZ\0", "packed with xz", "unpack it first: xz -d FILE"],
-  ["BZh", "packed with bzip2", "unpack it first: bunzip2 FILE"],
-  ["\x89LZO\0\r\n\x1a\n", "packed with lzop", "unpack it first: lzop -d FILE"],
+  ["\x28\xb5\x2f\xfd", "packed with zstd", DAMAGED_PACKING],
+  ["\xfd7zXZ\0", "packed with xz", DAMAGED_PACKING],
+  ["BZh", "packed with bzip2", DAMAGED_PACKING],
+  ["\x89LZO\0\r\n\x1a\n", "packed with lzop", DAMAGED_PACKING],
   ["\x04\x22\x4d\x18", "packed with lz4", "unpack it first: lz4 -d FILE"],
-  ["\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE"],
+  ["\x1f\x8b", "packed with gzip", DAMAGED_PACKING],
   ["PK\x03\x04", "a zip archive", "unpack it first: unzip FILE, and name a file of it"],
   ["7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first: 7z x FILE, and name a file of it"],
   [[257, "ustar"], "a tar archive", "unpack it first: tar xf FILE, and name a file of it"],
-  ["LibvirtQemud", "an image of virsh save", "a saved machine is read as a migration stream"],
-  ["QEVM", "a migration stream", "info, map, diff and check read it"],
-  [
-    "QFI\xfb",
-    "a qcow2 image",
-    "qemu-img snapshot -l FILE lists the machines that are saved in it; a saved machine is read as a migration stream",
-  ],
+  ["LibvirtQemud", "an image of virsh save", READ_SAVED],
+  ["QEVM", "a migration stream", READ_SAVED],
+  ["QFI\xfb", "a qcow2 disk", `${READ_SAVED}, if a machine was saved in it (savevm)`],
   [
     (head) => isElf(head) && elfType(head) === 4,
     "an ELF core, such as virsh dump --memory-only makes",

@@ -1,8 +1,18 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { aliveAt } from "../../src/check/whole/alive-at.ts";
 import { checkTrace } from "../../src/check/whole/check-trace.ts";
+import type { InputOptions } from "../../src/check/whole/input-options.ts";
+import { measureTrace } from "../../src/check/whole/measure-trace.ts";
+import { windowsAt } from "../../src/check/whole/windows-at.ts";
+import type { InputData } from "../../src/formats/input/input-data.ts";
+import { cli } from "../cli/cli.ts";
 import { readAll } from "../formats/recording/read-all.ts";
 import { corpusNames, readCorpus } from "../helpers/corpus.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
+
+const folder = scratchFolder();
 
 /** What another program counts in a recording. */
 interface Facts {
@@ -113,6 +123,42 @@ describe("perf.data in other forms", () => {
       unmaps: 24,
       findings: [],
     });
+  });
+});
+
+describe("what an input cannot have", () => {
+  const text =
+    "  a-1 [000] ..... 1.000000: dma_unmap_phys: 0000:00:01.0 dma_addr=1000 size=4096 dir=TO_DEVICE attrs=\n";
+  const reads = {
+    check: checkTrace,
+    stat: measureTrace,
+    map: (input, options) => windowsAt(input, undefined, options),
+    alive: (input, options) => aliveAt(input, undefined, options),
+  } satisfies Record<string, (input: InputData, options: InputOptions) => Promise<unknown>>;
+
+  it.each(Object.entries(reads))("is refused: %s", async (_, read) => {
+    await expect(read(text, { buffer: "second" })).rejects.toThrow(
+      'is no trace.dat, and has no buffer "second"',
+    );
+    await expect(read(text, { snapshot: "old" })).rejects.toThrow(
+      'is no saved machine, and has no snapshot "old"',
+    );
+    const perf = readCorpus("recordings", "72-perf.data");
+    await expect(read(perf, { buffer: "second" })).rejects.toThrow(
+      'is no trace.dat, and has no buffer "second"',
+    );
+  });
+});
+
+describe("a recording that was cut", () => {
+  const cut = readCorpus("recordings", "72-perf-pipe.data").subarray(0, -1);
+
+  it.each(["map", "info", "diff", "convert"])("is not passed over by %s", async (verb) => {
+    const file = path.join(folder, "cut.data");
+    writeFileSync(file, cut);
+    const rest = { diff: [file], convert: [path.join(folder, "cut.csv")] }[verb] ?? [];
+    const { stderr } = await cli([verb, file, ...rest]);
+    expect(stderr).toContain("warning: perf.data, byte 89184 (0x15c60): the file ends here");
   });
 });
 

@@ -18,6 +18,7 @@ const elf = (type: number, isLittle: boolean): Uint8Array => {
 };
 
 const FILES: readonly (readonly [file: Uint8Array, what: RegExp, advice: RegExp])[] = [
+  [fileOf("BZh"), /bzip2/, /is unpacked here, unless/],
   [fileOf("LPKSHHRH"), /journal of systemd/, /journalctl --file/],
   [fileOf("PK\x03\x04"), /zip archive/, /unzip/],
   [fileOf("7z\xbc\xaf\x27\x1c"), /7z archive/, /7z x/],

@@ -21,6 +21,7 @@ import {
   type InputOptions,
   nameOf,
   thresholdsOf,
+  traceOptions,
   type WindowsOptions,
 } from "./input-options.ts";
 import { onTraceClock } from "./kernel-log-clock.ts";
@@ -89,7 +90,7 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       kernelLog,
     });
     const truncated = (reason: string): void => check.truncated(reason);
-    await readTrace(opened, check.source, { name, buffer: options.buffer, truncated });
+    await readTrace(opened, check.source, traceOptions(options, truncated));
     const report = check.end();
     for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
     return report;

@@ -22,7 +22,9 @@ import {
   type FilterOptions,
   nameOf,
   type ReadInputOptions,
-  truncation,
+  tellCut,
+  toldOnce,
+  traceOptions,
   type WindowsOptions,
 } from "./input-options.ts";
 
@@ -86,6 +88,7 @@ export async function* convert(
   let taken = 0;
   let trace: Consumer<QemuTraceEvent> | undefined;
   let dma: Consumer<LinuxDmaEvent> | undefined;
+  const told = toldOnce(options);
   const source: TraceSource = new TraceSource(name, {
     qemu: (event) => {
       trace ??= traceConsumer(product, to, source.format === "qemu-simple", options);
@@ -99,11 +102,10 @@ export async function* convert(
       taken++;
       dma.handle(event);
     },
-    // What is missing is counted by the reader.
-    gap: () => {},
+    gap: (gap) => tellCut(told, gap),
   });
   const opened = await openInput(input, name, HEAD_BYTES);
-  yield* traceSteps(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
+  yield* traceSteps(opened, source, traceOptions(told));
   source.end();
   // A recording can be without events.
   (trace ?? dma ?? dmaConsumer(product, to, NO_NAMES, options)).end();

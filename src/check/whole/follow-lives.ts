@@ -21,7 +21,13 @@ import { callOfStep, type ScriptStep, scriptSteps } from "../script-spaces.ts";
 import { type Moment, MomentCursor, type ShownMoment } from "../state/moment.ts";
 import { savedStateOf } from "../state/window-state.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { choiceOf, nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
+import {
+  choiceOf,
+  nameOf,
+  type ReadInputOptions,
+  traceOptions,
+  type WindowsOptions,
+} from "./input-options.ts";
 
 /**
  * How mappings are followed.
@@ -158,7 +164,7 @@ async function followTrace(
       if (kind !== "torn") rebuild.lose();
     },
   });
-  await readTrace(opened, source, { name: file, buffer: options.buffer, truncated: truncation(options) });
+  await readTrace(opened, source, traceOptions(options));
   source.end();
   rebuild.end();
   if (!cursor.passed) sink.reached();

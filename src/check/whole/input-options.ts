@@ -1,7 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { DEFAULT_INPUT_NAME } from "../../formats/input/input-data.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
+import type { ReadTraceOptions } from "../../formats/recording/read-trace.ts";
 import type { MachineChoice } from "../../formats/saved/saved-machine.ts";
+import type { Gap } from "../../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 
 /**
@@ -26,7 +28,8 @@ export interface InputOptions {
 export interface ReadInputOptions extends InputOptions {
   /**
    * Notified if packed data ends early, with the reason: what came before is used. Without it that is an error
-   * (BAD_FILE).
+   * (BAD_FILE). Calls whose answer does not tell of it notify of the first place, too, where a recording was cut or is
+   * damaged.
    */
   readonly onTruncated?: ((reason: string) => void) | undefined;
 }
@@ -62,6 +65,34 @@ export const choiceOf = (options: InputOptions): MachineChoice => ({
   name: nameOf(options),
   snapshot: options.snapshot,
 });
+
+/** Which part of an input is read as a trace, and what to do when it ends early. */
+export const traceOptions = (
+  options: ReadInputOptions,
+  truncated: (reason: string) => void = truncation(options),
+): ReadTraceOptions => ({
+  name: nameOf(options),
+  buffer: options.buffer,
+  snapshot: options.snapshot,
+  truncated,
+});
+
+/** The same options, of which only the first notice that an input ends early is passed on: one cut can show twice. */
+export function toldOnce<Options extends ReadInputOptions>(options: Options): Options {
+  const { onTruncated } = options;
+  if (onTruncated === undefined) return options;
+  let isTold = false;
+  const once = (reason: string): void => {
+    if (!isTold) onTruncated(reason);
+    isTold = true;
+  };
+  return { ...options, onTruncated: once };
+}
+
+/** Notifies of where a trace was cut or is damaged; lost events are told of otherwise. */
+export function tellCut({ onTruncated }: ReadInputOptions, { kind, message }: Gap): void {
+  if (kind !== "dropped") onTruncated?.(message);
+}
 
 /** What to do when an input ends early. */
 export function truncation({ onTruncated, ...options }: ReadInputOptions): (reason: string) => void {

@@ -14,7 +14,7 @@ import {
   type FilterOptions,
   nameOf,
   type ReadInputOptions,
-  truncation,
+  traceOptions,
   type WindowsOptions,
 } from "./input-options.ts";
 
@@ -83,7 +83,7 @@ export async function measureTrace(input: InputData, options: MeasureOptions = {
     },
   });
   const opened = await openInput(input, file, HEAD_BYTES);
-  await readTrace(opened, source, { name: file, buffer: options.buffer, truncated: truncation(options) });
+  await readTrace(opened, source, traceOptions(options));
   source.end();
   if (options.by === "stack") needStacks(file, stacks);
   counts?.end();

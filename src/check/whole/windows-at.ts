@@ -21,7 +21,15 @@ import { type Moment, MomentCursor, type ShownMoment, type TimedEvent } from "..
 import { ownStateOf, savedStateOf, stateOf, type WindowState } from "../state/window-state.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isScriptHead } from "./input-kind.ts";
-import { choiceOf, nameOf, type ReadInputOptions, truncation, type WindowsOptions } from "./input-options.ts";
+import {
+  choiceOf,
+  nameOf,
+  type ReadInputOptions,
+  tellCut,
+  toldOnce,
+  traceOptions,
+  type WindowsOptions,
+} from "./input-options.ts";
 
 /**
  * What else there is to {@link windowsAt}.
@@ -229,6 +237,7 @@ async function traceStates(
   const rebuild = new Rebuild(undefined, null, options.windows);
   const kept = new Moments(moments, name);
   const alive = new AliveWatch();
+  const told = toldOnce(options);
   let linux: LinuxLives | undefined;
   const windows = (): WindowState[] =>
     [...rebuild.windows.values()].map(stateOf).sort((a, b) => a.liobn - b.liobn);
@@ -249,8 +258,9 @@ async function traceStates(
       if (event.kind !== DMA_LOST) kept.next(event, event.line, taken);
       linux.handle(event);
     },
-    gap: ({ kind }) => {
-      if (kind !== "torn") rebuild.lose();
+    gap: (gap) => {
+      tellCut(told, gap);
+      if (gap.kind !== "torn") rebuild.lose();
     },
   };
   const check =
@@ -258,7 +268,7 @@ async function traceStates(
       ? new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { windows: options.windows, also: handlers })
       : undefined;
   const source: TraceSource = check?.source ?? new TraceSource(name, handlers);
-  await readTrace(opened, source, { name, buffer: options.buffer, truncated: truncation(options) });
+  await readTrace(opened, source, traceOptions(told));
   const report = check?.end();
   if (report === undefined) source.end();
   rebuild.end();

@@ -10,7 +10,7 @@ import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
 import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
-import { withInput } from "../input.ts";
+import { withInput, withoutPacking } from "../input.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { asOutputError, NewFile } from "../new-file.ts";
@@ -151,9 +151,7 @@ function formOf(output: string): Form {
 
 /** `boot` of `logs/boot.log.gz`. */
 const runName = (input: string): string =>
-  displayName(path.basename(input))
-    .replace(/\.gz$/, "")
-    .replace(/\.(log|txt|simple|trace|dat|data)$/, "");
+  withoutPacking(displayName(path.basename(input))).replace(/\.(log|txt|simple|trace|dat|data)$/, "");
 
 /** The folder of a run in a partitioned table; makes that of the table. */
 function partitionOf(folder: string, run: string): string {

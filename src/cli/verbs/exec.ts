@@ -12,7 +12,7 @@ import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { readKnownDifferences } from "../known-differences.ts";
-import { answerOptions, flag, knownOption, quietOption, text } from "../options.ts";
+import { ANY_INPUT, answerOptions, flag, knownOption, quietOption, text } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
 import { toldMachine, toldMachineOption } from "../told-machine.ts";
@@ -196,9 +196,7 @@ function summary(report: FileReport): string {
 export const verb: Verb = defineVerb({
   name: "exec",
   summary: "run an op script and print it with our results, or compare with the results in it",
-  arguments: [
-    ["<script...>", "op scripts or recordings (JSONL, may be gzip-compressed), - for standard input"],
-  ],
+  arguments: [["<script...>", `op scripts or recordings (JSONL); ${ANY_INPUT}`]],
   options: [
     flag("--check", "compare with the recorded results; exit 2 on a difference"),
     flag("--all", "with --check: print every difference, not only the first of a file"),

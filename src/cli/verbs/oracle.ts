@@ -15,6 +15,7 @@ import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
 import {
+  ANY_INPUT,
   answerOptions,
   flag,
   knownOption,
@@ -214,7 +215,7 @@ function showProgress(text: string): void {
 export const verb: Verb = defineVerb({
   name: "oracle",
   summary: "compare the engine with the QEMU that is installed here; exit 63 if there is none",
-  arguments: [["[script...]", "op scripts (JSONL, may be gzip-compressed), - for standard input"]],
+  arguments: [["[script...]", `op scripts (JSONL); ${ANY_INPUT}`]],
   options: [
     value("--random <count>", "make up scripts of so many operations in total", wholeNumber(1, 100_000_000)),
     value("--seed <number>", "with --random: what they are made from", wholeNumber(0, 2 ** 31 - 1)).default(

@@ -3,7 +3,7 @@ import { measuresToJson, measureTrace, type TraceMeasures } from "../../check/wh
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
-import { answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
+import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
@@ -81,7 +81,7 @@ export const verb: Verb = defineVerb({
   arguments: [
     [
       "<file>",
-      "trace of QEMU (log or simple) or Linux' dma events (text, trace.dat, perf.data); may be gzip-compressed; - for standard input",
+      `trace of QEMU (log or simple) or Linux' dma events (text, trace.dat, perf.data); ${ANY_INPUT}`,
     ],
   ],
   options: [

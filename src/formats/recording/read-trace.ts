@@ -1,3 +1,4 @@
+import { IommuError } from "../../base/errors.ts";
 import { named, type OpenedInput, untilTruncated } from "../input/opened-input.ts";
 import { isFile, isOnce, type MigrationSource } from "../migration/source.ts";
 import { PerfData } from "../perf-data/perf-data.ts";
@@ -12,6 +13,8 @@ export interface ReadTraceOptions {
   readonly name: string;
   /** Of a recording with several buffers: which one; default: the top one. */
   readonly buffer?: string | undefined;
+  /** Of a saved machine: which one; a trace has none. */
+  readonly snapshot?: string | undefined;
   /** The input's packed data ends early, for a reason. */
   truncated(reason: string): void;
 }
@@ -20,13 +23,18 @@ export interface ReadTraceOptions {
  * Gives all of a trace to its source, whatever its format: each step has read some more. Text and QEMU's
  * traces are read from the start to the end, recordings of Linux where their parts are.
  *
- * @throws IommuError as the readers do
+ * @throws IommuError as the readers do; BAD_ARGUMENT for a buffer or a snapshot that such an input cannot have
  */
 export async function* traceSteps(
   opened: OpenedInput,
   source: TraceSource,
   options: ReadTraceOptions,
 ): AsyncGenerator<void> {
+  const { name, buffer, snapshot } = options;
+  if (snapshot !== undefined)
+    throw new IommuError("BAD_ARGUMENT", `${name}: is no saved machine, and has no snapshot "${snapshot}"`);
+  if (buffer !== undefined && !isTraceDat(opened.head))
+    throw new IommuError("BAD_ARGUMENT", `${name}: is no trace.dat, and has no buffer "${buffer}"`);
   if (isRecording(opened.head)) yield* recordingSteps(opened, source, options);
   else {
     try {

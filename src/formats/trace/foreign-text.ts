@@ -19,7 +19,7 @@ const KERNEL_LOG = /^(?:<\d+>)?\[ *\d+\.\d+\]/;
 const TRACER = /^# tracer: /;
 
 const RECORD_LINUX =
-  "record dma events: echo 1 > /sys/kernel/tracing/events/dma/enable (Linux 6.12 and later), or trace-cmd record -e dma and trace-cmd report";
+  "record dma events: echo 1 > /sys/kernel/tracing/events/dma/enable (Linux 6.12 and later), or trace-cmd record -e dma";
 const READ_LOG =
   "check judges what it says of DMA, also as --kernel-log beside a trace; plan --from explains its windows";
 const RECORD_QEMU = "start QEMU with -trace 'spapr_iommu*' -D qemu.log";
