@@ -22,9 +22,10 @@ export type RunVisitor = (
 
 /** Makes maximal runs of valid entries from the raw runs of a tree, which end where its nodes do. */
 export class RunJoiner {
-  // Not private names: a walk of few runs would cost less than making the two objects that it needs.
-  protected readonly page: PageStep;
-  protected readonly visit: RunVisitor;
+  // A walk of few runs costs what making its objects costs: no private names, and the constructor stores first
+  // what it stores (a field that is not `declare` is stored before that, as undefined).
+  declare protected readonly page: PageStep;
+  declare protected readonly visit: RunVisitor;
   protected first = 0;
   protected pages = 0;
   protected hi = 0;

@@ -6,11 +6,11 @@ import { TCE_PERM_MASK } from "./tce.ts";
 
 /** A walk over the runs of a tree in `[first, end)`, in order. */
 export class TreeWalk {
-  // Not private names: those are slow to make (see RunJoiner).
-  protected readonly first: number = 0;
-  protected readonly end: number = 0;
-  protected readonly page: PageStep;
-  protected readonly visit: RawRunVisitor;
+  // Neither private nor stored twice: see RunJoiner.
+  declare protected readonly first: number;
+  declare protected readonly end: number;
+  declare protected readonly page: PageStep;
+  declare protected readonly visit: RawRunVisitor;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
   protected touched = 0;
 
