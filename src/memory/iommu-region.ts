@@ -64,7 +64,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     return (this.#flags | this.#walks) !== 0;
   }
 
-  /** Counts changes of mappings and of notifiers, modulo 2^32; only during {@link walked}. */
+  /** Counts changes of mappings and of notifiers, modulo 2^32; only while there is a walk ({@link beginWalk}). */
   get changes(): number {
     return this.#changes;
   }
@@ -74,7 +74,9 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   }
 
   isRegistered(notifier: IommuNotifier): boolean {
-    return this.#registrations.some((registration) => registration.notifier === notifier);
+    const registrations = this.#registrations;
+    for (let i = 0; i < registrations.length; i++) if (registrations[i]!.notifier === notifier) return true;
+    return false;
   }
 
   /**
@@ -332,14 +334,13 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     this.overtakeAll();
   }
 
-  /** Does a walk through mappings, during which {@link changes} tells whether something changed. */
-  walked<T>(walk: () => T): T {
+  /** A walk through mappings begins: until {@link endWalk}, {@link changes} tells whether something changed. */
+  beginWalk(): void {
     this.#walks++;
-    try {
-      return walk();
-    } finally {
-      this.#walks--;
-    }
+  }
+
+  endWalk(): void {
+    this.#walks--;
   }
 
   /**

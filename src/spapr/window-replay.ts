@@ -63,30 +63,34 @@ export function replayByRuns(window: ReplayedWindow, notifier: IommuNotifier): R
     run.set(page, first, pages, targetHi, targetLo, perm);
     const end = first + pages;
     at = first;
-    while (at < end && iommu.changes === changes) {
+    do {
       const from = at;
       at = notifier.replayEnd(page, from, end);
       notifier.tellReplayed(run, from, at);
-    }
+    } while (at < end && iommu.changes === changes);
     if (iommu.changes !== changes) throw CHANGED;
   };
-  const report = (complete: boolean): ReplayReport => ({
-    strategy: "counted-walk",
-    steps: runs,
-    notifications: runs,
-    complete,
-  });
-  return iommu.walked(() => {
+  iommu.beginWalk();
+  try {
     for (;;) {
       try {
         table?.forEachRun(at, entries, visit);
-        return report(true);
+        return reportOf(runs, true);
       } catch (error) {
         if (error !== CHANGED) throw error;
       }
       changes = iommu.changes;
-      if (window.geometry !== geometry || window.table !== table) return report(false);
-      if (wasRegistered && !iommu.isRegistered(notifier)) return report(false);
+      if (window.geometry !== geometry || window.table !== table) return reportOf(runs, false);
+      if (wasRegistered && !iommu.isRegistered(notifier)) return reportOf(runs, false);
     }
-  });
+  } finally {
+    iommu.endWalk();
+  }
 }
+
+const reportOf = (runs: number, complete: boolean): ReplayReport => ({
+  strategy: "counted-walk",
+  steps: runs,
+  notifications: runs,
+  complete,
+});

@@ -42,8 +42,13 @@ export function diff(before: TceView, after: TceView, visit: ChangeVisitor): voi
   }
   const { root: a } = before;
   const { root: b } = after;
-  const walk = (): void => diffNodes(a, b, before.page, visit);
-  before.hold(() => after.hold(walk));
+  const owners = [before.owner, before.hold(), after.owner, after.hold()] as const;
+  try {
+    diffNodes(a, b, before.page, visit);
+  } finally {
+    after.letGo(b, owners[2], owners[3]);
+    before.letGo(a, owners[0], owners[1]);
+  }
 }
 
 function diffNodes(a: Node | null, b: Node | null, page: PageStep, visit: ChangeVisitor): void {

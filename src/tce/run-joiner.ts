@@ -22,53 +22,55 @@ export type RunVisitor = (
 
 /** Makes maximal runs of valid entries from the raw runs of a tree, which end where its nodes do. */
 export class RunJoiner {
-  readonly #page: PageStep;
-  readonly #visit: RunVisitor;
-  #first = 0;
-  #pages = 0;
-  #hi = 0;
-  #lo = 0;
-  #perm: Permission = 0;
+  // A walk of few runs costs what making its objects costs: no private names, and the constructor stores first
+  // what it stores (a field that is not `declare` is stored before that, as undefined).
+  declare protected readonly page: PageStep;
+  declare protected readonly visit: RunVisitor;
+  protected first = 0;
+  protected pages = 0;
+  protected hi = 0;
+  protected lo = 0;
+  protected perm: Permission = 0;
 
   constructor(page: PageStep, visit: RunVisitor) {
-    this.#page = page;
-    this.#visit = visit;
+    this.page = page;
+    this.visit = visit;
   }
 
   /** Takes the next raw run. */
   addRaw(first: number, count: number, hi: number, lo: number, step: number): void {
     const perm = permOf(lo);
     if (perm === 0) return;
-    const targetHi = (hi & this.#page.maskHi) >>> 0;
-    const targetLo = (lo & this.#page.maskLo) >>> 0;
+    const targetHi = (hi & this.page.maskHi) >>> 0;
+    const targetLo = (lo & this.page.maskLo) >>> 0;
     if (step === 1 || count === 1) {
-      this.#add(first, count, targetHi, targetLo, perm);
+      this.add(first, count, targetHi, targetLo, perm);
     } else {
       // Many pages to one target: consecutive pages, but not consecutive targets.
-      for (let i = 0; i < count; i++) this.#add(first + i, 1, targetHi, targetLo, perm);
+      for (let i = 0; i < count; i++) this.add(first + i, 1, targetHi, targetLo, perm);
     }
   }
 
-  #add(first: number, pages: number, hi: number, lo: number, perm: Permission): void {
+  protected add(first: number, pages: number, hi: number, lo: number, perm: Permission): void {
     if (
-      first === this.#first + this.#pages &&
-      this.#pages > 0 &&
-      perm === this.#perm &&
-      this.#page.follows(this.#hi, this.#lo, this.#pages, hi, lo)
+      first === this.first + this.pages &&
+      this.pages > 0 &&
+      perm === this.perm &&
+      this.page.follows(this.hi, this.lo, this.pages, hi, lo)
     ) {
-      this.#pages += pages;
+      this.pages += pages;
       return;
     }
     this.finish();
-    this.#first = first;
-    this.#pages = pages;
-    this.#hi = hi;
-    this.#lo = lo;
-    this.#perm = perm;
+    this.first = first;
+    this.pages = pages;
+    this.hi = hi;
+    this.lo = lo;
+    this.perm = perm;
   }
 
   /** Passes on the last run. */
   finish(): void {
-    if (this.#pages > 0) this.#visit(this.#first, this.#pages, this.#hi, this.#lo, this.#perm);
+    if (this.pages > 0) this.visit(this.first, this.pages, this.hi, this.lo, this.perm);
   }
 }

@@ -28,8 +28,6 @@ export class TceTable extends TceView {
   // V8 makes one function of a hypercall, from its dispatch down to `put`, while their bytecode is below a
   // limit. Private names make it longer: what `put` needs is protected.
 
-  /** @internal Whose nodes are written in place: no view and no other table has them. */
-  protected owner: Owner = newOwner();
   // Made when they are needed first: most windows of a machine that begins are empty.
   #writer: TreeWriter | null = null;
   #listRuns: ListRuns | null = null;
@@ -41,6 +39,7 @@ export class TceTable extends TceView {
   /** @throws IommuError BAD_SHAPE if the length or the page shift is out of range */
   constructor(shape: TceTableShape) {
     super(shape, null);
+    this.owner = newOwner();
   }
 
   /**
@@ -228,7 +227,7 @@ export class TceTable extends TceView {
   }
 
   override snapshot(): TceView {
-    this.#share();
+    this.hold();
     return new TceView({ length: this.length, pageShift: this.pageShift }, this.root);
   }
 
@@ -249,20 +248,7 @@ export class TceTable extends TceView {
   }
 
   /** @internal */
-  override hold(look: () => void): void {
-    const { root } = this;
-    const before = this.owner;
-    const meanwhile = this.#share();
-    try {
-      look();
-    } finally {
-      // A write meanwhile has copied the root.
-      if (this.root === root && this.owner === meanwhile) this.owner = before;
-    }
-  }
-
-  /** No node that there is will be written in place. */
-  #share(): Owner {
+  override hold(): Owner {
     this.cache.addUp();
     this.owner = newOwner();
     return this.owner;

@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import { type PageStep, pageStep } from "../base/page-step.ts";
 import { toBig } from "../base/u64.ts";
-import { LEAF_SIZE } from "./leaf.ts";
+import { LEAF_SIZE, NOBODY, type Owner } from "./leaf.ts";
 import { LookupCache, NO_LEAF } from "./lookup-cache.ts";
 import { childOf, heightOf, type Node, SPANS } from "./nodes.ts";
 import type { RawRunVisitor } from "./run.ts";
@@ -50,6 +50,8 @@ export class TceView {
   protected readonly height: number = 0;
   /** @internal The tree, for the code in this folder. */
   root: Node | null;
+  /** @internal Whose nodes are written in place: no other view and no other table has them. */
+  owner: Owner = NOBODY;
   /** @internal */
   protected readonly cache: LookupCache;
 
@@ -91,9 +93,18 @@ export class TceView {
     return this;
   }
 
-  /** @internal Calls `look` while the tree stays as it is, whatever is written meanwhile. */
-  hold(look: () => void): void {
-    look();
+  /** @internal The tree stays as it is until {@link letGo}, whatever is written meanwhile; returns the owner. */
+  hold(): Owner {
+    return this.owner;
+  }
+
+  /**
+   * @internal The nodes below `root` may be written in place again, if nobody else has got them: who was the owner
+   * before {@link hold}, and who while it was held, tell. What was held last goes first.
+   */
+  letGo(root: Node | null, before: Owner, meanwhile: Owner): void {
+    // A write meanwhile has copied the root.
+    if (this.root === root && this.owner === meanwhile) this.owner = before;
   }
 
   /** Reads an entry into {@link hi} and {@link lo}. */
@@ -166,7 +177,13 @@ export class TceView {
   forEachStoredRun(first: number, end: number, visit: RawRunVisitor): void {
     const { root } = this;
     if (root === null) return;
-    this.hold(() => new TreeWalk(first, end, this.page, visit).walk(root, this.height, 0));
+    const before = this.owner;
+    const meanwhile = this.hold();
+    try {
+      new TreeWalk(first, end, this.page, visit).walk(root, this.height, 0);
+    } finally {
+      this.letGo(root, before, meanwhile);
+    }
   }
 
   /**

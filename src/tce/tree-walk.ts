@@ -6,45 +6,46 @@ import { TCE_PERM_MASK } from "./tce.ts";
 
 /** A walk over the runs of a tree in `[first, end)`, in order. */
 export class TreeWalk {
-  readonly #first: number = 0;
-  readonly #end: number = 0;
-  readonly #page: PageStep;
-  readonly #visit: RawRunVisitor;
+  // Neither private nor stored twice: see RunJoiner.
+  declare protected readonly first: number;
+  declare protected readonly end: number;
+  declare protected readonly page: PageStep;
+  declare protected readonly visit: RawRunVisitor;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
   protected touched = 0;
 
   constructor(first: number, end: number, page: PageStep, visit: RawRunVisitor) {
-    this.#first = first;
-    this.#end = end;
-    this.#page = page;
-    this.#visit = visit;
+    this.first = first;
+    this.end = end;
+    this.page = page;
+    this.visit = visit;
   }
 
   /** Visits the runs of a node whose first entry is `base`. */
   walk(node: Node, level: number, base: number): void {
     if (node.kind === "leaf") {
-      node.forEachRun(this.#first, this.#end, this.#page, this.#visit);
+      node.forEachRun(this.first, this.end, this.page, this.visit);
     } else if (node.kind === "runs") {
-      this.#walkRuns(node, base);
+      this.walkRuns(node, base);
     } else {
       const span = SPANS[level - 1]!;
       const { children } = node;
       this.touched = touch(children);
-      let child = this.#first > base ? Math.floor((this.#first - base) / span) : 0;
+      let child = this.first > base ? Math.floor((this.first - base) / span) : 0;
       for (; child < FAN_OUT; child++) {
         const at = base + child * span;
-        if (at >= this.#end) return;
+        if (at >= this.end) return;
         const below = children[child]!;
         if (below !== null) this.walk(below, level - 1, at);
       }
     }
   }
 
-  #walkRuns({ cells }: Runs, base: number): void {
-    const first = this.#first;
-    const end = this.#end;
-    const page = this.#page;
-    const visit = this.#visit;
+  protected walkRuns({ cells }: Runs, base: number): void {
+    const first = this.first;
+    const end = this.end;
+    const page = this.page;
+    const visit = this.visit;
     // A search would fetch the middle of a list that is walked from its beginning.
     for (let at = first > base ? searchRuns(cells, first) : 0; at < cells.length; at += CELLS) {
       const runFirst = cells[at]!;
