@@ -62,6 +62,7 @@ export class TraceCheck {
   /** The first places where Linux lost events. */
   readonly #lostAt: Place[] = [];
   readonly #lost = new LostEvents();
+  readonly #hasNothingOfKernel: boolean;
 
   constructor(
     file: string,
@@ -69,6 +70,7 @@ export class TraceCheck {
     { filter, profile, windows, onEvent, kernelLog, also }: TraceCheckContext = {},
   ) {
     this.#file = file;
+    this.#hasNothingOfKernel = kernelLog?.length === 0;
     this.#merge =
       kernelLog === undefined
         ? undefined
@@ -175,6 +177,10 @@ export class TraceCheck {
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
       ...thatOccur([
+        {
+          count: this.#hasNothingOfKernel ? 1 : 0,
+          reason: "kernel log, in which no line tells of DMA, of an IOMMU, or of windows: is it one?",
+        },
         {
           count: this.#merge?.untimed ?? 0,
           reason: "lines of the kernel's log by their time, as the line or the trace has none",

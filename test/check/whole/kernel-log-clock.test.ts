@@ -77,3 +77,16 @@ describe("a log on another clock than the trace", () => {
     expect(unmatched).toBe(10);
   });
 });
+
+describe("a log in which nothing is known", () => {
+  it.each([
+    { name: "of a kernel", text: "[    1.000000] Booting\n[    2.000000] done\n" },
+    { name: "that is none", text: "# Read me\n\nThis is prose.\n" },
+  ])("$name is no all-clear", async ({ text }) => {
+    const { notJudged } = await checkTrace(EVENTS.join("\n"), { kernelLog: new TextEncoder().encode(text) });
+    expect(notJudged).toContainEqual({
+      count: 1,
+      reason: "kernel log, in which no line tells of DMA, of an IOMMU, or of windows: is it one?",
+    });
+  });
+});
