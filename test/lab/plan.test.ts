@@ -26,6 +26,12 @@ describe("a plan, by hand", () => {
   it.each([
     { options: "-m 256M", most: 256n * MIB + 4n * MIB + 128n * KIB, why: "a table of a page" },
     { options: "-m 4G", most: 4n * GIB + 4n * MIB + MIB, why: "2^16 pages" },
+    { options: "-m 3G", most: 3n * GIB + 4n * MIB + MIB, why: "a window is a power of two: 4 GiB" },
+    {
+      options: "-m 24G",
+      most: 24n * GIB + 4n * MIB + 8n * MIB,
+      why: "2^19 pages, of which a quarter stays empty",
+    },
     {
       options: "-m 4G,slots=4,maxmem=16G",
       most: 16n * GIB + 8n * MIB,
