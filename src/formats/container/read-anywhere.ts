@@ -1,5 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
-import { type ByteFile, isFile, type MigrationSource, openSource } from "../migration/source.ts";
+import {
+  type ByteFile,
+  type ByteStream,
+  isFile,
+  type MigrationSource,
+  openSource,
+} from "../migration/source.ts";
 import { firstNonZero } from "../migration/zero-scan.ts";
 
 /** Bytes that are kept together; those that are zero are not kept. */
@@ -16,6 +22,14 @@ const MAX_KEPT = 256 * 2 ** 20;
  */
 export async function readAnywhere(source: MigrationSource, name: string): Promise<ByteFile> {
   if (isFile(source)) return source;
+  const kept = await keepAll(openSource(source), MAX_KEPT);
+  if (kept !== undefined) return kept;
+  const message = `${name}: has to be read in another order than it comes, and more than ${MAX_KEPT} bytes are not kept for that: unpack it to a file first, if it is packed, and give a file`;
+  throw new IommuError("LIMIT_EXCEEDED", message, { path: name, limit: MAX_KEPT });
+}
+
+/** All of a stream in memory, without its zeros; undefined if that is more than `limit` bytes. */
+export async function keepAll(stream: ByteStream, limit: number): Promise<ByteFile | undefined> {
   const blocks: (Uint8Array | undefined)[] = [];
   let kept = 0;
   let size = 0;
@@ -26,17 +40,15 @@ export async function readAnywhere(source: MigrationSource, name: string): Promi
     if (isEmpty) return;
     kept += BLOCK;
     block = new Uint8Array(BLOCK);
-    if (kept <= MAX_KEPT) return;
-    const message = `${name}: has to be read in another order than it comes, and more than ${MAX_KEPT} bytes are not kept for that: unpack it to a file first`;
-    throw new IommuError("LIMIT_EXCEEDED", message, { path: name, limit: MAX_KEPT });
   };
-  for await (const chunk of openSource(source)) {
+  for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; ) {
       const part = chunk.subarray(at, at + BLOCK - (size % BLOCK));
       block.set(part, size % BLOCK);
       at += part.length;
       size += part.length;
       if (size % BLOCK === 0) keep();
+      if (kept > limit) return undefined;
     }
   }
   if (size % BLOCK !== 0) {

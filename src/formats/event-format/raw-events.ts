@@ -1,6 +1,6 @@
 import { CallStacks } from "../trace/call-stacks.ts";
 import { type DmaNames, LinuxDmaEvent } from "../trace/dma-event.ts";
-import { DMA_EVENT_NAMES, DMA_LOST } from "../trace/dma-kinds.ts";
+import { DMA_EVENT_NAMES } from "../trace/dma-kinds.ts";
 import type { KernelStatement } from "../trace/kernel-event.ts";
 import type { TraceHandlers } from "../trace/trace-reader.ts";
 import { encode, NameTable } from "../trace/words.ts";
@@ -211,18 +211,7 @@ export class RawEvents implements DmaNames {
   /** Events of a CPU are missing here; 0 for a number that is not known. */
   lose(cpu: number, count: number): void {
     const event = this.#event;
-    event.clear();
-    event.kind = DMA_LOST;
-    event.number = this.counts.events;
-    event.line = this.records + 1;
-    event.seconds = Number.NaN;
-    event.nanoseconds = 0;
-    event.ticks = Number.NaN;
-    event.cpu = cpu;
-    event.pid = -1;
-    event.task = -1;
-    event.device = -1;
-    event.size = count;
+    event.becomeLoss(cpu, count, { number: this.counts.events, line: this.records + 1 });
     this.counts.lostMarkers++;
     this.counts.lost += count;
     this.#handlers.linux(event, this);

@@ -1,7 +1,7 @@
-import { IommuError } from "../../base/errors.ts";
+import { keepAll, readAnywhere } from "../container/read-anywhere.ts";
 import type { RandomBytes } from "../event-format/byte-reader.ts";
 import {
-  type ByteStream,
+  type ByteFile,
   type ByteStreamFactory,
   isFile,
   isOnce,
@@ -9,8 +9,6 @@ import {
   openSource,
 } from "../migration/source.ts";
 
-/** What of a pipe is kept: its places are read in another order than they come. */
-const MAX_PIPE = 128 * 2 ** 20;
 /** Bytes of a stream that is opened again which are kept rather than read once for each place. */
 const MAX_KEPT = 32 * 2 ** 20;
 /** Streams that are open at a time, each at another place. */
@@ -21,40 +19,22 @@ const MAX_STREAMS = 256;
  * are places that are read on from, a pipe from memory.
  *
  * @param name of the input, for messages
- * @throws IommuError LIMIT_EXCEEDED for a pipe of more than 128 MiB
+ * @throws IommuError LIMIT_EXCEEDED for a pipe of more than 256 MiB
  */
 export async function randomFile(source: MigrationSource, name: string): Promise<RandomFile> {
-  if (isOnce(source)) {
-    const kept = await keep(source, MAX_PIPE);
-    if (kept !== undefined) return kept;
-    const message = `${name}: its places are read in another order than they come: of a pipe at most ${MAX_PIPE} bytes; give a file`;
-    throw new IommuError("LIMIT_EXCEEDED", message, { path: name, limit: MAX_PIPE });
-  }
-  if (isFile(source)) return { read: (offset, length) => source.read(offset, length), close: async () => {} };
-  return (await keep(source(), MAX_KEPT)) ?? new StreamsFile(source);
+  if (isOnce(source) || isFile(source)) return closable(await readAnywhere(source, name));
+  const kept = await keepAll(source(), MAX_KEPT);
+  return kept === undefined ? new StreamsFile(source) : closable(kept);
 }
+
+const closable = (file: ByteFile): RandomFile => ({
+  read: (offset, length) => file.read(offset, length),
+  close: async () => {},
+});
 
 /** Bytes that can be read anywhere, and given back. */
 export interface RandomFile extends RandomBytes {
   close(): Promise<void>;
-}
-
-/** All bytes of a stream in memory; undefined if these are too many. */
-async function keep(stream: ByteStream, limit: number): Promise<RandomFile | undefined> {
-  let bytes = new Uint8Array(2 ** 16);
-  let length = 0;
-  for await (const chunk of stream) {
-    if (length + chunk.length > limit) return undefined;
-    if (length + chunk.length > bytes.length) {
-      const more = new Uint8Array(Math.min(limit, Math.max(2 * bytes.length, length + chunk.length)));
-      more.set(bytes.subarray(0, length));
-      bytes = more;
-    }
-    bytes.set(chunk, length);
-    length += chunk.length;
-  }
-  const kept = bytes.subarray(0, length);
-  return { read: async (offset, count) => kept.subarray(offset, offset + count), close: async () => {} };
 }
 
 /** Bytes before the last place that can be read again. */

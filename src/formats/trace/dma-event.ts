@@ -1,5 +1,5 @@
 import { CallStacks } from "./call-stacks.ts";
-import { ALLOCATION, DMA_MAP_PAGE, kindsWith, SINGLE } from "./dma-kinds.ts";
+import { ALLOCATION, DMA_LOST, DMA_MAP_PAGE, kindsWith, SINGLE } from "./dma-kinds.ts";
 
 /** Directions, as in the kernel. */
 export const BIDIRECTIONAL = 0;
@@ -172,6 +172,27 @@ export class LinuxDmaEvent {
     if (IS_SINGLE_MAP[kind]!) return this.dmaHi === 0xffff_ffff && this.dmaLo === 0xffff_ffff;
     if (IS_ALLOCATION[kind]!) return this.nullPointer && (this.dmaHi | this.dmaLo) === 0;
     return IS_ERROR[kind]!;
+  }
+
+  /**
+   * Becomes the statement that events of a CPU are missing here.
+   *
+   * @param cpu -1 if that is not known
+   * @param count 0 if it is not known
+   */
+  becomeLoss(cpu: number, count: number, place: { readonly number: number; readonly line: number }): void {
+    this.clear();
+    this.kind = DMA_LOST;
+    this.number = place.number;
+    this.line = place.line;
+    this.seconds = Number.NaN;
+    this.nanoseconds = 0;
+    this.ticks = Number.NaN;
+    this.cpu = cpu;
+    this.pid = -1;
+    this.task = -1;
+    this.device = -1;
+    this.size = count;
   }
 
   /** Forgets the arguments of the event before. */

@@ -4,7 +4,7 @@ import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
-import { DMA_EVENT_NAMES, DMA_LOST } from "./dma-kinds.ts";
+import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
@@ -365,18 +365,7 @@ export class DmaLogReader extends EventLines {
 
   #emitLost(cpu: number, count: number): void {
     const event = this.#event;
-    event.clear();
-    event.kind = DMA_LOST;
-    event.number = this.counts.events;
-    event.line = this.line;
-    event.seconds = Number.NaN;
-    event.nanoseconds = 0;
-    event.ticks = Number.NaN;
-    event.cpu = cpu;
-    event.pid = -1;
-    event.task = -1;
-    event.device = -1;
-    event.size = count;
+    event.becomeLoss(cpu, count, { number: this.counts.events, line: this.line });
     this.counts.lostMarkers++;
     this.counts.lost += count;
     this.#onEvent(event);
