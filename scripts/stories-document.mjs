@@ -4,16 +4,13 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
 import { formatReport } from "../dist/cli/scenario-text.js";
 import { METRICS } from "../dist/lab/story/story.js";
 import { STORY_SCHEMA } from "../dist/lab/story/story-shape.js";
 
 /** A paragraph in lines of at most 120 characters. */
 const wrapped = (text) => text.replace(/(?=\S.{119})(.{1,119}\S)(?: +)/g, "$1\n");
-
-/** Without the marks for colours. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-const plain = (text) => text.replace(/\u001b\[[\d;]*m/g, "");
 
 const membersText = (schema) => {
   const { properties = {}, required = [] } = schema.anyOf?.[0] ?? schema;
@@ -80,7 +77,7 @@ export const sectionOf = (story, report) =>
 \`spapr-iommu run ${story.name}\` ([${story.name}.yaml](../stories/${story.name}.yaml)). ${story.mutation === undefined ? "" : `It fails if ${story.mutation.about}.`}
 
 \`\`\`text
-${plain(formatReport(report))
+${stripVTControlCharacters(formatReport(report))
   .split("\n")
   .map((line) => line.trimEnd())
   .join("\n")}

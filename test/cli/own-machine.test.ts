@@ -4,7 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readMachineFile } from "../../src/cli/machine-file.ts";
 import { parseYaml } from "../../src/cli/yaml.ts";
-import type { Located } from "../../src/formats/located.ts";
+import { plainValue } from "../helpers/plain-value.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { cli } from "./cli.ts";
 import { type CommandRun, commandLines } from "./measured.ts";
@@ -21,13 +21,6 @@ const file = (name: string, text: string): string => {
 };
 const read = (text: string): ReturnType<typeof readMachineFile> =>
   readMachineFile(file("machine.yaml", text));
-
-/** A document as JSON.parse would have it. */
-function plain({ value }: Located): unknown {
-  if (Array.isArray(value)) return (value as readonly Located[]).map(plain);
-  if (value instanceof Map) return Object.fromEntries([...value].map(([name, one]) => [name, plain(one)]));
-  return typeof value === "bigint" ? Number(value) : value;
-}
 
 const validate = new Ajv2020({ strict: true, strictRequired: false }).compile(SCHEMAS.get("machine")!);
 
@@ -63,7 +56,7 @@ describe("a machine in a file of our own", () => {
   });
 
   it("is JSON with the same members, also with tabs", async () => {
-    const value = plain(parseYaml(readFileSync(YAML, "utf8"), YAML));
+    const value = plainValue(parseYaml(readFileSync(YAML, "utf8"), YAML));
     expect(await read(JSON.stringify(value))).toMatchObject(wanted);
     expect(await read(JSON.stringify(value, null, "\t"))).toMatchObject(wanted);
   });
@@ -79,7 +72,7 @@ describe("a machine in a file of our own", () => {
   });
 
   it("follows its schema, which takes no other members", () => {
-    const value = plain(parseYaml(readFileSync(YAML, "utf8"), YAML)) as Record<string, unknown>;
+    const value = plainValue(parseYaml(readFileSync(YAML, "utf8"), YAML)) as Record<string, unknown>;
     expect(validate(value)).toBe(true);
     expect(validate({ ...value, cpus: 4 })).toBe(false);
     expect(validate({ ...value, steps: [{ kexec: { now: true } }] })).toBe(false);

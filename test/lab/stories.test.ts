@@ -6,7 +6,6 @@ import { headOfDocument, sectionOf } from "../../scripts/stories-document.mjs";
 import { checkTrace } from "../../src/check/index.ts";
 import { readStory, storyNames } from "../../src/cli/story-files.ts";
 import { parseYaml } from "../../src/cli/yaml.ts";
-import type { Located } from "../../src/formats/located.ts";
 import { machineOfCommandLine } from "../../src/formats/machine/qemu-command-line.ts";
 import { runStory } from "../../src/lab/story/run-story.ts";
 import { mutated, type Story } from "../../src/lab/story/story.ts";
@@ -14,17 +13,11 @@ import { storyOfDocument } from "../../src/lab/story/story-shape.ts";
 import { cli } from "../cli/cli.ts";
 import { SCHEMAS } from "../cli/schemas.ts";
 import { readDocument } from "../helpers/markdown.ts";
+import { plainValue } from "../helpers/plain-value.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 
 const folder = scratchFolder();
 const DOCUMENT = readDocument("stories.md");
-
-/** A document as JSON.parse would have it. */
-function plain({ value }: Located): unknown {
-  if (Array.isArray(value)) return (value as readonly Located[]).map(plain);
-  if (value instanceof Map) return Object.fromEntries([...value].map(([name, one]) => [name, plain(one)]));
-  return typeof value === "bigint" ? Number(value) : value;
-}
 
 const validate = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false }).compile(
   SCHEMAS.get("story")!,
@@ -48,7 +41,7 @@ describe.each(storyNames())("the story %s", (name) => {
 
   it("follows the schema, and is explained in two lines", async () => {
     const file = path.resolve(import.meta.dirname, "../../stories", `${name}.yaml`);
-    const isValid = validate(plain(parseYaml(readFileSync(file, "utf8"), file)));
+    const isValid = validate(plainValue(parseYaml(readFileSync(file, "utf8"), file)));
     expect(validate.errors ?? []).toEqual([]);
     expect(isValid).toBe(true);
     const { stdout } = await cli(["run", "--list"]);
