@@ -72,6 +72,7 @@ export class EventQueue {
 
   /** Has a record come since the last round? */
   #isInRound = false;
+  #hasRounds = false;
 
   constructor(pool: PiecePool, take: TakeRecord) {
     this.#pool = pool;
@@ -101,9 +102,15 @@ export class EventQueue {
     while (this.#pool.heldBytes > MAX_BYTES && this.#runs.first !== undefined) this.#flush(this.#middle());
   }
 
+  /** Is a round open, in a recording that has rounds? Its writer would have ended it. */
+  get isWithinRound(): boolean {
+    return this.#hasRounds && this.#isInRound;
+  }
+
   /** All CPUs' buffers were read once more. */
   round(): void {
     this.#isInRound = false;
+    this.#hasRounds = true;
     const limit = this.#rounds.shift()!;
     this.#rounds.push(this.#latest);
     this.#flush(limit);

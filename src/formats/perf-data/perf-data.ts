@@ -144,6 +144,13 @@ export class PerfData implements Recording {
         offset: this.#outer.offset,
         reason: "the file ends here, within its records",
       };
+    // Between two records a pipe may end anywhere, but perf ends the round that it has begun.
+    else if (end === Number.MAX_SAFE_INTEGER && this.#queue.isWithinRound)
+      this.#stop ??= {
+        kind: "torn",
+        offset: this.#outer.offset,
+        reason: "the recording ends here, within a round of perf's reading of all CPUs",
+      };
     const left = this.#queue.end(this.#stop === undefined);
     if (this.#stop === undefined) return;
     const { kind, reason } = this.#stop;

@@ -18,6 +18,22 @@ describe("a perf.data that is cut within a round", () => {
     }
   });
 
+  it("is no less cut between two records", async () => {
+    const view = new DataView(WHOLE.buffer, WHOLE.byteOffset);
+    let cuts = 0;
+    // A record: type, flags, and at 6 the bytes it has.
+    for (let at: number = SAMPLES[0]; at < SAMPLES[1]; at += view.getUint16(at + 6, true), cuts++) {
+      if (cuts === 0 || cuts % 7 !== 0) continue;
+      const { findings, events } = await checkTrace(WHOLE.subarray(0, at));
+      expect(findings.map(({ kind }) => kind)).toEqual(["truncated"]);
+      expect(findings[0]!.message).toMatch(
+        /the recording ends here, within a round of perf's.*; \d+ records? before/,
+      );
+      expect(events).toBe(0);
+    }
+    expect(cuts).toBeGreaterThan(47);
+  });
+
   it("is whole up to the end of a round", async () => {
     const { findings, events } = await checkTrace(Uint8Array.of(...WHOLE, 1, 2, 3));
     expect(findings.map(({ message }) => message)).toEqual([
