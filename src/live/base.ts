@@ -103,22 +103,16 @@ class Base {
         `QEMU's command line does not switch ${later} on (-trace "spapr_iommu_*"), so that the log may not have it from the start`,
       );
     }
-    const live = this.#follow(log.from);
+    // What is wrong with it now speaks against this base; later it is told.
+    let refuse: ((doubt: string) => void) | undefined = (doubt) => {
+      throw new IommuError("UNSUPPORTED", doubt);
+    };
+    const live = this.#follow(log.from, [], (doubt) => (refuse ?? this.#parts.onDoubt)(doubt));
     try {
       await live.read();
       live.settle();
-      const windows = await this.#windows();
-      for (const { liobn, busOffset, bytes } of windows) {
-        const window = live.rebuild.windows.get(liobn)?.window;
-        const isSame =
-          window !== undefined &&
-          window.busOffset === busOffset &&
-          BigInt(window.entries) << BigInt(window.pageShift) === bytes;
-        if (!isSame) {
-          const place = `window ${hex(liobn)} of ${formatSize(bytes)} at ${hex64(busOffset)}`;
-          throw new IommuError("UNSUPPORTED", `the log does not have ${place} of QEMU's memory tree`);
-        }
-      }
+      checkWindows(live, await this.#windows());
+      refuse = undefined;
       return this.#taken(live, "log", live.offset - log.from, 0);
     } catch (error) {
       await live.close();
@@ -185,8 +179,8 @@ class Base {
     return this.#taken(live, "none", 0, 0);
   }
 
-  #follow(offset: number, told: readonly ToldWindow[] = []): LiveLog {
-    const { log, options, bridges, onDoubt } = this.#parts;
+  #follow(offset: number, told: readonly ToldWindow[] = [], onDoubt = this.#parts.onDoubt): LiveLog {
+    const { log, options, bridges } = this.#parts;
     return new LiveLog({ log: log.path, offset, profile: options.profile, bridges, told }, onDoubt);
   }
 
@@ -209,3 +203,24 @@ class Base {
 
 /** The user whose QEMU listens on a socket. */
 const userOf = async (socket: string): Promise<number> => (await stat(socket)).uid;
+
+/** @throws IommuError UNSUPPORTED if a log has other windows than QEMU's memory tree, which does not have VIO's bypassed ones */
+function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {
+  for (const { liobn, busOffset, bytes } of tree) {
+    const window = live.rebuild.windows.get(liobn)?.window;
+    const isSame =
+      window !== undefined &&
+      window.busOffset === busOffset &&
+      BigInt(window.entries) << BigInt(window.pageShift) === bytes;
+    if (isSame) continue;
+    const place = `window ${hex(liobn)} of ${formatSize(bytes)} at ${hex64(busOffset)}`;
+    throw new IommuError("UNSUPPORTED", `the log does not have ${place} of QEMU's memory tree`);
+  }
+  for (const [liobn, { window }] of live.rebuild.windows) {
+    if (!window.isPci || tree.some((told) => told.liobn === liobn)) continue;
+    throw new IommuError(
+      "UNSUPPORTED",
+      `QEMU's memory tree does not have window ${hex(liobn)}, which the log has`,
+    );
+  }
+}

@@ -287,10 +287,20 @@ describe("attach", () => {
       expect(state.windows).toMatchObject([{ mapped: 1, certainty: { unknown: 0, known: 1 } }]);
       expect(qemu.commands).not.toContain("migrate");
       expect(qemu.commands).not.toContain("trace-event-set-state");
-      // Not if the log does not have what QEMU has.
+      // Not if the log does not have what QEMU has, has more, or cannot be read.
       qemu.memoryTree = "  0000000000000000-000000007fffffff (prio 0, i/o): tce-iommu-80000000\r\n";
-      await startBriefly({ base: "auto", largeWindows: true }).catch(() => {});
-      expect(attached[1]?.base.refused[0] ?? "").toMatch(/the log does not have window 0x80000000 of 2 GiB/);
+      await startBriefly({ base: "auto", largeWindows: true });
+      expect(attached[1]!.base.refused[0]).toMatch(/the log does not have window 0x80000000 of 2 GiB/);
+      qemu.memoryTree = "";
+      await expect(startBriefly({ base: "log" })).rejects.toThrow(
+        "QEMU's memory tree does not have window 0x80000000, which the log has",
+      );
+      qemu.append(`spapr_iommu_pci_put liobn=0x80000000 ioba=0x1000 tce=what ret=0\n${put(0x1000, 0x2003)}`);
+      await expect(startBriefly({ base: "log" })).rejects.toThrow(
+        /should be events of DMA windows cannot be read/,
+      );
+      expect(attached).toHaveLength(2);
+      expect(doubts).toEqual([]);
     } finally {
       spy.mockRestore();
     }
