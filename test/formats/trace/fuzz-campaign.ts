@@ -93,8 +93,8 @@ const MOST_LINES = 16;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]?|.?)/g;
 
-/** A line as a terminal shows it, without its end. */
-const shownOf = (line: string): string => line.replace(/\r$/, "").replace(ESCAPES, "");
+/** A line as a terminal shows it, without its end: blanks, tabs and returns there are no part of it. */
+const shownOf = (line: string): string => line.replace(ESCAPES, "").replace(/[ \t\r]+$/, "");
 
 /** Zeros in front of numbers are read, and 0x0 for a pointer; QEMU writes neither. */
 const plainOf = (text: string): string =>
