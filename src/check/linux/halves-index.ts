@@ -4,12 +4,13 @@ const ENOUGH = 4096;
 
 /** Who keeps something for each number of an index. */
 export interface Numbered {
-  /** Is what a number has worth its place, now that all are taken? */
-  isKept(number: number): boolean;
-  /** What had a number gets a smaller one, of which what it had is gone. */
-  move(from: number, to: number): void;
-  /** There are only so many numbers now. */
-  cut(count: number): void;
+  /**
+   * All places are taken: what of so many numbers is not worth its place any more goes, and what the others have moves on
+   * to the numbers from 0 on.
+   *
+   * @returns the old numbers of what is left, in their order
+   */
+  tidy(count: number): readonly number[];
 }
 
 /**
@@ -27,15 +28,17 @@ export class HalvesIndex {
   /** Two halves for each number; there are half as many numbers as places. */
   #keys = new Int32Array(FEWEST);
   /**
-   * The key that was looked for last, its place and its number, -1 if it has none: most keys are looked for several
+   * The key that was looked for last, its number, -1 if it has none, and then its place: most keys are looked for several
    * times in a row.
    *
    * Invariant *last*: a place is that of its key until room is made, and that of a new key is taken only by {@link add}.
    */
   #lastHi = 0;
   #lastLo = 0;
-  #lastPlace = -1;
   #last = -1;
+  #lastPlace = 0;
+  /** Is there such a key? */
+  #isLast = false;
   readonly #owner: Numbered;
 
   constructor(owner: Numbered) {
@@ -46,7 +49,7 @@ export class HalvesIndex {
   find(hi: number, lo: number): number {
     const high = hi | 0;
     const low = lo | 0;
-    if (this.#lastLo === low && this.#lastHi === high && this.#lastPlace >= 0) return this.#last;
+    if (this.#lastLo === low && this.#lastHi === high && this.#isLast) return this.#last;
     const places = this.#places;
     const keys = this.#keys;
     const mask = places.length - 1;
@@ -61,6 +64,7 @@ export class HalvesIndex {
     this.#lastLo = low;
     this.#lastPlace = place;
     this.#last = number;
+    this.#isLast = true;
     return number;
   }
 
@@ -78,31 +82,22 @@ export class HalvesIndex {
 
   /** Forgets keys that are not worth it, and takes more places if these were few. */
   #makeRoom(): void {
-    const keys = this.#keys;
-    const owner = this.#owner;
-    let kept = 0;
-    for (let number = 0; number < this.count; number++) {
-      if (!owner.isKept(number)) continue;
-      if (kept !== number) {
-        keys[kept * 2] = keys[number * 2]!;
-        keys[kept * 2 + 1] = keys[number * 2 + 1]!;
-        owner.move(number, kept);
-      }
-      kept++;
-    }
-    owner.cut(kept);
+    const left = this.#owner.tidy(this.count);
     const before = this.#places.length;
     let length = Math.max(before, Math.min(before * 2, ENOUGH));
-    while (length < kept * 4) length *= 2;
-    this.count = kept;
+    while (length < left.length * 4) length *= 2;
+    const keys = this.#keys;
+    this.count = left.length;
     this.#places = new Int32Array(length);
     this.#keys = new Int32Array(length);
-    this.#keys.set(keys.subarray(0, kept * 2));
-    for (let number = 0; number < kept; number++) {
-      this.#lastPlace = -1;
-      this.find(keys[number * 2]!, keys[number * 2 + 1]!);
+    for (let number = 0; number < left.length; number++) {
+      const old = left[number]! * 2;
+      this.#isLast = false;
+      this.find(keys[old]!, keys[old + 1]!);
+      this.#keys[number * 2] = keys[old]!;
+      this.#keys[number * 2 + 1] = keys[old + 1]!;
       this.#places[this.#lastPlace] = number + 1;
     }
-    this.#lastPlace = -1;
+    this.#isLast = false;
   }
 }
