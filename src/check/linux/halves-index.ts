@@ -18,7 +18,7 @@ export interface Numbered {
  * places are taken, and not before: addresses that are used once are used again. The others get new numbers then.
  *
  * Keys lie in the order in which they came, and so does what others keep for them: what is used one after the other
- * lies side by side, and a place is a single word.
+ * lies side by side, and the key that comes next is mostly the next one.
  */
 export class HalvesIndex {
   /** Keys that there are. */
@@ -28,17 +28,16 @@ export class HalvesIndex {
   /** Two halves for each number; there are half as many numbers as places. */
   #keys = new Int32Array(FEWEST);
   /**
-   * The key that was looked for last, its number, -1 if it has none, and then its place: most keys are looked for several
-   * times in a row.
-   *
-   * Invariant *last*: a place is that of its key until room is made, and that of a new key is taken only by {@link add}.
+   * The key that was looked for last, and its number, -1 if it has none: most keys are looked for several times in a row,
+   * and come after the same key as before.
    */
   #lastHi = 0;
   #lastLo = 0;
   #last = -1;
-  #lastPlace = 0;
   /** Is there such a key? */
   #isLast = false;
+  /** Where {@link #look} found a key, or found that it is not. */
+  #place = 0;
   readonly #owner: Numbered;
 
   constructor(owner: Numbered) {
@@ -50,6 +49,33 @@ export class HalvesIndex {
     const high = hi | 0;
     const low = lo | 0;
     if (this.#lastLo === low && this.#lastHi === high && this.#isLast) return this.#last;
+    const keys = this.#keys;
+    const next = this.#last + 1;
+    const isNext = next < this.count && keys[next * 2 + 1] === low && keys[next * 2] === high;
+    this.#last = isNext ? next : this.#look(high, low);
+    this.#lastHi = high;
+    this.#lastLo = low;
+    this.#isLast = true;
+    return this.#last;
+  }
+
+  /** Gives a number to a key that has none. */
+  add(hi: number, lo: number): number {
+    if (this.count * 2 >= this.#places.length) this.#makeRoom();
+    this.#look(hi | 0, lo | 0);
+    const number = this.count++;
+    this.#keys[number * 2] = hi;
+    this.#keys[number * 2 + 1] = lo;
+    this.#places[this.#place] = number + 1;
+    this.#last = number;
+    this.#lastHi = hi | 0;
+    this.#lastLo = lo | 0;
+    this.#isLast = true;
+    return number;
+  }
+
+  /** Looks for a key by its hash. */
+  #look(high: number, low: number): number {
     const places = this.#places;
     const keys = this.#keys;
     const mask = places.length - 1;
@@ -60,23 +86,7 @@ export class HalvesIndex {
       place = (place + 1) & mask;
       number = places[place]! - 1;
     }
-    this.#lastHi = high;
-    this.#lastLo = low;
-    this.#lastPlace = place;
-    this.#last = number;
-    this.#isLast = true;
-    return number;
-  }
-
-  /** Gives a number to a key that has none. */
-  add(hi: number, lo: number): number {
-    if (this.count * 2 >= this.#places.length) this.#makeRoom();
-    this.find(hi, lo);
-    const number = this.count++;
-    this.#keys[number * 2] = hi;
-    this.#keys[number * 2 + 1] = lo;
-    this.#places[this.#lastPlace] = number + 1;
-    this.#last = number;
+    this.#place = place;
     return number;
   }
 
@@ -92,11 +102,10 @@ export class HalvesIndex {
     this.#keys = new Int32Array(length);
     for (let number = 0; number < left.length; number++) {
       const old = left[number]! * 2;
-      this.#isLast = false;
-      this.find(keys[old]!, keys[old + 1]!);
+      this.#look(keys[old]!, keys[old + 1]!);
       this.#keys[number * 2] = keys[old]!;
       this.#keys[number * 2 + 1] = keys[old + 1]!;
-      this.#places[this.#lastPlace] = number + 1;
+      this.#places[this.#place] = number + 1;
     }
     this.#isLast = false;
   }

@@ -1,7 +1,14 @@
 import { numberOf } from "../../base/u64.ts";
 import type { DmaArguments } from "./dma-arguments.ts";
 import { type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
-import { KEY_DEVICE, KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
+import {
+  KEY_ATTRIBUTES,
+  KEY_DEVICE,
+  KEY_DIRECTION,
+  KEY_DMA_ADDRESS,
+  KEY_PHYS_ADDRESS,
+  KEY_SIZE,
+} from "./dma-keys.ts";
 import type { DmaValues } from "./dma-values.ts";
 import { hashOn, type Kept, KeptByHash } from "./kept-by-hash.ts";
 import { isPlain, KeptText } from "./kept-text.ts";
@@ -36,8 +43,11 @@ interface KeptLine extends Kept {
   readonly keys: Uint8Array;
   readonly ways: Uint8Array;
   readonly texts: readonly KeptText[];
-  /** Is a number all that the values are? */
-  readonly isOfNumbers: boolean;
+  /** After which value nothing comes but attributes, if all before are numbers, -1 otherwise; the text from there on, and what these are. */
+  readonly last: number;
+  readonly tail: KeptText;
+  readonly attributes: number;
+  readonly otherAttributes: string;
 }
 
 /**
@@ -87,10 +97,18 @@ export class KeptArguments {
     for (let i = 0; i < ways.length; i++) {
       position = this.#readValue(ways[i]!, line.keys[i]!, bytes, view, position);
       if (position < 0) return -1;
+      if (i === line.last) {
+        const next = line.tail.endAt(view, position);
+        if (next >= 0) {
+          event.attributes = line.attributes;
+          event.otherAttributes = line.otherAttributes;
+          return next;
+        }
+      }
       position = texts[i]!.endAt(view, position);
       if (position < 0) return -1;
     }
-    return line.isOfNumbers || this.#arguments.isWhole(line.seen) ? position : -1;
+    return this.#arguments.isWhole(line.seen) ? position : -1;
   }
 
   #readValue(way: number, key: number, bytes: Uint8Array, view: DataView, at: number): number {
@@ -130,6 +148,9 @@ export class KeptArguments {
     if (this.#hashedTo > textEnd) return;
     this.#lines.keep(hash, () => {
       const ways = Uint8Array.from(keys, (key, i) => wayOf(key, bytes, values[i * 2]!, values[i * 2 + 1]!));
+      const numbers = keys.at(-1) === KEY_ATTRIBUTES ? keys.length - 1 : keys.length;
+      const last = numbers > 0 && ways.subarray(0, numbers).every((way) => way !== OTHER) ? numbers - 1 : -1;
+      const lineEnd = endOfLine(bytes, end);
       return {
         text: new KeptText(view, at, textEnd),
         next: undefined,
@@ -141,9 +162,12 @@ export class KeptArguments {
         ways,
         texts: keys.map((_key, i) => {
           const from = values[i * 2 + 1]!;
-          return new KeptText(view, from, values[i * 2 + 2] ?? endOfLine(bytes, end));
+          return new KeptText(view, from, values[i * 2 + 2] ?? lineEnd);
         }),
-        isOfNumbers: ways.every((way) => way !== OTHER),
+        last,
+        tail: new KeptText(view, last < 0 ? lineEnd : values[last * 2 + 1]!, lineEnd),
+        attributes: event.attributes,
+        otherAttributes: event.otherAttributes,
       };
     });
   }
