@@ -10,7 +10,7 @@ import { machineOfCommandLine } from "../../src/formats/machine/qemu-command-lin
 import { runStory } from "../../src/lab/story/run-story.ts";
 import { mutated, type Story } from "../../src/lab/story/story.ts";
 import { storyOfDocument } from "../../src/lab/story/story-shape.ts";
-import { cli } from "../cli/cli.ts";
+import { type CliResult, cli } from "../cli/cli.ts";
 import { SCHEMAS } from "../cli/schemas.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { plainValue } from "../helpers/plain-value.ts";
@@ -22,6 +22,10 @@ const DOCUMENT = readDocument("stories.md");
 const validate = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false }).compile(
   SCHEMAS.get("story")!,
 );
+
+let list: Promise<CliResult> | undefined;
+/** What `run --list` prints. */
+const listed = async (): Promise<string> => (await (list ??= cli(["run", "--list"]))).stdout;
 
 describe.each(storyNames())("the story %s", (name) => {
   it("comes out as it says, with the report that stands in docs/stories.md (npm run stories)", async () => {
@@ -44,8 +48,7 @@ describe.each(storyNames())("the story %s", (name) => {
     const isValid = validate(plainValue(parseYaml(readFileSync(file, "utf8"), file)));
     expect(validate.errors ?? []).toEqual([]);
     expect(isValid).toBe(true);
-    const { stdout } = await cli(["run", "--list"]);
-    const lines = stdout.split("\n");
+    const lines = (await listed()).split("\n");
     const at = lines.indexOf(name);
     expect(lines.slice(at + 1).findIndex((line) => !line.startsWith("    "))).toBeLessThanOrEqual(2);
   });
@@ -128,7 +131,7 @@ describe("a story in a file", () => {
     ["no-such-folder/trace.log", "there is no folder"],
     [".", "is a folder, not a file"],
   ])("says that it cannot write its trace to %s", async (to, message) => {
-    const { status, stderr } = await cli(["run", "kdump", "--save-trace", path.join(folder, to)]);
+    const { status, stderr } = await cli(["run", "kexec-old-window", "--save-trace", path.join(folder, to)]);
     expect(status).toBe(1);
     expect(stderr).toContain(message);
   });
