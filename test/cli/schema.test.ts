@@ -54,7 +54,7 @@ const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-
 /** Those that take little time; the long run has all. */
 const checkable = readdirSync(path.join(TESTS, "cases")).filter(
   (name) =>
-    statSync(testCase(name)).isFile() && statSync(testCase(name)).size < 6_000 && isCheckable(testCase(name)),
+    statSync(testCase(name)).isFile() && statSync(testCase(name)).size < 3_000 && isCheckable(testCase(name)),
 );
 
 /** Names that only a longer run shows are none: each name of a schema is in an answer of these. */
@@ -67,7 +67,7 @@ describe("the schema of check", () => {
     await jsonFollowsSchema(["check", testCase(name)]);
   });
 
-  it.each(smallCorpusNames("traces", ".gz", 9_000))("holds for %s", async (name) => {
+  it.each(smallCorpusNames("traces", ".gz", 4_000))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
   });
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { headOfDocument, sectionOf } from "../../scripts/stories-document.mjs";
 import { checkTrace } from "../../src/check/index.ts";
 import { readStory, storyNames } from "../../src/cli/story-files.ts";
@@ -10,7 +10,7 @@ import { machineOfCommandLine } from "../../src/formats/machine/qemu-command-lin
 import { runStory } from "../../src/lab/story/run-story.ts";
 import { mutated, type Story } from "../../src/lab/story/story.ts";
 import { storyOfDocument } from "../../src/lab/story/story-shape.ts";
-import { type CliResult, cli } from "../cli/cli.ts";
+import { cli } from "../cli/cli.ts";
 import { SCHEMAS } from "../cli/schemas.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { plainValue } from "../helpers/plain-value.ts";
@@ -23,9 +23,11 @@ const validate = new Ajv2020({ strict: true, strictRequired: false, strictTypes:
   SCHEMAS.get("story")!,
 );
 
-let list: Promise<CliResult> | undefined;
 /** What `run --list` prints. */
-const listed = async (): Promise<string> => (await (list ??= cli(["run", "--list"]))).stdout;
+let listed = "";
+beforeAll(async () => {
+  listed = (await cli(["run", "--list"])).stdout;
+});
 
 describe.each(storyNames())("the story %s", (name) => {
   it("comes out as it says, with the report that stands in docs/stories.md (npm run stories)", async () => {
@@ -48,7 +50,7 @@ describe.each(storyNames())("the story %s", (name) => {
     const isValid = validate(plainValue(parseYaml(readFileSync(file, "utf8"), file)));
     expect(validate.errors ?? []).toEqual([]);
     expect(isValid).toBe(true);
-    const lines = (await listed()).split("\n");
+    const lines = listed.split("\n");
     const at = lines.indexOf(name);
     expect(lines.slice(at + 1).findIndex((line) => !line.startsWith("    "))).toBeLessThanOrEqual(2);
   });
