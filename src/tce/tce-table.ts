@@ -93,7 +93,7 @@ export class TceTable extends TceView {
   /** {@link put} of an entry that is in no cached leaf that is written in place. */
   protected putSlow(index: number, hi: number, lo: number): void {
     if (this.cache.isInGap(index)) {
-      if ((hi | lo) !== 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
+      if ((hi | lo) !== 0) this.#writeIntoGap(index, hi >>> 0, lo >>> 0);
       return;
     }
     const node = this.#find(index);
@@ -103,6 +103,13 @@ export class TceTable extends TceView {
     } else if (node?.owner === this.owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
       this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
     }
+  }
+
+  /** Stores an entry that is in the cached gap. Where that made or wrote a leaf, that is cached: more of its entries are to come. */
+  #writeIntoGap(index: number, hi: number, lo: number): void {
+    this.#write(index, 1, hi, lo, 0);
+    const leaf = this.#writer!.leaf;
+    if (leaf !== null) this.cache.keepLeaf(leaf.first, leaf);
   }
 
   /** Takes away the leaf of an entry, which became empty. */
