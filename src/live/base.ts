@@ -138,8 +138,9 @@ class Base {
       change,
     );
     const live = this.#follow(await sizeOf(this.#parts.log.path));
-    for (const { liobn, geometry, table } of stream.windows) {
+    for (const { liobn, geometry, table, bypass } of stream.windows) {
       live.rebuild.load(liobn, geometry?.pageShift ?? 12, geometry?.busOffset ?? 0n, table);
+      live.rebuild.setBypass(liobn, bypass);
     }
     await enable();
     if (wasRunning) {
@@ -204,7 +205,11 @@ class Base {
 /** The user whose QEMU listens on a socket. */
 const userOf = async (socket: string): Promise<number> => (await stat(socket)).uid;
 
-/** @throws IommuError UNSUPPORTED if a log has other windows than QEMU's memory tree, which does not have VIO's bypassed ones */
+/**
+ * Takes over from QEMU's memory tree what no log tells: a VIO device that bypasses its window does not have it there.
+ *
+ * @throws IommuError UNSUPPORTED if a log has other windows than the tree
+ */
 function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {
   for (const { liobn, busOffset, bytes } of tree) {
     const window = live.rebuild.windows.get(liobn)?.window;
@@ -217,7 +222,11 @@ function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {
     throw new IommuError("UNSUPPORTED", `the log does not have ${place} of QEMU's memory tree`);
   }
   for (const [liobn, { window }] of live.rebuild.windows) {
-    if (!window.isPci || tree.some((told) => told.liobn === liobn)) continue;
+    if (tree.some((told) => told.liobn === liobn)) continue;
+    if (!window.isPci) {
+      live.rebuild.setBypass(liobn, true);
+      continue;
+    }
     throw new IommuError(
       "UNSUPPORTED",
       `QEMU's memory tree does not have window ${hex(liobn)}, which the log has`,

@@ -42,8 +42,14 @@ export function expectedWindows(script: OpScript): readonly LiveWindow[] {
   const runner = new OpRunner(script.config);
   for (const { operation } of script.lines) runner.run(operation);
   const rebuild = new Rebuild();
-  for (const window of runner.machine.phbs.flatMap((phb) => phb.windows)) {
-    rebuild.load(window.liobn, window.pageShift, window.busOffset, window.table?.snapshot() ?? null);
+  const { phbs, vio } = runner.machine;
+  const windows = [
+    ...phbs.flatMap((phb) => phb.windows),
+    ...vio.devices.flatMap(({ window }) => window ?? []),
+  ];
+  for (const { liobn, pageShift, busOffset, table, bypass } of windows) {
+    rebuild.load(liobn, pageShift, busOffset, table?.snapshot() ?? null);
+    rebuild.setBypass(liobn, bypass);
   }
   return describeState(rebuild, { events: 0, damaged: 0 }, true).windows;
 }

@@ -111,6 +111,11 @@ export class WindowHosts {
     return window;
   }
 
+  /** Says whether a VIO device sees memory past its window. */
+  setBypass(liobn: number, bypass: boolean): void {
+    this.#machine.vio.find(liobn)?.setBypass(bypass);
+  }
+
   /** The window of a VIO device; undefined for a number that none can have. */
   vioWindow(liobn: number): DmaWindow | undefined {
     const { vio } = this.#machine;
