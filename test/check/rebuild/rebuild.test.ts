@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { Rebuild } from "../../../src/check/rebuild/rebuild.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { smallCorpusNames } from "../../helpers/corpus.ts";
 import { compareAnswers, rebuild } from "./rebuilt.ts";
 
@@ -132,6 +134,26 @@ describe("a rebuilt trace", () => {
     const bridge = rebuild(`${before}${NEW}spapr_iommu_ddw_reset buid=0x800000020000000 addr=0x0\n`);
     expect([...bridge.windows.keys()].sort()).toEqual([0x7100_0003, 0x8000_0000]);
     expect(bridge.windows.get(0x7100_0003)?.classes()).toMatchObject({ known: 1, unknown: 0 });
+  });
+
+  it("does not judge how many windows are left beside one that it was told of and cannot place", () => {
+    const told = { liobn: 0x8000_0001, busOffset: 1n << 59n, bytes: 0x100000n, pageShift: undefined };
+    const query = (available: number): string =>
+      `spapr_iommu_ddw_query buid=0x800000020000000 addr=0x0, ${available} windows available, max window size=0x80000000, mask=0x107\n`;
+    const answers = (text: string): object => {
+      const result = new Rebuild(undefined, null, [told]);
+      result.knowBridge({ index: 0 });
+      expect(result.adoptTold()).toEqual([told]);
+      const reader = new QemuLogReader((event) => result.handle(event));
+      reader.push(new TextEncoder().encode(put("0x1000", "0x2003") + text));
+      reader.end();
+      return result.counts;
+    };
+    expect(answers(query(0))).toMatchObject({ mismatches: 0, undetermined: 1 });
+    const remove = "spapr_iommu_ddw_remove liobn=0x80000001\n";
+    expect(answers(remove + query(1))).toMatchObject({ mismatches: 0, statuses: 2 });
+    expect(answers(remove + query(0))).toMatchObject({ mismatches: 1 });
+    expect(answers(CREATE + query(1))).toMatchObject({ mismatches: 1 });
   });
 
   it("finds a VIO table cleared without a line, and what of it was filled again", () => {
