@@ -197,7 +197,9 @@ describe("the schema of attach", () => {
     try {
       const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10"];
       const session = cli(["attach", ...args, "--output", output]);
-      while (!qemu.commands.includes("cont")) await new Promise((resolve) => setTimeout(resolve, 20));
+      // The last command before it is attached.
+      while (!/ cont .*query-status/.test(` ${qemu.commands.join(" ")}`))
+        await new Promise((resolve) => setTimeout(resolve, 20));
       qemu.append(`${EVENTS.join("\n")}\n`);
       await qemu.end();
       const { status, stdout, stderr } = await session;
