@@ -208,7 +208,7 @@ describe("the schema of attach", () => {
       const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10"];
       const session = cli(["attach", ...args, "--output", output]);
       // The last command before it is attached.
-      while (!/cont,.*query-status/.test(qemu.commands.join(",")))
+      while (!/ cont .*query-status/.test(` ${qemu.commands.join(" ")}`))
         await new Promise((resolve) => setTimeout(resolve, 20));
       qemu.append(`${EVENTS.join("\n")}\n`);
       await qemu.end();

@@ -59,7 +59,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   lab: [["*"], ["story"], ["index"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
-  cli: [["*"], ["verbs"], ["command-line"], ["main"]],
+  cli: [["*"], ["screen"], ["verbs"], ["command-line"], ["main"]],
 };
 
 const SRC = path.resolve(import.meta.dirname, "../../src");
