@@ -252,11 +252,7 @@ function totalsOf(recording: Recording, { space, from, to, first, end }: Ask<"to
   const counts = new Uint32Array(EVENT_CLASSES.length);
   rows.count(one.lane, Math.max(0, from), Math.min(rows.length, to + 1), counts, 0);
   const lengths = recording.lengths(one, from, to, first, end).sort((a, b) => a - b);
-  const { mapped } = rows.columns("event", from, to + 1, Math.min(1000, Math.max(1, to - from)));
-  const columns = mapped.length / Math.max(1, rows.lanes.length);
-  const peak = mapped
-    .subarray(one.lane * columns, (one.lane + 1) * columns)
-    .reduce((a, b) => Math.max(a, b), 0);
+  const peak = rows.peak(one.lane, Math.max(0, from), Math.min(rows.length, to + 1));
   return {
     counts,
     peak,

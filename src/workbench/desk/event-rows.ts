@@ -5,6 +5,23 @@ import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
 const BLOCK = 256;
 const CLASSES = EVENT_CLASSES.length;
 
+/** Pages that a row can say. */
+const MAX_PAGES = 2 ** 32 - 1;
+
+/** An event as it is booked. */
+export interface NewEvent {
+  /** Line from 1, or byte offset. */
+  readonly line: number;
+  /** NaN without times. */
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly lane: number;
+  /** Place in {@link EVENT_CLASSES}. */
+  readonly kind: number;
+  /** Pages that are mapped in its lane after it. */
+  readonly mapped: number;
+}
+
 /** A lane: whose events stand together. */
 class Lane {
   readonly name: string;
@@ -28,7 +45,7 @@ class Lane {
 }
 
 /**
- * What is kept of each event: where it stands in the file, its time, what it is, and whose. 18 bytes an event, and sums
+ * What is kept of each event: where it stands in the file, its time, what it is, and whose. 22 bytes an event, and sums
  * for each {@link BLOCK}, so that any stretch of time is counted at once.
  */
 export class EventRows {
@@ -37,6 +54,8 @@ export class EventRows {
   readonly #seconds: Column = Column.f64();
   readonly #kinds: Column = Column.u8();
   readonly #laneOf: Column = Column.u8();
+  /** Pages that are mapped in its lane after it. */
+  readonly #mapped: Column = Column.u32();
   readonly #lanes: Lane[] = [];
   readonly #byName = new Map<string, number>();
   #blocks = 0;
@@ -73,7 +92,7 @@ export class EventRows {
   }
 
   /** Books an event; its number is how many came before. */
-  push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number): void {
+  push({ line, seconds, nanoseconds, lane, kind, mapped }: NewEvent): void {
     if (Number.isNaN(seconds)) this.#hasTimes = false;
     else {
       const time = seconds + nanoseconds / 1e9;
@@ -84,15 +103,13 @@ export class EventRows {
     this.#seconds.push(this.#last);
     this.#kinds.push(kind);
     this.#laneOf.push(lane);
-    this.#lanes[lane]!.counts[kind]!++;
+    this.#mapped.push(Math.min(mapped, MAX_PAGES));
+    const one = this.#lanes[lane]!;
+    one.counts[kind]!++;
+    one.latest = mapped;
     if (this.length % BLOCK !== 0) return;
     this.#blocks++;
-    for (const one of this.#lanes) one.endBlock();
-  }
-
-  /** Says how many pages are mapped after the last event. */
-  mapped(lane: number, pages: number): void {
-    this.#lanes[lane]!.latest = pages;
+    for (const each of this.#lanes) each.endBlock();
   }
 
   lineOf(event: number): number {
@@ -128,11 +145,20 @@ export class EventRows {
     }
   }
 
-  /** Pages mapped at the end of the block that an event is in, or before it while that is filled. */
+  /** Pages that are mapped in a lane after an event. */
   mappedAt(lane: number, event: number): number {
-    const { mapped, latest } = this.#lanes[lane]!;
     const block = Math.floor(event / BLOCK);
-    return block < mapped.length ? mapped.at(block) : latest;
+    for (let at = Math.min(event, this.length - 1); at >= block * BLOCK; at--)
+      if (this.#laneOf.at(at) === lane) return this.#mapped.at(at);
+    return block === 0 ? 0 : this.#lanes[lane]!.mapped.at(block - 1);
+  }
+
+  /** The most pages that were mapped in a lane after any of the events `[first, end)`. */
+  peak(lane: number, first: number, end: number): number {
+    let most = first === 0 ? 0 : this.mappedAt(lane, first - 1);
+    for (let event = first; event < end; event++)
+      if (this.#laneOf.at(event) === lane) most = Math.max(most, this.#mapped.at(event));
+    return most;
   }
 
   /** Cuts a stretch of time into columns. */

@@ -55,8 +55,8 @@ export class LinuxRecording implements Recording, LifeSink {
     const device = this.#device(this.#names.devices.names[event.device]!);
     const kind = event.failed ? "refused" : CLASS_OF[DMA_KINDS[event.kind]!.role];
     const { line, seconds, nanoseconds } = event;
-    this.rows.push(line, seconds, nanoseconds, device.lane, EVENT_CLASSES.indexOf(kind));
-    this.rows.mapped(device.lane, device.mapped);
+    const { lane, mapped } = device;
+    this.rows.push({ line, seconds, nanoseconds, lane, kind: EVENT_CLASSES.indexOf(kind), mapped });
   }
 
   begin(life: Life): void {

@@ -1,8 +1,9 @@
-import { hex } from "../../base/u64.ts";
+import { hex, toBig } from "../../base/u64.ts";
 import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
 import { type TravelledWindow, WindowTravel } from "../../check/travel/window-travel.ts";
 import {
   DDW_QUERY,
+  DDW_RESET,
   GET,
   INDIRECT,
   PUT,
@@ -11,6 +12,7 @@ import {
   XLATE,
 } from "../../formats/trace/trace-event.ts";
 import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { buidOf } from "../../spapr/papr.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
@@ -22,6 +24,10 @@ import { changesOfWindows } from "./window-changes.ts";
 import { WindowContents } from "./window-contents.ts";
 
 const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as Record<EventClass, number>;
+
+/** LIOBN of the first window of the first bridge, and how many numbers a bridge has. */
+const FIRST_LIOBN = 0x8000_0000;
+const LIOBNS_OF_BRIDGE = 0x100;
 
 /** A trace of QEMU: its windows, each as long as it lies in one place, and lanes by LIOBN. */
 export class QemuRecording implements Recording {
@@ -43,10 +49,12 @@ export class QemuRecording implements Recording {
   /** Takes one event; the object may be reused afterwards. */
   handle(event: QemuTraceEvent): void {
     this.#travel.handle(event);
-    const lane = this.#laneOf(event.liobn);
-    this.rows.push(event.position, event.seconds, event.nanoseconds, lane, classOf(event));
-    const { table } = this.#travel.rebuild.windows.get(event.liobn)?.window ?? {};
-    this.rows.mapped(lane, table?.validCount ?? 0);
+    const liobn = liobnOf(event);
+    const { position: line, seconds, nanoseconds } = event;
+    const table = this.#travel.rebuild.windows.get(liobn)?.window.table;
+    const mapped = table?.validCount ?? 0;
+    const lane = this.#laneOf(liobn);
+    this.rows.push({ line, seconds, nanoseconds, lane, kind: classOf(event), mapped });
   }
 
   gap(gap: Gap): void {
@@ -129,6 +137,13 @@ export class QemuRecording implements Recording {
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
   }
+}
+
+/** The window of an event; of one that names a bridge, the default window of that. */
+function liobnOf(event: QemuTraceEvent): number {
+  const { kind, buidHi, buidLo } = event;
+  if (kind !== DDW_QUERY && kind !== DDW_RESET) return event.liobn;
+  return FIRST_LIOBN + Number(toBig(buidHi, buidLo) - buidOf(0)) * LIOBNS_OF_BRIDGE;
 }
 
 function classOf(event: QemuTraceEvent): number {

@@ -43,9 +43,13 @@ export function revealing(view: View, whole: View, value: number): View {
   return inside({ from: value - length / 2, to: value + length / 2 }, whole);
 }
 
-/** Round values for an axis: at most so many, 1, 2 or 5 times a power of ten apart. */
-export function ticksOf({ from, to }: View, most: number): number[] {
-  const step = stepOf((to - from) / Math.max(1, most));
+/**
+ * Round values for an axis: at most so many, 1, 2 or 5 times a power of ten apart.
+ *
+ * @param least how far they are apart at least
+ */
+export function ticksOf({ from, to }: View, most: number, least = 0): number[] {
+  const step = Math.max(least, stepOf((to - from) / Math.max(1, most)));
   const ticks: number[] = [];
   for (let i = Math.ceil(from / step); i * step <= to && ticks.length < most * 3; i++) ticks.push(i * step);
   return ticks;

@@ -21,7 +21,6 @@ import { bench } from "./state.ts";
 import { addressText, countText, pagesSize, shown } from "./words.ts";
 
 const CELL_HEIGHT = 11;
-const ROWS = 16;
 /** Rows of the table; who wants all of a large window asks `map`. */
 const MAX_TABLE_ROWS = 1000;
 
@@ -46,10 +45,11 @@ export function AddressView(): ComponentChildren {
   const colour = bench.colour.value;
   const mark = bench.mark.value;
   const events = bench.events.value;
+  const rows = bench.heatRows.value;
   const heat =
     space === undefined
       ? undefined
-      : insideHeat(bench.heatView.value ?? wholeView(space.pages, ROWS), space.pages, ROWS);
+      : insideHeat(bench.heatView.value ?? wholeView(space.pages, rows), space.pages, rows);
 
   useEffect(() => {
     if (heat === undefined || space === undefined || events === 0) return;
@@ -58,7 +58,7 @@ export function AddressView(): ComponentChildren {
       space: space.number,
       first: heat.first,
       shift: heat.shift,
-      cells: ROWS * ROW_CELLS,
+      cells: rows * ROW_CELLS,
       mark: colour === "change" ? mark : -1,
     };
     bench.client
@@ -84,17 +84,17 @@ export function AddressView(): ComponentChildren {
         <p class="empty">No window or device is there: nothing to show.</p>
       </Region>
     );
-  const cell = Math.min(cursor.value, ROWS * ROW_CELLS - 1);
+  const cell = Math.min(cursor.value, rows * ROW_CELLS - 1);
   const move = (to: number): void => {
-    if (to < 0) bench.heatView.value = scrolledHeat(heat, space.pages, ROWS, -1);
-    else if (to >= ROWS * ROW_CELLS) bench.heatView.value = scrolledHeat(heat, space.pages, ROWS, 1);
+    if (to < 0) bench.heatView.value = scrolledHeat(heat, space.pages, rows, -1);
+    else if (to >= rows * ROW_CELLS) bench.heatView.value = scrolledHeat(heat, space.pages, rows, 1);
     else cursor.value = to;
   };
   const zoom = (at: number, levels: number): void => {
     const page = pageOfCell(heat, at);
-    const next = zoomedHeat(heat, space.pages, ROWS, at, levels);
+    const next = zoomedHeat(heat, space.pages, rows, at, levels);
     bench.heatView.value = next;
-    cursor.value = Math.max(0, Math.min(ROWS * ROW_CELLS - 1, cellOfPage(next, page)));
+    cursor.value = Math.max(0, Math.min(rows * ROW_CELLS - 1, cellOfPage(next, page)));
   };
   const select = (at: number): void => {
     const first = pageOfCell(heat, at);
@@ -131,13 +131,13 @@ export function AddressView(): ComponentChildren {
               zoom(cellAt(event), event.deltaY > 0 ? 1 : -1);
             } else {
               const before = heat.first;
-              const next = scrolledHeat(heat, space.pages, ROWS, event.deltaY > 0 ? 2 : -2);
+              const next = scrolledHeat(heat, space.pages, rows, event.deltaY > 0 ? 2 : -2);
               if (next.first !== before) event.preventDefault();
               bench.heatView.value = next;
             }
           }}
           onPointerMove={(event) => {
-            cursor.value = Math.max(0, Math.min(ROWS * ROW_CELLS - 1, cellAt(event)));
+            cursor.value = Math.max(0, Math.min(rows * ROW_CELLS - 1, cellAt(event)));
           }}
           onClick={(event) => select(cellAt(event))}
           onDblClick={(event) => zoom(cellAt(event), -2)}
@@ -158,7 +158,7 @@ export function AddressView(): ComponentChildren {
             event.stopPropagation();
           }}
         >
-          <canvas ref={canvas} style={{ width: "100%", height: `${ROWS * CELL_HEIGHT}px` }} />
+          <canvas ref={canvas} style={{ width: "100%", height: `${rows * CELL_HEIGHT}px` }} />
           <div
             class="cursor"
             style={{
@@ -169,12 +169,17 @@ export function AddressView(): ComponentChildren {
             }}
           />
         </div>
-        <Minimap space={space} first={heat.first} pages={shownPages(heat, ROWS)} />
+        <Minimap space={space} first={heat.first} pages={shownPages(heat, rows)} />
       </div>
-      <p class="cell-text" id="cell-text" aria-live="polite">
-        <CellText cells={drawn} cell={cell} space={space} />
-      </p>
-      <Rows space={space} first={heat.first} end={heat.first + shownPages(heat, ROWS)} />
+      <div class="cell-text">
+        <p id="cell-text" aria-live="polite">
+          <CellText cells={drawn} cell={cell} space={space} />
+        </p>
+        <span class="legend">
+          <ColourKeys colour={colour} />
+        </span>
+      </div>
+      <Rows space={space} first={heat.first} end={heat.first + shownPages(heat, rows)} />
     </Region>
   );
 }
@@ -218,7 +223,6 @@ function HeatTools({
           ))}
         </select>
       </label>
-      <ColourKeys colour={colour} />
     </span>
   );
 }
@@ -266,10 +270,10 @@ function HeatAxis({
   readonly first: number;
   readonly shift: number;
 }): ComponentChildren {
-  const rows = Array.from({ length: ROWS / 4 }, (_, i) => i * 4);
+  const labelled = Array.from({ length: Math.ceil(bench.heatRows.value / 4) }, (_, i) => i * 4);
   return (
     <div class="heat-axis" aria-hidden="true">
-      {rows.map((row) => {
+      {labelled.map((row) => {
         const page = first + row * ROW_CELLS * 2 ** shift;
         const address = BigInt.asUintN(64, space.start + (BigInt(page) << BigInt(space.pageShift)));
         return (
@@ -292,7 +296,8 @@ function Minimap({
   readonly first: number;
   readonly pages: number;
 }): ComponentChildren {
-  const height = ROWS * CELL_HEIGHT;
+  const rows = bench.heatRows.value;
+  const height = rows * CELL_HEIGHT;
   const part = (value: number): number => (value * height) / space.pages;
   const top = Math.min(height - 3, part(first));
   return (
@@ -304,7 +309,7 @@ function Minimap({
         const page = Math.floor(((event.clientY - edge) * space.pages) / height);
         const view = bench.heatView.value;
         if (view !== undefined)
-          bench.heatView.value = insideHeat({ ...view, first: page - pages / 2 }, space.pages, ROWS);
+          bench.heatView.value = insideHeat({ ...view, first: page - pages / 2 }, space.pages, rows);
       }}
     >
       <div
@@ -355,7 +360,7 @@ function Rows({
   readonly first: number;
   readonly end: number;
 }): ComponentChildren {
-  const answer = useSignal<{ rows: readonly Row[]; all: number } | undefined>(undefined);
+  const answer = useSignal<{ event: number; rows: readonly Row[]; all: number } | undefined>(undefined);
   const playhead = bench.playhead.value;
   const file = bench.active.value;
   const events = bench.events.value;
@@ -364,15 +369,15 @@ function Rows({
     bench.client
       .newest("rows", "rows", file, ask)
       .then((rows) => {
-        if (rows !== undefined) answer.value = rows;
+        if (rows !== undefined) answer.value = { ...rows, event: playhead };
       })
       .catch(() => {});
   }, [file, space.number, first, end, playhead, events, answer]);
-  const { rows, all } = answer.value ?? { rows: [], all: 0 };
+  const { event, rows, all } = answer.value ?? { event: -1, rows: [], all: 0 };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section class="rows" tabIndex={0} aria-label="Mappings">
-      <table data-event={playhead}>
+      <table data-event={event}>
         <thead>
           <tr>
             <th scope="col">bus address</th>

@@ -86,7 +86,8 @@ function focus(bench: Bench): void {
 }
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.closest("input:not([type=range]), select, textarea") !== null;
+  target instanceof HTMLElement &&
+  target.closest("input:not([type=range], [type=file]), select, textarea") !== null;
 
 /** Lets keys work everywhere but where one types. */
 export function listenToKeys(bench: Bench): void {

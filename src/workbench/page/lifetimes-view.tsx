@@ -11,7 +11,7 @@ import { bench } from "./state.ts";
 import { Playhead, SelectionMark } from "./time-view.tsx";
 import { addressText, countText, secondsText } from "./words.ts";
 
-const HEIGHT = 132;
+const HEIGHT = 104;
 /** Rows of the table. */
 const MAX_ROWS = 200;
 
@@ -68,9 +68,6 @@ export function Lifetimes(): ComponentChildren {
           <span class="key life">unmapped</span>
           <span class="key alive">still mapped at the end</span>
           <span class="key before">mapped before the recording</span>
-          <span class="dim">
-            {shown !== undefined && `${countText(shown.lines.all)} mappings, ${countText(alive)} do not end`}
-          </span>
         </span>
       }
     >
@@ -91,7 +88,14 @@ export function Lifetimes(): ComponentChildren {
         <Playhead width={width} />
         {shown?.lines.count === 0 && <p class="empty over">Nothing was mapped here.</p>}
       </div>
-      {shown !== undefined && <LifeTable {...shown} />}
+      {shown !== undefined && (
+        <div class="foot">
+          <span class="dim">
+            {countText(shown.lines.all)} mappings of {space?.name ?? ""}, {countText(alive)} do not end
+          </span>
+          <LifeTable {...shown} />
+        </div>
+      )}
     </Region>
   );
 }
@@ -121,7 +125,7 @@ function LifeTable({ lines }: { readonly lines: LifeLines }): ComponentChildren 
   const rows = Math.min(MAX_ROWS, lines.count);
   return (
     <details class="table">
-      <summary>as a table</summary>
+      <summary>table</summary>
       <table>
         <thead>
           <tr>

@@ -5,7 +5,7 @@ import type { FileLine } from "../protocol.ts";
 import { bench } from "./state.ts";
 import { countText, secondsText, shown } from "./words.ts";
 
-const [BEFORE, AFTER] = [3, 4];
+const [BEFORE, AFTER] = [2, 3];
 
 /** The lines of the file around the playhead; those that prove the chosen finding are marked. */
 export function Lines(): ComponentChildren {

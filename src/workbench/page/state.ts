@@ -39,7 +39,8 @@ export class Bench {
   readonly axis: Signal<Axis> = signal("event");
   readonly timeView: Signal<View | undefined> = signal(undefined);
   readonly heatView: Signal<HeatView | undefined> = signal(undefined);
-  readonly heatRows: Signal<number> = signal(16);
+  /** Rows of the heat map: fewer on a low screen, so that its table is seen, too. */
+  readonly heatRows: Signal<number> = signal(rowsFor(innerHeight));
   readonly selection: Signal<Selection | undefined> = signal(undefined);
   readonly filter: Signal<string> = signal("");
   readonly filterError: Signal<string> = signal("");
@@ -81,6 +82,8 @@ export class Bench {
   });
 
   #number = 0;
+  /** Did somebody choose the space that is shown? */
+  #isSpaceChosen = false;
   #place: Place = {};
   #isRestoring = false;
 
@@ -88,6 +91,9 @@ export class Bench {
     this.client = new Client((message) => this.#told(message));
     effect(() => this.#askSpaces());
     effect(() => this.#writeHash());
+    addEventListener("resize", () => {
+      this.heatRows.value = rowsFor(innerHeight);
+    });
     addEventListener("hashchange", () => {
       if (location.hash.slice(1) !== this.#written) this.#restore(placeOfHash(location.hash));
     });
@@ -131,6 +137,7 @@ export class Bench {
       this.#follows.value = true;
       this.playhead.value = Math.max(0, this.events.value - 1);
       this.spaceName.value = "";
+      this.#isSpaceChosen = false;
       this.timeView.value = undefined;
       this.heatView.value = undefined;
       this.selection.value = undefined;
@@ -192,6 +199,7 @@ export class Bench {
       this.finding.value = finding.number;
       if (name !== undefined && this.summary.value?.spaces.some((space) => space.name === name))
         this.spaceName.value = name;
+      this.#isSpaceChosen = true;
       this.playhead.value = event;
       this.#follows.value = false;
     });
@@ -222,6 +230,7 @@ export class Bench {
 
   chooseSpace(name: string): void {
     batch(() => {
+      this.#isSpaceChosen = true;
       if (name === this.spaceName.value) return;
       this.spaceName.value = name;
       this.heatView.value = undefined;
@@ -303,7 +312,10 @@ export class Bench {
     batch(() => {
       const { axis, at, space, time, heat, selection, mark, colour, finding } = place;
       this.axis.value = axis ?? (Number.isFinite(this.summary.value?.seconds) ? "time" : "event");
-      if (space !== undefined) this.spaceName.value = space;
+      if (space !== undefined) {
+        this.spaceName.value = space;
+        this.#isSpaceChosen = true;
+      }
       if (at !== undefined) this.go(at);
       this.timeView.value = time;
       this.heatView.value = heat;
@@ -336,7 +348,10 @@ export class Bench {
     this.client
       .newest("spaces", "spaces", file, { event })
       .then((spaces) => {
-        if (spaces !== undefined && this.active.value === file) this.spacesAt.value = spaces;
+        if (spaces === undefined || this.active.value !== file) return;
+        this.spacesAt.value = spaces;
+        if (!this.#isSpaceChosen && this.#follows.value)
+          this.spaceName.value = fullest(spaces) ?? this.spaceName.value;
       })
       .catch(() => {});
   }
@@ -373,7 +388,17 @@ export function spaceNameOf({ liobn, device }: ShownFinding): string | undefined
   return device;
 }
 
-/** The space that is shown first: of which most is recorded. */
-const firstSpace = ({ spaces, lanes }: Summary): string => spaces[0]?.name ?? lanes[0] ?? "";
+/** The space that is shown first. */
+const firstSpace = ({ spaces }: Summary): string => spaces[0]?.name ?? "";
+
+/** The space with most in it. */
+const fullest = (spaces: readonly SpaceAt[]): string | undefined =>
+  spaces.toSorted((a, b) => b.mapped - a.mapped)[0]?.name;
+
+/** Rows of the heat map for a page of so many pixels. */
+function rowsFor(height: number): number {
+  if (height < 800) return 12;
+  return height < 1000 ? 16 : 24;
+}
 
 export const bench: Bench = new Bench();

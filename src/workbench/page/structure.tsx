@@ -83,7 +83,7 @@ function SpaceButton({ space }: { readonly space: SpaceAt }): ComponentChildren 
       </span>
       {kind !== "device" && (
         <meter
-          class="occupancy"
+          class="filling"
           min={0}
           max={1}
           value={part > 0 ? Math.max(0.02, part) : 0}

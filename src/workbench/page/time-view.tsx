@@ -79,18 +79,20 @@ export function TimeView(): ComponentChildren {
         )}
       </div>
       <AxisTicks width={width} />
-      <label class="slider">
-        <span class="hidden">Playhead: event</span>
-        <input
-          type="range"
-          min={0}
-          max={Math.max(0, events - 1)}
-          value={bench.playhead.value}
-          aria-valuetext={`event ${countText(bench.playhead.value)}`}
-          onInput={({ currentTarget }) => void bench.reveal(Number(currentTarget.value))}
-        />
-      </label>
-      <LaneTable lanes={lanes.value} names={names} />
+      <div class="foot">
+        <label class="slider">
+          <span class="hidden">Playhead: event</span>
+          <input
+            type="range"
+            min={0}
+            max={Math.max(0, events - 1)}
+            value={bench.playhead.value}
+            aria-valuetext={`event ${countText(bench.playhead.value)}`}
+            onInput={({ currentTarget }) => void bench.reveal(Number(currentTarget.value))}
+          />
+        </label>
+        <LaneTable lanes={lanes.value} names={names} />
+      </div>
     </Region>
   );
 }
@@ -187,7 +189,7 @@ export function SelectionMark({ width }: { readonly width: number }): ComponentC
 export function AxisTicks({ width }: { readonly width: number }): ComponentChildren {
   const view = bench.view.value;
   const isTime = bench.axis.value === "time";
-  const ticks = ticksOf(view, Math.max(2, Math.floor(width / 110)));
+  const ticks = ticksOf(view, Math.max(2, Math.floor(width / 110)), isTime ? 0 : 1);
   return (
     <div class="ticks" aria-hidden="true">
       {ticks.map((tick) => (
@@ -252,7 +254,7 @@ function LaneTable({
   };
   return (
     <details class="table">
-      <summary>as a table</summary>
+      <summary>table</summary>
       <table>
         <thead>
           <tr>

@@ -6,6 +6,7 @@ export const countText = (value: number): string => value.toLocaleString("en");
 /** A time since the first event. */
 export function secondsText(seconds: number): string {
   if (!Number.isFinite(seconds)) return "";
+  if (seconds === 0) return "0 s";
   if (seconds < 1e-3) return `${(seconds * 1e6).toFixed(1)} µs`;
   if (seconds < 1) return `${(seconds * 1e3).toFixed(3)} ms`;
   return `${seconds.toFixed(seconds < 100 ? 6 : 3)} s`;
