@@ -24,6 +24,13 @@ const MORE: Readonly<Record<string, number>> = {
   "tce/diff.ts ChangeVisitor": 8,
   "check/lives/table-lives.ts (function)": 8,
   "check/state/window-state.ts (function)": 7,
+  "check/travel/entry-writes.ts value": 6,
+  "check/travel/entry-writes.ts put": 7,
+  "check/travel/entry-writes.ts run": 7,
+  "check/travel/entry-writes.ts push": 7,
+  "check/travel/window-travel.ts value": 6,
+  "check/travel/window-travel.ts (function)": 6,
+  "workbench/desk/window-contents.ts (function)": 7,
 };
 
 interface Node {
