@@ -10,6 +10,7 @@ const LAYERS = [
   "spapr",
   "kvm",
   "vfio",
+  "vfio-user",
   "guest",
   "formats",
   "script",
@@ -32,6 +33,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
  */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vfio: [["host"], ["*"]],
+  "vfio-user": [["protocol"], ["*"], ["client", "server"], ["devices"], ["index"]],
   guest: [["*"], ["drivers"], ["index"]],
   formats: [
     ["*"],

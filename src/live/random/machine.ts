@@ -1,5 +1,5 @@
 import type { PhbConfig } from "../../spapr/phb.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../base/random.ts";
 
 /** QEMU's default is the most likely one. */
 const PAGE_SIZES: readonly bigint[] = [
