@@ -5,8 +5,8 @@
  * @module
  */
 
+export type { AddressRange } from "../base/range.ts";
 export { type ByteChannel, memoryChannels, type Timers } from "./channel.ts";
-export type { GoneWindow } from "./client/announced-window.ts";
 export {
   type ClientOptions,
   type RegionDescription,
@@ -24,9 +24,10 @@ export {
   MailboxRegister,
 } from "./devices/mailbox-dma.ts";
 export { ProbeDevice, type ProbeEvent } from "./devices/probe.ts";
+export { type MailboxOptions, serveMailbox } from "./devices/serve-mailbox.ts";
 export { Command, type Message } from "./protocol/message.ts";
 export type { MappableArea } from "./protocol/payloads.ts";
-export type { Capabilities, VersionMessage } from "./protocol/version.ts";
+export type { Capabilities } from "./protocol/version.ts";
 export type {
   BarModel,
   BusWindow,

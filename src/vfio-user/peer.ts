@@ -111,8 +111,11 @@ export class Peer {
     const { timers } = this.#options;
     return new Promise((resolve, reject) => {
       const id = this.#freeId();
-      const give = (): void =>
-        this.close(this.#error(`no reply to ${commandName(command)} within ${limit} ms`));
+      const { name } = this.#options;
+      const give = (): void => {
+        const message = `${name}: no reply to ${commandName(command)} within ${limit} ms`;
+        this.close(new IommuError("PEER", message, { peer: name, silentMs: limit ?? 0 }));
+      };
       const stopTimer = timers === undefined || limit === undefined ? () => {} : timers.after(limit, give);
       this.#pending.set(id, { command, onReply, resolve, reject, stopTimer });
       this.#channel.send(seal(frame, { id, command, flags: 0, errno: 0 }));

@@ -44,7 +44,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["recording"],
     ["index"],
   ],
-  script: [["recording"], ["op", "kernel"], ["*"], ["index"]],
+  script: [["recording"], ["op", "kernel"], ["*"], ["device"], ["index"]],
   check: [
     ["check-options"],
     ["findings"],

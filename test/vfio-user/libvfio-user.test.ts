@@ -325,9 +325,9 @@ describe("DMA", () => {
   });
 
   it("goes on with the bus master bit off, and is refused by the client", async () => {
-    const { put, transfer, refused } = await plugged({ profile: LIBVFIO_USER });
+    const { put, session, refused } = await plugged({ profile: LIBVFIO_USER });
     await put(0n, 0x20_0003n);
-    await transfer(READ, 0n, 8);
+    await expect(session.dmaRead(0n, 8)).rejects.toMatchObject({ errno: 13 });
     expect(refused()).toMatchObject([{ refusal: "bus-master-off" }]);
   });
 

@@ -47,11 +47,7 @@ export class AnnouncedWindow {
   }
 }
 
-/**
- * A window that is gone, for who asks why something is not there.
- *
- * @public
- */
+/** A window that is gone, for who asks why something is not there. */
 export interface GoneWindow {
   readonly first: bigint;
   readonly last: bigint;

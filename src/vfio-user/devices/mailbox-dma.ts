@@ -155,6 +155,10 @@ export class MailboxDma implements PciDeviceModel {
     if (this.#mistake === "survives-reset" && this.#wasReset) await this.#runQueue();
   }
 
+  async unmapping(): Promise<void> {
+    if (this.#mistake === "survives-reset") await this.#runQueue();
+  }
+
   /** What was begun is finished while the windows are still there. */
   async quiesce(): Promise<void> {
     if (this.#mistake !== "keeps-translation" && this.#mistake !== "survives-reset") await this.#runQueue();
@@ -260,6 +264,10 @@ export class MailboxDma implements PciDeviceModel {
   async #transfer({ command, bytes, bufferOffset, ...transfer }: Transfer): Promise<void> {
     const place = this.#place!;
     const mistake = this.#mistake;
+    // Not every server looks.
+    if (!place.busMaster && mistake !== "ignores-bus-master") {
+      throw new RefusedError(ErrnoNumber.EACCES, "DMA with the bus master bit off");
+    }
     const address = mistake === "truncates-address" ? transfer.address & 0xffff_ffffn : transfer.address;
     const length =
       mistake === "one-byte-more"
@@ -277,16 +285,13 @@ export class MailboxDma implements PciDeviceModel {
     }
     const data = new Uint8Array(length);
     data.set(this.#buffer.subarray(bufferOffset, bufferOffset + bytes));
-    if (mistake === "reads-before-write") await place.uncheckedRead(address, length);
+    if (mistake === "reads-before-write") await this.#unchecked(address, length);
     if (isChecked) await place.dmaWrite(address, data);
     else await this.#unchecked(address, length, data);
   }
 
   async #unchecked(address: bigint, length: number, data?: Uint8Array): Promise<Uint8Array> {
     const place = this.#place!;
-    if (!place.busMaster && this.#mistake !== "ignores-bus-master") {
-      throw new RefusedError(ErrnoNumber.EACCES, "DMA with the bus master bit off");
-    }
     if (data === undefined) return await place.uncheckedRead(address, length);
     await place.uncheckedWrite(address, data);
     return data;

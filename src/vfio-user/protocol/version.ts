@@ -45,11 +45,7 @@ export const DEFAULT_CAPABILITIES: Capabilities = {
   twinSocket: false,
 };
 
-/**
- * What VERSION says.
- *
- * @public
- */
+/** What VERSION says. */
 export interface VersionMessage {
   readonly major: number;
   readonly minor: number;

@@ -11,7 +11,7 @@ import { DmaAccess } from "../protocol/payloads.ts";
 import { type Capabilities, DEFAULT_CAPABILITIES, parseVersion, versionFrame } from "../protocol/version.ts";
 import { commandHandlers, type Handler } from "./commands.ts";
 import { ConfigSpace } from "./config-space.ts";
-import { type CommandContext, type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
+import { type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
 import type { BusWindow, DevicePlace, PciDeviceModel } from "./device-model.ts";
 import { type ServerProfile, SPECIFICATION } from "./profile.ts";
 import { serverBodyRule } from "./reading.ts";
@@ -28,7 +28,7 @@ const MAX_QUEUED_BYTES = 2 ** 24;
  *
  * @public
  */
-export class ServerSession implements DevicePlace, CommandContext {
+export class ServerSession implements DevicePlace {
   readonly device: PciDeviceModel;
   readonly profile: ServerProfile;
   /** Resolves when the connection has ended, with the reason. */
