@@ -17,7 +17,7 @@ export {
   LinuxGuest,
   PciFunction,
 } from "../dist/guest/index.js";
-export { Random } from "../dist/live/random/random.js";
+export { Random } from "../dist/base/random.js";
 export { DmaTarget } from "../dist/memory/dma-target.js";
 export { IommuNotifier, NotifierFlag } from "../dist/memory/iommu-notifier.js";
 export { Machine } from "../dist/spapr/machine.js";
