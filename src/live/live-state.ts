@@ -4,6 +4,10 @@ import type { Rebuild } from "../check/rebuild/rebuild.ts";
 import { Certainty, type EntryClasses, type RebuiltWindow } from "../check/rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../check/rebuild/verdicts.ts";
 import { type EntryRun, forEachEntryRun } from "../check/windows/entry-runs.ts";
+import type { AlivePattern } from "./alive-patterns.ts";
+import type { LiveFindings } from "./live-findings.ts";
+import type { Lag } from "./read-lag.ts";
+import type { WindowTraffic } from "./traffic.ts";
 
 /** Mismatches that a state shows: the last ones. All are counted. */
 const SHOWN_MISMATCHES = 10;
@@ -48,6 +52,16 @@ export interface LiveWindow {
 }
 
 /**
+ * An answer of QEMU that the engine would not give.
+ *
+ * @public
+ */
+export interface LiveMismatch extends Omit<Mismatch, "address" | "start"> {
+  readonly address: string;
+  readonly start?: string;
+}
+
+/**
  * What is known of the machine at one moment.
  *
  * @public
@@ -59,8 +73,34 @@ export interface LiveState {
   readonly damagedLines: number;
   readonly windows: readonly LiveWindow[];
   readonly counts: RebuildCounts;
-  /** Answers of QEMU that the engine would not give. */
-  readonly mismatches: readonly Mismatch[];
+  /** The last answers of QEMU that the engine would not give. */
+  readonly mismatches: readonly LiveMismatch[];
+}
+
+/**
+ * All that is known at one moment. It is plain JSON.
+ *
+ * @public
+ */
+export interface LiveSnapshot extends LiveState {
+  /** Since the log was followed. */
+  readonly seconds: number;
+  /** How far what is shown is behind what QEMU wrote. */
+  readonly lag: Lag;
+  readonly eventsPerSecond: number;
+  /** What goes on in each window that was used, also of those that went. */
+  readonly traffic: readonly WindowTraffic[];
+  /** What is alive of the mappings that were seen to be made; null if these are too many to be kept apart. */
+  readonly alive: {
+    readonly patterns: readonly AlivePattern[];
+    /** Patterns that are not shown: those with the fewest bytes. */
+    readonly more: number;
+    /** Pages that are mapped, and were not seen to be. */
+    readonly earlierPages: number;
+  } | null;
+  readonly findings: LiveFindings;
+  /** What is not known, and so is not shown. */
+  readonly doubts: readonly string[];
 }
 
 /**
@@ -94,9 +134,15 @@ export function describeState(
     damagedLines: log.damaged,
     windows,
     counts: { ...rebuild.counts },
-    mismatches: rebuild.mismatches.slice(-SHOWN_MISMATCHES),
+    mismatches: rebuild.mismatches.slice(-SHOWN_MISMATCHES).map(describeMismatch),
   };
 }
+
+const describeMismatch = ({ address, start, ...mismatch }: Mismatch): LiveMismatch => ({
+  ...mismatch,
+  address: hex(address),
+  ...(start === undefined ? {} : { start: hex(start) }),
+});
 
 /** Costs what is unknown, not what is mapped. */
 function countMapped(rebuilt: RebuiltWindow): number {

@@ -7,6 +7,7 @@ import type { Guard } from "../../src/live/guard.ts";
 import type { LiveState } from "../../src/live/live-state.ts";
 import { QmpClient } from "../../src/live/qmp.ts";
 import type { ChangedSettings } from "../../src/live/settings.ts";
+import { smallStream } from "../formats/migration/small-stream.ts";
 import { recordedReference, recordedStream } from "../formats/migration/sources.ts";
 import { FakeQemu } from "./fake-qemu.ts";
 
@@ -363,7 +364,7 @@ describe("attach", () => {
     "ends, with settings put back, whichever command is answered by $name",
     async (behaviour) => {
       const { name, instead, message } = behaviour;
-      qemu.stream = SAVED;
+      qemu.stream = smallStream();
       await startBriefly({ base: "save" });
       const total = qemu.commands.length;
       const before = [...qemu.events];
@@ -424,6 +425,15 @@ describe("attach", () => {
       );
       asBefore();
     }
+  });
+
+  it("says so when QEMU ends before it is attached", async () => {
+    qemu.replies["query-status"] = () => {
+      void qemu.end();
+      return { status: "running" };
+    };
+    await expect(start({ base: "save" })).rejects.toThrow(/QEMU closed the connection/);
+    expect(attached).toEqual([]);
   });
 
   it("refuses a QEMU without these events", async () => {

@@ -117,10 +117,15 @@ export class LifetimeTracker {
     this.#dropGone(stampOf(next));
   }
 
-  /** To be called after the last event: ends what is alive. */
-  end(): void {
+  /** Brings all up to date when nothing follows for now that belongs to the last event. */
+  pause(): void {
     this.rebuild.end();
     this.#dropGone(undefined);
+  }
+
+  /** To be called after the last event: ends what is alive. */
+  end(): void {
+    this.pause();
     for (const liobn of [...this.#windows.keys()]) this.#dropWindow(liobn, "alive", undefined);
   }
 

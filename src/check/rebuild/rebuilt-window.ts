@@ -23,23 +23,30 @@ export const Certainty = {
   UNKNOWN: 2,
 } as const;
 
-/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, as long as it can be, in order. */
 export function forEachCertainty(
   certainties: TceView,
   first: number,
   end: number,
   visit: (first: number, count: number, certainty: number) => void,
 ): void {
-  let at = first;
-  const knownTo = (to: number): void => {
-    if (to > at) visit(at, to - at, Certainty.KNOWN);
+  let [at, next, last] = [first, first, Certainty.KNOWN as number];
+  // The table may be split anywhere.
+  const go = (to: number, certainty: number): void => {
+    if (to === next) return;
+    if (certainty !== last) {
+      if (next > at) visit(at, next - at, last);
+      at = next;
+      last = certainty;
+    }
+    next = to;
   };
   certainties.forEachStoredRun(first, end, (from, count, _hi, certainty) => {
-    knownTo(from);
-    visit(from, count, certainty);
-    at = from + count;
+    go(from, Certainty.KNOWN);
+    go(from + count, certainty);
   });
-  knownTo(end);
+  go(end, Certainty.KNOWN);
+  if (next > at) visit(at, next - at, last);
 }
 
 /**
