@@ -10,7 +10,7 @@ import type { DriveStep } from "./story.ts";
 /** What came of a transfer. */
 export type Transfer = "right" | "refused" | "wrong";
 
-/** Bytes of a packet, and of a request to a disk or a copy. */
+/** Bytes of a packet, and of a request to a disk or a copy: whole words. */
 const PACKET_BYTES = 1000;
 const REQUEST_BYTES = 16_384;
 const BLOCK_BYTES = 512;
@@ -133,9 +133,16 @@ const DRIVERS: Readonly<
   },
 };
 
-/** Bytes that no other transfer has. */
-const bytesOf = (seed: number, size: number): Uint8Array =>
-  Uint8Array.from({ length: size }, (_, i) => (Math.imul(i + 1, seed + 0x9e37_79b1) >>> 13) & 255);
+/** Bytes that no other transfer has, in words that are all different. */
+function bytesOf(seed: number, size: number): Uint8Array {
+  const words = new Uint32Array(size / 4);
+  const factor = 0x9e37_79b1 ^ (seed << 1);
+  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + 1, factor);
+  return new Uint8Array(words.buffer);
+}
 
-const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && one.every((byte, i) => byte === other[i]);
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
+}
