@@ -9,7 +9,7 @@ import type { MonitorPlace } from "./monitor-place.ts";
  * - `log`: what QEMU's log says, which has been on since QEMU started; costs the guest nothing. Of a list of TCEs only the
  *   last one is logged, the others are inferred;
  * - `save`: QEMU saves its state to us: everything is known, the guest stands still for a moment, and its memory is sent;
- * - `mtree`: the windows by QEMU's memory tree (`info mtree -f`), without page sizes and entries; costs the guest nothing;
+ * - `mtree`: the windows by QEMU's memory tree (`info mtree -D`), without page sizes and entries; costs the guest nothing;
  * - `none`: the bridges only.
  *
  * @public

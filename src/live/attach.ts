@@ -185,7 +185,7 @@ class Session {
         else if (this.#shutdown) reason = "qemu-ended";
         else error = afterword(closed, "QEMU ended without notice");
       }
-      if (reason === "qemu-ended") {
+      if (reason === "qemu-ended" && this.#isAttached) {
         error = undefined;
         message = "QEMU ended";
       }

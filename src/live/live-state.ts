@@ -1,10 +1,9 @@
 import { hex, hex64 } from "../base/u64.ts";
 import type { Mismatch } from "../check/rebuild/mismatch.ts";
 import type { Rebuild } from "../check/rebuild/rebuild.ts";
-import type { EntryClasses } from "../check/rebuild/rebuilt-window.ts";
+import { Certainty, type EntryClasses, type RebuiltWindow } from "../check/rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../check/rebuild/verdicts.ts";
-import { forEachEntryRun } from "../check/windows/entry-runs.ts";
-import type { DmaWindow } from "../spapr/dma-window.ts";
+import { type EntryRun, forEachEntryRun } from "../check/windows/entry-runs.ts";
 import type { AlivePattern } from "./alive-patterns.ts";
 import type { LiveFindings } from "./live-findings.ts";
 import type { Lag } from "./read-lag.ts";
@@ -38,12 +37,17 @@ export interface LiveWindow {
   readonly busOffset: string;
   readonly pageShift: number;
   readonly entries: number;
-  /** Entries that map something. */
+  /** Entries that map something, of those that are not unknown. */
   readonly mapped: number;
   /** How sure we are of the entries; without a base state most are unknown at first. */
   readonly certainty: EntryClasses;
   /** The geometry is a guess, since the trace did not say. */
   readonly assumed: boolean;
+  /**
+   * There for a VIO device that sees memory past its window. It is known when attaching and ends with the first
+   * translation; no line tells that it begins.
+   */
+  readonly bypass?: true;
   readonly mappings?: readonly LiveMapping[];
 }
 
@@ -118,10 +122,11 @@ export function describeState(
         busOffset: hex64(window.busOffset),
         pageShift: window.pageShift,
         entries: window.entries,
-        mapped: window.table?.validCount ?? 0,
+        mapped: countMapped(rebuilt),
         certainty: rebuilt.classes(),
         assumed,
-        ...(withMappings ? { mappings: mappingsOf(window) } : {}),
+        ...(window.bypass ? { bypass: true as const } : {}),
+        ...(withMappings ? { mappings: mappingsOf(rebuilt) } : {}),
       };
     });
   return {
@@ -139,12 +144,33 @@ const describeMismatch = ({ address, start, ...mismatch }: Mismatch): LiveMismat
   ...(start === undefined ? {} : { start: hex(start) }),
 });
 
-function mappingsOf(window: DmaWindow): LiveMapping[] {
-  const mappings: LiveMapping[] = [];
-  const pageBytes = 1n << BigInt(window.pageShift);
-  forEachEntryRun(window.table, 0, window.entries, ({ first, pages, target, perm, step }) => {
-    const ioba = hex64(window.busOffset + BigInt(first) * pageBytes);
-    mappings.push({ ioba, target: hex64(target), pages, perm, ...(step === 0 ? { sameTarget: true } : {}) });
+/** Costs what is unknown, not what is mapped. */
+function countMapped(rebuilt: RebuiltWindow): number {
+  const { table, entries } = rebuilt.window;
+  let mapped = table?.validCount ?? 0;
+  rebuilt.forEachCertainty(0, entries, (first, count, certainty) => {
+    if (certainty !== Certainty.UNKNOWN) return;
+    forEachEntryRun(table, first, first + count, ({ pages }) => {
+      mapped -= pages;
+    });
   });
+  return mapped;
+}
+
+/** Runs of entries that map something and are not unknown. */
+function mappingsOf(rebuilt: RebuiltWindow): LiveMapping[] {
+  const { table, entries, busOffset, pageShift } = rebuilt.window;
+  const mappings: LiveMapping[] = [];
+  const add = ({ first, pages, target, perm, step }: EntryRun): void => {
+    const ioba = hex64(busOffset + (BigInt(first) << BigInt(pageShift)));
+    mappings.push({ ioba, target: hex64(target), pages, perm, ...(step === 0 ? { sameTarget: true } : {}) });
+  };
+  let at = 0;
+  rebuilt.forEachCertainty(0, entries, (first, count, certainty) => {
+    if (certainty !== Certainty.UNKNOWN) return;
+    forEachEntryRun(table, at, first, add);
+    at = first + count;
+  });
+  forEachEntryRun(table, at, entries, add);
   return mappings;
 }

@@ -1,56 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { Rebuild } from "../../src/check/rebuild/rebuild.ts";
-import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
+import { parseOpScript } from "../../src/formats/op-script/script.ts";
 import type { LiveFindings } from "../../src/live/live-findings.ts";
-import { describeState } from "../../src/live/live-state.ts";
-import { randomScript } from "../../src/live/random/script.ts";
-import { operationOf } from "../../src/script/op/recording.ts";
-import { OpRunner } from "../../src/script/op/run.ts";
 import { CliProcess } from "./cli-process.ts";
-import { RunningQemu, until } from "./running-qemu.ts";
-
-/**
- * A random script of which a trace tells everything: no list of more than one
- * entry (only the last is printed), no call that fails half way, and nothing
- * about VIO, whose resets leave no line.
- */
-function traceableScript(seed: number, operations: number): OpScript {
-  const script = randomScript({ seed, operations, dma: false, profile: "qemu-7.2" });
-  const { vio: _, ...header } = script.header.value;
-  let kept = script.lines
-    .map(({ line }) => operationOf(line))
-    .filter(
-      (operation) =>
-        operation.name !== "quiesce" && (operation.op !== "h_put_tce_indirect" || operation.list),
-    )
-    .map((operation) =>
-      operation.op === "h_put_tce_indirect"
-        ? { ...operation, list: (operation.list as string[]).slice(0, 1), npages: "0x1" }
-        : operation,
-    );
-  for (;;) {
-    const text = [header, ...kept].map((value) => JSON.stringify(value)).join("\n");
-    const parsed = parseOpScript(text, `seed ${seed}`);
-    const runner = new OpRunner(parsed.config);
-    const refused = parsed.lines.map(({ operation }) => {
-      const { ret } = runner.run(operation);
-      return operation.op === "h_stuff_tce" && ret !== 0;
-    });
-    if (!refused.includes(true)) return parsed;
-    kept = kept.filter((_operation, i) => !refused[i]);
-  }
-}
-
-/** What `attach` should say of a machine that has done a script. */
-function expectedWindows(script: OpScript): unknown[] {
-  const runner = new OpRunner(script.config);
-  for (const { operation } of script.lines) runner.run(operation);
-  const rebuild = new Rebuild();
-  for (const window of runner.machine.phbs.flatMap((phb) => phb.windows)) {
-    rebuild.load(window.liobn, window.pageShift, window.busOffset, window.table?.snapshot() ?? null);
-  }
-  return describeState(rebuild, { events: 0, damaged: 0 }, true).windows as unknown[];
-}
+import { RunningQemu } from "./running-qemu.ts";
+import { expectedWindows, traceableScript } from "./traceable-script.ts";
+import { until } from "./until.ts";
 
 const ALL = ["--output", "jsonl", "--large-windows", "--mappings"];
 const TIMES = ["-msg", "timestamp=on"];

@@ -164,7 +164,7 @@ export function formatState(state: LiveSnapshot): string {
   const rows = state.windows.map((window) => {
     const { known, inferred, unknown } = window.certainty;
     const counts = [window.entries, window.mapped, known, inferred, unknown].map(formatCount);
-    const start = `${window.busOffset}${window.assumed ? " ?" : ""}`;
+    const start = `${window.busOffset}${window.assumed ? " ?" : ""}${window.bypass ? " bypassed" : ""}`;
     return [window.liobn, start, formatSize(2 ** window.pageShift), ...counts];
   });
   const { translations, statuses, confirmed, learned, mismatches } = state.counts;

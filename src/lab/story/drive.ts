@@ -10,7 +10,7 @@ import type { DriveStep } from "./story.ts";
 /** What came of a transfer. */
 export type Transfer = "right" | "refused" | "wrong";
 
-/** Bytes of a packet, and of a request to a disk or a copy: whole words. */
+/** Bytes of a packet, and of a request to a disk or a copy. */
 const PACKET_BYTES = 1000;
 const REQUEST_BYTES = 16_384;
 const BLOCK_BYTES = 512;
@@ -133,12 +133,11 @@ const DRIVERS: Readonly<
   },
 };
 
-/** Bytes that no other transfer has, in words that are all different. */
+/** Bytes that no other transfer has. */
 function bytesOf(seed: number, size: number): Uint8Array {
-  const words = new Uint32Array(size / 4);
-  const factor = 0x9e37_79b1 ^ (seed << 1);
-  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + 1, factor);
-  return new Uint8Array(words.buffer);
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i++) bytes[i] = Math.imul(i + 1, seed + 0x9e37_79b1) >>> 13;
+  return bytes;
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
