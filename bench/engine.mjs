@@ -4,6 +4,7 @@
  * @module
  */
 
+export { Random } from "../dist/base/random.js";
 export { DEFAULT_CHECK_OPTIONS } from "../dist/check/check-options.js";
 export { TraceCheck } from "../dist/check/trace-check.js";
 export { writeMigration } from "../dist/formats/migration/stream-writer.js";
@@ -17,7 +18,6 @@ export {
   LinuxGuest,
   PciFunction,
 } from "../dist/guest/index.js";
-export { Random } from "../dist/live/random/random.js";
 export { DmaTarget } from "../dist/memory/dma-target.js";
 export { IommuNotifier, NotifierFlag } from "../dist/memory/iommu-notifier.js";
 export { Machine } from "../dist/spapr/machine.js";

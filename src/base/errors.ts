@@ -14,6 +14,7 @@ export type IommuErrorCode =
   | "BAD_CONFIG"
   | "BAD_FILE"
   | "PEER"
+  | "REFUSED"
   | "INTERRUPTED"
   | "UNSUPPORTED";
 

@@ -8,7 +8,11 @@
 import { IommuError } from "./errors.ts";
 import { hex64, U64_MAX } from "./u64.ts";
 
-/** Addresses `first` to `last`, both included; never empty. */
+/**
+ * Addresses `first` to `last`, both included; never empty.
+ *
+ * @public
+ */
 export interface AddressRange {
   readonly first: bigint;
   readonly last: bigint;

@@ -22,6 +22,8 @@ export class DmaRun {
   readonly memory: GuestMemory = new GuestMemory();
   /** MAP only: the device may not write. */
   readonly = false;
+  /** MAP only: the guest does not let the device read, which no container of a kernel can say (QEMU-LISTENER-6). */
+  writeonly = false;
 
   get iova(): bigint {
     return toBig(this.iovaHi, this.iovaLo);

@@ -146,6 +146,7 @@ export class GuestIommu {
     if (dma.memory.ram !== null) {
       // There is no write-only mapping: whoever may write may read (QEMU-LISTENER-6).
       dma.readonly = (perm & 2) === 0 || dma.memory.readonly;
+      dma.writeonly = (perm & 1) === 0;
       this.#check("map", container.map(dma), dma);
       return;
     }

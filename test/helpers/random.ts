@@ -1,4 +1,4 @@
-export { Random } from "../../src/live/random/random.ts";
+export { Random } from "../../src/base/random.ts";
 
 /**
  * The seed of this run: `SEED` from the environment, or 1, so that the ordinary tests are the same for everybody.

@@ -10,6 +10,7 @@ const LAYERS = [
   "spapr",
   "kvm",
   "vfio",
+  "vfio-user",
   "guest",
   "formats",
   "script",
@@ -35,6 +36,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
  */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vfio: [["host"], ["*"]],
+  "vfio-user": [["protocol"], ["*"], ["client", "server"], ["devices"], ["index"]],
   guest: [["*"], ["drivers"], ["index"]],
   formats: [
     ["*"],
@@ -45,7 +47,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["recording"],
     ["index"],
   ],
-  script: [["recording"], ["op", "kernel"], ["*"], ["index"]],
+  script: [["recording"], ["op", "kernel"], ["*"], ["device"], ["index"]],
   check: [
     ["check-options"],
     ["findings"],
@@ -64,7 +66,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   lab: [["*"], ["story"], ["index"]],
   workbench: [["*"], ["maths"], ["draw"], ["desk"], ["page"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
-  cli: [["*"], ["verbs"], ["command-line"], ["main"]],
+  cli: [["*"], ["screen"], ["verbs"], ["command-line"], ["main"]],
 };
 
 const SRC = path.resolve(import.meta.dirname, "../../src");

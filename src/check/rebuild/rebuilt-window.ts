@@ -261,6 +261,37 @@ export class RebuiltWindow {
     return first < this.#doubtEnd && end > this.#doubtFirst;
   }
 
+  /**
+   * The table was cleared without a line, at some time after an entry was stored, which was found empty. What was stored
+   * before that one is gone, too; what was stored later may have been before or after.
+   */
+  clearedSince(index: number): void {
+    const { window, history, learned } = this;
+    const { entries } = window;
+    const since = Math.max(history.eventAt(index), learned.eventAt(index));
+    const before = window.table!.snapshot();
+    const certainties = this.certainties();
+    const changes = [history, learned];
+    this.history = new EntryHistory(entries, this.#scale);
+    this.learned = new EntryHistory(entries, this.#scale);
+    window.reset();
+    this.mark(0, entries, Certainty.KNOWN);
+    const doubt = (first: number, count: number): void => {
+      copyEntries(before, window.table!, first, first + count, 0);
+      this.mark(first, count, Certainty.UNKNOWN);
+    };
+    certainties.forEachStoredRun(0, entries, (first, count, _hi, certainty) => {
+      if (certainty === Certainty.UNKNOWN) doubt(first, count);
+    });
+    for (const [i, kept] of [this.history, this.learned].entries()) {
+      changes[i]!.forEachRun(0, entries, (first, count, { event, line }) => {
+        if (event <= since) return;
+        kept.note(first, count, event, line);
+        before.forEachStoredRun(first, first + count, (from, stored) => doubt(from, stored));
+      });
+    }
+  }
+
   /** Marks all entries that are not known to be empty as unknown. */
   doubtStored(): void {
     this.window.table?.forEachStoredRun(0, this.window.entries, (first, count) => {

@@ -175,6 +175,12 @@ const WITHOUT_VFIO_USER = ["dma_read", "dma_write"];
 /** Reads one operation; `bridges` are the indexes of the machine's host bridges. */
 export function parseOperation(line: JsonLine, bridges: readonly number[], vfioUser: boolean): Operation {
   const name = text(line, "op");
+  if (name.startsWith("vfio_user_")) {
+    throw line.error(
+      "op",
+      `${show(name)} needs a device: run the script by spapr-iommu device SOCKET --script FILE`,
+    );
+  }
   if (!isOperation(name))
     throw line.error("op", `unknown operation ${show(name)}${suggestion(name, Object.keys(READERS))}`);
   refuseUnknown(line, line.value, MEMBERS.get(name)!);

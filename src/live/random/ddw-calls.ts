@@ -1,8 +1,8 @@
+import type { Random } from "../../base/random.ts";
 import { hex, hiOf, loOf } from "../../base/u64.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { buidOf, pciLiobn } from "../../spapr/papr.ts";
 import type { PciHostBridge } from "../../spapr/phb.ts";
-import type { Random } from "./random.ts";
 
 /** An operation as a line of a script has it. */
 export type RawOperation = Readonly<Record<string, unknown>>;

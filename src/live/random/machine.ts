@@ -1,5 +1,5 @@
+import type { Random } from "../../base/random.ts";
 import type { PhbConfig } from "../../spapr/phb.ts";
-import type { Random } from "./random.ts";
 
 /** QEMU's default is the most likely one. */
 const PAGE_SIZES: readonly bigint[] = [

@@ -1,3 +1,4 @@
+import { Random } from "../../base/random.ts";
 import { hex, U64_MAX } from "../../base/u64.ts";
 import { JsonLine } from "../../formats/json-lines.ts";
 import { parseOperation } from "../../formats/op-script/parse-operation.ts";
@@ -7,7 +8,6 @@ import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { PhbConfig } from "../../spapr/phb.ts";
 import { RandomDdwCalls, type RawOperation, rtas, unitOf } from "./ddw-calls.ts";
 import { randomBridges } from "./machine.ts";
-import { Random } from "./random.ts";
 import { RandomValues } from "./values.ts";
 
 /** Entries that one H_STUFF_TCE may store: whole large tables take QEMU too long. */

@@ -1,8 +1,8 @@
+import type { Random } from "../../base/random.ts";
 import { U64_MAX } from "../../base/u64.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import type { Machine } from "../../spapr/machine.ts";
 import { MAX_PHB_INDEX, pciLiobn } from "../../spapr/papr.ts";
-import type { Random } from "./random.ts";
 
 /** Addresses that each window remembers to come back to. */
 const REMEMBERED = 40;

@@ -1,4 +1,4 @@
-import { toBig } from "../../base/u64.ts";
+import { toBig } from "./u64.ts";
 /**
  * Seeded random numbers for scripts: mulberry32, and ways to choose with it.
  * The same seed gives the same script on every machine.

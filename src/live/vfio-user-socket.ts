@@ -1,0 +1,155 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { IommuError } from "../base/errors.ts";
+import type { ByteChannel, Timers } from "../vfio-user/channel.ts";
+
+/** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */
+const FULL = 2 ** 20;
+/** How long a server may take from making its socket to listening on it. */
+const START_MS = 2_000;
+const RETRY_MS = 20;
+
+/**
+ * The clock of Node, for limits of time.
+ *
+ * @public
+ */
+export const nodeTimers: Timers = {
+  after(milliseconds, run) {
+    const timer = setTimeout(run, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A UNIX socket as a channel. */
+class SocketChannel implements ByteChannel {
+  onBytes: (bytes: Uint8Array) => void = () => {};
+  onClosed: (reason: string) => void = () => {};
+  onDrain: () => void = () => {};
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    let reason = "the other side closed the connection";
+    // A plain array of bytes: what a Buffer slices is not a copy.
+    socket.on("data", (chunk) => this.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      reason = error.code ?? error.message;
+    });
+    socket.on("drain", () => this.onDrain());
+    // A server leaves its connections unread until they are served.
+    queueMicrotask(() => socket.resume());
+    socket.on("close", () => this.onClosed(reason));
+  }
+
+  get isFull(): boolean {
+    return this.#socket.writableLength > FULL;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+}
+
+/**
+ * Connects to a vfio-user server. One that has made its socket and does not listen yet is waited for.
+ *
+ * @param path of the socket
+ * @throws IommuError PEER if nobody listens there; the signal's reason
+ * @public
+ */
+export async function connectDevice(path: string, signal?: AbortSignal): Promise<ByteChannel> {
+  const until = performance.now() + START_MS;
+  for (;;) {
+    signal?.throwIfAborted();
+    const socket = await tryConnect(path);
+    if (typeof socket !== "string") return new SocketChannel(socket);
+    if (socket !== "ECONNREFUSED" || performance.now() > until) {
+      throw new IommuError("PEER", `${path}: ${socket}: no vfio-user server listens there`, { path });
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** The connection, or the code of the error. */
+function tryConnect(path: string): Promise<Socket | string> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.once("connect", () => resolve(socket));
+  });
+}
+
+/**
+ * A device that listens.
+ *
+ * @public
+ */
+export interface ListeningDevice {
+  /** Ends it, and a connection that there is; its socket is gone then. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on a socket that is made, and serves one client after the other: a second one waits until the first has left.
+ *
+ * @param path of the socket, which must not exist
+ * @param serve takes a connection, and resolves when it is over
+ * @throws IommuError PEER if the socket cannot be made
+ * @public
+ */
+export async function listenForHosts(
+  path: string,
+  serve: (channel: ByteChannel) => Promise<unknown>,
+): Promise<ListeningDevice> {
+  const waiting: Socket[] = [];
+  const open = new Set<Socket>();
+  let isServing = false;
+  const next = async (): Promise<void> => {
+    if (isServing) return;
+    isServing = true;
+    for (let socket = waiting.shift(); socket !== undefined; socket = waiting.shift()) {
+      if (!socket.destroyed) await serve(new SocketChannel(socket));
+      open.delete(socket);
+    }
+    isServing = false;
+  };
+  // Nothing is read of a client until it is served.
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    open.add(socket);
+    // Without a listener an error of one that waits would end the process; its turn finds it destroyed.
+    socket.on("error", () => {});
+    waiting.push(socket);
+    void next();
+  });
+  await listen(server, path);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      reject(
+        new IommuError("PEER", `${path}: cannot listen: ${cause.code ?? cause.message}`, { path }, { cause }),
+      );
+    });
+    server.listen(path, () => resolve());
+  });
+}

@@ -1,0 +1,120 @@
+import { ErrnoNumber } from "../protocol/errno.ts";
+
+/**
+ * How a server behaves where implementations differ. Each is a plain object of named traits.
+ *
+ * @public
+ */
+export interface ServerProfile {
+  readonly name: string;
+  /**
+   * While it waits for the reply to a DMA message it takes whatever arrives next for that, and it serves one command
+   * after the other: a command that meets a DMA message ends the understanding for good.
+   */
+  readonly blockingDma: boolean;
+  /** Headers and requests must arrive in one piece. */
+  readonly onePiece: boolean;
+  /** A header of an impossible size or type is refused, and what follows is read as the next one. */
+  readonly badHeadersRefused: boolean;
+  /** Windows may begin anywhere and have any size, none included; else they are whole pages of 4096 bytes. */
+  readonly oddWindowsAccepted: boolean;
+  /** Answer to a DMA_MAP that overlaps. */
+  readonly overlapErrno: number;
+  /** A DMA_MAP that is the same as a window is a success, and the device is told again. */
+  readonly sameMapAccepted: boolean;
+  /** A transfer may not pass the end of a window. */
+  readonly oneWindowPerTransfer: boolean;
+  /** It sends DMA_READ for windows that may only be written. */
+  readonly readsWriteOnly: boolean;
+  /** DMA goes on while the bus master bit is off. */
+  readonly ignoresBusMaster: boolean;
+  /** Error replies to refused region accesses have the body of a success. */
+  readonly errorBodies: boolean;
+  /** The largest window in bytes, and the answer to a larger one. */
+  readonly maxWindowBytes: bigint;
+  readonly tooLargeErrno: number;
+  /** The most windows. */
+  readonly maxWindows: number;
+  /** What a BAR that is not there reads as. */
+  readonly absentBar: number;
+  /** Reads of no bytes are answered by the bare header. */
+  readonly emptyAccessAccepted: boolean;
+  /** Writes of configuration space that a host may not do are refused; else they do nothing. */
+  readonly configWritesRefused: boolean;
+  /** A device that asks for time to come to rest and fails leaves the command without a reply. */
+  readonly failedQuiesceSilent: boolean;
+  /** It logs what the device writes by messages, too, when asked to (DMA_LOGGING_START). */
+  readonly logsWrites: boolean;
+  /** REGION_WRITE_MULTI is understood. */
+  readonly writeMultiple: boolean;
+  /** What it says in VERSION. */
+  readonly minor: number;
+}
+
+/**
+ * What the specification says: several things go on at once, and nobody loses the other.
+ *
+ * @public
+ */
+export const SPECIFICATION: ServerProfile = {
+  name: "specification",
+  blockingDma: false,
+  onePiece: false,
+  badHeadersRefused: false,
+  oddWindowsAccepted: false,
+  overlapErrno: ErrnoNumber.EEXIST,
+  sameMapAccepted: false,
+  oneWindowPerTransfer: false,
+  readsWriteOnly: false,
+  ignoresBusMaster: false,
+  errorBodies: false,
+  maxWindowBytes: 1n << 63n,
+  tooLargeErrno: ErrnoNumber.ENOSPC,
+  maxWindows: 65_535,
+  absentBar: 0,
+  emptyAccessAccepted: false,
+  configWritesRefused: false,
+  failedQuiesceSilent: false,
+  logsWrites: true,
+  writeMultiple: true,
+  minor: 2,
+};
+
+/**
+ * What libvfio-user was seen to do, on one socket.
+ *
+ * @public
+ */
+export const LIBVFIO_USER: ServerProfile = {
+  name: "libvfio-user",
+  blockingDma: true,
+  onePiece: true,
+  badHeadersRefused: true,
+  oddWindowsAccepted: true,
+  overlapErrno: ErrnoNumber.EINVAL,
+  sameMapAccepted: true,
+  oneWindowPerTransfer: true,
+  readsWriteOnly: true,
+  ignoresBusMaster: true,
+  errorBodies: true,
+  maxWindowBytes: 1n << 43n,
+  tooLargeErrno: ErrnoNumber.ENOSPC,
+  maxWindows: 1_000_000,
+  absentBar: 1,
+  emptyAccessAccepted: true,
+  configWritesRefused: true,
+  failedQuiesceSilent: true,
+  logsWrites: false,
+  writeMultiple: false,
+  minor: 2,
+};
+
+/**
+ * The profiles by name.
+ *
+ * @public
+ */
+export const SERVER_PROFILES: Readonly<Record<string, ServerProfile>> = {
+  specification: SPECIFICATION,
+  "libvfio-user": LIBVFIO_USER,
+};

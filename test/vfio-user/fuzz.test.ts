@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { IommuError } from "../../src/base/errors.ts";
+import { parseDeviceScript } from "../../src/formats/op-script/device-operation.ts";
+import { type FuzzReport, fuzzDevice } from "../../src/script/device/fuzz.ts";
+import { MAILBOX_TARGET } from "../../src/script/device/fuzz-target.ts";
+import { DeviceRunner } from "../../src/script/device/run.ts";
+import { type ByteChannel, memoryChannels } from "../../src/vfio-user/channel.ts";
+import { MAILBOX_MISTAKES, type MailboxMistake } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import { serveMailbox } from "../../src/vfio-user/devices/serve-mailbox.ts";
+import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
+import { realTimers } from "./plugged.ts";
+
+/** In one process nothing is on its way any more when a timer fires. */
+const host = { timers: realTimers, timeout: 50, name: "mailbox" };
+const profiles = { specification: SPECIFICATION, "libvfio-user": LIBVFIO_USER };
+
+const connect =
+  (mistake?: MailboxMistake, profile = SPECIFICATION) =>
+  (): Promise<ByteChannel> => {
+    const [client, server] = memoryChannels();
+    serveMailbox(server, { profile, mistake });
+    return Promise.resolve(client);
+  };
+
+const fuzz = (
+  mistake?: MailboxMistake,
+  more: { seed?: number; runs?: number; profile?: typeof SPECIFICATION } = {},
+): Promise<FuzzReport> =>
+  fuzzDevice({
+    connect: connect(mistake, more.profile),
+    target: MAILBOX_TARGET,
+    seed: more.seed ?? 1,
+    runs: more.runs ?? 200,
+    steps: 40,
+    host,
+  });
+
+/** What each mistake is found as. */
+const KINDS: Readonly<Record<MailboxMistake, RegExp>> = {
+  "one-byte-more": /^(?:beyond|missing|stale|read-only|write-only)$/,
+  "whole-pages": /^(?:beyond|missing|stale|read-only|write-only)$/,
+  "truncates-address": /^missing$/,
+  "reads-before-write": /^write-only$/,
+  "keeps-translation": /^(?:stale|read-only|write-only)$/,
+  "survives-reset": /^after-reset$/,
+  "ignores-bus-master": /^bus-master-off$/,
+  "lost-completion": /^hang$/,
+  "forgets-to-unmap": /^divergence$/,
+  "short-reply": /^protocol$/,
+};
+
+describe("the fuzzer", () => {
+  it.each(MAILBOX_MISTAKES)("finds %s, in at most ten steps that show it again", async (mistake) => {
+    const { finding, script } = await fuzz(mistake);
+    expect(finding?.kind).toMatch(KINDS[mistake]);
+    expect(script.length - 1).toBeLessThanOrEqual(10);
+    // The script alone shows it, on a device with the mistake and on no other.
+    const shown = async (wrong?: MailboxMistake): Promise<string[]> => {
+      const { config, lines } = parseDeviceScript(script.join("\n"), "finding");
+      const runner = await DeviceRunner.start(config, await connect(wrong)(), host);
+      const kinds: string[] = [];
+      for (const { operation } of lines)
+        kinds.push(...(await runner.run(operation)).findings.map(({ kind }) => kind));
+      runner.stop();
+      return kinds;
+    };
+    expect((await shown(mistake))[0]).toBe(finding?.kind);
+    expect(await shown()).toEqual([]);
+  });
+
+  it.each(Object.entries(profiles))(
+    "finds nothing in a device without a mistake (%s)",
+    async (_, profile) => {
+      const report = await fuzz(undefined, { runs: 25, profile });
+      expect(report).toMatchObject({ finding: undefined, script: [], runs: 25 });
+    },
+  );
+
+  it("makes the same of the same seed", async () => {
+    expect(await fuzz("keeps-translation", { seed: 7 })).toEqual(
+      await fuzz("keeps-translation", { seed: 7 }),
+    );
+  });
+
+  it("reports a device that goes away, also if it never comes back", async () => {
+    let connections = 0;
+    const report = await fuzzDevice({
+      connect: () => {
+        if (connections++ > 0) throw new IommuError("PEER", "no server");
+        const [client, server] = memoryChannels();
+        const session = serveMailbox(server);
+        const send = client.send.bind(client);
+        let messages = 0;
+        client.send = (bytes) => {
+          if (++messages === 60) session.close();
+          send(bytes);
+        };
+        return Promise.resolve(client);
+      },
+      target: undefined,
+      seed: 1,
+      runs: 1,
+      steps: 100,
+      host,
+    });
+    expect(report.finding?.kind).toBe("lost");
+    expect(report.script.length).toBeGreaterThan(1);
+  });
+});
