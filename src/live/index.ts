@@ -26,4 +26,10 @@ export {
 } from "./random/search.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 export type { ChangedSettings } from "./settings.ts";
+export {
+  connectDevice,
+  type ListeningDevice,
+  listenForHosts,
+  nodeTimers,
+} from "./vfio-user-socket.ts";
 export { VirshMonitor } from "./virsh-monitor.ts";
