@@ -10,7 +10,7 @@
 
 import { Hcall } from "./engine.mjs";
 import { IOBA, LIOBN, OPCODE, PAGES, TCE, TCE_HI } from "./guest.mjs";
-import { check, elapsedNs } from "./harness.mjs";
+import { check, cpuNs } from "./harness.mjs";
 
 const WINDOW_ENTRIES = 2 ** 18;
 const LIOBN_OF_FLOOR = 0x8000_0000;
@@ -145,7 +145,7 @@ const floorOf = (work, operations, each, options) => ({
   setup: (made) => ({ ...newState({ ...options, addresses: made.addresses }), ...options.more?.() }),
   run: (state) => {
     const { pages } = state.counter;
-    const ns = elapsedNs(() => work(state, operations));
+    const ns = cpuNs(() => work(state, operations));
     check(
       state.counter.pages - pages === (options.notified ? operations * each : 0),
       "notifications of a floor",
@@ -183,7 +183,7 @@ export const plugFloor = () => ({
     targets,
     asked: new Counter(),
   }),
-  run: ({ indexes, targets, asked }) => elapsedNs(() => append(indexes, targets, () => asked.pages++)),
+  run: ({ indexes, targets, asked }) => cpuNs(() => append(indexes, targets, () => asked.pages++)),
 });
 
 function append(indexes, targets, ask) {

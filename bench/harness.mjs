@@ -173,6 +173,14 @@ export function elapsedNs(work) {
   return Number(process.hrtime.bigint() - start);
 }
 
+/** Nanoseconds of processor time that `work` takes, that of V8's compiler and garbage collector included. */
+export function cpuNs(work) {
+  const start = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) * 1e3;
+}
+
 /** Bytes in use, on the heap and in array buffers, after a garbage collection. */
 export function bytesInUse() {
   if (globalThis.gc === undefined) throw new Error("memory is measured with node --expose-gc only");

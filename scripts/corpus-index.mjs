@@ -64,7 +64,8 @@ function scripts(kind) {
   return table(["recording", "recorded from", "operations", "of which"], rows);
 }
 
-const sidecarRows = (names, row) => names.map((name) => row(name, JSON.parse(read(`traces/${name}`))));
+const sidecarRows = (names, row, kind = "traces") =>
+  names.map((name) => row(name, JSON.parse(read(`${kind}/${name}`))));
 
 const qemuTraces = () =>
   table(
@@ -81,6 +82,25 @@ const qemuTraces = () =>
         shareOf(new Map(Object.entries(sidecar.facts.event_counts))),
         sidecar.note ?? "",
       ],
+    ),
+  );
+
+const boots = () =>
+  table(
+    ["trace", "guest", "events", "of which"],
+    sidecarRows(
+      namesIn("boots/", ".json"),
+      (name, { guest_kernel, facts }) => {
+        const counts = new Map(Object.entries(facts.event_counts));
+        const sum = [...counts.values()].reduce((all, times) => all + times, 0);
+        return [
+          `\`${name.replace(".json", ".log.gz")}\``,
+          `Linux ${guest_kernel}`,
+          count(sum),
+          shareOf(counts),
+        ];
+      },
+      "boots",
     ),
   );
 
@@ -154,6 +174,8 @@ const index = () =>
     scripts("vfio-user"),
     "## traces: Linux guests, seen by QEMU",
     qemuTraces(),
+    "## boots: Linux guests of other machines, seen by QEMU",
+    boots(),
     "## traces: `dma:*` events of Linux",
     linuxTraces(),
     "## qemu-files: saved machines in files as people have them",

@@ -16,7 +16,7 @@ import {
 } from "../engine.mjs";
 import { listFloor, mapUnmapFloor, putFloor } from "../floors.mjs";
 import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE } from "../guest.mjs";
-import { bytesInUse, check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
+import { bytesInUse, check, cpuNs, NOT_SLOWER } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
 
 const MIB = 2 ** 20;
@@ -107,7 +107,7 @@ const CREATIONS = 200;
 function creationUs({ machine }, entries) {
   let ns = 0;
   for (let i = 0; i < CREATIONS; i++) {
-    ns += elapsedNs(() => createWindow(machine, 0, entries));
+    ns += cpuNs(() => createWindow(machine, 0, entries));
     rtas(machine, RtasToken.REMOVE_PE_DMA_WINDOW, [machine.phbs[0].windows[1].liobn], 1);
   }
   return ns / CREATIONS / 1e3;
@@ -190,7 +190,7 @@ const replayOf = (name, target, indexes, targets, notifications) => ({
     mapPages(made, indexes(), targets());
     return made;
   },
-  run: (made) => elapsedNs(() => replay(made, MILLION, notifications)) / 1e6,
+  run: (made) => cpuNs(() => replay(made, MILLION, notifications)) / 1e6,
 });
 
 /** Replays of a round where what counts is not what V8 does when code runs first. */
@@ -208,7 +208,7 @@ const replays = [
     baselineOperations: HUGE,
     setup: () => newHugeMachine(),
     run: (made) =>
-      elapsedNs(() => {
+      cpuNs(() => {
         for (let i = 0; i < EMPTY_REPLAYS; i++) replay(made, 0, 0);
       }) /
       EMPTY_REPLAYS /
@@ -241,7 +241,7 @@ const replays = [
     },
     warmups: 20,
     run: (made) =>
-      elapsedNs(() => {
+      cpuNs(() => {
         for (let i = 0; i < WARM_REPLAYS; i++) replay(made, MILLION, 1);
       }) /
       WARM_REPLAYS /
@@ -295,7 +295,7 @@ function putPages({ machine, regs, addresses }) {
 function putsPerSecond(made) {
   const [mirror] = made.mirrors;
   const { pages } = mirror;
-  const ns = elapsedNs(() => putPages(made));
+  const ns = cpuNs(() => putPages(made));
   check(mirror.pages - pages === (mirror.notifiers.size > 0 ? CALLS : 0), "notifications");
   return (CALLS * 1e9) / ns;
 }
@@ -323,7 +323,7 @@ function mapAndUnmap({ machine, regs, addresses }) {
   check(refused === 0, "puts and stuffs");
 }
 
-const pairsPerSecond = (made) => (CALLS * 1e9) / elapsedNs(() => mapAndUnmap(made));
+const pairsPerSecond = (made) => (CALLS * 1e9) / cpuNs(() => mapAndUnmap(made));
 
 const LIST_CALLS = 4000;
 const LIST_ENTRIES = 512;
@@ -346,7 +346,7 @@ function nsPerTce({ machine, regs, mirrors }, opcode, r6) {
   regs[LIOBN] = machine.phbs[0].windows[0].liobn;
   regs[TCE] = r6;
   regs[PAGES] = LIST_ENTRIES;
-  const ns = elapsedNs(() => {
+  const ns = cpuNs(() => {
     for (let i = 0; i < LIST_CALLS; i++) {
       regs[IOBA] = (i & 63) * LIST_ENTRIES * 4096;
       refused |= machine.hcall(regs);
@@ -445,7 +445,7 @@ const translations = [
       return { space: machine.phbs[0].addressSpace, page: addresses[0], into: new DmaTarget() };
     },
     run: (state) => {
-      const ns = elapsedNs(() => check(translatePage(state) >= TRANSLATIONS * 4, "translations"));
+      const ns = cpuNs(() => check(translatePage(state) >= TRANSLATIONS * 4, "translations"));
       return (TRANSLATIONS * 1e9) / ns;
     },
   },

@@ -17,7 +17,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { Coherence, Hcall, HcallRegisters, HostedMachine, RtasToken } from "../engine.mjs";
 import { plugFloor, putFloor } from "../floors.mjs";
 import { ascending, HUGE, IOBA, LIOBN, mapPages, OPCODE, PAGES, TCE, TCE_HI } from "../guest.mjs";
-import { check, elapsedNs, NOT_SLOWER } from "../harness.mjs";
+import { check, cpuNs, NOT_SLOWER } from "../harness.mjs";
 import { distinct, seeded, shuffle } from "../random.mjs";
 
 const WINDOW_SHIFT = 47;
@@ -84,7 +84,7 @@ function plugNs(made, mapCalls) {
   const { hosted, window, indexes, targets, counts } = made;
   const before = counts.map;
   let device;
-  const ns = elapsedNs(() => {
+  const ns = cpuNs(() => {
     device = plug(made);
   });
   check(counts.map - before === mapCalls, `${counts.map - before} map calls`);
@@ -173,7 +173,7 @@ const windows = ["tcg", "kvm"].map((accel) => ({
     const { machine } = made;
     let ns = 0;
     for (let i = 0; i < CREATIONS; i++) {
-      ns += elapsedNs(() => createHuge(made));
+      ns += cpuNs(() => createHuge(made));
       check(made.hosted.host.groups[0].iommu.windows[1]?.length === HUGE, "window of the host");
       machine.rtas(RtasToken.REMOVE_PE_DMA_WINDOW, [machine.phbs[0].windows[1].liobn], 1);
     }
@@ -192,7 +192,7 @@ function putLists({ machine, regs }) {
   regs[LIOBN] = machine.phbs[0].windows[0].liobn;
   regs[TCE] = LIST;
   regs[PAGES] = LIST_ENTRIES;
-  const ns = elapsedNs(() => {
+  const ns = cpuNs(() => {
     for (let i = 0; i < LIST_CALLS; i++) {
       regs[IOBA] = (i & 63) * LIST_ENTRIES * 4096;
       refused |= machine.hcall(regs);
@@ -279,7 +279,7 @@ function putPages({ machine, regs }) {
 
 /** Calls a second of H_PUT_TCE; the targets change all the time. */
 function putsPerSecond(made, servedBy) {
-  const ns = elapsedNs(() => putPages(made));
+  const ns = cpuNs(() => putPages(made));
   check(made.machine.servedBy === servedBy, "puts");
   return (CALLS * 1e9) / ns;
 }
@@ -377,7 +377,7 @@ const coherenceOn = {
   },
   run: ({ coherence }) => {
     let found;
-    const ns = elapsedNs(() => {
+    const ns = cpuNs(() => {
       for (let i = 0; i < COHERENT_CALLS; i++) found ??= coherence.check("put");
     });
     check(found === undefined, `coherence: ${found?.kind}`);

@@ -110,6 +110,11 @@ export class TraceCheck {
     return this.source.events;
   }
 
+  /** What was found so far. Some of it is known only at the end, and some may be taken back until then. */
+  get found(): readonly Finding[] {
+    return [...this.#log.findings, ...(this.#dma?.log.findings ?? [])];
+  }
+
   push(chunk: Uint8Array): void {
     this.source.push(chunk);
   }

@@ -11,8 +11,11 @@ const paint =
     `\u001b[${open};${SECRET}m${text}\u001b[${close};${SECRET}m`;
 
 /** Marks words for a terminal; {@link painted} makes colours of the marks where these are wanted. */
-export const colors: Readonly<Record<"bold" | "red" | "green" | "yellow", (text: string) => string>> = {
+export const colors: Readonly<
+  Record<"bold" | "reverse" | "red" | "green" | "yellow", (text: string) => string>
+> = {
   bold: paint(1, 22),
+  reverse: paint(7, 27),
   red: paint(31, 39),
   green: paint(32, 39),
   yellow: paint(33, 39),
@@ -29,6 +32,13 @@ export const isColorUsual: boolean = picocolors.isColorSupported;
 export const setColored = (wanted: boolean): void => {
   isColored = wanted;
 };
+
+/** A text whose words between our marks are changed. */
+export const betweenMarks = (text: string, change: (plain: string) => string): string =>
+  text
+    .split(MARK)
+    .map((part, i) => (i % 2 === 0 ? change(part) : `\u001b[${part};${SECRET}m`))
+    .join("");
 
 /**
  * A text with our marks as colours, or without them.

@@ -56,7 +56,7 @@ export async function withInput<Result>(
   quiet: boolean,
   use: (data: InputData, options: Required<Omit<ReadInputOptions, "snapshot" | "buffer">>) => Promise<Result>,
 ): Promise<Result> {
-  const progress = new Progress(path, quiet);
+  const progress = await Progress.begin(path, quiet);
   const name = displayName(path);
   const onTruncated = (reason: string): void => {
     progress.stop();

@@ -15,12 +15,9 @@ import { ByteCursor } from "../formats/migration/byte-cursor.ts";
 import { parseHeader } from "../formats/op-script/header.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
+import { MACHINE_FILE } from "./machine-file-kinds.ts";
 import { parseXml } from "./xml.ts";
 import { parseYaml } from "./yaml.ts";
-
-/** What a file may be that describes a machine. */
-export const MACHINE_FILE =
-  "YAML or JSON (schema/machine.schema.json), a command line of QEMU's, /proc/PID/cmdline, libvirt's log or XML of a domain, an image of virsh save (its XML), the header of an op script, or the JSON beside a recorded boot";
 
 /** A description of a machine, and where its file says what. */
 export interface MachineFile {

@@ -1,10 +1,6 @@
 import type { Option } from "commander";
-import { IommuError } from "../base/errors.ts";
-import { windowsOfMachine } from "../check/script-trace.ts";
-import { knownWindows } from "../check/whole/known-windows.ts";
 import { parseToldWindow, type ToldWindow } from "../formats/machine/told-window.ts";
-import { withInput } from "./input.ts";
-import { MACHINE_FILE, readMachineFile } from "./machine-file.ts";
+import { MACHINE_FILE } from "./machine-file-kinds.ts";
 import { text, value } from "./options.ts";
 
 /** What the options of {@link machineOptions} say. */
@@ -38,16 +34,6 @@ const windowOption = (): Option =>
 /** The windows that the options tell of; a `--window` is before what the file says of its LIOBN. */
 export async function windowsTold({ machine, window = [] }: MachineOptions): Promise<readonly ToldWindow[]> {
   if (machine === undefined) return window;
+  const { windowsOfFile } = await import("./windows-of-file.ts");
   return [...window, ...(await windowsOfFile(machine))];
-}
-
-/** XML is read by a package, which the library does without. */
-async function windowsOfFile(path: string): Promise<readonly ToldWindow[]> {
-  try {
-    return await withInput(path, true, (data, { name }) => knownWindows(data, { name }));
-  } catch (cause) {
-    if (!(cause instanceof IommuError) || cause.code !== "UNSUPPORTED" || path === "-") throw cause;
-    const { bridges, vioDevices } = await readMachineFile(path);
-    return windowsOfMachine({ phbs: bridges, vio: vioDevices });
-  }
 }

@@ -16,6 +16,10 @@ export const Exit = {
   UNSUPPORTED: 63,
 } as const;
 
+/** The exit status that findings call for: 2 if anything is wrong, 3 if there are only leaks and warnings. */
+export const statusOfFindings = (errors: number, warnings: number): number =>
+  errors > 0 ? Exit.WRONG : warnings > 0 ? Exit.LEAKS : Exit.OK;
+
 /** What each help ends with. */
 export const EXIT_TEXT =
   "Exit status: 0 fine, 1 could not be done, 2 wrong (mismatch), 3 only leaks, 63 not supported for this input.";
@@ -57,7 +61,7 @@ function* inPieces(texts: Iterable<string>): Generator<string> {
  * A text as a terminal may have it: what is not from us, but from a file, can be
  * shown there and do nothing else. This is the one place for all that is printed.
  */
-const shown = (text: string): string => painted(text, visible);
+export const shown = (text: string): string => painted(text, visible);
 
 /** Says what is missing, and where. */
 export const printWarning = (place: string, what: string): void =>

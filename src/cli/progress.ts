@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { visible } from "../base/visible.ts";
 import { displayName } from "./display-name.ts";
 import { isPaging } from "./terminal.ts";
@@ -13,17 +13,24 @@ export class Progress {
   readonly #started = performance.now();
   #bytes = 0;
 
-  constructor(path: string, quiet: boolean) {
-    if (quiet || !process.stderr.isTTY || path === "-" || isPaging()) return;
+  private constructor(bar: SingleBar | undefined) {
+    this.#bar = bar;
+  }
+
+  /** Begins to show how far a file is read. */
+  static async begin(path: string, quiet: boolean): Promise<Progress> {
+    if (quiet || !process.stderr.isTTY || path === "-" || isPaging()) return new Progress(undefined);
     const total = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    if (total < MIN_BYTES) return;
-    this.#bar = new SingleBar({
+    if (total < MIN_BYTES) return new Progress(undefined);
+    const { SingleBar } = await import("cli-progress");
+    const bar = new SingleBar({
       format: "{name} {bar} {percentage} % | {rate} MB/s | {eta_formatted} left",
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
     });
-    this.#bar.start(total, 0, { name: visible(displayName(path)), rate: "0" });
+    bar.start(total, 0, { name: visible(displayName(path)), rate: "0" });
+    return new Progress(bar);
   }
 
   /** @param bytes of the file that were read so far */

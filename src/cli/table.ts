@@ -14,7 +14,7 @@ export interface TableColumn {
 }
 
 /** Between two columns. */
-const GAP = "  ";
+export const GAP = "  ";
 /** Columns of text that are left of one that is cut. */
 const MIN_CUT = 8;
 
@@ -49,9 +49,10 @@ function* linesOf(columns: readonly TableColumn[], rows: readonly (readonly stri
 }
 
 /** What a row can show: its line must not end early. */
-const oneLine = (cell: string): string => visible(cell).replaceAll(/[\n\t]/g, " ");
+export const oneLine = (cell: string): string => visible(cell).replaceAll(/[\n\t]/g, " ");
 
-function aligned(cell: string, width: number, { align }: TableColumn): string {
+/** A cell in a column of so many places; cut if it is longer. */
+export function aligned(cell: string, width: number, { align }: Pick<TableColumn, "align">): string {
   const isLonger = stringWidth(cell) > width;
   const text = isLonger ? cliTruncate(cell, width) : cell;
   const space = " ".repeat(Math.max(0, width - stringWidth(text)));

@@ -1,6 +1,6 @@
 import type { Option } from "commander";
 import type { ToldMachine } from "../formats/op-script/told-machine.ts";
-import { MACHINE_FILE, openMachineFile } from "./machine-file.ts";
+import { MACHINE_FILE } from "./machine-file-kinds.ts";
 import { text } from "./options.ts";
 
 /** `--machine` of the verbs that run scripts. */
@@ -12,6 +12,7 @@ export const toldMachineOption = (): Option =>
 
 /** The machine of a file, as scripts need it. */
 export async function toldMachine(path: string): Promise<ToldMachine> {
+  const { openMachineFile } = await import("./machine-file.ts");
   const { description, placeOf } = await openMachineFile(path);
   const { ramBytes, bridges, vioDevices, qemuVersion } = description;
   return { ramBytes, bridges, vioDevices, qemuVersion, placeOf };

@@ -3,9 +3,11 @@ import { formatCount } from "../base/units.ts";
 import type {
   MachineDescription,
   MachineStep,
+  MemoryModule,
   PciDeviceDescription,
 } from "../formats/machine/machine-description.ts";
 import { type DeviceModel, PCI_MODELS } from "../guest/device-models.ts";
+import type { MemoryRange } from "../guest/direct-map.ts";
 import { type BootKind, LinuxGuest } from "../guest/linux-guest.ts";
 import { findKernel, type LinuxKernel } from "../guest/linux-kernel.ts";
 import type { MemoryLayout } from "../guest/memory-layout.ts";
@@ -77,7 +79,7 @@ export class LinuxMachine {
   readonly #options: LinuxMachineOptions;
   readonly #modules: readonly string[] | undefined;
   /** Memory modules that are plugged, with where they lie. */
-  readonly #dimms = new Map<string, { readonly start: number; readonly size: number }>();
+  readonly #dimms = new Map<string, NodeMemory>();
   readonly #plugged: PciDeviceDescription[] = [];
   /** Models by name of the function. */
   readonly #models = new Map<string, string>();
@@ -98,7 +100,7 @@ export class LinuxMachine {
     this.#modules = modules === undefined ? undefined : [...this.kernel.builtInDrivers, ...modules];
     this.machine = options.machine ?? new Machine(configOfDescription(description));
     this.machine.observer.trace = options.trace ?? null;
-    for (const { id, bytes } of description.dimms) this.#place(id, bytes);
+    for (const dimm of description.dimms) this.#place(dimm);
     this.#guest = this.#start("firmware");
   }
 
@@ -168,7 +170,7 @@ export class LinuxMachine {
         this.boot();
         return true;
       case "plug-memory":
-        guest.addMemory(this.#place(step.id, step.bytes));
+        guest.addMemory(this.#place(step));
         return true;
       case "unplug-memory": {
         guest.removeMemory(this.#dimms.get(step.id)!);
@@ -228,14 +230,16 @@ export class LinuxMachine {
     const functions = [...this.#description.pciDevices, ...this.#plugged].map((device) =>
       this.#functionOf(device),
     );
-    const order = (fn: PciFunction): number => (fn.slot << 3) | fn.functionNumber;
+    const order = (fn: PciFunction): number => (fn.bus << 8) | (fn.slot << 3) | fn.functionNumber;
     const bySlot = functions.sort((a, b) => a.domain - b.domain || order(a) - order(b));
     if (boot === "firmware") return bySlot;
-    return bySlot.sort((a, b) => a.domain - b.domain || (a.node < b.node ? -1 : Number(a.node > b.node)));
+    const byName = (a: PciFunction, b: PciFunction): number =>
+      a.node < b.node ? -1 : Number(a.node > b.node);
+    return bySlot.sort((a, b) => a.domain - b.domain || a.bus - b.bus || byName(a, b));
   }
 
-  #functionOf({ model, bridge, slot, functionNumber }: PciDeviceDescription): PciFunction {
-    const fn = new PciFunction(bridge, slot, functionNumber, PCI_MODELS[model]?.node ?? "unknown");
+  #functionOf({ model, bridge, bus, slot, functionNumber }: PciDeviceDescription): PciFunction {
+    const fn = new PciFunction(bridge, slot, functionNumber, PCI_MODELS[model]?.node ?? "unknown", bus);
     this.#models.set(fn.name, model);
     return fn;
   }
@@ -252,23 +256,58 @@ export class LinuxMachine {
     const isOld = Number.parseInt(qemuVersion ?? "7", 10) < 10;
     const fixed = isOld ? 0 : ramBytes;
     return {
-      ram: [{ start: 0, size: ramBytes }, ...this.#dimms.values()],
+      ram: this.#online(),
       highest: canPlug ? firstPlugged(ramBytes) + maxRamBytes - ramBytes : fixed,
       persistent: persistentMemory,
     };
   }
 
+  /** Memory that is there at a boot: what continues in the same NUMA node is one range (LINUX-DIRECT-2). */
+  #online(): MemoryRange[] {
+    const { ramBytes, memoryNodes, kernelCommandLine } = this.#description;
+    let left = memoryLimit(kernelCommandLine);
+    let start = 0;
+    const all: NodeMemory[] = (memoryNodes ?? [ramBytes]).map((size, node) => {
+      start += size;
+      return { start: start - size, size, node };
+    });
+    all.push(...[...this.#dimms.values()].sort((a, b) => a.start - b.start));
+    const ranges: NodeMemory[] = [];
+    for (const { start, node, ...memory } of all) {
+      const size = Math.min(memory.size, left);
+      left -= size;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.node === node && last.start + last.size === start)
+        ranges[ranges.length - 1] = { ...last, size: last.size + size };
+      else if (size > 0) ranges.push({ start, size, node });
+    }
+    return ranges;
+  }
+
   /** Where a memory module lies: the first place that is free. */
-  #place(id: string, size: number): { start: number; size: number } {
+  #place({ id, bytes: size, node = 0 }: MemoryModule): MemoryRange {
     let start = firstPlugged(this.#description.ramBytes);
     for (const other of [...this.#dimms.values()].sort((a, b) => a.start - b.start)) {
       if (start + size <= other.start) break;
       start = other.start + other.size;
     }
-    const range = { start, size };
+    const range = { start, size, node };
     this.#dimms.set(id, range);
     return range;
   }
+}
+
+/** Bytes of memory that the kernel may use: `mem=` of its command line (LINUX-DIRECT-3). */
+function memoryLimit(kernelCommandLine: string): number {
+  const [, number, unit = ""] =
+    [...kernelCommandLine.matchAll(/(?:^|\s)mem=(0x[0-9a-f]+|\d+)([kmgt]?)(?=\s|$)/gi)].at(-1) ?? [];
+  if (number === undefined) return Number.POSITIVE_INFINITY;
+  return Number(number) * 1024 ** ["", "k", "m", "g", "t"].indexOf(unit.toLowerCase());
+}
+
+/** Memory of a NUMA node. */
+interface NodeMemory extends MemoryRange {
+  readonly node: number;
 }
 
 /** Where memory that is plugged begins. */

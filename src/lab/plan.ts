@@ -162,6 +162,13 @@ function withAssumed(
   const { pciDevices } = description;
   const added = passed
     .filter(({ index }) => !pciDevices.some(({ bridge }) => bridge === index))
-    .map(({ index }) => ({ model: "vfio-pci", id: undefined, bridge: index, slot: 0, functionNumber: 0 }));
+    .map(({ index }) => ({
+      model: "vfio-pci",
+      id: undefined,
+      bridge: index,
+      bus: 0,
+      slot: 0,
+      functionNumber: 0,
+    }));
   return { ...description, pciDevices: [...pciDevices, ...added], modules: undefined, steps: [] };
 }

@@ -90,7 +90,7 @@ export class SetUpComparison {
       if (this.#recent.length > CONTEXT) this.#recent.shift();
       if (event.kind === DDW_CREATE) this.#direct.delete(event.liobn);
       if (call.direct !== undefined) this.#direct.add(call.direct);
-    } else if (!this.#isSetUp(event)) this.leftOut++;
+    } else if (!this.#isSetUp(event, call)) this.leftOut++;
     else if (call === undefined && this.#stops) this.notCompared++;
     else this.#differ(call?.text, event);
   }
@@ -112,11 +112,11 @@ export class SetUpComparison {
 
   /**
    * Can only the set-up of a window make this call? A driver makes none for windows, none into a window that maps memory
-   * directly, and never frees the first entry of a window at 0, which nobody is given.
+   * directly or will do so, and never frees the first entry of a window at 0, which nobody is given.
    */
-  #isSetUp(event: QemuTraceEvent): boolean {
+  #isSetUp(event: QemuTraceEvent, call: ModelCall | undefined): boolean {
     if (event.kind >= DDW_QUERY) return true;
-    if (this.#direct.has(event.liobn)) return true;
+    if (this.#direct.has(event.liobn) || call?.direct === event.liobn) return true;
     if (event.kind !== STUFF || event.failed) return false;
     // The address of a list that succeeded is the one after it; pages are 4 KiB in a window at 0 that firmware made.
     const first = event.iobaLo - event.pagesLo * 4096;

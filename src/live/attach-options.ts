@@ -1,6 +1,6 @@
 import type { IommuError } from "../base/errors.ts";
 import type { Guard } from "./guard.ts";
-import type { LiveState } from "./live-state.ts";
+import type { LiveSnapshot } from "./live-state.ts";
 import type { MonitorPlace } from "./monitor-place.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { MonitorPlace } from "./monitor-place.ts";
  * - `log`: what QEMU's log says, which has been on since QEMU started; costs the guest nothing. Of a list of TCEs only the
  *   last one is logged, the others are inferred;
  * - `save`: QEMU saves its state to us: everything is known, the guest stands still for a moment, and its memory is sent;
- * - `mtree`: the windows by QEMU's memory tree (`info mtree -f`), without page sizes and entries; costs the guest nothing;
+ * - `mtree`: the windows by QEMU's memory tree (`info mtree -D`), without page sizes and entries; costs the guest nothing;
  * - `none`: the bridges only.
  *
  * @public
@@ -42,8 +42,8 @@ export interface AttachOptions {
   /** Time between two states. */
   readonly refreshSeconds: number;
   readonly onAttached: (attached: Attached) => void;
-  /** Called with each state that differs from the one before. */
-  readonly onState: (state: LiveState) => void;
+  /** Called with each state that differs from the one before, and with one more when all rates are back to 0. */
+  readonly onState: (state: LiveSnapshot) => void;
   /** Called once with each thing that is not known, and so is not shown, as soon as that turns out. */
   readonly onDoubt: (doubt: string) => void;
 }
@@ -89,5 +89,5 @@ export interface AttachEnd {
   /** What was not known, as it was told while the session ran. */
   readonly doubts: readonly string[];
   /** The last that was known. */
-  readonly state: LiveState;
+  readonly state: LiveSnapshot;
 }

@@ -1,9 +1,11 @@
 import { IommuError } from "../base/errors.ts";
+import { formatSize } from "../base/units.ts";
 import type { AttachEnd, AttachOptions } from "./attach-options.ts";
 import { takeBase } from "./base.ts";
 import { findBridges } from "./bridges.ts";
 import type { FoundLog } from "./find-log.ts";
 import type { LiveLog } from "./live-log.ts";
+import type { LiveSnapshot } from "./live-state.ts";
 import { type Commands, type Monitor, until } from "./monitor.ts";
 import { openMonitor } from "./monitor-place.ts";
 import { type ChangedSettings, restoreSettings } from "./settings.ts";
@@ -12,6 +14,10 @@ import { type ChangedSettings, restoreSettings } from "./settings.ts";
 const EVENTS = "spapr_iommu_*";
 /** How often the log is looked at. */
 const POLL_MS = 50;
+/** Bytes of the log that are read before anything else is done, which takes some 0.2 s. */
+const READ_AT_ONCE = 2 ** 22;
+/** How long the rest of the log may take to be read at the end. */
+const LAST_READ_MS = 10_000;
 /** How long QEMU may take to have its settings put back, before that is left to the guard. */
 const RESTORE_SECONDS = 10;
 /** The longest that a timer can wait. */
@@ -111,6 +117,7 @@ class Session {
       onDoubt: (doubt) => this.#doubt(doubt),
     });
     this.#live = live;
+    live.begin();
     this.#isAttached = true;
     this.#options.onAttached({ qemu: this.#monitor.version, log: log.path, base: report });
   }
@@ -150,15 +157,17 @@ class Session {
     const { refreshSeconds } = this.#options;
     let stateAt = 0;
     let shown = -1;
+    let wasQuiet = true;
     while (!this.#monitor.isClosed && !this.#ends.aborted) {
-      await live.read();
+      const isAll = await live.read(READ_AT_ONCE);
       const now = performance.now();
-      if (now >= stateAt && shown !== live.changes) {
+      if (now >= stateAt && (shown !== live.changes || !wasQuiet)) {
         shown = live.changes;
+        wasQuiet = live.isQuiet;
         stateAt = now + refreshSeconds * 1000;
-        this.#options.onState(live.state(this.#options.mappings));
+        this.#options.onState(this.#snapshot(live));
       }
-      await pause(POLL_MS, this.#ends);
+      if (isAll) await pause(POLL_MS, this.#ends);
     }
   }
 
@@ -176,7 +185,7 @@ class Session {
         else if (this.#shutdown) reason = "qemu-ended";
         else error = afterword(closed, "QEMU ended without notice");
       }
-      if (reason === "qemu-ended") {
+      if (reason === "qemu-ended" && this.#isAttached) {
         error = undefined;
         message = "QEMU ended";
       }
@@ -190,17 +199,32 @@ class Session {
     if (!this.#isAttached) {
       if (error !== undefined) throw error;
       this.#ends.throwIfAborted();
+      throw new IommuError("PEER", `not attached: ${message}`);
     }
     const live = this.#live!;
-    await live.read().catch((second: IommuError) => {
+    await this.#readRest(live).catch((second: IommuError) => {
       error ??= second;
     });
     live.end();
-    const state = live.state(this.#options.mappings);
+    const state = this.#snapshot(live);
     const doubts = [...this.#doubts];
     return error === undefined
       ? { reason, message, doubts, state }
       : { reason: "broken", message: error.message, error, doubts, state };
+  }
+
+  /** Reads what was written until now, unless that takes too long. */
+  async #readRest(live: LiveLog): Promise<void> {
+    const until = performance.now() + LAST_READ_MS;
+    while (!(await live.read(READ_AT_ONCE))) {
+      if (performance.now() < until) continue;
+      this.#doubt(`the last ${formatSize(live.lag.bytes)} of the log were not read`);
+      return;
+    }
+  }
+
+  #snapshot(live: LiveLog): LiveSnapshot {
+    return live.snapshot(this.#options.mappings, [...this.#doubts]);
   }
 
   #doubt(doubt: string): void {

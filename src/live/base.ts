@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { formatSize } from "../base/units.ts";
-import { windowsOfMemoryTree } from "../formats/machine/memory-tree.ts";
+import { bypassedInMemoryTree, windowsOfMemoryTree } from "../formats/machine/memory-tree.ts";
 import type { ToldWindow } from "../formats/machine/told-window.ts";
 import type { PhbConfig } from "../spapr/phb.ts";
 import type { AttachOptions, BaseKind, BaseReport } from "./attach-options.ts";
@@ -111,7 +111,9 @@ class Base {
     try {
       await live.read();
       live.settle();
-      checkWindows(live, await this.#windows());
+      const tree = await this.#tree();
+      checkWindows(live, windowsOfMemoryTree(tree));
+      for (const liobn of bypassedInMemoryTree(tree)) live.rebuild.setBypass(liobn, true);
       refuse = undefined;
       return this.#taken(live, "log", live.offset - log.from, 0);
     } catch (error) {
@@ -129,7 +131,7 @@ class Base {
         "libvirt does not let others save its domains: what virsh save or virsh dump writes is read by info and map",
       );
     }
-    if (options.largeWindows !== true) refuseLargeTables(await this.#windows());
+    if (options.largeWindows !== true) refuseLargeTables(windowsOfMemoryTree(await this.#tree()));
     const { stream, wasRunning } = await readBaseState(
       commands,
       closed,
@@ -138,8 +140,9 @@ class Base {
       change,
     );
     const live = this.#follow(await sizeOf(this.#parts.log.path));
-    for (const { liobn, geometry, table } of stream.windows) {
+    for (const { liobn, geometry, table, bypass } of stream.windows) {
       live.rebuild.load(liobn, geometry?.pageShift ?? 12, geometry?.busOffset ?? 0n, table);
+      live.rebuild.setBypass(liobn, bypass);
     }
     await enable();
     if (wasRunning) {
@@ -161,7 +164,9 @@ class Base {
       const now = await this.#tree();
       if (now === before) {
         const live = this.#follow(from, windowsOfMemoryTree(now));
-        for (const { liobn, busOffset, bytes } of live.rebuild.adoptTold()) {
+        const unplaced = live.rebuild.adoptTold();
+        for (const liobn of bypassedInMemoryTree(now)) live.rebuild.setBypass(liobn, true);
+        for (const { liobn, busOffset, bytes } of unplaced) {
           this.#parts.onDoubt(
             `the size of pages of window ${hex(liobn)}, ${formatSize(bytes)} at ${hex64(busOffset)}, is not known: it is shown from its first translation on`,
           );
@@ -189,22 +194,23 @@ class Base {
     return { live, report: { kind, refused: this.#refused, pausedSeconds, bytes, windows } };
   }
 
+  /** The lines of QEMU's memory tree that show windows, those that are hidden or bypassed included. */
   async #tree(): Promise<string> {
-    const answer = await this.#parts.commands.execute("human-monitor-command", {
-      "command-line": "info mtree -f",
-    });
-    return answer.text;
-  }
-
-  async #windows(): Promise<ToldWindow[]> {
-    return windowsOfMemoryTree(await this.#tree());
+    const command = "info mtree -D";
+    const { text } = await this.#parts.commands.execute("human-monitor-command", { "command-line": command });
+    if (!/^address-space: /m.test(text)) {
+      const said = JSON.stringify(text.slice(0, 60));
+      throw new IommuError("PEER", `QEMU's answer to ${command} shows no address space: ${said}`);
+    }
+    const lines = text.split("\n").filter((line) => line.includes(": tce-"));
+    return lines.join("\n");
   }
 }
 
 /** The user whose QEMU listens on a socket. */
 const userOf = async (socket: string): Promise<number> => (await stat(socket)).uid;
 
-/** @throws IommuError UNSUPPORTED if a log has other windows than QEMU's memory tree, which does not have VIO's bypassed ones */
+/** @throws IommuError UNSUPPORTED if a log has other windows than QEMU's memory tree */
 function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {
   for (const { liobn, busOffset, bytes } of tree) {
     const window = live.rebuild.windows.get(liobn)?.window;
@@ -216,8 +222,8 @@ function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {
     const place = `window ${hex(liobn)} of ${formatSize(bytes)} at ${hex64(busOffset)}`;
     throw new IommuError("UNSUPPORTED", `the log does not have ${place} of QEMU's memory tree`);
   }
-  for (const [liobn, { window }] of live.rebuild.windows) {
-    if (!window.isPci || tree.some((told) => told.liobn === liobn)) continue;
+  for (const liobn of live.rebuild.windows.keys()) {
+    if (tree.some((told) => told.liobn === liobn)) continue;
     throw new IommuError(
       "UNSUPPORTED",
       `QEMU's memory tree does not have window ${hex(liobn)}, which the log has`,

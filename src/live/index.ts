@@ -4,11 +4,14 @@
  * @module
  */
 
+export type { AlivePattern } from "./alive-patterns.ts";
 export { attach } from "./attach.ts";
 export type { AttachEnd, Attached, AttachOptions, BaseKind, BaseReport } from "./attach-options.ts";
 export type { FoundLog } from "./find-log.ts";
 export { type Guard, noGuard, startGuard } from "./guard.ts";
-export type { LiveMapping, LiveState, LiveWindow } from "./live-state.ts";
+export { type FeedItem, type FeedOptions, followFeed } from "./live-feed.ts";
+export type { LiveFinding, LiveFindings } from "./live-findings.ts";
+export type { LiveMapping, LiveMismatch, LiveSnapshot, LiveState, LiveWindow } from "./live-state.ts";
 export type { Commands, Monitor, QmpArguments, QmpEvent } from "./monitor.ts";
 export type { MonitorPlace } from "./monitor-place.ts";
 export { askOracle, isMismatch, type OracleOutcome, type OracleReport } from "./oracle.ts";
@@ -24,8 +27,10 @@ export {
   searchDifference,
   withProfile,
 } from "./random/search.ts";
+export type { Lag } from "./read-lag.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 export type { ChangedSettings } from "./settings.ts";
+export type { WindowTraffic } from "./traffic.ts";
 export {
   connectDevice,
   type ListeningDevice,

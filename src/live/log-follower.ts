@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { IommuError } from "../base/errors.ts";
+import { type Lag, ReadLag } from "./read-lag.ts";
 
 const CHUNK = 1 << 20;
 
@@ -19,6 +20,7 @@ export class LogFollower {
   #file: FileHandle | undefined;
   #isAway = false;
   readonly #onTrouble: OnTrouble;
+  readonly #lag = new ReadLag();
   readonly #buffer = Buffer.alloc(CHUNK);
 
   /** @param offset where to begin */
@@ -33,24 +35,30 @@ export class LogFollower {
     return this.#offset;
   }
 
+  /** How far it was behind at the last look. */
+  get lag(): Lag {
+    return this.#lag.at(this.#offset, performance.now());
+  }
+
   /**
-   * Reads everything that is there now.
+   * Reads what is there now, and not what is written meanwhile.
    *
    * @param take gets each piece, which is not kept after the call
-   * @returns false if there was nothing
+   * @param limit bytes after which that is enough for once
+   * @returns bytes that were read
    * @throws IommuError BAD_FILE if the file cannot be read
    */
-  async poll(take: (chunk: Uint8Array) => void): Promise<boolean> {
-    if (this.#file === undefined && !(await this.#open())) return false;
-    let any = await this.#drain(take);
-    if (await this.#isReplaced()) {
-      // What came between the last look at the old file and the one at the new.
-      any = (await this.#drain(take)) || any;
-      await this.close();
-      this.#offset = 0;
-      if (await this.#open()) any = (await this.#drain(take)) || any;
-    }
-    return any;
+  async poll(take: (chunk: Uint8Array) => void, limit: number = Number.POSITIVE_INFINITY): Promise<number> {
+    if (this.#file === undefined && !(await this.#open())) return 0;
+    let bytes = await this.#drain(take, limit);
+    if (bytes >= limit || !(await this.#isReplaced())) return bytes;
+    // What came between the last look at the old file and the one at the new.
+    bytes += await this.#drain(take);
+    await this.close();
+    this.#offset = 0;
+    this.#lag.reset();
+    if (await this.#open()) bytes += await this.#drain(take, limit);
+    return bytes;
   }
 
   async close(): Promise<void> {
@@ -58,21 +66,34 @@ export class LogFollower {
     this.#file = undefined;
   }
 
-  async #drain(take: (chunk: Uint8Array) => void): Promise<boolean> {
+  async #drain(take: (chunk: Uint8Array) => void, limit: number = Number.POSITIVE_INFINITY): Promise<number> {
     const file = this.#file!;
-    const { size } = await file.stat();
+    const size = await this.#look(file);
     if (size < this.#offset) {
       this.#onTrouble(`the log was cut to ${size} bytes, ${this.#offset} were read`, true);
       this.#offset = 0;
+      this.#lag.reset();
     }
-    for (let any = false; ; any = true) {
+    const end = Math.min(size, this.#offset + limit);
+    let bytes = 0;
+    while (this.#offset < end) {
       const { bytesRead } = await file.read(this.#buffer, 0, CHUNK, this.#offset).catch((cause) => {
         throw this.#error((cause as Error).message, cause);
       });
-      if (bytesRead === 0) return any;
+      if (bytesRead === 0) break;
       this.#offset += bytesRead;
+      bytes += bytesRead;
       take(this.#withoutHoles(this.#buffer.subarray(0, bytesRead)));
     }
+    await this.#look(file);
+    return bytes;
+  }
+
+  /** @returns bytes of the file */
+  async #look(file: FileHandle): Promise<number> {
+    const { size } = await file.stat();
+    this.#lag.seen(size, performance.now());
+    return size;
   }
 
   /** Who cuts a file that another writes on to leaves zeros in place of what was there. */

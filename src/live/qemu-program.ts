@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { IommuError } from "../base/errors.ts";
+import { recordedProfile } from "../spapr/profile.ts";
 
 /** The oldest QEMU that the oracle was checked with. */
 const OLDEST = [7, 2] as const;
@@ -64,9 +65,8 @@ function versionText(program: string, firstArguments: readonly string[]): Promis
 }
 
 /**
- * The profile that imitates a version of QEMU: the newest one that is not newer.
+ * The name of the profile that imitates a version of QEMU: that of recordings of it.
  *
  * @public
  */
-export const profileOf = ({ major, minor }: QemuProgram): string =>
-  major > 11 || (major === 11 && minor >= 1) ? "qemu-11.1" : "qemu-7.2";
+export const profileOf = ({ version }: QemuProgram): string => recordedProfile(version).name;

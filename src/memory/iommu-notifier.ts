@@ -113,7 +113,7 @@ export class IommuNotifier {
 
   /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
   covers(page: PageStep, first: number, end: number): boolean {
-    if (page !== this.page) this.#computePages(page);
+    if (page !== this.page) this.computePages(page);
     return first >= this.insideFirst && end <= this.insideEnd;
   }
 
@@ -129,7 +129,7 @@ export class IommuNotifier {
    * two callbacks whether the next one is still to be made.
    */
   partEnd(page: PageStep, first: number, end: number): number {
-    if (page !== this.page) this.#computePages(page);
+    if (page !== this.page) this.computePages(page);
     if (first < this.#touchedFirst) return Math.min(end, this.#touchedFirst);
     if (first >= this.#touchedEnd) return end;
     return this.#isInside(first) ? Math.min(end, this.insideEnd) : first + 1;
@@ -179,7 +179,8 @@ export class IommuNotifier {
     );
   }
 
-  #computePages(page: PageStep): void {
+  /** @internal */
+  protected computePages(page: PageStep): void {
     const { shift } = page;
     const size = 1n << BigInt(shift);
     const end = this.last + 1n;

@@ -1,7 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import { FirstError } from "../base/first-error.ts";
 import type { PageStep } from "../base/page-step.ts";
-import type { Permission } from "../base/permission.ts";
 import { Delivery } from "./delivery.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
@@ -33,7 +32,10 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   #changingFlags = false;
   /** How many walks want to know whether something changed meanwhile. */
   #walks = 0;
-  #changes = 0;
+  /** Does anybody want to know of changes? Whoever changes mappings calls {@link notify} only then. */
+  isHeard = false;
+  /** Counts changes of mappings and of notifiers, modulo 2^32; only while there is a walk ({@link beginWalk}). */
+  changes = 0;
   /** Counts up when other mappings begin: a range of the region is then another one, wherever it lies. */
   #generation = 0;
   /** The delivery whose callback runs now, if more than that callback is still to be made. */
@@ -57,16 +59,6 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   get notifiers(): readonly IommuNotifier[] {
     return this.#registrations.map(({ notifier }) => notifier);
-  }
-
-  /** Does anybody want to know of changes? Whoever changes mappings calls {@link notify} only then. */
-  get isHeard(): boolean {
-    return (this.#flags | this.#walks) !== 0;
-  }
-
-  /** Counts changes of mappings and of notifiers, modulo 2^32; only while there is a walk ({@link beginWalk}). */
-  get changes(): number {
-    return this.#changes;
   }
 
   get minPageSize(): bigint {
@@ -112,7 +104,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     if (refused === undefined) return;
     this.#registrations[0]!.active = false;
     this.#registrations = before;
-    this.#flags = flags;
+    this.#setFlags(flags);
     this.#findSole();
     throw new IommuError("NOTIFIER_REFUSED", `notifier ${notifier.name} with ${this.name}: ${refused}`, {
       notifier: notifier.name,
@@ -141,7 +133,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   /** What the hook throws does not undo the change; what it returns is up to the caller. */
   #setRegistrations(registrations: readonly Registration[]): string | undefined {
-    this.#changes = (this.#changes + 1) | 0;
+    this.changes = (this.changes + 1) | 0;
     this.#registrations = registrations;
     this.#findSole();
     const before = this.#flags;
@@ -150,13 +142,18 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
       NotifierFlag.NONE,
     );
     if (after === before) return undefined;
-    this.#flags = after;
+    this.#setFlags(after);
     this.#changingFlags = true;
     try {
       return this.hooks.notifyFlagChanged?.(before, after);
     } finally {
       this.#changingFlags = false;
     }
+  }
+
+  #setFlags(flags: number): void {
+    this.#flags = flags;
+    this.isHeard = (flags | this.#walks) !== 0;
   }
 
   #findSole(): void {
@@ -172,26 +169,22 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    *
    * All notifiers are told, whatever one of them throws.
    *
+   * @param page 4 bytes at least
+   * @param hi the entry of the first page, in halves of either sign: its
+   *   permission is in the lowest two bits, its target in those of `page`
    * @throws what a notifier threw first, when all have been told
    */
-  notify(
-    page: PageStep,
-    firstPage: number,
-    pages: number,
-    targetHi: number,
-    targetLo: number,
-    perm: Permission,
-  ): void {
-    this.#changes = (this.#changes + 1) | 0;
+  notify(page: PageStep, firstPage: number, pages: number, hi: number, lo: number): void {
+    this.changes = (this.changes + 1) | 0;
     const notifier = this.sole;
     const delivery = this.idle;
     // Nearly always there is one notifier, for all of the region: nothing is left to tell behind its callback.
     if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + pages)) {
       this.idle = null;
-      notifier.tell(delivery.run.set(page, firstPage, pages, targetHi, targetLo, perm));
+      notifier.tell(delivery.run.setEntry(page, firstPage, pages, hi, lo));
       this.idle = delivery;
     } else {
-      this.#notifyAll(page, firstPage, pages, pages, targetHi, targetLo, 0, perm);
+      this.notifyAll(page, firstPage, pages, hi, lo, pages, 0);
     }
   }
 
@@ -199,8 +192,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    * {@link notify} for pages that have nothing to do with each other, one by
    * one, until a callback changes something: mappings, or notifiers.
    *
-   * @param entries the high and the low half of what each page maps; the
-   *   permission is in the lowest two bits, the address in those of `page`
+   * @param entries the high and the low half of each page's entry
    * @param errors gets what notifiers throw
    * @returns how many were told
    * @internal
@@ -216,17 +208,14 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
       this.idle = delivery;
       return told;
     }
-    const { maskHi, maskLo } = page;
     for (let told = 0; told < count; told++) {
-      const hi = entries[told * 2]!;
-      const lo = entries[told * 2 + 1]!;
-      const changes = (this.#changes + 1) | 0;
+      const changes = (this.changes + 1) | 0;
       try {
-        this.notify(page, firstPage + told, 1, hi & maskHi, lo & maskLo, permissionOf(lo));
+        this.notify(page, firstPage + told, 1, entries[told * 2]!, entries[told * 2 + 1]!);
       } catch (error) {
         errors.keep(error);
       }
-      if (this.#changes !== changes) return told + 1;
+      if (this.changes !== changes) return told + 1;
     }
     return count;
   }
@@ -235,54 +224,43 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   #tellList(notifier: IommuNotifier, run: MappingRun, entries: Uint32Array, errors: FirstError): number {
     const count = entries.length / 2;
     const { firstPage } = run;
-    const { maskHi, maskLo } = run.page;
-    let changes = this.#changes;
+    const { page } = run;
+    let changes = this.changes;
     for (let told = 0; told < count; told++) {
-      const lo = entries[told * 2 + 1]!;
-      // Signed halves: V8 keeps those as small integers.
-      run.firstPage = firstPage + told;
-      run.targetHi = entries[told * 2]! & maskHi;
-      run.targetLo = lo & maskLo;
-      run.perm = permissionOf(lo);
+      run.setEntry(page, firstPage + told, 1, entries[told * 2]!, entries[told * 2 + 1]!);
       changes = (changes + 1) | 0;
-      this.#changes = changes;
+      this.changes = changes;
       try {
         notifier.tell(run);
       } catch (error) {
         errors.keep(error);
       }
-      if (this.#changes !== changes) return told + 1;
+      if (this.changes !== changes) return told + 1;
     }
     return count;
   }
 
   /**
-   * {@link notify} for pages that make no {@link MappingRun}, as the target of
+   * {@link notify} for pages that make no {@link MappingRun}, as the entry of
    * each is `step` (0 or 1) pages behind the one before: each is told on its own.
    */
-  notifyEach(
-    page: PageStep,
-    firstPage: number,
-    pages: number,
-    targetHi: number,
-    targetLo: number,
-    step: number,
-    perm: Permission,
-  ): void {
-    this.#changes = (this.#changes + 1) | 0;
-    this.#notifyAll(page, firstPage, pages, 1, targetHi, targetLo, step, perm);
+  notifyEach(page: PageStep, firstPage: number, pages: number, hi: number, lo: number, step: number): void {
+    this.changes = (this.changes + 1) | 0;
+    this.notifyAll(page, firstPage, pages, hi, lo, 1, step);
   }
 
-  /** @param together how many pages one notification is of */
-  #notifyAll(
+  /**
+   * @param together how many pages one notification is of
+   * @internal
+   */
+  protected notifyAll(
     page: PageStep,
     firstPage: number,
     pages: number,
+    hi: number,
+    lo: number,
     together: number,
-    targetHi: number,
-    targetLo: number,
     step: number,
-    perm: Permission,
   ): void {
     const registrations = this.#registrations;
     if (registrations.length === 0) return;
@@ -295,13 +273,19 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     this.#innermost = delivery;
     this.sole = null;
     const errors = new FirstError();
-    const hi = targetHi >>> 0;
-    const lo = targetLo >>> 0;
+    const firstHi = hi >>> 0;
+    const firstLo = lo >>> 0;
     try {
       // When the last notifier has gone in a callback, nobody is left to be told.
       for (let at = firstPage; at < end && this.#registrations.length > 0; at += together) {
         const ahead = step * (at - firstPage);
-        delivery.run.set(page, at, together, page.addHi(hi, lo, ahead), page.addLo(lo, ahead), perm);
+        delivery.run.setEntry(
+          page,
+          at,
+          together,
+          page.addHi(firstHi, firstLo, ahead),
+          page.addLo(firstLo, ahead),
+        );
         for (let i = 0; i < registrations.length; i++) deliver(registrations[i]!, delivery, errors);
       }
     } finally {
@@ -317,7 +301,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    * filled from a saved one): what is still being told is old.
    */
   overtakeAll(): void {
-    this.#changes = (this.#changes + 1) | 0;
+    this.changes = (this.changes + 1) | 0;
     for (let other = this.#innermost; other !== null; other = other.outer) other.overtake(0, Infinity);
   }
 
@@ -337,10 +321,12 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   /** A walk through mappings begins: until {@link endWalk}, {@link changes} tells whether something changed. */
   beginWalk(): void {
     this.#walks++;
+    this.isHeard = true;
   }
 
   endWalk(): void {
     this.#walks--;
+    this.#setFlags(this.#flags);
   }
 
   /**
@@ -359,9 +345,6 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     return replayByPages(this, notifier, maxSteps);
   }
 }
-
-/** The permission in the lowest two bits of an entry. */
-const permissionOf = (lo: number): Permission => (lo & 3) as Permission;
 
 /** Tells one notifier what of a run still stands, in as many parts as that has. */
 function deliver(registration: Registration, delivery: Delivery, errors: FirstError): void {

@@ -48,6 +48,17 @@ export class MappingRun {
     return this;
   }
 
+  /** Pages of an entry, in halves of either sign: its permission is in the lowest two bits, its target in those of `page`. */
+  setEntry(page: PageStep, firstPage: number, pages: number, hi: number, lo: number): this {
+    this.page = page;
+    this.firstPage = firstPage;
+    this.pages = pages;
+    this.targetHi = hi & page.maskHi;
+    this.targetLo = lo & page.maskLo;
+    this.perm = (lo & 3) as Permission;
+    return this;
+  }
+
   /** First address, relative to the start of the region. */
   get iova(): bigint {
     return BigInt(this.firstPage) << BigInt(this.page.shift);

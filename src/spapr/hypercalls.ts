@@ -14,7 +14,7 @@ import { TWO32, toBig } from "../base/u64.ts";
 import { TCE_PERM_MASK } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
 import type { SpaprEnvironment } from "./environment.ts";
-import { HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
+import { Hcall, HStatus, LIST_ALIGN_MASK, MAX_LIST_ENTRIES } from "./papr.ts";
 import { refuse, refuseIoba, refuseLiobn } from "./refuse.ts";
 import { fillEntries, putEntries, putEntry } from "./window-entries.ts";
 
@@ -24,7 +24,42 @@ const R5 = 4;
 const R6 = 6;
 const R7 = 8;
 
+// The same halves of r3 to r7 for {@link putPage}: each sum would make it longer.
+const CALL_HI = 0;
+const CALL_LO = 1;
+const LIOBN_HI = 2;
+const LIOBN_LO = 3;
+const IOBA_HI = 4;
+const IOBA_LO = 5;
+const TCE_HI = 6;
+const TCE_LO = 7;
+const PAGES_HI = 8;
+const PAGES_LO = 9;
+
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const { PUT_TCE, STUFF_TCE } = Hcall;
 const { SUCCESS } = HStatus;
+
+/**
+ * Does what busy drivers do all the time: an H_PUT_TCE or an H_STUFF_TCE of one
+ * page that nothing is to be refused or traced of. It is short, so that V8 makes
+ * one function of all calls below it.
+ *
+ * @returns false if nothing was done
+ */
+export function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
+  const opcode = regs[CALL_LO];
+  const isPage = opcode === PUT_TCE || (opcode === STUFF_TCE && regs[PAGES_LO] === 1 && regs[PAGES_HI] === 0);
+  if (!isPage || regs[CALL_HI] !== 0) return false;
+  const window = env.liobns.find(regs[LIOBN_HI]!, regs[LIOBN_LO]!);
+  if (window === undefined || env.observer.trace !== null || !env.profile.anyTarget) return false;
+  const { geometry } = window;
+  const index = geometry.indexOf(regs[IOBA_HI]!, regs[IOBA_LO]!);
+  if (index >= geometry.entries) return false;
+  // Signed halves: V8 keeps those as small integers.
+  putEntry(window, index, regs[TCE_HI]! | 0, regs[TCE_LO]! | 0);
+  return true;
+}
 
 /**
  * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE.
@@ -32,28 +67,6 @@ const { SUCCESS } = HStatus;
  * The low bits of the address are ignored (QEMU-TCE-2); the entry is stored verbatim (QEMU-TCE-3).
  */
 export function hPutTce(env: SpaprEnvironment, regs: Uint32Array): number {
-  return putPage(env, regs) ? SUCCESS : putTce(env, regs);
-}
-
-/**
- * Does what busy drivers do all the time, an H_PUT_TCE or an H_STUFF_TCE of one
- * page that nothing is to be refused or traced of. It is short, so that V8 makes
- * one function of all calls below it.
- *
- * @returns false if nothing was done
- */
-function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
-  const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
-  if (window === undefined || env.observer.trace !== null || env.profile.anyTarget === false) return false;
-  const { geometry } = window;
-  const index = geometry.indexOf(regs[R5]!, regs[R5 + 1]!);
-  if (index >= geometry.entries) return false;
-  // Signed halves: V8 keeps those as small integers.
-  putEntry(window, index, regs[R6]! | 0, regs[R6 + 1]! | 0);
-  return true;
-}
-
-function putTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
   const errors = new FirstError();
   let status: number = SUCCESS;
@@ -182,11 +195,6 @@ export function hPutTceIndirect(env: SpaprEnvironment, regs: Uint32Array): numbe
  * address (QEMU-STUFF-1).
  */
 export function hStuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
-  const isOnePage = regs[R7 + 1] === 1 && regs[R7] === 0;
-  return isOnePage && putPage(env, regs) ? SUCCESS : stuffTce(env, regs);
-}
-
-function stuffTce(env: SpaprEnvironment, regs: Uint32Array): number {
   const call = "H_STUFF_TCE";
   const window = env.liobns.find(regs[R4]!, regs[R4 + 1]!);
   if (window === undefined) return refuseLiobn(env, call, regs[R4]!, regs[R4 + 1]!);

@@ -22,9 +22,13 @@ export class LiobnRegistry<Window extends NumberedWindow> {
    * matches nothing (QEMU-TCE-1; QEMU logs "Request for out-of-bounds LIOBN").
    */
   find(hi: number, lo: number): Window | undefined {
-    if (hi !== 0) return undefined;
     // As signed numbers: those of PCI windows would not be small integers for V8.
-    if ((lo | 0) === this.lastLiobn) return this.last;
+    return hi === 0 && (lo | 0) === this.lastLiobn ? this.last : this.search(hi, lo);
+  }
+
+  /** @internal */
+  protected search(hi: number, lo: number): Window | undefined {
+    if (hi !== 0) return undefined;
     const window = this.#windows.get(lo);
     if (window !== undefined) {
       this.lastLiobn = lo | 0;

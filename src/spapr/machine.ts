@@ -8,12 +8,12 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { H_TOO_HARD } from "./accelerator.ts";
+import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import { registerEehCalls } from "./eeh.ts";
 import type { SpaprEnvironment } from "./environment.ts";
-import { hGetTce, hPutTce, hPutTceIndirect, hStuffTce } from "./hypercalls.ts";
+import { hGetTce, hPutTce, hPutTceIndirect, hStuffTce, putPage } from "./hypercalls.ts";
 import { LiobnRegistry } from "./liobn-registry.ts";
 import type { MachineConfig } from "./machine-config.ts";
 import { newObserver, type RecordValues, type RuleId, type SpaprObserver } from "./observer.ts";
@@ -170,10 +170,13 @@ export class Machine {
    * @returns the status, which belongs into r3
    * @throws what a callback throws first, when the call is done
    */
-  hcall(regs: Uint32Array, problemState = false): number {
-    if (problemState) return this.#refusePrivilege(regs);
-    const { accelerator } = this.env;
-    if (accelerator === null) return this.#serve(regs);
+  hcall(regs: Uint32Array, problemState?: boolean): number {
+    if (problemState) return this.refusePrivilege(regs);
+    return this.env.accelerator === null ? this.serve(regs) : this.offer(this.env.accelerator, regs);
+  }
+
+  /** @internal A hypercall that the kernel sees first. */
+  protected offer(accelerator: Accelerator, regs: Uint32Array): number {
     const status = accelerator.hcall(regs);
     if (status === H_TOO_HARD) return this.#serveForKernel(regs);
     this.servedBy = "kvm";
@@ -183,15 +186,20 @@ export class Machine {
   /** A hypercall that the kernel leaves to user space. */
   #serveForKernel(regs: Uint32Array): number {
     try {
-      return this.#serve(regs);
+      return this.serve(regs);
     } finally {
       // After the call, as a callback may make another one.
       this.servedBy = "qemu";
     }
   }
 
-  /** A hypercall in user space. Those of busy guests come first; calls of functions that V8 knows are faster than a table of them. */
-  #serve(regs: Uint32Array): number {
+  /** @internal A hypercall in user space; nearly all are done at once (see TceTable about short functions). */
+  protected serve(regs: Uint32Array): number {
+    return putPage(this.env, regs) ? HStatus.SUCCESS : this.serveAny(regs);
+  }
+
+  /** @internal Calls of functions that V8 knows are faster than a table of them. */
+  protected serveAny(regs: Uint32Array): number {
     const opcode = regs[OPCODE_LO]!;
     if (regs[0] === 0) {
       if (opcode === PUT_TCE) return hPutTce(this.env, regs);
@@ -203,7 +211,8 @@ export class Machine {
     return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU-HCALL-1");
   }
 
-  #refusePrivilege(regs: Uint32Array): number {
+  /** @internal */
+  protected refusePrivilege(regs: Uint32Array): number {
     return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
   }
 

@@ -200,7 +200,8 @@ export function findProfile(name: string): Profile {
 }
 
 /**
- * The profile of the QEMU that made a recording.
+ * The profile of the QEMU that made a recording, or is to be compared with: that of 7.2 is right for 10.0, too, as the
+ * random oracle found.
  *
  * @param version what the recording's header says, such as `7.2.22 (Debian ...)`
  */

@@ -142,14 +142,30 @@ export const TRACE_TEXTS: Readonly<Record<TraceEvent["name"], string>> = {
  */
 export function formatTraceEvent(event: TraceEvent): string {
   const values = event as unknown as Readonly<Record<string, bigint | number>>;
-  const text = TRACE_TEXTS[event.name].replace(/\{(\w+):(\w+)\}/g, (_, name: string, type: string) =>
-    formatArgument(values[name]!, type),
-  );
-  return `${event.name} ${text}`;
+  let text: string = event.name;
+  for (const { before, name, type } of PIECES[event.name])
+    text += before + formatArgument(values[name]!, type);
+  return text;
 }
+
+/** An argument, and the text before it; all texts end with an argument. */
+interface Piece {
+  readonly before: string;
+  readonly name: string;
+  readonly type: string;
+}
+
+const PIECES = Object.fromEntries(
+  Object.entries(TRACE_TEXTS).map(([event, text]) => [
+    event,
+    [...` ${text}`.matchAll(/([^{]*)\{(\w+):(\w+)\}/g)].map(
+      ([, before, name, type]): Piece => ({ before: before!, name: name!, type: type! }),
+    ),
+  ]),
+) as unknown as Readonly<Record<TraceEvent["name"], readonly Piece[]>>;
 
 function formatArgument(value: bigint | number, type: string): string {
   if (type === "p") return value === 0n ? "(nil)" : `0x${value.toString(16)}`;
-  if (type.startsWith("x")) return value.toString(16);
+  if (type === "x64" || type === "x32") return value.toString(16);
   return type === "d64" ? BigInt.asIntN(64, BigInt(value)).toString() : value.toString();
 }

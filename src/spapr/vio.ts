@@ -22,6 +22,9 @@ export const VIO_TYPE_NAMES: readonly string[] = Object.keys(VIO_TYPES);
 /** Is it a virtual I/O device of QEMU's? */
 export const isVioDevice = (type: string): boolean => Object.hasOwn(VIO_TYPES, type);
 
+/** Does it DMA, and so has it a window? */
+export const doesVioDma = (type: string): boolean => VIO_TYPES[type]!.dma;
+
 /**
  * A virtual I/O device of the machine.
  *

@@ -10,10 +10,10 @@
  */
 
 import type { FirstError } from "../base/first-error.ts";
+import type { PageStep } from "../base/page-step.ts";
 import type { IommuRegion } from "../memory/iommu-region.ts";
 import { permOf } from "../tce/tce.ts";
 import type { DmaWindow } from "./dma-window.ts";
-import type { WindowGeometry } from "./window-geometry.ts";
 
 /**
  * Stores an entry and tells notifiers: one MAP or UNMAP, also for a value that was there before.
@@ -23,9 +23,8 @@ import type { WindowGeometry } from "./window-geometry.ts";
  */
 export function putEntry(window: DmaWindow, index: number, hi: number, lo: number): void {
   window.table!.put(index, hi, lo);
-  const { iommu, geometry } = window;
-  if (!iommu.isHeard) return;
-  iommu.notify(geometry.page, index, 1, hi & geometry.maskHi, lo & geometry.maskLo, permOf(lo));
+  const { iommu } = window;
+  if (iommu.isHeard) iommu.notify(window.geometry.page, index, 1, hi, lo);
 }
 
 /**
@@ -53,7 +52,7 @@ export function fillEntries(
     stored += pages;
     if (iommu.isHeard) {
       try {
-        notifyRun(iommu, geometry, first, pages, hi, lo, 0);
+        notifyRun(iommu, geometry.page, first, pages, hi, lo, 0);
       } catch (error) {
         errors.keep(error);
       }
@@ -87,7 +86,7 @@ export function putEntries(
       if (table!.isRun) {
         const at = stored * 2;
         try {
-          notifyRun(iommu, geometry, first, done, words[at]!, words[at + 1]!, table!.step);
+          notifyRun(iommu, geometry.page, first, done, words[at]!, words[at + 1]!, table!.step);
         } catch (error) {
           errors.keep(error);
         }
@@ -109,19 +108,14 @@ export function putEntries(
 /** Tells notifiers of a stored run: in one piece where they know such runs, else page by page. */
 function notifyRun(
   iommu: IommuRegion,
-  geometry: WindowGeometry,
+  page: PageStep,
   first: number,
   pages: number,
   hi: number,
   lo: number,
   step: number,
 ): void {
-  const { page, maskHi, maskLo } = geometry;
-  const perm = permOf(lo);
   // Mapped pages follow each other, unmapped ones share their target.
-  if (pages === 1 || step === (perm === 0 ? 0 : 1)) {
-    iommu.notify(page, first, pages, hi & maskHi, lo & maskLo, perm);
-  } else {
-    iommu.notifyEach(page, first, pages, hi & maskHi, lo & maskLo, step, perm);
-  }
+  if (pages === 1 || step === (permOf(lo) === 0 ? 0 : 1)) iommu.notify(page, first, pages, hi, lo);
+  else iommu.notifyEach(page, first, pages, hi, lo, step);
 }

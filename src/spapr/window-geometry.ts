@@ -24,7 +24,7 @@ export class WindowGeometry {
   readonly shift: number = 0;
   /** Pages after which the 64-bit bus starts again. */
   readonly #busPages: number = 0;
-  // Start of the window in signed halves.
+  // First page that begins in the window, in signed halves.
   /** @internal */
   protected readonly busHi: number = 0;
   /** @internal */
@@ -38,8 +38,10 @@ export class WindowGeometry {
     this.maskLo = this.page.maskLo;
     this.shift = pageShift;
     this.#busPages = 2 ** (64 - pageShift);
-    this.busHi = hiOf(busOffset) | 0;
-    this.busLo = loOf(busOffset) | 0;
+    const pageBytes = 1n << BigInt(pageShift);
+    const firstPage = ((busOffset + pageBytes - 1n) >> BigInt(pageShift)) << BigInt(pageShift);
+    this.busHi = hiOf(firstPage) | 0;
+    this.busLo = loOf(firstPage) | 0;
   }
 
   /** Size in bytes, modulo 2^64 as QEMU computes it (QEMU-WINDOW-4): a window of all 2^64 bytes has 0. */
@@ -50,13 +52,13 @@ export class WindowGeometry {
   /**
    * Number of the entry that a bus address belongs to; `entries` or more if it
    * lies outside. The address is rounded down to its page before the start of
-   * the window is subtracted, modulo 2^64 (recorded in base-unaligned and base-high).
+   * the window is subtracted, modulo 2^64 (recorded in base-unaligned and base-high);
+   * that is the same as a start that is rounded up.
    */
   indexOf(hi: number, lo: number): number {
-    const pageLo = lo & this.maskLo;
     const busLo = this.busLo;
-    const borrow = pageLo >>> 0 < busLo >>> 0 ? 1 : 0;
-    return entryOf(((hi & this.maskHi) - this.busHi - borrow) | 0, (pageLo - busLo) | 0, this.shift);
+    const borrow = lo >>> 0 < busLo >>> 0 ? 1 : 0;
+    return entryOf((hi - this.busHi - borrow) | 0, (lo - busLo) | 0, this.shift);
   }
 
   /**

@@ -69,11 +69,21 @@ export class Leaf {
 
   /**
    * Stores one entry; `at` is the position of its low half. The nodes above
-   * hear of it by {@link addUp}.
+   * hear of it by {@link addUp}. A valid entry over a valid one, as most are,
+   * changes no count.
    *
    * @returns true if the leaf is empty now
    */
   put(at: number, hi: number, lo: number): boolean {
+    const { words } = this;
+    if ((lo & words[at]! & PERM_MASK) === 0) return this.exchange(at, hi, lo);
+    words[at] = lo;
+    words[at + 1] = hi;
+    return false;
+  }
+
+  /** {@link put}, whatever was there. */
+  protected exchange(at: number, hi: number, lo: number): boolean {
     const { words } = this;
     const wasLo = words[at]!;
     this.valid += isValid(lo) - isValid(wasLo);

@@ -3,13 +3,11 @@ import { hiOf, loOf } from "../base/u64.ts";
 import { LEAF_SIZE, newOwner, type Owner } from "./leaf.ts";
 import { ListRuns } from "./list-runs.ts";
 import { childOf, type Inner, type Node } from "./nodes.ts";
-import { TCE_PERM_MASK } from "./tce.ts";
 import { type TceTableShape, TceView } from "./tce-view.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
-const PERM_MASK = TCE_PERM_MASK;
 
 /**
  * The TCEs of one DMA window: a sparse, persistent, counted radix tree.
@@ -43,46 +41,20 @@ export class TceTable extends TceView {
   }
 
   /**
-   * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is
-   * cached, and most of them a valid entry with a valid one, which changes no count.
+   * Stores one entry. Nearly all puts of a busy guest hit a dense leaf that is cached.
    *
    * The halves may have either sign.
    */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
-    if (leaf.owner !== this.owner) {
-      this.putSlow(index, hi, lo);
-      return;
-    }
-    const { words } = leaf;
-    const at = (index & IN_LEAF) * 2;
-    if ((lo & words[at]! & PERM_MASK) !== 0) {
-      words[at] = lo;
-      words[at + 1] = hi;
-    } else if (leaf.put(at, hi, lo)) {
-      this.drop(index);
-    }
+    if (leaf.owner !== this.owner) this.putSlow(index, hi, lo);
+    else if (leaf.put((index & IN_LEAF) * 2, hi, lo)) this.drop(index);
   }
 
   /** {@link put}, and `hi` and `lo` of the table are what was there before. */
   exchange(index: number, hi: number, lo: number): void {
-    const leaf = this.cache.leafOf(index);
-    if (leaf.owner !== this.owner) {
-      this.load(index);
-      this.putSlow(index, hi, lo);
-      return;
-    }
-    const { words } = leaf;
-    const at = (index & IN_LEAF) * 2;
-    const wasLo = words[at]!;
-    this.hi = words[at + 1]!;
-    this.lo = wasLo;
-    if ((lo & wasLo & PERM_MASK) !== 0) {
-      words[at] = lo;
-      words[at + 1] = hi;
-    } else if (leaf.put(at, hi, lo)) {
-      this.drop(index);
-    }
+    this.load(index);
+    this.put(index, hi, lo);
   }
 
   /** {@link put} for callers off the hot path. */
@@ -93,7 +65,7 @@ export class TceTable extends TceView {
   /** {@link put} of an entry that is in no cached leaf that is written in place. */
   protected putSlow(index: number, hi: number, lo: number): void {
     if (this.cache.isInGap(index)) {
-      if ((hi | lo) !== 0) this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
+      if ((hi | lo) !== 0) this.#writeIntoGap(index, hi >>> 0, lo >>> 0);
       return;
     }
     const node = this.#find(index);
@@ -103,6 +75,13 @@ export class TceTable extends TceView {
     } else if (node?.owner === this.owner || !this.#holds(index, hi >>> 0, lo >>> 0)) {
       this.#write(index, 1, hi >>> 0, lo >>> 0, 0);
     }
+  }
+
+  /** Stores an entry that is in the cached gap. Where that made or wrote a leaf, that is cached: more of its entries are to come. */
+  #writeIntoGap(index: number, hi: number, lo: number): void {
+    this.#write(index, 1, hi, lo, 0);
+    const leaf = this.#writer!.leaf;
+    if (leaf !== null) this.cache.keepLeaf(leaf.first, leaf);
   }
 
   /** Takes away the leaf of an entry, which became empty. */

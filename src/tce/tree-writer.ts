@@ -54,6 +54,8 @@ export class TreeWriter {
    * Invariant: all words are zero, and no leaf of any tree has them.
    */
   readonly #spares: Uint32Array<ArrayBuffer>[] = [];
+  /** The dense leaf that the last write wrote or made last, and did not take away again; null if there is none. */
+  leaf: Leaf | null = null;
   #root: Node | null = null;
   /**
    * The list that was written last, its level, first entry and the end of its
@@ -97,6 +99,7 @@ export class TreeWriter {
    */
   write(root: Node | null): Node | null {
     const { first, end } = this.#run;
+    this.leaf = null;
     if (root !== null && root === this.#listRoot && this.#append()) return root;
     this.#root = root;
     this.#list = NO_LIST;
@@ -158,7 +161,11 @@ export class TreeWriter {
     const leaf = node.owner === this.owner ? node : node.copy(this.owner);
     leaf.write(this.#part.setPart(this.#run, first, end));
     leaf.summed();
-    if (leaf.stored > 0) return leaf;
+    if (leaf.stored > 0) {
+      this.leaf = leaf;
+      return leaf;
+    }
+    this.leaf = null;
     if (this.#spares.length < MAX_SPARES) this.#spares.push(leaf.words);
     return null;
   }
@@ -218,6 +225,7 @@ export class TreeWriter {
     const leaf = new Leaf(this.owner, base, this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2));
     for (let at = 0; at < cells.length; at += CELLS) leaf.write(loadRun(cells, at, this.#listed));
     leaf.summed();
+    this.leaf = leaf;
     return leaf;
   }
 

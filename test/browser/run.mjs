@@ -1,16 +1,16 @@
-// Bundles the engine, runs it in a worker of headless Chromium, and compares with Node.
+// Bundles the engine, runs it in a worker of headless Chromium, and compares with Node; then drives the workbench.
 //
 //   npm run test:browser        CHROMIUM=/path/to/chromium for another browser
 //
 // Prints `N passed, N failed`; exit status 1 if any check failed.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import { build } from "vite";
+import { checkWorkbench } from "./workbench.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -56,7 +56,6 @@ const server = createServer((request, response) => {
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 
-const profile = mkdtempSync(path.join(tmpdir(), "chromium-"));
 let passed = 0;
 let failed = 0;
 const check = (name, ok, detail = "") => {
@@ -64,7 +63,7 @@ const check = (name, ok, detail = "") => {
   else failed++;
   console.log(`${ok ? "ok    " : "FAILED"} ${name}${ok ? "" : ` ${detail}`}`);
 };
-const browser = await chromium.launchPersistentContext(profile, {
+const browser = await chromium.launch({
   executablePath,
   headless: true,
   args: [
@@ -104,10 +103,10 @@ try {
   }
   for (const { name, ok } of answer.result?.checks ?? []) check(`huge-window: ${name}`, ok);
   check("the page has no errors", errors.length === 0, errors.join("; "));
+  await checkWorkbench(browser, check);
 } finally {
   await browser.close();
   server.close();
-  rmSync(profile, { recursive: true, force: true });
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

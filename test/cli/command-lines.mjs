@@ -1,5 +1,6 @@
 /** Runs many command lines in one process, as starting one takes longer than most of them. Prints what each gave and took. */
 import { pathToFileURL } from "node:url";
+import { peakKib } from "./peak.mjs";
 
 const [module, rows] = process.argv.slice(2);
 const write = process.stdout.write.bind(process.stdout);
@@ -20,4 +21,4 @@ for (const args of JSON.parse(rows)) {
   const { user, system } = process.cpuUsage(before);
   runs.push({ status, output, cpuSeconds: (user + system) / 1e6 });
 }
-write(JSON.stringify({ runs, peakMib: process.resourceUsage().maxRSS / 1024 }));
+write(JSON.stringify({ runs, peakMib: peakKib() / 1024 }));

@@ -1,20 +1,16 @@
 import { execFile, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
 const DIST = path.resolve(import.meta.dirname, "../../dist/cli");
 const MAIN = path.join(DIST, "main.js");
 /** Tells, as the last line, what the process took: memory at most in KiB, and time of processors in microseconds. */
-const USAGE = `import { readFileSync } from "node:fs";
+const USAGE = `import { peakKib } from "${pathToFileURL(path.join(import.meta.dirname, "peak.mjs"))}";
 process.on("exit", () => {
-  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-  // Linux counts in maxRSS what the process had that started this one.
-  let peak = maxRSS;
-  try {
-    peak = Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
-  } catch {}
-  console.error("usage", peak, userCPUTime + systemCPUTime);
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  console.error("usage", peakKib(), userCPUTime + systemCPUTime);
 })`;
 /** Output that is kept. */
 const KEPT = 1_000_000;

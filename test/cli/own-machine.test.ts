@@ -192,12 +192,8 @@ describe("a hostile file", () => {
   let peak = Number.POSITIVE_INFINITY;
   beforeAll(async () => {
     const files = HOSTILE.map(({ text }, i) => file(`hostile-${i}.yaml`, text));
-    for (const at of files) {
-      const one = await commandLines([["plan", "--kernel", "6.12", at]]);
-      runs = [...runs, ...one.runs];
-      peak = Math.max(runs.length === 1 ? 0 : peak, one.peakMib);
-    }
-  }, 120_000);
+    ({ runs, peakMib: peak } = await commandLines(files.map((at) => ["plan", "--kernel", "6.12", at])));
+  });
 
   it.each(HOSTILE.map(({ name, says }, i) => ({ name, says, i })))("is refused: $name", ({ says, i }) => {
     expect(runs[i]!.output).toContain(says);
@@ -205,8 +201,8 @@ describe("a hostile file", () => {
     expect(runs[i]!.cpuSeconds).toBeLessThan(20);
   });
 
-  it("takes less than 200 MiB", () => {
-    expect(peak).toBeLessThan(200);
+  it("takes less than 300 MiB, all in one process", () => {
+    expect(peak).toBeLessThan(300);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -21,6 +21,15 @@ const ANSWERS: readonly Answer[] = JSON.parse(readFileSync(file("answers.json"),
 const folder = mkdtempSync(path.join(tmpdir(), "qemu-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** A file as it was before it was packed, on disk: verbs go past the memory in it, and need not unpack that each time. */
+function unpacked(name: string): string {
+  const packed = file(name);
+  if (!name.endsWith(".gz")) return packed;
+  const at = path.join(folder, name.slice(0, -".gz".length));
+  if (!existsSync(at)) writeFileSync(at, gunzipSync(readFileSync(packed)));
+  return at;
+}
+
 type Tables = Answer["tables"];
 /** The entries of `map --raw --output json`. */
 const tablesOf = (stdout: string): Tables =>
@@ -40,8 +49,8 @@ const rawOf = async (name: string, input?: Uint8Array): Promise<Tables> => {
 
 describe.each(ANSWERS)("$file", ({ file: name, container, streamOffset, machine, tables }) => {
   it("has the entries that another reader found, and nothing wrong", async () => {
-    expect(await rawOf(file(name))).toEqual(tables);
-    const { status, stdout } = await cli(["check", file(name)]);
+    expect(await rawOf(unpacked(name))).toEqual(tables);
+    const { status, stdout } = await cli(["check", unpacked(name)]);
     expect([status, stdout]).toEqual([0, expect.stringMatching(/, nothing found\n$/)]);
   });
 
@@ -54,7 +63,7 @@ describe.each(ANSWERS)("$file", ({ file: name, container, streamOffset, machine,
 
   it("becomes a plain stream with the same entries", async () => {
     const plain = path.join(folder, `${name}.mig`);
-    const { status, stderr } = await cli(["convert", file(name), plain]);
+    const { status, stderr } = await cli(["convert", unpacked(name), plain]);
     expect([status, stderr]).toEqual([0, expect.stringMatching(/pages? of guest memory made zero\n$/)]);
     expect(readFileSync(plain).subarray(0, 8)).toEqual(Buffer.from("QEVM\0\0\0\x03", "latin1"));
     expect(await rawOf(plain)).toEqual(tables);
@@ -69,7 +78,7 @@ describe("a saved machine of libvirt's", () => {
     expect(stdout).toMatch(/^saved in: gzip, libvirt-save, xz, stream$/m);
     expect(stdout).toMatch(/^domain: dq1, 256 MiB, 1 PCI host bridge, 1 VIO device$/m);
     expect(stdout).toMatch(/^ {2}virtio-blk-pci \(bridge 0, slot 2\), qemu-xhci/m);
-    const json = await cli(["info", file("libvirt12-save-sparse.img.gz"), "--output", "json"]);
+    const json = await cli(["info", unpacked("libvirt12-save-sparse.img.gz"), "--output", "json"]);
     expect(JSON.parse(json.stdout)[0].domain).toMatchObject({
       name: "dq2",
       ramBytes: 2 ** 28,

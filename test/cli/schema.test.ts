@@ -66,7 +66,7 @@ const LONG_READ = written(
 /** Those that take little time; the long run has all. */
 const checkable = readdirSync(path.join(TESTS, "cases")).filter(
   (name) =>
-    statSync(testCase(name)).isFile() && statSync(testCase(name)).size < 6_000 && isCheckable(testCase(name)),
+    statSync(testCase(name)).isFile() && statSync(testCase(name)).size < 3_000 && isCheckable(testCase(name)),
 );
 
 /** Names that only a longer run shows are none: each name of a schema is in an answer of these. */
@@ -79,7 +79,7 @@ describe("the schema of check", () => {
     await jsonFollowsSchema(["check", testCase(name)]);
   });
 
-  it.each(smallCorpusNames("traces", ".gz", 9_000))("holds for %s", async (name) => {
+  it.each(smallCorpusNames("traces", ".gz", 4_000))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
   });
 
@@ -206,17 +206,29 @@ const EVENTS = [
   "spapr_iommu_pci_put liobn=0x80000101 ioba=0x800000000001000 tce=0x3003 ret=0",
 ];
 
+/** A saved machine in which a VIO device sees memory past its window: LIOBN, number of entries, bypass. */
+function bypassing(stream: Uint8Array, liobn: number): Uint8Array {
+  const bytes = Buffer.from(stream);
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(liobn);
+  head.writeUInt32BE(0x1_0000, 4);
+  bytes[bytes.indexOf(head) + 8] = 1;
+  return bytes;
+}
+
 describe("the schema of attach", () => {
   complete("attach");
 
   it.each(["json", "jsonl", "csv"])("holds for a session as %s", async (output) => {
     const qemu = new FakeQemu();
-    qemu.stream = readCorpus("migration", "pgsz-256m-linux61--pgsz-256m.mig");
+    qemu.stream = bypassing(readCorpus("migration", "vio-vscsi-vlan-linux61--vio-after-io.mig"), 0x7100_0003);
     await qemu.listen();
     try {
       const args = ["--qmp", qemu.socket, "--log", qemu.log, "--mappings", "--refresh", "10"];
       const session = cli(["attach", ...args, "--output", output]);
-      while (!qemu.commands.includes("cont")) await new Promise((resolve) => setTimeout(resolve, 20));
+      // The last command before it is attached.
+      while (!/ cont .*query-status/.test(` ${qemu.commands.join(" ")}`))
+        await new Promise((resolve) => setTimeout(resolve, 20));
       qemu.append(`${EVENTS.join("\n")}\n`);
       await qemu.end();
       const { status, stdout, stderr } = await session;

@@ -38,9 +38,9 @@ export async function followsSchema(args: readonly string[]): Promise<void> {
   const csv = await cli([...args, "--output", "csv"]);
   expect([lines.status, csv.status]).toEqual([status, status]);
   const columns = csv.stdout.split("\n", 1)[0]!.split(",");
-  for (const line of lines.stdout.split("\n").slice(0, -1)) {
-    for (const name of Object.keys(rowFollows(args[0]!, line))) expect(columns).toContain(name);
-  }
+  const rows = lines.stdout.split("\n").slice(0, -1);
+  const names = new Set(rows.flatMap((line) => Object.keys(rowFollows(args[0]!, line))));
+  expect([...names].filter((name) => !columns.includes(name))).toEqual([]);
 }
 
 /** The JSON value alone. Returns the exit status. */
@@ -62,8 +62,8 @@ export const rowFollows = (verb: string, line: string): object =>
 
 function valid(verb: string, validate: ValidateFunction, text: string): object {
   const value = JSON.parse(text) as object;
-  const isValid = validate(value);
-  expect(isValid ? "" : ajv.errorsText(validate.errors)).toBe("");
+  // There may be thousands of rows.
+  if (!validate(value)) expect.fail(ajv.errorsText(validate.errors));
   collect(value, membersOf(verb));
   return value;
 }

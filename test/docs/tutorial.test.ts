@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { cliIn, onTerminal } from "../cli/cli.ts";
+import { type CliResult, cliIn, onTerminal } from "../cli/cli.ts";
 import { query } from "../helpers/duckdb.ts";
 import { type Block, blocksOf } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
@@ -33,11 +33,14 @@ const steps: Step[] = blocks
 /** Runs a command where the tutorial does: the command line is on the path, the corpus where it is in the project. */
 async function runCommand(command: string): Promise<string> {
   // What needs no shell needs no process.
-  if (/^npx spapr-iommu [\w .@-]+$/.test(command)) {
-    const words = command.split(" ").slice(2);
-    const { status, stdout, stderr } = await onTerminal({ columns: 100 }, () => cliIn(folder, words));
+  const [, words, to] = /^npx spapr-iommu ([\w .@-]+?)(?: > ([\w.-]+))?$/.exec(command) ?? [];
+  if (words !== undefined) {
+    const run = (): Promise<CliResult> => cliIn(folder, words.split(" "));
+    const { status, stdout, stderr } = await (to === undefined ? onTerminal({ columns: 100 }, run) : run());
     expect(DONE, `${command}\n${stderr}`).toContain(status);
-    return stdout + stderr;
+    if (to === undefined) return stdout + stderr;
+    writeFileSync(path.join(folder, to), stdout);
+    return stderr;
   }
   const { status, stdout, stderr } = spawnSync("bash", ["-o", "pipefail", "-c", command], {
     cwd: folder,

@@ -145,6 +145,7 @@ const deviceOf = ({ index: bridge }: { readonly index: number }) => ({
   model: "vfio-pci",
   id: undefined,
   bridge,
+  bus: 0,
   slot: 0,
   functionNumber: 0,
 });

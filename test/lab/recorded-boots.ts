@@ -5,10 +5,13 @@ import { SetUpComparison } from "../../src/lab/set-up-comparison.ts";
 import type { TraceEvent } from "../../src/spapr/trace-events.ts";
 import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
 
-/** Recorded traces of QEMU's that a boot of Linux begins. */
-export const BOOTS: readonly string[] = corpusNames("traces", ".log.gz").filter((name) =>
-  /linux\d/.test(name),
-);
+/** Recorded traces of QEMU's that a boot of Linux begins, by kind and name. */
+export const BOOTS: readonly (readonly [kind: string, name: string])[] = [
+  ...corpusNames("traces", ".log.gz")
+    .filter((name) => /linux\d/.test(name))
+    .map((name) => ["traces", name] as const),
+  ...corpusNames("boots", ".log.gz").map((name) => ["boots", name] as const),
+];
 
 /** Recordings that the model does not follow, and why. */
 export const NOT_FOLLOWED: Readonly<Record<string, string>> = {
@@ -31,8 +34,8 @@ export interface ComparedBoot {
   readonly recordedLog: readonly string[];
 }
 
-export function compareBoot(name: string): ComparedBoot {
-  const sidecar = readSidecar("traces", name);
+export function compareBoot(kind: string, name: string): ComparedBoot {
+  const sidecar = readSidecar(kind, name);
   const events: TraceEvent[] = [];
   const log: string[] = [];
   const description = readMachine(JSON.stringify(sidecar), name)!;
@@ -47,7 +50,7 @@ export function compareBoot(name: string): ComparedBoot {
     linux: () => {},
     gap: () => {},
   });
-  source.push(readCorpus("traces", `${name}.log`));
+  source.push(readCorpus(kind, `${name}.log`));
   source.end();
   comparison.end();
   const recordedLog = (sidecar.guest_dmesg as string[]).map((line) => line.replace(/^\[ *[\d.]+\] /, ""));

@@ -7,6 +7,7 @@ import type { Guard } from "../../src/live/guard.ts";
 import type { LiveState } from "../../src/live/live-state.ts";
 import { QmpClient } from "../../src/live/qmp.ts";
 import type { ChangedSettings } from "../../src/live/settings.ts";
+import { smallStream } from "../formats/migration/small-stream.ts";
 import { recordedReference, recordedStream } from "../formats/migration/sources.ts";
 import { FakeQemu } from "./fake-qemu.ts";
 
@@ -300,7 +301,8 @@ describe("attach", () => {
         /should be events of DMA windows cannot be read/,
       );
       expect(attached).toHaveLength(2);
-      expect(doubts).toEqual([]);
+      // It is not what the bridge has after a reset: its pages may be others.
+      expect(doubts).toEqual([expect.stringMatching(/size of pages of window 0x80000000, 2 GiB at 0x0+,/)]);
     } finally {
       spy.mockRestore();
     }
@@ -350,7 +352,11 @@ describe("attach", () => {
     { name: "an error", instead: { error: { class: "GenericError", desc: "no way" } }, message: /no way/ },
     { name: "an error that is none", instead: { error: null }, message: /no reason given/ },
     { name: "null", instead: { return: null }, message: /answer .* is null, not / },
-    { name: "a text", instead: { return: "oops" }, message: /answer .* is "oops", not / },
+    {
+      name: "a text",
+      instead: { return: "oops" },
+      message: /answer .* is "oops", not |no address space: "oops"/,
+    },
     { name: "a list of numbers", instead: { return: [7] }, message: /answer .* is (?:\[7\]|7), not / },
   ];
 
@@ -358,7 +364,7 @@ describe("attach", () => {
     "ends, with settings put back, whichever command is answered by $name",
     async (behaviour) => {
       const { name, instead, message } = behaviour;
-      qemu.stream = SAVED;
+      qemu.stream = smallStream();
       await startBriefly({ base: "save" });
       const total = qemu.commands.length;
       const before = [...qemu.events];
@@ -419,6 +425,15 @@ describe("attach", () => {
       );
       asBefore();
     }
+  });
+
+  it("says so when QEMU ends before it is attached", async () => {
+    qemu.replies["query-status"] = () => {
+      void qemu.end();
+      return { status: "running" };
+    };
+    await expect(start({ base: "save" })).rejects.toThrow(/QEMU closed the connection/);
+    expect(attached).toEqual([]);
   });
 
   it("refuses a QEMU without these events", async () => {

@@ -38,7 +38,7 @@ export class FakeQemu {
     "query-migrate": () => (this.migration === "none" ? {} : { status: this.migration }),
     "qom-list": ({ path: folder }) =>
       folder === "/machine/unattached" ? [{ name: "device[1]", type: "child<spapr-pci-host-bridge>" }] : [],
-    "human-monitor-command": () => this.memoryTree,
+    "human-monitor-command": () => `address-space: memory\r\n${this.memoryTree}`,
     "qom-get": ({ property }) => this.bridge[property!],
     "trace-event-get-state": () => [...this.events].map(([name, state]) => ({ name, state, vcpu: false })),
     "trace-event-set-state": ({ name, enable }) => {

@@ -50,7 +50,7 @@ function notifier(name: string, options: Partial<NotifierOptions> = {}, hearCuts
 }
 
 function notify(shift: number, first: number, pages: number, target: bigint, perm: Permission): void {
-  region.notify(pageStep(shift), first, pages, hiOf(target), loOf(target), perm);
+  region.notify(pageStep(shift), first, pages, hiOf(target), loOf(target) | perm);
 }
 
 /** What QEMU would call for one page: nothing, the page, or no defined answer (the part, in 11.1). */
@@ -176,7 +176,7 @@ describe("the notifiers of an IOMMU region", () => {
     const random = new Random(seed);
     try {
       for (let round = 0; round < 3000; round++) {
-        const shift = random.pick([0, 2, 4, 5, 12, 34, 58]);
+        const shift = random.pick([2, 3, 4, 5, 12, 34, 58]);
         const size = 1n << BigInt(shift);
         const inSpace = (value: bigint): bigint => (value > U64_MAX ? U64_MAX : value < 0n ? 0n : value);
         // Ranges around the first pages, or around the last ones of the 64-bit space.

@@ -1,61 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { Rebuild } from "../../src/check/rebuild/rebuild.ts";
-import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
-import { describeState } from "../../src/live/live-state.ts";
-import { randomScript } from "../../src/live/random/script.ts";
-import { operationOf } from "../../src/script/op/recording.ts";
-import { OpRunner } from "../../src/script/op/run.ts";
+import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import type { LiveFindings } from "../../src/live/live-findings.ts";
 import { CliProcess } from "./cli-process.ts";
-import { RunningQemu, until } from "./running-qemu.ts";
-
-/**
- * A random script of which a trace tells everything: no list of more than one
- * entry (only the last is printed), no call that fails half way, and nothing
- * about VIO, whose resets leave no line.
- */
-function traceableScript(seed: number, operations: number): OpScript {
-  const script = randomScript({ seed, operations, dma: false, profile: "qemu-7.2" });
-  const { vio: _, ...header } = script.header.value;
-  let kept = script.lines
-    .map(({ line }) => operationOf(line))
-    .filter(
-      (operation) =>
-        operation.name !== "quiesce" && (operation.op !== "h_put_tce_indirect" || operation.list),
-    )
-    .map((operation) =>
-      operation.op === "h_put_tce_indirect"
-        ? { ...operation, list: (operation.list as string[]).slice(0, 1), npages: "0x1" }
-        : operation,
-    );
-  for (;;) {
-    const text = [header, ...kept].map((value) => JSON.stringify(value)).join("\n");
-    const parsed = parseOpScript(text, `seed ${seed}`);
-    const runner = new OpRunner(parsed.config);
-    const refused = parsed.lines.map(({ operation }) => {
-      const { ret } = runner.run(operation);
-      return operation.op === "h_stuff_tce" && ret !== 0;
-    });
-    if (!refused.includes(true)) return parsed;
-    kept = kept.filter((_operation, i) => !refused[i]);
-  }
-}
-
-/** What `attach` should say of a machine that has done a script. */
-function expectedWindows(script: OpScript): unknown[] {
-  const runner = new OpRunner(script.config);
-  for (const { operation } of script.lines) runner.run(operation);
-  const rebuild = new Rebuild();
-  for (const window of runner.machine.phbs.flatMap((phb) => phb.windows)) {
-    rebuild.load(window.liobn, window.pageShift, window.busOffset, window.table?.snapshot() ?? null);
-  }
-  return describeState(rebuild, { events: 0, damaged: 0 }, true).windows as unknown[];
-}
+import { RunningQemu } from "./running-qemu.ts";
+import { expectedWindows, traceableScript } from "./traceable-script.ts";
+import { until } from "./until.ts";
 
 const ALL = ["--output", "jsonl", "--large-windows", "--mappings"];
 const TIMES = ["-msg", "timestamp=on"];
 
 const attach = (qemu: RunningQemu, ...more: string[]): CliProcess =>
   new CliProcess(["attach", "--qmp", qemu.qmp, ...more]);
+
+/** The exit status of a session that has all right: what it found in a random guest. */
+function statusOf(end: Readonly<Record<string, unknown>>): number {
+  expect(end.doubts).toEqual([]);
+  const { errors, warnings } = end.findings as LiveFindings;
+  return errors > 0 ? 2 : warnings > 0 ? 3 : 0;
+}
 
 describe("attach to a real QEMU", () => {
   it.each([1, 2, 3, 4, 5, 6])("has at the end the state that the engine has: seed %i", async (seed) => {
@@ -73,7 +35,7 @@ describe("attach to a real QEMU", () => {
       const exit = await tool.exit;
       const end = await tool.line("end");
       expect(end.mismatches, tool.stderr).toEqual([]);
-      expect(exit, tool.stderr).toEqual({ status: 0, signal: null });
+      expect(exit, tool.stderr).toEqual({ status: statusOf(end), signal: null });
       expect(end.windows).toEqual(expectedWindows(script));
       expect(end.counts).toMatchObject({ mismatches: 0, undetermined: 0 });
       expect(await qemu.settings()).toEqual({ enabled: [], status: "running" });
@@ -93,8 +55,10 @@ describe("attach to a real QEMU", () => {
       qemu.openGate();
       await qemu.atGate();
       tool.child.kill("SIGINT");
-      expect(await tool.exit, tool.stderr).toEqual({ status: 0, signal: null });
-      expect((await tool.line("end")).windows).toEqual(expectedWindows(script));
+      const exit = await tool.exit;
+      const end = await tool.line("end");
+      expect(exit, tool.stderr).toEqual({ status: statusOf(end), signal: null });
+      expect(end.windows).toEqual(expectedWindows(script));
     } finally {
       await qemu.stop();
     }
@@ -117,7 +81,8 @@ describe("attach to a real QEMU", () => {
         "the state at the gate",
       );
       tool.child.kill("SIGTERM");
-      expect((await tool.exit).status).toBe(0);
+      const { status } = await tool.exit;
+      expect(status).toBe(statusOf(await tool.line("end")));
     } finally {
       await qemu.stop();
     }

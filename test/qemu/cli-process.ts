@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { until } from "./running-qemu.ts";
+import { until } from "./until.ts";
 
 const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 

@@ -18,7 +18,8 @@ import { loadTables, type SavedTable, saveTables } from "../../src/spapr/saved-t
 import { TceTable } from "../../src/tce/tce-table.ts";
 import type { TceView } from "../../src/tce/tce-view.ts";
 import { Random, runSeed } from "../helpers/random.ts";
-import { RunningQemu, until } from "./running-qemu.ts";
+import { RunningQemu } from "./running-qemu.ts";
+import { until } from "./until.ts";
 
 const DEFAULT = 0x8000_0000;
 const SECOND = 0x8000_0001;

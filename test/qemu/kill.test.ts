@@ -5,7 +5,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
 import { CliProcess } from "./cli-process.ts";
-import { RunningQemu, until } from "./running-qemu.ts";
+import { RunningQemu } from "./running-qemu.ts";
+import { until } from "./until.ts";
 
 const SCRIPT = [
   '{"header":1,"phbs":[{"index":0}]}',

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { findQemu } from "../../src/live/qemu-program.ts";
 import { cli } from "../cli/cli.ts";
 
 const FILES = path.resolve(import.meta.dirname, "../corpus/qemu-files");
@@ -14,27 +15,12 @@ async function loaded(machine: string, stream: string): Promise<string> {
   const firmware = path.join(folder, "firmware");
   writeFileSync(firmware, new Uint8Array(65_536));
   const vlan = ["-netdev", "user,id=n", "-device", "spapr-vlan,reg=0x71000003,netdev=n"];
-  const child = spawn(
-    "qemu-system-ppc64",
-    [
-      ...[
-        "-M",
-        machine,
-        "-m",
-        "256",
-        "-nodefaults",
-        "-display",
-        "none",
-        "-serial",
-        "null",
-        "-bios",
-        firmware,
-      ],
-      ...vlan,
-      ...["-qmp", "stdio", "-incoming", `exec:cat ${stream}`],
-    ],
-    { stdio: ["pipe", "pipe", "pipe"] },
-  );
+  const { program, firstArguments } = await findQemu();
+  const machineArguments = ["-M", machine, "-m", "256", "-nodefaults", "-display", "none", "-serial", "null"];
+  const more = ["-bios", firmware, ...vlan, "-qmp", "stdio", "-incoming", `exec:cat ${stream}`];
+  const child = spawn(program, [...firstArguments, ...machineArguments, ...more], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let said = "";
   for (const pipe of [child.stdout, child.stderr]) {
     pipe.on("data", (bytes: Buffer) => {

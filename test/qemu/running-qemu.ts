@@ -1,16 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { OpScript } from "../../src/formats/op-script/script.ts";
-import { MAILBOX_ADDRESS, MAILBOX_BYTES, RecordKind, readMailbox } from "../../src/live/firmware/layout.ts";
-import { FirmwareScript } from "../../src/live/firmware/script.ts";
+import type { Commands } from "../../src/live/monitor.ts";
 import { findQemu } from "../../src/live/qemu-program.ts";
 import { QmpClient } from "../../src/live/qmp.ts";
-import { bridgesOf, qemuArguments, readAt, writeGuestMemory } from "../../src/live/real-qemu.ts";
-
-/** A word of guest memory that the firmware waits for at gates. */
-const GATE_ADDRESS = 0x3ff_0000;
-const LOGICAL_CI_LOAD = 0x3c;
+import { GatedGuest } from "./gated-guest.ts";
+import { until } from "./until.ts";
 
 /** How to start a QEMU that stays. */
 export interface StartOptions {
@@ -21,25 +17,23 @@ export interface StartOptions {
   readonly more?: readonly string[];
 }
 
+/** What the tool may have left behind. */
+export interface QemuSettings {
+  readonly enabled: readonly string[];
+  readonly status: string;
+}
+
 /** A real QEMU that runs a script in steps, with two monitors: `qmp` for the tool, the other one for the test. */
 export class RunningQemu {
-  readonly folder: string;
+  readonly guest: GatedGuest;
   readonly qmp: string;
-  readonly log: string;
   readonly child: ChildProcess;
   stderr = "";
-  readonly #ram: string;
-  /** Records that are done when the guest waits at each gate. */
-  readonly #gateRecords: readonly number[];
-  #opened = 0;
 
-  private constructor(folder: string, child: ChildProcess, gateRecords: readonly number[]) {
-    this.folder = folder;
-    this.qmp = path.join(folder, "qmp");
-    this.log = path.join(folder, "log");
-    this.#ram = path.join(folder, "ram");
+  private constructor(guest: GatedGuest, child: ChildProcess) {
+    this.guest = guest;
+    this.qmp = path.join(guest.folder, "qmp");
     this.child = child;
-    this.#gateRecords = gateRecords;
     child.stderr?.on("data", (chunk) => {
       this.stderr += String(chunk);
     });
@@ -47,47 +41,40 @@ export class RunningQemu {
 
   static async start(script: OpScript, options: StartOptions = {}): Promise<RunningQemu> {
     const { gates = [], log = true, more = [] } = options;
-    const folder = mkdtempSync(path.join(existsSync("/dev/shm") ? "/dev/shm" : "/tmp", "spapr-iommu-test-"));
-    const bridges = bridgesOf(script);
-    const compiled = new FirmwareScript(bridges);
-    const gateRecords: number[] = [];
-    script.lines.forEach((line, i) => {
-      if (gates.includes(i)) addGate(compiled, gateRecords);
-      compiled.add(line);
-    });
-    addGate(compiled, gateRecords);
-    const files = { ram: path.join(folder, "ram"), log: path.join(folder, "log") };
-    writeGuestMemory(files.ram, script, compiled.bytes());
-    const args = qemuArguments(script, bridges, files);
+    const guest = new GatedGuest(script, gates);
+    const args = [...guest.args];
     if (!log) args.splice(args.indexOf("-D"), 2);
     for (const name of ["qmp", "test"]) {
-      args.push("-qmp", `unix:${path.join(folder, name)},server=on,wait=off`);
+      args.push("-qmp", `unix:${path.join(guest.folder, name)},server=on,wait=off`);
     }
     const { program, firstArguments } = await findQemu();
     const child = spawn(program, [...firstArguments, ...args, ...more], {
       stdio: ["ignore", "ignore", "pipe"],
     });
-    const qemu = new RunningQemu(folder, child, gateRecords);
-    await until(() => existsSync(path.join(folder, "test")) || child.exitCode !== null, "QEMU's monitor");
+    const qemu = new RunningQemu(guest, child);
+    await until(
+      () => existsSync(path.join(guest.folder, "test")) || child.exitCode !== null,
+      "QEMU's monitor",
+    );
     return qemu;
   }
 
-  get done(): number {
-    return Number(readMailbox(readAt(this.#ram, MAILBOX_ADDRESS, MAILBOX_BYTES)).done);
+  get folder(): string {
+    return this.guest.folder;
+  }
+
+  get log(): string {
+    return this.guest.log;
   }
 
   /** Waits until the guest stands at the next gate that is closed. */
-  async atGate(): Promise<void> {
-    await until(() => this.done === this.#gateRecords[this.#opened], `gate ${this.#opened} (${this.stderr})`);
+  atGate(): Promise<void> {
+    return this.guest.atGate(() => this.stderr);
   }
 
   /** Lets the guest go on. */
   openGate(): void {
-    const word = Buffer.alloc(8);
-    word.writeBigUInt64BE(BigInt(++this.#opened));
-    const fd = openSync(this.#ram, "r+");
-    writeSync(fd, word, 0, 8, GATE_ADDRESS);
-    closeSync(fd);
+    this.guest.openGate();
   }
 
   /** The test's own monitor. */
@@ -95,14 +82,11 @@ export class RunningQemu {
     return QmpClient.connect(path.join(this.folder, "test"));
   }
 
-  /** What the tool may have left behind. */
-  async settings(): Promise<{ enabled: string[]; status: string }> {
+  async settings(): Promise<QemuSettings> {
     const client = await this.monitor();
-    const events = (await client.execute("trace-event-get-state", { name: "*" })).list;
-    const status = (await client.execute("query-status")).get("status").text;
+    const settings = await settingsOf(client);
     client.close();
-    const enabled = events.filter((event) => event.get("state").text === "enabled");
-    return { enabled: enabled.map((event) => event.get("name").text), status };
+    return settings;
   }
 
   async stop(): Promise<void> {
@@ -111,23 +95,14 @@ export class RunningQemu {
       this.child.kill("SIGKILL");
       await closed;
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    this.guest.remove();
   }
 }
 
-function addGate(script: FirmwareScript, gateRecords: number[]): void {
-  gateRecords.push(script.records);
-  const words = [0xffff_ffff, gateRecords.length, 2n ** 40n, LOGICAL_CI_LOAD, 8, GATE_ADDRESS];
-  script.record(RecordKind.POLL, words);
-}
-
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  seconds = 60,
-): Promise<void> {
-  for (const end = performance.now() + seconds * 1000; !(await condition()); ) {
-    if (performance.now() > end) throw new Error(`waited ${seconds} s in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+/** What the tool may have left behind. */
+export async function settingsOf(commands: Commands): Promise<QemuSettings> {
+  const events = (await commands.execute("trace-event-get-state", { name: "*" })).list;
+  const status = (await commands.execute("query-status")).get("status").text;
+  const enabled = events.filter((event) => event.get("state").text === "enabled");
+  return { enabled: enabled.map((event) => event.get("name").text), status };
 }

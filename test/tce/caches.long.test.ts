@@ -1,9 +1,9 @@
 import { describe, it } from "vitest";
-import { Random, runSeed } from "../helpers/random.ts";
+import { Random, rounds, runSeed } from "../helpers/random.ts";
 import { CachedLookups, SHAPES } from "./cached-lookups.ts";
 
 /** Steps of all rows together. */
-const STEPS = 1_000_000;
+const STEPS = rounds(1_000_000);
 const HOUR = 3_600_000;
 
 describe("what a table caches", () => {

@@ -106,7 +106,7 @@ export class LifetimeTracker {
     this.#lastKind = event.kind;
     if (this.rebuild.counts.silentClears !== this.#silentClears) {
       this.#silentClears = this.rebuild.counts.silentClears;
-      this.#dropWindow(event.liobn, "cleared", stampOf(event));
+      this.#dropCleared(event.liobn, stampOf(event));
     }
     if (isStore(event)) this.#store(event);
   }
@@ -117,10 +117,15 @@ export class LifetimeTracker {
     this.#dropGone(stampOf(next));
   }
 
-  /** To be called after the last event: ends what is alive. */
-  end(): void {
+  /** Brings all up to date when nothing follows for now that belongs to the last event. */
+  pause(): void {
     this.rebuild.end();
     this.#dropGone(undefined);
+  }
+
+  /** To be called after the last event: ends what is alive. */
+  end(): void {
+    this.pause();
     for (const liobn of [...this.#windows.keys()]) this.#dropWindow(liobn, "alive", undefined);
   }
 
@@ -202,6 +207,18 @@ export class LifetimeTracker {
     for (const [liobn, { rebuilt }] of [...this.#windows]) {
       if (this.rebuild.windows.get(liobn) !== rebuilt) this.#dropWindow(liobn, "window-gone", stamp);
     }
+  }
+
+  /** Ends what was mapped where a table is empty now. */
+  #dropCleared(liobn: number, stamp: EventStamp): void {
+    const owned = this.#windows.get(liobn);
+    if (owned === undefined) return;
+    let at = 0;
+    owned.rebuilt.window.table!.forEachStoredRun(0, owned.rebuilt.window.entries, (first, count) => {
+      this.#endRange(owned, at, first - at, "cleared", stamp);
+      at = first + count;
+    });
+    this.#endRange(owned, at, owned.length - at, "cleared", stamp);
   }
 
   #dropWindow(liobn: number, fate: Fate, stamp: EventStamp | undefined): void {

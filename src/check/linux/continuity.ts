@@ -6,42 +6,51 @@ import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
  */
 const DISORDER = 1 / 8;
 
+/** Of the last event: its time; and in seconds or in ticks: its time, and the first and the latest one of this recording. */
+const SECONDS = 0;
+const NANOSECONDS = 1;
+const TICKS = 2;
+const NOW = 3;
+const FIRST = 4;
+const LATEST = 5;
+
 /** Notices where the times of a recording go back, and whether all of it ran on one CPU. */
 export class Continuity {
   /** How often times go back. */
   backwards = 0;
   /** The one CPU of all events so far; -1 before the first one that names it, NaN if there are several. */
   cpu: number = -1;
-  #seconds = Number.NaN;
-  #nanoseconds = 0;
-  #ticks = Number.NaN;
-  /** Time of the first event of this recording, and the latest one: in seconds, or in ticks. */
-  #first = Number.NaN;
-  #latest = Number.NaN;
+  /** In an array, and handed on in it: a number that is not whole is an object for each event elsewhere. */
+  readonly #times = new Float64Array(6).fill(Number.NaN);
 
   /** Is this event older than the one before it? Then it belongs to another recording, or to the text of another CPU. */
   breaks({ cpu, seconds, nanoseconds, ticks }: LinuxDmaEvent): boolean {
     if (cpu !== this.cpu && cpu >= 0) this.cpu = this.cpu === -1 ? cpu : Number.NaN;
+    const times = this.#times;
     // What is missing is no number, and less than nothing.
     const isOlder =
-      seconds < this.#seconds ||
-      (seconds === this.#seconds && nanoseconds < this.#nanoseconds) ||
-      ticks < this.#ticks;
-    this.#seconds = seconds;
-    this.#nanoseconds = nanoseconds;
-    this.#ticks = ticks;
-    const now = Number.isNaN(ticks) ? seconds + nanoseconds / 1e9 : ticks;
-    if (isOlder) return this.#beginsAnew(now);
-    if (!(now < this.#latest)) this.#latest = now;
-    if (Number.isNaN(this.#first)) this.#first = now;
+      seconds < times[SECONDS]! ||
+      (seconds === times[SECONDS] && nanoseconds < times[NANOSECONDS]!) ||
+      ticks < times[TICKS]!;
+    times[SECONDS] = seconds;
+    times[NANOSECONDS] = nanoseconds;
+    times[TICKS] = ticks;
+    if (ticks >= 0) times[NOW] = ticks;
+    else times[NOW] = seconds + nanoseconds / 1e9;
+    if (isOlder) return this.#beginsAnew();
+    if (!(times[NOW]! < times[LATEST]!)) times[LATEST] = times[NOW]!;
+    if (!(times[FIRST]! >= 0)) times[FIRST] = times[NOW]!;
     return false;
   }
 
   /** Time went back: by so much that it is another recording? */
-  #beginsAnew(now: number): boolean {
-    if (this.#latest - now < (this.#latest - this.#first) * DISORDER) return false;
-    this.#first = now;
-    this.#latest = now;
+  #beginsAnew(): boolean {
+    const times = this.#times;
+    const now = times[NOW]!;
+    const latest = times[LATEST]!;
+    if (latest - now < (latest - times[FIRST]!) * DISORDER) return false;
+    times[FIRST] = now;
+    times[LATEST] = now;
     this.backwards++;
     return true;
   }

@@ -1,5 +1,5 @@
 import { hiOfNumber } from "../../base/u64.ts";
-import { HalvesMap, takeOut } from "./halves-map.ts";
+import { HalvesIndex, type Numbered } from "./halves-index.ts";
 
 /** Bytes of a piece of address space, their log2, and the pieces of 4 GiB. */
 export const PIECE = 4096;
@@ -9,67 +9,62 @@ const PIECES = 2 ** (32 - PIECE_SHIFT);
 /** The piece in which an address lies: exact, as their numbers have 52 bits. */
 export const pieceOf = (hi: number, lo: number): number => hi * PIECES + (lo >>> PIECE_SHIFT);
 
-/** Stretches of one level that are one of the next. */
+/** Stretches of one level that are one of the next, and levels whose stretches are together all pieces there are. */
 const FANOUT = 16;
-
-/** A stretch of pieces: of one of them, of 16, of 256, … */
-interface Stretch<T> {
-  /** Intervals that take some of it and are not longer, but longer than a stretch of the level below. */
-  readonly items: T[];
-  /** The stretch of the next level that this one is a part of. */
-  readonly whole: Stretch<T> | undefined;
-  /** Parts of this that are kept, of the level below. */
-  parts: number;
-}
-
-/** Stretches of one length. */
-interface Level<T> {
-  /** 1 / length in pieces: a division takes much longer than a product, and a power of two has an exact one. */
-  readonly perPiece: number;
-  readonly stretches: HalvesMap<Stretch<T>>;
-  /** Intervals of this level. */
-  count: number;
-}
-
-/** Levels whose stretches are together all pieces there are. */
 const LEVELS = 14;
+
+/** 1 / length of a stretch in pieces, by level: a power of two has an exact one, and a product takes less than a division. */
+const PER_PIECE = Float64Array.from({ length: LEVELS }, (_, level) => FANOUT ** -level);
+
+/** The number of a stretch has less than 2^52; above it, as the high half of a key, stands the level. */
+const LEVEL = 2 ** 20;
+
+/** Words of a stretch: the nodes of its oldest and its newest interval, its parts, and the stretch that it is a part of. */
+const OLDEST = 0;
+const NEWEST = 1;
+const PARTS = 2;
+const WHOLE = 3;
+const WORDS = 4;
+
+const NONE = -1;
 
 /**
  * Finds intervals by the pieces of an address space that they take. Memory and time are those of their number, whatever
- * their length: each one stands in the at most two stretches of its own length or little more in which it lies.
+ * their length: each one stands in the at most two stretches of its own length or little more in which it lies. A stretch
+ * is a piece, or 16 of them, 256, …; it is a number of an index, and has a list of nodes, one for each interval.
  *
- * Invariant *whole*: a stretch that is kept is counted as a part of the next longer one.
+ * Invariant *whole*: a stretch that is kept is counted as a part of the next longer one, which has a smaller number.
  */
-export class IntervalIndex<T> {
-  readonly #levels: readonly Level<T>[] = Array.from({ length: LEVELS }, (_, level) => ({
-    perPiece: FANOUT ** -level,
-    stretches: new HalvesMap<Stretch<T>>(isKept),
-    count: 0,
-  }));
-  /** The highest level that ever had an interval. */
+export class IntervalIndex<T> implements Numbered {
+  readonly #index: HalvesIndex = new HalvesIndex(this);
+  #stretches = new Int32Array(0);
+  /** By node: an interval, and the next node of its stretch or, of one that is free, the next free one. */
+  readonly #items: (T | undefined)[] = [];
+  readonly #next: number[] = [];
+  #free = NONE;
+  /** Intervals of each level, and the highest level that ever had one. */
+  readonly #counts = new Int32Array(LEVELS);
   #highest = 0;
 
   /** @param last piece in which it ends */
   add(first: number, last: number, item: T): void {
     const level = levelOf(first, last);
-    const { perPiece } = this.#levels[level]!;
-    const from = Math.floor(first * perPiece);
-    const to = Math.floor(last * perPiece);
-    this.#levels[level]!.count++;
+    const from = Math.floor(first * PER_PIECE[level]!);
+    const to = Math.floor(last * PER_PIECE[level]!);
+    this.#counts[level]!++;
     if (level > this.#highest) this.#highest = level;
-    this.#put(level, from, item);
-    if (to !== from) this.#put(level, to, item);
+    this.#put(this.#stretch(level, from), item);
+    if (to !== from) this.#put(this.#stretch(level, to), item);
   }
 
   /** Takes out what {@link add} put in; nothing if it did not. */
   remove(first: number, last: number, item: T): void {
-    const level = this.#levels[levelOf(first, last)]!;
-    const from = Math.floor(first * level.perPiece);
-    const to = Math.floor(last * level.perPiece);
-    const stretch = stretchAt(level, from);
-    if (stretch === undefined || !takeOut(stretch.items, item)) return;
-    level.count--;
-    if (to !== from) takeOut(stretchAt(level, to)!.items, item);
+    const level = levelOf(first, last);
+    const from = Math.floor(first * PER_PIECE[level]!);
+    const to = Math.floor(last * PER_PIECE[level]!);
+    if (!this.#takeOut(this.#find(level, from), item)) return;
+    this.#counts[level]!--;
+    if (to !== from) this.#takeOut(this.#find(level, to), item);
   }
 
   /**
@@ -79,79 +74,145 @@ export class IntervalIndex<T> {
   find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
     const base = levelOf(first, last);
     for (let level = base; level === base || level <= this.#highest; level++) {
-      const { perPiece, count } = this.#levels[level]!;
-      if (count === 0 && level > base) continue;
-      const from = Math.floor(first * perPiece);
-      const to = Math.floor(last * perPiece);
+      if (level > base && this.#counts[level] === 0) continue;
+      const from = Math.floor(first * PER_PIECE[level]!);
+      const to = Math.floor(last * PER_PIECE[level]!);
       for (let number = from; number <= to; number++) {
-        const found =
-          level === base
-            ? this.#findWithin(level, number, first, last, fits)
-            : stretchAt(this.#levels[level]!, number)?.items.find(fits);
+        const stretch = this.#find(level, number);
+        if (stretch < 0) continue;
+        if (level === base && this.#stretches[stretch * WORDS + PARTS]! > 0) {
+          const found = this.#findInParts(level, number, first, last, fits);
+          if (found !== undefined) return found;
+        }
+        const found = this.#findIn(stretch, fits);
         if (found !== undefined) return found;
       }
     }
     return undefined;
   }
 
-  /** Looks at the intervals of a stretch, after those of its parts. */
-  #findWithin(
+  /** Looks at the intervals of the parts of a stretch, and at those of their parts before these. */
+  #findInParts(
     level: number,
     number: number,
     first: number,
     last: number,
     fits: (item: T) => boolean,
   ): T | undefined {
-    const stretch = stretchAt(this.#levels[level]!, number);
-    if (stretch === undefined) return undefined;
-    if (stretch.parts > 0) {
-      const { perPiece } = this.#levels[level - 1]!;
-      const from = Math.max(number * FANOUT, Math.floor(first * perPiece));
-      const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last * perPiece));
-      for (let part = from; part <= to; part++) {
-        const found = this.#findWithin(level - 1, part, first, last, fits);
+    const from = Math.max(number * FANOUT, Math.floor(first * PER_PIECE[level - 1]!));
+    const to = Math.min(number * FANOUT + FANOUT - 1, Math.floor(last * PER_PIECE[level - 1]!));
+    for (let part = from; part <= to; part++) {
+      const stretch = this.#find(level - 1, part);
+      if (stretch < 0) continue;
+      if (this.#stretches[stretch * WORDS + PARTS]! > 0) {
+        const found = this.#findInParts(level - 1, part, first, last, fits);
         if (found !== undefined) return found;
       }
+      const found = this.#findIn(stretch, fits);
+      if (found !== undefined) return found;
     }
-    const { items } = stretch;
-    for (let i = 0; i < items.length; i++) if (fits(items[i]!)) return items[i]!;
     return undefined;
   }
 
-  /** Puts an interval into the stretch of this number, which is made if it is not there. */
-  #put(level: number, number: number, item: T): void {
-    const there = stretchAt(this.#levels[level]!, number);
-    if (there === undefined) this.#make(level, number, [item]);
-    else there.items.push(item);
+  /** Looks at the intervals of one stretch, the oldest first. */
+  #findIn(stretch: number, fits: (item: T) => boolean): T | undefined {
+    for (let node = this.#stretches[stretch * WORDS + OLDEST]!; node >= 0; node = this.#next[node]!) {
+      const item = this.#items[node]!;
+      if (fits(item)) return item;
+    }
+    return undefined;
   }
 
-  /** Makes a stretch. The list of its items is as short as they are: mostly it stays so. */
-  #make(level: number, number: number, items: T[]): Stretch<T> {
-    let whole: Stretch<T> | undefined;
-    if (level + 1 < LEVELS) {
-      const above = Math.floor(number / FANOUT);
-      whole = stretchAt(this.#levels[level + 1]!, above) ?? this.#make(level + 1, above, []);
-      whole.parts++;
-    }
-    const made = { items, whole, parts: 0 };
-    this.#levels[level]!.stretches.add(hiOfNumber(number), number | 0, made);
+  /** A stretch, if it is there. */
+  #find(level: number, number: number): number {
+    return this.#index.find(level * LEVEL + hiOfNumber(number), number | 0);
+  }
+
+  /** A stretch, which is made if it is not there, after the one that it is a part of. */
+  #stretch(level: number, number: number): number {
+    const there = this.#find(level, number);
+    if (there >= 0) return there;
+    const hasWhole = level + 1 < LEVELS;
+    const above = Math.floor(number / FANOUT);
+    // It is counted before it is there, so that the longer one stays when the index makes room and gives new numbers.
+    if (hasWhole) this.#stretches[this.#stretch(level + 1, above) * WORDS + PARTS]!++;
+    const made = this.#index.add(level * LEVEL + hiOfNumber(number), number | 0);
+    const whole = hasWhole ? this.#find(level + 1, above) : NONE;
+    const at = made * WORDS;
+    if (at >= this.#stretches.length) this.#grow(at * 2 + WORDS);
+    const stretches = this.#stretches;
+    stretches[at + OLDEST] = NONE;
+    stretches[at + NEWEST] = NONE;
+    stretches[at + PARTS] = 0;
+    stretches[at + WHOLE] = whole;
     return made;
   }
+
+  #grow(words: number): void {
+    const stretches = new Int32Array(words);
+    stretches.set(this.#stretches);
+    this.#stretches = stretches;
+  }
+
+  #put(stretch: number, item: T): void {
+    const node = this.#free < 0 ? this.#items.length : this.#free;
+    if (node === this.#free) this.#free = this.#next[node]!;
+    this.#items[node] = item;
+    this.#next[node] = NONE;
+    const stretches = this.#stretches;
+    const at = stretch * WORDS;
+    const newest = stretches[at + NEWEST]!;
+    if (newest < 0) stretches[at + OLDEST] = node;
+    else this.#next[newest] = node;
+    stretches[at + NEWEST] = node;
+  }
+
+  /** @returns false if it is not there */
+  #takeOut(stretch: number, item: T): boolean {
+    if (stretch < 0) return false;
+    const stretches = this.#stretches;
+    const at = stretch * WORDS;
+    let before = NONE;
+    let node = stretches[at + OLDEST]!;
+    while (node >= 0 && this.#items[node] !== item) {
+      before = node;
+      node = this.#next[node]!;
+    }
+    if (node < 0) return false;
+    const after = this.#next[node]!;
+    if (before < 0) stretches[at + OLDEST] = after;
+    else this.#next[before] = after;
+    if (after < 0) stretches[at + NEWEST] = before;
+    this.#items[node] = undefined;
+    this.#next[node] = this.#free;
+    this.#free = node;
+    return true;
+  }
+
+  /** A stretch without intervals and parts goes, and is no part of the longer one any more. */
+  tidy(count: number): number[] {
+    const stretches = this.#stretches;
+    const left: number[] = [];
+    const now = new Int32Array(count);
+    for (let number = 0; number < count; number++) {
+      const at = number * WORDS;
+      const whole = stretches[at + WHOLE]!;
+      if (stretches[at + OLDEST]! < 0 && stretches[at + PARTS] === 0) {
+        if (whole >= 0) stretches[now[whole]! * WORDS + PARTS]!--;
+        continue;
+      }
+      if (whole >= 0) stretches[at + WHOLE] = now[whole]!;
+      now[number] = left.length;
+      if (number !== left.length) stretches.copyWithin(left.length * WORDS, at, at + WORDS);
+      left.push(number);
+    }
+    return left;
+  }
 }
 
-/** The level whose stretches are as long as an interval, or little longer. */
+/** The level whose stretches are as long as an interval, or little longer: it lies in at most two of them. */
 function levelOf(first: number, last: number): number {
   let level = 0;
-  for (let pieces = 1; last - first >= pieces && level < LEVELS - 1; pieces *= FANOUT) level++;
+  for (let pieces = 1; last - first > pieces && level < LEVELS - 1; pieces *= FANOUT) level++;
   return level;
-}
-
-const stretchAt = <T>({ stretches }: Level<T>, number: number): Stretch<T> | undefined =>
-  stretches.get(hiOfNumber(number), number | 0);
-
-/** A stretch that is not kept is no part of the longer one any more. */
-function isKept<T>({ items, parts, whole }: Stretch<T>): boolean {
-  if (items.length > 0 || parts > 0) return true;
-  if (whole !== undefined) whole.parts--;
-  return false;
 }

@@ -28,8 +28,10 @@ export interface LiveMapping extends Linked<LiveMapping> {
   readonly size: number;
   /** Entries of a list. */
   readonly entries: number;
-  /** Physical address (of the first entry): exact, as real ones have at most 52 bits. */
+  /** Physical address (of the first entry): exact, as real ones have at most 52 bits; and the pieces in which it lies and ends. */
   readonly physical: number;
+  readonly firstPiece: number;
+  readonly lastPiece: number;
   readonly event: number;
   readonly line: number;
   readonly seconds: number;
@@ -72,31 +74,34 @@ export class SpareMappings {
   }
 }
 
+/** What an unmap looks at stands side by side, and comes first. */
 const newMapping = (): NewMapping => ({
   kind: 0,
   family: 0,
-  device: -1,
-  direction: 0,
-  dmaHi: 0,
-  dmaLo: 0,
   size: 0,
-  entries: 1,
-  physical: 0,
+  direction: 0,
   event: 0,
   line: 0,
+  dmaHi: 0,
+  dmaLo: 0,
+  pattern: 0,
+  order: 0,
+  firstPiece: 0,
+  lastPiece: 0,
+  skipsSync: false,
+  isHeld: false,
+  syncs: undefined,
+  ranges: undefined,
+  older: undefined,
+  newer: undefined,
+  entries: 1,
+  physical: 0,
+  device: -1,
   seconds: Number.NaN,
   nanoseconds: 0,
   task: -1,
   pid: -1,
-  skipsSync: false,
   sequence: 0,
-  pattern: 0,
-  order: 0,
-  ranges: undefined,
-  syncs: undefined,
-  older: undefined,
-  newer: undefined,
-  isHeld: false,
 });
 
 /** Does an event give back nothing? That is no error: nvme does so once for each removal. */

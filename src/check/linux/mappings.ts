@@ -95,6 +95,9 @@ export class DeviceMappings implements AddressSpace {
     const physHi = isList ? entries.words[0]! : event.physHi;
     const physLo = isList ? entries.words[1]! : event.physLo;
     mapping.physical = physHi * TWO32 + physLo;
+    mapping.firstPiece = pieceOf(physHi, physLo);
+    mapping.lastPiece =
+      mapping.firstPiece + Math.floor(((physLo & (PIECE - 1)) + mapping.size - 1) * PER_BYTE);
     mapping.event = event.number;
     mapping.line = event.line;
     mapping.seconds = event.seconds;
@@ -238,7 +241,7 @@ export class DeviceMappings implements AddressSpace {
     this.#byPiece?.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
     this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
     if (mapping.family === LIST) this.#lists.undo(physicalHi(mapping), physicalLo(mapping), event, mapping);
-    else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+    else this.#writable.remove(mapping.firstPiece, mapping.lastPiece, mapping);
     this.#spare.giveBack(mapping);
   }
 
@@ -247,7 +250,7 @@ export class DeviceMappings implements AddressSpace {
     for (const mapping of this.live) {
       this.#addresses.takeOut(mapping.dmaHi, mapping.dmaLo, mapping);
       if (mapping.family === LIST) this.#lists.takeOut(physicalHi(mapping), physicalLo(mapping), mapping);
-      else this.#writable.remove(firstPhysical(mapping), lastPhysical(mapping), mapping);
+      else this.#writable.remove(mapping.firstPiece, mapping.lastPiece, mapping);
     }
     this.#byPiece = undefined;
     this.live.clear();
@@ -275,8 +278,7 @@ export class DeviceMappings implements AddressSpace {
    * @returns another live mapping through which it can write some of the same bytes
    */
   addWritable(mapping: LiveMapping, line: number): LiveMapping | undefined {
-    const first = firstPhysical(mapping);
-    const last = lastPhysical(mapping);
+    const { firstPiece: first, lastPiece: last } = mapping;
     this.sharesLine = undefined;
     this.#written = mapping;
     this.#line = line;
@@ -323,9 +325,6 @@ const physicalHi = ({ physical }: LiveMapping): number => hiOfNumber(physical);
 const physicalLo = ({ physical }: LiveMapping): number => loOfNumber(physical);
 // A division takes much longer than a product, also one by a constant.
 const PER_BYTE = 1 / PIECE;
-const firstPhysical = ({ physical }: LiveMapping): number => Math.floor(physical * PER_BYTE);
-const lastPhysical = ({ physical, size }: LiveMapping): number =>
-  Math.floor((physical + size - 1) * PER_BYTE);
 
 /** A mapping that is handed out to be kept. */
 export function held(mapping: LiveMapping | undefined): LiveMapping | undefined {

@@ -1,5 +1,4 @@
 import { HalvesIndex, type Numbered } from "./halves-index.ts";
-import { takeOut } from "./halves-map.ts";
 import { IntervalIndex, pieceOf } from "./interval-index.ts";
 import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
 
@@ -22,10 +21,14 @@ type Undoing = Omit<Unmapping, "event"> & { readonly number: number };
 
 /** Past unmaps that are remembered: those of the generation that is filled, and of the one before it. */
 const GENERATION = 32_768;
-/** Whole numbers of an address: five of the unmap, five of the map, and three of what was mapped. */
+/** Whole numbers of an address: five of the map and three of what was mapped, and five of the unmap. */
 const WHOLES = 13;
+const UNMAP_WHOLES = 8;
 /** Others: which unmap it was, counted from 1, or 0; times of unmap and map; and a size. */
 const REALS = 4;
+const UNMAP_TIME = 1;
+const MAP_TIME = 2;
+const SIZE = 3;
 
 /** Rows that are made first. */
 const FEWEST_ROWS = 64;
@@ -77,14 +80,14 @@ export class UsedAddresses implements Numbered {
 
   /** Something begins at an address. */
   add(hi: number, lo: number, mapping: LiveMapping): void {
-    const number = this.#index.find(hi, lo);
+    let number = this.#index.find(hi, lo);
     if (number < 0) {
-      this.#oldest[this.#index.add(hi, lo)] = mapping;
-      return;
+      number = this.#index.add(hi, lo);
+      this.#oldest[number] = undefined;
     }
-    if (number * REALS < this.#reals.length) this.#reals[number * REALS] = 0;
     if (this.#oldest[number] === undefined) this.#oldest[number] = mapping;
     else if (this.#others.get(number)?.push(mapping) === undefined) this.#others.set(number, [mapping]);
+    this.#writeMap(number, mapping);
   }
 
   /** What {@link add} was told of goes without being undone. */
@@ -99,9 +102,13 @@ export class UsedAddresses implements Numbered {
   /** What {@link add} was told of is undone. */
   undo(hi: number, lo: number, undoing: Undoing, mapping: LiveMapping): void {
     this.takeOut(hi, lo, mapping);
-    if (this.#count++ % GENERATION === 0) this.#byPiece = undefined;
     const number = this.#index.find(hi, lo);
-    this.#write(number, undoing, mapping);
+    const at = number * WHOLES;
+    // Where several begin, the row is that of another one.
+    if (this.#wholes[at] !== mapping.event || this.#wholes[at + 1] !== mapping.line)
+      this.#writeMap(number, mapping);
+    if (this.#count++ % GENERATION === 0) this.#byPiece = undefined;
+    this.#writeUnmap(number, undoing);
     if (this.#byPiece !== undefined) this.#indexPast(this.#byPiece, this.#pastOf(number));
   }
 
@@ -159,15 +166,14 @@ export class UsedAddresses implements Numbered {
     );
   }
 
-  #write(number: number, undoing: Undoing, mapping: LiveMapping): void {
+  /**
+   * Writes what was mapped at an address, of which nothing is undone yet. It is written when it is mapped, as its event is at
+   * hand then: what a mapping keeps of it must be fetched later.
+   */
+  #writeMap(number: number, mapping: LiveMapping): void {
     if (number * REALS >= this.#reals.length) this.#grow(number);
     const wholes = this.#wholes;
     let at = number * WHOLES;
-    wholes[at++] = undoing.number;
-    wholes[at++] = undoing.line;
-    wholes[at++] = undoing.nanoseconds;
-    wholes[at++] = undoing.task;
-    wholes[at++] = undoing.pid;
     wholes[at++] = mapping.event;
     wholes[at++] = mapping.line;
     wholes[at++] = mapping.nanoseconds;
@@ -178,12 +184,24 @@ export class UsedAddresses implements Numbered {
     wholes[at] = mapping.dmaLo;
     const reals = this.#reals;
     at = number * REALS;
-    reals[at++] = this.#count;
-    reals[at++] = undoing.seconds;
-    reals[at++] = mapping.seconds;
-    reals[at] = mapping.size;
+    reals[at] = 0;
+    reals[at + MAP_TIME] = mapping.seconds;
+    reals[at + SIZE] = mapping.size;
     if (mapping.ranges !== undefined) this.#ranges.set(number, mapping.ranges);
     else if (this.#ranges.size > 0) this.#ranges.delete(number);
+  }
+
+  /** Writes what undid it. */
+  #writeUnmap(number: number, undoing: Undoing): void {
+    const wholes = this.#wholes;
+    let at = number * WHOLES + UNMAP_WHOLES;
+    wholes[at++] = undoing.number;
+    wholes[at++] = undoing.line;
+    wholes[at++] = undoing.nanoseconds;
+    wholes[at++] = undoing.task;
+    wholes[at] = undoing.pid;
+    this.#reals[number * REALS] = this.#count;
+    this.#reals[number * REALS + UNMAP_TIME] = undoing.seconds;
   }
 
   /** Makes rows up to a number, and as many more. */
@@ -200,17 +218,17 @@ export class UsedAddresses implements Numbered {
   #pastOf(number: number): PastUnmap {
     const real = number * REALS;
     const whole = number * WHOLES;
-    const kind = this.#wholes[whole + 10]!;
+    const kind = this.#wholes[whole + 5]!;
     const mapping = {
-      ...this.#actAt(whole + 5, this.#reals[real + 2]!),
+      ...this.#actAt(whole, this.#reals[real + MAP_TIME]!),
       family: Math.floor(kind / 4),
       direction: kind % 4,
-      dmaHi: this.#wholes[whole + 11]!,
-      dmaLo: this.#wholes[whole + 12]!,
-      size: this.#reals[real + 3]!,
+      dmaHi: this.#wholes[whole + 6]!,
+      dmaLo: this.#wholes[whole + 7]!,
+      size: this.#reals[real + SIZE]!,
       ranges: this.#ranges.get(number),
     };
-    return { ...this.#actAt(whole, this.#reals[real + 1]!), mapping };
+    return { ...this.#actAt(whole + UNMAP_WHOLES, this.#reals[real + UNMAP_TIME]!), mapping };
   }
 
   #actAt(at: number, seconds: number): Unmapping {
@@ -226,12 +244,20 @@ export class UsedAddresses implements Numbered {
     };
   }
 
-  /** This and the next two are what the index asks. */
-  isKept(number: number): boolean {
-    return this.#oldest[number] !== undefined || this.#hasPast(number);
+  /** An address goes at which nothing begins and of which it is forgotten what was undone. */
+  tidy(count: number): number[] {
+    const left: number[] = [];
+    for (let number = 0; number < count; number++) {
+      if (this.#oldest[number] === undefined && !this.#hasPast(number)) continue;
+      if (number !== left.length) this.#move(number, left.length);
+      left.push(number);
+    }
+    this.#oldest.length = left.length;
+    this.#reals.fill(0, left.length * REALS);
+    return left;
   }
 
-  move(from: number, to: number): void {
+  #move(from: number, to: number): void {
     this.#oldest[to] = this.#oldest[from];
     moveIn(this.#others, from, to);
     moveIn(this.#ranges, from, to);
@@ -240,11 +266,12 @@ export class UsedAddresses implements Numbered {
       this.#reals.copyWithin(to * REALS, from * REALS, from * REALS + REALS);
     } else if (to * REALS < this.#reals.length) this.#reals[to * REALS] = 0;
   }
+}
 
-  cut(count: number): void {
-    this.#oldest.length = count;
-    this.#reals.fill(0, count * REALS);
-  }
+/** Takes a value out of a short list; the others stay in order. */
+function takeOut<T>(list: T[], value: T): void {
+  const at = list.indexOf(value);
+  if (at >= 0) list.splice(at, 1);
 }
 
 function moveIn<T>(map: Map<number, T>, from: number, to: number): void {

@@ -5,7 +5,7 @@ import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { type Place, placeOf } from "../findings/place.ts";
-import { geometryOf, type WindowHosts } from "./hosts.ts";
+import { geometryOf, HIGH, type WindowHosts } from "./hosts.ts";
 import type { RebuildParts } from "./parts.ts";
 import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
@@ -15,8 +15,6 @@ import type { WindowFit } from "./window-fit.ts";
 
 /** Entries that a window is given whose end a trace does not show. */
 const ASSUMED_ENTRIES = 2 ** 31;
-/** Where a window beside the default one lies, if nothing else is known. */
-const HIGH = 1n << 59n;
 /** Printed by a translation outside of the table. */
 export const NO_MASK = 0xffff_ffff;
 /** Where a saved state is loaded. */
@@ -51,12 +49,14 @@ export class WindowAdoption {
   /** Takes over the windows that somebody told of; returns those of whose pages nobody knows the size. */
   told(): ToldWindow[] {
     return this.#hosts.allTold.filter((told) => {
-      const { liobn, busOffset, pageShift } = told;
-      if (!isPciLiobn(liobn)) return this.#lasting(liobn) === undefined;
+      const { liobn, pageShift } = told;
       // The default window of a bridge has the usual pages, if it was not replaced.
-      const isDefault = (liobn & 0xff) === 0 && busOffset < HIGH;
-      if (pageShift === undefined && !isDefault) return true;
-      return (isDefault ? this.#lasting(liobn) : this.#told(told, pageShift!)) === undefined;
+      const isLasting = !isPciLiobn(liobn) || this.#hosts.isToldDefault(told);
+      if (pageShift === undefined && !isLasting) {
+        this.#hosts.unplaced.add(liobn);
+        return true;
+      }
+      return (isLasting ? this.#lasting(liobn) : this.#told(told, pageShift!)) === undefined;
     });
   }
 
@@ -120,7 +120,7 @@ export class WindowAdoption {
     if (!isPciLiobn(liobn)) return this.vio(event, Certainty.UNKNOWN);
     // A default window is likely. Others show their page size with the first translation.
     const told = this.#hosts.told(liobn);
-    if ((liobn & 0xff) !== 0)
+    if (told === undefined ? (liobn & 0xff) !== 0 : !this.#hosts.isToldDefault(told))
       return told?.pageShift === undefined ? undefined : this.#told(told, told.pageShift);
     if (event.iobaHi !== 0 && told === undefined) return undefined;
     return this.#lasting(liobn);
@@ -134,8 +134,11 @@ export class WindowAdoption {
     const told = this.#hosts.told(liobn);
     const shift = pageShift ?? told?.pageShift;
     if (shift === undefined) return undefined;
-    if ((liobn & 0xff) === 0 && (told !== undefined || shift === DEFAULT_PAGE_SHIFT))
-      return this.#lasting(liobn);
+    const isDefault =
+      told === undefined
+        ? (liobn & 0xff) === 0 && shift === DEFAULT_PAGE_SHIFT
+        : this.#hosts.isToldDefault(told);
+    if (isDefault) return this.#lasting(liobn);
     if (told !== undefined) return this.#told(told, shift);
     const geometry = { busOffset: HIGH, pageShift: shift, entries: ASSUMED_ENTRIES };
     return this.#adopt(liobn, geometry, new WindowEvidence(geometry, "assumed", "shown"));

@@ -2,6 +2,7 @@ import { IommuError } from "../../base/errors.ts";
 import { TWO32 } from "../../base/u64.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
+import type { TceView } from "../../tce/tce-view.ts";
 import type { Place } from "../findings/place.ts";
 import { copyEntries } from "./moved-entries.ts";
 
@@ -98,6 +99,11 @@ export class EntryHistory {
   /** Takes over the changes of another history, each `by` entries further down. */
   takeOver(other: EntryHistory, by: number): void {
     copyEntries(other.#changes, this.#changes, 0, other.#changes.length, by);
+  }
+
+  /** The changes as they are now, for ever: the high half of an entry is the number of its event, and 1. */
+  snapshot(): TceView {
+    return this.#changes.snapshot();
   }
 
   /** Forgets everything. */

@@ -17,10 +17,15 @@ const MAX_VIO = 64;
 /** The window of every VIO device (QEMU-VIO-1). */
 const VIO_WINDOW: Geometry = { busOffset: 0n, pageShift: DEFAULT_PAGE_SHIFT, entries: 65_536 };
 
+/** Where a window beside the default one lies, if nothing else is known. */
+export const HIGH: bigint = 1n << 59n;
+
 /** The bridges and VIO devices of a traced machine, plugged when they first occur in the trace. */
 export class WindowHosts {
   readonly #machine: Machine;
   readonly #told: readonly ToldWindow[];
+  /** Windows that somebody told of and that are not in the machine, since nobody knows the size of their pages. */
+  readonly unplaced: Set<number> = new Set();
   /** What is known of the default windows of bridges and of VIO windows, which come again as they were. */
   readonly #evidence = new Map<number, WindowEvidence>();
 
@@ -51,6 +56,13 @@ export class WindowHosts {
   /** What somebody knows of a window; undefined if nobody does. */
   told(liobn: number): ToldWindow | undefined {
     return this.#told.find((one) => one.liobn === liobn);
+  }
+
+  /** Is a window that somebody told of what its bridge has after a reset? */
+  isToldDefault({ liobn, busOffset, bytes }: ToldWindow): boolean {
+    if (!isPciLiobn(liobn) || (liobn & 0xff) !== 0 || busOffset >= HIGH) return false;
+    const usual = this.evidenceOf(liobn).geometry;
+    return usual.busOffset === busOffset && BigInt(usual.entries) << BigInt(usual.pageShift) === bytes;
   }
 
   /** What is known of the window that a reset gives a bridge, or that a VIO device has. */
@@ -109,6 +121,11 @@ export class WindowHosts {
     if (window === undefined || entries === 0) return undefined;
     window.enable(pageShift, busOffset, entries);
     return window;
+  }
+
+  /** Says whether a VIO device sees memory past its window. */
+  setBypass(liobn: number, bypass: boolean): void {
+    this.#machine.vio.find(liobn)?.setBypass(bypass);
   }
 
   /** The window of a VIO device; undefined for a number that none can have. */

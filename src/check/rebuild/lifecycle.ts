@@ -89,7 +89,10 @@ export class WindowLifecycle {
   #resetPhb(index: number, place: Place): boolean {
     if (!(index >= 0 && index <= MAX_PHB_INDEX)) return false;
     const phb = this.#hosts.phb(index);
-    for (const window of phb.windows) this.#windows.remove(window.liobn, "reset", place);
+    for (const { liobn } of phb.windows) {
+      this.#windows.remove(liobn, "reset", place);
+      this.#hosts.unplaced.delete(liobn);
+    }
     phb.resetDma();
     const evidence = this.#hosts.placeDefault(phb);
     this.#windows.add(phb.windows[0]!, Certainty.KNOWN, false, place, evidence);
@@ -100,7 +103,10 @@ export class WindowLifecycle {
     const index = phbOf(event);
     const phb = this.#hosts.known(index);
     const sure =
-      phb?.windows.every((window) => this.#windows.byLiobn.get(window.liobn)?.assumed !== true) ?? false;
+      phb?.windows.every(({ liobn }) => {
+        const rebuilt = this.#windows.byLiobn.get(liobn);
+        return rebuilt === undefined ? !this.#hosts.unplaced.has(liobn) : !rebuilt.assumed;
+      }) ?? false;
     if (phb === undefined || !sure) {
       this.#verdicts.skip();
       return;
@@ -134,6 +140,7 @@ export class WindowLifecycle {
     const phb = this.#hosts.phb(index);
     const window = phb.windows[slot]!;
     if (!this.#windows.byLiobn.has(phb.windows[0]!.liobn)) phb.windows[0]!.disable();
+    this.#hosts.unplaced.delete(liobn);
     // A window that is still there went without a line: with the machine's reset, or before the trace began.
     this.#windows.remove(liobn, "reset", placeOf(event));
     window.disable();
@@ -153,6 +160,7 @@ export class WindowLifecycle {
   }
 
   remove(event: QemuTraceEvent): void {
+    this.#hosts.unplaced.delete(event.liobn);
     if (!this.#windows.remove(event.liobn, "removed", placeOf(event))) {
       this.#verdicts.skip();
       return;

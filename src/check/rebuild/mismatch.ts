@@ -45,5 +45,5 @@ export function mismatchOf(
 }
 
 /** The text of a mismatch for people. */
-export const formatMismatch = (mismatch: Mismatch): string =>
+export const formatMismatch = (mismatch: Pick<Mismatch, "line" | "text" | "expected" | "actual">): string =>
   `line ${mismatch.line}: ${mismatch.text}\n    recorded: ${mismatch.expected}, ours: ${mismatch.actual}`;

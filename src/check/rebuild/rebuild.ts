@@ -99,6 +99,11 @@ export class Rebuild {
     this.#adoption.load(liobn, pageShift, busOffset, table);
   }
 
+  /** Takes over whether a VIO device sees memory past its window (`ibm,set-tce-bypass` leaves no line). */
+  setBypass(liobn: number, bypass: boolean): void {
+    this.#hosts.setBypass(liobn, bypass);
+  }
+
   /**
    * Takes over the windows that somebody told of, with entries that are not known.
    *

@@ -23,23 +23,30 @@ export const Certainty = {
   UNKNOWN: 2,
 } as const;
 
-/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, in order. */
+/** Calls `visit` for each stretch of entries of one certainty in `[first, end)`, as long as it can be, in order. */
 export function forEachCertainty(
   certainties: TceView,
   first: number,
   end: number,
   visit: (first: number, count: number, certainty: number) => void,
 ): void {
-  let at = first;
-  const knownTo = (to: number): void => {
-    if (to > at) visit(at, to - at, Certainty.KNOWN);
+  let [at, next, last] = [first, first, Certainty.KNOWN as number];
+  // The table may be split anywhere.
+  const go = (to: number, certainty: number): void => {
+    if (to === next) return;
+    if (certainty !== last) {
+      if (next > at) visit(at, next - at, last);
+      at = next;
+      last = certainty;
+    }
+    next = to;
   };
   certainties.forEachStoredRun(first, end, (from, count, _hi, certainty) => {
-    knownTo(from);
-    visit(from, count, certainty);
-    at = from + count;
+    go(from, Certainty.KNOWN);
+    go(from + count, certainty);
   });
-  knownTo(end);
+  go(end, Certainty.KNOWN);
+  if (next > at) visit(at, next - at, last);
 }
 
 /**
@@ -252,6 +259,37 @@ export class RebuiltWindow {
 
   #mayDoubt(first: number, end: number): boolean {
     return first < this.#doubtEnd && end > this.#doubtFirst;
+  }
+
+  /**
+   * The table was cleared without a line, at some time after an entry was stored, which was found empty. What was stored
+   * before that one is gone, too; what was stored later may have been before or after.
+   */
+  clearedSince(index: number): void {
+    const { window, history, learned } = this;
+    const { entries } = window;
+    const since = Math.max(history.eventAt(index), learned.eventAt(index));
+    const before = window.table!.snapshot();
+    const certainties = this.certainties();
+    const changes = [history, learned];
+    this.history = new EntryHistory(entries, this.#scale);
+    this.learned = new EntryHistory(entries, this.#scale);
+    window.reset();
+    this.mark(0, entries, Certainty.KNOWN);
+    const doubt = (first: number, count: number): void => {
+      copyEntries(before, window.table!, first, first + count, 0);
+      this.mark(first, count, Certainty.UNKNOWN);
+    };
+    certainties.forEachStoredRun(0, entries, (first, count, _hi, certainty) => {
+      if (certainty === Certainty.UNKNOWN) doubt(first, count);
+    });
+    for (const [i, kept] of [this.history, this.learned].entries()) {
+      changes[i]!.forEachRun(0, entries, (first, count, { event, line }) => {
+        if (event <= since) return;
+        kept.note(first, count, event, line);
+        before.forEachStoredRun(first, first + count, (from, stored) => doubt(from, stored));
+      });
+    }
   }
 
   /** Marks all entries that are not known to be empty as unknown. */

@@ -3,9 +3,10 @@ import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { IommuTranslation } from "../../memory/iommu-translation.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { NO_MASK, pageShiftOf, type WindowAdoption } from "./adoption.ts";
+import type { WindowHosts } from "./hosts.ts";
 import type { RebuildObserver } from "./observer.ts";
 import type { RebuildParts } from "./parts.ts";
-import { Certainty, type RebuiltWindow } from "./rebuilt-window.ts";
+import type { RebuiltWindow } from "./rebuilt-window.ts";
 import type { RebuiltWindows } from "./rebuilt-windows.ts";
 import type { RebuildCounts, Verdicts } from "./verdicts.ts";
 import { voteOf, type WindowFit } from "./window-fit.ts";
@@ -14,14 +15,16 @@ import { voteOf, type WindowFit } from "./window-fit.ts";
 export class RebuiltTranslations {
   readonly #windows: RebuiltWindows;
   readonly #adoption: WindowAdoption;
+  readonly #hosts: WindowHosts;
   readonly #verdicts: Verdicts;
   readonly #fit: WindowFit;
   readonly #counts: RebuildCounts;
   readonly #observer: RebuildObserver | null;
   readonly #translation = new IommuTranslation();
 
-  constructor({ windows, verdicts, fit, observer }: RebuildParts, adoption: WindowAdoption) {
+  constructor({ windows, hosts, verdicts, fit, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#windows = windows;
+    this.#hosts = hosts;
     this.#adoption = adoption;
     this.#observer = observer;
     this.#verdicts = verdicts;
@@ -39,6 +42,8 @@ export class RebuiltTranslations {
       }
     }
     const { window } = rebuilt;
+    // A device that bypasses its window has no translations.
+    if (window.bypass) this.#hosts.setBypass(window.liobn, false);
     const same = this.#compare(event, window);
     const index = entryOf(event.iobaHi, event.iobaLo, window.pageShift);
     // Nearly every translation. Outside of the window there is no permission.
@@ -87,20 +92,15 @@ export class RebuiltTranslations {
   }
 
   #translateEntry(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): void {
-    const { window, evidence } = rebuilt;
+    const { evidence } = rebuilt;
     if (index > evidence.lastTranslated) evidence.lastTranslated = index;
     if (rebuilt.isOpen && same && event.perm !== 0) this.#fit.agreed(rebuilt, index);
     if (!same || event.perm === 0) {
       const isExplained = this.#observer?.translated(event, rebuilt, index, same) === true;
       if (isExplained) return;
     }
-    if (!same && !window.isPci && event.perm === 0 && (event.tceHi | event.tceLo) === 0) {
-      // quiesce and a device reset clear a VIO table and leave no line.
-      this.#counts.silentClears++;
-      window.reset();
-      rebuilt.mark(0, window.entries, Certainty.KNOWN);
-      return;
-    }
+    const isEmpty = event.perm === 0 && (event.tceHi | event.tceLo) === 0;
+    if (!same && isEmpty && this.#verdicts.cleared(rebuilt, index)) return;
     if (rebuilt.isOpen && !same) {
       const isFor = this.#fit.differs(event, rebuilt, index, textOf(this.#translation));
       if (isFor) return;

@@ -70,6 +70,19 @@ export class Verdicts {
     rebuilt.mark(index, 1, Certainty.KNOWN);
   }
 
+  /**
+   * Books an entry that was found empty, and is not by the trace. Of a VIO device that is no mismatch: `quiesce` and a
+   * device reset clear its table and leave no line.
+   *
+   * @returns false if that is not the reason
+   */
+  cleared(rebuilt: RebuiltWindow, index: number): boolean {
+    if (rebuilt.window.isPci || rebuilt.certainty(index) === Certainty.UNKNOWN) return false;
+    this.counts.silentClears++;
+    rebuilt.clearedSince(index);
+    return true;
+  }
+
   mismatch(event: QemuTraceEvent, expected: string, actual: string, start?: bigint): void {
     this.tell(mismatchOf(event, expected, actual, start));
   }

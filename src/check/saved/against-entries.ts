@@ -90,16 +90,11 @@ export class EntryComparison {
     const rebuilt = this.#rebuilt;
     const table = this.#table;
     const { window } = rebuilt;
-    // quiesce and the reset of a device clear its table and leave no line.
-    if (!window.isPci && table.storedCount === 0 && window.table!.storedCount > 0) {
-      agreement.unknown = agreement.entries;
-      return;
-    }
     // Of a window whose end is assumed only what both have can be compared.
     const length = Math.min(window.entries, table.length);
     const ours = shortened(window.table!.snapshot(), length);
     const theirs = shortened(table, length);
-    const certainties = shortened(rebuilt.certainties(), length);
+    const certainties = certaintiesBeside(rebuilt, ours, theirs);
     agreement.agreed = countKnown(ours, certainties);
     agreement.unknown = table.length - length;
     agreement.unknownMapped = countStored(table, length, table.length);
@@ -125,7 +120,8 @@ export class EntryComparison {
     }
     const { agreed, confirmed, unknown, differing, contradicted } = agreement;
     agreement.empty = agreement.entries - agreed - confirmed - unknown - differing - contradicted;
-    const past = countKnown(window.table!, rebuilt.certainties()) - countKnown(ours, certainties);
+    const all = rebuilt.certainties();
+    const past = countKnown(window.table!, all) - countKnown(ours, shortened(all, length));
     if (past > 0) {
       const message = `the trace maps ${pagesText(past)} past the end that the window has in the saved machine`;
       this.#mismatch("error", placesOf(rebuilt), rebuilt.iobaOf(length), past, message);
@@ -183,6 +179,33 @@ export class EntryComparison {
     const shift = BigInt(this.#rebuilt.window.pageShift);
     return permOf(Number(was & 3n)) !== 0 && (was & 3n) === (is & 3n) && was >> shift === is >> shift;
   }
+}
+
+/**
+ * How sure we are of entries beside those of a saved machine. `quiesce` and the reset of a device clear the table of a VIO
+ * device and leave no line: what was stored before everything that the saved machine has may be gone.
+ */
+function certaintiesBeside(rebuilt: RebuiltWindow, ours: TceView, theirs: TceView): TceView {
+  const { window, history } = rebuilt;
+  const certainties = shortened(rebuilt.certainties(), ours.length);
+  if (window.isPci) return certainties;
+  let oldest = Number.POSITIVE_INFINITY;
+  forEachStored(theirs, (index) => {
+    oldest = Math.min(oldest, history.eventAt(index));
+  });
+  const doubtful = TceTable.from(certainties);
+  forEachStored(ours, (index) => {
+    if (history.eventAt(index) < oldest && theirs.get(index) === 0n)
+      doubtful.put(index, 0, Certainty.UNKNOWN);
+  });
+  return doubtful;
+}
+
+/** A VIO window has few entries. */
+function forEachStored(table: TceView, visit: (index: number) => void): void {
+  table.forEachStoredRun(0, table.length, (first, count) => {
+    for (let index = first; index < first + count; index++) visit(index);
+  });
 }
 
 const shortened = (table: TceView, length: number): TceView =>

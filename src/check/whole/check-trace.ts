@@ -12,7 +12,6 @@ import { filterOf } from "../filter/filters.ts";
 import { readKernelLog } from "../linux/kernel-log.ts";
 import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
-import { checkOpScript } from "../script-check.ts";
 import { TraceCheck } from "../trace-check.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "./input-kind.ts";
 import {
@@ -70,6 +69,8 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       throw new IommuError("UNSUPPORTED", `${name}: ${what}; map, alive and who show what it maps`);
     }
     if (options.isScript ?? isScriptHead(opened.head)) {
+      // It runs a machine, which a trace does without.
+      const { checkOpScript } = await import("../script-check.ts");
       return checkOpScript(await textOf(opened.chunks, name), name, thresholds);
     }
     if (opened.savedAt !== undefined) {

@@ -1,10 +1,11 @@
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/mismatch.ts";
-import { attach as attachTo } from "../../live/attach.ts";
 import type { AttachEnd, Attached, BaseKind } from "../../live/attach-options.ts";
 import { startGuard } from "../../live/guard.ts";
-import type { LiveState } from "../../live/live-state.ts";
+import { type FeedItem, type FeedOptions, followFeed } from "../../live/live-feed.ts";
+import type { LiveFindings } from "../../live/live-findings.ts";
+import type { LiveSnapshot } from "../../live/live-state.ts";
 import type { MonitorPlace } from "../../live/monitor-place.ts";
 import { COMMAND_SECONDS } from "../../live/qmp.ts";
 import { findProfile } from "../../spapr/profile.ts";
@@ -12,7 +13,8 @@ import { type AnswerOptions, RowPrinter } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { answerOptions, flag, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { Exit, print, printError, statusOfFindings, toJson } from "../output.ts";
+import { LiveScreen } from "../screen/live-screen.ts";
 import { type TableColumn, tableText } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -27,6 +29,8 @@ export interface AttachVerbOptions extends AnswerOptions {
   readonly for: number | undefined;
   readonly refresh: number;
   readonly mappings: boolean;
+  readonly screen: boolean;
+  readonly out: string | undefined;
   readonly profile: string | undefined;
   readonly quiet: boolean;
 }
@@ -39,24 +43,28 @@ const COLUMNS = [
   "doubt",
   "reason",
   "message",
-  "doubts",
+  "seconds",
+  "lag",
   "events",
+  "eventsPerSecond",
   "damagedLines",
   "windows",
+  "traffic",
+  "alive",
   "counts",
   "mismatches",
+  "findings",
+  "doubts",
 ];
 
 /** `attach --qmp SOCKET`, `attach --domain NAME`: follows the DMA windows of a running QEMU. */
 export async function attach(options: AttachVerbOptions): Promise<number> {
   if (options.profile !== undefined) findProfile(options.profile);
   const { output, quiet } = options;
-  const isHuman = output === "human" && !quiet;
-  const isDrawn = isHuman && process.stdout.isTTY;
   const rows = new RowPrinter(COLUMNS, options);
   let attached: Attached | undefined;
-  const end = await untilInterrupted((signal) =>
-    attachTo({
+  const end = await untilInterrupted((signal) => {
+    const feed: FeedOptions = {
       monitor: placeOf(options),
       log: options.log,
       base: options.base,
@@ -68,27 +76,56 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
       timeoutSeconds: options.timeout,
       mappings: options.mappings,
       refreshSeconds: options.refresh / 1000,
-      onAttached: (found) => {
-        attached = found;
-        rows.print({ type: "attached", ...found });
-        if (isHuman) for (const line of describeAttached(found)) printError(line);
-      },
-      onState: (state) => {
-        rows.print({ type: "state", ...state });
-        if (isDrawn) redraw(state);
-      },
-      onDoubt: (doubt) => {
-        rows.print({ type: "doubt", doubt });
-        if (!quiet) printError(`warning: ${doubt}`);
-      },
-    }),
-  );
-  const { reason, message, doubts, error, state } = end;
-  rows.print({ type: "end", reason, message, doubts, ...state });
-  if (output === "json") print(toJson({ attached, reason, message, doubts, ...state }));
-  if (isHuman) printEnd(end, isDrawn);
+    };
+    if (isOnScreen(options)) return followOnScreen(feed);
+    return followFeed(feed, (item) => {
+      const { type, ...rest } = item;
+      rows.print({ type, ...rest });
+      if (item.type === "attached") attached = rest as Attached;
+      if (!quiet) tell(item, output === "human");
+    });
+  });
+  const { reason, message, error, state } = end;
+  if (output === "json") print(toJson({ attached, reason, message, ...state }));
+  if (output === "human" && !quiet) {
+    print(formatState(state));
+    if (error === undefined) printError(message);
+  }
   if (error !== undefined) throw error;
-  return state.counts.mismatches > 0 || doubts.length > 0 ? Exit.WRONG : Exit.OK;
+  return statusOf(end);
+}
+
+/** Is there a terminal that is to be drawn on? A list of all mappings is to be read, not watched. */
+const isOnScreen = ({ output, quiet, screen, mappings, out }: AttachVerbOptions): boolean =>
+  screen && output === "human" && !quiet && !mappings && out === undefined && process.stdout.isTTY;
+
+/** Follows on the whole terminal; what is to be remembered is told when the terminal is as before. */
+async function followOnScreen(feed: FeedOptions): Promise<AttachEnd> {
+  const said: FeedItem[] = [];
+  // As Ctrl-C does it, of which the second one ends at once.
+  const screen = new LiveScreen(() => process.kill(process.pid, "SIGINT"));
+  feed.signal.addEventListener("abort", () => screen.ends());
+  screen.open();
+  try {
+    return await followFeed(feed, (item) => {
+      if (item.type === "attached" || item.type === "doubt") said.push(item);
+      screen.take(item);
+    });
+  } finally {
+    screen.close();
+    for (const item of said) tell(item, true);
+  }
+}
+
+/** Says what there is besides states. */
+function tell(item: FeedItem, isHuman: boolean): void {
+  if (item.type === "doubt") printError(`warning: ${item.doubt}`);
+  if (item.type === "attached" && isHuman) for (const line of describeAttached(item)) printError(line);
+}
+
+function statusOf({ doubts, state: { counts, findings } }: AttachEnd): number {
+  if (counts.mismatches > 0 || doubts.length > 0) return Exit.WRONG;
+  return statusOfFindings(findings.errors, findings.warnings + findings.dropped);
 }
 
 function placeOf({ qmp, domain, connect }: AttachVerbOptions): MonitorPlace {
@@ -114,18 +151,6 @@ function describeAttached({ qemu, log, base }: Attached): string[] {
   return [...refused.map((reason) => `not by ${reason}`), `QEMU ${qemu}, log ${log}: ${told}`];
 }
 
-/** Draws a state over the one before. */
-const redraw = (state: LiveState): void => {
-  process.stdout.write("\x1b[H\x1b[2J");
-  print(formatState(state));
-};
-
-function printEnd(end: AttachEnd, live: boolean): void {
-  if (live) redraw(end.state);
-  else print(formatState(end.state));
-  if (end.error === undefined) printError(end.message);
-}
-
 const TABLE: readonly TableColumn[] = [
   { head: "LIOBN" },
   { head: "starts at" },
@@ -135,11 +160,11 @@ const TABLE: readonly TableColumn[] = [
 ];
 
 /** A state as text for people. */
-export function formatState(state: LiveState): string {
+export function formatState(state: LiveSnapshot): string {
   const rows = state.windows.map((window) => {
     const { known, inferred, unknown } = window.certainty;
     const counts = [window.entries, window.mapped, known, inferred, unknown].map(formatCount);
-    const start = `${window.busOffset}${window.assumed ? " ?" : ""}`;
+    const start = `${window.busOffset}${window.assumed ? " ?" : ""}${window.bypass ? " bypassed" : ""}`;
     return [window.liobn, start, formatSize(2 ** window.pageShift), ...counts];
   });
   const { translations, statuses, confirmed, learned, mismatches } = state.counts;
@@ -150,6 +175,7 @@ export function formatState(state: LiveState): string {
     tableText(TABLE, rows),
     `${counted(state.events, "event")}, ${counted(checked, "answer")} as the engine gives them, ${formatCount(learned)} learned, ${findings}`,
   ];
+  lines.push(...findingLines(state.findings));
   if (state.damagedLines > 0)
     lines.push(colors.yellow(`${counted(state.damagedLines, "line")} of the log could not be read`));
   for (const { mappings, liobn } of state.windows) {
@@ -161,6 +187,19 @@ export function formatState(state: LiveState): string {
     }
   }
   return [...lines, ...state.mismatches.map(formatMismatch)].join("\n");
+}
+
+/** What was found, in short; `check` says more of the log. */
+function findingLines({ errors, warnings, dropped, last }: LiveFindings): string[] {
+  const lines = last.map(({ kind, severity, liobn, ioba, count, line, message }) => {
+    const where = [liobn, ioba, line === null ? null : `line ${line}`].filter((part) => part !== null);
+    const mark = severity === "error" ? colors.red : colors.yellow;
+    const times = count > 1 ? ` (${formatCount(count)} times)` : "";
+    return `${mark(`${severity}: ${kind}`)}: ${where.join(" ")}: ${message}${times}`;
+  });
+  const more = errors + warnings + dropped - last.length;
+  if (more > 0) lines.unshift(`${counted(more, "earlier finding")} not shown: check the log`);
+  return lines;
 }
 
 export const verb: Verb = defineVerb({
@@ -186,8 +225,13 @@ export const verb: Verb = defineVerb({
       wholeNumber(1, 86_400),
     ).default(COMMAND_SECONDS),
     value("--for <seconds>", "end after so many seconds", wholeNumber(1, 2_000_000)),
-    value("--refresh <ms>", "time between two states", wholeNumber(10, 3_600_000)).default(500),
+    value(
+      "--refresh <ms>",
+      "time between two states; the screen shows five a second at most",
+      wholeNumber(10, 3_600_000),
+    ).default(500),
     flag("--mappings", "show all mappings of all windows"),
+    text("--no-screen", "on a terminal, do not take the whole screen, but print the state at the end"),
     profileOption(),
     ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
@@ -195,6 +239,7 @@ export const verb: Verb = defineVerb({
   examples: [
     "attach --qmp qmp.sock",
     "attach --domain guest --connect qemu:///system",
+    "attach --qmp qmp.sock --no-screen --for 60",
     "attach --qmp qmp.sock --for 10 --mappings --output jsonl",
   ],
   run: attach,

@@ -35,7 +35,7 @@ import {
   text,
   thresholdOptions,
 } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { print, statusOfFindings, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
 import { splitLogs } from "../split-logs.ts";
 import { outputWidth } from "../terminal.ts";
@@ -179,11 +179,10 @@ async function printForPrograms(
   await printAnswer(answer, { output, rawCells });
 }
 
-/** 2 if anything is wrong, 3 if there are only leaks and warnings. */
 function statusOf(reports: readonly CheckReport[]): number {
   const findings = reports.flatMap((report) => report.findings);
-  if (findings.some(({ severity }) => severity === "error")) return Exit.WRONG;
-  return findings.length > 0 ? Exit.LEAKS : Exit.OK;
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  return statusOfFindings(errors, findings.length - errors);
 }
 
 /** In front of what belongs to the line before. */

@@ -12,8 +12,22 @@ export interface PciDeviceDescription {
   readonly id: string | undefined;
   /** Index of its bridge. */
   readonly bridge: number;
+  /** 0 for the host bridge's own; others are behind PCI bridges. */
+  readonly bus: number;
   readonly slot: number;
   readonly functionNumber: number;
+}
+
+/**
+ * A memory module, which can be plugged and unplugged.
+ *
+ * @public
+ */
+export interface MemoryModule {
+  readonly id: string;
+  readonly bytes: number;
+  /** Its NUMA node; by default 0. */
+  readonly node?: number | undefined;
 }
 
 /**
@@ -26,7 +40,7 @@ export type MachineStep =
   /** With `losesWindows` the new kernel's tree does not have the properties of windows that the old one made. */
   | { readonly kind: "kexec"; readonly losesWindows?: boolean | undefined }
   | { readonly kind: "crash" }
-  | { readonly kind: "plug-memory"; readonly id: string; readonly bytes: number }
+  | ({ readonly kind: "plug-memory" } & MemoryModule)
   | { readonly kind: "unplug-memory"; readonly id: string }
   | { readonly kind: "plug-bridge"; readonly bridge: PhbConfig }
   | { readonly kind: "unplug-bridge"; readonly index: number }
@@ -54,11 +68,13 @@ export interface MachineDescription {
   readonly ramBytes: number;
   /** Bytes that it can have with what can be plugged; {@link ramBytes} without slots. */
   readonly maxRamBytes: number;
+  /** {@link ramBytes} by NUMA node, in order of addresses; undefined if all is of one node. */
+  readonly memoryNodes?: readonly number[] | undefined;
   readonly bridges: readonly PhbConfig[];
   readonly pciDevices: readonly PciDeviceDescription[];
   readonly vioDevices: readonly VioConfig[];
   /** Bytes of memory modules that are there from the start, beside {@link ramBytes}. */
-  readonly dimms: readonly { readonly id: string; readonly bytes: number }[];
+  readonly dimms: readonly MemoryModule[];
   /** Is there persistent memory (NVDIMM)? */
   readonly persistentMemory: boolean;
   readonly accelerator: "tcg" | "kvm";

@@ -23,6 +23,7 @@ const SLOTS = 32;
 /** All functions of all slots of all bridges. */
 const MAX_DEVICES = (MAX_PHB_INDEX + 1) * SLOTS * 8;
 const MAX_STEPS = 1000;
+const MAX_NODES = 128;
 
 /** A bridge, with the words of an op script's header. */
 export interface OwnBridge {
@@ -47,6 +48,7 @@ export interface OwnDevice {
 export interface OwnModule {
   readonly id: string;
   readonly size: bigint;
+  readonly node: number | undefined;
 }
 
 /** What happens after the boot. */
@@ -69,6 +71,7 @@ export type OwnStep =
 export interface OwnMachine {
   readonly ram: bigint;
   readonly maxRam: bigint | undefined;
+  readonly memoryNodes: readonly bigint[] | undefined;
   readonly bridges: readonly OwnBridge[] | undefined;
   readonly devices: readonly OwnDevice[] | undefined;
   readonly vio: readonly { readonly type: string; readonly reg: number | undefined }[] | undefined;
@@ -110,6 +113,7 @@ const DEVICE: Shape<OwnDevice> = object("a device", {
 const MODULE: Shape<OwnModule> = object("a memory module", {
   id: required(text(), "a name"),
   size: required(ram, "bytes, a multiple of 256M"),
+  node: optional(whole(0, MAX_NODES - 1), "its NUMA node; default 0"),
 });
 
 /** What may happen to a machine. */
@@ -143,6 +147,10 @@ const STEP = tagged("step", MACHINE_STEP_KINDS) as Shape<OwnStep>;
 export const MACHINE_SHAPE: Shape<OwnMachine> = object("a machine", {
   ram: required(ram, "bytes of memory at address 0: 4G, 0x10000000; a multiple of 256M"),
   maxRam: optional(ram, "bytes that it can have with what can be plugged; default: ram"),
+  memoryNodes: optional(
+    list(size(MAX_RAM, RAM_BLOCK), MAX_NODES),
+    "ram by NUMA node, in order of addresses; default: all is one node's",
+  ),
   bridges: optional(
     list(BRIDGE, MAX_PHB_INDEX + 1),
     "host bridges, of which the first has index 0; default: that one",

@@ -1,13 +1,22 @@
 import { hex } from "../../base/u64.ts";
 import { checkedWindow, type ToldWindow } from "./told-window.ts";
 
-/** A window's region in QEMU's `info mtree`, or a visible piece of it (`@` its offset) in `info mtree -f`. */
+/**
+ * A window's region in QEMU's `info mtree`, or a visible piece of it (`@` its offset) in `info mtree -f`. QEMU marks one that
+ * goes beyond 2^64.
+ */
 const REGION =
-  /^\s*([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, i\/o\): tce-iommu-([0-9a-f]{1,8})(?: @([0-9a-f]{16}))?(?: .*)?\r?$/gm;
+  /^(?:\[DETECTED OVERFLOW!\])?\s*([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, i\/o\): tce-iommu-([0-9a-f]{1,8})(?: @([0-9a-f]{16}))?(?: .*)?\r?$/gm;
+/** What is around the window of a VIO device, while that bypasses it, in `info mtree -D`. */
+const BYPASSED = /: tce-root-([0-9a-f]{1,8}) \[disabled\]/g;
+
+/** LIOBNs of the windows that a device bypasses, in the text of QEMU's `info mtree -D`; the other forms do not have them. */
+export const bypassedInMemoryTree = (text: string): number[] =>
+  [...text.matchAll(BYPASSED)].map(([, number]) => Number.parseInt(number!, 16));
 
 /**
- * The windows in the text of QEMU's `info mtree` or `info mtree -f`. Page sizes are not in it. Of a window that
- * another region cuts, the end that is seen is taken.
+ * The windows in the text of QEMU's `info mtree`, with `-D` also those that a VIO device bypasses, or of `info mtree -f`, where
+ * of a window that another region cuts the end that is seen is taken. Page sizes are not in it.
  *
  * @throws IommuError BAD_ARGUMENT for a region that no window can be
  */
@@ -25,7 +34,7 @@ export function windowsOfMemoryTree(text: string): ToldWindow[] {
     checkedWindow(line === "" ? hex(liobn) : line, {
       liobn: BigInt(liobn),
       busOffset: first,
-      bytes: last - first + 1n,
+      bytes: BigInt.asUintN(64, last - first + 1n),
       page: undefined,
     }),
   );

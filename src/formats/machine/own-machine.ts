@@ -41,12 +41,19 @@ export function machineOfDocument(document: Located): MachineDescription {
       at("maxRam"),
       `maxRam is ${formatSize(maxRamBytes)}, but ram is ${formatSize(ramBytes)} (${at("ram")})`,
     );
+  const memoryNodes = own.memoryNodes?.map(Number);
+  const inNodes = memoryNodes?.reduce((sum, bytes) => sum + bytes, 0) ?? ramBytes;
+  if (inNodes !== ramBytes)
+    throw errorAt(
+      at("memoryNodes"),
+      `the nodes have ${formatSize(inNodes)} together, but ram is ${formatSize(ramBytes)} (${at("ram")})`,
+    );
   const bridges = bridgesOf(own, at);
   const pciDevices: PciDeviceDescription[] = [];
   own.devices?.forEach((device, i) => {
     pciDevices.push(deviceOf(device, bridges, pciDevices, at("devices", i)));
   });
-  const dimms = (own.dimms ?? []).map(({ id, size }) => ({ id, bytes: Number(size) }));
+  const dimms = (own.dimms ?? []).map(({ id, size, node }) => ({ id, bytes: Number(size), node }));
   const plugged = dimms.reduce((sum, { bytes }) => sum + bytes, 0);
   if (plugged > maxRamBytes - ramBytes)
     throw errorAt(
@@ -64,6 +71,7 @@ export function machineOfDocument(document: Located): MachineDescription {
     qemuVersion: own.qemu,
     ramBytes,
     maxRamBytes,
+    memoryNodes,
     bridges,
     pciDevices,
     vioDevices,
@@ -133,7 +141,7 @@ function deviceOf(
   else if (isTaken(slot))
     throw errorAt(place, `slot ${slot}, function ${functionNumber} has a device already`);
   if (at >= SLOTS) throw errorAt(place, `all ${SLOTS} slots of bridge ${bridge} have devices`);
-  return { model, id, bridge, slot: at, functionNumber };
+  return { model, id, bridge, bus: 0, slot: at, functionNumber };
 }
 
 /** Reads steps, each of which must find what it speaks of. */
@@ -162,7 +170,7 @@ export class MachineSteps {
             `a module of ${formatSize(bytes)} does not fit: ${formatSize(this.#room - used)} can be plugged`,
           );
         this.#modules.set(step.id, bytes);
-        return { kind: "plug-memory", id: step.id, bytes };
+        return { kind: "plug-memory", id: step.id, bytes, node: step.node };
       }
       case "unplug-memory":
         if (!this.#modules.delete(step.id)) throw errorAt(place, `there is no module "${step.id}"`);

@@ -1,9 +1,13 @@
 import { IommuError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import { PCI_MODELS } from "../../guest/device-models.ts";
+import { VIO_FIRST_REG } from "../../spapr/papr.ts";
 import type { PhbConfig } from "../../spapr/phb.ts";
-import { isVioDevice, type VioConfig } from "../../spapr/vio.ts";
-import type { MachineDescription, PciDeviceDescription } from "./machine-description.ts";
+import { doesVioDma, isVioDevice, type VioConfig } from "../../spapr/vio.ts";
+import { ADDING_OPTIONS, DefaultDevices } from "./default-devices.ts";
+import type { MachineDescription, MemoryModule } from "./machine-description.ts";
+import { PciBuses } from "./pci-buses.ts";
+import { isPciBridge, isPciModel, pciModelOf } from "./pci-models.ts";
 import { numberOf, parseProperties, type QemuProperties, switchOf } from "./qemu-properties.ts";
 import { shellWords } from "./shell-words.ts";
 
@@ -15,18 +19,14 @@ const WITHOUT_VALUE = new Set(
   ).split(" "),
 );
 /** Options that add devices of their own, which are not looked at. */
-const ADDS_DEVICES = new Set(
-  "net nic usb usbdevice hda hdb hdc hdd cdrom sd pflash fda fdb vga soundhw watchdog virtfs readconfig".split(
-    " ",
-  ),
-);
+const ADDS_DEVICES = new Set("usbdevice sd pflash fda fdb soundhw watchdog readconfig".split(" "));
 const BRIDGE = "spapr-pci-host-bridge";
-const SLOTS = 32;
 /** `pgsz` of machine types up to pseries-4.1: pages of 4 and 64 KiB. */
 const OLD_PAGE_SIZES = 0x1_1000n;
 /** Memory comes in blocks of 256 MiB. */
 const RAM_BLOCK = 2 ** 28;
 const MAX_RAM = 2 ** 50;
+const MAX_NODES = 128;
 
 /**
  * Reads a command line of `qemu-system-ppc64`: as text, or as `/proc/PID/cmdline` has it.
@@ -62,7 +62,9 @@ class CommandLine {
   readonly #backends = new Map<string, number>();
   #accelerator: "tcg" | "kvm" = "tcg";
   #kernelCommandLine = "";
-  #hasDefaults = true;
+  readonly #defaults = new DefaultDevices();
+  /** Bytes of memory of each NUMA node, as `-numa node` says it: its backend's, or its own number. */
+  readonly #numa: QemuProperties[] = [];
   /** Of a machine type `pseries-X.Y`, X * 100 + Y; old ones have other defaults (QEMU-PHB-2). */
   #machineVersion = Number.POSITIVE_INFINITY;
   readonly #leftOut = new Set<string>();
@@ -96,10 +98,16 @@ class CommandLine {
         this.#kernelCommandLine = value;
         break;
       case "nodefaults":
-        this.#hasDefaults = false;
+        this.#defaults.hasDefaults = false;
+        break;
+      case "numa":
+        this.#numaOption(value);
         break;
       default:
-        if (ADDS_DEVICES.has(name) && value !== "none")
+        if (ADDING_OPTIONS.has(name)) {
+          const device = this.#defaults.option(name, value);
+          if (device !== undefined) this.#devices.push(device);
+        } else if (ADDS_DEVICES.has(name) && value !== "none")
           this.#remarks.push(`-${name} ${value}: the devices that it adds are not looked at`);
         else this.leaveOut(`-${name}`);
     }
@@ -111,43 +119,43 @@ class CommandLine {
 
   end(): MachineDescription {
     const bridges: PhbConfig[] = [this.#bridge(parseProperties(`${BRIDGE},index=0`, "driver"))];
-    const buses = new Map([["pci.0", 0]]);
-    const pciDevices: PciDeviceDescription[] = [];
+    const buses = new PciBuses();
+    buses.addHostBridge(0, undefined);
     const vioDevices: VioConfig[] = [];
-    const dimms: { id: string; bytes: number }[] = [];
+    const registers = new Set<number>();
+    const dimms: MemoryModule[] = [];
     let persistentMemory = false;
-    for (const device of this.#devices) {
+    const defaults = this.#defaults;
+    for (const device of [...defaults.before(this.#devices), ...this.#devices, ...defaults.after()]) {
       const { first: model, values } = device;
       const id = values.get("id");
       if (model === BRIDGE) {
         const bridge = this.#bridge(device);
         if (bridges.some(({ index }) => index === bridge.index))
           throw new IommuError("BAD_ARGUMENT", `"${device.text}": there is a bridge ${bridge.index} already`);
-        const unnamed = [...buses.keys()].filter((name) => /^pci\.\d+$/.test(name)).length;
-        buses.set(id === undefined ? `pci.${unnamed}` : `${id}.0`, bridge.index);
+        buses.addHostBridge(bridge.index, id);
         bridges.push(bridge);
       } else if (isVioDevice(model)) {
-        const reg = numberOf(device, "reg");
-        vioDevices.push({ type: model, ...(reg === undefined ? {} : { reg: Number(reg) }) });
+        const reg = registerOf(device, registers);
+        registers.add(reg);
+        if (doesVioDma(model)) vioDevices.push({ type: model, reg });
       } else if (model === "nvdimm") persistentMemory = true;
-      else if (model === "pc-dimm") dimms.push({ id: id ?? "", bytes: this.#backend(device) });
-      else {
-        const pci = this.#pciDevice(device, buses, pciDevices);
-        if (pci !== undefined) pciDevices.push(pci);
-      }
-    }
-    if (this.#hasDefaults) {
-      this.#remarks.push(
-        "without -nodefaults QEMU adds devices of its own (a display, spapr-vlan, spapr-vscsi): they are not looked at",
-      );
+      else if (model === "pc-dimm")
+        dimms.push({
+          id: id ?? "",
+          bytes: this.#backend(device),
+          node: Number(numberOf(device, "node") ?? 0),
+        });
+      else this.#otherDevice(device, buses);
     }
     if (this.#leftOut.size > 0)
       this.#remarks.push(`not looked at, as DMA does not depend on it: ${[...this.#leftOut].join(" ")}`);
     return {
       qemuVersion: undefined,
       ...this.#ram,
+      memoryNodes: this.#memoryNodes(),
       bridges,
-      pciDevices,
+      pciDevices: buses.devices(),
       vioDevices,
       dimms,
       persistentMemory,
@@ -201,6 +209,8 @@ class CommandLine {
     }
     const version = /^pseries-(\d+)\.(\d+)/.exec(first);
     if (version !== null) this.#machineVersion = Number(version[1]) * 100 + Number(version[2]);
+    const usb = switchOf(properties, "usb");
+    if (usb !== undefined) this.#defaults.machineUsb(usb);
     const accel = values.get("accel");
     if (accel !== undefined) this.#accel(accel.split(":")[0]!);
   }
@@ -254,31 +264,80 @@ class CommandLine {
     };
   }
 
-  /** Undefined for a device that is not on a PCI bus of a bridge. */
-  #pciDevice(
-    device: QemuProperties,
-    buses: ReadonlyMap<string, number>,
-    others: readonly PciDeviceDescription[],
-  ): PciDeviceDescription | undefined {
-    const { first: model, values, text } = device;
+  /** A device that is neither a bridge of the host nor a virtual one: if it stands on a PCI bus, it has a slot there. */
+  #otherDevice(device: QemuProperties, buses: PciBuses): void {
+    const { first, values, text } = device;
+    const model = pciModelOf(first);
     const bus = values.get("bus");
-    const bridge = buses.get(bus ?? "pci.0");
-    const isPci = PCI_MODELS[model] !== undefined || model === "vfio-pci";
-    if (bridge === undefined || !(isPci || (bus !== undefined && values.has("addr")))) {
-      if (isPci)
-        this.#remarks.push(`-device ${text}: there is no bridge with the bus ${bus}: it is not looked at`);
-      else this.leaveOut(`-device ${model}`);
-      return undefined;
+    const isThere = bus === undefined || buses.has(bus);
+    if (!isPciModel(model) && !(bus !== undefined && isThere && values.has("addr"))) {
+      this.leaveOut(`-device ${first}`);
+      return;
     }
-    if (PCI_MODELS[model] === undefined)
+    if (!isThere) {
+      this.#remarks.push(`-device ${text}: there is no bridge with the bus ${bus}: it is not looked at`);
+      return;
+    }
+    if (PCI_MODELS[model] === undefined && !isPciBridge(model))
       this.#remarks.push(`-device ${model}: what its driver asks for is not known here`);
-    const taken = new Set(others.filter((other) => other.bridge === bridge).map(({ slot }) => slot));
-    const address = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(values.get("addr") ?? "");
-    if (values.has("addr") && address === null)
-      throw new IommuError("BAD_ARGUMENT", `"${text}": addr=${values.get("addr")} is no slot`);
-    let slot = address === null ? 0 : Number.parseInt(address[1]!, 16);
-    if (address === null) while (taken.has(slot)) slot++;
-    if (slot >= SLOTS) throw new IommuError("BAD_ARGUMENT", `"${text}": a bus has ${SLOTS} slots`);
-    return { model, id: values.get("id"), bridge, slot, functionNumber: Number(address?.[2] ?? "0") };
+    buses.add(model, device);
   }
+
+  #numaOption(value: string): void {
+    const properties = parseProperties(value, "type");
+    if (properties.first === "node") this.#numa.push(properties);
+    else if (!["cpu", "dist", "hmat-lb", "hmat-cache"].includes(properties.first))
+      this.#remarks.push(`-numa ${value}: not known here`);
+  }
+
+  /** Bytes of the memory at address 0 by NUMA node. */
+  #memoryNodes(): readonly number[] | undefined {
+    const { ramBytes } = this.#ram;
+    const nodes: number[] = [];
+    for (const [i, node] of this.#numa.entries()) {
+      const memory = node.values.get("mem");
+      const bytes = memory === undefined ? this.#nodeBackend(node) : this.#ramSize(node.text, memory);
+      const id = Number(numberOf(node, "nodeid") ?? i);
+      if (id >= MAX_NODES)
+        throw new IommuError(
+          "BAD_ARGUMENT",
+          `"${node.text}": nodeid=${id}: there are nodes 0 to ${MAX_NODES - 1}`,
+        );
+      nodes[id] = bytes;
+    }
+    const sizes = Array.from(nodes, (bytes) => bytes ?? 0);
+    const sum = sizes.reduce((all, bytes) => all + bytes, 0);
+    if (sum === ramBytes) return sizes;
+    if (sum > 0)
+      throw new IommuError(
+        "BAD_ARGUMENT",
+        `-numa: the nodes have ${formatSize(sum)} of memory together, and -m says ${formatSize(ramBytes)}`,
+      );
+    if (sizes.length > 1)
+      this.#remarks.push("-numa: no node says its memory: QEMU shares it out, and here all is one node's");
+    return undefined;
+  }
+
+  #nodeBackend(node: QemuProperties): number {
+    return node.values.has("memdev") ? this.#backend(node) : 0;
+  }
+}
+
+/**
+ * Unit address of a virtual I/O device: the first that is free if it names none (QEMU-VIO-5).
+ *
+ * @throws IommuError BAD_ARGUMENT for one that a device has already
+ */
+function registerOf(device: QemuProperties, taken: ReadonlySet<number>): number {
+  const named = numberOf(device, "reg");
+  if (named === undefined) {
+    let reg = VIO_FIRST_REG;
+    while (taken.has(reg)) reg++;
+    return reg;
+  }
+  if (!taken.has(Number(named))) return Number(named);
+  throw new IommuError(
+    "BAD_ARGUMENT",
+    `"${device.text}": a device has the unit address reg=${named} already`,
+  );
 }

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine-description.ts";
+import type { MachineDescription, MachineStep } from "./machine-description.ts";
 import { machineOfCommandLine } from "./qemu-command-line.ts";
 
 /** What lies beside a recording of a boot: a JSON file with the command line, the guest's kernel, and what was done. */
@@ -55,6 +55,7 @@ function pageSizeOf(kernel: string): number | undefined {
 function stepsOf(steps: readonly unknown[], machine: MachineDescription): MachineStep[] {
   const backends = new Map<string, number>();
   const modules = new Set(machine.dimms.map(({ id }) => id));
+  const pciDevices = [...machine.pciDevices];
   /** Bridges that were plugged, by name of their bus. */
   const buses = new Map<string, number>();
   return steps.flatMap((step): MachineStep[] => {
@@ -77,7 +78,14 @@ function stepsOf(steps: readonly unknown[], machine: MachineDescription): Machin
         const bytes = backends.get(text("memdev"));
         if (bytes === undefined) throw unreadable(step);
         modules.add(text("id"));
-        return [{ kind: "plug-memory", id: text("id"), bytes }];
+        return [
+          {
+            kind: "plug-memory",
+            id: text("id"),
+            bytes,
+            node: args.node === undefined ? undefined : Number(args.node),
+          },
+        ];
       }
       case "spapr-pci-host-bridge":
         buses.set(`${text("id")}.0`, Number(args.index));
@@ -85,13 +93,12 @@ function stepsOf(steps: readonly unknown[], machine: MachineDescription): Machin
       default: {
         const bridge = buses.get(text("bus")) ?? bridgeOfBus(text("bus"));
         if (bridge === undefined) return [];
-        const device: PciDeviceDescription = {
-          model: text("driver"),
-          id: text("id"),
-          bridge,
-          slot: Number.parseInt(text("addr") || "0", 16),
-          functionNumber: 0,
-        };
+        const isTaken = (slot: number): boolean =>
+          pciDevices.some((other) => other.bridge === bridge && other.bus === 0 && other.slot === slot);
+        let slot = Number.parseInt(text("addr") || "0", 16);
+        if (text("addr") === "") while (isTaken(slot)) slot++;
+        const device = { model: text("driver"), id: text("id"), bridge, bus: 0, slot, functionNumber: 0 };
+        pciDevices.push(device);
         return [{ kind: "plug-device", device }];
       }
     }

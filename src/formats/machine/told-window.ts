@@ -41,6 +41,8 @@ export function parseToldWindow(text: string): ToldWindow {
     bigint,
   ];
   const page = match[4] === undefined ? undefined : parseSize(match[4]);
+  if (busOffset + bytes - 1n > U64_MAX)
+    throw new IommuError("BAD_ARGUMENT", `"${text}": the window ends behind 2^64`);
   return checkedWindow(text, { liobn, busOffset, bytes, page });
 }
 
@@ -67,6 +69,5 @@ export function checkedWindow(text: string, { liobn, busOffset, bytes, page }: N
     throw bad(
       `a window of ${hex(bytes)} bytes is not from 1 to 2^32 - 1 pages of ${formatSize(Number(size))}`,
     );
-  if (busOffset + bytes - 1n > U64_MAX) throw bad("the window ends behind 2^64");
   return { liobn: Number(liobn), busOffset, bytes, pageShift };
 }

@@ -8,6 +8,8 @@ import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
+import { KeptArguments } from "./kept-arguments.ts";
+import { KeptHeads } from "./kept-heads.ts";
 import type { KernelEvent } from "./kernel-event.ts";
 import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
@@ -95,6 +97,8 @@ export class DmaLogReader extends EventLines {
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
+  readonly #keptHeads = new KeptHeads(this.#event);
+  readonly #keptArguments = new KeptArguments(this.#event, this.#arguments);
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
@@ -152,14 +156,14 @@ export class DmaLogReader extends EventLines {
 
   /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
   #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
-    const time = this.#origin.readAgain(bytes, view, start);
+    const time = this.#keptHeads.readAgain(bytes, view, start);
     if (time < 0) return -1;
-    const next = this.#arguments.readAgain(bytes, view, time, end);
+    const next = this.#keptArguments.readAgain(bytes, view, time, end);
     if (next < 0) return this.#readRangeAgain(bytes, start, time);
     if (next - start > this.maxLine) return -1;
     this.line++;
     if (this.broken.line > 0) this.giveUp();
-    this.#buffers.readAgain(this.#origin.buffer);
+    this.#buffers.readAgain(this.#keptHeads.buffer);
     this.#emit(this.line);
     return next;
   }
@@ -168,7 +172,7 @@ export class DmaLogReader extends EventLines {
   #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
     const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
-    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#origin.buffer >= 0)
+    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#keptHeads.buffer >= 0)
       return -1;
     const what = this.#ranges.read(bytes, time);
     if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
@@ -276,8 +280,10 @@ export class DmaLogReader extends EventLines {
     while (bytes[first] === SPACE) first++;
     const isCall = bytes[name + DMA_EVENT_NAMES[this.#event.kind]!.length] === OPEN_PARENTHESIS;
     if (isCall || this.prefix.skip(bytes, start, name) !== first) return;
-    const time = this.#origin.keep(view, start, this.#buffers.last);
-    if (time >= 0) this.#arguments.keep(bytes, view, time, end);
+    const { timeAt, timeEnd } = this.#origin;
+    if (timeAt < 0 || bytes[timeEnd] !== COLON || bytes[timeEnd + 1] !== SPACE) return;
+    if (this.#keptHeads.keep(bytes, view, start, timeAt, this.#buffers.last))
+      this.#keptArguments.keep(bytes, view, timeEnd, end);
   }
 
   /** Reads who made another event of the buffer that is read; false if it is none of that. */

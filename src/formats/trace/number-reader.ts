@@ -7,6 +7,7 @@ const ZERO = 0x30;
 
 /** Digits of 2^64 - 1; more than these are not a number. */
 const MAX_DECIMAL_DIGITS = 20;
+const MAX_HEX_DIGITS = 16;
 
 /** Value of a hexadecimal digit in lower case, as QEMU and Linux write them; 255 for every other byte. */
 const HEX_DIGIT = new Uint8Array(256).fill(255);
@@ -30,9 +31,9 @@ for (let first = 0; first < 256; first++) {
 export const hexDigit = (byte: number): number => HEX_DIGIT[byte]!;
 
 /** Value of up to eight digits that are known to be some. */
-function highHalf(bytes: Uint8Array, at: number, end: number): number {
+function highHalf(view: DataView, at: number, end: number): number {
   let hi = 0;
-  for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[bytes[position]!]!;
+  for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[view.getUint8(position)]!;
   return hi;
 }
 
@@ -46,22 +47,31 @@ export class NumberReader {
   hi = 0;
   /** and its low half. */
   lo = 0;
-  readonly #pair = new Uint32Array(2);
 
   /** 1 to 16 hexadecimal digits. */
   hex(bytes: Uint8Array, at: number): number {
-    const end = this.hexInto(bytes, at, this.#pair, 0);
-    this.hi = this.#pair[0]!;
-    this.lo = this.#pair[1]!;
-    return end;
+    let position = at;
+    let hi = 0;
+    let lo = 0;
+    let digit = HEX_DIGIT[bytes[position]!]!;
+    for (; digit < 16; digit = HEX_DIGIT[bytes[++position]!]!) {
+      hi = (hi << 4) | (lo >>> 28);
+      lo = (lo << 4) | digit;
+    }
+    this.hi = hi >>> 0;
+    this.lo = lo >>> 0;
+    return position > at && position <= at + MAX_HEX_DIGITS ? position : -1;
   }
 
-  /** {@link hex} that stores the number in two words, the high half first; what is stored of no number means nothing. */
-  hexInto(bytes: Uint8Array, at: number, words: Uint32Array, word: number): number {
+  /**
+   * {@link hex}, two digits at a time, of a number that is stored in two words, the high half first; what is stored of no
+   * number means nothing. A byte more can be read than `hex` does.
+   */
+  hexInto(view: DataView, at: number, words: Uint32Array, word: number): number {
     let position = at;
     let lo = 0;
-    let pair = HEX_PAIR[bytes[position]! | (bytes[position + 1]! << 8)]!;
-    for (; pair < 0x100; pair = HEX_PAIR[bytes[position]! | (bytes[position + 1]! << 8)]!) {
+    let pair = HEX_PAIR[view.getUint16(position, true)]!;
+    for (; pair < 0x100; pair = HEX_PAIR[view.getUint16(position, true)]!) {
       lo = (lo << 8) | pair;
       position += 2;
     }
@@ -71,9 +81,9 @@ export class NumberReader {
     }
     // The eight digits read last are the low half. Most addresses have no more.
     const digits = position - at;
-    words[word] = digits > 8 ? highHalf(bytes, at, position - 8) : 0;
+    words[word] = digits > 8 ? highHalf(view, at, position - 8) : 0;
     words[word + 1] = lo;
-    return digits > 0 && digits <= 16 ? position : -1;
+    return digits > 0 && digits <= MAX_HEX_DIGITS ? position : -1;
   }
 
   /** Decimal digits. */

@@ -170,7 +170,7 @@ export class TextMatcher extends NumberReader {
       position = end >= 0 ? end : this.#read(stretch, bytes, view, position, words);
       const { word } = stretch;
       if (position < 0 || word < 0) return position;
-      position = this.hexInto(bytes, position, words, word);
+      position = this.hexInto(view, position, words, word);
       if (position < 0) return -1;
     }
   }

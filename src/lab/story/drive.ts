@@ -134,8 +134,11 @@ const DRIVERS: Readonly<
 };
 
 /** Bytes that no other transfer has. */
-const bytesOf = (seed: number, size: number): Uint8Array =>
-  Uint8Array.from({ length: size }, (_, i) => (Math.imul(i + 1, seed + 0x9e37_79b1) >>> 13) & 255);
+function bytesOf(seed: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i++) bytes[i] = Math.imul(i + 1, seed + 0x9e37_79b1) >>> 13;
+  return bytes;
+}
 
 const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, i) => byte === other[i]);

@@ -246,9 +246,10 @@ export class StoryMachine {
     if (known !== undefined) return known;
     const place = this.#devices.get(name);
     const fn = guest.functions.find(
-      ({ domain, slot, functionNumber }) =>
+      ({ domain, bus, slot, functionNumber }) =>
         place !== undefined &&
         domain === place.bridge &&
+        bus === place.bus &&
         slot === place.slot &&
         functionNumber === place.functionNumber,
     );

@@ -1,14 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { runSeed } from "../../helpers/random.ts";
+import { rounds, runSeed } from "../../helpers/random.ts";
 import { leaveOutSyncs, takeSyncs } from "./missing-syncs-campaign.ts";
 
+/** Syncs that the drivers of the recordings made. */
+const SYNCS = 2715;
+
 describe("a sync that is missing", () => {
-  leaveOutSyncs(runSeed(), 300);
+  leaveOutSyncs(runSeed(), rounds(300));
 });
 
 describe("a sync that a real driver made", () => {
   it("is what is told to be missing, or nothing is, whichever of all is taken away", () => {
+    const { taken, told, wrong } = takeSyncs(Math.floor(SYNCS / rounds(SYNCS)));
+    expect(wrong).toEqual([]);
+    expect(taken).toBeGreaterThanOrEqual(rounds(SYNCS));
     // The figures of docs/evidence.md.
-    expect(takeSyncs(1)).toEqual({ taken: 2715, told: 212, wrong: [] });
+    if (taken === SYNCS) expect(told).toBe(212);
   });
 });

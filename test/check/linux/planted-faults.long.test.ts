@@ -1,7 +1,7 @@
 import { it } from "vitest";
-import { runSeed } from "../../helpers/random.ts";
+import { rounds, runSeed } from "../../helpers/random.ts";
 import { findPlantedFaults } from "./planted-faults-campaign.ts";
 
 it(`planted faults of Linux machines are found, and nothing else is, SEED=${runSeed()}`, async () => {
-  await findPlantedFaults(runSeed(), 1500);
+  await findPlantedFaults(runSeed(), rounds(1500));
 });

@@ -132,8 +132,23 @@ describe("a trace and a saved machine", () => {
       [0x8000_0001, 0],
       [0x8000_0400, 0x4_0000],
       [0x8000_0401, 0],
-      [0x7100_0002, 0x1_0000],
+      [0x7100_0002, 1],
     ]);
+  });
+
+  it("differ in a VIO table only if it was not cleared", async () => {
+    const stream = await saved((machine) => table(machine, 0x7100_0002).set(5, 0x9003n), {
+      vio: [{ type: "spapr-vlan", reg: 0x7100_0002 }],
+    });
+    const vio = (page: number, tce: number): string => put(page << 12, tce, 0x7100_0002);
+    // Cleared after the first two, and filled again.
+    const refilled = check(NEW + NEW_VIO + vio(3, 0x7003) + vio(4, 0x8003) + vio(5, 0x9003), stream);
+    expect(refilled.findings).toEqual([]);
+    expect(refilled.against.windows.at(-1)).toMatchObject({ agreed: 1, unknown: 2, empty: 0xfffd });
+    // What is there was stored before: a reset would have cleared it, too.
+    const kept = check(NEW + NEW_VIO + vio(5, 0x9003) + vio(3, 0x7003), stream);
+    expect(kept.findings).toHaveLength(1);
+    expect(kept.findings[0]!.message).toMatch(/entry 3 is 0x7003 by the trace and 0x0 in the saved machine/);
   });
 
   it("with a list that was not linear contradict what was concluded, as a warning", async () => {

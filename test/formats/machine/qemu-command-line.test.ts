@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { machineOfCommandLine } from "../../../src/formats/machine/qemu-command-line.ts";
 import { readMachine } from "../../../src/formats/machine/read-machine.ts";
 import { shellWords } from "../../../src/formats/machine/shell-words.ts";
+import { devicesOf, QEMU_DEVICES } from "./qemu-devices.ts";
 
 describe("words of a command line", () => {
   it.each([
@@ -39,9 +40,10 @@ describe("a command line of QEMU's", () => {
         { index: 3, pgsz: 0x11000n, dmaWinSize: 0x8000_0000n },
       ],
       pciDevices: [
-        { model: "nvme", bridge: 0, slot: 0, functionNumber: 0 },
-        { model: "e1000", bridge: 3, slot: 4, functionNumber: 2 },
-        { model: "virtio-blk-pci", bridge: 3, slot: 0, functionNumber: 0 },
+        // The bus of the bridge that came last is the first with room.
+        { model: "nvme", bridge: 3, bus: 0, slot: 0, functionNumber: 0 },
+        { model: "e1000", bridge: 3, bus: 0, slot: 4, functionNumber: 2 },
+        { model: "virtio-blk-pci", bridge: 3, bus: 0, slot: 1, functionNumber: 0 },
       ],
       vioDevices: [{ type: "spapr-vscsi", reg: 0x7100_0003 }],
       dimms: [{ id: "d0", bytes: 2 ** 29 }],
@@ -69,16 +71,36 @@ describe("a command line of QEMU's", () => {
     });
   });
 
+  it.each(QEMU_DEVICES)("has the devices that QEMU makes of it: %s", (options, devices) => {
+    expect(devicesOf(machineOfCommandLine(`qemu-system-ppc64 -M pseries ${options}`))).toEqual(devices);
+  });
+
+  it("has memory by NUMA node", () => {
+    const nodes = (options: string): readonly number[] | undefined =>
+      machineOfCommandLine(
+        `-m 2G -object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=1536M ${options}`,
+      ).memoryNodes;
+    expect(nodes("")).toBeUndefined();
+    expect(nodes("-numa node,memdev=m0,cpus=0 -numa node,memdev=m1")).toEqual([2 ** 29, 3 * 2 ** 29]);
+    expect(nodes("-numa node,nodeid=1,memdev=m0 -numa node,nodeid=0,memdev=m1")).toEqual([
+      3 * 2 ** 29,
+      2 ** 29,
+    ]);
+    expect(nodes("-numa node,mem=1536 -numa node,mem=512M -numa node -numa dist,src=0,dst=1,val=20")).toEqual(
+      [3 * 2 ** 29, 2 ** 29, 0],
+    );
+  });
+
   it("names what it does not look at", () => {
     const { remarks } = machineOfCommandLine(
-      "qemu -vga std -device vfio-pci,host=0001:01:00.0 -device nvme,bus=pci.7 -m 1G -m 2G",
+      "qemu -soundhw hda -device vfio-pci,host=0001:01:00.0 -device nvme,bus=pci.7 -m 1G -m 2G",
     );
     expect(remarks).toEqual([
-      "-vga std: the devices that it adds are not looked at",
+      "-soundhw hda: the devices that it adds are not looked at",
       "-m 1G and -m 2G: the last one holds",
+      "-device VGA: what its driver asks for is not known here",
       "-device vfio-pci: what its driver asks for is not known here",
       "-device nvme,bus=pci.7: there is no bridge with the bus pci.7: it is not looked at",
-      "without -nodefaults QEMU adds devices of its own (a display, spapr-vlan, spapr-vscsi): they are not looked at",
     ]);
   });
 
@@ -96,6 +118,21 @@ describe("a command line of QEMU's", () => {
     ["-device nvme,addr=x", '"nvme,addr=x": addr=x is no slot'],
     ["-device pc-dimm,memdev=m7", '"pc-dimm,memdev=m7": there is no -object with the id m7'],
     ["-device '{\"driver\"'", "is no JSON"],
+    ["-m 1G -numa node,mem=512M", "-numa: the nodes have 512 MiB of memory together, and -m says 1 GiB"],
+    ["-numa node,memdev=m7", '"node,memdev=m7": there is no -object with the id m7'],
+    [
+      "-numa node,nodeid=999999999,mem=1G",
+      '"node,nodeid=999999999,mem=1G": nodeid=999999999: there are nodes 0 to 127',
+    ],
+    [
+      "-device nvme,addr=3 -device e1000,addr=3",
+      '"e1000,addr=3": slot 3, function 0 of the bus pci.0 has nvme already',
+    ],
+    [
+      "-device spapr-vlan,reg=0x71000005 -device spapr-vscsi,reg=0x71000005",
+      '"spapr-vscsi,reg=0x71000005": a device has the unit address reg=1895825413 already',
+    ],
+    ["-drive if=scsi,index=99999", '"if=scsi,index=99999": index=99999 is no place of a disc'],
   ])("is refused with option and value: %s", (options, message) => {
     expect(() => machineOfCommandLine(`qemu-system-ppc64 ${options}`)).toThrow(message);
   });

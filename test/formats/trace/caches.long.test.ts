@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { Random, runSeed } from "../../helpers/random.ts";
+import { Random, rounds, runSeed } from "../../helpers/random.ts";
 import { nameAgain } from "./names-again.ts";
 import { makeDmaLines, makeQemuLine, openDmaLog, openQemuLog, readSideBySide } from "./side-by-side.ts";
 
-const STEPS = 1_000_000;
+const STEPS = rounds(1_000_000);
 
 describe(`what a reader of logs remembers of lines before does not change a line, SEED=${runSeed()}`, () => {
   const random = new Random(runSeed());

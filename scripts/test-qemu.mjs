@@ -1,0 +1,22 @@
+/**
+ * `npm run test:qemu [-- --qemu PROGRAM]`: the tests with a real QEMU, the one on the path or another one
+ * (scripts/fetch-qemu.sh). Other arguments are for Vitest.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { findQemu } from "../dist/live/qemu-program.js";
+
+const args = process.argv.slice(2);
+const at = args.findIndex((arg) => /^--qemu(?:=|$)/.test(arg));
+if (at >= 0) {
+  const [option, ...rest] = args[at].split("=");
+  const separate = rest.length === 0;
+  process.env.QEMU_PPC64 = separate ? args[at + 1] : rest.join("=");
+  args.splice(at, separate ? 2 : 1);
+  if (!process.env.QEMU_PPC64) throw new Error(`${option} needs a program`);
+}
+console.log(`QEMU ${(await findQemu()).version}, SHARE=${process.env.SHARE ?? 1}`);
+const { status } = spawnSync("vitest", ["run", "-c", "vitest.qemu.config.ts", ...args], { stdio: "inherit" });
+process.exitCode = status ?? 1;

@@ -1,0 +1,35 @@
+import type { ByteFile } from "../../formats/migration/source.ts";
+
+/** Bytes that are read at a time. */
+const CHUNK = 2 ** 19;
+
+/** A file that says how far it was read. */
+export class CountedFile implements ByteFile {
+  readonly size: number;
+  readonly #blob: Blob;
+  /** Bytes before the last place that was read. */
+  reached = 0;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+    this.size = blob.size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(await this.#blob.slice(offset, offset + length).arrayBuffer());
+    this.reached = Math.max(this.reached, offset + bytes.length);
+    return bytes;
+  }
+
+  /** All bytes in order; the next ones are fetched while those before are looked at. */
+  async *stream(): AsyncGenerator<Uint8Array> {
+    let next = this.read(0, CHUNK);
+    for (let offset = 0; offset < this.size; ) {
+      const chunk = await next;
+      if (chunk.length === 0) return;
+      offset += chunk.length;
+      next = this.read(offset, CHUNK);
+      yield chunk;
+    }
+  }
+}

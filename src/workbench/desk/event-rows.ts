@@ -1,0 +1,187 @@
+import { Column } from "../../check/travel/column.ts";
+import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
+
+/** Events of which the sums are kept. */
+const BLOCK = 256;
+const CLASSES = EVENT_CLASSES.length;
+
+/** Pages that a row can say. */
+const MAX_PAGES = 2 ** 32 - 1;
+
+/** An event as it is booked. */
+export interface NewEvent {
+  /** Line from 1, or byte offset. */
+  readonly line: number;
+  /** NaN without times. */
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly lane: number;
+  /** Place in {@link EVENT_CLASSES}. */
+  readonly kind: number;
+  /** Pages that are mapped in its lane after it. */
+  readonly mapped: number;
+}
+
+/** A lane: whose events stand together. */
+class Lane {
+  readonly name: string;
+  /** By class: how many there were before each block. */
+  readonly sums: readonly Column[] = EVENT_CLASSES.map(() => Column.u32());
+  /** Of the block that is filled now. */
+  readonly counts: number[] = EVENT_CLASSES.map(() => 0);
+  /** Pages that are mapped after each block. */
+  readonly mapped: Column = Column.f64();
+  latest = 0;
+
+  constructor(name: string, blocks: number) {
+    this.name = name;
+    for (let i = 0; i < blocks; i++) this.endBlock();
+  }
+
+  endBlock(): void {
+    for (const [kind, sum] of this.sums.entries()) sum.push(this.counts[kind]!);
+    this.mapped.push(this.latest);
+  }
+}
+
+/**
+ * What is kept of each event: where it stands in the file, its time, what it is, and whose. 22 bytes an event, and sums
+ * for each {@link BLOCK}, so that any stretch of time is counted at once.
+ */
+export class EventRows {
+  readonly #lines: Column = Column.f64();
+  /** Seconds since the first event; never less than those before. */
+  readonly #seconds: Column = Column.f64();
+  readonly #kinds: Column = Column.u8();
+  readonly #laneOf: Column = Column.u8();
+  /** Pages that are mapped in its lane after it. */
+  readonly #mapped: Column = Column.u32();
+  readonly #lanes: Lane[] = [];
+  readonly #byName = new Map<string, number>();
+  #blocks = 0;
+  #start = Number.NaN;
+  #last = 0;
+  #hasTimes = true;
+
+  get length(): number {
+    return this.#lines.length;
+  }
+
+  get lanes(): string[] {
+    return this.#lanes.map(({ name }) => name);
+  }
+
+  /** Have all events times? */
+  get hasTimes(): boolean {
+    return this.#hasTimes && this.length > 0;
+  }
+
+  /** Seconds of the whole; NaN without times. */
+  get seconds(): number {
+    return this.hasTimes ? this.#last : Number.NaN;
+  }
+
+  /** The number of a lane; beyond 255 all that come are one. */
+  lane(name: string): number {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    if (this.#lanes.length >= 255) return 254;
+    const number = this.#lanes.push(new Lane(name, this.#blocks)) - 1;
+    this.#byName.set(name, number);
+    return number;
+  }
+
+  /** Books an event; its number is how many came before. */
+  push({ line, seconds, nanoseconds, lane, kind, mapped }: NewEvent): void {
+    if (Number.isNaN(seconds)) this.#hasTimes = false;
+    else {
+      const time = seconds + nanoseconds / 1e9;
+      if (Number.isNaN(this.#start)) this.#start = time;
+      if (time - this.#start > this.#last) this.#last = time - this.#start;
+    }
+    this.#lines.push(line);
+    this.#seconds.push(this.#last);
+    this.#kinds.push(kind);
+    this.#laneOf.push(lane);
+    this.#mapped.push(Math.min(mapped, MAX_PAGES));
+    const one = this.#lanes[lane]!;
+    one.counts[kind]!++;
+    one.latest = mapped;
+    if (this.length % BLOCK !== 0) return;
+    this.#blocks++;
+    for (const each of this.#lanes) each.endBlock();
+  }
+
+  lineOf(event: number): number {
+    return this.length === 0 ? 0 : this.#lines.at(Math.max(0, Math.min(event, this.length - 1)));
+  }
+
+  secondsOf(event: number): number {
+    return this.hasTimes ? this.#seconds.at(Math.max(0, Math.min(event, this.length - 1))) : Number.NaN;
+  }
+
+  /** The last event at or before a time, or place in the file. */
+  eventAtSeconds(seconds: number): number {
+    return Math.max(0, this.#seconds.upTo(seconds) - 1);
+  }
+
+  eventAtLine(line: number): number {
+    return Math.max(0, this.#lines.upTo(line) - 1);
+  }
+
+  /** How many events of each class a lane has in `[first, end)`. */
+  count(lane: number, first: number, end: number, into: Uint32Array, at: number): void {
+    this.#countUpTo(lane, end, into, at, 1);
+    this.#countUpTo(lane, first, into, at, -1);
+  }
+
+  #countUpTo(lane: number, end: number, into: Uint32Array, at: number, sign: number): void {
+    const block = Math.floor(end / BLOCK);
+    const { sums } = this.#lanes[lane]!;
+    if (block > 0)
+      for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums[kind]!.at(block - 1);
+    for (let event = block * BLOCK; event < end; event++) {
+      if (this.#laneOf.at(event) === lane) into[at + this.#kinds.at(event)]! += sign;
+    }
+  }
+
+  /** Pages that are mapped in a lane after an event. */
+  mappedAt(lane: number, event: number): number {
+    const block = Math.floor(event / BLOCK);
+    for (let at = Math.min(event, this.length - 1); at >= block * BLOCK; at--)
+      if (this.#laneOf.at(at) === lane) return this.#mapped.at(at);
+    return block === 0 ? 0 : this.#lanes[lane]!.mapped.at(block - 1);
+  }
+
+  /** The most pages that were mapped in a lane after any of the events `[first, end)`. */
+  peak(lane: number, first: number, end: number): number {
+    let most = first === 0 ? 0 : this.mappedAt(lane, first - 1);
+    for (let event = first; event < end; event++)
+      if (this.#laneOf.at(event) === lane) most = Math.max(most, this.#mapped.at(event));
+    return most;
+  }
+
+  /** Cuts a stretch of time into columns. */
+  columns(axis: Axis, from: number, to: number, columns: number): Lanes {
+    const events = new Float64Array(columns + 1);
+    for (let i = 0; i <= columns; i++) {
+      const at = from + ((to - from) * i) / columns;
+      const event = axis === "event" ? Math.ceil(at) : this.#seconds.firstFrom(at);
+      events[i] = Math.max(0, Math.min(this.length, event));
+    }
+    const counts = new Uint32Array(this.#lanes.length * CLASSES * columns);
+    const mapped = new Float64Array(this.#lanes.length * columns);
+    const row = new Uint32Array(CLASSES);
+    for (let lane = 0; lane < this.#lanes.length; lane++) {
+      for (let i = 0; i < columns; i++) {
+        const [first, end] = [events[i]!, events[i + 1]!];
+        mapped[lane * columns + i] = this.mappedAt(lane, Math.max(0, end - 1));
+        if (first === end) continue;
+        row.fill(0);
+        this.count(lane, first, end, row, 0);
+        for (let kind = 0; kind < CLASSES; kind++) counts[(lane * CLASSES + kind) * columns + i] = row[kind]!;
+      }
+    }
+    return { axis, from, to, columns, events, counts, mapped };
+  }
+}

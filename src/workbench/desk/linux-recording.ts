@@ -1,0 +1,161 @@
+import { type AliveMapping, diffSpaces, spacesOf } from "../../check/lives/alive.ts";
+import type { AddressRange, Life, LifeCall, LifeSink } from "../../check/lives/life.ts";
+import { LinuxLives } from "../../check/lives/linux-lives.ts";
+import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
+import { MappingTravel } from "../../check/travel/mapping-travel.ts";
+import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_KINDS, DMA_LOST, type DmaRole } from "../../formats/trace/dma-kinds.ts";
+import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import type { Contents } from "./contents.ts";
+import { EventRows } from "./event-rows.ts";
+import type { LifePicture } from "./life-picture.ts";
+import { MAPPING_PAGE_SHIFT, MappingContents, pagesOf } from "./mapping-contents.ts";
+import type { LifeLengths, Recording } from "./recording.ts";
+import type { TraceLines } from "./trace-lines.ts";
+
+const CLASS_OF: Readonly<Record<DmaRole, EventClass>> = {
+  map: "map",
+  unmap: "unmap",
+  "sync-for-cpu": "use",
+  "sync-for-device": "use",
+  none: "refused",
+};
+
+/** Addresses that a device has in this recording. */
+interface Device {
+  readonly lane: number;
+  first: bigint;
+  last: bigint;
+  mapped: number;
+}
+
+/** A recording of Linux' `dma:*` events: the addresses of each device are a space. */
+export class LinuxRecording implements Recording, LifeSink {
+  readonly format = "linux-dma";
+  readonly rows: EventRows = new EventRows();
+  readonly notes: string[] = [];
+  readonly hasLines = true;
+  readonly #travel = new MappingTravel();
+  readonly #lives: LinuxLives;
+  readonly #names: DmaNames;
+  readonly #lines: TraceLines;
+  readonly #devices = new Map<string, Device>();
+  #at: { event: number; rows: number; spaces: ReadonlyMap<string, readonly AliveMapping[]> } | undefined;
+
+  constructor(names: DmaNames, lines: TraceLines) {
+    this.#names = names;
+    this.#lines = lines;
+    this.#lives = new LinuxLives(this, names);
+  }
+
+  /** Takes one event; the object may be reused afterwards. */
+  handle(event: LinuxDmaEvent): void {
+    this.#lives.handle(event);
+    if (event.kind === DMA_LOST) return;
+    const device = this.#device(this.#names.devices.names[event.device]!);
+    const kind = event.failed ? "refused" : CLASS_OF[DMA_KINDS[event.kind]!.role];
+    const { line, seconds, nanoseconds } = event;
+    const { lane, mapped } = device;
+    this.rows.push({ line, seconds, nanoseconds, lane, kind: EVENT_CLASSES.indexOf(kind), mapped });
+  }
+
+  begin(life: Life): void {
+    this.#travel.begin(life);
+    const device = this.#device(life.space);
+    for (const { first, last } of life.stretches) {
+      if (first < device.first) device.first = first;
+      if (last > device.last) device.last = last;
+    }
+    device.mapped += pagesOf(life);
+  }
+
+  end(life: Life, gone: AddressRange | undefined, fate: string, call: LifeCall): void {
+    this.#travel.end(life, gone, fate, call);
+    this.#device(life.space).mapped -= pagesOf(life);
+  }
+
+  use(): void {}
+  reached(): void {}
+
+  #device(name: string): Device {
+    let device = this.#devices.get(name);
+    if (device === undefined) {
+      device = { lane: this.rows.lane(name), first: 2n ** 64n, last: 0n, mapped: 0 };
+      this.#devices.set(name, device);
+    }
+    return device;
+  }
+
+  get spaces(): Space[] {
+    const shift = BigInt(MAPPING_PAGE_SHIFT);
+    return [...this.#devices].map(([name, { lane, last }], number) => ({
+      number,
+      name,
+      kind: "device",
+      lane,
+      start: 0n,
+      pageShift: MAPPING_PAGE_SHIFT,
+      pages: Number((last >> shift) + 1n),
+      from: 0,
+      until: Number.POSITIVE_INFINITY,
+      assumed: [],
+    }));
+  }
+
+  #spacesAt(event: number): ReadonlyMap<string, readonly AliveMapping[]> {
+    const rows = this.rows.length;
+    if (this.#at?.event !== event || this.#at.rows !== rows) {
+      const spaces = spacesOf(this.#travel.at(event));
+      this.#at = { event, rows, spaces: new Map(spaces.map(({ space, mappings }) => [space, mappings])) };
+    }
+    return this.#at.spaces;
+  }
+
+  contents({ name }: Space, event: number): Contents {
+    return new MappingContents(this.#spacesAt(event).get(name) ?? []);
+  }
+
+  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
+    const [before, after] = [from, to].map((event) => spacesOf(this.#travel.at(event)));
+    for (const { what, mapping } of diffSpaces(before!, after!)) {
+      for (const { first, last, target } of mapping.stretches) {
+        const text = `${target === undefined ? "?" : `0x${target.toString(16)}`} ${mapping.life.access}`;
+        visit({
+          what,
+          space: mapping.life.space,
+          address: first,
+          pages: Number((last >> BigInt(MAPPING_PAGE_SHIFT)) - (first >> BigInt(MAPPING_PAGE_SHIFT))) + 1,
+          before: what === "unmapped" ? text : "-",
+          after: what === "mapped" ? text : "-",
+        });
+      }
+    }
+  }
+
+  draw({ name }: Space, picture: LifePicture): void {
+    const shift = BigInt(MAPPING_PAGE_SHIFT);
+    this.#travel.lives.forEach((life, number) => {
+      if (life.space !== name) return;
+      const end = this.#travel.endOf(number);
+      for (const { first, last } of life.stretches) {
+        const at = Number(first >> shift);
+        const pages = Number(last >> shift) - at + 1;
+        picture.add(life.made?.event ?? -1, end === BEFORE_ALL ? Number.POSITIVE_INFINITY : end, at, pages);
+      }
+    });
+  }
+
+  lengths({ name }: Space, from: number, to: number, first: number, end: number): LifeLengths {
+    const shift = BigInt(MAPPING_PAGE_SHIFT);
+    return this.#travel.lives.flatMap((life, number) => {
+      const ended = this.#travel.endOf(number);
+      const isIn = life.stretches.some((one) => one.first >> shift < end && one.last >> shift >= first);
+      if (life.space !== name || ended < from || ended > to || !isIn || life.made === undefined) return [];
+      return [ended - life.made.event];
+    });
+  }
+
+  lines(event: number, before: number, after: number): Promise<FileLine[]> {
+    return this.#lines.around(this.rows, event, before, after);
+  }
+}

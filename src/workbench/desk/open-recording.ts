@@ -1,0 +1,193 @@
+import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
+import type { EventFilter } from "../../check/filter/filters.ts";
+import type { Finding } from "../../check/findings/finding.ts";
+import type { CheckReport } from "../../check/report.ts";
+import { TraceCheck } from "../../check/trace-check.ts";
+import { checkTrace } from "../../check/whole/check-trace.ts";
+import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "../../check/whole/input-kind.ts";
+import { isLoggedDump } from "../../formats/dma-dump/dma-dump.ts";
+import { type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
+import { textOf } from "../../formats/input/text.ts";
+import { traceSteps } from "../../formats/recording/read-trace.ts";
+import type { TraceHandlers } from "../../formats/trace/trace-reader.ts";
+import { Breath, type Clock } from "./breathe.ts";
+import { CountedFile } from "./counted-file.ts";
+import { EventTexts } from "./event-texts.ts";
+import { LineStore } from "./line-store.ts";
+import { LinuxRecording } from "./linux-recording.ts";
+import { QemuRecording } from "./qemu-recording.ts";
+import { readMoment, readOpScriptSteps } from "./read-moments.ts";
+import type { Recording } from "./recording.ts";
+import { TraceLines } from "./trace-lines.ts";
+
+/** Who is notified while an input is read. */
+export interface ReadingSink {
+  /** Something more was read. `recording` is undefined as long as nothing is known of it. */
+  read(reading: Reading): void;
+}
+
+/** An input on its way into a {@link Recording}. */
+export class Reading {
+  readonly name: string;
+  readonly #data: Blob;
+  readonly #file: CountedFile;
+  readonly #clock: Clock;
+  recording: Recording | undefined;
+  /** What was found so far. */
+  findings: readonly Finding[] = [];
+  report: CheckReport | undefined;
+  /** Why what was read is not all. */
+  early: string | undefined;
+  #check: TraceCheck | undefined;
+  #isStopped = false;
+
+  constructor(data: Blob, name: string, clock: Clock) {
+    this.#clock = clock;
+    this.#data = data;
+    this.name = name;
+    this.#file = new CountedFile(data);
+  }
+
+  /** Bytes of the file that were read. */
+  get bytes(): number {
+    return Math.min(this.#file.reached, this.#file.size);
+  }
+
+  get size(): number {
+    return this.#file.size;
+  }
+
+  /** What was read so far is all. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /**
+   * Reads all of it.
+   *
+   * @throws IommuError as the readers do
+   */
+  async read(sink: ReadingSink): Promise<void> {
+    const opened = await openInput(this.#file, this.name, HEAD_BYTES);
+    try {
+      if (opened.savedAt !== undefined) {
+        this.recording = await readMoment(this.#data, this.name);
+        this.#end(await checkTrace(this.#data, { name: this.name }));
+      } else if (isLoggedDump(opened.head)) this.recording = await readMoment(this.#data, this.name);
+      else if (isScriptHead(opened.head)) {
+        const text = await textOf(opened.chunks, this.name);
+        this.recording = readOpScriptSteps(text, this.name);
+        if (!isKernelScriptHead(opened.head)) this.#end(await checkTrace(text, { name: this.name }));
+      } else await this.#readTrace(opened, sink);
+    } finally {
+      await opened.chunks.return(undefined);
+    }
+  }
+
+  #end(report: CheckReport): void {
+    this.report = report;
+    this.findings = report.findings;
+  }
+
+  async #readTrace(opened: OpenedInput, sink: ReadingSink): Promise<void> {
+    const isPacked = opened.packings.length > 0;
+    const lines = new TraceLines(
+      new LineStore(isPacked ? undefined : this.#data),
+      new EventTexts(this.#data, this.name),
+    );
+    const handlers = this.#handlers(lines);
+    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, { also: handlers.handlers });
+    this.#check = check;
+    const options = {
+      name: this.name,
+      truncated: (reason: string): void => {
+        this.early = reason;
+        check.truncated(reason);
+      },
+    };
+    const breath = new Breath(this.#clock);
+    try {
+      const copied = { ...opened, chunks: passing(opened.chunks, (chunk) => lines.store.push(chunk)) };
+      for await (const _ of traceSteps(copied, check.source, options)) {
+        lines.isBinary = check.source.isBinary;
+        if (this.#isStopped) break;
+        this.findings = check.found;
+        sink.read(this);
+        await breath.take();
+      }
+    } finally {
+      breath.end();
+    }
+    if (this.#isStopped) {
+      this.early = "reading was stopped here";
+      check.truncated(this.early);
+    }
+    this.#end(check.end());
+    lines.isBinary = check.source.isBinary;
+    handlers.end();
+  }
+
+  /** Hears of all events, whichever system they are of. */
+  #handlers(lines: TraceLines): { readonly handlers: TraceHandlers; end(): void } {
+    let qemu: QemuRecording | undefined;
+    let linux: LinuxRecording | undefined;
+    const isBinary = (): boolean => this.#check?.source.isBinary === true;
+    const begin = (): QemuRecording => {
+      qemu = new QemuRecording(isBinary() ? "qemu-simple" : "qemu-log", lines);
+      this.recording = qemu;
+      return qemu;
+    };
+    return {
+      handlers: {
+        qemu: (event) => (qemu ?? begin()).handle(event),
+        linux: (event, names) => {
+          if (linux === undefined) {
+            linux = new LinuxRecording(names, lines);
+            this.recording = linux;
+          }
+          linux.handle(event);
+        },
+        gap: (gap) => qemu?.gap(gap),
+      },
+      end: () => qemu?.end(),
+    };
+  }
+}
+
+async function* passing(
+  chunks: AsyncGenerator<Uint8Array>,
+  look: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    look(chunk);
+    yield chunk;
+  }
+}
+
+/**
+ * Checks a trace with only the events that a filter takes.
+ *
+ * @param goesOn asked now and then
+ */
+export async function checkFiltered(
+  data: Blob,
+  name: string,
+  filter: EventFilter,
+  goesOn: () => boolean,
+  clock: Clock,
+): Promise<CheckReport | undefined> {
+  const opened = await openInput(new CountedFile(data), name, HEAD_BYTES);
+  const check = new TraceCheck(name, DEFAULT_CHECK_OPTIONS, { filter });
+  const truncated = (reason: string): void => check.truncated(reason);
+  const breath = new Breath(clock);
+  try {
+    for await (const _ of traceSteps(opened, check.source, { name, truncated })) {
+      if (!goesOn()) return undefined;
+      await breath.take();
+    }
+    return check.end();
+  } finally {
+    breath.end();
+    await opened.chunks.return(undefined);
+  }
+}

@@ -1,0 +1,34 @@
+import type { FileLine } from "../protocol.ts";
+import type { EventRows } from "./event-rows.ts";
+import type { EventTexts } from "./event-texts.ts";
+import type { LineStore } from "./line-store.ts";
+
+/** Where the text of an event comes from: the file's lines, or, of one that is no text, its events written out. */
+export class TraceLines {
+  readonly store: LineStore;
+  readonly #texts: EventTexts;
+  /** It turned out to be no text. */
+  isBinary = false;
+
+  constructor(store: LineStore, texts: EventTexts) {
+    this.store = store;
+    this.#texts = texts;
+  }
+
+  /** The lines around an event. */
+  async around(rows: EventRows, event: number, before: number, after: number): Promise<FileLine[]> {
+    if (this.isBinary) {
+      const first = Math.max(0, event - before);
+      const texts = await this.#texts.read(first, event + after + 1);
+      return texts.map((text, i) => ({ line: rows.lineOf(first + i), event: first + i, text }));
+    }
+    const line = rows.lineOf(event);
+    const first = Math.max(1, line - before);
+    const texts = await this.store.read(first, line + after + 1);
+    let next = rows.eventAtLine(first);
+    return texts.map((text, i) => {
+      while (next < rows.length - 1 && rows.lineOf(next) < first + i) next++;
+      return { line: first + i, event: rows.lineOf(next) === first + i ? next : -1, text };
+    });
+  }
+}

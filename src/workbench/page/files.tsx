@@ -1,0 +1,126 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { EXAMPLES } from "../examples.ts";
+import { Region } from "./parts.tsx";
+import { bench } from "./state.ts";
+import { countText, shown } from "./words.ts";
+
+/** What `check` reads and a page cannot: what unpacks these are programs of the system. */
+const NOT_HERE = "Packed by xz, bzip2 or lzop: unpack it first (xz -d FILE), or spapr-iommu check FILE";
+
+const openAll = (files: Iterable<File>): void =>
+  bench.open([...files].map((file) => ({ name: file.name, data: file })));
+
+function Choose({ id }: { readonly id: string }): ComponentChildren {
+  return (
+    <label class="choose" for={id}>
+      <span>Open files</span>
+      <input
+        id={id}
+        type="file"
+        multiple
+        onChange={({ currentTarget }) => {
+          openAll(currentTarget.files ?? []);
+          currentTarget.value = "";
+        }}
+      />
+    </label>
+  );
+}
+
+/** What is shown before any file is open. */
+export function FirstScreen(): ComponentChildren {
+  const isOver = useSignal(false);
+  const failure = useSignal("");
+  return (
+    <Region name="Files" class="files first-files">
+      <section
+        aria-label="Drop files"
+        class={isOver.value ? "drop over" : "drop"}
+        onDragOver={(event) => {
+          event.preventDefault();
+          isOver.value = true;
+        }}
+        onDragLeave={() => {
+          isOver.value = false;
+        }}
+        onDrop={(event) => {
+          event.preventDefault();
+          isOver.value = false;
+          openAll(event.dataTransfer?.files ?? []);
+        }}
+      >
+        <p class="lead">Drop a trace, a saved machine or an op script here.</p>
+        <Choose id="choose-first" />
+        <p class="dim">
+          It is read in this page; nothing is sent anywhere. QEMU logs and simple traces of{" "}
+          <code>spapr_iommu_*</code>, Linux <code>dma:*</code> text, trace.dat, perf.data, migration streams,
+          libvirt images, dma-api dumps and op scripts, also packed by gzip or zstd.
+        </p>
+        <p class="dim">{NOT_HERE}.</p>
+      </section>
+      <h3>Or look at a recording of a real system</h3>
+      <ul class="examples">
+        {EXAMPLES.map((example) => (
+          <li key={example.file}>
+            <button
+              type="button"
+              onClick={() => {
+                bench.openExample(example).catch((error: Error) => {
+                  failure.value = error.message;
+                });
+              }}
+            >
+              <strong>{example.title}</strong>
+              <span>{example.shows}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {failure.value !== "" && <p role="alert">{failure.value}</p>}
+    </Region>
+  );
+}
+
+/** The files that are open. */
+export function Files(): ComponentChildren {
+  const { value: files } = bench.files;
+  return (
+    <Region name="Files" class="files" tools={<Choose id="choose-more" />}>
+      <ul class="open-files">
+        {files.map(({ number, name, summary, error, isDone }) => (
+          <li key={number}>
+            <button
+              type="button"
+              class="file"
+              aria-pressed={number === bench.active.value}
+              onClick={() => bench.show(number)}
+            >
+              <strong>{shown(name)}</strong>
+              <span class="dim">
+                {error !== undefined
+                  ? "cannot be read"
+                  : summary === undefined
+                    ? "reading"
+                    : `${countText(summary.events)} events${isDone ? "" : ", reading"}`}
+              </span>
+            </button>
+            <button
+              type="button"
+              class="close"
+              aria-label={`close ${name}`}
+              onClick={() => bench.close(number)}
+            >
+              ×
+            </button>
+            {error !== undefined && (
+              <p class="error" role="alert">
+                {shown(error)}
+              </p>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Region>
+  );
+}

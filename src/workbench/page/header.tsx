@@ -1,0 +1,57 @@
+import type { ComponentChildren } from "preact";
+import { copyLink } from "./actions.ts";
+import { bench } from "./state.ts";
+import { countText, secondsText } from "./words.ts";
+
+/** Name, what is shown, and where in time. */
+export function Header(): ComponentChildren {
+  const file = bench.file.value;
+  const summary = file?.summary;
+  const { progress } = file ?? {};
+  const isReading = file !== undefined && !file.isDone;
+  const percent =
+    progress === undefined ? 0 : Math.floor((100 * progress.bytes) / Math.max(1, progress.size));
+  return (
+    <header class="head">
+      <h1>
+        spapr-iommu <span class="dim">workbench</span>
+      </h1>
+      {file !== undefined && (
+        <p class="facts">
+          <strong>{file.name}</strong>
+          {summary !== undefined && (
+            <span>
+              {countText(summary.events)} events, {summary.format}
+              {Number.isFinite(summary.seconds) && `, ${secondsText(summary.seconds)}`}
+            </span>
+          )}
+          {isReading && (
+            <span class="reading">
+              <progress value={percent} max={100} aria-label="read" /> reading {percent} %
+              {progress !== undefined && `, ${(progress.bytesPerSecond / 2 ** 20).toFixed(0)} MiB/s`}
+              <button type="button" onClick={() => bench.stop(file.number)}>
+                stop here
+              </button>
+            </span>
+          )}
+        </p>
+      )}
+      <div class="tools">
+        {file?.isDone === true && (
+          <button type="button" onClick={() => void copyLink(bench)}>
+            copy link
+          </button>
+        )}
+        <button
+          type="button"
+          aria-keyshortcuts="?"
+          onClick={() => {
+            bench.isHelpOpen.value = true;
+          }}
+        >
+          keys <kbd>?</kbd>
+        </button>
+      </div>
+    </header>
+  );
+}

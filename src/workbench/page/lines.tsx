@@ -1,0 +1,84 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { FileLine } from "../protocol.ts";
+import { bench } from "./state.ts";
+import { countText, secondsText, shown } from "./words.ts";
+
+const [BEFORE, AFTER] = [2, 3];
+
+/** The lines of the file around the playhead; those that prove the chosen finding are marked. */
+export function Lines(): ComponentChildren {
+  const lines = useSignal<readonly FileLine[]>([]);
+  const seconds = useSignal(Number.NaN);
+  const list = useRef<HTMLOListElement>(null);
+  const file = bench.active.value;
+  const event = bench.playhead.value;
+  const events = bench.events.value;
+  const hasLines = bench.summary.value?.hasLines === true;
+  useEffect(() => {
+    if (events === 0) return;
+    if (hasLines)
+      bench.client
+        .newest("lines", "lines", file, { event, before: BEFORE, after: AFTER })
+        .then((answer) => {
+          if (answer !== undefined) lines.value = answer;
+        })
+        .catch(() => {});
+    bench.client
+      .newest("seconds", "secondsOf", file, { event })
+      .then((answer) => {
+        if (answer !== undefined) seconds.value = answer.seconds;
+      })
+      .catch(() => {});
+  }, [file, event, hasLines, events > 0, lines, seconds]);
+  const finding = bench.file.value?.findings.find(({ number }) => number === bench.finding.value);
+  const proof = new Set(finding?.lines);
+  const others = (finding?.events ?? []).slice(0, 12);
+  return (
+    <section class="region lines" aria-label="Lines of the file">
+      <div class="bar">
+        <h2>Lines</h2>
+        <span class="dim">
+          event {countText(event)} of {countText(events)}
+          {Number.isFinite(seconds.value) && `, ${secondsText(seconds.value)}`}
+        </span>
+        {others.length > 1 && (
+          <span class="proof">
+            proof:{" "}
+            {others.map((number, i) => (
+              <button
+                type="button"
+                class="link"
+                key={number}
+                aria-pressed={number === event}
+                onClick={() => void bench.reveal(number)}
+              >
+                line {finding!.lines[i]}
+              </button>
+            ))}
+          </span>
+        )}
+      </div>
+      {hasLines ? (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+        <ol class="text" ref={list} tabIndex={0}>
+          {lines.value.map(({ line, event: number, text }) => (
+            <li
+              key={line}
+              class={[number === event ? "now" : "", proof.has(line) ? "proof" : ""].join(" ")}
+              aria-current={number === event ? "true" : undefined}
+            >
+              <span class="line-number">{line}</span>
+              <span>{shown(text)}</span>
+            </li>
+          ))}
+        </ol>
+      ) : (
+        <p class="empty">
+          {(bench.summary.value?.notes ?? []).join("; ") || "This input has no lines: it is one moment."}
+        </p>
+      )}
+    </section>
+  );
+}

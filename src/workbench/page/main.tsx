@@ -1,0 +1,8 @@
+import { render } from "preact";
+import { App } from "./app.tsx";
+import { listenToKeys } from "./keys.ts";
+import { bench } from "./state.ts";
+
+render(<App />, document.getElementById("page")!);
+listenToKeys(bench);
+bench.start();

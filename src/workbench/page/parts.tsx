@@ -1,0 +1,78 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect } from "preact/hooks";
+import { addressText } from "./words.ts";
+
+/** An address of 16 digits of which the high zeros are dimmed. */
+export function Address({ value }: { readonly value: bigint }): ComponentChildren {
+  const text = addressText(value);
+  const zeros = /^0x0{0,15}/.exec(text)![0];
+  return (
+    <span class="address">
+      <span class="zeros">{zeros}</span>
+      {text.slice(zeros.length)}
+    </span>
+  );
+}
+
+/** The size of an element, kept up to date; `ref` is given to the element. */
+export function useSize(): {
+  readonly ref: (element: HTMLElement | null) => void;
+  readonly width: number;
+  readonly height: number;
+} {
+  const size = useSignal({ width: 0, height: 0 });
+  const ref = useCallback(
+    (element: HTMLElement | null) => {
+      if (element === null) return;
+      const take = (): void => {
+        const { clientWidth: width, clientHeight: height } = element;
+        if (width !== size.peek().width || height !== size.peek().height) size.value = { width, height };
+      };
+      const observer = new ResizeObserver(take);
+      observer.observe(element);
+      take();
+      return () => observer.disconnect();
+    },
+    [size],
+  );
+  return { ref, ...size.value };
+}
+
+/** Tells of the system's light or dark, so that pictures are drawn anew. */
+export function useScheme(): boolean {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = useSignal(query.matches);
+  useEffect(() => {
+    const take = (): void => {
+      isDark.value = query.matches;
+    };
+    query.addEventListener("change", take);
+    return () => query.removeEventListener("change", take);
+  }, [isDark, query]);
+  return isDark.value;
+}
+
+/** A section of the page with the name that it is found by. */
+export function Region({
+  name,
+  class: kind,
+  tools,
+  children,
+}: {
+  readonly name: string;
+  readonly class: string;
+  readonly tools?: ComponentChildren;
+  readonly children: ComponentChildren;
+}): ComponentChildren {
+  const id = `region-${name.toLowerCase()}`;
+  return (
+    <section class={`region ${kind}`} aria-labelledby={id} data-region={name}>
+      <div class="bar">
+        <h2 id={id}>{name}</h2>
+        {tools}
+      </div>
+      {children}
+    </section>
+  );
+}

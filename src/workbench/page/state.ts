@@ -1,0 +1,404 @@
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Example } from "../examples.ts";
+import { type Place, placeOfHash, placeToHash, type Selection } from "../maths/hash.ts";
+import { type HeatColour, type HeatView, revealingHeat } from "../maths/heat-grid.ts";
+import { inside, revealing, type View } from "../maths/view.ts";
+import type { Axis, EventClass, Progress, ShownFinding, Space, SpaceAt, Summary } from "../protocol.ts";
+import { EVENT_CLASSES } from "../protocol.ts";
+import { Client, type Told } from "./client.ts";
+
+/** A file that was opened, or is being read. */
+export interface OpenFile {
+  readonly number: number;
+  readonly name: string;
+  readonly example: string | undefined;
+  readonly progress: Progress | undefined;
+  readonly summary: Summary | undefined;
+  readonly isDone: boolean;
+  /** Why it cannot be read. */
+  readonly error: string | undefined;
+  readonly findings: readonly ShownFinding[];
+  /** Findings beyond those. */
+  readonly left: number;
+  readonly notJudged: readonly string[];
+}
+
+/**
+ * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
+ * nothing on it has them twice.
+ */
+export class Bench {
+  readonly client: Client;
+  readonly files: Signal<readonly OpenFile[]> = signal([]);
+  readonly active: Signal<number> = signal(-1);
+  /** The event after which all is shown. */
+  readonly playhead: Signal<number> = signal(0);
+  /** Does the playhead follow what is read? */
+  readonly #follows: Signal<boolean> = signal(true);
+  readonly spaceName: Signal<string> = signal("");
+  readonly axis: Signal<Axis> = signal("event");
+  readonly timeView: Signal<View | undefined> = signal(undefined);
+  readonly heatView: Signal<HeatView | undefined> = signal(undefined);
+  /** Rows of the heat map: fewer on a low screen, so that its table is seen, too. */
+  readonly heatRows: Signal<number> = signal(rowsFor(innerHeight));
+  readonly selection: Signal<Selection | undefined> = signal(undefined);
+  readonly filter: Signal<string> = signal("");
+  readonly filterError: Signal<string> = signal("");
+  readonly finding: Signal<number> = signal(-1);
+  readonly mark: Signal<number> = signal(-1);
+  readonly colour: Signal<HeatColour> = signal("permission");
+  /** Classes of events that the legend shows. */
+  readonly classes: Signal<ReadonlySet<EventClass>> = signal(new Set(EVENT_CLASSES));
+  readonly spacesAt: Signal<readonly SpaceAt[]> = signal([]);
+  readonly isHelpOpen: Signal<boolean> = signal(false);
+  /** What was said last, for who does not see the page. */
+  readonly said: Signal<string> = signal("");
+
+  readonly file: ReadonlySignal<OpenFile | undefined> = computed(() =>
+    this.files.value.find(({ number }) => number === this.active.value),
+  );
+  readonly summary: ReadonlySignal<Summary | undefined> = computed(() => this.file.value?.summary);
+  readonly events: ReadonlySignal<number> = computed(() => this.summary.value?.events ?? 0);
+  /** The whole of the axis. */
+  readonly whole: ReadonlySignal<View> = computed(() => {
+    const summary = this.summary.value;
+    const seconds = summary?.seconds ?? Number.NaN;
+    if (this.axis.value === "time" && seconds > 0) return { from: 0, to: seconds * (1 + 1e-9) };
+    return { from: 0, to: Math.max(1, summary?.events ?? 1) };
+  });
+  readonly view: ReadonlySignal<View> = computed(() => {
+    const view = this.timeView.value;
+    return view === undefined ? this.whole.value : inside(view, this.whole.value);
+  });
+  /** The spaces of that name, of which one is there at a time. */
+  readonly space: ReadonlySignal<Space | undefined> = computed(() => {
+    const spaces = (this.summary.value?.spaces ?? []).filter(({ name }) => name === this.spaceName.value);
+    const at = this.playhead.value;
+    return (
+      spaces.find(({ from, until }) => from <= at && at < until) ??
+      spaces.findLast(({ from }) => from <= at) ??
+      spaces[0]
+    );
+  });
+
+  #number = 0;
+  /** Did somebody choose the space that is shown? */
+  #isSpaceChosen = false;
+  #place: Place = {};
+  #isRestoring = false;
+
+  constructor() {
+    this.client = new Client((message) => this.#told(message));
+    effect(() => this.#askSpaces());
+    effect(() => this.#writeHash());
+    addEventListener("resize", () => {
+      this.heatRows.value = rowsFor(innerHeight);
+    });
+    addEventListener("hashchange", () => {
+      if (location.hash.slice(1) !== this.#written) this.#restore(placeOfHash(location.hash));
+    });
+  }
+
+  /** Opens files one beside the other; the first of them is shown. */
+  open(files: readonly { readonly name: string; readonly data: Blob; readonly example?: string }[]): void {
+    for (const [i, { name, data, example }] of files.entries()) {
+      const number = ++this.#number;
+      const file: OpenFile = {
+        number,
+        name,
+        example,
+        progress: undefined,
+        summary: undefined,
+        isDone: false,
+        error: undefined,
+        findings: [],
+        left: 0,
+        notJudged: [],
+      };
+      this.files.value = [...this.files.value, file];
+      if (i === 0) this.show(number);
+      this.client.ask("open", number, { name, data }).catch((error: Error) => {
+        this.#change(number, () => ({ error: error.message, isDone: true }));
+      });
+    }
+  }
+
+  /** Opens a recording that lies beside the page. */
+  async openExample({ file }: Pick<Example, "file">): Promise<void> {
+    const response = await fetch(new URL(`examples/${file}`, document.baseURI));
+    if (!response.ok) throw new Error(`${file}: ${response.status} ${response.statusText}`);
+    this.open([{ name: file, data: await response.blob(), example: file }]);
+  }
+
+  /** Shows another file from its end on, or as the page's address says. */
+  show(number: number): void {
+    batch(() => {
+      this.active.value = number;
+      this.#follows.value = true;
+      this.playhead.value = Math.max(0, this.events.value - 1);
+      this.spaceName.value = "";
+      this.#isSpaceChosen = false;
+      this.timeView.value = undefined;
+      this.heatView.value = undefined;
+      this.selection.value = undefined;
+      this.finding.value = -1;
+      this.mark.value = -1;
+      this.filter.value = "";
+      this.filterError.value = "";
+      this.axis.value = "event";
+      this.#choose();
+    });
+    const place = this.#place;
+    this.#place = {};
+    if (Object.keys(place).length > 0) this.#restore(place);
+  }
+
+  close(number: number): void {
+    this.client.ask("close", number, {}).catch(() => {});
+    this.files.value = this.files.value.filter((file) => file.number !== number);
+    if (this.active.value === number) this.show(this.files.value.at(-1)?.number ?? -1);
+  }
+
+  stop(number: number): void {
+    this.client.ask("stop", number, {}).catch(() => {});
+  }
+
+  /** Moves the playhead to an event. */
+  go(event: number): void {
+    batch(() => {
+      this.#follows.value = false;
+      this.playhead.value = Math.max(0, Math.min(this.events.value - 1, Math.round(event)));
+    });
+  }
+
+  /** Moves the playhead, and the time that is shown so far that it is in there. */
+  async reveal(event: number): Promise<void> {
+    this.go(event);
+    const at = await this.placeOf(event);
+    this.timeView.value = revealing(this.view.value, this.whole.value, at);
+  }
+
+  /** The place of an event on the axis. */
+  async placeOf(event: number): Promise<number> {
+    if (this.axis.value === "event") return event;
+    const { seconds } = await this.client.ask("secondsOf", this.active.value, { event });
+    return seconds;
+  }
+
+  /** The event at a place of the axis. */
+  async eventOf(place: number): Promise<number> {
+    if (this.axis.value === "event") return Math.round(place);
+    return await this.client.ask("eventAt", this.active.value, { seconds: place });
+  }
+
+  /** Chooses a finding: the playhead, the space, the addresses and the lines follow it. */
+  async choose(finding: ShownFinding): Promise<void> {
+    const event = finding.events.at(-1) ?? 0;
+    const name = spaceNameOf(finding);
+    batch(() => {
+      this.finding.value = finding.number;
+      if (name !== undefined && this.summary.value?.spaces.some((space) => space.name === name))
+        this.spaceName.value = name;
+      this.#isSpaceChosen = true;
+      this.playhead.value = event;
+      this.#follows.value = false;
+    });
+    const space = this.space.value;
+    if (space !== undefined && finding.ioba !== undefined) {
+      const page = Number((finding.ioba - space.start) >> BigInt(space.pageShift));
+      if (page >= 0 && page < space.pages) {
+        const first = finding.events[0] ?? event;
+        this.selection.value = {
+          from: first,
+          to: event,
+          first: page,
+          end: page + Math.max(1, finding.pages),
+        };
+        this.revealPage(page);
+      }
+    }
+    await this.reveal(event);
+  }
+
+  /** Moves the heat map so far that a page is shown. */
+  revealPage(page: number): void {
+    const space = this.space.value;
+    const view = this.heatView.value;
+    if (space !== undefined && view !== undefined)
+      this.heatView.value = revealingHeat(view, space.pages, this.heatRows.value, page);
+  }
+
+  chooseSpace(name: string): void {
+    batch(() => {
+      this.#isSpaceChosen = true;
+      if (name === this.spaceName.value) return;
+      this.spaceName.value = name;
+      this.heatView.value = undefined;
+      this.selection.value = undefined;
+    });
+  }
+
+  async setFilter(text: string): Promise<void> {
+    batch(() => {
+      this.filter.value = text;
+      this.filterError.value = "";
+      this.finding.value = -1;
+    });
+    try {
+      await this.client.ask("filter", this.active.value, { text });
+    } catch (error) {
+      this.filterError.value = (error as Error).message;
+    }
+  }
+
+  #change(number: number, change: (file: OpenFile) => Partial<OpenFile>): void {
+    this.files.value = this.files.value.map((file) =>
+      file.number === number ? { ...file, ...change(file) } : file,
+    );
+  }
+
+  #told(message: Told): void {
+    batch(() => {
+      if (message.what === "findings") {
+        const { findings, left, notJudged } = message;
+        this.#change(message.file, () => ({ findings, left, notJudged }));
+        return;
+      }
+      const { progress, summary, isDone } = message;
+      this.#change(message.file, () => ({ progress, summary, isDone }));
+      if (message.file !== this.active.value) return;
+      if (this.#follows.value) this.playhead.value = Math.max(0, summary.events - 1);
+      this.#choose();
+    });
+    if (message.what === "read" && message.isDone && message.file === this.active.value) this.#finish();
+  }
+
+  /** Shows the space with most of it, until somebody chooses one; time, where there is one. */
+  #choose(): void {
+    const { summary } = this.file.value ?? {};
+    if (summary === undefined) return;
+    if (this.spaceName.value === "") this.spaceName.value = this.#wanted?.space ?? firstSpace(summary);
+  }
+
+  /** What of an address that was opened has to wait until all was read. */
+  #wanted: Place | undefined;
+
+  #finish(): void {
+    const wanted = this.#wanted;
+    this.#wanted = undefined;
+    if (wanted !== undefined) this.#apply(wanted);
+    else if (Number.isFinite(this.summary.value?.seconds) && this.timeView.value === undefined) {
+      this.axis.value = "time";
+    }
+  }
+
+  /** Brings the page to a place, as soon as that is there. */
+  #restore(place: Place): void {
+    const file = this.file.value;
+    if (place.example !== undefined && file?.example !== place.example) {
+      const there = this.files.value.find(({ example }) => example === place.example);
+      this.#place = place;
+      if (there !== undefined) this.show(there.number);
+      else this.openExample({ file: place.example }).catch((error: Error) => this.say(error.message));
+      return;
+    }
+    if (file?.isDone === true) this.#apply(place);
+    else if (file !== undefined) this.#wanted = place;
+    else this.#place = place;
+  }
+
+  #apply(place: Place): void {
+    this.#isRestoring = true;
+    batch(() => {
+      const { axis, at, space, time, heat, selection, mark, colour, finding } = place;
+      this.axis.value = axis ?? (Number.isFinite(this.summary.value?.seconds) ? "time" : "event");
+      if (space !== undefined) {
+        this.spaceName.value = space;
+        this.#isSpaceChosen = true;
+      }
+      if (at !== undefined) this.go(at);
+      this.timeView.value = time;
+      this.heatView.value = heat;
+      this.selection.value = selection;
+      this.mark.value = mark ?? -1;
+      this.colour.value = colour ?? "permission";
+      this.finding.value = finding ?? -1;
+      this.#isRestoring = false;
+    });
+    if ((place.filter ?? "") !== this.filter.value) void this.setFilter(place.filter ?? "");
+  }
+
+  /** Opens what the page's address says. */
+  start(): void {
+    const place = placeOfHash(location.hash);
+    this.#restore(place);
+  }
+
+  say(text: string): void {
+    this.said.value = text;
+  }
+
+  #askSpaces(): void {
+    const file = this.active.value;
+    const event = this.playhead.value;
+    if (this.summary.value === undefined || this.events.value === 0) {
+      this.spacesAt.value = [];
+      return;
+    }
+    this.client
+      .newest("spaces", "spaces", file, { event })
+      .then((spaces) => {
+        if (spaces === undefined || this.active.value !== file) return;
+        this.spacesAt.value = spaces;
+        if (!this.#isSpaceChosen && this.#follows.value)
+          this.spaceName.value = fullest(spaces) ?? this.spaceName.value;
+      })
+      .catch(() => {});
+  }
+
+  #written = "";
+
+  #writeHash(): void {
+    const file = this.file.value;
+    const whole = this.events.value - 1;
+    const place: Place = {
+      example: file?.example,
+      at: this.playhead.value === whole ? undefined : this.playhead.value,
+      space: this.spaceName.value,
+      axis: this.axis.value === "event" && Number.isFinite(this.summary.value?.seconds) ? "event" : undefined,
+      time: this.timeView.value,
+      heat: this.heatView.value,
+      selection: this.selection.value,
+      filter: this.filter.value,
+      finding: this.finding.value < 0 ? undefined : this.finding.value,
+      mark: this.mark.value < 0 ? undefined : this.mark.value,
+      colour: this.colour.value === "permission" ? undefined : this.colour.value,
+    };
+    if (file?.isDone !== true || this.#isRestoring) return;
+    const hash = placeToHash(place);
+    if (hash === location.hash.slice(1)) return;
+    this.#written = hash;
+    history.replaceState(null, "", `#${hash}`);
+  }
+}
+
+/** The space that a finding is of. */
+export function spaceNameOf({ liobn, device }: ShownFinding): string | undefined {
+  if (liobn !== undefined) return `0x${liobn.toString(16)}`;
+  return device;
+}
+
+/** The space that is shown first. */
+const firstSpace = ({ spaces }: Summary): string => spaces[0]?.name ?? "";
+
+/** The space with most in it. */
+const fullest = (spaces: readonly SpaceAt[]): string | undefined =>
+  spaces.toSorted((a, b) => b.mapped - a.mapped)[0]?.name;
+
+/** Rows of the heat map for a page of so many pixels. */
+function rowsFor(height: number): number {
+  if (height < 800) return 12;
+  return height < 1000 ? 16 : 24;
+}
+
+export const bench: Bench = new Bench();

@@ -1,0 +1,284 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { LANE_HEIGHT, lanePicture } from "../draw/lane-picture.ts";
+import { panned, pixelOf, ticksOf, valueAt, zoomed } from "../maths/view.ts";
+import { EVENT_CLASSES, type EventClass, type Lanes } from "../protocol.ts";
+import { CanvasRenderer } from "./canvas-renderer.ts";
+import { Region, useScheme, useSize } from "./parts.tsx";
+import { bench } from "./state.ts";
+import { countText, secondsText, shown } from "./words.ts";
+
+/** What the legend calls classes of events. */
+const CLASS_WORDS: Readonly<Record<EventClass, string>> = {
+  map: "maps",
+  unmap: "unmaps",
+  use: "used",
+  fault: "faults",
+  refused: "refused",
+  moment: "windows change",
+  other: "other",
+};
+
+const LEGEND: readonly EventClass[] = ["map", "unmap", "use", "fault", "refused", "moment"];
+
+/** Pixels that a pointer moves before it selects. */
+const DRAG = 4;
+
+/** Lanes of what happened, by window or device, with the playhead. */
+export function TimeView(): ComponentChildren {
+  const { ref, width } = useSize();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const renderer = useRef<CanvasRenderer>(undefined);
+  const lanes = useSignal<Lanes | undefined>(undefined);
+  const isDark = useScheme();
+  const view = bench.view.value;
+  const axis = bench.axis.value;
+  const events = bench.events.value;
+  const file = bench.active.value;
+  const columns = Math.max(1, Math.floor(width));
+
+  useEffect(() => {
+    if (events === 0 || width === 0) return;
+    bench.client
+      .newest("lanes", "lanes", file, { axis, from: view.from, to: view.to, columns })
+      .then((answer) => {
+        if (answer !== undefined) lanes.value = answer;
+      })
+      .catch(() => {});
+  }, [file, axis, view.from, view.to, columns, events, width, lanes]);
+
+  const names = bench.summary.value?.lanes ?? [];
+  const picture = useMemo(() => {
+    const { value } = lanes;
+    if (value === undefined || width === 0) return undefined;
+    const count = value.mapped.length / value.columns;
+    const shownLanes = Array.from({ length: count }, (_, i) => i);
+    return lanePicture(value, names.map(shown), width, { lanes: shownLanes, classes: bench.classes.value });
+  }, [lanes.value, width, bench.classes.value]);
+  useEffect(() => {
+    if (picture === undefined || canvas.current === null) return;
+    renderer.current ??= new CanvasRenderer(canvas.current);
+    renderer.current.draw(picture);
+  }, [picture, isDark]);
+
+  const height = Math.max(LANE_HEIGHT, picture?.height ?? LANE_HEIGHT);
+  return (
+    <Region name="Time" class="time" tools={<Legend />}>
+      <div
+        class="canvas-box"
+        ref={ref}
+        onWheel={(event) => onWheel(event, width)}
+        onPointerDown={(event) => startDrag(event, width)}
+      >
+        <canvas ref={canvas} style={{ width: "100%", height: `${height}px` }} />
+        <SelectionMark width={width} />
+        <Playhead width={width} />
+        {events === 0 && (
+          <p class="empty over">{bench.file.value?.isDone === true ? "No event." : "Reading…"}</p>
+        )}
+      </div>
+      <AxisTicks width={width} />
+      <div class="foot">
+        <label class="slider">
+          <span class="hidden">Playhead: event</span>
+          <input
+            type="range"
+            min={0}
+            max={Math.max(0, events - 1)}
+            value={bench.playhead.value}
+            aria-valuetext={`event ${countText(bench.playhead.value)}`}
+            onInput={({ currentTarget }) => void bench.reveal(Number(currentTarget.value))}
+          />
+        </label>
+        <LaneTable lanes={lanes.value} names={names} />
+      </div>
+    </Region>
+  );
+}
+
+function onWheel(event: WheelEvent & { readonly currentTarget: HTMLElement }, width: number): void {
+  const { left } = event.currentTarget.getBoundingClientRect();
+  const { value: view } = bench.view;
+  const whole = bench.whole.value;
+  if (event.ctrlKey || event.metaKey) {
+    event.preventDefault();
+    const around = valueAt(view, width, event.clientX - left);
+    bench.timeView.value = zoomed(view, whole, around, 2 ** (event.deltaY / 200), leastOf());
+  } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+    event.preventDefault();
+    bench.timeView.value = panned(view, whole, (event.deltaX || event.deltaY) / width);
+  }
+}
+
+/** What a picture shows at least: some events, or the time that these take. */
+const leastOf = (): number =>
+  bench.axis.value === "event" ? 8 : (8 * bench.whole.value.to) / Math.max(8, bench.events.value);
+
+/** A click moves the playhead, a drag selects, a drag that begins at the playhead moves that. */
+function startDrag(event: PointerEvent & { readonly currentTarget: HTMLElement }, width: number): void {
+  if (event.button !== 0) return;
+  const box = event.currentTarget;
+  const { left } = box.getBoundingClientRect();
+  const start = event.clientX - left;
+  const isPlayhead = (event.target as HTMLElement).closest(".playhead") !== null;
+  let isDrag = isPlayhead;
+  box.setPointerCapture(event.pointerId);
+  const place = (x: number): number => valueAt(bench.view.value, width, Math.max(0, Math.min(width, x)));
+  const go = async (x: number): Promise<void> => bench.go(await bench.eventOf(place(x)));
+  const move = (moved: PointerEvent): void => {
+    const x = moved.clientX - left;
+    if (!isDrag && Math.abs(x - start) > DRAG) isDrag = true;
+    if (isPlayhead) void go(x);
+    else if (isDrag) void select(place(Math.min(start, x)), place(Math.max(start, x)));
+  };
+  const end = (ended: PointerEvent): void => {
+    box.removeEventListener("pointermove", move);
+    box.removeEventListener("pointerup", end);
+    if (!isDrag) void go(ended.clientX - left);
+  };
+  box.addEventListener("pointermove", move);
+  box.addEventListener("pointerup", end);
+}
+
+/** Selects a stretch of time, with the addresses that were selected. */
+async function select(from: number, to: number): Promise<void> {
+  const [first, last] = [await bench.eventOf(from), await bench.eventOf(to)];
+  const { first: low = 0, end = bench.space.value?.pages ?? 1 } = bench.selection.value ?? {};
+  bench.selection.value = { from: first, to: Math.max(first, last), first: low, end };
+}
+
+/** Where on the picture an event stands; undefined while nobody knows. */
+export function usePlace(event: number | undefined): number | undefined {
+  const place = useSignal<number | undefined>(undefined);
+  const axis = bench.axis.value;
+  const file = bench.active.value;
+  useEffect(() => {
+    if (event === undefined) place.value = undefined;
+    else if (axis === "event") place.value = event;
+    else
+      bench
+        .placeOf(event)
+        .then((value) => {
+          place.value = value;
+        })
+        .catch(() => {});
+  }, [event, axis, file, place]);
+  return axis === "event" ? event : place.value;
+}
+
+export function Playhead({ width }: { readonly width: number }): ComponentChildren {
+  const at = usePlace(bench.playhead.value);
+  const view = bench.view.value;
+  if (at === undefined || width === 0 || at < view.from || at > view.to) return null;
+  return <div class="playhead" style={{ transform: `translateX(${pixelOf(view, width, at)}px)` }} />;
+}
+
+export function SelectionMark({ width }: { readonly width: number }): ComponentChildren {
+  const selection = bench.selection.value;
+  const from = usePlace(selection?.from);
+  const to = usePlace(selection?.to);
+  const view = bench.view.value;
+  if (from === undefined || to === undefined || width === 0) return null;
+  const left = Math.max(0, pixelOf(view, width, from));
+  const right = Math.min(width, pixelOf(view, width, to));
+  if (right < 0 || left > width) return null;
+  return <div class="selected" style={{ left: `${left}px`, width: `${Math.max(2, right - left)}px` }} />;
+}
+
+export function AxisTicks({ width }: { readonly width: number }): ComponentChildren {
+  const view = bench.view.value;
+  const isTime = bench.axis.value === "time";
+  const ticks = ticksOf(view, Math.max(2, Math.floor(width / 110)), isTime ? 0 : 1);
+  return (
+    <div class="ticks" aria-hidden="true">
+      {ticks.map((tick) => (
+        <span key={tick} style={{ left: `${pixelOf(view, width, tick)}px` }}>
+          {isTime ? secondsText(tick) : countText(Math.round(tick))}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** Names the colours, and takes them away. */
+function Legend(): ComponentChildren {
+  const shownClasses = bench.classes.value;
+  const hasTimes = Number.isFinite(bench.summary.value?.seconds);
+  return (
+    <span class="legend">
+      <span class="key occupancy">mapped</span>
+      {LEGEND.map((name) => (
+        <button
+          type="button"
+          key={name}
+          class={`key ${name}`}
+          aria-pressed={shownClasses.has(name)}
+          onClick={() => {
+            const next = new Set(shownClasses);
+            if (!next.delete(name)) next.add(name);
+            bench.classes.value = next;
+          }}
+        >
+          {CLASS_WORDS[name]}
+        </button>
+      ))}
+      {hasTimes && (
+        <button
+          type="button"
+          onClick={() => {
+            bench.timeView.value = undefined;
+            bench.axis.value = bench.axis.value === "time" ? "event" : "time";
+          }}
+        >
+          by {bench.axis.value === "time" ? "events" : "time"}
+        </button>
+      )}
+    </span>
+  );
+}
+
+/** The same as a table: what each lane has in the stretch that is shown. */
+function LaneTable({
+  lanes,
+  names,
+}: {
+  readonly lanes: Lanes | undefined;
+  readonly names: readonly string[];
+}): ComponentChildren {
+  if (lanes === undefined) return null;
+  const count = lanes.mapped.length / lanes.columns;
+  const sum = (lane: number, kind: number): number => {
+    const from = (lane * EVENT_CLASSES.length + kind) * lanes.columns;
+    return lanes.counts.subarray(from, from + lanes.columns).reduce((a, b) => a + b, 0);
+  };
+  return (
+    <details class="table">
+      <summary>table</summary>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">lane</th>
+            {EVENT_CLASSES.map((name) => (
+              <th scope="col" key={name}>
+                {CLASS_WORDS[name]}
+              </th>
+            ))}
+            <th scope="col">pages mapped at its end</th>
+          </tr>
+        </thead>
+        <tbody>
+          {Array.from({ length: count }, (_, lane) => (
+            <tr key={names[lane]}>
+              <th scope="row">{shown(names[lane] ?? "")}</th>
+              {EVENT_CLASSES.map((name, kind) => (
+                <td key={name}>{countText(sum(lane, kind))}</td>
+              ))}
+              <td>{countText(lanes.mapped[(lane + 1) * lanes.columns - 1] ?? 0)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}

@@ -1,0 +1,26 @@
+import { formatSize } from "../../base/units.ts";
+import { visible } from "../../base/visible.ts";
+
+export const countText = (value: number): string => value.toLocaleString("en");
+
+/** A time since the first event. */
+export function secondsText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds === 0) return "0 s";
+  if (seconds < 1e-3) return `${(seconds * 1e6).toFixed(1)} µs`;
+  if (seconds < 1) return `${(seconds * 1e3).toFixed(3)} ms`;
+  return `${seconds.toFixed(seconds < 100 ? 6 : 3)} s`;
+}
+
+/** Bytes of so many pages. */
+export const pagesSize = (pages: number, pageShift: number): string =>
+  formatSize(BigInt(Math.round(pages)) << BigInt(pageShift));
+
+/** A bus address: 16 digits. */
+export const addressText = (address: bigint): string => `0x${address.toString(16).padStart(16, "0")}`;
+
+/** Text that came from a file: what would not show is written out. */
+export const shown = (text: string): string => visible(text);
+
+/** A size as one reads it, from bytes. */
+export const bytesText = (bytes: bigint): string => formatSize(bytes);

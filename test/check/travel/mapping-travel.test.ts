@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { spacesOf } from "../../../src/check/lives/alive.ts";
+import { LinuxLives } from "../../../src/check/lives/linux-lives.ts";
+import { MappingTravel } from "../../../src/check/travel/mapping-travel.ts";
+import { statesAtMoments } from "../../../src/check/whole/windows-at.ts";
+import { TraceSource } from "../../../src/formats/trace/trace-source.ts";
+import { readCorpus, smallCorpusNames } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+
+const seed = runSeed();
+
+describe("the mappings of Linux after any event, after one reading", () => {
+  it.each(smallCorpusNames("traces", ".txt.gz", 60_000))(
+    `are those that a reading up to there shows, seed ${seed}: %s`,
+    async (name) => {
+      const bytes = readCorpus("traces", `${name}.txt`);
+      const travel = new MappingTravel();
+      let lives: LinuxLives | undefined;
+      const source = new TraceSource(name, {
+        qemu: () => {},
+        linux: (event, names) => {
+          lives ??= new LinuxLives(travel, names);
+          lives.handle(event);
+        },
+        gap: () => {},
+      });
+      source.push(bytes);
+      source.end();
+      const random = new Random(seed);
+      const events = [0, source.events - 1, ...Array.from({ length: 5 }, () => random.below(source.events))];
+      const states = await statesAtMoments(
+        bytes,
+        events.map((event) => ({ event })),
+        { onTruncated: () => {} },
+      );
+      const shown = (spaces: ReturnType<typeof spacesOf>): unknown =>
+        spaces.map(({ space, mappings }) => ({
+          space,
+          mappings: mappings.map(({ life, stretches, left }) => [
+            life.made?.event,
+            life.access,
+            stretches,
+            left,
+          ]),
+        }));
+      for (const [i, { spaces }] of states.entries())
+        expect(shown(spacesOf(travel.at(events[i]!))), `event ${events[i]}`).toEqual(shown([...spaces]));
+    },
+  );
+});

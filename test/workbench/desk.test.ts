@@ -1,0 +1,242 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { checkTrace } from "../../src/check/whole/check-trace.ts";
+import { Desk } from "../../src/workbench/desk/desk.ts";
+import type { CallName, Calls, Message, Request } from "../../src/workbench/protocol.ts";
+import { EVENT_CLASSES } from "../../src/workbench/protocol.ts";
+import { readCorpus } from "../helpers/corpus.ts";
+
+/** A desk, as the page has it; time goes on by itself, so that it gives way often. */
+class Table {
+  readonly messages: Message[] = [];
+  readonly #desk: Desk;
+  #id = 0;
+  #now = 0;
+
+  constructor() {
+    this.#desk = new Desk(
+      (message) => this.messages.push(message),
+      () => {
+        this.#now += 5;
+        return this.#now;
+      },
+    );
+  }
+
+  async ask<Name extends CallName>(
+    call: Name,
+    ask: Calls[Name]["ask"],
+    file = 1,
+  ): Promise<Calls[Name]["answer"]> {
+    const id = ++this.#id;
+    await this.#desk.take({ call, id, file, ...ask } as Request);
+    const answer = this.messages.find((message) => "id" in message && message.id === id)!;
+    if (answer.what === "failed") throw new Error(answer.message);
+    return (answer as Extract<Message, { what: "answer" }>).value as Calls[Name]["answer"];
+  }
+
+  async open(bytes: Uint8Array<ArrayBuffer> | string, name = "trace"): Promise<Calls["open"]["answer"]> {
+    return await this.ask("open", { name, data: new Blob([bytes]) });
+  }
+
+  get findings(): Extract<Message, { what: "findings" }> {
+    return this.messages.findLast((message) => message.what === "findings")!;
+  }
+}
+
+const FAULTS = "faults-stray-dma-e1000-nvme-linux61.log";
+
+describe("the desk of the workbench", () => {
+  it("finds what check finds, and tells of it while it reads", async () => {
+    const table = new Table();
+    const bytes = readCorpus("traces", FAULTS);
+    const summary = await table.open(bytes);
+    const report = await checkTrace(bytes, { name: "trace" });
+    expect(summary.events).toBe(report.events);
+    expect(table.findings.findings.map(({ kind, lines }) => ({ kind, lines }))).toEqual(
+      report.findings.map(({ kind, lines }) => ({ kind, lines })),
+    );
+    const read = table.messages.filter((message) => message.what === "read");
+    expect(read.at(-1)).toMatchObject({
+      isDone: true,
+      progress: { bytes: bytes.length, size: bytes.length },
+    });
+  });
+
+  it("filters as check -F does, and takes it back", async () => {
+    const table = new Table();
+    const bytes = readCorpus("traces", "dma-ppc64le-linux612-planted.txt");
+    await table.open(bytes);
+    const all = table.findings.findings.length;
+    const filter = "dma_map_*: size > 2000";
+    const report = await checkTrace(bytes, { name: "trace", filter });
+    await table.ask("filter", { text: filter });
+    expect(table.findings.findings.map(({ text }) => text)).not.toEqual([]);
+    expect(table.findings.findings).toHaveLength(report.findings.length);
+    await table.ask("filter", { text: "" });
+    expect(table.findings.findings).toHaveLength(all);
+    await expect(table.ask("filter", { text: "size >" })).rejects.toThrow(/filter/);
+  });
+
+  it("shows the lines of the file around an event, packed or not", async () => {
+    const bytes = readCorpus("traces", FAULTS);
+    const text = new TextDecoder().decode(bytes).split("\n");
+    for (const data of [bytes, new Uint8Array(gzipSync(bytes))]) {
+      const table = new Table();
+      await table.open(data);
+      for (const event of [0, 3, 700, 1622]) {
+        const lines = await table.ask("lines", { event, before: 2, after: 3 });
+        const now = lines.find((line) => line.event === event)!;
+        expect(now.text).toBe(text[now.line - 1]);
+        for (const line of lines) expect(line.text).toBe(text[line.line - 1]);
+        expect(now.text).toContain("spapr_iommu_");
+      }
+    }
+  });
+
+  it("writes out the events of a file that is no text", async () => {
+    const table = new Table();
+    await table.open(readCorpus("traces", "simple-file-off-and-on-nvme-e1000-linux61.simple"));
+    const lines = await table.ask("lines", { event: 10, before: 2, after: 2 });
+    expect(lines.map(({ event }) => event)).toEqual([8, 9, 10, 11, 12]);
+    for (const { text } of lines) expect(text).toMatch(/^spapr_iommu_\w+ \w+=0x/);
+  });
+
+  it("counts each event once, in whatever columns", async () => {
+    const table = new Table();
+    const { events, lanes } = await table.open(readCorpus("traces", FAULTS));
+    for (const columns of [1, 7, 100, 5000]) {
+      const answer = await table.ask("lanes", { axis: "event", from: 0, to: events, columns });
+      expect(answer.counts.reduce((a, b) => a + b, 0)).toBe(events);
+      expect(answer.mapped).toHaveLength(lanes.length * columns);
+    }
+    const halves = await Promise.all(
+      [
+        [0, 800],
+        [800, events],
+      ].map(([from, to]) => table.ask("lanes", { axis: "event", from: from!, to: to!, columns: 3 })),
+    );
+    expect(halves.flatMap(({ counts }) => [...counts]).reduce((a, b) => a + b, 0)).toBe(events);
+  });
+
+  it("has cells that add up to what is mapped, at every level", async () => {
+    const table = new Table();
+    const { events, spaces } = await table.open(readCorpus("traces", "nvme-e1000-1g-linux61.log"));
+    const event = Math.floor(events / 2);
+    const there = await table.ask("spaces", { event });
+    expect(there.length).toBeGreaterThan(0);
+    for (const { number, pages, mapped, unknown } of there) {
+      for (const shift of [4, 8, 13]) {
+        const cells = Math.ceil(pages / 2 ** shift);
+        const answer = await table.ask("cells", { event, space: number, first: 0, shift, cells, mark: 0 });
+        expect(answer.mapped.reduce((a, b) => a + b, 0)).toBe(mapped);
+        expect(answer.unknown.reduce((a, b) => a + b, 0)).toBe(unknown);
+      }
+    }
+    expect(spaces.length).toBeGreaterThanOrEqual(there.length);
+  });
+
+  it("says which event mapped a row, and that event did", async () => {
+    const table = new Table();
+    const { events } = await table.open(readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
+    const [space] = await table.ask("spaces", { event: events - 1 });
+    const whole = { space: space!.number, first: 0, end: space!.pages, limit: 1000 };
+    const { rows } = await table.ask("rows", { event: events - 1, ...whole });
+    expect(rows.length).toBeGreaterThan(10);
+    for (const { address, since } of rows.slice(0, 20)) {
+      const before = await table.ask("rows", { event: since[0] - 1, ...whole });
+      const after = await table.ask("rows", { event: since[0], ...whole });
+      expect(before.rows.some((row) => row.address === address && row.since[0] === since[0])).toBe(false);
+      expect(after.rows.some((row) => row.address === address && row.since[0] === since[0])).toBe(true);
+    }
+  });
+
+  it("finds who maps a place in memory", async () => {
+    const table = new Table();
+    const { events } = await table.open(readCorpus("traces", "nvme-e1000-1g-linux61.log"));
+    const event = events - 1;
+    const spaces = await table.ask("spaces", { event });
+    const { number, pages } = spaces.find(({ mapped }) => mapped > 0)!;
+    const { rows } = await table.ask("rows", { event, space: number, first: 0, end: pages, limit: 5 });
+    const [row] = rows;
+    const found = await table.ask("who", { event, target: row!.target! + 5n });
+    expect(found.map(({ row: one }) => one.address)).toContain(row!.address);
+  });
+
+  it("adds up a selection", async () => {
+    const table = new Table();
+    const { events } = await table.open(readCorpus("traces", FAULTS));
+    const [space] = await table.ask("spaces", { event: events - 1 });
+    const { counts, ended, medianLife, longestLife, peak } = await table.ask("totals", {
+      space: space!.number,
+      from: 0,
+      to: events - 1,
+      first: 0,
+      end: space!.pages,
+    });
+    expect(counts[EVENT_CLASSES.indexOf("fault")]).toBe(56);
+    expect(ended).toBeGreaterThan(0);
+    expect(medianLife).toBeLessThanOrEqual(longestLife);
+    expect(peak).toBeGreaterThan(0);
+  });
+
+  it("lists what differs between two moments", async () => {
+    const table = new Table();
+    const { events } = await table.open(readCorpus("traces", FAULTS));
+    const same = await table.ask("diff", { from: 5, to: 5, limit: 10 });
+    expect(same).toEqual({ rows: [], all: 0 });
+    const { rows, all } = await table.ask("diff", { from: 0, to: events - 1, limit: 10 });
+    expect(rows.length).toBe(Math.min(10, all));
+    expect(all).toBeGreaterThan(0);
+  });
+
+  it("runs an op script, one moment for each operation", async () => {
+    const table = new Table();
+    const script = [
+      '{"header":1,"phbs":[{"index":0}]}',
+      '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x5003"}',
+      '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x0"}',
+      "",
+    ].join("\n");
+    const { format, events, spaces } = await table.open(script);
+    expect([format, events]).toEqual(["op-script", 2]);
+    const ask = { space: spaces[0]!.number, first: 0, end: 16, limit: 10 };
+    expect((await table.ask("rows", { event: 0, ...ask })).rows).toMatchObject([
+      { address: 0x1000n, target: 0x5000n },
+    ]);
+    expect((await table.ask("rows", { event: 1, ...ask })).rows).toEqual([]);
+    const lives = await table.ask("lives", {
+      space: ask.space,
+      axis: "event",
+      from: 0,
+      to: 2,
+      first: 0,
+      end: 16,
+      columns: 10,
+      height: 10,
+    });
+    expect([lives.count, lives.starts[0], lives.ends[0]]).toEqual([1, 0, 1]);
+  });
+
+  it("says why it cannot read something, and reads the next", async () => {
+    const table = new Table();
+    await expect(table.open("nothing to see here\n")).rejects.toThrow(/no event that is known here/);
+    await expect(table.ask("spaces", { event: 0 })).rejects.toThrow(/nothing of this file/);
+    const xz = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0, 0, 0, 0);
+    await expect(table.open(xz)).rejects.toThrow();
+    expect((await table.open(readCorpus("traces", FAULTS))).events).toBe(1623);
+  });
+
+  it("stops where it is told to, and says so", async () => {
+    const table = new Table();
+    const bytes = readCorpus("traces", "net-load-disable-ddw-e1000-linux61.log");
+    const opened = table.open(bytes);
+    while (!table.messages.some(({ what }) => what === "read")) await new Promise(setImmediate);
+    await table.ask("stop", {});
+    const { events } = await opened;
+    const all = new TextDecoder().decode(bytes).match(/^spapr_iommu_|:spapr_iommu_/gm)!.length;
+    expect(events).toBeGreaterThan(0);
+    expect(events).toBeLessThan(all);
+    expect(table.findings.notJudged.join()).toMatch(/reading was stopped/);
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import { type Place, placeOfHash, placeToHash } from "../../src/workbench/maths/hash.ts";
+import {
+  cellOfPage,
+  pageOfCell,
+  ROW_CELLS,
+  revealingHeat,
+  scrolledHeat,
+  shownPages,
+  wholeView,
+  zoomedHeat,
+} from "../../src/workbench/maths/heat-grid.ts";
+import {
+  inside,
+  panned,
+  pixelOf,
+  revealing,
+  stepOf,
+  ticksOf,
+  valueAt,
+  zoomed,
+} from "../../src/workbench/maths/view.ts";
+import { Random, runSeed } from "../helpers/random.ts";
+
+const WHOLE = { from: 0, to: 1000 };
+const ROWS = 16;
+const seed = runSeed();
+
+describe("a stretch of an axis", () => {
+  it("has a pixel for each value, and back", () => {
+    const view = { from: 100, to: 300 };
+    expect(pixelOf(view, 800, 150)).toBe(200);
+    expect(valueAt(view, 800, 200)).toBe(150);
+  });
+
+  it.each([
+    ["in, around the middle", { from: 0, to: 1000 }, 500, 0.5, { from: 250, to: 750 }],
+    ["in, around the left edge", { from: 0, to: 1000 }, 0, 0.5, { from: 0, to: 500 }],
+    ["out, past an end", { from: 0, to: 200 }, 100, 2, { from: 0, to: 400 }],
+    ["out, past both", { from: 200, to: 900 }, 500, 4, WHOLE],
+    ["in, to the least", { from: 400, to: 410 }, 405, 0.1, { from: 401, to: 409 }],
+  ])("zooms %s", (_name, view, around, factor, expected) => {
+    expect(zoomed(view, WHOLE, around, factor, 8)).toEqual(expected);
+  });
+
+  it("keeps what the pointer is on at its pixel", () => {
+    const view = { from: 200, to: 600 };
+    const before = pixelOf(view, 640, 300);
+    expect(pixelOf(zoomed(view, WHOLE, 300, 0.5, 1), 640, 300)).toBeCloseTo(before, 9);
+  });
+
+  it("moves, and stops at the ends", () => {
+    expect(panned({ from: 0, to: 100 }, WHOLE, 0.25)).toEqual({ from: 25, to: 125 });
+    expect(panned({ from: 0, to: 100 }, WHOLE, -0.25)).toEqual({ from: 0, to: 100 });
+    expect(inside({ from: 950, to: 1050 }, WHOLE)).toEqual({ from: 900, to: 1000 });
+    expect(inside({ from: -50, to: 2000 }, WHOLE)).toEqual(WHOLE);
+  });
+
+  it("moves no more than is needed to show a value", () => {
+    const view = { from: 100, to: 200 };
+    expect(revealing(view, WHOLE, 150)).toBe(view);
+    expect(revealing(view, WHOLE, 500)).toEqual({ from: 450, to: 550 });
+  });
+
+  it("has round ticks", () => {
+    expect(ticksOf({ from: 3, to: 47 }, 5)).toEqual([10, 20, 30, 40]);
+    expect(ticksOf({ from: 0, to: 1 }, 5, 1)).toEqual([0, 1]);
+    expect([0.3, 1, 1.1, 4, 6, 70].map(stepOf)).toEqual([0.5, 1, 2, 5, 10, 100]);
+  });
+});
+
+describe("the levels of a heat map", () => {
+  it.each([
+    [1, 0],
+    [ROWS * ROW_CELLS, 0],
+    [ROWS * ROW_CELLS + 1, 1],
+    [262_144, 8],
+    [2 ** 31, 21],
+    [2 ** 47, 37],
+  ])("have all of %i pages in the rows at level %i", (pages, shift) => {
+    const view = wholeView(pages, ROWS);
+    expect(view).toEqual({ first: 0, shift });
+    expect(shownPages(view, ROWS)).toBeGreaterThanOrEqual(pages);
+  });
+
+  it("split a cell into two that begin where it began", () => {
+    const view = wholeView(2 ** 31, ROWS);
+    const cell = 5 * ROW_CELLS + 7;
+    const next = zoomedHeat(view, 2 ** 31, ROWS, cell, -1);
+    expect(next.shift).toBe(view.shift - 1);
+    const there = cellOfPage(next, pageOfCell(view, cell));
+    expect(pageOfCell(next, there)).toBe(pageOfCell(view, cell));
+    expect(there).toBeGreaterThanOrEqual(0);
+    expect(there).toBeLessThan(ROWS * ROW_CELLS);
+  });
+
+  it(`go from 128 TiB to one entry and keep it in sight, seed ${seed}`, () => {
+    const random = new Random(seed);
+    const pages = 2 ** 31;
+    for (let i = 0; i < 50; i++) {
+      const page = random.below(pages);
+      let view = wholeView(pages, ROWS);
+      while (view.shift > 0) {
+        view = zoomedHeat(view, pages, ROWS, cellOfPage(view, page), -1);
+        const cell = cellOfPage(view, page);
+        expect(cell).toBeGreaterThanOrEqual(0);
+        expect(cell).toBeLessThan(ROWS * ROW_CELLS);
+        expect(view.first % 2 ** view.shift).toBe(0);
+      }
+      expect(pageOfCell(view, cellOfPage(view, page))).toBe(page);
+    }
+  });
+
+  it("scroll by rows, and stop at the ends", () => {
+    const pages = 100 * ROW_CELLS;
+    const view = { first: 0, shift: 0 };
+    expect(scrolledHeat(view, pages, ROWS, -3).first).toBe(0);
+    expect(scrolledHeat(view, pages, ROWS, 3).first).toBe(3 * ROW_CELLS);
+    expect(scrolledHeat(view, pages, ROWS, 1000).first).toBe(84 * ROW_CELLS);
+    expect(revealingHeat(view, pages, ROWS, 50 * ROW_CELLS).first).toBe(42 * ROW_CELLS);
+    expect(revealingHeat(view, pages, ROWS, 5)).toBe(view);
+  });
+});
+
+describe("the page's address", () => {
+  const full: Place = {
+    example: "a b&c.log",
+    at: 12,
+    space: "0000:00:03.0",
+    axis: "time",
+    time: { from: 0.25, to: 1e-7 + 0.5 },
+    heat: { first: 4096, shift: 3 },
+    selection: { from: 1, to: 2, first: 3, end: 4 },
+    filter: 'dma_map_*: device == "0000:00:03.0" && size > 4096',
+    finding: 3,
+    mark: 5,
+    colour: "age",
+  };
+
+  it("has all of what is shown", () => {
+    expect(placeOfHash(`#${placeToHash(full)}`)).toEqual(full);
+  });
+
+  it("says nothing of what is as it is at first", () => {
+    expect(placeToHash({})).toBe("");
+  });
+
+  it.each(["at=x", "time=5,4", "time=1", "heat=1,2,3", "sel=1,2,3", "colour=pink", "axis=up", "%"])(
+    "leaves out what it cannot read: %s",
+    (hash) => {
+      expect(Object.values(placeOfHash(hash)).filter((value) => value !== undefined)).toEqual([]);
+    },
+  );
+});
