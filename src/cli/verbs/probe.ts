@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
+import { profileOf } from "../../formats/op-script/header.ts";
 import { parseOpScript } from "../../formats/op-script/script.ts";
 import { listenForHosts, nodeTimers } from "../../live/vfio-user-socket.ts";
 import { runOpScript } from "../../script/op/run.ts";
@@ -30,6 +31,8 @@ export interface ProbeVerbOptions extends AnswerOptions {
 
 /** Messages that are kept for the answer. */
 const MAX_EVENTS = 2 ** 20;
+/** The first QEMU that has vfio-user devices: what a script is run as if it does not say. */
+const FIRST_PROFILE = "qemu-11.1";
 const COLUMNS = ["msg", "iova", "size", "prot"];
 
 /** `probe SOCKET`: is a vfio-user device for a host, such as QEMU, and shows what that maps. */
@@ -105,13 +108,14 @@ async function expectedMessages(path: string): Promise<ProbeEvent[]> {
       `${name}: the script plugs no vfio-user device ("vfioUser" in its header)`,
     );
   }
-  return runOpScript(script).flatMap((result) =>
-    (result.vfioUser as DmaMessage[]).map(({ msg, iova, size, prot = 0 }) => ({
-      msg,
-      iova,
-      size,
-      prot: prot as 0 | 1 | 3,
-    })),
+  const { profile, qemu } = script.header.value;
+  const system = profile === undefined && qemu === undefined ? FIRST_PROFILE : profileOf(script.header);
+  return (
+    runOpScript(script, { profile: system })
+      .flatMap((result) => result.vfioUser as DmaMessage[])
+      // Of what it refuses a device is not told.
+      .filter(({ errno }) => errno === undefined)
+      .map(({ msg, iova, size, prot = 0 }) => ({ msg, iova, size, prot: prot as 0 | 1 | 3 }))
   );
 }
 
