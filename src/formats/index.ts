@@ -38,6 +38,7 @@ export type {
 } from "./migration/stream.ts";
 export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
+export { type DeviceOperation, type DeviceScript, parseDeviceScript } from "./op-script/device-operation.ts";
 export type { Operation } from "./op-script/operation.ts";
 export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
 export type { ToldMachine } from "./op-script/told-machine.ts";
