@@ -200,8 +200,9 @@ export function useHugeWindows(which: "quick" | "all"): void {
   it("is tried with every verb that reads a file", async () => {
     const { stdout } = await cli(["--help"]);
     const verbs = [...stdout.matchAll(/^ {2}([a-z]+) \[options\]/gm)].map(([, verb]) => verb!);
-    // Two ask a running QEMU, which has its own time, and one reads descriptions of machines, in which nothing is mapped.
-    const expected = verbs.filter((verb) => !["attach", "oracle", "plan"].includes(verb));
+    // Some ask a running QEMU, or a peer at a socket, and one reads descriptions of machines, in which nothing is mapped.
+    const others = ["attach", "oracle", "plan", "device", "probe"];
+    const expected = verbs.filter((verb) => !others.includes(verb));
     expect([...new Set(rows.map(({ args }) => args[0]!))].sort()).toEqual(expected.sort());
   });
 
@@ -223,10 +224,11 @@ export function useHugeWindows(which: "quick" | "all"): void {
     },
   );
 
-  it("is refused for a device that would get a message for each page", async () => {
-    const { status, stderr, peakMib } = await measured(["exec", FILES.devices, "--profile", "qemu-11.1"]);
-    expect(stderr).toMatch(/devices\.jsonl:4: the operation sends more than 262144 DMA messages/);
-    expect(status).toBe(1);
-    expect(peakMib).toBeLessThan(2 * LIMIT_MIB);
-  });
+  if (which === "all")
+    it("is refused for a device that would get a message for each page", async () => {
+      const { status, stderr, peakMib } = await measured(["exec", FILES.devices, "--profile", "qemu-11.1"]);
+      expect(stderr).toMatch(/devices\.jsonl:4: the operation sends more than 262144 DMA messages/);
+      expect(status).toBe(1);
+      expect(peakMib).toBeLessThan(2 * LIMIT_MIB);
+    });
 }

@@ -38,14 +38,29 @@ const FORMS = [
 const THERE = FORMS.filter(({ program }) => program === undefined || has(program));
 
 /** What can be read, and why not more. */
-async function readAll(bytes: Uint8Array, piece?: number): Promise<{ read: Buffer; error?: IommuError }> {
+const readAll = (bytes: Uint8Array, piece?: number): Promise<Read> => readFrom(lentPieces(bytes, piece));
+
+interface Read {
+  readonly read: Buffer;
+  readonly error?: IommuError;
+}
+
+async function readFrom(pieces: AsyncIterable<Uint8Array>): Promise<Read> {
   const chunks: Uint8Array[] = [];
   try {
-    for await (const chunk of unpacked(lentPieces(bytes, piece), "x")) chunks.push(Buffer.from(chunk));
+    for await (const chunk of unpacked(pieces, "x")) chunks.push(Buffer.from(chunk));
     return { read: Buffer.concat(chunks) };
   } catch (error) {
     return { read: Buffer.concat(chunks), error: error as IommuError };
   }
+}
+
+/** Bytes one by one around a place, and whole before and behind that. */
+async function* singlyAround(bytes: Uint8Array, place: number): AsyncGenerator<Uint8Array> {
+  const [first, last] = [place - 50, place + 50];
+  yield bytes.subarray(0, first);
+  for (let at = first; at < last; at++) yield bytes.subarray(at, at + 1);
+  yield bytes.subarray(last);
 }
 
 /** Is this what unpacked data begins with? */
@@ -86,8 +101,12 @@ describe.each(FORMS)("data packed by $packing", ({ packing, bytes, program, need
 describe.each(THERE)("data packed by $packing", ({ packing, bytes }) => {
   it("may be in several pieces, each packed by itself", async () => {
     const twice = new Uint8Array([...bytes, ...bytes]);
-    for (const piece of [1021, 1, twice.length]) {
-      const { read, error } = await readAll(twice, piece);
+    const sources = [
+      ...[1021, twice.length].map((piece) => lentPieces(twice, piece)),
+      singlyAround(twice, bytes.length),
+    ];
+    for (const source of sources) {
+      const { read, error } = await readFrom(source);
       expect(error).toBeUndefined();
       expect(read.length).toBe(2 * BYTES.length);
       expect(isBeginning(read.subarray(BYTES.length))).toBe(true);
@@ -105,8 +124,12 @@ describe.each(THERE)("data packed by $packing", ({ packing, bytes }) => {
 
   it("is read whole where other bytes follow it, and they are told of", async () => {
     const more = new Uint8Array([...bytes, ...new TextEncoder().encode("no packed data at all")]);
-    for (const piece of [1021, 7, more.length]) {
-      const { read, error } = await readAll(more, piece);
+    const sources = [
+      ...[1021, more.length].map((piece) => lentPieces(more, piece)),
+      singlyAround(more, bytes.length),
+    ];
+    for (const source of sources) {
+      const { read, error } = await readFrom(source);
       expect(read.length).toBe(BYTES.length);
       expect(isBeginning(read)).toBe(true);
       // lzop looks at the first bytes of what follows, and leaves it alone.
