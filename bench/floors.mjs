@@ -120,6 +120,63 @@ function mapsAndUnmaps({ windows, regs, addresses }, pairs) {
   check(refused === 0, "puts and stuffs of a floor");
 }
 
+/** A guest's table of one window: the bits of its entries, and where the search for a free one begins. */
+class FloorPool {
+  bits = new Int32Array(WINDOW_ENTRIES / 32);
+  hint = 1;
+  end = (WINDOW_ENTRIES * 3) / 16;
+
+  constructor() {
+    // Drivers take bus address 0 for none.
+    this.bits[0] = 1;
+  }
+
+  take() {
+    let at = this.hint < this.end ? this.hint : 0;
+    let free = ~this.bits[at >>> 5] >>> (at & 31);
+    while (free === 0) {
+      at = ((at >>> 5) + 1) * 32;
+      if (at >= this.end) at = 0;
+      free = ~this.bits[at >>> 5];
+    }
+    at += 31 - Math.clz32(free & -free);
+    this.bits[at >>> 5] |= 1 << (at & 31);
+    this.hint = (at + 16) & ~15;
+    return at;
+  }
+
+  give(at) {
+    const bit = 1 << (at & 31);
+    if ((this.bits[at >>> 5] & bit) === 0) return false;
+    this.bits[at >>> 5] &= ~bit;
+    return true;
+  }
+}
+
+/** Packets of a network card: each gets an entry, which goes when its slot of the ring comes again. */
+function packets({ windows, regs, pool, ring }, pairs) {
+  let refused = 0;
+  for (let i = 0; i < pairs; i++) {
+    const slot = i & (ring.length - 1);
+    const old = ring[slot];
+    if (old !== 0) {
+      regs[OPCODE] = STUFF_TCE;
+      regs[IOBA] = old << 12;
+      regs[TCE] = 0;
+      regs[PAGES] = 1;
+      refused |= call(windows, regs);
+      if (!pool.give(old)) refused = 1;
+    }
+    const entry = pool.take();
+    regs[OPCODE] = PUT_TCE;
+    regs[IOBA] = entry << 12;
+    regs[TCE] = 0x400_0000 + slot * 4096 + 1;
+    refused |= call(windows, regs);
+    ring[slot] = entry;
+  }
+  check(refused === 0 && windows[0].valid === ring.length, "packets of a floor");
+}
+
 /** Lists of TCEs in memory, one after another. */
 function lists({ windows, list, entries }, calls) {
   const [window] = windows;
@@ -164,6 +221,12 @@ export const putFloor = (calls, options = {}) => floorOf(puts, calls, 1, options
 
 /** The floor of an H_PUT_TCE and an H_STUFF_TCE of one page, together. */
 export const mapUnmapFloor = (pairs) => floorOf(mapsAndUnmaps, pairs, 1, {});
+
+/** The floor of a driver's map and unmap, with the allocator of the guest. */
+export const packetFloor = (pairs, slots) =>
+  floorOf(packets, pairs, 1, {
+    more: () => ({ pool: new FloorPool(), ring: new Int32Array(slots) }),
+  });
 
 /** The floor of H_PUT_TCE_INDIRECT where a function is told of each entry, for one TCE. */
 export const listFloor = (calls, entries, targetOf) =>

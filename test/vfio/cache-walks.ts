@@ -3,16 +3,18 @@ import { hiOf, loOf, toBig } from "../../src/base/u64.ts";
 import { GuestTable } from "../../src/kvm/guest-table.ts";
 import { GuestTables } from "../../src/kvm/guest-tables.ts";
 import { MemorySlots } from "../../src/kvm/memory-slots.ts";
+import { HostRun } from "../../src/kvm/ports.ts";
 import { AddressSpace } from "../../src/memory/address-space.ts";
 import { DmaTarget } from "../../src/memory/dma-target.ts";
 import { GuestRam } from "../../src/memory/guest-ram.ts";
 import { MemoryRegion } from "../../src/memory/memory-region.ts";
 import { MemorySystem } from "../../src/memory/memory-system.ts";
 import { Machine } from "../../src/spapr/machine.ts";
+import { HardwareTable } from "../../src/vfio/host/hardware-table.ts";
 import { Host } from "../../src/vfio/host/host.ts";
 import { PhysicalMemory } from "../../src/vfio/host/physical-memory.ts";
 import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
-import type { RegisteredExtent } from "../../src/vfio/host/registered-memory.ts";
+import type { RegisteredExtent, RegisteredRegion } from "../../src/vfio/host/registered-memory.ts";
 import { ProcessMemory } from "../../src/vfio/process-memory.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -237,6 +239,99 @@ function registeredMemory(random: Random): Step {
   };
 }
 
+/** How many entries count for each region: a table remembers the only extent that its entries point into. */
+function regionCounts(random: Random): Step {
+  const ENTRIES = 2048;
+  const PAGE_SHIFT = 12;
+  const EACH = 4 * PAGE;
+  const BASE = 0x10_0000_0000;
+  const host = new Host();
+  const { memory } = host.startProcess();
+  const { registered } = memory;
+  for (let i = 0; i < 3; i++) {
+    memory.place(BASE + i * EACH, EACH);
+    registered.create(BASE + i * EACH, EACH, LINUX_6_12);
+  }
+  const geometry = { length: ENTRIES, reachable: BigInt(ENTRIES) };
+  const newTable = (): HardwareTable =>
+    new HardwareTable({ pageShift: PAGE_SHIFT, start: 0n, chargedPages: 0 }, geometry, host);
+  let table = newTable();
+  // The user address that each counted entry was made from, and what each region counts.
+  let vaddrs: (number | undefined)[] = [];
+  const counts = new Map(registered.regions.map((region) => [region, 0]));
+  const regionAt = (vaddr: number): RegisteredRegion | undefined =>
+    registered.regions.find((region) => region.start <= vaddr && vaddr < region.end);
+  const gone = (index: number): void => {
+    const vaddr = vaddrs[index];
+    const region = vaddr === undefined ? undefined : regionAt(vaddr);
+    if (region !== undefined) counts.set(region, Math.max(0, counts.get(region)! - 1));
+    vaddrs[index] = undefined;
+  };
+  return () => {
+    const index = random.below(4) * 512 + random.below(8);
+    const pages = 1 + random.below(4);
+    // Mostly one region, so that tables know one extent only for some time.
+    const vaddr = BASE + random.pick([0, 0, 0, 0, 0, 0, 0, 1, 2]) * EACH + random.below(EACH / 4096) * 4096;
+    const permission = random.pick([0, 1, 2, 3, 3, 3]);
+    switch (random.below(64)) {
+      case 0:
+        table.unmap(registered, 0, ENTRIES);
+        for (const at of vaddrs.keys()) gone(at);
+        table = newTable();
+        vaddrs = [];
+        break;
+      case 1: {
+        // Another region of the same memory, which has other extents.
+        const region = regionAt(vaddr)!;
+        region.mapped = 0;
+        registered.put(region);
+        const made = registered.create(region.start, EACH, LINUX_6_12);
+        counts.delete(region);
+        if (typeof made === "object") counts.set(made, 0);
+        break;
+      }
+      case 2:
+        table.clear(index, pages);
+        for (let at = index; at < index + pages; at++) vaddrs[at] = undefined;
+        break;
+      case 3:
+      case 4:
+        table.unmap(registered, index, pages);
+        for (let at = index; at < index + pages; at++) gone(at);
+        break;
+      case 5:
+      case 6: {
+        const run = new HostRun();
+        Object.assign(run, {
+          index,
+          pages,
+          permission,
+          vaddrHi: hiOf(BigInt(vaddr)) | 0,
+          vaddrLo: loOf(BigInt(vaddr)) | 0,
+        });
+        table.map(registered, run);
+        for (let done = 0; done < run.done; done++) mapped(index + done, vaddr + done * 4096, permission);
+        break;
+      }
+      default:
+        if (
+          table.mapPage(registered, index, hiOf(BigInt(vaddr)) | 0, loOf(BigInt(vaddr)) | 0, permission) === 0
+        )
+          mapped(index, vaddr, permission);
+    }
+    const wrong = [...counts].find(([region, count]) => region.mapped !== count);
+    return wrong && differ(`pages of region ${wrong[0].start.toString(16)}`, wrong[0].mapped, wrong[1]);
+  };
+
+  function mapped(index: number, vaddr: number, permission: number): void {
+    const region = regionAt(vaddr)!;
+    counts.set(region, counts.get(region)! + 1);
+    gone(index);
+    // Without permission nobody counts the entry when it goes.
+    vaddrs[index] = permission === 0 ? undefined : vaddr;
+  }
+}
+
 function physicalOf({ toPhysical, fromPhysical }: RegisteredExtent, at: number): bigint | undefined {
   const hi = hiOf(BigInt(at));
   const lo = loOf(BigInt(at));
@@ -289,6 +384,7 @@ export const CACHE_WALKS: Readonly<Record<string, (random: Random) => Step>> = {
   "memory slots": slots,
   "in-kernel tables": guestTables,
   "registered memory": registeredMemory,
+  "entries of regions": regionCounts,
   "physical memory": physicalMemory,
   "QEMU's memory": processMemory,
 };
