@@ -157,6 +157,10 @@ const statesOf = (tables: readonly SavedTable[]) =>
     entries: entriesOf(table),
   }));
 
+/** What QEMU said, but that this version of a machine is old. */
+const complaints = (stderr: string): string[] =>
+  stderr.split("\n").filter((line) => line !== "" && !/ is deprecated: /.test(line));
+
 describe("what our machine saved, in real QEMU", () => {
   const random = new Random(runSeed());
 
@@ -190,7 +194,7 @@ describe("what our machine saved, in real QEMU", () => {
     const machine = busyMachine(profile, random, calls);
     const tables = saveTables(machine);
     const { loaded, stderr } = await loadTablesOnly(tables);
-    expect(stderr).toBe("");
+    expect(complaints(stderr)).toEqual([]);
     // Version 2 does not carry which window is the default one: it stays what the reset made it.
     const expected = statesOf(tables).map((state) => ({
       ...state,
@@ -225,7 +229,7 @@ describe("what our machine saved, in real QEMU", () => {
 describe("a stream that was edited, in real QEMU", () => {
   it("comes back as it was when nothing was changed", async () => {
     const { saved, loaded, stderr } = await roundTrip(() => []);
-    expect(stderr).toBe("");
+    expect(complaints(stderr)).toEqual([]);
     expect(entriesOf(tableOf(saved, DEFAULT))).toHaveLength(101);
     for (const liobn of [DEFAULT, SECOND]) {
       expect(entriesOf(tableOf(loaded, liobn))).toEqual(entriesOf(tableOf(saved, liobn)));

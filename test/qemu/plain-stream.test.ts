@@ -17,6 +17,8 @@ async function loaded(machine: string, stream: string): Promise<string> {
   const vlan = ["-netdev", "user,id=n", "-device", "spapr-vlan,reg=0x71000003,netdev=n"];
   const { program, firstArguments } = await findQemu();
   const machineArguments = ["-M", machine, "-m", "256", "-nodefaults", "-display", "none", "-serial", "null"];
+  // The processor of pseries-7.2 in QEMU 7.2; later versions give the machine another one.
+  if (machine === "pseries-7.2") machineArguments.push("-cpu", "power9_v2.0");
   const more = ["-bios", firmware, ...vlan, "-qmp", "stdio", "-incoming", `exec:cat ${stream}`];
   const child = spawn(program, [...firstArguments, ...machineArguments, ...more], {
     stdio: ["pipe", "pipe", "pipe"],
@@ -45,10 +47,13 @@ async function loaded(machine: string, stream: string): Promise<string> {
 }
 
 it.each([
-  { file: "compress-7.2.mig.gz", machine: "pseries-7.2" },
-  { file: "pseries-2.1.mig.gz", machine: "pseries-2.1" },
-])("QEMU loads the plain stream that $file becomes", async ({ file, machine }) => {
+  { file: "compress-7.2.mig.gz", machine: "pseries-7.2", hasMachine: () => true },
+  // QEMU drops machines of old versions.
+  { file: "pseries-2.1.mig.gz", machine: "pseries-2.1", hasMachine: (major: number) => major < 9 },
+])("QEMU loads the plain stream that $file becomes", async ({ file, machine, hasMachine }) => {
   const plain = path.join(folder, `${file}.mig`);
   expect((await cli(["convert", path.join(FILES, file), plain])).status).toBe(0);
-  expect(await loaded(machine, plain)).toBe("running");
+  const state = await loaded(machine, plain);
+  if (hasMachine((await findQemu()).major)) expect(state).toBe("running");
+  else expect(state).toMatch(/unsupported machine type/);
 });
