@@ -18,6 +18,7 @@ export {
   LinuxGuest,
   PciFunction,
 } from "../dist/guest/index.js";
+export { connectDevice, listenForHosts } from "../dist/live/vfio-user-socket.js";
 export { DmaTarget } from "../dist/memory/dma-target.js";
 export { IommuNotifier, NotifierFlag } from "../dist/memory/iommu-notifier.js";
 export { Machine } from "../dist/spapr/machine.js";
@@ -26,3 +27,6 @@ export { HcallRegisters } from "../dist/spapr/registers.js";
 export { saveTables } from "../dist/spapr/saved-table.js";
 export { Coherence } from "../dist/vfio/coherence.js";
 export { HostedMachine } from "../dist/vfio/hosted-machine.js";
+export { DeviceHost } from "../dist/vfio-user/client/device-host.js";
+export { MailboxDma } from "../dist/vfio-user/devices/mailbox-dma.js";
+export { ServerSession } from "../dist/vfio-user/server/session.js";

@@ -20,7 +20,7 @@ import { REFERENCE } from "./reference-build.mjs";
  * @property {"higher" | "lower"} better
  * @property {string} target the promise, as text
  * @property {() => unknown} [setup] makes what `run` works on, or a promise of it; not measured
- * @property {(state: any) => number} run one round: the value in `unit`
+ * @property {(state: any) => number | Promise<number>} run one round: the value in `unit`
  * @property {string} [baseline] name of the benchmark in baseline.c
  * @property {number} [baselineOperations] operations of the baseline that are one of ours; default 1
  * @property {number} [rounds] default {@link ROUNDS}
@@ -33,8 +33,8 @@ import { REFERENCE } from "./reference-build.mjs";
 
 /**
  * @typedef {object} Floor
- * @property {(state: any) => unknown} setup makes what `run` works on, from the state of the benchmark
- * @property {(state: any) => number} run one round: nanoseconds of one operation
+ * @property {(state: any) => unknown} setup makes what `run` works on, or a promise of it, from the state of the benchmark
+ * @property {(state: any) => number | Promise<number>} run one round: nanoseconds of one operation
  */
 
 /**
@@ -58,6 +58,11 @@ const NS_PER_OPERATION = {
   "calls/s": (value) => 1e9 / value,
   "pairs/s": (value) => 1e9 / value,
   "translations/s": (value) => 1e9 / value,
+  "million lines/s": (value) => 1e3 / value,
+  "accesses/s": (value) => 1e9 / value,
+  "maps/s": (value) => 1e9 / value,
+  // Nanoseconds of a byte.
+  "MB/s": (value) => 1e3 / value,
   "ns/TCE": (value) => value,
   us: (value) => value * 1e3,
   ms: (value) => value * 1e6,

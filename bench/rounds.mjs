@@ -58,17 +58,17 @@ function serve() {
   let state;
   let floorState;
   const answer = async (request) => {
-    if (request.round) return { value: benchmark.run(state) };
-    if (request.floor) return { value: benchmark.floor.run(floorState) };
+    if (request.round) return { value: await benchmark.run(state) };
+    if (request.floor) return { value: await benchmark.floor.run(floorState) };
     const { benchmarks } = await import(new URL(`groups/${request.group}.mjs`, import.meta.url));
     benchmark = benchmarks.find(({ name }) => name === request.name);
     // What the one before has made goes first.
     state = undefined;
     floorState = undefined;
     state = await benchmark.setup?.();
-    for (let i = 0; i < request.warmups; i++) benchmark.run(state);
-    floorState = benchmark.floor?.setup(state);
-    for (let i = 0; i < request.warmups; i++) benchmark.floor?.run(floorState);
+    for (let i = 0; i < request.warmups; i++) await benchmark.run(state);
+    floorState = await benchmark.floor?.setup(state);
+    for (let i = 0; i < request.warmups; i++) await benchmark.floor?.run(floorState);
     return {};
   };
   process.on("message", async (request) => {

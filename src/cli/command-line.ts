@@ -22,6 +22,8 @@ export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb 
   attach: () => import("./verbs/attach.ts"),
   oracle: () => import("./verbs/oracle.ts"),
   plan: () => import("./verbs/plan.ts"),
+  device: () => import("./verbs/device.ts"),
+  probe: () => import("./verbs/probe.ts"),
 };
 
 const COMPLETION = "--completion";

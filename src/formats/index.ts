@@ -13,7 +13,12 @@ export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
 export type { Located, LocatedMember, LocatedMembers } from "./located.ts";
-export type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine/machine-description.ts";
+export type {
+  MachineDescription,
+  MachineStep,
+  MemoryModule,
+  PciDeviceDescription,
+} from "./machine/machine-description.ts";
 export { machineOfDocument } from "./machine/own-machine.ts";
 export type { ListedDevice } from "./machine/pci-devices.ts";
 export { machineOfCommandLine } from "./machine/qemu-command-line.ts";
@@ -38,6 +43,7 @@ export type {
 } from "./migration/stream.ts";
 export { writeMigration } from "./migration/stream-writer.ts";
 export { withTable } from "./migration/tce-section-writer.ts";
+export { type DeviceOperation, type DeviceScript, parseDeviceScript } from "./op-script/device-operation.ts";
 export type { Operation } from "./op-script/operation.ts";
 export { type OpScript, parseOpScript, type ScriptLine } from "./op-script/script.ts";
 export type { ToldMachine } from "./op-script/told-machine.ts";

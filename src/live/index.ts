@@ -31,4 +31,10 @@ export type { Lag } from "./read-lag.ts";
 export { type Crash, type RealRun, type RunLimits, runOnQemu } from "./real-qemu.ts";
 export type { ChangedSettings } from "./settings.ts";
 export type { WindowTraffic } from "./traffic.ts";
+export {
+  connectDevice,
+  type ListeningDevice,
+  listenForHosts,
+  nodeTimers,
+} from "./vfio-user-socket.ts";
 export { VirshMonitor } from "./virsh-monitor.ts";

@@ -4,9 +4,11 @@ import type { ByteChannel, Timers } from "../vfio-user/channel.ts";
 
 /** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */
 const FULL = 2 ** 20;
-/** How long a server may take from making its socket to listening on it. */
+/** How long a server may take from its start to listening. */
 const START_MS = 2_000;
 const RETRY_MS = 20;
+/** What one meets that was just started: no socket yet, or nobody who listens on it. */
+const STARTING: readonly string[] = ["ECONNREFUSED", "ENOENT"];
 
 /**
  * The clock of Node, for limits of time.
@@ -63,7 +65,7 @@ class SocketChannel implements ByteChannel {
 }
 
 /**
- * Connects to a vfio-user server. One that has made its socket and does not listen yet is waited for.
+ * Connects to a vfio-user server. One that was just started is waited for.
  *
  * @param path of the socket
  * @throws IommuError PEER if nobody listens there; the signal's reason
@@ -75,7 +77,7 @@ export async function connectDevice(path: string, signal?: AbortSignal): Promise
     signal?.throwIfAborted();
     const socket = await tryConnect(path);
     if (typeof socket !== "string") return new SocketChannel(socket);
-    if (socket !== "ECONNREFUSED" || performance.now() > until) {
+    if (!STARTING.includes(socket) || performance.now() > until) {
       throw new IommuError("PEER", `${path}: ${socket}: no vfio-user server listens there`, { path });
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -4,6 +4,11 @@
  * @module
  */
 
+export { type FuzzOptions, type FuzzReport, fuzzDevice } from "./device/fuzz.ts";
+export { type FuzzRegister, type FuzzTarget, MAILBOX_TARGET } from "./device/fuzz-target.ts";
+export { parseFuzzTarget } from "./device/parse-target.ts";
+export type { DeviceFinding, DeviceFindingKind } from "./device/result.ts";
+export { DeviceRunner } from "./device/run.ts";
 export type { OpResult } from "./op/result.ts";
 export { OpRunner, runOpScript } from "./op/run.ts";
 export { parseRecording } from "./parse-recording.ts";

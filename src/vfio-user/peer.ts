@@ -1,7 +1,7 @@
 import { IommuError } from "../base/errors.ts";
 import type { ByteChannel, Timers } from "./channel.ts";
 import { ErrnoNumber, errnoName } from "./protocol/errno.ts";
-import { emptyFrame, type Frame, HEADER_BYTES } from "./protocol/layout.ts";
+import { emptyFrame, type Frame } from "./protocol/layout.ts";
 import { commandName, isError, isReply, type Message, MessageFlag, seal } from "./protocol/message.ts";
 import { type BodyRule, MessageReader } from "./protocol/message-reader.ts";
 
@@ -258,6 +258,3 @@ export function accepted(reply: Message, what: string): Message {
 
 /** An errno as it is sent: 0 and what is no errno are EINVAL, as libvfio-user has it. */
 export const sentErrno = (errno: number): number => (errno > 0 && errno <= 4096 ? errno : ErrnoNumber.EINVAL);
-
-/** Bytes of the largest message with so much data: header, fixed part and data. */
-export const largestMessage = (data: number): number => HEADER_BYTES + 16 + data;

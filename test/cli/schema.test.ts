@@ -8,6 +8,10 @@ import { rowsOf, showReport } from "../../src/cli/verbs/oracle.ts";
 import { digest, KnownDifferences } from "../../src/formats/known-differences.ts";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
 import { compareWith } from "../../src/live/oracle.ts";
+import { connectDevice } from "../../src/live/vfio-user-socket.ts";
+import { Machine } from "../../src/spapr/machine.ts";
+import { Hcall } from "../../src/spapr/papr.ts";
+import { DeviceHost } from "../../src/vfio-user/client/device-host.ts";
 import { readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
@@ -51,6 +55,14 @@ const DEVICES = written(
 );
 const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
+const DEVICE_SCRIPT = written(
+  "device.jsonl",
+  `{"header":1}\n{"op":"vfio_user_read","region":0,"offset":"0x0","len":4}\n`,
+);
+const LONG_READ = written(
+  "long-read.jsonl",
+  `{"header":1}\n{"op":"vfio_user_read","region":0,"offset":"0x0","len":16}\n{"op":"vfio_user_reset"}\n`,
+);
 /** Those that take little time; the long run has all. */
 const checkable = readdirSync(path.join(TESTS, "cases")).filter(
   (name) =>
@@ -159,6 +171,13 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [written("machine", "qemu-system-ppc64 -nodefaults -m 1G"), "--kernel", "7.2", "--pass-through"],
     ["--from", testCase("32-ddw.dmesg")],
   ],
+  device: [
+    ["--sample"],
+    ["--sample", "--script", DEVICE_SCRIPT],
+    ["--sample", "--fuzz", "--runs", "2"],
+    ["--sample", "--fuzz", "--mistake", "short-reply"],
+    ["--sample", "--mistake", "short-reply", "--script", LONG_READ],
+  ],
   run: [["--list"], ["remap"], ["lazy-replay"], ["reassigned-device"]],
   exec: [
     [script("dma")],
@@ -221,6 +240,35 @@ describe("the schema of attach", () => {
     } finally {
       qemu.close();
     }
+  });
+});
+
+describe("the schema of probe", () => {
+  complete("probe");
+
+  it.each(["json", "jsonl", "csv"])("holds for a host that maps and resets, as %s", async (output) => {
+    const socket = path.join(folder, `probe-${output}.sock`);
+    const put = { op: "h_put_tce", liobn: "0x80000000", ioba: "0x1000", tce: "0x2003", result: { ret: 0 } };
+    const expected = written(
+      "expected.jsonl",
+      [{ header: 1, vfioUser: {} }, { op: "device_add", id: "dev0" }, put]
+        .map((line) => JSON.stringify(line))
+        .join("\n"),
+    );
+    const args = ["--once", "--expect", expected, "--output", output];
+    const probing = cli(["probe", socket, ...args]);
+    const host = await DeviceHost.plug(new Machine(), await connectDevice(socket));
+    host.machine.call(Hcall.PUT_TCE, 0x8000_0000n, 0x1000n, 0x2001n);
+    await host.settle();
+    await host.reset();
+    host.unplug();
+    const { status, stdout } = await probing;
+    expect(status).toBe(2);
+    const lines = stdout.trimEnd().split("\n");
+    if (output === "json") answers("probe", stdout);
+    if (output === "jsonl") for (const line of lines) rowFollows("probe", line);
+    if (output === "csv")
+      expect(lines).toEqual(["msg,iova,size,prot", "DMA_MAP,0x1000,0x1000,1", "DEVICE_RESET,,,"]);
   });
 });
 

@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type CliResult, cliIn, onTerminal } from "../cli/cli.ts";
 import { query } from "../helpers/duckdb.ts";
 import { type Block, blocksOf } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
+import { commandEnvironment, makeCommands } from "./command-folder.ts";
 import { leakTrace } from "./leak-trace.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
 const folder = scratchFolder();
 const blocks = blocksOf("tutorial-leak.md");
 
@@ -45,7 +45,7 @@ async function runCommand(command: string): Promise<string> {
   const { status, stdout, stderr } = spawnSync("bash", ["-o", "pipefail", "-c", command], {
     cwd: folder,
     encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1", PATH: `${folder}/bin:${process.env.PATH}` },
+    env: commandEnvironment(folder),
   });
   expect(DONE, `${command}\n${stderr}`).toContain(status);
   return stdout + stderr;
@@ -57,17 +57,7 @@ const rowText = (row: Record<string, unknown>): string =>
     .join(" ");
 
 describe("docs/tutorial-leak.md", () => {
-  beforeAll(() => {
-    mkdirSync(path.join(folder, "bin"));
-    mkdirSync(path.join(folder, "test"));
-    symlinkSync(path.join(ROOT, "test/corpus"), path.join(folder, "test/corpus"));
-    const command = path.join(folder, "bin/spapr-iommu");
-    writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/dist/cli/main.js" "$@"\n`);
-    chmodSync(command, 0o755);
-    const npx = path.join(folder, "bin/npx");
-    writeFileSync(npx, '#!/bin/sh\nexec "$@"\n');
-    chmodSync(npx, 0o755);
-  });
+  beforeAll(() => makeCommands(folder));
 
   it("has five commands of ours", () => {
     expect(steps.map(({ verb }) => verb).filter((verb) => verb !== undefined)).toEqual([

@@ -124,8 +124,6 @@ export async function plugged(options: PluggedOptions = {}) {
   };
 }
 
-export type Plugged = Awaited<ReturnType<typeof plugged>>;
-
 /** Command and flags of the messages that the client sent about windows since the last look. */
 export function windowMessages(wire: Wire[]): string[] {
   const messages = wire

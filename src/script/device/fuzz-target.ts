@@ -1,6 +1,10 @@
 import { MailboxCommand, MailboxRegister } from "../../vfio-user/devices/mailbox-dma.ts";
 
-/** A register: where it stands in its region, and how many bytes it has. */
+/**
+ * A register: where it stands in its region, and how many bytes it has.
+ *
+ * @public
+ */
 export interface FuzzRegister {
   readonly offset: number;
   readonly bytes: 1 | 2 | 4 | 8;

@@ -4,7 +4,6 @@ import { DmaTarget } from "../../memory/dma-target.ts";
 import { MSI_WINDOW } from "../../spapr/papr.ts";
 import type { PciDevice } from "../../spapr/pci-device.ts";
 import type { DirtyLog } from "../dirty-log.ts";
-import { ErrnoNumber } from "../protocol/errno.ts";
 import type { Frame } from "../protocol/layout.ts";
 import { Command, type Message } from "../protocol/message.ts";
 import { DmaAccess } from "../protocol/payloads.ts";
@@ -151,6 +150,3 @@ export function bitmapWords(bytes: Uint8Array, pages: bigint): BigUint64Array<Ar
   // A copy, as the words of the message need not be aligned.
   return new BigUint64Array(bytes.slice().buffer);
 }
-
-/** The errno of a DMA that no device may ask for as it did. */
-export const NOT_SERVED: number = ErrnoNumber.ENOSYS;

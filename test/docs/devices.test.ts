@@ -1,0 +1,68 @@
+import { spawnSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { blocksOf, readDocument } from "../helpers/markdown.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
+import { commandEnvironment, makeCommands } from "./command-folder.ts";
+
+const folder = scratchFolder();
+/** The device, which the first step starts. */
+let server: number | undefined;
+const blocks = blocksOf("devices.md");
+/** The commands in order, each with the block of output behind it. */
+const steps = blocks
+  .map((block, i) => ({
+    ...block,
+    shown: blocks[i + 1]?.language === "text" ? blocks[i + 1]!.text.split("\n") : [],
+  }))
+  .filter(({ language }) => language === "sh");
+
+describe("docs/devices.md", () => {
+  beforeAll(() => makeCommands(folder));
+  afterAll(() => {
+    if (server !== undefined) process.kill(server);
+  });
+
+  it("has a device, and four things that are done with it", () => {
+    expect(steps.map(({ text }) => /npx spapr-iommu (\w+)/.exec(text)?.[1])).toEqual([
+      "probe",
+      "device",
+      "device",
+      "device",
+      "device",
+    ]);
+  });
+
+  it.each(steps)("shows what its commands print, line $line", ({ text, shown }) => {
+    const { status, stdout, stderr } = spawnSync(
+      "bash",
+      ["-c", `${text}\nstatus=$?\necho "$!"\nexit $status`],
+      {
+        cwd: folder,
+        encoding: "utf8",
+        env: commandEnvironment(folder),
+      },
+    );
+    const started = stdout.trimEnd().split("\n").at(-1)!;
+    if (/^\d+$/.test(started)) server = Number(started);
+    expect([0, 2], stderr).toContain(status);
+    for (const piece of shown) expect(stdout + stderr).toContain(piece);
+  });
+
+  it("names what the command line can find", async () => {
+    const document = readDocument("devices.md");
+    const rows = [...document.matchAll(/^\| (`[^|]+`)[^|]*\|/gm)].flatMap(
+      ([, cell]) => cell!.match(/[a-z_-]+/g)!,
+    );
+    for (const kind of [
+      "missing",
+      "stale",
+      "torn-down",
+      "unannounced",
+      "divergence",
+      "hang",
+      "protocol",
+      "lost",
+    ])
+      expect(rows).toContain(kind);
+  });
+});
