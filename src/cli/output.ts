@@ -63,9 +63,27 @@ function* inPieces(texts: Iterable<string>): Generator<string> {
  */
 export const shown = (text: string): string => painted(text, visible);
 
+/** Was something said to be missing since the verb was called? */
+let isMissing = false;
+
+/** To be called before a verb is run. */
+export const forgetWarnings = (): void => {
+  isMissing = false;
+};
+
 /** Says what is missing, and where. */
-export const printWarning = (place: string, what: string): void =>
+export const printWarning = (place: string, what: string): void => {
+  isMissing = true;
   printError(`${visible(place)}: warning: ${visible(what)}`);
+};
+
+/**
+ * The exit status of an answer that is right as far as the input goes: as that of `check`, which has a warning where
+ * something of it is missing.
+ *
+ * @param missing places where something is missing besides those that {@link printWarning} told
+ */
+export const statusOfReading = (missing = 0): number => (missing > 0 || isMissing ? Exit.LEAKS : Exit.OK);
 
 /** A value as JSON; 64-bit numbers as hexadecimal strings. */
 export const toJson = (value: unknown): string =>

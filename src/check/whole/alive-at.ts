@@ -21,6 +21,8 @@ export interface AliveAnswer {
   readonly mappings: readonly AliveMapping[];
   /** What limits the answer, as sentences. */
   readonly notes: readonly string[];
+  /** Places where something of the input is missing, of which nobody knows what happened there. */
+  readonly missing: number;
 }
 
 /**
@@ -37,8 +39,8 @@ export async function aliveAt(
   options: FollowOptions = {},
 ): Promise<AliveAnswer> {
   const watch = new AliveWatch();
-  const { file, format, moment: shown, notes } = await followLives(input, moment, watch, options);
-  return { file, format, moment: shown, mappings: watch.found, notes };
+  const { file, format, moment: shown, notes, missing } = await followLives(input, moment, watch, options);
+  return { file, format, moment: shown, mappings: watch.found, notes, missing };
 }
 
 /**

@@ -44,6 +44,8 @@ export interface FollowedInput {
   readonly moment: ShownMoment | undefined;
   /** What limits the answer, as sentences. */
   readonly notes: readonly string[];
+  /** Places where something of the input is missing. */
+  readonly missing: number;
 }
 
 /**
@@ -91,7 +93,8 @@ async function followSaved(
     ...stream.remarks.map(({ message }) => message),
     "a saved machine does not tell who mapped what, nor when",
   ];
-  return { file, format: "migration-stream", moment: undefined, notes };
+  const missing = stream.remarks.length;
+  return { file, format: "migration-stream", moment: undefined, notes, missing };
 }
 
 function followDump(text: string, moment: Moment, sink: LifeSink, file: string): FollowedInput {
@@ -103,7 +106,7 @@ function followDump(text: string, moment: Moment, sink: LifeSink, file: string):
     "a dump does not tell who mapped what, nor when",
     ...(others > 0 ? [`${counted(others, "line")} of something else`] : []),
   ];
-  return { file, format: "dma-api-dump", moment: undefined, notes };
+  return { file, format: "dma-api-dump", moment: undefined, notes, missing: 0 };
 }
 
 function followScript(text: string, moment: Moment, sink: LifeSink, file: string): FollowedInput {
@@ -117,7 +120,7 @@ function followScript(text: string, moment: Moment, sink: LifeSink, file: string
     tellTranslations(step, sink);
   }
   if (!cursor.passed) sink.reached();
-  return { file, format: "script", moment: cursor.shown(), notes: [] };
+  return { file, format: "script", moment: cursor.shown(), notes: [], missing: 0 };
 }
 
 function tellTranslations(step: ScriptStep, sink: LifeSink): void {
@@ -172,7 +175,7 @@ async function followTrace(
   const notes = linux === undefined ? qemuNotes(rebuild) : linuxNotes(linux);
   if (gaps > 0)
     notes.push(`something is missing in ${counted(gaps, "place")}: what happened there is not known`);
-  return { file, format: source.format!, moment: shown, notes };
+  return { file, format: source.format!, moment: shown, notes, missing: gaps + (linux?.losses ?? 0) };
 }
 
 function qemuNotes(rebuild: Rebuild): string[] {

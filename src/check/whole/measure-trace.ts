@@ -37,6 +37,8 @@ export interface TraceMeasures {
   readonly stacks: readonly StackStatistics[];
   /** What is missing of the trace, and is not in the numbers. */
   readonly gaps: readonly Gap[];
+  /** Places where the kernel lost events, which are in no number, either. */
+  readonly lostPlaces: number;
 }
 
 /**
@@ -97,6 +99,7 @@ export async function measureTrace(input: InputData, options: MeasureOptions = {
     devices: counts === undefined ? (dma?.groups ?? []) : [],
     stacks: counts?.rows ?? [],
     gaps,
+    lostPlaces: source.counts.lostMarkers ?? 0,
   };
 }
 

@@ -27,7 +27,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { print, statusOfReading, toJson } from "../output.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -94,7 +94,7 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
         .map(aliveMappingToJson),
   };
   await printAnswer(answerForms, options);
-  return Exit.OK;
+  return statusOfReading(answer.missing);
 }
 
 const cellsOf = (

@@ -4,7 +4,7 @@ import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answe
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printWarning, toJson } from "../output.ts";
+import { print, printWarning, statusOfReading, toJson } from "../output.ts";
 import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -53,6 +53,8 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
     measureTrace(data, { ...read, filter, by, windows, buffer }),
   );
   for (const { line, message } of measures.gaps) printWarning(`${measures.file}:${line}`, message);
+  if (measures.lostPlaces > 0)
+    printWarning(measures.file, `the kernel lost events in ${counted(measures.lostPlaces, "place")}`);
   const json = measuresToJson(measures);
   const rows = (json.stacks ?? json.windows ?? json.devices) as readonly Row[];
   const answer: Answer = {
@@ -62,7 +64,7 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
     rows: () => rows,
   };
   await printAnswer(answer, options);
-  return Exit.OK;
+  return statusOfReading();
 }
 
 function printMeasures(measures: TraceMeasures, top: number): void {
