@@ -23,6 +23,10 @@ const READ: Readonly<Record<string, readonly string[]>> = {
   traces: Object.values(TRACE_ENDINGS).flatMap((form) =>
     corpusNames("traces", form).map((name) => `${name}${form}`),
   ),
+  // lab/recorded-boots.test.ts compares the kernels' lines of all.
+  boots: corpusNames("boots", ".log.gz").map((name) => `${name}.log.gz`),
+  // formats/machine/libvirt-domain.test.ts goes through the folder.
+  "libvirt-machines": filesOf("libvirt-machines"),
   // check/saved/stream-check.test.ts and formats/migration/recordings.test.ts.
   migration: recordedStreams().map((name) => `${name}.mig.gz`),
   // check/recordings.test.ts goes through the facts, formats/recording/against-text.test.ts through the texts.

@@ -23,8 +23,8 @@ interface Placed {
 }
 
 /**
- * The PCI buses of a machine, named and filled as QEMU does it and numbered as it does it for pSeries guests (QEMU-PCI-1
- * to 3).
+ * The PCI buses of a machine, named (QEMU-PCI-1) and filled (QEMU-PCI-2) as QEMU does it, and numbered as it does it for
+ * pSeries guests (QEMU-PCI-3).
  */
 export class PciBuses {
   readonly #roots: PciBus[] = [];
