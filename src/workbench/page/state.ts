@@ -94,9 +94,9 @@ export class Bench {
     addEventListener("resize", () => {
       this.heatRows.value = rowsFor(innerHeight);
     });
-    addEventListener("hashchange", () => {
-      if (location.hash.slice(1) !== this.#written) this.#restore(placeOfHash(location.hash));
-    });
+    // Somebody went to another address; what this page writes itself is told to nobody. By the time that it is told, the
+    // page may have written its own again.
+    addEventListener("hashchange", ({ newURL }) => this.#restore(placeOfHash(new URL(newURL).hash)));
   }
 
   /** Opens files one beside the other; the first of them is shown. */
@@ -356,8 +356,6 @@ export class Bench {
       .catch(() => {});
   }
 
-  #written = "";
-
   #writeHash(): void {
     const file = this.file.value;
     const whole = this.events.value - 1;
@@ -377,7 +375,6 @@ export class Bench {
     if (file?.isDone !== true || this.#isRestoring) return;
     const hash = placeToHash(place);
     if (hash === location.hash.slice(1)) return;
-    this.#written = hash;
     history.replaceState(null, "", `#${hash}`);
   }
 }
