@@ -58,6 +58,7 @@ const NS_PER_OPERATION = {
   "calls/s": (value) => 1e9 / value,
   "pairs/s": (value) => 1e9 / value,
   "translations/s": (value) => 1e9 / value,
+  "million lines/s": (value) => 1e3 / value,
   "accesses/s": (value) => 1e9 / value,
   "maps/s": (value) => 1e9 / value,
   // Nanoseconds of a byte.

@@ -16,6 +16,7 @@ import { KernelLogMerge } from "./linux/kernel-log.ts";
 import { LostEvents } from "./linux/lost-events.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
+import type { RebuildWatch } from "./rebuild/observer.ts";
 import { Rebuild } from "./rebuild/rebuild.ts";
 import type { RebuildCounts } from "./rebuild/verdicts.ts";
 import type { CheckReport } from "./report.ts";
@@ -44,6 +45,8 @@ export interface TraceCheckContext {
   readonly kernelLog?: readonly KernelEvent[] | undefined;
   /** Who else is notified, before the check. */
   readonly also?: TraceHandlers | undefined;
+  /** Watches the windows of a trace of QEMU. */
+  readonly watch?: RebuildWatch | undefined;
 }
 
 /** Checks one trace, whatever its format; give it the bytes piece by piece. */
@@ -63,11 +66,12 @@ export class TraceCheck {
   readonly #lostAt: Place[] = [];
   readonly #lost = new LostEvents();
   readonly #hasNothingOfKernel: boolean;
+  readonly #watch: RebuildWatch | undefined;
 
   constructor(
     file: string,
     options: CheckOptions = DEFAULT_CHECK_OPTIONS,
-    { filter, profile, windows, onEvent, kernelLog, also }: TraceCheckContext = {},
+    { filter, profile, windows, onEvent, kernelLog, also, watch }: TraceCheckContext = {},
   ) {
     this.#file = file;
     this.#hasNothingOfKernel = kernelLog?.length === 0;
@@ -75,7 +79,8 @@ export class TraceCheck {
       kernelLog === undefined
         ? undefined
         : new KernelLogMerge(kernelLog, (event) => this.#dma?.kernel(event, true));
-    this.#findings = new TraceFindings(options);
+    this.#watch = watch;
+    this.#findings = new TraceFindings(options, watch);
     this.rebuild = new Rebuild(profile, this.#findings, windows);
     this.source = new TraceSource(file, {
       qemu: (event) => {
@@ -126,7 +131,9 @@ export class TraceCheck {
 
   end(): CheckReport {
     this.source.end();
+    this.#watch?.ending();
     this.rebuild.end();
+    this.#watch?.ended();
     this.#findings.end(this.source.events);
     // What stands in the text of a guest's console beside QEMU's events is the guest's affair.
     if (this.source.format !== "linux-dma") this.#dma = undefined;
@@ -223,7 +230,9 @@ export class TraceCheck {
 
   #trace(event: QemuTraceEvent): void {
     if (event.position < this.#unsureUntil) this.rebuild.lose();
+    this.#watch?.before(event);
     this.rebuild.handle(event);
+    this.#watch?.after(event);
     this.#findings.tidy(event.number);
   }
 
@@ -231,6 +240,7 @@ export class TraceCheck {
     if (gap.kind === "dropped") this.#dropped(gap);
     else this.#truncated(gap);
     if (gap.kind === "torn") return;
+    this.#watch?.losing();
     this.rebuild.lose();
     this.#findings.lose();
     this.#dma?.lose();

@@ -12,6 +12,7 @@ import { displayName } from "./display-name.ts";
 import { printError, printWarning } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { verbose } from "./terminal.ts";
+import { noteInput } from "./used-files.ts";
 
 /**
  * The bytes of a file, or of standard input for `-`, unpacked if they are packed.
@@ -29,6 +30,7 @@ async function* fileBytes(
   path: string,
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
+  noteInput(path);
   const source: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let bytes = 0;
   try {
@@ -56,6 +58,7 @@ export async function withInput<Result>(
   quiet: boolean,
   use: (data: InputData, options: Required<Omit<ReadInputOptions, "snapshot" | "buffer">>) => Promise<Result>,
 ): Promise<Result> {
+  noteInput(path);
   const progress = await Progress.begin(path, quiet);
   const name = displayName(path);
   const onTruncated = (reason: string): void => {

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { IommuError } from "../base/errors.ts";
+import { noteOutput } from "./used-files.ts";
 
 /**
  * A file or folder that is there under its name only when it is complete:
@@ -27,8 +28,12 @@ export class NewFile {
   readonly #force: boolean;
   readonly #isSpecial: boolean;
 
-  /** @throws IommuError BAD_FILE if the file exists and is not to be overwritten, or its folder does not exist */
+  /**
+   * @throws IommuError BAD_FILE if the file exists and is not to be overwritten, or its folder does not exist; BAD_ARGUMENT
+   * if it is an input of the same call
+   */
   constructor(target: string, force: boolean) {
+    noteOutput(target);
     this.#target = target;
     this.#isSpecial = isSpecial(target);
     this.#force = force || this.#isSpecial;

@@ -3,6 +3,7 @@ import process from "node:process";
 import { isColorUsual, setColored } from "./colors.ts";
 import { asOutputError, NewFile } from "./new-file.ts";
 import { Pager } from "./pager.ts";
+import { forgetUsedFiles } from "./used-files.ts";
 
 /** Options that all verbs have. */
 export interface TerminalOptions {
@@ -48,6 +49,7 @@ const isOnTerminal = (): boolean =>
  */
 export async function onTerminal(options: TerminalOptions, run: () => Promise<number>): Promise<number> {
   const { out } = options;
+  forgetUsedFiles();
   const file = out === undefined || out === "-" ? undefined : new NewFile(out, true);
   // A terminal is what colours are for; of a file nobody knows how it is read.
   setColored(options.color === "auto" ? isColorUsual && file === undefined : options.color === "always");

@@ -13,7 +13,12 @@ export { readText } from "./input/read-text.ts";
 export type { JsonLine } from "./json-lines.ts";
 export { type KnownDifference, KnownDifferences } from "./known-differences.ts";
 export type { Located, LocatedMember, LocatedMembers } from "./located.ts";
-export type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine/machine-description.ts";
+export type {
+  MachineDescription,
+  MachineStep,
+  MemoryModule,
+  PciDeviceDescription,
+} from "./machine/machine-description.ts";
 export { machineOfDocument } from "./machine/own-machine.ts";
 export type { ListedDevice } from "./machine/pci-devices.ts";
 export { machineOfCommandLine } from "./machine/qemu-command-line.ts";

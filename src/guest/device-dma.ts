@@ -25,20 +25,23 @@ export class DeviceDma {
   /** DMA address of the last {@link mapPage}, in halves. */
   hi = 0;
   lo = 0;
-  readonly #guest: LinuxGuest;
+  /** @internal */
+  protected readonly guest: LinuxGuest;
   readonly #fn: PciFunction;
-  readonly #entries: TableDma;
-  /** As of a {@link LinuxGuest.revision}. */
-  #route: DmaRoute;
-  #revision: number;
+  /** @internal */
+  protected readonly entries: TableDma;
+  /** @internal As of a {@link LinuxGuest.revision}. */
+  protected route: DmaRoute;
+  /** @internal */
+  protected revision: number;
   #saidOverflow = false;
 
   constructor(guest: LinuxGuest, fn: PciFunction) {
-    this.#guest = guest;
+    this.guest = guest;
     this.#fn = fn;
-    this.#entries = new TableDma(guest.calls, guest.takesLists);
-    this.#route = new DmaRoute(guest, fn);
-    this.#revision = guest.revision;
+    this.entries = new TableDma(guest.calls, guest.takesLists);
+    this.route = new DmaRoute(guest, fn);
+    this.revision = guest.revision;
   }
 
   /** `dma_map_page` and `dma_map_single`; undefined is an error of the map. */
@@ -57,10 +60,10 @@ export class DeviceDma {
    * @returns false for an error; else {@link hi} and {@link lo} are the address
    */
   mapPage(physical: number, size: number, direction: DmaDirection): boolean {
-    const route = this.#routeNow();
+    const route = this.routeNow();
     const last = physical + size - 1;
     if (last > route.directLast) {
-      if (this.#entriesFor(route, physical, size, direction, -1)) return true;
+      if (this.entriesFor(route, physical, size, direction, -1)) return true;
       this.#sayFull(physical, size);
       return false;
     }
@@ -72,11 +75,11 @@ export class DeviceDma {
 
   /** {@link unmap}, with the address in halves. */
   unmapPage(hi: number, lo: number, size: number): void {
-    const route = this.#routeNow();
+    const route = this.routeNow();
     const { table } = route;
     if (route.isAlwaysDirect || table === undefined) return;
     if (route.unmapsFromOffset && route.isFromOffset(hi, lo)) return;
-    this.#entries.unmap(table, table.window.byteOf(hi, lo), size);
+    this.entries.unmap(table, table.window.byteOf(hi, lo), size);
   }
 
   /**
@@ -85,14 +88,14 @@ export class DeviceDma {
    * @returns undefined if a piece cannot be mapped: then none is
    */
   mapList(buffers: readonly Buffer[], direction: DmaDirection, longest = 65_536): DmaSegment[] | undefined {
-    const route = this.#routeNow();
+    const route = this.routeNow();
     const segments: DmaSegment[] = [];
     const isDirect = buffers.every(({ physical, size }) => physical + size - 1 <= route.directLast);
     let handle = -1;
     for (const { physical, size } of buffers) {
       if (isDirect) {
         this.#setDirect(route, physical);
-      } else if (!this.#entriesFor(route, physical, size, direction, handle)) {
+      } else if (!this.entriesFor(route, physical, size, direction, handle)) {
         this.#sayFull(physical, size);
         for (const segment of segments) this.#unmapByTable(segment.address, segment.size);
         return undefined;
@@ -119,7 +122,7 @@ export class DeviceDma {
    */
   mapCoherent({ physical, size }: Buffer): bigint | undefined {
     const { bypass, isDirect, dmaOffset, coherentMask, table } = this.#fn;
-    const { alwaysLimitsBus } = this.#guest.kernel;
+    const { alwaysLimitsBus } = this.guest.kernel;
     const goesDirectly = alwaysLimitsBus ? isDirect : bypass && this.#reachesAll(coherentMask);
     const rounded = this.#wholePages(size);
     if (goesDirectly) {
@@ -129,7 +132,7 @@ export class DeviceDma {
     if (table === undefined) return undefined;
     const order = Math.ceil(Math.log2(Math.ceil(rounded * table.window.pagesPerByte)));
     const limits = coherentLimits(table, coherentMask, order);
-    const byte = this.#entries.map(table, physical, rounded, "bidirectional", limits, -1);
+    const byte = this.entries.map(table, physical, rounded, "bidirectional", limits, -1);
     return byte < 0 ? undefined : table.window.addressOf(byte);
   }
 
@@ -148,23 +151,25 @@ export class DeviceDma {
    * gets their address as it is, and others nothing.
    */
   mapResource({ physical, size }: Buffer): bigint | undefined {
-    if (!this.#guest.kernel.alwaysLimitsBus) return this.#fn.bypass ? BigInt(physical) : undefined;
-    return this.#entriesFor(this.#routeNow(), physical, size, "bidirectional", -1)
+    if (!this.guest.kernel.alwaysLimitsBus) return this.#fn.bypass ? BigInt(physical) : undefined;
+    return this.entriesFor(this.routeNow(), physical, size, "bidirectional", -1)
       ? toBig(this.hi, this.lo)
       : undefined;
   }
 
   unmapResource(address: bigint, size: number): void {
-    if (this.#guest.kernel.alwaysLimitsBus) this.#unmapByTable(address, size);
+    if (this.guest.kernel.alwaysLimitsBus) this.#unmapByTable(address, size);
   }
 
-  /** The way that maps go now. */
-  #routeNow(): DmaRoute {
-    if (this.#revision !== this.#guest.revision) {
-      this.#route = new DmaRoute(this.#guest, this.#fn);
-      this.#revision = this.#guest.revision;
-    }
-    return this.#route;
+  /** @internal The way that maps go now. */
+  protected routeNow(): DmaRoute {
+    return this.revision === this.guest.revision ? this.route : this.#newRoute();
+  }
+
+  #newRoute(): DmaRoute {
+    this.route = new DmaRoute(this.guest, this.#fn);
+    this.revision = this.guest.revision;
+    return this.route;
   }
 
   #setDirect({ offsetHi, offsetLo }: DmaRoute, physical: number): void {
@@ -173,7 +178,8 @@ export class DeviceDma {
     this.lo = lo >>> 0;
   }
 
-  #entriesFor(
+  /** @internal */
+  protected entriesFor(
     { table, limits, pageLimits }: DmaRoute,
     physical: number,
     size: number,
@@ -182,16 +188,9 @@ export class DeviceDma {
   ): boolean {
     if (table === undefined) return false;
     // Whole pages of the processor stay together.
-    const { cpuPageSize } = this.#guest;
+    const { cpuPageSize } = this.guest;
     const isWhole = size >= cpuPageSize && physical % cpuPageSize === 0;
-    const byte = this.#entries.map(
-      table,
-      physical,
-      size,
-      direction,
-      (isWhole ? pageLimits : limits)!,
-      handle,
-    );
+    const byte = this.entries.map(table, physical, size, direction, (isWhole ? pageLimits : limits)!, handle);
     if (byte < 0) return false;
     const { window } = table;
     if (byte <= 0x7fff_ffff && window.firstLo === 0) {
@@ -213,16 +212,16 @@ export class DeviceDma {
   #unmapByTable(address: bigint, size: number): void {
     const { table } = this.#fn;
     if (table !== undefined)
-      this.#entries.unmap(table, table.window.byteOf(hiOf(address), loOf(address)), size);
+      this.entries.unmap(table, table.window.byteOf(hiOf(address), loOf(address)), size);
   }
 
   /** Does a mask cover all memory at its direct addresses? */
   #reachesAll(mask: bigint): boolean {
-    return mask >= BigInt(this.#guest.endOfRam) - 1n + this.#fn.dmaOffset;
+    return mask >= BigInt(this.guest.endOfRam) - 1n + this.#fn.dmaOffset;
   }
 
   #wholePages(size: number): number {
-    const { cpuPageSize } = this.#guest;
+    const { cpuPageSize } = this.guest;
     return Math.ceil(size / cpuPageSize) * cpuPageSize;
   }
 
@@ -235,7 +234,7 @@ export class DeviceDma {
   #sayFull(physical: number, size: number): void {
     const page = this.#fn.table?.window.pageSize ?? 4096;
     const pages = Math.ceil(((physical % page) + size) / page);
-    this.#guest.say(this.#fn, `iommu_alloc failed, tbl (ptrval) vaddr (ptrval) npages ${pages.toString(16)}`);
+    this.guest.say(this.#fn, `iommu_alloc failed, tbl (ptrval) vaddr (ptrval) npages ${pages.toString(16)}`);
   }
 
   /** Once a boot. */
@@ -244,7 +243,7 @@ export class DeviceDma {
     this.#saidOverflow = true;
     const { streamingMask, busLimit } = this.#fn;
     const hex = toBig(this.hi, this.lo).toString(16).padStart(16, "0");
-    this.#guest.say(
+    this.guest.say(
       this.#fn,
       `DMA addr 0x${hex}+${size} overflow (mask ${streamingMask.toString(16)}, bus limit ${busLimit.toString(16)}).`,
     );

@@ -13,44 +13,47 @@ export interface RowLimits {
 
 /** A bit for each entry of a table: is it in use? */
 export class EntryBitmap {
-  readonly #words: Int32Array;
+  // No private name, and the usual case of each method apart: V8 makes one function of short ones (see TceTable).
+  protected readonly words: Int32Array;
   /** Bits that are set. */
   taken = 0;
 
   constructor(length: number) {
-    this.#words = new Int32Array(Math.ceil(length / 32));
+    this.words = new Int32Array(Math.ceil(length / 32));
   }
 
   /** How many bits are set from one on, up to another. */
   count(from: number, to: number): number {
     let count = 0;
-    for (let at = from; at < to; at = nextWord(at)) count += bitsOf(this.#words[at >>> 5]! & maskOf(at, to));
+    for (let at = from; at < to; at = nextWord(at)) count += bitsOf(this.words[at >>> 5]! & maskOf(at, to));
     return count;
   }
 
   set(from: number, to: number): void {
-    if (to - from === 1) {
-      this.#setOne(from);
-      return;
-    }
+    if (to - from === 1) this.setOne(from);
+    else this.#setRow(from, to);
+  }
+
+  #setRow(from: number, to: number): void {
     for (let at = from; at < to; at = nextWord(at)) {
       const mask = maskOf(at, to);
-      const before = this.#words[at >>> 5]!;
+      const before = this.words[at >>> 5]!;
       this.taken += bitsOf(mask & ~before);
-      this.#words[at >>> 5] = before | mask;
+      this.words[at >>> 5] = before | mask;
     }
   }
 
   clear(from: number, to: number): void {
-    if (to - from === 1) {
-      this.#clearOne(from);
-      return;
-    }
+    if (to - from === 1) this.clearOne(from);
+    else this.#clearRow(from, to);
+  }
+
+  #clearRow(from: number, to: number): void {
     for (let at = from; at < to; at = nextWord(at)) {
       const mask = maskOf(at, to);
-      const before = this.#words[at >>> 5]!;
+      const before = this.words[at >>> 5]!;
       this.taken -= bitsOf(mask & before);
-      this.#words[at >>> 5] = before & ~mask;
+      this.words[at >>> 5] = before & ~mask;
     }
   }
 
@@ -60,15 +63,15 @@ export class EntryBitmap {
    * @param limit the row ends before it
    * @returns -1 if there is none
    */
-  find(start: number, limit: number, size: number, { align, boundary, offset }: RowLimits): number {
+  find(start: number, limit: number, size: number, limits: RowLimits): number {
     // Nearly always the hint is right: the next one is free.
-    if (
-      size === 1 &&
-      align === 1 &&
-      start < limit &&
-      ((this.#words[start >>> 5]! >>> (start & 31)) & 1) === 0
-    )
-      return start;
+    const isOne = size === 1 && limits.align === 1 && start < limit;
+    return isOne && ((this.words[start >>> 5]! >>> (start & 31)) & 1) === 0
+      ? start
+      : this.#search(start, limit, size, limits);
+  }
+
+  #search(start: number, limit: number, size: number, { align, boundary, offset }: RowLimits): number {
     let at = start;
     for (;;) {
       at = this.#nextClear(at, limit);
@@ -88,23 +91,23 @@ export class EntryBitmap {
     }
   }
 
-  #setOne(at: number): void {
-    const word = this.#words[at >>> 5]!;
+  protected setOne(at: number): void {
+    const word = this.words[at >>> 5]!;
     const bit = 1 << (at & 31);
     if ((word & bit) === 0) this.taken++;
-    this.#words[at >>> 5] = word | bit;
+    this.words[at >>> 5] = word | bit;
   }
 
-  #clearOne(at: number): void {
-    const word = this.#words[at >>> 5]!;
+  protected clearOne(at: number): void {
+    const word = this.words[at >>> 5]!;
     const bit = 1 << (at & 31);
     if ((word & bit) !== 0) this.taken--;
-    this.#words[at >>> 5] = word & ~bit;
+    this.words[at >>> 5] = word & ~bit;
   }
 
   #nextClear(from: number, limit: number): number {
     for (let at = from; at < limit; at = nextWord(at)) {
-      const free = ~this.#words[at >>> 5]! >>> (at & 31);
+      const free = ~this.words[at >>> 5]! >>> (at & 31);
       if (free !== 0) return at + trailingZeros(free);
     }
     return limit;
@@ -112,7 +115,7 @@ export class EntryBitmap {
 
   #nextSet(from: number, limit: number): number {
     for (let at = from; at < limit; at = nextWord(at)) {
-      const set = this.#words[at >>> 5]! >>> (at & 31);
+      const set = this.words[at >>> 5]! >>> (at & 31);
       if (set !== 0) return Math.min(limit, at + trailingZeros(set));
     }
     return limit;

@@ -29,7 +29,7 @@ export const cells = (value: bigint): [number, number] => [hiOf(value), loOf(val
 export class GuestCalls {
   readonly machine: Machine;
   /** For calls whose answer is a status: what they do not set stays 0. */
-  readonly #words = new HcallRegisters().words;
+  protected readonly words: Uint32Array<ArrayBuffer> = new HcallRegisters().words;
   /** For the one that answers in a register. */
   readonly #answer = new HcallRegisters();
   readonly #list = new Uint8Array(MAX_LIST_ENTRIES * 8);
@@ -41,28 +41,28 @@ export class GuestCalls {
 
   /** H_PUT_TCE. */
   put(window: GuestWindow, page: number, tce: number): number {
-    const words = this.#words;
+    const words = this.words;
     words[R6_HI] = hiOfNumber(tce);
     words[R6_LO] = loOfNumber(tce);
-    return this.#call(PUT_TCE, window, page);
+    return this.call(PUT_TCE, window, page);
   }
 
   /** H_GET_TCE; the TCE, or the status below 0. */
   get(window: GuestWindow, page: number): bigint {
     const registers = this.#answer;
     this.#setFar(window, page);
-    registers.load(GET_TCE, [window.liobn, toBig(this.#words[IOBA_HI]!, this.#words[IOBA_LO]!)]);
+    registers.load(GET_TCE, [window.liobn, toBig(this.words[IOBA_HI]!, this.words[IOBA_LO]!)]);
     const status = this.machine.hcall(registers.words);
     return status === 0 ? registers.get(4) : BigInt(status);
   }
 
   /** H_STUFF_TCE of 0. */
   clear(window: GuestWindow, page: number, count: number): number {
-    const words = this.#words;
+    const words = this.words;
     words[R6_HI] = 0;
     words[R6_LO] = 0;
     words[R7] = count;
-    return this.#call(STUFF_TCE, window, page);
+    return this.call(STUFF_TCE, window, page);
   }
 
   /**
@@ -79,11 +79,11 @@ export class GuestCalls {
       view.setUint32(i * 8 + 4, loOfNumber(next));
     }
     this.machine.systemMemory.write(BigInt(LIST_ADDRESS), this.#list.subarray(0, count * 8), null);
-    const words = this.#words;
+    const words = this.words;
     words[R6_HI] = 0;
     words[R6_LO] = LIST_ADDRESS;
     words[R7] = count;
-    return this.#call(PUT_TCE_INDIRECT, window, page);
+    return this.call(PUT_TCE_INDIRECT, window, page);
   }
 
   /** An RTAS call; the first return cell is the status. */
@@ -91,8 +91,8 @@ export class GuestCalls {
     return this.machine.rtas(token, args, results);
   }
 
-  #call(opcode: number, window: GuestWindow, page: number): number {
-    const words = this.#words;
+  protected call(opcode: number, window: GuestWindow, page: number): number {
+    const words = this.words;
     words[OPCODE] = opcode;
     words[LIOBN] = window.liobn;
     const { pageShift } = window;
@@ -111,7 +111,7 @@ export class GuestCalls {
     // A number of pages times a power of two is exact, even above 2^53.
     const byte = page * pageSize;
     const lo = firstLo + (byte >>> 0);
-    this.#words[IOBA_HI] = firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
-    this.#words[IOBA_LO] = lo;
+    this.words[IOBA_HI] = firstHi + Math.floor(byte / TWO32) + (lo >= TWO32 ? 1 : 0);
+    this.words[IOBA_LO] = lo;
   }
 }

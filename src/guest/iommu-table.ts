@@ -53,11 +53,15 @@ export class IommuTable {
   readonly window: GuestWindow;
   /** Number of entries. */
   readonly length: number;
-  readonly #bits: EntryBitmap;
-  /** The small ones, and the large one last. */
-  readonly #pools: readonly Pool[];
-  readonly #large: Pool;
-  readonly #poolSize: number;
+  // What allocations need is no private name: those make bytecode longer (see TceTable).
+  /** @internal */
+  protected readonly bits: EntryBitmap;
+  /** @internal The small ones, and the large one last. */
+  protected readonly pools: readonly Pool[];
+  /** @internal */
+  protected readonly large: Pool;
+  /** @internal */
+  protected readonly poolSize: number;
   /** Entries that are taken without having been given out. */
   #reserved = 0;
   readonly #anyDevice: TableLimits;
@@ -68,12 +72,12 @@ export class IommuTable {
       throw new IommuError("BAD_SHAPE", `a table of ${length} entries`, { length });
     this.window = window;
     this.length = length;
-    this.#bits = new EntryBitmap(length);
+    this.bits = new EntryBitmap(length);
     const pools = length * window.pageSize >= MANY_POOLS_BYTES ? 4 : 1;
-    this.#poolSize = Math.floor(Math.floor((length * 3) / 4) / pools);
-    const starts = Array.from({ length: pools + 1 }, (_, i) => i * this.#poolSize);
-    this.#pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? length, hint: start }));
-    this.#large = this.#pools.at(-1)!;
+    this.poolSize = Math.floor(Math.floor((length * 3) / 4) / pools);
+    const starts = Array.from({ length: pools + 1 }, (_, i) => i * this.poolSize);
+    this.pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? length, hint: start }));
+    this.large = this.pools.at(-1)!;
     this.#anyDevice = this.limitsOf({});
     // Drivers take bus address 0 for none.
     if (window.busOffset === 0n) this.reserve(0, 1);
@@ -89,7 +93,7 @@ export class IommuTable {
       last: mask === undefined ? Number.POSITIVE_INFINITY : Number((mask >> BigInt(pageShift)) - firstPage),
       boundary: segment,
       offset: segment === 0 ? 0 : Number(firstPage % BigInt(segment)),
-      pool: poolOfCpu(cpu) % (this.#pools.length - 1),
+      pool: poolOfCpu(cpu) % (this.pools.length - 1),
     };
   }
 
@@ -98,23 +102,23 @@ export class IommuTable {
     const from = Math.max(0, first);
     const to = Math.min(this.length, end);
     if (from >= to) return;
-    this.#reserved += to - from - this.#bits.count(from, to);
-    this.#bits.set(from, to);
+    this.#reserved += to - from - this.bits.count(from, to);
+    this.bits.set(from, to);
   }
 
   /** Makes entries free again without a look at them: what a kernel does for a dump when the table is full. */
   release(first: number, end: number): void {
-    this.#bits.clear(first, end);
+    this.bits.clear(first, end);
   }
 
   /** Was an entry given out that has not been given back? */
   get inUse(): boolean {
-    return this.#bits.taken > this.#reserved;
+    return this.bits.taken > this.#reserved;
   }
 
   /** Entries that are free. */
   get free(): number {
-    return this.length - this.#bits.taken;
+    return this.length - this.bits.taken;
   }
 
   /**
@@ -126,19 +130,19 @@ export class IommuTable {
    */
   allocate(pages: number, limits: TableLimits = this.#anyDevice, handle = -1): number {
     if (pages < 1) return -1;
-    const large = this.#pools.length - 1;
+    const large = this.pools.length - 1;
     const own = pages > MOST_SMALL ? large : limits.pool;
-    const first = this.#pools[own]!;
+    const first = this.pools[own]!;
     const start = handle >= first.start && handle < first.end ? handle : first.hint;
-    const at = this.#search(first, start, pages, limits, false);
+    const at = this.search(first, start, pages, limits, false);
     if (at < 0) return this.#searchOn(own, pages, limits);
     // A mask may lead to another pool.
-    return this.#take(at, pages, at >= first.start && at < first.end ? first : this.#poolAt(at));
+    return this.take(at, pages, at >= first.start && at < first.end ? first : this.poolAt(at));
   }
 
-  /** The pool of an entry. */
-  #poolAt(at: number): Pool {
-    return at >= this.#large.start ? this.#large : this.#pools[Math.floor(at / this.#poolSize)]!;
+  /** @internal The pool of an entry. */
+  protected poolAt(at: number): Pool {
+    return at >= this.large.start ? this.large : this.pools[Math.floor(at / this.poolSize)]!;
   }
 
   /**
@@ -148,7 +152,7 @@ export class IommuTable {
    */
   give(first: number, pages: number): boolean {
     if (first < 0 || first + pages > this.length) return false;
-    this.#bits.clear(first, first + pages);
+    this.bits.clear(first, first + pages);
     return true;
   }
 
@@ -159,27 +163,28 @@ export class IommuTable {
 
   /** The pool once more from its start, then the other small pools, and the large one last (LINUX-TABLE-3). */
   #searchOn(own: number, pages: number, limits: TableLimits): number {
-    const large = this.#pools.length - 1;
+    const large = this.pools.length - 1;
     for (let pass = 0; pass <= large + 1; pass++) {
       const number = pass === 0 ? own : pass > large ? large : (own + pass) % large;
-      const pool = this.#pools[number]!;
+      const pool = this.pools[number]!;
       pool.hint = pool.start;
-      const at = this.#search(pool, pool.start, pages, limits, true);
-      if (at >= 0) return this.#take(at, pages, this.#poolAt(at));
+      const at = this.search(pool, pool.start, pages, limits, true);
+      if (at >= 0) return this.take(at, pages, this.poolAt(at));
     }
     return -1;
   }
 
-  #take(at: number, pages: number, pool: Pool): number {
+  /** @internal */
+  protected take(at: number, pages: number, pool: Pool): number {
     const end = at + pages;
-    this.#bits.set(at, end);
+    this.bits.set(at, end);
     const rounded = end + MOST_SMALL;
     pool.hint = pages > MOST_SMALL ? end : rounded - (rounded % (MOST_SMALL + 1));
     return at;
   }
 
-  /** Looks through a pool, or through the first one if the device's mask ends before it (LINUX-TABLE-4). */
-  #search(pool: Pool, from: number, pages: number, limits: TableLimits, again: boolean): number {
+  /** @internal Looks through a pool, or through the first one if the device's mask ends before it (LINUX-TABLE-4). */
+  protected search(pool: Pool, from: number, pages: number, limits: TableLimits, again: boolean): number {
     let start = from >= pool.end ? pool.start : from;
     let limit = pool.end;
     if (limit > limits.last) {
@@ -187,7 +192,7 @@ export class IommuTable {
       if (start >= limit || again) start = 0;
     }
     // The search of Linux stops one entry early.
-    return this.#bits.find(start, limit - 1, pages, limits);
+    return this.bits.find(start, limit - 1, pages, limits);
   }
 }
 

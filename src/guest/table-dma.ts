@@ -29,12 +29,12 @@ const READ_WRITE = 3;
 
 /** Maps and unmaps buffers with the entries of a table. Addresses are bytes of its window. */
 export class TableDma {
-  readonly #calls: GuestCalls;
-  readonly #takesLists: boolean;
+  protected readonly calls: GuestCalls;
+  protected readonly takesLists: boolean;
 
   constructor(calls: GuestCalls, takesLists: boolean) {
-    this.#calls = calls;
-    this.#takesLists = takesLists;
+    this.calls = calls;
+    this.takesLists = takesLists;
   }
 
   /**
@@ -58,7 +58,7 @@ export class TableDma {
     const entry = table.allocate(pages, limits, handle);
     if (entry < 0) return -1;
     const tce = start + (direction === "to-device" ? READ : READ_WRITE);
-    const written = pages === 1 ? this.#buildOne(table, entry, tce) : this.#build(table, entry, tce, pages);
+    const written = pages === 1 ? this.buildOne(table, entry, tce) : this.#build(table, entry, tce, pages);
     if (written < 0) return entry * pageSize + offset;
     // The hypervisor has no room: what was written is cleared, and then all of it once more.
     this.#clear(table, entry, written);
@@ -73,24 +73,24 @@ export class TableDma {
     const entry = Math.floor(byte * pagesPerByte);
     const pages = Math.ceil((byte + size) * pagesPerByte) - entry;
     if (entry < 0 || entry + pages > table.length) return false;
-    if (pages === 1 && this.#takesLists) this.#calls.clear(table.window, entry, 1);
+    if (pages === 1 && this.takesLists) this.calls.clear(table.window, entry, 1);
     else this.#clear(table, entry, pages);
     return table.give(entry, pages);
   }
 
-  #buildOne({ window }: IommuTable, entry: number, tce: number): number {
-    return this.#calls.put(window, entry, tce) === H_NOT_ENOUGH_RESOURCES ? 0 : -1;
+  protected buildOne({ window }: IommuTable, entry: number, tce: number): number {
+    return this.calls.put(window, entry, tce) === H_NOT_ENOUGH_RESOURCES ? 0 : -1;
   }
 
   /** @returns -1, or how many entries were written before the hypervisor had no room */
   #build({ window }: IommuTable, entry: number, tce: number, pages: number): number {
-    const isList = this.#takesLists;
+    const isList = this.takesLists;
     for (let done = 0; done < pages; ) {
       const count = isList ? Math.min(MAX_LIST_ENTRIES, pages - done) : 1;
       const next = tce + done * window.pageSize;
       const status = isList
-        ? this.#calls.putList(window, entry + done, next, count)
-        : this.#calls.put(window, entry + done, next);
+        ? this.calls.putList(window, entry + done, next, count)
+        : this.calls.put(window, entry + done, next);
       if (status === H_NOT_ENOUGH_RESOURCES) return done;
       // After another refusal no more lists are tried, but single entries are.
       if (status !== 0 && isList) return -1;
@@ -100,7 +100,7 @@ export class TableDma {
   }
 
   #clear({ window }: IommuTable, entry: number, pages: number): void {
-    if (this.#takesLists) clearPages(this.#calls, window, entry, pages);
-    else for (let i = 0; i < pages; i++) this.#calls.put(window, entry + i, 0);
+    if (this.takesLists) clearPages(this.calls, window, entry, pages);
+    else for (let i = 0; i < pages; i++) this.calls.put(window, entry + i, 0);
   }
 }

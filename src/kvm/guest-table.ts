@@ -40,12 +40,11 @@ export class GuestTable {
   /** The bus number in signed halves, as V8 keeps those as small integers. */
   readonly liobnHi: number = 0;
   readonly liobnLo: number = 0;
-  /** First I/O page; Infinity if `offset + size` wraps around: then no address is inside. */
-  readonly #firstPage: number = 0;
   // First bus address in signed halves, entries that an address may name, and the page, a step nearer to the hot path.
-  readonly #startHi: number = 0;
-  readonly #startLo: number = 0;
-  readonly #reach: number = 0;
+  // Private names make bytecode longer (see TceTable).
+  protected readonly startHi: number = 0;
+  protected readonly startLo: number = 0;
+  protected readonly reach: number = 0;
   readonly maskHi: number = 0;
   readonly maskLo: number = 0;
   readonly shift: number = 0;
@@ -64,11 +63,11 @@ export class GuestTable {
     this.shape = shape;
     this.liobnHi = hiOf(shape.liobn) | 0;
     this.liobnLo = loOf(shape.liobn) | 0;
-    this.#firstPage = shape.offset + shape.size > 1n << 64n ? Infinity : Number(shape.offset);
     this.size = Number(shape.size);
-    this.#reach = this.#firstPage === Infinity ? 0 : this.size;
-    this.#startHi = hiOf(this.start) | 0;
-    this.#startLo = loOf(this.start) | 0;
+    // If `offset + size` wraps around no address is inside.
+    this.reach = shape.offset + shape.size > 1n << 64n ? 0 : this.size;
+    this.startHi = hiOf(this.start) | 0;
+    this.startLo = loOf(this.start) | 0;
     const pages = pagesOfTable(this.size, hostPageShift);
     this.chargedPages = pages + Math.ceil(descriptorBytes(pages) / 2 ** hostPageShift);
     this.entries = new TceTable({
@@ -89,12 +88,13 @@ export class GuestTable {
   /** Number of the entry for a bus address; -1 if it is not on a page or outside of the window. */
   indexOf(hi: number, lo: number): number {
     if (!this.isOnPage(hi, lo)) return -1;
-    const startLo = this.#startLo;
-    const aheadHi = (hi - this.#startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0)) | 0;
-    // The first 4 GiB need no floating point.
+    const startLo = this.startLo;
+    const aheadHi = (hi - this.startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0)) | 0;
+    const aheadLo = (lo - startLo) | 0;
+    // The first 4 GiB need no floating point. An address before the window is a page after it, modulo 2^64.
     const near = aheadHi === 0 && this.shift < 32;
-    const index = near ? (lo - startLo) >>> this.shift : pageOf(hi, lo, this.shift) - this.#firstPage;
-    return index >= 0 && index < this.#reach ? index : -1;
+    const index = near ? aheadLo >>> this.shift : pageOf(aheadHi >>> 0, aheadLo >>> 0, this.shift);
+    return index < this.reach ? index : -1;
   }
 
   /** Is an address, in halves of either sign, a multiple of the page size? */

@@ -9,7 +9,7 @@ export class GuestTables {
    * Invariant: one of {@link #all}, or undefined; no two tables have the same
    * bus, and {@link remove} forgets it.
    */
-  #last: GuestTable | undefined;
+  protected last: GuestTable | undefined;
 
   get all(): readonly GuestTable[] {
     return this.#all;
@@ -17,10 +17,10 @@ export class GuestTables {
 
   /** The table of a logical bus, in halves of either sign: all 64 bits count. */
   find(liobnHi: number, liobnLo: number): GuestTable | undefined {
-    const last = this.#last;
+    const last = this.last;
     const hi = liobnHi | 0;
     const lo = liobnLo | 0;
-    return last !== undefined && last.liobnLo === lo && last.liobnHi === hi ? last : this.#search(hi, lo);
+    return last !== undefined && last.liobnLo === lo && last.liobnHi === hi ? last : this.search(hi, lo);
   }
 
   add(table: GuestTable): void {
@@ -29,12 +29,12 @@ export class GuestTables {
 
   remove(table: GuestTable): void {
     this.#all = this.#all.filter((other) => other !== table);
-    this.#last = undefined;
+    this.last = undefined;
   }
 
-  #search(liobnHi: number, liobnLo: number): GuestTable | undefined {
+  protected search(liobnHi: number, liobnLo: number): GuestTable | undefined {
     const found = this.#all.find((table) => table.liobnLo === liobnLo && table.liobnHi === liobnHi);
-    if (found !== undefined) this.#last = found;
+    if (found !== undefined) this.last = found;
     return found;
   }
 }

@@ -14,7 +14,7 @@ import type { GuestTable } from "./guest-table.ts";
 import type { GuestTables } from "./guest-tables.ts";
 import { H_PARAMETER, H_SUCCESS, type HandlerStatus } from "./handler-status.ts";
 import type { MemorySlots } from "./memory-slots.ts";
-import { type KvmProcess, NOT_ACCEPTED } from "./ports.ts";
+import { type HostTable, type KvmProcess, NOT_ACCEPTED } from "./ports.ts";
 import { TceLists } from "./tce-lists.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
@@ -55,21 +55,26 @@ export interface HandlerContext {
  * allocated per call. The order of the checks is the kernel's.
  */
 export class TceHypercalls {
-  readonly #context: HandlerContext;
+  // No private name: those make bytecode longer (see TceTable).
+  protected readonly context: HandlerContext;
   readonly #lists: TceLists;
 
   constructor(context: HandlerContext) {
-    this.#context = context;
+    this.context = context;
     this.#lists = new TceLists(context.process, context.slots);
   }
 
   /** The hypercall of the number in r3, which is one of the four. */
   call(regs: Uint32Array): HandlerStatus {
+    // Alone, so that what most calls run is short: V8 makes one function of it then.
+    return regs[1] === PUT_TCE ? putTce(this.context, regs) : this.#callOther(regs);
+  }
+
+  #callOther(regs: Uint32Array): HandlerStatus {
     const opcode = regs[R3 + 1]!;
-    if (opcode === PUT_TCE) return putTce(this.#context, regs);
-    if (opcode === GET_TCE) return getTce(this.#context, regs);
-    if (opcode === PUT_TCE_INDIRECT) return putTceIndirect(this.#context, this.#lists, regs);
-    return stuffTce(this.#context, regs);
+    if (opcode === GET_TCE) return getTce(this.context, regs);
+    if (opcode === PUT_TCE_INDIRECT) return putTceIndirect(this.context, this.#lists, regs);
+    return stuffTce(this.context, regs);
   }
 }
 
@@ -84,19 +89,15 @@ function putTce(context: HandlerContext, regs: Uint32Array): HandlerStatus {
   if (index < 0) return H_PARAMETER;
   const hi = regs[R6]! | 0;
   const lo = regs[R6 + 1]! | 0;
-  const followed =
-    (lo & PERM_MASK) === 0 ? unmapFromAll(table, index) : mapInAll(table, context.slots, index, hi, lo);
-  if (!followed) return H_TOO_HARD;
+  const isFollowed =
+    (lo & PERM_MASK) === 0 ? unmapFromAll(table, index) : map(table, context.slots, index, hi, lo);
+  if (!isFollowed) return H_TOO_HARD;
   table.entries.put(index, hi, lo);
   return H_SUCCESS;
 }
 
-/**
- * H_PUT_TCE with permission bits: the address must be memory, all attached
- * tables must accept it, then all follow. The first one is asked as it maps,
- * before it changes anything; if a page cannot be mapped nothing is left of it.
- */
-function mapInAll(table: GuestTable, slots: MemorySlots, index: number, hi: number, tce: number): boolean {
+/** H_PUT_TCE with permission bits: the address must be memory. */
+function map(table: GuestTable, slots: MemorySlots, index: number, hi: number, tce: number): boolean {
   const lo = tce & ~PERM_MASK;
   if (!table.isOnPage(hi, lo)) return false;
   const slot = slots.find(hi, lo);
@@ -105,14 +106,38 @@ function mapInAll(table: GuestTable, slots: MemorySlots, index: number, hi: numb
   if (attached.length === 0) return true;
   const vaddrHi = slot.targetHi(hi, lo);
   const vaddrLo = slot.targetLo(lo);
+  const permission = tce & PERM_MASK;
+  return attached.length === 1
+    ? mapIn(attached[0]!, index, vaddrHi, vaddrLo, permission)
+    : mapInAll(attached, index, vaddrHi, vaddrLo, permission);
+}
+
+/** Maps a page in one table of the host; if it cannot be mapped nothing is left of it. */
+function mapIn(
+  host: HostTable,
+  index: number,
+  vaddrHi: number,
+  vaddrLo: number,
+  permission: number,
+): boolean {
+  const answer = host.mapPage(index, vaddrHi, vaddrLo, permission);
+  if (answer !== 0 && answer !== NOT_ACCEPTED) host.clear(index, 1);
+  return answer === 0;
+}
+
+/**
+ * All tables must accept a page, then all follow. The first one is asked as it
+ * maps, before it changes anything.
+ */
+function mapInAll(
+  attached: readonly HostTable[],
+  index: number,
+  vaddrHi: number,
+  vaddrLo: number,
+  permission: number,
+): boolean {
   for (let i = 1; i < attached.length; i++) if (!attached[i]!.acceptsPage(vaddrHi, vaddrLo)) return false;
-  for (let i = 0; i < attached.length; i++) {
-    const answer = attached[i]!.mapPage(index, vaddrHi, vaddrLo, tce & PERM_MASK);
-    if (answer === 0) continue;
-    if (answer !== NOT_ACCEPTED) attached[i]!.clear(index, 1);
-    return false;
-  }
-  return true;
+  return attached.every((host) => mapIn(host, index, vaddrHi, vaddrLo, permission));
 }
 
 /** H_PUT_TCE without permission bits. */

@@ -38,7 +38,7 @@ export class MemorySlots {
    * Invariant: that of one of {@link #slots}, which do not overlap, or undefined;
    * {@link #replace}, the only way in which slots come and go, forgets it.
    */
-  #last: LinearMap | undefined;
+  protected last: LinearMap | undefined;
 
   constructor(hostPageShift: number) {
     this.#pageShift = hostPageShift;
@@ -77,20 +77,20 @@ export class MemorySlots {
 
   /** Where in the process the slot of a guest address is, in halves of either sign; undefined if it is no memory. */
   find(hi: number, lo: number): LinearMap | undefined {
-    const last = this.#last;
-    return last?.has(hi, lo) ? last : this.#search(hi, lo);
+    const last = this.last;
+    return last?.has(hi, lo) ? last : this.search(hi, lo);
   }
 
   // Not in `find`, where V8 would make an object for what the arrow function captures, at each call.
-  #search(hi: number, lo: number): LinearMap | undefined {
+  protected search(hi: number, lo: number): LinearMap | undefined {
     const found = this.#slots.find(({ map }) => map.has(hi, lo))?.map;
-    if (found !== undefined) this.#last = found;
+    if (found !== undefined) this.last = found;
     return found;
   }
 
   #replace(number: number, made?: MemorySlot): void {
     this.#slots = this.#slots.filter((s) => s.number !== number);
     if (made !== undefined) this.#slots.push(made);
-    this.#last = undefined;
+    this.last = undefined;
   }
 }

@@ -11,6 +11,7 @@ import {
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { IommuError } from "../base/errors.ts";
 import { hex } from "../base/u64.ts";
@@ -184,13 +185,16 @@ interface ProcessEnd {
 function runProcess(qemu: QemuProgram, args: readonly string[], limits: RunLimits): Promise<ProcessEnd> {
   const { timeoutSeconds = 600, signal } = limits;
   return new Promise((resolve, reject) => {
+    // In a group of its own: the program may be a wrapper that waits for QEMU, and both have to end.
     const child = spawn(qemu.program, [...qemu.firstArguments, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
     });
     let stderr = "";
     let timedOut = false;
     const kill = (): void => {
-      child.kill("SIGKILL");
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      process.kill(-child.pid, "SIGKILL");
     };
     const timer = setTimeout(() => {
       timedOut = true;

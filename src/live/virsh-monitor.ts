@@ -71,7 +71,9 @@ export class VirshMonitor implements Monitor {
     // It takes a number or a UUID, but no name.
     const name = (await this.#virsh("domname", "--domain", uuid)).trim();
     const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
-    const folder = uri.endsWith("/session") ? path.join(cache, "libvirt/qemu/log") : "/var/log/libvirt/qemu";
+    const folder = /\/session(?:\?|$)/.test(uri)
+      ? path.join(cache, "libvirt/qemu/log")
+      : "/var/log/libvirt/qemu";
     return await findLogByUuid(uuid, path.join(folder, `${name}.log`));
   }
 

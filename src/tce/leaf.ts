@@ -68,22 +68,25 @@ export class Leaf {
   }
 
   /**
-   * Stores one entry; `at` is the position of its low half. The nodes above
-   * hear of it by {@link addUp}. A valid entry over a valid one, as most are,
-   * changes no count.
+   * Stores a valid entry over a valid one, as most puts of a busy guest do: no
+   * count changes. `at` is the position of the low half.
+   *
+   * @returns false for any other entries, and nothing is stored
+   */
+  overwrite(at: number, hi: number, lo: number): boolean {
+    const { words } = this;
+    if ((lo & words[at]! & PERM_MASK) === 0) return false;
+    words[at] = lo;
+    words[at + 1] = hi;
+    return true;
+  }
+
+  /**
+   * Stores any entry. The nodes above hear of it by {@link addUp}.
    *
    * @returns true if the leaf is empty now
    */
   put(at: number, hi: number, lo: number): boolean {
-    const { words } = this;
-    if ((lo & words[at]! & PERM_MASK) === 0) return this.exchange(at, hi, lo);
-    words[at] = lo;
-    words[at + 1] = hi;
-    return false;
-  }
-
-  /** {@link put}, whatever was there. */
-  protected exchange(at: number, hi: number, lo: number): boolean {
     const { words } = this;
     const wasLo = words[at]!;
     this.valid += isValid(lo) - isValid(wasLo);

@@ -47,8 +47,19 @@ export class TceTable extends TceView {
    */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
+    const at = (index & IN_LEAF) * 2;
     if (leaf.owner !== this.owner) this.putSlow(index, hi, lo);
-    else if (leaf.put((index & IN_LEAF) * 2, hi, lo)) this.drop(index);
+    else if (!leaf.overwrite(at, hi, lo) && leaf.put(at, hi, lo)) this.drop(index);
+  }
+
+  /**
+   * {@link put} of a valid entry over a valid one in a cached leaf.
+   *
+   * @returns false where it is not that: nothing is stored
+   */
+  overwrite(index: number, hi: number, lo: number): boolean {
+    const leaf = this.cache.leafOf(index);
+    return leaf.owner === this.owner && leaf.overwrite((index & IN_LEAF) * 2, hi, lo);
   }
 
   /** {@link put}, and `hi` and `lo` of the table are what was there before. */

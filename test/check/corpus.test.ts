@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { corpusNames, readCorpus, readSidecar } from "../helpers/corpus.ts";
+import { corpusNames, readCorpus, readSidecar, TRACE_ENDINGS } from "../helpers/corpus.ts";
 import { checkTrace } from "./checked.ts";
 
-const LOGS = corpusNames("traces", ".log.gz");
-const SIMPLE = corpusNames("traces", ".simple.gz");
-const DMA = corpusNames("traces", ".txt.gz");
+const LOGS = corpusNames("traces", TRACE_ENDINGS.log);
+const SIMPLE = corpusNames("traces", TRACE_ENDINGS.simple);
+const DMA = corpusNames("traces", TRACE_ENDINGS.dma);
 
 /** What is wrong in recordings that nobody made wrong on purpose. */
 const REAL_FINDINGS: Readonly<Record<string, readonly string[]>> = {

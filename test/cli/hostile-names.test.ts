@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { visible } from "../../src/base/visible.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
+import { FakeQemu } from "../live/fake-qemu.ts";
 import { cli, cliIn } from "./cli.ts";
 
 const folder = scratchFolder();
@@ -52,6 +53,24 @@ describe("what a terminal obeys", () => {
       const { stdout, stderr } = await cliIn(folder, args);
       expect(stdout + stderr).not.toBe("");
       expectShown(stdout + stderr);
+    }
+  });
+
+  it("is shown of what a monitor says", async () => {
+    const qemu = new FakeQemu();
+    await qemu.listen();
+    try {
+      const desc = "no \u001b[32mb\u001b]0;title\u0007 way";
+      for (const instead of [{ error: { desc } }, { return: desc }]) {
+        qemu.instead = (command) => (command === "trace-event-get-state" ? instead : undefined);
+        const args = ["attach", "--qmp", qemu.socket, "--log", qemu.log, "--color", "always"];
+        const { status, stdout, stderr } = await cli(args);
+        expect(status).toBe(1);
+        expect(stderr).toContain("title");
+        expectShown(stdout + stderr);
+      }
+    } finally {
+      await qemu.close();
     }
   });
 

@@ -3,6 +3,7 @@ import { attachDisk, attachGpu, attachNetworkCard } from "../../src/guest/driver
 import { NvmeStatus } from "../../src/guest/drivers/block-protocol.ts";
 import type { Buffer as Piece } from "../../src/guest/table-dma.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 import { type DriverMachineOptions, driverMachine, GIB, MIB } from "./driver-machine.ts";
 
 /** Random bytes: words that a seed leads to. */
@@ -44,11 +45,11 @@ describe.each(WINDOWS)("a disk behind a window of %o", (options) => {
       const data = bytesOf(random, bytes);
       scatter(memory, out, data);
       const block = random.below(device.blocks - bytes / 512);
-      expect(driver.write(block, out)).toBe(NvmeStatus.SUCCESS);
+      same(driver.write(block, out), NvmeStatus.SUCCESS);
       // Other buffers, with another offset in their first page.
       const into = buffersOf(random, memory, bytes);
-      expect(driver.read(block, into)).toBe(NvmeStatus.SUCCESS);
-      expect(isSame(gather(memory, into), data)).toBe(true);
+      same(driver.read(block, into), NvmeStatus.SUCCESS);
+      same(isSame(gather(memory, into), data), true);
     }
     expect(faults).toEqual([]);
     driver.stop();
@@ -102,7 +103,7 @@ describe("a disk", () => {
     const { driver, device } = attachDisk(guest, fn, { memory });
     driver.start();
     const buffers = [{ physical: memory.allocate(4096), size: 4096 }];
-    for (let i = 0; i < 500; i++) expect(driver.write(i, buffers)).toBe(NvmeStatus.SUCCESS);
+    for (let i = 0; i < 500; i++) same(driver.write(i, buffers), NvmeStatus.SUCCESS);
     expect(device.commands).toBe(502);
   });
 });
@@ -121,12 +122,12 @@ describe.each(WINDOWS)("a network card behind a window of %o", (options) => {
     // A cable that leads back.
     device.onSend = (packet) => {
       sent.push(packet);
-      expect(device.receive(packet)).toBe(true);
+      same(device.receive(packet), true);
     };
     driver.onPacket = (packet) => came.push(packet);
     const packets = Array.from({ length: 700 }, () => bytesOf(random, 1 + random.below(4000)));
     packets.forEach((packet, i) => {
-      expect(driver.send(packet)).toBe(true);
+      same(driver.send(packet), true);
       if (i % 20 === 19) driver.poll();
     });
     driver.poll();
@@ -192,11 +193,11 @@ describe("a GPU with memory at 64 TiB", () => {
       const there = GPU_RAM + random.below(GIB - size);
       const back = 64 * MIB + random.below(GIB - 128 * MIB);
       memory.write(from, data);
-      expect(driver.copy(from, there, size)).toBe("done");
-      expect(driver.copy(there, back, size)).toBe("done");
+      same(driver.copy(from, there, size), "done");
+      same(driver.copy(there, back, size), "done");
       const got = new Uint8Array(size);
       machine.systemMemory.read(BigInt(back), got, null);
-      expect(isSame(got, data)).toBe(true);
+      same(isSame(got, data), true);
     }
     expect(faults).toEqual([]);
   });

@@ -3,6 +3,9 @@ import { constants, gunzipSync } from "node:zlib";
 
 const FOLDER = new URL("../corpus/", import.meta.url);
 
+/** How the recordings of traces end: QEMU's logs, its simple traces, and texts of Linux. */
+export const TRACE_ENDINGS = { log: ".log.gz", simple: ".simple.gz", dma: ".txt.gz" } as const;
+
 /** Names in a folder of the corpus that end so, without that ending. */
 export function corpusNames(kind: string, ending: string): string[] {
   return readdirSync(new URL(`${kind}/`, FOLDER))

@@ -1,4 +1,5 @@
 import { rmSync, truncateSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { IommuError } from "../../src/base/errors.ts";
 import { attach } from "../../src/live/attach.ts";
@@ -349,6 +350,8 @@ describe("attach", () => {
     readonly message: RegExp;
   }[] = [
     { name: "nothing", message: /no answer to .* within 0.2 s|QEMU did not answer/ },
+    { name: "nothing any more", message: /no answer to .* within 0.2 s|QEMU did not answer/ },
+    { name: "another command's answer", instead: { id: 1000 }, message: /no answer to .* within 0.2 s/ },
     { name: "an error", instead: { error: { class: "GenericError", desc: "no way" } }, message: /no way/ },
     { name: "an error that is none", instead: { error: null }, message: /no reason given/ },
     { name: "null", instead: { return: null }, message: /answer .* is null, not / },
@@ -379,7 +382,10 @@ describe("attach", () => {
           done ||= now;
           return now;
         };
+        qemu.connections = 0;
         if (name === "nothing") qemu.silent = isIt;
+        else if (name === "nothing any more")
+          qemu.silent = (_command, number, connection) => connection === 1 && number >= nth;
         else qemu.instead = (command, number) => (isIt(command, number) ? instead : undefined);
         const outcome = await startBriefly({ base: "save", timeoutSeconds: 0.2 }).then(
           ({ reason, message: text }) => (reason === "broken" ? text : reason),
@@ -401,6 +407,66 @@ describe("attach", () => {
       }
     },
   );
+
+  const JUNK = Buffer.from("JUNK".repeat(1000));
+  const ENDLESS = Buffer.concat([Buffer.from("QEVM\0\0\0\x03"), Buffer.alloc(2 ** 20, 0x07)]);
+
+  it.each([
+    {
+      name: "is no saved state",
+      send: (socket: Socket) => socket.end(JUNK),
+      message: /migration stream|QEVM/,
+    },
+    {
+      name: "has no end",
+      send: (socket: Socket): void => {
+        const more = (): void => {
+          while (socket.write(ENDLESS));
+        };
+        socket.on("drain", more);
+        more();
+      },
+      message: /migration stream, byte|not attached within/,
+    },
+    { name: "does not come", send: () => {}, message: /not attached within 1 s/ },
+  ])("ends when what QEMU sends $name", async ({ send, message }) => {
+    qemu.replies.migrate = ({ uri }) => {
+      qemu.migration = "active";
+      const socket = connect(uri!.slice("unix:".length));
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        qemu.migration = "failed";
+      });
+      send(socket);
+      return {};
+    };
+    qemu.replies.migrate_cancel = () => {
+      qemu.migration = "cancelled";
+      return {};
+    };
+    await expect(start({ base: "save", seconds: 1 })).rejects.toThrow(message);
+    asBefore();
+  });
+
+  it("is not held up by a flood of events", async () => {
+    qemu.stream = smallStream();
+    const flood = setInterval(() => {
+      for (let i = 0; i < 500; i++) qemu.event("RTC_CHANGE", i);
+    }, 1);
+    try {
+      expect((await startBriefly({ base: "save" })).reason).toBe("asked");
+      asBefore();
+    } finally {
+      clearInterval(flood);
+    }
+  });
+
+  it("says so when two bridges have one number", async () => {
+    const bridge = { name: "device[1]", type: "child<spapr-pci-host-bridge>" };
+    qemu.replies["qom-list"] = () => [bridge];
+    await expect(start({ base: "none" })).rejects.toThrow(/index 0 /);
+    asBefore();
+  });
 
   it("ends by time and by signal whatever it waits for", async () => {
     qemu.stream = SAVED;

@@ -22,12 +22,15 @@ export class FakeQemu {
   /** Names of commands, in the order in which they came. */
   readonly commands: string[] = [];
   /** Commands that are never answered. */
-  silent: (command: string, nth: number) => boolean = () => false;
+  silent: (command: string, nth: number, connection: number) => boolean = () => false;
+  /** Connections made so far. */
+  connections = 0;
   /** What is answered in place of the right thing. */
   instead: (
     command: string,
     nth: number,
-  ) => { readonly return?: unknown; readonly error?: unknown } | undefined = () => undefined;
+  ) => { readonly return?: unknown; readonly error?: unknown; readonly id?: number } | undefined = () =>
+    undefined;
   /** Bytes of each piece of an answer. */
   pieces = Infinity;
   greeting =
@@ -101,6 +104,7 @@ export class FakeQemu {
   }
 
   #serve(socket: Socket): void {
+    const connection = ++this.connections;
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {});
@@ -109,16 +113,16 @@ export class FakeQemu {
       held += String(chunk);
       const lines = held.split("\n");
       held = lines.pop()!;
-      for (const line of lines) this.#answer(socket, line);
+      for (const line of lines) this.#answer(socket, line, connection);
     });
     this.#write(socket, this.greeting);
   }
 
-  #answer(socket: Socket, line: string): void {
+  #answer(socket: Socket, line: string, connection: number): void {
     const { execute, arguments: args, id } = JSON.parse(line);
     this.commands.push(execute);
     const nth = this.commands.length;
-    if (this.silent(execute, nth)) return;
+    if (this.silent(execute, nth, connection)) return;
     const reply = this.replies[execute];
     const instead = this.instead(execute, nth);
     // What is refused is not carried out.
@@ -129,7 +133,7 @@ export class FakeQemu {
     const message =
       reply === undefined
         ? { id, error: { class: "CommandNotFound", desc: `The command ${execute} has not been found` } }
-        : { return: reply(args), ...instead, id };
+        : { return: reply(args), id, ...instead };
     this.#write(socket, JSON.stringify(message));
   }
 

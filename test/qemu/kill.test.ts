@@ -1,9 +1,17 @@
-import { existsSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { Random, rounds, runSeed } from "../helpers/random.ts";
 import { CliProcess } from "./cli-process.ts";
 import { RunningQemu } from "./running-qemu.ts";
 import { until } from "./until.ts";
@@ -15,9 +23,22 @@ const SCRIPT = [
 ].join("\n");
 
 let qemu: RunningQemu;
-/** What lies in the folder for temporary files, that is ours. */
-const leftovers = (): string[] =>
-  readdirSync(tmpdir()).filter((name) => /^spapr-iommu-\d+-\w{6}$/.test(name));
+const GUARDIAN = path.resolve(import.meta.dirname, "../../dist/live/guardian.js");
+
+/** Folders of the tool, and processes that guard what it changed. */
+function leftovers(): string[] {
+  const folders = readdirSync(qemu.folder).filter((name) => name.startsWith("spapr-iommu-"));
+  const guardians = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && isGuardian(pid));
+  return [...folders, ...guardians.map((pid) => `process ${pid}`)];
+}
+
+function isGuardian(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(GUARDIAN);
+  } catch {
+    return false;
+  }
+}
 
 beforeEach(async () => {
   qemu = await RunningQemu.start(parseOpScript(SCRIPT, "script"), { gates: [1] });
@@ -28,7 +49,14 @@ afterEach(async () => {
 });
 
 const attach = (...more: string[]): CliProcess =>
-  new CliProcess(["attach", "--qmp", qemu.qmp, "--output", "jsonl", ...more]);
+  new CliProcess(["attach", "--qmp", qemu.qmp, "--output", "jsonl", ...more], { TMPDIR: qemu.folder });
+
+const expectNothingLeft = (): Promise<void> =>
+  until(
+    () => leftovers().length === 0,
+    () => `what is ours to go: ${leftovers()}`,
+    45,
+  );
 
 /** QEMU is as it was before the tool came; whoever puts it back gets a moment. */
 async function expectUntouched(): Promise<void> {
@@ -40,7 +68,7 @@ async function expectUntouched(): Promise<void> {
   await until(asBefore, "the settings to be put back", 45).catch((error: Error) => {
     throw new Error(`${error.message}: ${JSON.stringify(last)}`);
   });
-  await until(() => leftovers().length === 0, `our files to go (${leftovers()})`, 10);
+  await expectNothingLeft();
   // The guest does go on.
   qemu.openGate();
   await qemu.atGate();
@@ -75,7 +103,7 @@ describe("a QEMU that ends", () => {
     expect((await tool.exit).status).toBe(1);
     expect(tool.stderr).toMatch(/^spapr-iommu: .*(QEMU|socket)/m);
     expect(tool.stderr.trim().split("\n")).toHaveLength(1);
-    expect(leftovers()).toEqual([]);
+    await expectNothingLeft();
   });
 
   it("as it was asked to is a good end", async () => {
@@ -85,6 +113,47 @@ describe("a QEMU that ends", () => {
     expect((await tool.exit).status, tool.stderr).toBe(0);
     expect(await tool.line("end")).toMatchObject({ reason: "qemu-ended" });
   });
+});
+
+/** A moment at which somebody gets a signal. */
+interface Kill {
+  readonly who: "the tool" | "QEMU";
+  readonly signal: NodeJS.Signals;
+  readonly ms: number;
+}
+
+/** Half of them in the time in which a session begins, and half of them later. */
+function seededKills(count: number): Kill[] {
+  const random = new Random(runSeed());
+  return Array.from({ length: count }, () => ({
+    who: random.pick(["the tool", "QEMU"]),
+    signal: random.pick(["SIGINT", "SIGTERM", "SIGKILL"]),
+    ms: random.below(random.chance(0.5) ? 600 : 2500),
+  }));
+}
+
+describe(`moments of a session, SEED=${runSeed()}`, () => {
+  it.each(seededKills(rounds(300)))(
+    "$signal to $who after $ms ms leaves nothing",
+    async ({ who, signal, ms }) => {
+      const tool = attach();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      (who === "QEMU" ? qemu : tool).child.kill(signal);
+      const { status } = await tool.exit;
+      expect(tool.stderr).not.toMatch(/^\s+at /m);
+      if (who === "QEMU") {
+        // A session that had begun ends well with a QEMU that says so.
+        const isGood = tool.lines.some(({ type, reason }) => type === "end" && reason === "qemu-ended");
+        expect(status, tool.stderr).toBe(isGood ? 0 : 1);
+        if (!isGood) expect(tool.stderr).toMatch(/^spapr-iommu: .*(QEMU|socket)/m);
+        await expectNothingLeft();
+      } else {
+        if (signal !== "SIGKILL") expect([0, 1, null]).toContain(status);
+        if (status === 1) expect(tool.stderr).toMatch(/interrupted by SIG/);
+        await expectUntouched();
+      }
+    },
+  );
 });
 
 describe("a log that breaks", () => {

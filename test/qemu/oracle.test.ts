@@ -1,11 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { findQemu } from "../../src/live/qemu-program.ts";
 import { answers } from "../cli/schemas.ts";
 import { corpusNames } from "../helpers/corpus.ts";
 import { CliProcess } from "./cli-process.ts";
+import { until } from "./until.ts";
+
+/** Processes of which an argument has a text in it. */
+const qemusWith = (text: string): string[] =>
+  readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false;
+    }
+  });
 
 const CORPUS = path.resolve(import.meta.dirname, "../corpus/hcall");
 
@@ -69,14 +82,28 @@ describe("the oracle", () => {
     expect(tool.stderr).toMatch(/QEMU is not installed: there is no "qemu-that-is-not-there"/);
   });
 
-  it("ends QEMU and leaves no file when it is interrupted", async () => {
-    const { readdirSync } = await import("node:fs");
-    const runs = (): string[] => readdirSync("/dev/shm").filter((name) => /^spapr-iommu-\w{6}$/.test(name));
-    const tool = new CliProcess(["oracle", "--random", "10000000"]);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    tool.child.kill("SIGTERM");
-    expect((await tool.exit).status).toBe(1);
-    expect(tool.stderr).toMatch(/interrupted by SIGTERM/);
-    expect(runs()).toEqual([]);
+  it.each([
+    { name: "QEMU", wrapper: undefined },
+    { name: "a wrapper that becomes QEMU", wrapper: 'exec "$QEMU" "$@"' },
+    { name: "a wrapper that waits for QEMU", wrapper: '"$QEMU" "$@"\nexit $?' },
+  ])("ends $name and leaves no file when it is interrupted", async ({ wrapper }) => {
+    const { program, firstArguments } = await findQemu();
+    const folder = mkdtempSync(path.join(tmpdir(), "oracle-test-"));
+    try {
+      const file = path.join(folder, "wrapper");
+      const qemu = [program, ...firstArguments].join(" ");
+      writeFileSync(file, `#!/bin/sh\n${wrapper?.replace('"$QEMU"', qemu)}\n`, { mode: 0o755 });
+      const more = wrapper === undefined ? [] : ["--qemu", file];
+      const tool = new CliProcess(["oracle", "--random", "10000000", ...more]);
+      const ours = `spapr-iommu-${tool.child.pid}-`;
+      await until(() => qemusWith(ours).length > 0, "QEMU to start");
+      tool.child.kill("SIGTERM");
+      expect((await tool.exit).status).toBe(1);
+      expect(tool.stderr).toMatch(/interrupted by SIGTERM/);
+      expect(readdirSync("/dev/shm").filter((name) => name.startsWith(ours))).toEqual([]);
+      await until(() => qemusWith(ours).length === 0, "QEMU to end", 10);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

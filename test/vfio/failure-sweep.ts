@@ -3,6 +3,7 @@ import type { ContainerKind } from "../../src/vfio/connect-context.ts";
 import type { FaultPoint } from "../../src/vfio/host/faults.ts";
 import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
 import { HostedMachine, type HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
+import { same } from "../helpers/same.ts";
 import { HIGH, HostedGuest, RW, WIN0, WIN1 } from "./hosted-guest.ts";
 
 /**
@@ -142,14 +143,14 @@ const CHAINS: readonly Chain[] = [
 function expectExplained(guest: HostedGuest, what: string): void {
   const found = guest.check(what);
   if (found === undefined) return;
-  expect(found.kind, `${what}: ${found.expected} is ${found.actual}`).toBe("missing");
+  same(found.kind, "missing", () => `${what}: ${found.expected} is ${found.actual}`);
   expect(guest.failures.length + guest.hazards.length, `${what}: nothing was reported`).toBeGreaterThan(0);
 }
 
 /** The trouble is over: after a reset and new plugs all works, and nothing stays behind. */
 function expectRecovery(guest: HostedGuest, what: string): void {
   unplugAll(guest);
-  expect(guest.check(what), what).toBe(undefined);
+  same(guest.check(what), undefined, () => what);
   guest.hosted.machine.reset();
   const { container } = guest.hosted.config;
   populate(guest);
@@ -157,10 +158,10 @@ function expectRecovery(guest: HostedGuest, what: string): void {
   if (container !== "spapr-v1") {
     const { liobn, start } = guest.create(16, 24);
     guest.put(liobn, start, 0x50_0000n | RW);
-    expect(guest.hosted.reach(device, HIGH + 1n, true), what).toBe(0x50_0001n);
+    same(guest.hosted.reach(device, HIGH + 1n, true), 0x50_0001n, () => what);
   }
-  expect(guest.hosted.reach(device, 0x10_1234n, true), what).toBe(0x80_1234n);
-  expect(guest.check(what), what).toBe(undefined);
+  same(guest.hosted.reach(device, 0x10_1234n, true), 0x80_1234n, () => what);
+  same(guest.check(what), undefined, () => what);
   unplugAll(guest);
   guest.hosted.machine.reset();
   expectNothingLeft(guest, what);
@@ -170,7 +171,7 @@ function expectRecovery(guest: HostedGuest, what: string): void {
 function expectNothingLeft({ hosted }: HostedGuest, what: string): void {
   const { process, host, machine, config } = hosted;
   for (const { iommu, container } of host.groups) {
-    expect(container, what).toBe(null);
+    same(container, null, () => what);
     expect(iommu.windows, what).toEqual([null, null]);
   }
   expect([...machine.env.liobns].map(({ needVfio }) => needVfio)).toEqual([false, false]);
@@ -180,11 +181,11 @@ function expectNothingLeft({ hosted }: HostedGuest, what: string): void {
   // Where KVM's handlers clear an entry that they could not change, its page counts as mapped for ever
   // (invariant 11): the kernel keeps the region then, and its account.
   if (region !== undefined) {
-    expect(config.accel, what).toBe("kvm");
+    same(config.accel, "kvm", () => what);
     expect(region.mapped, what).toBeGreaterThan(0);
   }
   const pages = region === undefined ? 0 : (region.end - region.start) / process.memory.pageSize;
-  expect(process.memory.lockedPages, what).toBe(fresh + pages);
+  same(process.memory.lockedPages, fresh + pages, () => what);
 }
 
 /** What each container passes. */

@@ -10,12 +10,16 @@ import { readCorpus } from "../helpers/corpus.ts";
 class Table {
   readonly messages: Message[] = [];
   readonly #desk: Desk;
+  onMessage: (message: Message) => void = () => {};
   #id = 0;
   #now = 0;
 
   constructor() {
     this.#desk = new Desk(
-      (message) => this.messages.push(message),
+      (message) => {
+        this.messages.push(message);
+        this.onMessage(message);
+      },
       () => {
         this.#now += 5;
         return this.#now;
@@ -230,10 +234,10 @@ describe("the desk of the workbench", () => {
   it("stops where it is told to, and says so", async () => {
     const table = new Table();
     const bytes = readCorpus("traces", "net-load-disable-ddw-e1000-linux61.log");
-    const opened = table.open(bytes);
-    while (!table.messages.some(({ what }) => what === "read")) await new Promise(setImmediate);
-    await table.ask("stop", {});
-    const { events } = await opened;
+    table.onMessage = ({ what }) => {
+      if (what === "read") void table.ask("stop", {});
+    };
+    const { events } = await table.open(bytes);
     const all = new TextDecoder().decode(bytes).match(/^spapr_iommu_|:spapr_iommu_/gm)!.length;
     expect(events).toBeGreaterThan(0);
     expect(events).toBeLessThan(all);

@@ -144,10 +144,14 @@ export class DeviceMappings implements AddressSpace {
 
   /** Which of the mappings that begin at its address an unmap means. */
   #bestFit(event: LinuxDmaEvent): LiveMapping | undefined {
+    const { dmaHi, dmaLo } = event;
     const { family, calls } = DMA_KINDS[event.kind]!;
+    const only = this.#addresses.only(dmaHi, dmaLo);
+    if (only !== undefined)
+      return only.event >= this.#sureFrom || DMA_KINDS[only.kind]!.calls === calls ? only : undefined;
     let found: LiveMapping | undefined;
     let most = -1;
-    for (const mapping of this.at(event.dmaHi, event.dmaLo)) {
+    for (const mapping of this.at(dmaHi, dmaLo)) {
       const belongs = DMA_KINDS[mapping.kind]!.calls === calls;
       if (!belongs && mapping.event < this.#sureFrom) continue;
       const fit =

@@ -57,6 +57,13 @@ export class UsedAddresses implements Numbered {
   /** What was undone by pieces of DMA addresses; made when it is asked for, and again for each generation. */
   #byPiece: IntervalIndex<PastUnmap> | undefined;
 
+  /** What begins at an address, if that is one mapping and no more. */
+  only(hi: number, lo: number): LiveMapping | undefined {
+    const number = this.#index.find(hi, lo);
+    if (number < 0 || (this.#others.size > 0 && this.#others.has(number))) return undefined;
+    return this.#oldest[number];
+  }
+
   /** What begins at an address, in the order in which it came; the list is used again. */
   at(hi: number, lo: number): readonly LiveMapping[] {
     const number = this.#index.find(hi, lo);

@@ -10,7 +10,7 @@ import { FindingLog } from "../findings/log.ts";
 import { type Place, placeOf } from "../findings/place.ts";
 import { askedPages } from "../rebuild/call-range.ts";
 import type { Mismatch } from "../rebuild/mismatch.ts";
-import type { RebuildObserver, Removal } from "../rebuild/observer.ts";
+import type { RebuildObserver, RebuildWatch, Removal } from "../rebuild/observer.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import { type WindowRecord, WindowRecords } from "../rebuild/window-records.ts";
 import { findHoles } from "../windows/direct-map.ts";
@@ -49,9 +49,12 @@ export class TraceFindings implements RebuildObserver {
   /** Findings of refused calls, by call and reason. */
   readonly #refusals = new Map<string, Finding>();
   #tidyAt = TIDY_EVERY;
+  readonly #watch: RebuildWatch | undefined;
 
-  constructor(options: CheckOptions) {
+  /** @param watch is notified of what happens to windows, too */
+  constructor(options: CheckOptions, watch?: RebuildWatch) {
     this.#options = options;
+    this.#watch = watch;
     this.#mappings = new MappingFindings(this.log, options);
     this.#windowFindings = new WindowFindings(this.log, options);
     this.#leaks = new LeakFindings(this.log, options);
@@ -87,6 +90,7 @@ export class TraceFindings implements RebuildObserver {
     count: number,
     was: Permission,
   ): void {
+    this.#watch?.changing(event, rebuilt, first, count, was);
     this.#mappings.changing(event, rebuilt, first, count, was);
     const maps = permOf(event.tceLo) !== 0;
     if (this.#hostPages !== undefined) this.#hostPages.changing(event, rebuilt, first, count, maps);
@@ -136,6 +140,7 @@ export class TraceFindings implements RebuildObserver {
   }
 
   created(rebuilt: RebuiltWindow): void {
+    this.#watch?.created();
     this.#windowFindings.created(rebuilt, this.#live);
     this.#leaks.created(rebuilt);
     this.#records.created(rebuilt);
@@ -143,6 +148,7 @@ export class TraceFindings implements RebuildObserver {
   }
 
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void {
+    this.#watch?.removing(rebuilt, place, how);
     if (how === "removed") this.#leaks.removing(rebuilt, place);
     this.#geometry.add(rebuilt);
     this.#records.removed(rebuilt, place);

@@ -51,3 +51,19 @@ export interface RebuildObserver {
   /** A window starts so many bytes later than was assumed; what calls did is at its bus address all the same. */
   moved(rebuilt: RebuiltWindow, bytes: bigint): void;
 }
+
+/** Watches a rebuild while somebody else feeds it: what happens between two events, and to which windows. */
+export interface RebuildWatch extends Pick<RebuildObserver, "changing" | "removing"> {
+  /** A window is followed from here on. */
+  created(): void;
+  /** The next event is about to happen. */
+  before(event: QemuTraceEvent): void;
+  /** It happened. */
+  after(event: QemuTraceEvent): void;
+  /** Events are missing here, and the windows are about to be doubted. */
+  losing(): void;
+  /** There was the last event, and what waited for a next one is about to happen; */
+  ending(): void;
+  /** it did. */
+  ended(): void;
+}

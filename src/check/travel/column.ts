@@ -2,9 +2,9 @@
 const PIECE = 2 ** 16;
 const [SHIFT, IN_PIECE] = [16, PIECE - 1];
 
-type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+type Numbers = Uint32Array | Float64Array;
 
-/** A list of numbers of one kind that only gets longer; the bytes of an array, without an end. */
+/** A list of numbers of one kind that only gets longer. */
 export class Column {
   readonly #make: (length: number) => Numbers;
   readonly #pieces: Numbers[] = [];
@@ -14,14 +14,6 @@ export class Column {
   private constructor(make: (length: number) => Numbers) {
     this.#make = make;
     this.#last = make(0);
-  }
-
-  static u8(): Column {
-    return new Column((length) => new Uint8Array(length));
-  }
-
-  static u16(): Column {
-    return new Column((length) => new Uint16Array(length));
   }
 
   static u32(): Column {
@@ -52,17 +44,6 @@ export class Column {
 
   set(index: number, value: number): void {
     this.#pieces[index >>> SHIFT]![index & IN_PIECE] = value;
-  }
-
-  /** The first element that is not below `value`, if none is less than the one before it. */
-  firstFrom(value: number): number {
-    let [low, high] = [0, this.#length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.at(middle) < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   /** How many elements are at most `value`, if none is less than the one before it. */

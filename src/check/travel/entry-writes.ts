@@ -1,12 +1,15 @@
-import { Column } from "./column.ts";
+import { WordRows } from "./word-rows.ts";
 
-/** What an {@link EntryWrites} row does. */
+/** What a row does. */
 const VALUE = 1;
 const SURE = 2;
 const STEP = 4;
 const STORED = 8;
 const MADE = 16;
 const [SURE_SHIFT, SPAN_SHIFT] = [5, 7];
+
+/** Words of a row: what it does, how sure we are from then on, and the span of the window stand in one. */
+const [EVENT, KIND, FIRST, COUNT, HI, LO, WORDS] = [0, 1, 2, 3, 4, 5, 6];
 
 /** Takes the rows of {@link EntryWrites}. */
 export interface WriteVisitor {
@@ -22,84 +25,93 @@ export interface WriteVisitor {
   made(span: number, first: number, count: number, event: number): void;
 }
 
+/** Entries of a window that an event wrote, or showed. One object is filled anew for each row. */
+export class WrittenEntries {
+  event = 0;
+  span = 0;
+  first = 0;
+  count = 1;
+  /** Value of the first of them. */
+  hi = 0;
+  lo = 0;
+  /** 1: each further one is a page size more; 0: all are the same. */
+  step = 0;
+}
+
 /**
  * What events wrote into the tables of windows, in order: enough to have any state between two that are kept. 24 bytes a
- * row, and a call of one page is one row.
+ * row, and a call is one or two rows.
  */
 export class EntryWrites {
-  readonly #events: Column = Column.u32();
-  /** What it does, how sure we are from then on, and the span of the window. */
-  readonly #kinds: Column = Column.u32();
-  readonly #firsts: Column = Column.u32();
-  readonly #counts: Column = Column.u32();
-  readonly #his: Column = Column.u32();
-  readonly #los: Column = Column.u32();
+  readonly #rows = new WordRows(WORDS);
 
   get length(): number {
-    return this.#events.length;
+    return this.#rows.length;
   }
 
   /**
-   * One entry, and how sure we are of it.
+   * Entries, and how sure we are of all of them.
    *
-   * @param isStored by the event; else it was there before, and the event shows it
+   * @param isStored by the event; else they were there before, and the event shows them
    */
-  put(
-    event: number,
-    span: number,
-    index: number,
-    hi: number,
-    lo: number,
-    certainty: number,
-    isStored: boolean,
-  ): void {
-    const stored = isStored ? STORED : 0;
-    this.#push(event, span, index, 1, hi, lo, VALUE | SURE | stored | (certainty << SURE_SHIFT));
+  put(written: WrittenEntries, certainty: number, isStored: boolean): void {
+    const what = isStored ? VALUE | SURE | STORED : VALUE | SURE;
+    this.#push(written, what | (certainty << SURE_SHIFT));
   }
 
-  run(event: number, span: number, first: number, count: number, hi: number, lo: number, step: number): void {
-    this.#push(event, span, first, count, hi, lo, step === 0 ? VALUE : VALUE | STEP);
+  /** Entries, of which nothing else changes. */
+  value(written: WrittenEntries): void {
+    this.#push(written, VALUE);
   }
 
+  /** How sure we are of entries. */
   sure(event: number, span: number, first: number, count: number, certainty: number): void {
-    this.#push(event, span, first, count, 0, 0, SURE | (certainty << SURE_SHIFT));
+    const at = this.#place(event, span, SURE | (certainty << SURE_SHIFT));
+    const { words } = this.#rows;
+    words[at + FIRST] = first;
+    words[at + COUNT] = count;
   }
 
   /** @param made the event that changed entries last */
   made(event: number, span: number, first: number, count: number, made: number): void {
-    this.#push(event, span, first, count, made, 0, MADE);
+    const at = this.#place(event, span, MADE);
+    const { words } = this.#rows;
+    words[at + FIRST] = first;
+    words[at + COUNT] = count;
+    words[at + HI] = made;
   }
 
-  #push(
-    event: number,
-    span: number,
-    first: number,
-    count: number,
-    hi: number,
-    lo: number,
-    kind: number,
-  ): void {
-    this.#events.push(event);
-    this.#kinds.push((span << SPAN_SHIFT) | kind);
-    this.#firsts.push(first);
-    this.#counts.push(count);
-    this.#his.push(hi);
-    this.#los.push(lo);
+  #push({ event, span, first, count, hi, lo, step }: WrittenEntries, what: number): void {
+    const at = this.#place(event, span, step === 0 ? what : what | STEP);
+    const { words } = this.#rows;
+    words[at + FIRST] = first;
+    words[at + COUNT] = count;
+    words[at + HI] = hi;
+    words[at + LO] = lo;
+  }
+
+  #place(event: number, span: number, what: number): number {
+    const at = this.#rows.add();
+    const { words } = this.#rows;
+    words[at + EVENT] = event;
+    words[at + KIND] = (span << SPAN_SHIFT) | what;
+    return at;
   }
 
   /** Visits the rows from one on up to those of an event; returns the number of the row after them. */
   replay(from: number, event: number, visitor: WriteVisitor): number {
+    const rows = this.#rows;
     let row = from;
-    for (; row < this.length && this.#events.at(row) <= event; row++) {
-      const kind = this.#kinds.at(row);
+    for (; row < rows.length && rows.at(row, EVENT) <= event; row++) {
+      const kind = rows.at(row, KIND);
       const span = kind >>> SPAN_SHIFT;
-      const first = this.#firsts.at(row);
-      const count = this.#counts.at(row);
-      const hi = this.#his.at(row);
+      const first = rows.at(row, FIRST);
+      const count = rows.at(row, COUNT);
+      const hi = rows.at(row, HI);
       if ((kind & VALUE) !== 0)
-        visitor.value(span, first, count, hi, this.#los.at(row), (kind & STEP) === 0 ? 0 : 1);
+        visitor.value(span, first, count, hi, rows.at(row, LO), (kind & STEP) === 0 ? 0 : 1);
       if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
-      if ((kind & STORED) !== 0) visitor.made(span, first, count, this.#events.at(row));
+      if ((kind & STORED) !== 0) visitor.made(span, first, count, rows.at(row, EVENT));
       if ((kind & MADE) !== 0) visitor.made(span, first, count, hi);
     }
     return row;

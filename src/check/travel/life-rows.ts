@@ -1,26 +1,51 @@
-import { Column } from "./column.ts";
+import { WordRows } from "./word-rows.ts";
 
 /** The start of what was mapped before the recording began, or by nobody knows which event. */
 export const BEFORE_ALL: number = 2 ** 32 - 1;
 
+const [SPAN, FIRST, COUNT, START, END, WORDS] = [0, 1, 2, 3, 4, 5];
+
 /** Mappings that ended, in the order of their ends: pieces of a window (a span) that one event mapped and another unmapped. */
 export class LifeRows {
-  readonly spans: Column = Column.u16();
-  readonly firsts: Column = Column.u32();
-  readonly counts: Column = Column.u32();
-  /** Number of the event that mapped it; {@link BEFORE_ALL}. */
-  readonly starts: Column = Column.u32();
-  readonly ends: Column = Column.u32();
+  readonly #rows = new WordRows(WORDS);
 
   get length(): number {
-    return this.ends.length;
+    return this.#rows.length;
   }
 
+  /** @param start event that mapped it; {@link BEFORE_ALL} */
   push(span: number, first: number, count: number, start: number, end: number): void {
-    this.spans.push(span);
-    this.firsts.push(first);
-    this.counts.push(count);
-    this.starts.push(start);
-    this.ends.push(end);
+    const at = this.#rows.add();
+    const { words } = this.#rows;
+    words[at + SPAN] = span;
+    words[at + FIRST] = first;
+    words[at + COUNT] = count;
+    words[at + START] = start;
+    words[at + END] = end;
+  }
+
+  span(row: number): number {
+    return this.#rows.at(row, SPAN);
+  }
+
+  first(row: number): number {
+    return this.#rows.at(row, FIRST);
+  }
+
+  count(row: number): number {
+    return this.#rows.at(row, COUNT);
+  }
+
+  start(row: number): number {
+    return this.#rows.at(row, START);
+  }
+
+  end(row: number): number {
+    return this.#rows.at(row, END);
+  }
+
+  /** The first row that ends at an event or after it. */
+  firstEndingFrom(event: number): number {
+    return this.#rows.firstFrom(END, event);
   }
 }

@@ -1,19 +1,17 @@
 import { entryOf } from "../../base/u64.ts";
-import type { ToldWindow } from "../../formats/machine/told-window.ts";
-import { GET, type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
-import type { Gap } from "../../formats/trace/trace-reader.ts";
+import { GET, INDIRECT, type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { WindowGeometry } from "../../spapr/window-geometry.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import type { Place } from "../findings/place.ts";
-import type { RebuildObserver } from "../rebuild/observer.ts";
-import { Rebuild } from "../rebuild/rebuild.ts";
+import type { RebuildWatch } from "../rebuild/observer.ts";
+import type { Rebuild } from "../rebuild/rebuild.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../rebuild/verdicts.ts";
 import { stateOf, type WindowState } from "../state/window-state.ts";
-import { EntryWrites, type WriteVisitor } from "./entry-writes.ts";
+import { EntryWrites, type WriteVisitor, WrittenEntries } from "./entry-writes.ts";
 import { BEFORE_ALL, LifeRows } from "./life-rows.ts";
 
 /** Rows of {@link EntryWrites} between two states that are kept: replaying them takes some milliseconds. */
@@ -45,6 +43,18 @@ export interface TravelledWindow extends WindowState {
   readonly since: TceView;
 }
 
+/** Entries that are looked at one by one: a driver's calls have 1 to 16, and a walk costs more. */
+const FEW = 32;
+
+/** What the first entry of a run holds, and whether its values grow. */
+interface RunValue {
+  readonly hi: number;
+  readonly lo: number;
+  readonly step: number;
+}
+
+const NOTHING: RunValue = { hi: 0, lo: 0, step: 0 };
+
 type Facts = Omit<WindowState, "table" | "certainties">;
 
 /** A span as it is followed. */
@@ -73,24 +83,30 @@ interface Kept {
 }
 
 /**
- * Reads a trace of QEMU once, and has the windows after any of its events from then on, as `map --at` has them.
+ * Follows a trace of QEMU once, and has the windows after any of its events from then on, as `map --at` has them.
  *
  * Kept are the writes of all events, and now and then the state (which costs nothing: what nobody changes is shared).
  * A moment is the state before it, and the writes since then. Usual calls say themselves what they wrote; of whatever
  * else happens (windows come and go, calls are refused, events are missing) it is found by comparing what was before.
+ *
+ * It watches a rebuild that somebody else feeds.
  */
-export class WindowTravel implements RebuildObserver {
-  readonly rebuild: Rebuild;
+export class WindowTravel implements RebuildWatch {
   readonly lives: LifeRows = new LifeRows();
+  #rebuild: Rebuild | undefined;
   readonly #writes = new EntryWrites();
+  readonly #written = new WrittenEntries();
   readonly #spans: Followed[] = [];
   readonly #byLiobn = new Map<number, Followed>();
+  /** The window of the event before: nearly all are of one. It is there, and is followed. */
+  #last: Followed | undefined;
   #kept: Kept[] = [];
   #rowsBetween = ROWS_BETWEEN;
   #keepAt = 0;
   /** What the tables were before something that is compared. */
   #before: Map<Followed, Tables> | undefined;
   #event = 0;
+  #isUsual = true;
   /** Entries that the event is about to store. */
   #touched: RebuiltWindow | undefined;
   #first = 0;
@@ -100,9 +116,13 @@ export class WindowTravel implements RebuildObserver {
   #silentClears = 0;
   readonly #player: Player;
 
-  constructor(told: readonly ToldWindow[] = []) {
-    this.rebuild = new Rebuild(undefined, this, told);
+  constructor() {
     this.#player = new Player(this.#writes, this.#spans);
+  }
+
+  /** Who rebuilds the windows: to be called before the first event. */
+  watch(rebuild: Rebuild): void {
+    this.#rebuild = rebuild;
   }
 
   /** All windows that were there, as long as each lay in one place, in order. */
@@ -115,31 +135,35 @@ export class WindowTravel implements RebuildObserver {
     return this.#event;
   }
 
-  /** Takes one event; the object may be reused afterwards. */
-  handle(event: QemuTraceEvent): void {
-    const { rebuild } = this;
-    rebuild.settle(event);
+  /** The window that has a LIOBN now. */
+  window(liobn: number): RebuiltWindow | undefined {
+    return this.#last?.liobn === liobn ? this.#last.rebuilt : this.#rebuild?.windows.get(liobn);
+  }
+
+  before(event: QemuTraceEvent): void {
+    this.#rebuild!.settle(event);
     if (this.#before !== undefined) this.#compare();
-    const isUsual = event.kind <= XLATE && (!event.failed || event.kind === GET || event.kind === XLATE);
-    if (!isUsual) this.#hold();
+    const { kind } = event;
+    this.#isUsual = kind === XLATE || kind === GET || (kind < XLATE && !event.failed);
+    if (!this.#isUsual) this.#hold();
     this.#event = event.number;
-    rebuild.handle(event);
-    if (isUsual) this.#after(event);
+  }
+
+  after(event: QemuTraceEvent): void {
+    if (this.#isUsual) this.#afterUsual(event);
     if (this.#writes.length >= this.#keepAt) this.#keep();
   }
 
-  /** To be called before the next event, if something is missing there. */
-  gap({ kind }: Gap): void {
-    if (kind === "torn") return;
+  losing(): void {
     if (this.#before !== undefined) this.#compare();
     this.#hold();
-    this.rebuild.lose();
   }
 
-  /** To be called after the last event. */
-  end(): void {
+  ending(): void {
     if (this.#before === undefined) this.#hold();
-    this.rebuild.end();
+  }
+
+  ended(): void {
     this.#compare();
   }
 
@@ -161,31 +185,35 @@ export class WindowTravel implements RebuildObserver {
     this.#endLives(rebuilt, first, count, event.number);
   }
 
-  changed(): void {}
-  translated(): boolean {
-    return false;
+  created(): void {
+    this.#last = undefined;
   }
-  outside(): void {}
-  refused(): void {}
-  created(): void {}
+
   removing(rebuilt: RebuiltWindow, place: Place): void {
+    this.#last = undefined;
     this.#endLives(rebuilt, 0, rebuilt.window.entries, place.event);
   }
-  mismatch(): void {}
-  contradicted(): void {}
-  moved(): void {}
 
   /** What was mapped in these entries ends. */
   #endLives(rebuilt: RebuiltWindow, first: number, count: number, event: number): void {
-    const span = this.#byLiobn.get(rebuilt.window.liobn)?.number;
-    const { table } = rebuilt.window;
+    const { liobn, table } = rebuilt.window;
+    const span = (this.#last?.rebuilt === rebuilt ? this.#last : this.#byLiobn.get(liobn))?.number;
     if (span === undefined || table === null) return;
     const { history } = rebuilt;
-    if (count === 1) {
-      table.load(first);
-      if (permOf(table.lo) === 0) return;
-      const made = history.eventAt(first);
-      this.lives.push(span, first, 1, made < 0 ? BEFORE_ALL : made, event);
+    if (count <= FEW) {
+      // Entries that one event mapped are one life.
+      let [from, since] = [first, -2];
+      for (let index = first; index <= first + count; index++) {
+        let made = -2;
+        if (index < first + count) {
+          table.load(index);
+          if (permOf(table.lo) !== 0) made = history.eventAt(index);
+        }
+        if (made === since) continue;
+        if (since !== -2) this.lives.push(span, from, index - from, since < 0 ? BEFORE_ALL : since, event);
+        from = index;
+        since = made;
+      }
       return;
     }
     table.forEachStoredRun(first, first + count, (from, length, _hi, lo) => {
@@ -201,37 +229,89 @@ export class WindowTravel implements RebuildObserver {
   }
 
   /** After a usual call or translation. */
-  #after(event: QemuTraceEvent): void {
+  #afterUsual(event: QemuTraceEvent): void {
     const touched = this.#touched;
     this.#touched = undefined;
-    const { counts } = this.rebuild;
+    const { counts } = this.#rebuild!;
     const learned = learnedOf(counts);
-    const followed = this.#byLiobn.get(event.liobn);
-    const rebuilt = this.rebuild.windows.get(event.liobn);
+    const last = this.#last;
+    // Nearly every translation: of the window of the event before, and it shows nothing new.
+    if (
+      touched === undefined &&
+      learned === this.#learned &&
+      last !== undefined &&
+      event.liobnLo === last.liobn &&
+      event.liobnHi === 0 &&
+      last.geometry === last.rebuilt.window.geometry &&
+      last.evidence === evidenceOf(last.rebuilt)
+    )
+      return;
+    const { liobn } = event;
+    const followed = this.#last?.liobn === liobn ? this.#last : this.#byLiobn.get(liobn);
+    const rebuilt = this.#rebuild!.windows.get(liobn);
     if (rebuilt === undefined) return;
     if (followed?.rebuilt !== rebuilt || followed.geometry !== rebuilt.window.geometry) {
       this.#learned = learned;
       this.#follow(rebuilt);
       return;
     }
-    if (touched === rebuilt) this.#write(followed, this.#first, this.#count, true);
+    this.#last = followed;
+    if (touched === rebuilt) this.#store(event, followed);
     else if (learned !== this.#learned) this.#show(event, followed);
     this.#learned = learned;
     this.#silentClears = counts.silentClears;
     if (followed.evidence !== evidenceOf(rebuilt)) this.#note(followed);
   }
 
+  /** Books what a successful call stored: all of a fill is known, and of a list the last entry. */
+  #store({ kind, tceHi, tceLo }: QemuTraceEvent, followed: Followed): void {
+    const { rebuilt } = followed;
+    const [first, count] = [this.#first, this.#count];
+    const table = rebuilt.window.table!;
+    const last = first + count - 1;
+    const isList = kind === INDIRECT && count > 1;
+    const isLinear = isList && rebuilt.certainty(first) === Certainty.INFERRED;
+    table.load(last);
+    if (table.hi !== tceHi || table.lo !== tceLo || !rebuilt.knows(last) || (isList && !isLinear)) {
+      // The engine did otherwise than the trace.
+      this.#write(followed, first, count, true);
+      return;
+    }
+    table.load(first);
+    const step = isList && permOf(tceLo) !== 0 ? 1 : 0;
+    this.#fill(followed, first, count, step);
+    this.#writes.put(this.#written, isList ? Certainty.INFERRED : Certainty.KNOWN, true);
+    if (isList) this.#writes.sure(this.#event, followed.number, last, 1, Certainty.KNOWN);
+  }
+
+  /** Fills the row with the value that was loaded last. */
+  #fill({ number, rebuilt }: Followed, first: number, count: number, step: number): void {
+    const written = this.#written;
+    const { hi, lo } = rebuilt.window.table!;
+    written.event = this.#event;
+    written.span = number;
+    written.first = first;
+    written.count = count;
+    written.hi = hi;
+    written.lo = lo;
+    written.step = step;
+  }
+
   /** Books what a look at an entry showed. */
   #show({ kind, iobaHi, iobaLo }: QemuTraceEvent, followed: Followed): void {
-    const { window } = followed.rebuilt;
-    if (this.rebuild.counts.silentClears !== this.#silentClears) {
+    const { rebuilt } = followed;
+    const { window } = rebuilt;
+    if (this.#rebuild!.counts.silentClears !== this.#silentClears) {
       // A table of VIO that was cleared without a line.
-      this.#endLives(followed.rebuilt, 0, window.entries, this.#event);
+      this.#endLives(rebuilt, 0, window.entries, this.#event);
       this.#write(followed, 0, window.entries, false);
       return;
     }
     const index = kind === GET ? window.indexOf(iobaHi, iobaLo) : entryOf(iobaHi, iobaLo, window.pageShift);
-    if (index < window.entries) this.#write(followed, index, 1, false);
+    if (index >= window.entries) return;
+    window.table!.load(index);
+    this.#fill(followed, index, 1, 0);
+    this.#writes.put(this.#written, rebuilt.certainty(index), false);
   }
 
   /**
@@ -241,28 +321,27 @@ export class WindowTravel implements RebuildObserver {
    */
   #write(followed: Followed, first: number, count: number, isStored: boolean): void {
     const { rebuilt, number } = followed;
-    const table = rebuilt.window.table!;
-    if (count === 1) {
-      table.load(first);
-      const { hi, lo } = table;
-      const certainty = rebuilt.knows(first) ? Certainty.KNOWN : rebuilt.certainty(first);
-      this.#writes.put(this.#event, number, first, hi, lo, certainty, isStored);
-      return;
-    }
+    const end = first + count;
     let at = first;
-    const clearTo = (end: number): void => {
-      if (end > at) this.#writes.run(this.#event, number, at, end - at, 0, 0, 0);
-    };
-    table.forEachStoredRun(first, first + count, (from, length, hi, lo, step) => {
-      clearTo(from);
-      this.#writes.run(this.#event, number, from, length, hi, lo, step);
+    rebuilt.window.table!.forEachStoredRun(first, end, (from, length, hi, lo, step) => {
+      if (from > at) this.#value(number, at, from - at, NOTHING);
+      this.#value(number, from, length, { hi, lo, step });
       at = from + length;
     });
-    clearTo(first + count);
-    rebuilt.forEachCertainty(first, first + count, (from, length, certainty) => {
+    if (end > at) this.#value(number, at, end - at, NOTHING);
+    rebuilt.forEachCertainty(first, end, (from, length, certainty) => {
       this.#writes.sure(this.#event, number, from, length, certainty);
     });
     if (isStored) this.#writes.made(this.#event, number, first, count, this.#event);
+  }
+
+  #value(span: number, first: number, count: number, value: RunValue): void {
+    const written = Object.assign(this.#written, value);
+    written.event = this.#event;
+    written.span = span;
+    written.first = first;
+    written.count = count;
+    this.#writes.value(written);
   }
 
   /** Begins a span with all that is in a window; the one before it ends. */
@@ -279,7 +358,7 @@ export class WindowTravel implements RebuildObserver {
     this.#byLiobn.set(liobn, followed);
     this.#note(followed);
     window.table?.forEachStoredRun(0, entries, (first, count, hi, lo, step) => {
-      this.#writes.run(this.#event, number, first, count, hi, lo, step);
+      this.#value(number, first, count, { hi, lo, step });
     });
     rebuilt.forEachCertainty(0, entries, (first, count, certainty) => {
       if (certainty !== Certainty.KNOWN) this.#writes.sure(this.#event, number, first, count, certainty);
@@ -293,6 +372,7 @@ export class WindowTravel implements RebuildObserver {
     const followed = this.#byLiobn.get(liobn);
     if (followed !== undefined) followed.until = this.#event;
     this.#byLiobn.delete(liobn);
+    this.#last = undefined;
   }
 
   #note(followed: Followed): void {
@@ -315,30 +395,34 @@ export class WindowTravel implements RebuildObserver {
   /** Books all differences from {@link #hold} on. They are of the event before the next one. */
   #compare(): void {
     const before = this.#before!;
+    const windows = this.#rebuild!.windows;
     this.#before = undefined;
     this.#touched = undefined;
-    this.#learned = learnedOf(this.rebuild.counts);
+    this.#last = undefined;
+    this.#learned = learnedOf(this.#rebuild!.counts);
     for (const [liobn, { rebuilt }] of [...this.#byLiobn])
-      if (this.rebuild.windows.get(liobn) !== rebuilt) this.#unfollow(liobn);
-    for (const rebuilt of this.rebuild.windows.values()) {
+      if (windows.get(liobn) !== rebuilt) this.#unfollow(liobn);
+    for (const rebuilt of windows.values()) {
       const followed = this.#byLiobn.get(rebuilt.window.liobn);
       const was = followed === undefined ? undefined : before.get(followed);
-      if (followed === undefined || was === undefined || followed.geometry !== rebuilt.window.geometry) {
+      if (followed === undefined || was === undefined || followed.geometry !== rebuilt.window.geometry)
         this.#follow(rebuilt);
-        continue;
-      }
-      const { number } = followed;
-      diff(was.table, rebuilt.window.table!, (first, count, _hi, _lo, _step, hi, lo, step) => {
-        this.#writes.run(this.#event, number, first, count, hi, lo, step);
-      });
-      diff(was.certainties, rebuilt.certainties(), (first, count, _hi, _lo, _step, _isHi, certainty) => {
-        this.#writes.sure(this.#event, number, first, count, certainty);
-      });
-      diff(was.since, rebuilt.history.snapshot(), (first, count, _hi, _lo, _step, made) => {
-        this.#writes.made(this.#event, number, first, count, made - 1);
-      });
-      this.#note(followed);
+      else this.#compareTables(followed, was);
     }
+  }
+
+  #compareTables(followed: Followed, was: Tables): void {
+    const { number, rebuilt } = followed;
+    diff(was.table, rebuilt.window.table!, (first, count, _hi, _lo, _step, hi, lo, step) => {
+      this.#value(number, first, count, { hi, lo, step });
+    });
+    diff(was.certainties, rebuilt.certainties(), (first, count, _hi, _lo, _step, _isHi, certainty) => {
+      this.#writes.sure(this.#event, number, first, count, certainty);
+    });
+    diff(was.since, rebuilt.history.snapshot(), (first, count, _hi, _lo, _step, made) => {
+      this.#writes.made(this.#event, number, first, count, made - 1);
+    });
+    this.#note(followed);
   }
 
   /** Keeps the state after the last event, unless that is not told to its end yet. */

@@ -16,6 +16,7 @@ import { answerOptions, flag, profileOption, quietOption, text, value, wholeNumb
 import { Exit, print, printError, statusOfFindings, toJson } from "../output.ts";
 import { LiveScreen } from "../screen/live-screen.ts";
 import { type TableColumn, tableText } from "../table.ts";
+import { noteInput } from "../used-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface AttachVerbOptions extends AnswerOptions {
@@ -80,6 +81,8 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
     if (isOnScreen(options)) return followOnScreen(feed);
     return followFeed(feed, (item) => {
       const { type, ...rest } = item;
+      // `--out` must not take its place.
+      if (item.type === "attached") noteInput(item.log);
       rows.print({ type, ...rest });
       if (item.type === "attached") attached = rest as Attached;
       if (!quiet) tell(item, output === "human");

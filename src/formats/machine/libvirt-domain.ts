@@ -54,19 +54,18 @@ export function machineOfDomain(domain: XmlElement): MachineDescription {
     memoryOf(domain),
   ];
   const devices = childOf(domain, "devices");
+  words.push(...numaNodes(domain));
   const leftOut = new Set<string>();
+  const buses = new Map([["0", "pci.0"]]);
   // Bridges come first: devices name them by the index of their controller.
   for (const element of childrenOf(devices, "controller")) {
-    const { type, index = "0", model } = element.attributes;
-    if (type !== "pci" || index === "0") continue;
-    const target = childOf(element, "target")?.attributes.index ?? index;
-    if (model === "pci-root") words.push("-device", `spapr-pci-host-bridge,index=${target},id=pci.${index}`);
-    else leftOut.add(`<controller type='pci' model='${model}'>`);
+    const { type, index = "0" } = element.attributes;
+    if (type === "pci" && index !== "0") words.push(...bridgeOptions(element, buses, leftOut));
   }
   let modules = 0;
   for (const element of devices?.children ?? []) {
     if (element.name === "memory") words.push(...memoryModule(element, modules++));
-    else words.push(...deviceOptions(element, leftOut));
+    else words.push(...deviceOptions(element, buses, leftOut));
   }
   const append = childOf(domain, "os/cmdline")?.text;
   if (append !== undefined) words.push("-append", append);
@@ -76,6 +75,45 @@ export function machineOfDomain(domain: XmlElement): MachineDescription {
   if (leftOut.size === 0) return description;
   const text = `not looked at: ${[...leftOut].join(" ")}`;
   return { ...description, remarks: [...description.remarks, text] };
+}
+
+/** `-numa` of the cells, with a backend for the memory of each. */
+function numaNodes(domain: XmlElement): string[] {
+  return childrenOf(childOf(domain, "cpu/numa"), "cell").flatMap(({ attributes }, i) => {
+    const { id = String(i), memory, unit } = attributes;
+    if (memory === undefined) return [];
+    const size = sizeOf(memory, unit, "cell");
+    return [
+      "-object",
+      `memory-backend-ram,id=libvirt-n${id},size=${size}`,
+      "-numa",
+      `node,nodeid=${id},memdev=libvirt-n${id}`,
+    ];
+  });
+}
+
+/** A host bridge or a bridge behind one, whose bus devices name by the index of its controller. */
+function bridgeOptions(element: XmlElement, buses: Map<string, string>, leftOut: Set<string>): string[] {
+  const { index = "0", model } = element.attributes;
+  if (model === "pci-root") {
+    const target = childOf(element, "target")?.attributes.index ?? index;
+    buses.set(index, `pci.${index}.0`);
+    return ["-device", `spapr-pci-host-bridge,index=${target},id=pci.${index}`];
+  }
+  if (model !== "pci-bridge") {
+    leftOut.add(`<controller type='pci' model='${model}'>`);
+    return [];
+  }
+  buses.set(index, `pci.${index}`);
+  return ["-device", `pci-bridge,id=pci.${index}${placeOf(element, buses)}`];
+}
+
+/** The bus and slot that an element names, as properties. */
+function placeOf(element: XmlElement, buses: ReadonlyMap<string, string>): string {
+  const { bus = "0", slot, function: fn = "0" } = childOf(element, "address")?.attributes ?? {};
+  const index = String(Number(bus));
+  const place = slot === undefined ? "" : `,addr=${slot}.${Number(fn)}`;
+  return `,bus=${buses.get(index) ?? `pci.${index}`}${place}`;
 }
 
 /** `-m`: what is there without the modules, and what there can be. */
@@ -97,34 +135,39 @@ function memoryOf(domain: XmlElement): string {
 }
 
 function bytesOf(element: XmlElement | undefined, name: string): number | undefined {
-  if (element === undefined) return undefined;
-  const unit = UNITS[element.attributes.unit ?? "KiB"];
-  const bytes = Number(element.text.trim()) * (unit ?? Number.NaN);
-  if (Number.isSafeInteger(bytes) && element.text.trim() !== "") return bytes;
-  const said = `${element.text.trim()} ${element.attributes.unit ?? ""}`.trim();
-  throw new IommuError("BAD_ARGUMENT", `<${name}>: "${said}" is no size of memory`);
+  return element === undefined ? undefined : sizeOf(element.text.trim(), element.attributes.unit, name);
+}
+
+/** @throws IommuError BAD_ARGUMENT for what is no size, with the element's name */
+function sizeOf(text: string, unit: string | undefined, name: string): number {
+  const bytes = Number(text) * (UNITS[unit ?? "KiB"] ?? Number.NaN);
+  if (Number.isSafeInteger(bytes) && text !== "") return bytes;
+  throw new IommuError("BAD_ARGUMENT", `<${name}>: "${`${text} ${unit ?? ""}`.trim()}" is no size of memory`);
 }
 
 function memoryModule(element: XmlElement, number: number): string[] {
   const size = bytesOf(childOf(element, "target/size"), "size") ?? 0;
   const driver = element.attributes.model === "nvdimm" ? "nvdimm" : "pc-dimm";
   const object = `memory-backend-ram,id=libvirt-m${number},size=${size}`;
-  return ["-object", object, "-device", `${driver},id=libvirt-d${number},memdev=libvirt-m${number}`];
+  const node = childOf(element, "target/node")?.text.trim();
+  const device = `${driver},id=libvirt-d${number},memdev=libvirt-m${number}`;
+  return ["-object", object, "-device", node === undefined ? device : `${device},node=${node}`];
 }
 
 /** The options of a device, none for one that has nothing to do with DMA; one that may is added to `leftOut`. */
-function deviceOptions(element: XmlElement, leftOut: Set<string>): string[] {
+function deviceOptions(
+  element: XmlElement,
+  buses: ReadonlyMap<string, string>,
+  leftOut: Set<string>,
+): string[] {
   const model = modelOf(element);
   if (model === undefined) {
     if (childOf(element, "address")?.attributes.type === "pci") leftOut.add(`<${element.name}>`);
     return [];
   }
-  const address = childOf(element, "address")?.attributes ?? {};
-  if (model.startsWith("spapr-"))
-    return ["-device", `${model}${address.reg === undefined ? "" : `,reg=${address.reg}`}`];
-  const bus = Number(address.bus ?? "0");
-  const place = address.slot === undefined ? "" : `,addr=${address.slot}.${Number(address.function ?? "0")}`;
-  return ["-device", `${model},bus=${bus === 0 ? "pci.0" : `pci.${bus}.0`}${place}`];
+  const reg = childOf(element, "address")?.attributes.reg;
+  if (model.startsWith("spapr-")) return ["-device", `${model}${reg === undefined ? "" : `,reg=${reg}`}`];
+  return ["-device", `${model}${placeOf(element, buses)}`];
 }
 
 /** QEMU's name of what an element stands for. */

@@ -49,13 +49,14 @@ export class KeptHeads {
     const secondsAt = start + head.text.length;
     let at = secondsAt;
     let seconds = 0;
-    let digit = bytes[at]! - ZERO;
-    for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) seconds = seconds * 10 + digit;
+    // What is less than zero is more than nine without a sign.
+    let digit = (bytes[at]! - ZERO) >>> 0;
+    for (; digit <= 9; digit = (bytes[++at]! - ZERO) >>> 0) seconds = seconds * 10 + digit;
     if (bytes[at] !== DOT || at === secondsAt || at > secondsAt + MAX_DIGITS) return -1;
     const fractionAt = ++at;
     let fraction = 0;
-    digit = bytes[at]! - ZERO;
-    for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) fraction = fraction * 10 + digit;
+    digit = (bytes[at]! - ZERO) >>> 0;
+    for (; digit <= 9; digit = (bytes[++at]! - ZERO) >>> 0) fraction = fraction * 10 + digit;
     if (bytes[at] !== COLON || at === fractionAt || at > fractionAt + MAX_DIGITS) return -1;
     if (bytes[at + 1] !== SPACE) return -1;
     const event = this.#event;

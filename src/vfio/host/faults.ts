@@ -21,19 +21,19 @@ export type FaultHook = (point: FaultPoint, count: number) => Errno | undefined;
 
 /** One of the points: counts how often it is passed, and asks the hook, if there is one. */
 export class FaultGate {
-  readonly #point: FaultPoint;
-  readonly #hook: FaultHook | undefined;
-  #passed = 0;
+  protected readonly point: FaultPoint;
+  protected readonly hook: FaultHook | undefined;
+  protected passed = 0;
 
   constructor(point: FaultPoint, hook: FaultHook | undefined) {
-    this.#point = point;
-    this.#hook = hook;
+    this.point = point;
+    this.hook = hook;
   }
 
   /** The error that an operation has to fail with now. */
   pass(): Errno | undefined {
-    const hook = this.#hook;
-    return hook === undefined ? undefined : hook(this.#point, this.#passed++);
+    const hook = this.hook;
+    return hook === undefined ? undefined : hook(this.point, this.passed++);
   }
 }
 

@@ -55,7 +55,7 @@ export class HardwareTable {
   readonly counts: RegionCounts;
   readonly #reachable: bigint;
   /** Asked before a stretch of entries is stored. */
-  readonly #exchange: FaultGate;
+  protected readonly gate: FaultGate;
 
   constructor(place: TablePlace, geometry: TableGeometry, host: TableHost) {
     this.page = pageStep(place.pageShift);
@@ -67,7 +67,7 @@ export class HardwareTable {
     this.entries = new TceTable({ length: geometry.length, pageShift: place.pageShift });
     this.#reachable = geometry.reachable;
     this.counts = new RegionCounts(this.entries, host.physical);
-    this.#exchange = host.faults.exchange;
+    this.gate = host.faults.exchange;
   }
 
   /** log2 of the I/O page size. */
@@ -115,29 +115,40 @@ export class HardwareTable {
   ): Errno | 0 | typeof NOT_ACCEPTED {
     const extent = registered.extentOf(vaddrHi, vaddrLo);
     if (extent === undefined) return NOT_ACCEPTED;
-    const { page, entries } = this;
-    if (page.shift > extent.ioPageShift || (vaddrLo & ~page.maskLo) !== 0) {
-      const refused = this.#refusal(registered, extent, vaddrOf(vaddrHi, vaddrLo));
-      if (refused !== 0) return refused;
-    }
-    const errno = this.#exchange.pass();
+    const { counts } = this;
+    const refused = counts.isPageOf(extent, vaddrLo) ? 0 : this.refusal(registered, extent, vaddrHi, vaddrLo);
+    const errno = refused !== 0 ? refused : this.gate.pass();
     if (errno !== undefined) return errno;
+    const hi = extent.toPhysical.targetHi(vaddrHi, vaddrLo);
     const lo = extent.toPhysical.targetLo(vaddrLo) | bitsOf(permission);
-    entries.exchange(index, extent.toPhysical.targetHi(vaddrHi, vaddrLo), lo);
-    if (!this.counts.isOfExtent(extent, entries.hi, entries.lo)) {
-      this.counts.moved(registered, extent, entries.hi, entries.lo);
-    }
+    // Nearly always no region counts more or less.
+    if (counts.sole === extent && this.entries.overwrite(index, hi, lo)) return 0;
+    counts.stores(extent, vaddrLo);
+    this.exchange(registered, extent, index, hi, lo);
     return 0;
   }
 
-  /** May a page be mapped that begins in an extent? */
-  #refusal(
+  /** Replaces an entry by one that points into an extent. */
+  protected exchange(
     registered: RegisteredMemory,
     extent: RegisteredExtent,
-    vaddr: number,
+    index: number,
+    hi: number,
+    lo: number,
+  ): void {
+    this.entries.exchange(index, hi, lo);
+    this.counts.moved(registered, extent, this.entries.hi, this.entries.lo);
+  }
+
+  /** May a page be mapped that begins in an extent? */
+  protected refusal(
+    registered: RegisteredMemory,
+    extent: RegisteredExtent,
+    vaddrHi: number,
+    vaddrLo: number,
   ): "EPERM" | typeof NOT_ACCEPTED | 0 {
     const { shift } = this.page;
-    const region = registered.find(vaddr, this.pageSize);
+    const region = registered.find(vaddrOf(vaddrHi, vaddrLo), this.pageSize);
     if (region === undefined || region.pageShift < shift) return NOT_ACCEPTED;
     return extent.pageShift < shift ? "EPERM" : 0;
   }
@@ -160,12 +171,13 @@ export class HardwareTable {
       if (region === undefined || region.pageShift < shift) return "EINVAL";
       const extent = region.extentOf(at);
       if (extent.pageShift < shift) return "EPERM";
-      const errno = this.#exchange.pass();
+      const errno = this.gate.pass();
       if (errno !== undefined) return errno;
 
       const physical = extent.physical + (at - extent.start);
       const count = Math.min(pages - done, Math.floor((extent.end - at) / size));
       region.mapped += count;
+      this.counts.stores(extent, loOfNumber(at));
       this.counts.cleared(registered, index + done, count);
       const lo = loOfNumber(physical) + bitsOf(permission);
       this.entries.putRun(index + done, count, hiOfNumber(physical), lo);
@@ -176,9 +188,10 @@ export class HardwareTable {
 
   /** Maps pages that were pinned just now, without a region. On failure nothing is changed. */
   mapPinned(run: HostRun, physical: number): Errno | 0 {
-    const errno = this.#exchange.pass();
+    const errno = this.gate.pass();
     if (errno !== undefined) return errno;
     const bits = bitsOf(run.permission) | PINNED;
+    this.counts.storesPinned();
     this.entries.putRun(run.index, run.pages, hiOfNumber(physical), loOfNumber(physical) + bits);
     return 0;
   }

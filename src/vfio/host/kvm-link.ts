@@ -12,22 +12,22 @@ class TableOfMachine implements HostTable {
   readonly pageShift: number = 0;
   readonly start: bigint;
   readonly length: number = 0;
-  readonly #registered: RegisteredMemory;
+  protected readonly registered: RegisteredMemory;
 
   constructor(table: HardwareTable, registered: RegisteredMemory) {
     this.identity = table;
     this.pageShift = table.pageShift;
     this.start = table.start;
     this.length = table.length;
-    this.#registered = registered;
+    this.registered = registered;
   }
 
   acceptsPage(vaddrHi: number, vaddrLo: number): boolean {
-    return this.identity.acceptsPage(this.#registered, vaddrHi, vaddrLo);
+    return this.identity.acceptsPage(this.registered, vaddrHi, vaddrLo);
   }
 
   accepts(run: HostRun): boolean {
-    return this.identity.accepts(this.#registered, run);
+    return this.identity.accepts(this.registered, run);
   }
 
   mapPage(
@@ -36,16 +36,16 @@ class TableOfMachine implements HostTable {
     vaddrLo: number,
     permission: number,
   ): Errno | 0 | typeof NOT_ACCEPTED {
-    return this.identity.mapPage(this.#registered, index, vaddrHi, vaddrLo, permission);
+    return this.identity.mapPage(this.registered, index, vaddrHi, vaddrLo, permission);
   }
 
   map(run: HostRun): Errno | 0 {
-    return this.identity.map(this.#registered, run);
+    return this.identity.map(this.registered, run);
   }
 
   unmap(index: number, pages: number): boolean {
-    const orphan = this.identity.counts.firstOrphan(this.#registered, index, pages);
-    this.identity.unmap(this.#registered, index, orphan - index);
+    const orphan = this.identity.counts.firstOrphan(this.registered, index, pages);
+    this.identity.unmap(this.registered, index, orphan - index);
     return orphan === index + pages;
   }
 

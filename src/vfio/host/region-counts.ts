@@ -25,17 +25,23 @@ export class RegionCounts {
   readonly #entries: TceTable;
   readonly #pageSize: number = 0;
   readonly #physical: PhysicalMemory;
-  // What the hot path needs is protected: private names make bytecode longer (see TceTable).
+  // What the hot path needs is no private name: those make bytecode longer (see TceTable).
   protected readonly pageShift: number = 0;
-  /** Bits that no entry has that is counted and points at a multiple of the page size. */
-  protected readonly notOnPage: number = 0;
+  protected readonly maskLo: number = 0;
+  /**
+   * The only extent that entries point into; undefined before there was one, null when there were others.
+   *
+   * Invariant: while it is an extent, each valid entry is counted by its region, as a page that
+   * lies in the extent. So one of these may give way to another, and nothing is to be counted.
+   */
+  sole: RegisteredExtent | null | undefined = undefined;
 
   constructor(entries: TceTable, physical: PhysicalMemory) {
     this.#entries = entries;
     this.#pageSize = 2 ** entries.pageShift;
     this.#physical = physical;
     this.pageShift = entries.pageShift;
-    this.notOnPage = (~entries.page.maskLo & ~FLAGS) | PINNED;
+    this.maskLo = entries.page.maskLo;
   }
 
   /** The first of the mapped entries whose region is gone, or `index + pages`. */
@@ -58,15 +64,20 @@ export class RegionCounts {
     return orphan;
   }
 
-  /**
-   * Does the region of an extent count an entry `(hi, lo)`, as all of its page
-   * lies in the extent? Nearly always it does, where a page is mapped anew; if
-   * not, {@link gone} finds out whose page it was.
-   */
-  isOfExtent(extent: RegisteredExtent, hi: number, lo: number): boolean {
-    // Extents begin and end on multiples of 4 KiB, so that flags do not matter.
-    const isCountedOnPage = (lo & PERM_MASK) !== 0 && (lo & this.notOnPage) === 0;
-    return isCountedOnPage && this.pageShift <= extent.ioPageShift && extent.fromPhysical.has(hi, lo);
+  /** Is the page at an address of an extent, of which this is the low half, all in the extent? */
+  isPageOf(extent: RegisteredExtent, vaddrLo: number): boolean {
+    return this.pageShift <= extent.ioPageShift && (vaddrLo & ~this.maskLo) === 0;
+  }
+
+  /** Pages of an extent are about to be stored, the first of them at an address of this low half. */
+  stores(extent: RegisteredExtent, vaddrLo: number): void {
+    const isSole = this.sole === undefined || this.sole === extent;
+    this.sole = isSole && this.isPageOf(extent, vaddrLo) ? extent : null;
+  }
+
+  /** Pages are about to be stored that no region counts. */
+  storesPinned(): void {
+    this.sole = null;
   }
 
   /** An entry `(hi, lo)` gave way to one that points into an extent. */

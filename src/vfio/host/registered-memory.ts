@@ -112,7 +112,7 @@ export class RegisteredMemory {
    * their extents, so what contains a range is this one, or its region, whenever
    * that contains it.
    */
-  #last: RegisteredExtent | undefined;
+  protected last: RegisteredExtent | undefined;
 
   constructor(memory: PinnableMemory) {
     this.#memory = memory;
@@ -130,23 +130,27 @@ export class RegisteredMemory {
 
   /** The region that contains `size` bytes from an address; two neighbours do not count as one. */
   find(vaddr: number, size: number): RegisteredRegion | undefined {
-    const last = this.#last?.region;
+    const last = this.last?.region;
     if (last !== undefined && last.start <= vaddr && vaddr + size <= last.end) return last;
     return this.#search(vaddr, size)?.region;
   }
 
   /** The extent that an address lies in, in halves of either sign. */
   extentOf(hi: number, lo: number): RegisteredExtent | undefined {
-    const last = this.#last;
+    const { last } = this;
+    return last?.toPhysical.has(hi, lo) ? last : this.extentAt(hi, lo);
+  }
+
+  protected extentAt(hi: number, lo: number): RegisteredExtent | undefined {
     // User addresses end at 2^52: whatever lies above is not registered, exact or not.
-    return last?.toPhysical.has(hi, lo) ? last : this.#search((hi >>> 0) * TWO32 + (lo >>> 0), 1);
+    return this.#search((hi >>> 0) * TWO32 + (lo >>> 0), 1);
   }
 
   #search(vaddr: number, size: number): RegisteredExtent | undefined {
     const region = this.#regions.find((r) => r.start <= vaddr && vaddr + size <= r.end);
     if (region === undefined) return undefined;
-    this.#last = region.extentOf(vaddr);
-    return this.#last;
+    this.last = region.extentOf(vaddr);
+    return this.last;
   }
 
   /**
@@ -187,7 +191,7 @@ export class RegisteredMemory {
     }
     if (region.mapped > 0) return false;
     this.#regions = this.#regions.filter((r) => r !== region);
-    if (this.#last?.region === region) this.#last = undefined;
+    if (this.last?.region === region) this.last = undefined;
     this.#memory.uncharge((region.end - region.start) / this.#memory.pageSize);
     return true;
   }

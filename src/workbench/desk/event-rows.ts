@@ -1,26 +1,18 @@
 import { Column } from "../../check/travel/column.ts";
+import { WordRows } from "../../check/travel/word-rows.ts";
 import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
+import { NumberRows } from "./number-rows.ts";
 
 /** Events of which the sums are kept. */
 const BLOCK = 256;
 const CLASSES = EVENT_CLASSES.length;
 
+const [LINE, SECONDS, PLACE_NUMBERS] = [0, 1, 2];
+const [KIND, MAPPED, KIND_WORDS] = [0, 1, 2];
+const [LANE_SHIFT, KIND_MASK] = [4, 15];
+
 /** Pages that a row can say. */
 const MAX_PAGES = 2 ** 32 - 1;
-
-/** An event as it is booked. */
-export interface NewEvent {
-  /** Line from 1, or byte offset. */
-  readonly line: number;
-  /** NaN without times. */
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  readonly lane: number;
-  /** Place in {@link EVENT_CLASSES}. */
-  readonly kind: number;
-  /** Pages that are mapped in its lane after it. */
-  readonly mapped: number;
-}
 
 /** A lane: whose events stand together. */
 class Lane {
@@ -45,17 +37,14 @@ class Lane {
 }
 
 /**
- * What is kept of each event: where it stands in the file, its time, what it is, and whose. 22 bytes an event, and sums
+ * What is kept of each event: where it stands in the file, its time, what it is, and whose. 24 bytes an event, and sums
  * for each {@link BLOCK}, so that any stretch of time is counted at once.
  */
 export class EventRows {
-  readonly #lines: Column = Column.f64();
-  /** Seconds since the first event; never less than those before. */
-  readonly #seconds: Column = Column.f64();
-  readonly #kinds: Column = Column.u8();
-  readonly #laneOf: Column = Column.u8();
-  /** Pages that are mapped in its lane after it. */
-  readonly #mapped: Column = Column.u32();
+  /** Lines, and seconds since the first event, which are never less than those before. */
+  readonly #places = new NumberRows(PLACE_NUMBERS);
+  /** What it is and whose, and the pages that are mapped in its lane after it. */
+  readonly #kinds = new WordRows(KIND_WORDS);
   readonly #lanes: Lane[] = [];
   readonly #byName = new Map<string, number>();
   #blocks = 0;
@@ -64,7 +53,7 @@ export class EventRows {
   #hasTimes = true;
 
   get length(): number {
-    return this.#lines.length;
+    return this.#kinds.length;
   }
 
   get lanes(): string[] {
@@ -91,19 +80,31 @@ export class EventRows {
     return number;
   }
 
-  /** Books an event; its number is how many came before. */
-  push({ line, seconds, nanoseconds, lane, kind, mapped }: NewEvent): void {
+  /** Begins an event; its number is how many came before. {@link say} ends it. */
+  push(line: number, seconds: number, nanoseconds: number): void {
     if (Number.isNaN(seconds)) this.#hasTimes = false;
     else {
       const time = seconds + nanoseconds / 1e9;
       if (Number.isNaN(this.#start)) this.#start = time;
       if (time - this.#start > this.#last) this.#last = time - this.#start;
     }
-    this.#lines.push(line);
-    this.#seconds.push(this.#last);
-    this.#kinds.push(kind);
-    this.#laneOf.push(lane);
-    this.#mapped.push(Math.min(mapped, MAX_PAGES));
+    const at = this.#places.add();
+    const { numbers } = this.#places;
+    numbers[at + LINE] = line;
+    numbers[at + SECONDS] = this.#last;
+  }
+
+  /**
+   * Says of the event what it is.
+   *
+   * @param kind place in {@link EVENT_CLASSES}
+   * @param mapped pages that are mapped in its lane after it
+   */
+  say(lane: number, kind: number, mapped: number): void {
+    const at = this.#kinds.add();
+    const { words } = this.#kinds;
+    words[at] = (lane << LANE_SHIFT) | kind;
+    words[at + MAPPED] = Math.min(mapped, MAX_PAGES);
     const one = this.#lanes[lane]!;
     one.counts[kind]!++;
     one.latest = mapped;
@@ -112,21 +113,32 @@ export class EventRows {
     for (const each of this.#lanes) each.endBlock();
   }
 
+  /** Pages that are mapped in a lane after the last event. */
+  latest(lane: number): number {
+    return this.#lanes[lane]!.latest;
+  }
+
+  #laneOf(event: number): number {
+    return this.#kinds.at(event, KIND) >>> LANE_SHIFT;
+  }
+
   lineOf(event: number): number {
-    return this.length === 0 ? 0 : this.#lines.at(Math.max(0, Math.min(event, this.length - 1)));
+    return this.length === 0 ? 0 : this.#places.at(Math.max(0, Math.min(event, this.length - 1)), LINE);
   }
 
   secondsOf(event: number): number {
-    return this.hasTimes ? this.#seconds.at(Math.max(0, Math.min(event, this.length - 1))) : Number.NaN;
+    return this.hasTimes
+      ? this.#places.at(Math.max(0, Math.min(event, this.length - 1)), SECONDS)
+      : Number.NaN;
   }
 
   /** The last event at or before a time, or place in the file. */
   eventAtSeconds(seconds: number): number {
-    return Math.max(0, this.#seconds.upTo(seconds) - 1);
+    return Math.max(0, this.#places.upTo(SECONDS, seconds) - 1);
   }
 
   eventAtLine(line: number): number {
-    return Math.max(0, this.#lines.upTo(line) - 1);
+    return Math.max(0, this.#places.upTo(LINE, line) - 1);
   }
 
   /** How many events of each class a lane has in `[first, end)`. */
@@ -141,7 +153,8 @@ export class EventRows {
     if (block > 0)
       for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums[kind]!.at(block - 1);
     for (let event = block * BLOCK; event < end; event++) {
-      if (this.#laneOf.at(event) === lane) into[at + this.#kinds.at(event)]! += sign;
+      const word = this.#kinds.at(event, KIND);
+      if (word >>> LANE_SHIFT === lane) into[at + (word & KIND_MASK)]! += sign;
     }
   }
 
@@ -149,7 +162,7 @@ export class EventRows {
   mappedAt(lane: number, event: number): number {
     const block = Math.floor(event / BLOCK);
     for (let at = Math.min(event, this.length - 1); at >= block * BLOCK; at--)
-      if (this.#laneOf.at(at) === lane) return this.#mapped.at(at);
+      if (this.#laneOf(at) === lane) return this.#kinds.at(at, MAPPED);
     return block === 0 ? 0 : this.#lanes[lane]!.mapped.at(block - 1);
   }
 
@@ -157,7 +170,7 @@ export class EventRows {
   peak(lane: number, first: number, end: number): number {
     let most = first === 0 ? 0 : this.mappedAt(lane, first - 1);
     for (let event = first; event < end; event++)
-      if (this.#laneOf.at(event) === lane) most = Math.max(most, this.#mapped.at(event));
+      if (this.#laneOf(event) === lane) most = Math.max(most, this.#kinds.at(event, MAPPED));
     return most;
   }
 
@@ -166,7 +179,7 @@ export class EventRows {
     const events = new Float64Array(columns + 1);
     for (let i = 0; i <= columns; i++) {
       const at = from + ((to - from) * i) / columns;
-      const event = axis === "event" ? Math.ceil(at) : this.#seconds.firstFrom(at);
+      const event = axis === "event" ? Math.ceil(at) : this.#places.firstFrom(SECONDS, at);
       events[i] = Math.max(0, Math.min(this.length, event));
     }
     const counts = new Uint32Array(this.#lanes.length * CLASSES * columns);

@@ -52,7 +52,8 @@ export class MomentsRecording implements Recording {
       const lane = shown?.space.lane ?? this.rows.lane("machine");
       const now = shown?.contents[i]?.mapped ?? 0;
       const kind = steps.length === 1 || shown === undefined ? ONCE : kindOf(now - (mapped.get(shown) ?? 0));
-      this.rows.push({ line, seconds: Number.NaN, nanoseconds: 0, lane, kind, mapped: now });
+      this.rows.push(line, Number.NaN, 0);
+      this.rows.say(lane, kind, now);
       if (shown !== undefined) mapped.set(shown, now);
     }
   }

@@ -3,13 +3,14 @@ import type { EventFilter } from "../../check/filter/filters.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import type { CheckReport } from "../../check/report.ts";
 import { TraceCheck } from "../../check/trace-check.ts";
+import { FollowedRebuild } from "../../check/travel/followed-rebuild.ts";
 import { checkTrace } from "../../check/whole/check-trace.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "../../check/whole/input-kind.ts";
 import { isLoggedDump } from "../../formats/dma-dump/dma-dump.ts";
 import { type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
 import { traceSteps } from "../../formats/recording/read-trace.ts";
-import type { TraceHandlers } from "../../formats/trace/trace-reader.ts";
+import { TRACE_FORMATS } from "../../formats/trace/trace-formats.ts";
 import { Breath, type Clock } from "./breathe.ts";
 import { CountedFile } from "./counted-file.ts";
 import { EventTexts } from "./event-texts.ts";
@@ -38,7 +39,6 @@ export class Reading {
   report: CheckReport | undefined;
   /** Why what was read is not all. */
   early: string | undefined;
-  #check: TraceCheck | undefined;
   #isStopped = false;
 
   constructor(data: Blob, name: string, clock: Clock) {
@@ -95,9 +95,10 @@ export class Reading {
       new LineStore(isPacked ? undefined : this.#data),
       new EventTexts(this.#data, this.name),
     );
-    const handlers = this.#handlers(lines);
-    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, { also: handlers.handlers });
-    this.#check = check;
+    const isSimple = TRACE_FORMATS.some(
+      ({ format, begins }) => format === "qemu-simple" && begins!(opened.head),
+    );
+    const { check, end } = isSimple ? this.#ofSimple(lines) : this.#ofText(lines);
     const options = {
       name: this.name,
       truncated: (reason: string): void => {
@@ -124,22 +125,19 @@ export class Reading {
     }
     this.#end(check.end());
     lines.isBinary = check.source.isBinary;
-    handlers.end();
+    end();
   }
 
-  /** Hears of all events, whichever system they are of. */
-  #handlers(lines: TraceLines): { readonly handlers: TraceHandlers; end(): void } {
-    let qemu: QemuRecording | undefined;
+  /** A check that the recording follows. */
+  #ofText(lines: TraceLines): FollowedCheck {
+    const qemu = new QemuRecording(lines);
     let linux: LinuxRecording | undefined;
-    const isBinary = (): boolean => this.#check?.source.isBinary === true;
-    const begin = (): QemuRecording => {
-      qemu = new QemuRecording(isBinary() ? "qemu-simple" : "qemu-log", lines);
-      this.recording = qemu;
-      return qemu;
-    };
-    return {
-      handlers: {
-        qemu: (event) => (qemu ?? begin()).handle(event),
+    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, {
+      watch: qemu,
+      also: {
+        qemu: () => {
+          this.recording ??= qemu;
+        },
         linux: (event, names) => {
           if (linux === undefined) {
             linux = new LinuxRecording(names, lines);
@@ -147,11 +145,35 @@ export class Reading {
           }
           linux.handle(event);
         },
-        gap: (gap) => qemu?.gap(gap),
+        gap: () => {},
       },
-      end: () => qemu?.end(),
-    };
+    });
+    qemu.watch(check.rebuild);
+    return { check, end: () => {} };
   }
+
+  /** The same of a simple trace, whose windows are rebuilt for the recording alone. */
+  #ofSimple(lines: TraceLines): FollowedCheck {
+    const recording = new QemuRecording(lines);
+    recording.format = "qemu-simple";
+    const followed = new FollowedRebuild(recording);
+    recording.watch(followed.rebuild);
+    this.recording = recording;
+    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, {
+      also: {
+        qemu: (event) => followed.handle(event),
+        linux: () => {},
+        gap: (gap) => followed.gap(gap),
+      },
+    });
+    return { check, end: () => followed.end() };
+  }
+}
+
+/** A check, and what is to be done after it. */
+interface FollowedCheck {
+  readonly check: TraceCheck;
+  end(): void;
 }
 
 async function* passing(

@@ -1,4 +1,8 @@
 import { hex, toBig } from "../../base/u64.ts";
+import type { Place } from "../../check/findings/place.ts";
+import type { RebuildWatch } from "../../check/rebuild/observer.ts";
+import type { Rebuild } from "../../check/rebuild/rebuild.ts";
+import type { RebuiltWindow } from "../../check/rebuild/rebuilt-window.ts";
 import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
 import { type TravelledWindow, WindowTravel } from "../../check/travel/window-travel.ts";
 import {
@@ -11,7 +15,7 @@ import {
   STUFF,
   XLATE,
 } from "../../formats/trace/trace-event.ts";
-import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
+import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { buidOf } from "../../spapr/papr.ts";
 import { permOf } from "../../tce/tce.ts";
 import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
@@ -29,49 +33,78 @@ const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as R
 const FIRST_LIOBN = 0x8000_0000;
 const LIOBNS_OF_BRIDGE = 0x100;
 
-/** A trace of QEMU: its windows, each as long as it lies in one place, and lanes by LIOBN. */
-export class QemuRecording implements Recording {
-  readonly format: TraceFormat;
+/** A trace of QEMU: its windows, each as long as it lies in one place, and lanes by LIOBN. It watches their rebuild. */
+export class QemuRecording implements Recording, RebuildWatch {
+  format: TraceFormat = "qemu-log";
   readonly rows: EventRows = new EventRows();
   readonly notes: string[] = [];
   readonly hasLines = true;
-  readonly #travel: WindowTravel;
+  readonly #travel = new WindowTravel();
   readonly #lines: TraceLines;
   readonly #lanes = new Map<number, number>();
+  #lastLiobn = -1;
+  #lastLane = 0;
   #at: { event: number; last: number; windows: readonly TravelledWindow[] } | undefined;
 
-  constructor(format: TraceFormat, lines: TraceLines) {
-    this.format = format;
-    this.#travel = new WindowTravel();
+  constructor(lines: TraceLines) {
     this.#lines = lines;
   }
 
-  /** Takes one event; the object may be reused afterwards. */
-  handle(event: QemuTraceEvent): void {
-    this.#travel.handle(event);
+  /** Who rebuilds the windows: to be called before the first event. */
+  watch(rebuild: Rebuild): void {
+    this.#travel.watch(rebuild);
+  }
+
+  before(event: QemuTraceEvent): void {
+    this.#travel.before(event);
+  }
+
+  after(event: QemuTraceEvent): void {
+    this.#travel.after(event);
     const liobn = liobnOf(event);
-    const { position: line, seconds, nanoseconds } = event;
-    const table = this.#travel.rebuild.windows.get(liobn)?.window.table;
-    const mapped = table?.validCount ?? 0;
     const lane = this.#laneOf(liobn);
-    this.rows.push({ line, seconds, nanoseconds, lane, kind: classOf(event), mapped });
+    const kind = classOf(event);
+    const mapped =
+      kind === CLASS.use || kind === CLASS.fault
+        ? this.rows.latest(lane)
+        : (this.#travel.window(liobn)?.window.table?.validCount ?? 0);
+    this.rows.push(event.position, event.seconds, event.nanoseconds);
+    this.rows.say(lane, kind, mapped);
   }
 
-  gap(gap: Gap): void {
-    this.#travel.gap(gap);
+  changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    this.#travel.changing(event, rebuilt, first, count);
   }
 
-  /** To be called after the last event. */
-  end(): void {
-    this.#travel.end();
+  created(): void {
+    this.#travel.created();
+  }
+
+  removing(rebuilt: RebuiltWindow, place: Place): void {
+    this.#travel.removing(rebuilt, place);
+  }
+
+  losing(): void {
+    this.#travel.losing();
+  }
+
+  ending(): void {
+    this.#travel.ending();
+  }
+
+  ended(): void {
+    this.#travel.ended();
   }
 
   #laneOf(liobn: number): number {
+    if (liobn === this.#lastLiobn) return this.#lastLane;
     let lane = this.#lanes.get(liobn);
     if (lane === undefined) {
       lane = this.rows.lane(hex(liobn));
       this.#lanes.set(liobn, lane);
     }
+    this.#lastLiobn = liobn;
+    this.#lastLane = lane;
     return lane;
   }
 
@@ -110,11 +143,10 @@ export class QemuRecording implements Recording {
 
   draw(space: Space, picture: LifePicture): void {
     const { lives } = this.#travel;
-    for (let row = lives.ends.firstFrom(picture.from); row < lives.length; row++) {
-      if (lives.spans.at(row) !== space.number) continue;
-      const start = lives.starts.at(row);
-      const from = start === BEFORE_ALL ? -1 : start;
-      picture.add(from, lives.ends.at(row), lives.firsts.at(row), lives.counts.at(row));
+    for (let row = lives.firstEndingFrom(picture.from); row < lives.length; row++) {
+      if (lives.span(row) !== space.number) continue;
+      const start = lives.start(row);
+      picture.add(start === BEFORE_ALL ? -1 : start, lives.end(row), lives.first(row), lives.count(row));
     }
     const end = this.contents(space, Math.min(space.until - 1, this.#travel.lastEvent));
     if (!(end instanceof WindowContents) || space.until <= this.#travel.lastEvent) return;
@@ -124,12 +156,12 @@ export class QemuRecording implements Recording {
   lengths({ number }: Space, from: number, to: number, first: number, end: number): LifeLengths {
     const { lives } = this.#travel;
     const lengths: number[] = [];
-    for (let row = lives.ends.firstFrom(from); row < lives.length && lives.ends.at(row) <= to; row++) {
-      if (lives.spans.at(row) !== number) continue;
-      const at = lives.firsts.at(row);
-      if (at >= end || at + lives.counts.at(row) <= first) continue;
-      const start = lives.starts.at(row);
-      if (start !== BEFORE_ALL) lengths.push(lives.ends.at(row) - start);
+    for (let row = lives.firstEndingFrom(from); row < lives.length && lives.end(row) <= to; row++) {
+      if (lives.span(row) !== number) continue;
+      const at = lives.first(row);
+      if (at >= end || at + lives.count(row) <= first) continue;
+      const start = lives.start(row);
+      if (start !== BEFORE_ALL) lengths.push(lives.end(row) - start);
     }
     return lengths;
   }

@@ -7,7 +7,7 @@ import { checkTrace } from "../checked.ts";
 import { type Expected, PlantableTrace } from "./fault-planter.ts";
 
 /** Real traces in which nothing is wrong. */
-const TRACES = [
+const NAMES = [
   "nvme-e1000-1g-linux61",
   "ddw-off-nvme-e1000-linux61",
   "driver-rebind-phb-hotplug-linux61",
@@ -19,6 +19,11 @@ const TRACES = [
   "nvme-4g-parallel-io-linux612-timestamps",
   "virtio-blk-net-iommu-platform-linux612",
 ];
+
+const decoder = new TextDecoder("latin1");
+const traces = NAMES.map(
+  (name) => new PlantableTrace(name, decoder.decode(readCorpus("traces", `${name}.log`))),
+);
 
 /** A finding as what was expected of it, a line for each page. */
 function* claimsOf({ kind, liobn = 0, ioba, pages, lines }: Finding): Generator<string> {
@@ -83,10 +88,6 @@ export const anyPlace = (random: Random): Place => ({
  */
 export function plantFaults(seed: number, faults: number, placeOf = (_: Random): Place => USUAL): void {
   const random = new Random(seed);
-  const decoder = new TextDecoder("latin1");
-  const traces = TRACES.map(
-    (name) => new PlantableTrace(name, decoder.decode(readCorpus("traces", `${name}.log`))),
-  );
   const wrong: string[] = [];
   const count = { expected: 0, found: 0, right: 0, possible: 0, aged: 0 };
   const kinds = new Map<string, number>();

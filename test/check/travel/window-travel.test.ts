@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { forEachStateRun, type StateRun, type WindowState } from "../../../src/check/state/window-state.ts";
+import { FollowedRebuild } from "../../../src/check/travel/followed-rebuild.ts";
 import { WindowTravel } from "../../../src/check/travel/window-travel.ts";
 import { statesAtMoments } from "../../../src/check/whole/windows-at.ts";
 import { TraceSource } from "../../../src/formats/trace/trace-source.ts";
@@ -25,14 +26,16 @@ const shown = (states: readonly WindowState[]): unknown[] =>
 
 function travelled(bytes: Uint8Array): WindowTravel {
   const travel = new WindowTravel();
+  const followed = new FollowedRebuild(travel);
+  travel.watch(followed.rebuild);
   const source = new TraceSource("trace", {
-    qemu: (event) => travel.handle(event),
+    qemu: (event) => followed.handle(event),
     linux: () => {},
-    gap: (gap) => travel.gap(gap),
+    gap: (gap) => followed.gap(gap),
   });
   source.push(bytes);
   source.end();
-  travel.end();
+  followed.end();
   return travel;
 }
 

@@ -1,0 +1,61 @@
+/**
+ * `npm run pictures`: takes the pictures of docs/workbench.md, of recordings that lie beside the page.
+ *
+ * @module
+ */
+
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { chromium } from "playwright-core";
+import { openPage, servePage } from "../test/browser/workbench.mjs";
+
+const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");
+
+/** What each picture shows: where the page is, in which colours, and of which region, if not of all. */
+const PICTURES = [
+  {
+    name: "whole-light",
+    hash: "example=planted.txt.gz&finding=1&at=12&space=0000:00:04.0&time=0,0.06&mark=5",
+  },
+  {
+    name: "whole-dark",
+    hash: "example=stray-dma.log.gz&finding=0&at=1375&space=0x80000000",
+    colorScheme: "dark",
+  },
+  { name: "first", hash: "", region: "Files" },
+  { name: "findings", hash: "example=planted.txt.gz&finding=2&at=14&space=0000:00:04.0", region: "Findings" },
+  { name: "time", hash: "example=rebind-hotplug.log.gz&at=9000&space=0x80000000", region: "Time" },
+  { name: "lifetimes", hash: "example=planted.txt.gz&space=0000:00:04.0&time=4.3,4.47", region: "Lifetimes" },
+  { name: "address", hash: "example=saved.mig.gz&space=0x80000000&heat=0,3", region: "Address" },
+  { name: "structure", hash: "example=stray-dma.log.gz", region: "Structure" },
+  {
+    name: "selection",
+    hash: "example=never-unmapped.log.gz&space=0x80000000&mark=100&sel=100,2000,0,64",
+    region: "Selection",
+  },
+];
+
+mkdirSync(FOLDER, { recursive: true });
+const server = await servePage();
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu"],
+});
+try {
+  for (const { name, hash, region, colorScheme = "light" } of PICTURES) {
+    const { page, close } = await openPage(browser, server.url, { colorScheme });
+    await page.goto(`${server.url}${hash === "" ? "" : `#${hash}`}`);
+    if (hash !== "") {
+      await page.waitForFunction(() => /events$/.test(document.querySelector(".file")?.innerText ?? ""));
+      await page.locator(".rows tbody tr, .rows .empty").first().waitFor();
+      await page.waitForTimeout(1500);
+    }
+    const what = region === undefined ? page : page.getByRole("region", { name: region, exact: true });
+    await what.screenshot({ path: path.join(FOLDER, `${name}.png`) });
+    await close();
+    console.log(name);
+  }
+} finally {
+  await browser.close();
+  server.end();
+}

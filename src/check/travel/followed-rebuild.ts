@@ -1,0 +1,53 @@
+import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
+import type { Gap } from "../../formats/trace/trace-reader.ts";
+import type { RebuildWatch } from "../rebuild/observer.ts";
+import { Rebuild } from "../rebuild/rebuild.ts";
+
+/** What nobody asks for. */
+const nothing = (): void => {};
+
+/**
+ * A rebuild of its own for somebody who watches one. The check doubts more than `map` where a binary trace says that
+ * events were dropped somewhere near: who wants the windows as `map` has them feeds this.
+ */
+export class FollowedRebuild {
+  readonly rebuild: Rebuild;
+  readonly #watch: RebuildWatch;
+
+  constructor(watch: RebuildWatch) {
+    this.#watch = watch;
+    this.rebuild = new Rebuild(undefined, {
+      changing: (event, rebuilt, first, count, was) => watch.changing(event, rebuilt, first, count, was),
+      created: () => watch.created(),
+      removing: (rebuilt, place, how) => watch.removing(rebuilt, place, how),
+      translated: () => false,
+      changed: nothing,
+      outside: nothing,
+      refused: nothing,
+      mismatch: nothing,
+      contradicted: nothing,
+      moved: nothing,
+    });
+  }
+
+  /** Takes one event; the object may be reused afterwards. */
+  handle(event: QemuTraceEvent): void {
+    this.#watch.before(event);
+    this.rebuild.handle(event);
+    this.#watch.after(event);
+  }
+
+  /** To be called before the next event, if something is missing there. */
+  gap({ kind }: Gap): void {
+    if (kind === "torn") return;
+    this.#watch.losing();
+    this.rebuild.lose();
+  }
+
+  /** To be called after the last event. */
+  end(): void {
+    this.#watch.ending();
+    this.rebuild.end();
+    this.#watch.ended();
+  }
+}
