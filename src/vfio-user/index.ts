@@ -5,7 +5,7 @@
  * @module
  */
 
-export type { AddressRange } from "../base/range.ts";
+export type { AddressRange as BusRange } from "../base/range.ts";
 export { type ByteChannel, memoryChannels, type Timers } from "./channel.ts";
 export {
   type ClientOptions,

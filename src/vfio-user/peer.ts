@@ -251,9 +251,9 @@ export class RefusedError extends IommuError {
  *
  * @throws RefusedError if it is an error reply
  */
-export function accepted(reply: Message, what: string): Message {
+export function accepted(reply: Message, what: () => string): Message {
   if (!isError(reply)) return reply;
-  throw new RefusedError(reply.errno, what);
+  throw new RefusedError(reply.errno, what());
 }
 
 /** An errno as it is sent: 0 and what is no errno are EINVAL, as libvfio-user has it. */

@@ -159,7 +159,7 @@ export class VfioUserClient {
   async negotiate(): Promise<{ major: number; minor: number }> {
     const { minor: proposed = MINOR } = this.#options;
     const frame = versionFrame(proposed, { maxMsgFds: 0, maxDataXferSize: MAX_TRANSFER });
-    const { body } = await this.#command(Command.VERSION, frame, "VERSION");
+    const { body } = await this.#command(Command.VERSION, frame, () => "VERSION");
     const { major, minor, capabilities } = this.#checked(() => parseVersion(body));
     if (minor > proposed) throw this.#broken(`version ${major}.${minor} in reply to ${major}.${proposed}`);
     if (capabilities.twinSocket) {
@@ -173,7 +173,7 @@ export class VfioUserClient {
   async deviceInfo(): Promise<{ flags: number; regions: number; irqs: number }> {
     const argsz = DeviceInfo.bytes;
     const frame = DeviceInfo.frame({ argsz, flags: 0, regions: 0, irqs: 0 });
-    const { body } = await this.#command(Command.DEVICE_GET_INFO, frame, "DEVICE_GET_INFO");
+    const { body } = await this.#command(Command.DEVICE_GET_INFO, frame, () => "DEVICE_GET_INFO");
     const { flags, regions, irqs } = this.#checked(() => DeviceInfo.read(body));
     return { flags, regions, irqs };
   }
@@ -181,20 +181,20 @@ export class VfioUserClient {
   /** DEVICE_GET_REGION_INFO; a region that is absent has size 0. */
   async regionInfo(index: number): Promise<RegionDescription> {
     const empty = { argsz: REGION_INFO_ROOM, flags: 0, index, capOffset: 0, size: 0n, offset: 0n };
-    const what = `DEVICE_GET_REGION_INFO of region ${index}`;
+    const what = (): string => `DEVICE_GET_REGION_INFO of region ${index}`;
     const { body } = await this.#command(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), what);
     const info = this.#checked(() => RegionInfo.read(body));
-    if (info.index !== index) throw this.#broken(`${what} is answered for region ${info.index}`);
+    if (info.index !== index) throw this.#broken(`${what()} is answered for region ${info.index}`);
     return { index, flags: info.flags, size: info.size, areas: this.#checked(() => mappableAreas(body)) };
   }
 
   /** DEVICE_GET_IRQ_INFO: how many interrupts of a kind there are. */
   async irqInfo(index: number): Promise<{ index: number; flags: number; count: number }> {
-    const what = `DEVICE_GET_IRQ_INFO of kind ${index}`;
+    const what = (): string => `DEVICE_GET_IRQ_INFO of kind ${index}`;
     const frame = IrqInfo.frame({ argsz: IrqInfo.bytes, flags: 0, index, count: 0 });
     const { body } = await this.#command(Command.DEVICE_GET_IRQ_INFO, frame, what);
     const info = this.#checked(() => IrqInfo.read(body));
-    if (info.index !== index) throw this.#broken(`${what} is answered for kind ${info.index}`);
+    if (info.index !== index) throw this.#broken(`${what()} is answered for kind ${info.index}`);
     return { index, flags: info.flags, count: info.count };
   }
 
@@ -204,7 +204,11 @@ export class VfioUserClient {
     data?: Uint8Array,
   ): Promise<void> {
     const argsz = SetIrqs.bytes + (data?.length ?? 0);
-    await this.#command(Command.DEVICE_SET_IRQS, SetIrqs.frame({ argsz, ...irqs }, data), "DEVICE_SET_IRQS");
+    await this.#command(
+      Command.DEVICE_SET_IRQS,
+      SetIrqs.frame({ argsz, ...irqs }, data),
+      () => "DEVICE_SET_IRQS",
+    );
   }
 
   /** Reads from a region, in as many messages as it takes. */
@@ -214,7 +218,7 @@ export class VfioUserClient {
     for (let done = 0; done < bytes; ) {
       const count = Math.min(this.maxTransfer, bytes - done);
       const at = offset + BigInt(done);
-      const what = `read of ${count} bytes at ${hex64(at)} of region ${region}`;
+      const what = (): string => `read of ${count} bytes at ${hex64(at)} of region ${region}`;
       const frame = RegionAccess.frame({ offset: at, region, count });
       const { body } = await this.#command(Command.REGION_READ, frame, what);
       this.#checkAccess(body, { offset: at, region, count }, what);
@@ -233,7 +237,7 @@ export class VfioUserClient {
     for (let done = 0; done < data.length; ) {
       const count = Math.min(this.maxTransfer, data.length - done);
       const at = offset + BigInt(done);
-      const what = `write of ${count} bytes at ${hex64(at)} of region ${region}`;
+      const what = (): string => `write of ${count} bytes at ${hex64(at)} of region ${region}`;
       const frame = RegionAccess.frame({ offset: at, region, count }, data.subarray(done, done + count));
       const { body } = await this.#command(Command.REGION_WRITE, frame, what);
       this.#checkAccess(body, { offset: at, region, count }, what);
@@ -274,14 +278,14 @@ export class VfioUserClient {
       entries.set(data, at + SmallWrite.bytes - 8);
     });
     const count = BigInt(writes.length);
-    const what = `REGION_WRITE_MULTI of ${count}`;
+    const what = (): string => `REGION_WRITE_MULTI of ${count}`;
     const { body } = await this.#command(
       Command.REGION_WRITE_MULTI,
       WriteMulti.frame({ count }, entries),
       what,
     );
     const done = this.#checked(() => WriteMulti.read(body)).count;
-    if (done > count) throw this.#broken(`${what}: ${done} are said to be done`);
+    if (done > count) throw this.#broken(`${what()}: ${done} are said to be done`);
     return done;
   }
 
@@ -289,7 +293,9 @@ export class VfioUserClient {
   async dmaMap({ first, last }: AddressRange, perm: Permission, sent: () => void = () => {}): Promise<void> {
     const size = last - first + 1n;
     const frame = DmaMap.frame({ argsz: DmaMap.bytes, flags: perm, offset: 0n, address: first, size });
-    await this.#command(Command.DMA_MAP, frame, `DMA_MAP of ${size} bytes at ${hex64(first)}`, { sent });
+    await this.#command(Command.DMA_MAP, frame, () => `DMA_MAP of ${size} bytes at ${hex64(first)}`, {
+      sent,
+    });
   }
 
   /**
@@ -300,7 +306,7 @@ export class VfioUserClient {
   async dmaUnmap({ first, last }: AddressRange, done: (message: number) => void = () => {}): Promise<void> {
     const size = last - first + 1n;
     const frame = DmaUnmap.frame({ argsz: DmaUnmap.bytes, flags: 0, address: first, size });
-    const what = `DMA_UNMAP of ${size} bytes at ${hex64(first)}`;
+    const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)}`;
     let number = 0;
     const sent = (): void => {
       number = this.#messages;
@@ -311,14 +317,14 @@ export class VfioUserClient {
     if (body.length > 0) {
       const reply = this.#checked(() => DmaUnmap.read(body));
       if (reply.address !== first || reply.size !== size) {
-        throw this.#broken(`${what} is answered for ${reply.size} bytes at ${hex64(reply.address)}`);
+        throw this.#broken(`${what()} is answered for ${reply.size} bytes at ${hex64(reply.address)}`);
       }
     }
   }
 
   /** DEVICE_RESET; `done` is called when the device has answered, before any later message is looked at. */
   async reset(done: () => void = () => {}): Promise<void> {
-    await this.#command(Command.DEVICE_RESET, emptyFrame(), "DEVICE_RESET", { answered: done });
+    await this.#command(Command.DEVICE_RESET, emptyFrame(), () => "DEVICE_RESET", { answered: done });
   }
 
   /**
@@ -336,12 +342,12 @@ export class VfioUserClient {
     checkedNumber(number, "feature", 0, FeatureFlag.NUMBER);
     const bit = { get: FeatureFlag.GET, set: FeatureFlag.SET, probe: FeatureFlag.PROBE }[how];
     const argsz = DeviceFeature.bytes + Math.max(data.length, room);
-    const what = `DEVICE_FEATURE ${how} of ${number}`;
+    const what = (): string => `DEVICE_FEATURE ${how} of ${number}`;
     const frame = DeviceFeature.frame({ argsz, flags: number | bit }, data);
     const { body } = await this.#command(Command.DEVICE_FEATURE, frame, what);
     const { flags } = this.#checked(() => DeviceFeature.read(body));
     if ((flags & FeatureFlag.NUMBER) !== number) {
-      throw this.#broken(`${what} is answered for ${flags & FeatureFlag.NUMBER}`);
+      throw this.#broken(`${what()} is answered for ${flags & FeatureFlag.NUMBER}`);
     }
     return DeviceFeature.tail(body);
   }
@@ -379,7 +385,7 @@ export class VfioUserClient {
     this.#peer.close();
   }
 
-  async #command(command: number, frame: Frame, what: string, moments: Moments = {}): Promise<Message> {
+  async #command(command: number, frame: Frame, what: () => string, moments: Moments = {}): Promise<Message> {
     const onReply = (reply: Message): void => {
       if (!isError(reply)) moments.answered?.();
     };
@@ -411,11 +417,11 @@ export class VfioUserClient {
   #checkAccess(
     body: Uint8Array,
     asked: { offset: bigint; region: number; count: number },
-    what: string,
+    what: () => string,
   ): void {
     const { offset, region, count } = this.#checked(() => RegionAccess.read(body));
     if (offset === asked.offset && region === asked.region && count === asked.count) return;
-    throw this.#broken(`${what} is answered for ${count} bytes at ${hex64(offset)} of region ${region}`);
+    throw this.#broken(`${what()} is answered for ${count} bytes at ${hex64(offset)} of region ${region}`);
   }
 
   /** Reads a reply; what is wrong with it ends the connection. */

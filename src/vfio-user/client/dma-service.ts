@@ -80,7 +80,7 @@ export class DmaService {
       return { errno };
     }
     const bytes = Number(count);
-    const frame = DmaAccess.frame({ address, count }, write ? undefined : new Uint8Array(bytes));
+    const frame = DmaAccess.frameWithRoom({ address, count }, write ? 0 : bytes);
     if (isMsi(address, count, write)) {
       this.#options.onMsi(new DataView(data.buffer, data.byteOffset).getUint32(0, true));
     } else if (bytes > 0) {

@@ -92,9 +92,15 @@ export class Layout<F extends Fields> {
 
   /** A message with this payload: room for the header, the fixed part, a tail. */
   frame(values: ValuesOf<F>, tail: Uint8Array = NOTHING): Frame {
-    const frame = new Uint8Array(HEADER_BYTES + this.bytes + tail.length);
-    this.write(values, frame, HEADER_BYTES);
+    const frame = this.frameWithRoom(values, tail.length);
     frame.set(tail, HEADER_BYTES + this.bytes);
+    return frame;
+  }
+
+  /** A message with this payload and so many zero bytes behind it, to be filled in. */
+  frameWithRoom(values: ValuesOf<F>, tailBytes: number): Frame {
+    const frame = new Uint8Array(HEADER_BYTES + this.bytes + tailBytes);
+    this.write(values, frame, HEADER_BYTES);
     return frame;
   }
 }

@@ -1,4 +1,4 @@
-import { type Frame, HEADER_BYTES, Layout, type ValuesOf } from "./layout.ts";
+import { type Frame, HEADER_BYTES } from "./layout.ts";
 
 /**
  * Numbers of the commands; 14 is not used any more.
@@ -38,13 +38,15 @@ export const MessageFlag = {
   ERROR: 0x20,
 } as const;
 
-const Header: Layout<{ id: "u16"; command: "u16"; size: "u32"; flags: "u32"; errno: "u32" }> = new Layout(
-  "header",
-  { id: "u16", command: "u16", size: "u32", flags: "u32", errno: "u32" },
-);
-
 /** The 16 bytes in front of each message. */
-export type MessageHeader = ValuesOf<{ id: "u16"; command: "u16"; size: "u32"; flags: "u32"; errno: "u32" }>;
+export interface MessageHeader {
+  readonly id: number;
+  readonly command: number;
+  /** Bytes of the whole message. */
+  readonly size: number;
+  readonly flags: number;
+  readonly errno: number;
+}
 
 /**
  * A message as it was received. An error reply may have a body.
@@ -61,8 +63,17 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
-/** The header at the beginning of some bytes. */
-export const readHeader = (bytes: Uint8Array): MessageHeader => Header.read(bytes);
+/** The header at the beginning of some bytes, of which there are enough. It is read and written for each message, so not by a layout. */
+export function readHeader(bytes: Uint8Array): MessageHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  return {
+    id: view.getUint16(0, true),
+    command: view.getUint16(2, true),
+    size: view.getUint32(4, true),
+    flags: view.getUint32(8, true),
+    errno: view.getUint32(12, true),
+  };
+}
 
 export const isReply = (message: Pick<Message, "flags">): boolean =>
   (message.flags & MessageFlag.TYPE) === MessageFlag.REPLY;
@@ -72,7 +83,12 @@ export const isError = (message: Pick<Message, "flags">): boolean =>
 
 /** Fills in the header of a frame; the same buffer is what is sent. */
 export function seal(frame: Frame, header: Omit<MessageHeader, "size">): Frame {
-  Header.write({ ...header, size: frame.length }, frame, 0);
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
+  view.setUint16(0, header.id, true);
+  view.setUint16(2, header.command, true);
+  view.setUint32(4, frame.length, true);
+  view.setUint32(8, header.flags, true);
+  view.setUint32(12, header.errno, true);
   return frame;
 }
 

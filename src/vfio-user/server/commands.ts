@@ -224,7 +224,7 @@ class Regions {
     const { offset, region, count } = access;
     this.#check(access);
     if (count === 0) return emptyFrame();
-    const frame = RegionAccess.frame(access, new Uint8Array(count));
+    const frame = RegionAccess.frameWithRoom(access, count);
     const into = frame.subarray(HEADER_BYTES + RegionAccess.bytes);
     await this.#withBody(frame, async () => {
       if (region === PciRegion.CONFIG) this.#session.config.read(Number(offset), into);
@@ -287,9 +287,9 @@ class Regions {
   }
 
   #check({ offset, region, count }: { offset: bigint; region: number; count: number }): void {
-    const what = `access to ${count} bytes at ${offset} of region ${region}`;
-    if (region >= REGIONS || count > MAX_DATA) throw invalid(what);
-    if (count === 0 && !this.#session.profile.emptyAccessAccepted) throw invalid(what);
-    if (offset + BigInt(count) > BigInt(this.#size(region))) throw invalid(what);
+    const what = (): string => `access to ${count} bytes at ${offset} of region ${region}`;
+    if (region >= REGIONS || count > MAX_DATA) throw invalid(what());
+    if (count === 0 && !this.#session.profile.emptyAccessAccepted) throw invalid(what());
+    if (offset + BigInt(count) > BigInt(this.#size(region))) throw invalid(what());
   }
 }

@@ -37,25 +37,25 @@ export class ServerWindows {
   check(flags: number, offset: bigint, address: bigint, size: bigint): KnownWindow | undefined {
     const { oddWindowsAccepted, overlapErrno, sameMapAccepted, maxWindowBytes, tooLargeErrno, maxWindows } =
       this.#profile;
-    const what = `DMA_MAP of ${size} bytes at ${hex64(address)}`;
-    if ((flags & ~READ_WRITE) !== 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what}: flags ${flags}`);
+    const what = (): string => `DMA_MAP of ${size} bytes at ${hex64(address)}`;
+    if ((flags & ~READ_WRITE) !== 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what()}: flags ${flags}`);
     if (!oddWindowsAccepted && (address % PAGE !== 0n || size % PAGE !== 0n || size === 0n)) {
-      throw new RefusedError(ErrnoNumber.EINVAL, `${what} is not of whole pages`);
+      throw new RefusedError(ErrnoNumber.EINVAL, `${what()} is not of whole pages`);
     }
     if (size === 0n) return undefined;
     const last = address + size - 1n;
-    if (last > U64_MAX) throw new RefusedError(ErrnoNumber.EINVAL, `${what} passes the top of the bus`);
-    if (size > maxWindowBytes) throw new RefusedError(tooLargeErrno, `${what} is too large`);
+    if (last > U64_MAX) throw new RefusedError(ErrnoNumber.EINVAL, `${what()} passes the top of the bus`);
+    if (size > maxWindowBytes) throw new RefusedError(tooLargeErrno, `${what()} is too large`);
     const window = { first: address, last, perm: flags as Permission, offset };
     const [there] = this.#windows.overlapping(window);
     if (there !== undefined) {
       const same =
         there.first === address && there.last === last && there.perm === flags && there.offset === offset;
       if (same && sameMapAccepted) return there;
-      throw new RefusedError(overlapErrno, `${what} overlaps ${hex64(there.first)}-${hex64(there.last)}`);
+      throw new RefusedError(overlapErrno, `${what()} overlaps ${hex64(there.first)}-${hex64(there.last)}`);
     }
     if (this.#windows.size >= maxWindows) {
-      throw new RefusedError(ErrnoNumber.EINVAL, `${what}: there are ${maxWindows} windows already`);
+      throw new RefusedError(ErrnoNumber.EINVAL, `${what()}: there are ${maxWindows} windows already`);
     }
     return window;
   }
@@ -91,19 +91,19 @@ export class ServerWindows {
    * @throws RefusedError ENOENT where no window is, EACCES against a permission, ENOTSUP over several windows where one must do
    */
   checkTransfer(range: AddressRange, write: boolean): void {
-    const what = `${write ? "write" : "read"} of ${hex64(range.first)}-${hex64(range.last)}`;
+    const what = (): string => `${write ? "write" : "read"} of ${hex64(range.first)}-${hex64(range.last)}`;
     const windows = this.#windows.overlapping(range);
     let next = range.first;
     for (const window of windows) {
       if (window.first > next) break;
       const need = write ? 2 : this.#profile.readsWriteOnly ? 0 : 1;
-      if ((window.perm & need) !== need) throw new RefusedError(ErrnoNumber.EACCES, what);
+      if ((window.perm & need) !== need) throw new RefusedError(ErrnoNumber.EACCES, what());
       next = window.last + 1n;
     }
     if (next <= range.last)
-      throw new RefusedError(ErrnoNumber.ENOENT, `${what}: no window at ${hex64(next)}`);
+      throw new RefusedError(ErrnoNumber.ENOENT, `${what()}: no window at ${hex64(next)}`);
     if (windows.length > 1 && this.#profile.oneWindowPerTransfer) {
-      throw new RefusedError(ErrnoNumber.ENOTSUP, `${what} needs ${windows.length} windows`);
+      throw new RefusedError(ErrnoNumber.ENOTSUP, `${what()} needs ${windows.length} windows`);
     }
   }
 }

@@ -93,14 +93,18 @@ export class ServerSession implements DevicePlace {
   }
 
   async uncheckedRead(address: bigint, bytes: number): Promise<Uint8Array> {
+    if (bytes <= this.#mostAtOnce) return await this.#read(address, bytes);
     const pieces = this.#pieces(bytes);
-    if (pieces.length === 1) return await this.#read(address, bytes);
     const all = new Uint8Array(bytes);
     for (const { at, count } of pieces) all.set(await this.#read(address + BigInt(at), count), at);
     return all;
   }
 
   async uncheckedWrite(address: bigint, data: Uint8Array): Promise<void> {
+    if (data.length <= this.#mostAtOnce) {
+      await this.#write(address, data);
+      return;
+    }
     for (const { at, count } of this.#pieces(data.length)) {
       await this.#write(address + BigInt(at), data.subarray(at, at + count));
     }
@@ -141,8 +145,13 @@ export class ServerSession implements DevicePlace {
     this.table.checkTransfer(rangeOf(address, BigInt(bytes)), write);
   }
 
+  /** Bytes of one message. */
+  get #mostAtOnce(): number {
+    return Math.min(MAX_DATA, this.#client?.maxDataXferSize ?? MAX_DATA);
+  }
+
   #pieces(bytes: number): { at: number; count: number }[] {
-    const most = Math.min(MAX_DATA, this.#client?.maxDataXferSize ?? MAX_DATA);
+    const most = this.#mostAtOnce;
     return Array.from({ length: Math.ceil(bytes / most) }, (_, i) => ({
       at: i * most,
       count: Math.min(most, bytes - i * most),
@@ -174,12 +183,12 @@ export class ServerSession implements DevicePlace {
 
   /** A reply with too few bytes ends the connection; one that repeats something else is an error for the device. */
   #checkEcho({ command, body }: Message, address: bigint, count: bigint, dataBytes: number): void {
-    const what = `reply to ${commandName(command)} at ${hex64(address)}`;
-    if (body.length === 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what} is empty`);
+    const what = (): string => `reply to ${commandName(command)} at ${hex64(address)}`;
+    if (body.length === 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what()} is empty`);
     if (body.length !== DmaAccess.bytes + dataBytes) {
       const error = new IommuError(
         "PEER",
-        `client: ${what} has ${body.length} bytes: ${DmaAccess.bytes + dataBytes} expected`,
+        `client: ${what()} has ${body.length} bytes: ${DmaAccess.bytes + dataBytes} expected`,
       );
       this.#peer.close(error);
       throw error;
@@ -188,7 +197,7 @@ export class ServerSession implements DevicePlace {
     if (echo.address !== address || echo.count !== count) {
       throw new RefusedError(
         ErrnoNumber.EINVAL,
-        `${what} is for ${echo.count} bytes at ${hex64(echo.address)}`,
+        `${what()} is for ${echo.count} bytes at ${hex64(echo.address)}`,
       );
     }
   }
