@@ -34,7 +34,8 @@ export const EXAMPLES: readonly Example[] = [
     file: "never-unmapped.log.gz",
     source: "corpus/traces/default-1g-nvme-e1000-linux72.log.gz",
     title: "Never unmapped",
-    shows: "QEMU log: Linux 7.2 with a refused window fills the default one and gives nothing back",
+    shows:
+      "QEMU log: Linux 7.2 is refused a window, and clears nothing of what its disk maps in the default one",
   },
   {
     file: "boot.log.gz",
@@ -52,7 +53,8 @@ export const EXAMPLES: readonly Example[] = [
     file: "nvme-parallel.log.gz",
     source: "corpus/traces/nvme-4g-parallel-io-linux612-timestamps.log.gz",
     title: "Parallel disk traffic",
-    shows: "QEMU log with times: eight jobs at a time through a window that maps all memory",
+    shows:
+      "QEMU log with times: seven jobs at a time read and write two disks, all through the default window",
   },
   {
     file: "vt-d-planted.txt.gz",
