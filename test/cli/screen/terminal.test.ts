@@ -139,7 +139,7 @@ describe("attach on a terminal", () => {
     await attach("--refresh", "50");
     qemu.append(`spapr_iommu_pci_put liobn=0x80000000 \u001b[?1049l\u001b]0;title\u0007 ioba=0x0\n${put(5)}`);
     // From here on nothing is known but what comes now.
-    await until(shows(/1 thing not known/));
+    await until(shows(/\d things? not known/));
     qemu.append(put(6));
     await until(shows(/262,144 +1 /));
     terminal.type("3");
