@@ -20,8 +20,8 @@ const TRACING_DATA = 1;
 const PACKED = 27;
 /** `PERF_TYPE_TRACEPOINT`. */
 const TRACEPOINT = 2;
-/** A bit of the flags of an attribute: all records end as samples begin. */
-const SAMPLE_ID_ALL = 1 << 18;
+/** A flag of an attribute: all records end as samples begin. It is the 19th of a bit field. */
+const SAMPLE_ID_ALL = 18;
 
 /** Records of perf itself that stand before the events in a pipe. */
 const HEADER_ATTR = 64;
@@ -151,14 +151,17 @@ async function readAttribute(reader: ByteReader): Promise<PerfEvent> {
   reader.skip(4 + 8 + 8); // size, config, period
   const sampleType = Number(await reader.big());
   const readFormat = Number(await reader.big());
-  const flags = Number((await reader.big()) & 0xffff_ffffn);
+  const flags = await reader.big();
   return {
     isTracepoint: type === TRACEPOINT,
     sampleType: sampleType % 2 ** 31,
     readFormat: readFormat % 2 ** 31,
-    hasTrailer: (flags & SAMPLE_ID_ALL) !== 0,
+    hasTrailer: ((flags >> BigInt(bitOf(SAMPLE_ID_ALL, reader.littleEndian))) & 1n) === 1n,
   };
 }
+
+/** The place of a flag in a bit field of 64 bits: big-endian machines fill one from its highest bit on. */
+const bitOf = (flag: number, littleEndian: boolean): number => (littleEndian ? flag : 63 - flag);
 
 async function readIds(reader: ByteReader, bytes: number, event: PerfEvent, { byId }: Events): Promise<void> {
   if (bytes / 8 + byId.size > MAX_EVENTS * 16) throw reader.bad(`${bytes} bytes of numbers of events`);
