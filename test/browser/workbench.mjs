@@ -10,7 +10,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
-import { Random } from "../../dist/live/random/random.js";
+import { Random } from "../../dist/base/random.js";
 import { EXAMPLES } from "../../dist/workbench/examples.js";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");

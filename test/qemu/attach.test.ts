@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
-import type { LiveFindings } from "../../src/live/live-findings.ts";
 import { CliProcess } from "./cli-process.ts";
 import { RunningQemu } from "./running-qemu.ts";
-import { expectedWindows, traceableScript } from "./traceable-script.ts";
+import { expectedWindows, statusOf, traceableScript } from "./traceable-script.ts";
 import { until } from "./until.ts";
 
 const ALL = ["--output", "jsonl", "--large-windows", "--mappings"];
@@ -11,13 +10,6 @@ const TIMES = ["-msg", "timestamp=on"];
 
 const attach = (qemu: RunningQemu, ...more: string[]): CliProcess =>
   new CliProcess(["attach", "--qmp", qemu.qmp, ...more]);
-
-/** The exit status of a session that has all right: what it found in a random guest. */
-function statusOf(end: Readonly<Record<string, unknown>>): number {
-  expect(end.doubts).toEqual([]);
-  const { errors, warnings } = end.findings as LiveFindings;
-  return errors > 0 ? 2 : warnings > 0 ? 3 : 0;
-}
 
 describe("attach to a real QEMU", () => {
   it.each([1, 2, 3, 4, 5, 6])("has at the end the state that the engine has: seed %i", async (seed) => {

@@ -1,5 +1,7 @@
+import { expect } from "vitest";
 import { Rebuild } from "../../src/check/rebuild/rebuild.ts";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
+import type { LiveFindings } from "../../src/live/live-findings.ts";
 import { describeState, type LiveWindow } from "../../src/live/live-state.ts";
 import { randomScript } from "../../src/live/random/script.ts";
 import { operationOf } from "../../src/script/op/recording.ts";
@@ -65,4 +67,11 @@ export function pagesOf({ pageShift, mappings = [] }: LiveWindow): Map<bigint, s
     }
   }
   return pages;
+}
+
+/** The exit status of a session that has all right: what it found in a random guest. */
+export function statusOf(end: Readonly<Record<string, unknown>>): number {
+  expect(end.doubts).toEqual([]);
+  const { errors, warnings } = end.findings as LiveFindings;
+  return errors > 0 ? 2 : warnings > 0 ? 3 : 0;
 }

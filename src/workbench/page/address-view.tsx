@@ -66,7 +66,7 @@ export function AddressView(): ComponentChildren {
       .then((answer) => {
         if (answer !== undefined) cells.value = answer;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, space?.number, heat?.first, heat?.shift, playhead, colour, mark, events, cells]);
 
   const drawn = cells.value;
@@ -371,7 +371,7 @@ function Rows({
       .then((rows) => {
         if (rows !== undefined) answer.value = { ...rows, event: playhead };
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, space.number, first, end, playhead, events, answer]);
   const { event, rows, all } = answer.value ?? { event: -1, rows: [], all: 0 };
   return (

@@ -48,7 +48,7 @@ export function Lifetimes(): ComponentChildren {
       .then((answer) => {
         if (answer !== undefined) lines.value = { lines: answer, time: view, pages };
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, axis, number, view.from, view.to, pages.from, pages.to, columns, events, width, lines]);
 
   const shown = lines.value;
@@ -79,7 +79,7 @@ export function Lifetimes(): ComponentChildren {
           void bench
             .eventOf(valueAt(view, width, event.clientX - box.left))
             .then((at) => bench.go(at))
-            .catch(() => {});
+            .catch(bench.failed(file));
           bench.revealPage(Math.floor(valueAt(pages, HEIGHT, event.clientY - box.top)));
         }}
       >

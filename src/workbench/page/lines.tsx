@@ -24,13 +24,13 @@ export function Lines(): ComponentChildren {
         .then((answer) => {
           if (answer !== undefined) lines.value = answer;
         })
-        .catch(() => {});
+        .catch(bench.failed(file));
     bench.client
       .newest("seconds", "secondsOf", file, { event })
       .then((answer) => {
         if (answer !== undefined) seconds.value = answer.seconds;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, event, hasLines, events > 0, lines, seconds]);
   const finding = bench.file.value?.findings.find(({ number }) => number === bench.finding.value);
   const proof = new Set(finding?.lines);

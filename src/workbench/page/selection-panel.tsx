@@ -24,7 +24,7 @@ export function SelectionPanel(): ComponentChildren {
       .then((answer) => {
         if (answer !== undefined) totals.value = answer;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, space, selection, totals]);
   const tools =
     selection === undefined ? undefined : (
@@ -106,7 +106,7 @@ function Mapped(): ComponentChildren {
       .then((answer) => {
         if (answer !== undefined) rows.value = answer.rows;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, event, number, first, end, rows]);
   if (rows.value.length === 0) return <p class="dim">Nothing is mapped there at event {countText(event)}.</p>;
   return (
@@ -140,7 +140,7 @@ function MarkPanel(): ComponentChildren {
       .then((changes) => {
         if (changes !== undefined) answer.value = changes;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, mark, event, answer]);
   if (mark < 0)
     return (

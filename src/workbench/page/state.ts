@@ -51,7 +51,7 @@ export class Bench {
   readonly classes: Signal<ReadonlySet<EventClass>> = signal(new Set(EVENT_CLASSES));
   readonly spacesAt: Signal<readonly SpaceAt[]> = signal([]);
   readonly isHelpOpen: Signal<boolean> = signal(false);
-  /** What was said last, for who does not see the page. */
+  /** What was said last. */
   readonly said: Signal<string> = signal("");
 
   readonly file: ReadonlySignal<OpenFile | undefined> = computed(() =>
@@ -338,6 +338,13 @@ export class Bench {
     this.said.value = text;
   }
 
+  /** Says why something is not shown; nothing if its file was closed meanwhile. */
+  failed(file: number): (error: Error) => void {
+    return (error) => {
+      if (this.files.value.some(({ number }) => number === file)) this.say(`not shown: ${error.message}`);
+    };
+  }
+
   #askSpaces(): void {
     const file = this.active.value;
     const event = this.playhead.value;
@@ -353,7 +360,7 @@ export class Bench {
         if (!this.#isSpaceChosen && this.#follows.value)
           this.spaceName.value = fullest(spaces) ?? this.spaceName.value;
       })
-      .catch(() => {});
+      .catch(this.failed(file));
   }
 
   #writeHash(): void {

@@ -45,7 +45,7 @@ export function TimeView(): ComponentChildren {
       .then((answer) => {
         if (answer !== undefined) lanes.value = answer;
       })
-      .catch(() => {});
+      .catch(bench.failed(file));
   }, [file, axis, view.from, view.to, columns, events, width, lanes]);
 
   const names = bench.summary.value?.lanes ?? [];
@@ -162,7 +162,7 @@ export function usePlace(event: number | undefined): number | undefined {
         .then((value) => {
           place.value = value;
         })
-        .catch(() => {});
+        .catch(bench.failed(file));
   }, [event, axis, file, place]);
   return axis === "event" ? event : place.value;
 }
