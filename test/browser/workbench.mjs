@@ -9,8 +9,8 @@ import { createServer } from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
 import { Random } from "../../dist/base/random.js";
+import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
 import { EXAMPLES } from "../../dist/workbench/examples.js";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
