@@ -111,8 +111,9 @@ export class Desk {
       const { bytes, size } = reading;
       const bytesPerSecond = (bytes * 1000) / Math.max(1, now - started);
       const progress = { bytes: isDone ? size : bytes, size, bytesPerSecond };
-      this.#post({ what: "read", file: number, progress, summary: summaryOf(reading), isDone }, []);
+      // First, so that a file that is read has all its findings.
       this.#tellFindings(number, reading.name, reading.findings, notJudgedOf(reading));
+      this.#post({ what: "read", file: number, progress, summary: summaryOf(reading), isDone }, []);
     };
     await reading.read({ read: () => report(false) });
     report(true);
