@@ -49,17 +49,17 @@ const isOnTerminal = (): boolean =>
  */
 export async function onTerminal(options: TerminalOptions, run: () => Promise<number>): Promise<number> {
   const { out } = options;
-  forgetUsedFiles();
-  const file = out === undefined || out === "-" ? undefined : new NewFile(out, true);
-  // A terminal is what colours are for; of a file nobody knows how it is read.
-  setColored(options.color === "auto" ? isColorUsual && file === undefined : options.color === "always");
-  isVerbose = options.verbose;
   try {
+    const file = out === undefined || out === "-" ? undefined : new NewFile(out, true);
+    // A terminal is what colours are for; of a file nobody knows how it is read.
+    setColored(options.color === "auto" ? isColorUsual && file === undefined : options.color === "always");
+    isVerbose = options.verbose;
     if (file !== undefined) return await intoFile(file, out!, run);
     return await (process.stdout.isTTY && options.pager ? throughPager(run) : run());
   } finally {
     isVerbose = false;
     setColored(isColorUsual);
+    forgetUsedFiles();
   }
 }
 

@@ -6,7 +6,7 @@ import { displayName } from "./display-name.ts";
 const inputs = new Map<string, string>();
 const outputs = new Map<string, string>();
 
-/** To be called before a verb is run. */
+/** To be called after a verb: a number of a file that is gone is given to another one. */
 export function forgetUsedFiles(): void {
   inputs.clear();
   outputs.clear();
