@@ -1,7 +1,6 @@
 import path from "node:path";
 import { expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
-import { findQemu } from "../../src/live/qemu-program.ts";
 import { listenForHosts } from "../../src/live/vfio-user-socket.ts";
 import { runOpScript } from "../../src/script/op/run.ts";
 import type { DmaMessage } from "../../src/vfio/vfio-user-container.ts";
@@ -10,16 +9,6 @@ import { LIBVFIO_USER } from "../../src/vfio-user/server/profile.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";
 import { RunningQemu } from "./running-qemu.ts";
 import { until } from "./until.ts";
-
-/** The first QEMU that has vfio-user-pci. */
-const FIRST = 11;
-const { major, version } = await findQemu();
-const can = major >= FIRST;
-if (!can) {
-  console.log(
-    `not tested: vfio-user in real QEMU, as this is ${version}. For 11.1: scripts/fetch-qemu.sh 11.1 FOLDER, npm run test:qemu -- --qemu FOLDER/qemu-system-ppc64`,
-  );
-}
 
 const put = (ioba: number, tce: number): object => ({
   op: "h_put_tce",
@@ -60,7 +49,6 @@ const text = (header: object, lines: readonly object[]): string =>
   [{ header: 1, ...header }, ...lines].map((line) => JSON.stringify(line)).join("\n");
 
 it("a device in TypeScript runs in a real pSeries QEMU: what it is told is what the engine says, and DMA goes both ways", async () => {
-  if (!can) return;
   const events: ProbeEvent[] = [];
   let session: ServerSession | undefined;
   const script = parseOpScript(text({}, [BUS_MASTER, ...CALLS]), "vfio-user.jsonl");
