@@ -1,6 +1,7 @@
 import path from "node:path";
 import { expect, it } from "vitest";
 import { parseOpScript } from "../../src/formats/op-script/script.ts";
+import { findQemu } from "../../src/live/qemu-program.ts";
 import { listenForHosts } from "../../src/live/vfio-user-socket.ts";
 import { runOpScript } from "../../src/script/op/run.ts";
 import type { DmaMessage } from "../../src/vfio/vfio-user-container.ts";
@@ -78,6 +79,7 @@ it("a device in TypeScript runs in a real pSeries QEMU: what it is told is what 
     qemu.openGate();
     await qemu.atGate();
     const device = { op: "device_add", id: "d0", slot: 3, server: "strict" };
+    const { version } = await findQemu();
     const model = parseOpScript(text({ vfioUser: {}, qemu: version }, [device, ...CALLS]), "model.jsonl");
     const expected = runOpScript(model, { profile: "qemu-11.1" })
       .flatMap((result) => result.vfioUser as DmaMessage[])
