@@ -1,4 +1,4 @@
-import { WordRows } from "./word-rows.ts";
+import { GrowingRows } from "../../base/growing-rows.ts";
 
 /** What a row does. */
 const VALUE = 1;
@@ -43,7 +43,7 @@ export class WrittenEntries {
  * row, and a call is one or two rows.
  */
 export class EntryWrites {
-  readonly #rows = new WordRows(WORDS);
+  readonly #rows: GrowingRows = GrowingRows.u32(WORDS);
 
   get length(): number {
     return this.#rows.length;
@@ -67,34 +67,34 @@ export class EntryWrites {
   /** How sure we are of entries. */
   sure(event: number, span: number, first: number, count: number, certainty: number): void {
     const at = this.#place(event, span, SURE | (certainty << SURE_SHIFT));
-    const { words } = this.#rows;
-    words[at + FIRST] = first;
-    words[at + COUNT] = count;
+    const { numbers } = this.#rows;
+    numbers[at + FIRST] = first;
+    numbers[at + COUNT] = count;
   }
 
   /** @param made the event that changed entries last */
   made(event: number, span: number, first: number, count: number, made: number): void {
     const at = this.#place(event, span, MADE);
-    const { words } = this.#rows;
-    words[at + FIRST] = first;
-    words[at + COUNT] = count;
-    words[at + HI] = made;
+    const { numbers } = this.#rows;
+    numbers[at + FIRST] = first;
+    numbers[at + COUNT] = count;
+    numbers[at + HI] = made;
   }
 
   #push({ event, span, first, count, hi, lo, step }: WrittenEntries, what: number): void {
     const at = this.#place(event, span, step === 0 ? what : what | STEP);
-    const { words } = this.#rows;
-    words[at + FIRST] = first;
-    words[at + COUNT] = count;
-    words[at + HI] = hi;
-    words[at + LO] = lo;
+    const { numbers } = this.#rows;
+    numbers[at + FIRST] = first;
+    numbers[at + COUNT] = count;
+    numbers[at + HI] = hi;
+    numbers[at + LO] = lo;
   }
 
   #place(event: number, span: number, what: number): number {
     const at = this.#rows.add();
-    const { words } = this.#rows;
-    words[at + EVENT] = event;
-    words[at + KIND] = (span << SPAN_SHIFT) | what;
+    const { numbers } = this.#rows;
+    numbers[at + EVENT] = event;
+    numbers[at + KIND] = (span << SPAN_SHIFT) | what;
     return at;
   }
 

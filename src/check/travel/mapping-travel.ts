@@ -1,6 +1,6 @@
+import { GrowingRows } from "../../base/growing-rows.ts";
 import type { AliveMapping } from "../lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../lives/life.ts";
-import { Column } from "./column.ts";
 import { BEFORE_ALL } from "./life-rows.ts";
 
 /** Rows between two sets that are kept. */
@@ -20,10 +20,10 @@ interface Kept {
 export class MappingTravel implements LifeSink {
   readonly #lives: Life[] = [];
   /** By life: the event that unmapped it; {@link BEFORE_ALL} while it lives. */
-  readonly #ends: Column = Column.u32();
+  readonly #ends: GrowingRows = GrowingRows.u32();
   /** What happened, in order: the event, and the life, twice, and 1 if it ended. */
-  readonly #events: Column = Column.u32();
-  readonly #what: Column = Column.f64();
+  readonly #events: GrowingRows = GrowingRows.u32();
+  readonly #what: GrowingRows = GrowingRows.f64();
   readonly #alive = new Set<number>();
   #kept: Kept[] = [];
   #between = ROWS_BETWEEN;

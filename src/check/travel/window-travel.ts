@@ -169,13 +169,10 @@ export class WindowTravel implements RebuildWatch {
 
   /** The windows after an event, by LIOBN, as they were then for ever. */
   at(event: number): TravelledWindow[] {
-    let low = 0;
-    for (let high = this.#kept.length; low < high; ) {
-      const middle = (low + high) >>> 1;
-      if (this.#kept[middle]!.event <= event) low = middle + 1;
-      else high = middle;
-    }
-    return this.#player.go(event, this.#kept[low - 1]);
+    return this.#player.go(
+      event,
+      this.#kept.findLast((kept) => kept.event <= event),
+    );
   }
 
   changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {

@@ -1,7 +1,5 @@
-import { Column } from "../../check/travel/column.ts";
-import { WordRows } from "../../check/travel/word-rows.ts";
+import { GrowingRows } from "../../base/growing-rows.ts";
 import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
-import { NumberRows } from "./number-rows.ts";
 
 /** Events of which the sums are kept. */
 const BLOCK = 256;
@@ -18,11 +16,11 @@ const MAX_PAGES = 2 ** 32 - 1;
 class Lane {
   readonly name: string;
   /** By class: how many there were before each block. */
-  readonly sums: readonly Column[] = EVENT_CLASSES.map(() => Column.u32());
+  readonly sums: readonly GrowingRows[] = EVENT_CLASSES.map(() => GrowingRows.u32());
   /** Of the block that is filled now. */
   readonly counts: number[] = EVENT_CLASSES.map(() => 0);
   /** Pages that are mapped after each block. */
-  readonly mapped: Column = Column.f64();
+  readonly mapped: GrowingRows = GrowingRows.f64();
   latest = 0;
 
   constructor(name: string, blocks: number) {
@@ -42,9 +40,9 @@ class Lane {
  */
 export class EventRows {
   /** Lines, and seconds since the first event, which are never less than those before. */
-  readonly #places = new NumberRows(PLACE_NUMBERS);
+  readonly #places = GrowingRows.f64(PLACE_NUMBERS);
   /** What it is and whose, and the pages that are mapped in its lane after it. */
-  readonly #kinds = new WordRows(KIND_WORDS);
+  readonly #kinds = GrowingRows.u32(KIND_WORDS);
   readonly #lanes: Lane[] = [];
   readonly #byName = new Map<string, number>();
   #blocks = 0;
@@ -102,9 +100,9 @@ export class EventRows {
    */
   say(lane: number, kind: number, mapped: number): void {
     const at = this.#kinds.add();
-    const { words } = this.#kinds;
-    words[at] = (lane << LANE_SHIFT) | kind;
-    words[at + MAPPED] = Math.min(mapped, MAX_PAGES);
+    const { numbers } = this.#kinds;
+    numbers[at] = (lane << LANE_SHIFT) | kind;
+    numbers[at + MAPPED] = Math.min(mapped, MAX_PAGES);
     const one = this.#lanes[lane]!;
     one.counts[kind]!++;
     one.latest = mapped;
@@ -134,11 +132,11 @@ export class EventRows {
 
   /** The last event at or before a time, or place in the file. */
   eventAtSeconds(seconds: number): number {
-    return Math.max(0, this.#places.upTo(SECONDS, seconds) - 1);
+    return Math.max(0, this.#places.upTo(seconds, SECONDS) - 1);
   }
 
   eventAtLine(line: number): number {
-    return Math.max(0, this.#places.upTo(LINE, line) - 1);
+    return Math.max(0, this.#places.upTo(line, LINE) - 1);
   }
 
   /** How many events of each class a lane has in `[first, end)`. */
@@ -179,7 +177,7 @@ export class EventRows {
     const events = new Float64Array(columns + 1);
     for (let i = 0; i <= columns; i++) {
       const at = from + ((to - from) * i) / columns;
-      const event = axis === "event" ? Math.ceil(at) : this.#places.firstFrom(SECONDS, at);
+      const event = axis === "event" ? Math.ceil(at) : this.#places.below(at, SECONDS);
       events[i] = Math.max(0, Math.min(this.length, event));
     }
     const counts = new Uint32Array(this.#lanes.length * CLASSES * columns);

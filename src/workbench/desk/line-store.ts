@@ -1,4 +1,4 @@
-import { Column } from "../../check/travel/column.ts";
+import { GrowingRows } from "../../base/growing-rows.ts";
 
 /** Lines of which the first one's place is kept. */
 const STEP = 256;
@@ -13,7 +13,7 @@ const NEWLINE = 0x0a;
 
 /** Finds lines of a text that was read once: where each {@link STEP}th begins, and the file itself, or a copy of what was packed. */
 export class LineStore {
-  readonly #offsets: Column = Column.f64();
+  readonly #offsets: GrowingRows = GrowingRows.f64();
   #bytes = 0;
   #lines = 0;
   readonly #source: Blob | undefined;

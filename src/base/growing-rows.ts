@@ -1,0 +1,83 @@
+/** Rows of a piece: growing copies nothing. */
+const ROWS = 2 ** 14;
+const [SHIFT, IN_PIECE] = [14, ROWS - 1];
+
+type Numbers = Uint32Array | Float64Array;
+
+/** Rows of so many numbers of one kind, of which there are only ever more; with one number a row, a growing list. */
+export class GrowingRows {
+  readonly #width: number;
+  readonly #make: (length: number) => Numbers;
+  readonly #pieces: Numbers[] = [];
+  #last: Numbers;
+  #length = 0;
+
+  private constructor(width: number, make: (length: number) => Numbers) {
+    this.#width = width;
+    this.#make = make;
+    this.#last = make(0);
+  }
+
+  /** Of numbers below 2^32. */
+  static u32(width = 1): GrowingRows {
+    return new GrowingRows(width, (length) => new Uint32Array(length));
+  }
+
+  static f64(width = 1): GrowingRows {
+    return new GrowingRows(width, (length) => new Float64Array(length));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a row of zeros, and returns where its numbers begin in {@link numbers}. */
+  add(): number {
+    const row = this.#length++ & IN_PIECE;
+    if (row === 0) {
+      this.#last = this.#make(ROWS * this.#width);
+      this.#pieces.push(this.#last);
+    }
+    return row * this.#width;
+  }
+
+  /** Adds a row that begins with a number. */
+  push(value: number): void {
+    const at = this.add();
+    this.#last[at] = value;
+  }
+
+  /** The numbers of the row that was added last, and of some before it. */
+  get numbers(): Numbers {
+    return this.#last;
+  }
+
+  /** A number of a row that is there. */
+  at(row: number, place = 0): number {
+    return this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width + place]!;
+  }
+
+  set(row: number, value: number): void {
+    this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width] = value;
+  }
+
+  /** How many rows have a number of at most `value`, if none is less than the one before it. */
+  upTo(value: number, place = 0): number {
+    return this.#search(place, (number) => number <= value);
+  }
+
+  /** How many rows have a number below `value`, if none is less than the one before it. */
+  below(value: number, place = 0): number {
+    return this.#search(place, (number) => number < value);
+  }
+
+  #search(place: number, isBefore: (number: number) => boolean): number {
+    let [low, high] = [0, this.#length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isBefore(this.at(middle, place))) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
