@@ -25,7 +25,7 @@ const MORE: Readonly<Record<string, number>> = {
   "check/lives/table-lives.ts (function)": 8,
   "check/state/window-state.ts (function)": 7,
   "check/travel/entry-writes.ts value": 6,
-  "check/travel/window-travel.ts value": 6,
+  "check/travel/window-player.ts value": 6,
   "check/travel/window-travel.ts (function)": 6,
   "workbench/desk/window-contents.ts (function)": 7,
 };

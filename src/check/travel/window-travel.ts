@@ -3,16 +3,17 @@ import { GET, INDIRECT, type QemuTraceEvent, XLATE } from "../../formats/trace/t
 import type { WindowGeometry } from "../../spapr/window-geometry.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
-import { TceTable } from "../../tce/tce-table.ts";
-import type { TceView } from "../../tce/tce-view.ts";
+import type { TceTable } from "../../tce/tce-table.ts";
 import type { Place } from "../findings/place.ts";
 import type { RebuildWatch } from "../rebuild/observer.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../rebuild/verdicts.ts";
-import { stateOf, type WindowState } from "../state/window-state.ts";
-import { EntryWrites, type WriteVisitor, WrittenEntries } from "./entry-writes.ts";
+import { stateOf } from "../state/window-state.ts";
+import { EntryWrites, WrittenEntries } from "./entry-writes.ts";
 import { BEFORE_ALL, LifeRows } from "./life-rows.ts";
+import { WindowPlayer } from "./window-player.ts";
+import type { DescribedSpan, Kept, Tables, TravelledWindow, WindowSpan } from "./window-span.ts";
 
 /** Rows of {@link EntryWrites} between two states that are kept: replaying them takes some milliseconds. */
 const ROWS_BETWEEN = 2 ** 16;
@@ -20,28 +21,6 @@ const ROWS_BETWEEN = 2 ** 16;
 const MAX_KEPT = 256;
 /** Windows that come, are reshaped, and go: their numbers have 16 bits. */
 const MAX_SPANS = 2 ** 16;
-
-/** A window as long as it lies in one place. */
-export interface WindowSpan {
-  readonly number: number;
-  readonly liobn: number;
-  readonly busOffset: bigint;
-  readonly pageShift: number;
-  readonly entries: number;
-  /** What of this nobody told: `start`, `page`, `size`. */
-  readonly assumed: readonly string[];
-  /** It is there after this event, */
-  readonly from: number;
-  /** and no longer after this one; Infinity while it is there. */
-  until: number;
-}
-
-/** A window at a moment, with the event that mapped each entry. */
-export interface TravelledWindow extends WindowState {
-  readonly span: number;
-  /** High half of an entry: the number of the event that changed it last, and 1; 0: before the recording, or not known. */
-  readonly since: TceView;
-}
 
 /** Entries that are looked at one by one: a driver's calls have 1 to 16, and a walk costs more. */
 const FEW = 32;
@@ -55,31 +34,13 @@ interface RunValue {
 
 const NOTHING: RunValue = { hi: 0, lo: 0, step: 0 };
 
-type Facts = Omit<WindowState, "table" | "certainties">;
-
 /** A span as it is followed. */
-interface Followed extends WindowSpan {
+interface Followed extends DescribedSpan {
   readonly rebuilt: RebuiltWindow;
   readonly geometry: WindowGeometry;
-  /** What else is said of the window, from which event on. */
-  readonly facts: { readonly event: number; readonly facts: Facts }[];
   assumed: readonly string[];
   /** What was sure of its geometry when these were noted last. */
   evidence: number;
-}
-
-interface Tables<Table extends TceView = TceView> {
-  readonly table: Table;
-  readonly certainties: Table;
-  readonly since: Table;
-}
-
-/** All windows after an event. */
-interface Kept {
-  readonly event: number;
-  /** Rows of writes that are in it. */
-  readonly rows: number;
-  readonly tables: ReadonlyMap<number, Tables>;
 }
 
 /**
@@ -114,10 +75,10 @@ export class WindowTravel implements RebuildWatch {
   /** Looks of the trace that made entries known. */
   #learned = 0;
   #silentClears = 0;
-  readonly #player: Player;
+  readonly #player: WindowPlayer;
 
   constructor() {
-    this.#player = new Player(this.#writes, this.#spans);
+    this.#player = new WindowPlayer(this.#writes, this.#spans);
   }
 
   /** Who rebuilds the windows: to be called before the first event. */
@@ -457,86 +418,3 @@ const evidenceOf = ({ assumed, evidence: { start, page, size } }: RebuiltWindow)
 /** Entries that looks made known, or made sure of. */
 const learnedOf = ({ learned, confirmed, contradicted, silentClears }: RebuildCounts): number =>
   learned + confirmed + contradicted + silentClears;
-
-/** Plays writes into tables of its own, and stays where it was asked for last: the next moment is often near. */
-class Player implements WriteVisitor {
-  readonly #writes: EntryWrites;
-  readonly #spans: readonly Followed[];
-  #tables = new Map<number, Tables<TceTable>>();
-  #event = -1;
-  #rows = 0;
-
-  constructor(writes: EntryWrites, spans: readonly Followed[]) {
-    this.#writes = writes;
-    this.#spans = spans;
-  }
-
-  go(event: number, from: Kept | undefined): TravelledWindow[] {
-    const isBehind = event < this.#event;
-    if (isBehind || (from !== undefined && from.rows > this.#rows)) this.#start(from);
-    this.#rows = this.#writes.replay(this.#rows, event, this);
-    this.#event = event;
-    return this.#spans
-      .filter((span) => span.from <= event && event < span.until)
-      .map((span) => this.#stateOf(span, event))
-      .sort((a, b) => a.liobn - b.liobn);
-  }
-
-  #start(from: Kept | undefined): void {
-    this.#tables = new Map();
-    this.#rows = from?.rows ?? 0;
-    for (const [span, { table, certainties, since }] of from?.tables ?? []) {
-      this.#tables.set(span, {
-        table: TceTable.from(table),
-        certainties: TceTable.from(certainties),
-        since: TceTable.from(since),
-      });
-    }
-  }
-
-  #stateOf(span: Followed, event: number): TravelledWindow {
-    const { facts } = span.facts.findLast((one) => one.event <= event) ?? span.facts[0]!;
-    const { table, certainties, since } = this.#tablesOf(span.number);
-    return {
-      ...facts,
-      span: span.number,
-      table: table.snapshot(),
-      certainties: certainties.snapshot(),
-      since: since.snapshot(),
-    };
-  }
-
-  #tablesOf(span: number): Tables<TceTable> {
-    let tables = this.#tables.get(span);
-    if (tables === undefined) {
-      const { entries, pageShift } = this.#spans[span]!;
-      const length = Math.max(entries, 1);
-      tables = {
-        table: new TceTable({ length, pageShift }),
-        certainties: new TceTable({ length, pageShift: 0 }),
-        since: new TceTable({ length, pageShift: 0 }),
-      };
-      this.#tables.set(span, tables);
-    }
-    return tables;
-  }
-
-  value(span: number, first: number, count: number, hi: number, lo: number, step: number): void {
-    const { table } = this.#tablesOf(span);
-    if (count === 1) table.put(first, hi, lo);
-    else if (step === 0) table.fill(first, count, hi, lo);
-    else table.putRun(first, count, hi, lo);
-  }
-
-  made(span: number, first: number, count: number, event: number): void {
-    const { since } = this.#tablesOf(span);
-    if (count === 1) since.put(first, event + 1, 0);
-    else since.fill(first, count, event + 1, 0);
-  }
-
-  sure(span: number, first: number, count: number, certainty: number): void {
-    const { certainties } = this.#tablesOf(span);
-    if (count === 1) certainties.put(first, 0, certainty);
-    else certainties.fill(first, count, 0, certainty);
-  }
-}

@@ -4,7 +4,8 @@ import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../../check/rebuild/rebuilt-window.ts";
 import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
-import { type TravelledWindow, WindowTravel } from "../../check/travel/window-travel.ts";
+import type { TravelledWindow } from "../../check/travel/window-span.ts";
+import { WindowTravel } from "../../check/travel/window-travel.ts";
 import {
   DDW_QUERY,
   DDW_RESET,
