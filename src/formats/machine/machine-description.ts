@@ -90,3 +90,10 @@ export interface MachineDescription {
   /** What was left out and what contradicts itself, in sentences. */
   readonly remarks: readonly string[];
 }
+
+/** The first slot of a bus on which none of its devices stands (QEMU-PCI-2). */
+export function freeSlot(devices: readonly { readonly slot: number }[]): number {
+  let slot = 0;
+  while (devices.some((other) => other.slot === slot)) slot++;
+  return slot;
+}

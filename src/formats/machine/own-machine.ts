@@ -3,7 +3,12 @@ import { findKernel } from "../../guest/linux-kernel.ts";
 import { Machine } from "../../spapr/machine.ts";
 import type { PhbConfig } from "../../spapr/phb.ts";
 import { errorAt, type Located, type LocatedMembers } from "../located.ts";
-import type { MachineDescription, MachineStep, PciDeviceDescription } from "./machine-description.ts";
+import {
+  freeSlot,
+  type MachineDescription,
+  type MachineStep,
+  type PciDeviceDescription,
+} from "./machine-description.ts";
 import {
   MACHINE_SHAPE,
   type OwnBridge,
@@ -134,12 +139,9 @@ function deviceOf(
 ): PciDeviceDescription {
   if (!bridges.some(({ index }) => index === bridge)) throw errorAt(place, `there is no bridge ${bridge}`);
   const neighbours = others.filter((other) => other.bridge === bridge);
-  const isTaken = (wanted: number): boolean =>
-    neighbours.some((other) => other.slot === wanted && other.functionNumber === functionNumber);
-  let at = slot ?? 0;
-  if (slot === undefined) while (isTaken(at)) at++;
-  else if (isTaken(slot))
-    throw errorAt(place, `slot ${slot}, function ${functionNumber} has a device already`);
+  const at = slot ?? freeSlot(neighbours);
+  if (neighbours.some((other) => other.slot === at && other.functionNumber === functionNumber))
+    throw errorAt(place, `slot ${at}, function ${functionNumber} has a device already`);
   if (at >= SLOTS) throw errorAt(place, `all ${SLOTS} slots of bridge ${bridge} have devices`);
   return { model, id, bridge, bus: 0, slot: at, functionNumber };
 }

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { PciDeviceDescription } from "./machine-description.ts";
+import { freeSlot, type PciDeviceDescription } from "./machine-description.ts";
 import { isPciBridge } from "./pci-models.ts";
 import type { QemuProperties } from "./qemu-properties.ts";
 
@@ -54,9 +54,7 @@ export class PciBuses {
     const [, slotText, functionText = "0"] = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(addr ?? "") ?? [];
     if (addr !== undefined && slotText === undefined)
       throw new IommuError("BAD_ARGUMENT", `"${text}": addr=${addr} is no slot`);
-    const isFree = (slot: number): boolean => bus.devices.every((other) => other.slot !== slot);
-    let slot = slotText === undefined ? 0 : Number.parseInt(slotText, 16);
-    if (slotText === undefined) while (!isFree(slot)) slot++;
+    const slot = slotText === undefined ? freeSlot(bus.devices) : Number.parseInt(slotText, 16);
     if (slot >= SLOTS) throw new IommuError("BAD_ARGUMENT", `"${text}": a bus has ${SLOTS} slots`);
     const functionNumber = Number(functionText);
     const other = bus.devices.find((one) => one.slot === slot && one.functionNumber === functionNumber);

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { MachineDescription, MachineStep } from "./machine-description.ts";
+import { freeSlot, type MachineDescription, type MachineStep } from "./machine-description.ts";
 import { machineOfCommandLine } from "./qemu-command-line.ts";
 
 /** What lies beside a recording of a boot: a JSON file with the command line, the guest's kernel, and what was done. */
@@ -93,10 +93,8 @@ function stepsOf(steps: readonly unknown[], machine: MachineDescription): Machin
       default: {
         const bridge = buses.get(text("bus")) ?? bridgeOfBus(text("bus"));
         if (bridge === undefined) return [];
-        const isTaken = (slot: number): boolean =>
-          pciDevices.some((other) => other.bridge === bridge && other.bus === 0 && other.slot === slot);
-        let slot = Number.parseInt(text("addr") || "0", 16);
-        if (text("addr") === "") while (isTaken(slot)) slot++;
+        const neighbours = pciDevices.filter((other) => other.bridge === bridge && other.bus === 0);
+        const slot = text("addr") === "" ? freeSlot(neighbours) : Number.parseInt(text("addr"), 16);
         const device = { model: text("driver"), id: text("id"), bridge, bus: 0, slot, functionNumber: 0 };
         pciDevices.push(device);
         return [{ kind: "plug-device", device }];
