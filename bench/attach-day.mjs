@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 import { startMonitor } from "./fake-monitor.mjs";
 import { makeCycle } from "./log-cycle.mjs";
 
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/program/main.js", import.meta.url));
 /** Lines after which nothing is mapped. */
 const CYCLE = 100_000;
 /** Bytes of the log at which it is rotated. */
