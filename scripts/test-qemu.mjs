@@ -1,25 +1,26 @@
 /**
  * `npm run test:qemu [-- --qemu PROGRAM]`: the tests with a real QEMU, the one on the path or another one
- * (scripts/fetch-qemu.sh). Other arguments are for Vitest.
+ * (scripts/fetch-qemu.sh); `--libvirt FOLDER`: with the libvirt that lies there (scripts/fetch-libvirt.sh). Other
+ * arguments are for Vitest.
  *
  * @module
  */
 
 import { spawnSync } from "node:child_process";
+import path from "node:path";
 import { findQemu } from "../dist/live/qemu-program.js";
 
 /** The first QEMU that has vfio-user-pci. */
 const FIRST_WITH_VFIO_USER = 11;
 
 const args = process.argv.slice(2);
-const at = args.findIndex((arg) => /^--qemu(?:=|$)/.test(arg));
-if (at >= 0) {
-  const [option, ...rest] = args[at].split("=");
-  const separate = rest.length === 0;
-  process.env.QEMU_PPC64 = separate ? args[at + 1] : rest.join("=");
-  args.splice(at, separate ? 2 : 1);
-  if (!process.env.QEMU_PPC64) throw new Error(`${option} needs a program`);
-}
+const qemu = optionValue("--qemu");
+if (qemu !== undefined) process.env.QEMU_PPC64 = qemu;
+const libvirt = optionValue("--libvirt");
+// Daemons are not on everybody's path.
+const folders = [...(libvirt === undefined ? [] : [path.resolve(libvirt)]), process.env.PATH, "/usr/sbin"];
+process.env.PATH = folders.join(":");
+
 const { major, version } = await findQemu();
 console.log(`QEMU ${version}, SHARE=${process.env.SHARE ?? 1}`);
 if (major < FIRST_WITH_VFIO_USER) {
@@ -28,5 +29,24 @@ if (major < FIRST_WITH_VFIO_USER) {
     "NOT TESTED: vfio-user, which QEMU has from 11 on (scripts/fetch-qemu.sh 11.1 FOLDER, --qemu PROGRAM)",
   );
 }
+const { stdout: libvirtd, error: missing } = spawnSync("libvirtd", ["--version"], { encoding: "utf8" });
+if (missing === undefined) console.log(`libvirt ${libvirtd.trim().split(" ").at(-1)}`);
+else {
+  args.push("--exclude", "test/qemu/libvirt.test.ts");
+  console.log(
+    "NOT TESTED: libvirt, which is not here (scripts/fetch-libvirt.sh 12.9 FOLDER, --libvirt FOLDER)",
+  );
+}
 const { status } = spawnSync("vitest", ["run", "-c", "vitest.qemu.config.ts", ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;
+
+/** Takes an option and its value out of the arguments. */
+function optionValue(option) {
+  const at = args.findIndex((arg) => arg === option || arg.startsWith(`${option}=`));
+  if (at < 0) return undefined;
+  const isSeparate = args[at] === option;
+  const [first, second] = args.splice(at, isSeparate ? 2 : 1);
+  const given = isSeparate ? second : first.slice(option.length + 1);
+  if (!given) throw new Error(`${option} needs a value`);
+  return given;
+}

@@ -4,7 +4,7 @@ import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answe
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
-import { print, printWarning, statusOfReading, toJson } from "../output.ts";
+import { Exit, print, printWarning, toJson } from "../output.ts";
 import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -64,7 +64,7 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
     rows: () => rows,
   };
   await printAnswer(answer, options);
-  return statusOfReading();
+  return Exit.OK;
 }
 
 function printMeasures(measures: TraceMeasures, top: number): void {
