@@ -5,6 +5,8 @@
 #
 #   scripts/fetch-qemu.sh 11.1 FOLDER
 #   npm run test:qemu -- --qemu FOLDER/qemu-system-ppc64
+#
+# Of a version with vfio-user devices it takes the PC's program, too, which lies beside the pSeries one.
 set -euo pipefail
 
 fail() {
@@ -17,12 +19,17 @@ case $1 in
   10.0)
     suites=(trixie)
     version=1:10.0.13+ds-0+deb13u1
-    sha256=c4802b8dcf26d35a74d9206520a6779890e2d92e229c0ebe1348b26c324dbfd2
+    declare -A sha256=(
+      [qemu-system-ppc]=c4802b8dcf26d35a74d9206520a6779890e2d92e229c0ebe1348b26c324dbfd2
+    )
     ;;
   11.1)
     suites=(trixie trixie-backports)
     version=1:11.1.3+ds-1~bpo13+1
-    sha256=e0e455a308816a7f3d4876cec1d896fe2711404e45988afe8855d761718e728a
+    declare -A sha256=(
+      [qemu-system-ppc]=e0e455a308816a7f3d4876cec1d896fe2711404e45988afe8855d761718e728a
+      [qemu-system-x86]=447decc4b3c245edc1d0940bdf97c87e07b2e3bd4b24c4d0c7155d860d52bd5f
+    )
     ;;
   *) fail "version $1: must be 10.0 or 11.1" ;;
 esac
@@ -59,22 +66,28 @@ quietly() {
   }
 }
 quietly apt-get update --error-on=any || fail "the lists of ${suites[*]} cannot be had from this machine's mirror"
-quietly apt-get install -y -d --no-install-recommends -t "${suites[-1]}" "qemu-system-ppc=$version" || {
+packages=("${!sha256[@]}")
+quietly apt-get install -y -d --no-install-recommends -t "${suites[-1]}" "${packages[@]/%/=$version}" || {
   there=$(apt-cache madison qemu-system-ppc | cut -d '|' -f 2 | xargs)
-  fail "qemu-system-ppc $version cannot be had from ${suites[*]}, which have: ${there:-none}"
+  fail "QEMU $version cannot be had from ${suites[*]}, which have: ${there:-none}"
 }
-echo "$sha256  $(ls "$work"/archives/qemu-system-ppc_*.deb)" | sha256sum --check --quiet ||
-  fail "qemu-system-ppc $version is not the one that this script names"
+for package in "${packages[@]}"; do
+  echo "${sha256[$package]}  $(ls "$work/archives/${package}"_*.deb)" | sha256sum --check --quiet ||
+    fail "$package $version is not the one that this script names"
+done
 
 for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$work/root"; done
-cat >"$work/root/qemu-system-ppc64" <<'RUN'
+for program in qemu-system-ppc64 qemu-system-x86_64; do
+  [ -e "$work/root/usr/bin/$program" ] || continue
+  cat >"$work/root/$program" <<RUN
 #!/bin/sh
 # QEMU with the libraries that lie beside it.
-here=$(dirname "$(readlink -f "$0")")
-exec "$here/usr/lib64/ld-linux-x86-64.so.2" --library-path "$here/usr/lib/x86_64-linux-gnu" \
-  "$here/usr/bin/qemu-system-ppc64" -L "$here/usr/share/qemu" "$@"
+here=\$(dirname "\$(readlink -f "\$0")")
+exec "\$here/usr/lib64/ld-linux-x86-64.so.2" --library-path "\$here/usr/lib/x86_64-linux-gnu" \\
+  "\$here/usr/bin/$program" -L "\$here/usr/share/qemu" "\$@"
 RUN
-chmod +x "$work/root/qemu-system-ppc64"
+  chmod +x "$work/root/$program"
+done
 mkdir -p "$(dirname "$folder")"
 mv "$work/root" "$folder"
 "$folder/qemu-system-ppc64" --version | head -n 1
