@@ -43,6 +43,10 @@ class SocketChannel implements ByteChannel {
     socket.on("close", () => this.onClosed(reason));
   }
 
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   get isFull(): boolean {
     return this.#socket.writableLength > FULL;
   }

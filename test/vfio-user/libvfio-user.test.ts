@@ -5,11 +5,11 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import { memoryChannels } from "../../src/vfio-user/channel.ts";
 import { MailboxDma, MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
 import { RefusedError } from "../../src/vfio-user/peer.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
-import { Command, encodeMessage, type Message } from "../../src/vfio-user/protocol/message.ts";
+import { Command, encodeMessage, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";
 import { DmaAccess, DmaMap, DmaUnmap, RegionAccess, SetIrqs } from "../../src/vfio-user/protocol/payloads.ts";
 import { versionFrame } from "../../src/vfio-user/protocol/version.ts";
@@ -37,7 +37,7 @@ class RawClient {
     client.onBytes = (bytes) => {
       this.#reader.push(bytes);
       for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next())
-        this.received.push(next);
+        this.received.push(kept(next));
     };
     client.onClosed = (reason) => {
       this.end = reason;
@@ -295,7 +295,8 @@ describe("region accesses", () => {
 });
 
 it("DEVICE_SET_IRQS: what is wrong is refused, and without files there is little that is right", async () => {
-  const client = await RawClient.negotiated(LIBVFIO_USER);
+  const plain = { name: "plain", vendor: 1, device: 2, bars: [], msiVectors: 1, attach: () => {} };
+  const client = await RawClient.negotiated(LIBVFIO_USER, plain);
   const set = async (flags: number, index: number, start: number, count: number, data = 0): Promise<number> =>
     await client.errnoOf(
       Command.DEVICE_SET_IRQS,

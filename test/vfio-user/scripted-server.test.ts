@@ -4,8 +4,8 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import { memoryChannels } from "../../src/vfio-user/channel.ts";
 import { VfioUserClient } from "../../src/vfio-user/client/client.ts";
+import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
 import { Command, encodeMessage, isReply, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";

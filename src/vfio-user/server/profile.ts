@@ -45,6 +45,16 @@ export interface ServerProfile {
   readonly failedQuiesceSilent: boolean;
   /** It logs what the device writes by messages, too, when asked to (DMA_LOGGING_START). */
   readonly logsWrites: boolean;
+  /** INTx, MSI and MSI-X have one list of files: giving one of a kind takes that of the same number of another. */
+  readonly sharesIrqFiles: boolean;
+  /** Files of interrupts are taken back from the first one on; otherwise nothing happens, and that is a success. */
+  readonly takesIrqsFromFirstOnly: boolean;
+  /** A device that is stopped for migration takes no command but accesses, features and MIG_DATA_READ, and no access while it saves. */
+  readonly closedWhileStopped: boolean;
+  /** Data of MIG_DATA_READ are as long as was asked for, with zeros at the end. */
+  readonly padsMigrationData: boolean;
+  /** Page size that a client must say, if it says one and the device migrates; 0: any. */
+  readonly migrationPageSize: number;
   /** REGION_WRITE_MULTI is understood. */
   readonly writeMultiple: boolean;
   /** What it says in VERSION. */
@@ -76,6 +86,11 @@ export const SPECIFICATION: ServerProfile = {
   configWritesRefused: false,
   failedQuiesceSilent: false,
   logsWrites: true,
+  sharesIrqFiles: false,
+  takesIrqsFromFirstOnly: false,
+  closedWhileStopped: false,
+  padsMigrationData: false,
+  migrationPageSize: 0,
   writeMultiple: true,
   minor: 2,
 };
@@ -105,6 +120,11 @@ export const LIBVFIO_USER: ServerProfile = {
   configWritesRefused: true,
   failedQuiesceSilent: true,
   logsWrites: false,
+  sharesIrqFiles: true,
+  takesIrqsFromFirstOnly: true,
+  closedWhileStopped: true,
+  padsMigrationData: true,
+  migrationPageSize: 4096,
   writeMultiple: false,
   minor: 2,
 };
