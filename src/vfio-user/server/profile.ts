@@ -24,6 +24,8 @@ export interface ServerProfile {
   readonly sameMapAccepted: boolean;
   /** A transfer may not pass the end of a window. */
   readonly oneWindowPerTransfer: boolean;
+  /** A window with the last page of the bus is taken, and never found. */
+  readonly lastPageUnreachable: boolean;
   /** It sends DMA_READ for windows that may only be written. */
   readonly readsWriteOnly: boolean;
   /** DMA goes on while the bus master bit is off. */
@@ -75,6 +77,7 @@ export const SPECIFICATION: ServerProfile = {
   overlapErrno: ErrnoNumber.EEXIST,
   sameMapAccepted: false,
   oneWindowPerTransfer: false,
+  lastPageUnreachable: false,
   readsWriteOnly: false,
   ignoresBusMaster: false,
   errorBodies: false,
@@ -109,6 +112,7 @@ export const LIBVFIO_USER: ServerProfile = {
   overlapErrno: ErrnoNumber.EINVAL,
   sameMapAccepted: true,
   oneWindowPerTransfer: true,
+  lastPageUnreachable: true,
   readsWriteOnly: true,
   ignoresBusMaster: true,
   errorBodies: true,

@@ -16,7 +16,7 @@ import {
   MessageFlag,
 } from "../protocol/message.ts";
 import { bodyBySize } from "../protocol/message-reader.ts";
-import { MigrationState } from "../protocol/migration-state.ts";
+import { isStopped, MigrationState } from "../protocol/migration-state.ts";
 import { DmaAccess, type InterruptKind } from "../protocol/payloads.ts";
 import { type Capabilities, DEFAULT_CAPABILITIES, parseVersion, versionFrame } from "../protocol/version.ts";
 import { commandHandlers, type Handler } from "./commands.ts";
@@ -162,6 +162,8 @@ export class ServerSession implements DevicePlace {
   /** @internal The device comes to rest; {@link NO_ANSWER} if it failed to after a while, and the profile is silent then. */
   quiesce(): Promise<typeof NO_ANSWER | undefined> | undefined {
     const { failedQuiesceSilent } = this.profile;
+    // One that stands still is at rest.
+    if (this.migration !== undefined && isStopped(this.migration.state)) return undefined;
     return this.device.quiesce?.()?.then(
       () => undefined,
       (error: unknown) => {
