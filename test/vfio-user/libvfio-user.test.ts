@@ -5,17 +5,14 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import { MailboxDma, MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
-import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import { MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { RefusedError } from "../../src/vfio-user/peer.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
-import { Command, encodeMessage, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
-import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";
-import { DmaAccess, DmaMap, DmaUnmap, RegionAccess, SetIrqs } from "../../src/vfio-user/protocol/payloads.ts";
+import { Command, encodeMessage, type Message } from "../../src/vfio-user/protocol/message.ts";
+import { DmaAccess, RegionAccess, SetIrqs } from "../../src/vfio-user/protocol/payloads.ts";
 import { versionFrame } from "../../src/vfio-user/protocol/version.ts";
 import type { PciDeviceModel } from "../../src/vfio-user/server/device-model.ts";
-import { LIBVFIO_USER, type ServerProfile, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
-import { ServerSession } from "../../src/vfio-user/server/session.ts";
+import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { DELAY, PAGE, plugged, READ, WRITE } from "./plugged.ts";
 import { map, RawClient, unmap } from "./raw-client.ts";
 
