@@ -44,6 +44,8 @@ export interface ScriptStep {
   /** The result as `exec` prints it, cut if it is long. */
   readonly result: string;
   readonly refusals: readonly Refusal[];
+  /** DMA that failed, and why. */
+  readonly faults: readonly string[];
   readonly hazards: readonly string[];
   readonly changes: Some<ChangeRow>;
   /** What QEMU's notifiers were told; empty without a device. */

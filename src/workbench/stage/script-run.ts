@@ -5,6 +5,7 @@ import { ownStateOf, type WindowState } from "../../check/state/window-state.ts"
 import { isKernelScriptHead } from "../../check/whole/input-kind.ts";
 import { profileOf } from "../../formats/op-script/header.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
+import { formatFault } from "../../memory/dma-fault.ts";
 import { OpRunner } from "../../script/op/run.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import type { FaultPoint } from "../../vfio/host/faults.ts";
@@ -158,6 +159,8 @@ class Stage {
     const limit = 8;
     machine.observer.refusal = (refusal) => refusals.length < limit && refusals.push(refusal);
     machine.observer.hazard = (hazard) => hazards.length < limit && hazards.push(hazard);
+    const faults: string[] = [];
+    machine.memory.onDmaFault = (fault) => faults.length < limit && faults.push(formatFault(fault));
     let result: Readonly<Record<string, unknown>>;
     try {
       result = this.#runner.run(operation);
@@ -179,6 +182,7 @@ class Stage {
       ...answerWords(operation, result),
       result: shortened(JSON.stringify(result), RESULT_LENGTH),
       refusals,
+      faults,
       hazards: hazards.map(({ id, what }) => `${what} (${id})`),
       changes: changes.plain,
       told: told.plain,
