@@ -348,7 +348,7 @@ const TOURS = {
       await page.evaluate(() => document.querySelector(".tour").focus());
       await tabTo(page, "show me");
       await page.keyboard.press("Enter");
-      await page.keyboard.press("c");
+      await page.keyboard.type("change");
     },
   ],
 };

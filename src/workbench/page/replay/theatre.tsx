@@ -5,7 +5,6 @@ import { Region } from "../parts.tsx";
 import { ActTable } from "./act-table.tsx";
 import { Acts } from "./acts.tsx";
 import { RealWalk } from "./real-walk.tsx";
-import "./replay.css";
 import { SPEEDS, theatre } from "./theatre-state.ts";
 import { captionOf, clockText } from "./theatre-words.ts";
 

@@ -9,7 +9,6 @@ import { bench } from "../state.ts";
 import { countText, shown } from "../words.ts";
 import { pad } from "./pad.ts";
 import { Steps } from "./script-steps.tsx";
-import "./script.css";
 
 const NAME = "script.jsonl";
 
@@ -27,8 +26,19 @@ function selectLine(line: number, column?: number): void {
   area.scrollTop = Math.max(0, (line - 4) * height);
 }
 
+/** Runs the script from wherever the keyboard is. */
+function onKey(event: KeyboardEvent): void {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  pad.start();
+}
+
 /** An op script: written here, run here, each answer explained. */
 export function ScriptPad(): ComponentChildren {
+  useEffect(() => {
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
   const run = pad.run.value;
   const isOld = run !== undefined && (run.text !== pad.text.value || run.machine !== pad.machine.value);
   return (
@@ -137,11 +147,6 @@ function Editor(): ComponentChildren {
         onScroll={scroll}
         onInput={({ currentTarget }) => {
           pad.text.value = currentTarget.value;
-        }}
-        onKeyDown={(event) => {
-          if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-          event.preventDefault();
-          pad.start();
         }}
       />
     </div>

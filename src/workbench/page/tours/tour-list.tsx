@@ -2,7 +2,6 @@ import type { ComponentChildren } from "preact";
 import { Region } from "../parts.tsx";
 import { startTour } from "./tour.ts";
 import { TOURS } from "./tours.ts";
-import "./tours.css";
 
 /** The tours that there are. */
 export function TourList(): ComponentChildren {

@@ -2,7 +2,6 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { tour } from "./tour.ts";
-import "./tours.css";
 
 /** Milliseconds for which a step says that it is done. */
 const DONE_MS = 900;

@@ -42,7 +42,7 @@ const buildATce: Tour = {
   },
   steps: [
     {
-      say: "A DMA window is a table of TCEs, one for each page of bus addresses. The script stores a TCE of 0 for bus address 0x1000. Run it: Ctrl+Enter in the script.",
+      say: "A DMA window is a table of TCEs, one for each page of bus addresses. The script stores a TCE of 0 for bus address 0x1000. Run it: Ctrl+Enter.",
       at: "#script-text",
       isDone: () => steps().some(({ op, isRefused }) => op === "h_put_tce" && !isRefused),
       help: () => pad.start(),

@@ -1,2 +1,0 @@
-/** Styles that a part of the page brings along. */
-declare module "*.css";
