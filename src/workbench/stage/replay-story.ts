@@ -265,6 +265,3 @@ export function walkOf(replay: ReplayCase, accel: Accel): PageWalk {
   lab.plug(0);
   return new PageWalk(created.window.iommu, newNotifier());
 }
-
-/** Nanoseconds for one of what has a cost. */
-export const nanosecondsOf = (cost: CostName): number => COSTS[cost].nanoseconds;
