@@ -47,6 +47,32 @@ const shownAnswers = (page) =>
     })),
   );
 
+/** What a room needs is loaded when it is entered. */
+export async function loadsRooms({ page, url, trouble }, check) {
+  const asked = [];
+  page.on("request", (request) => asked.push(path.basename(request.url())));
+  await page.goto(url);
+  await region(page, "Files").waitFor({ timeout: WAIT_MS });
+  await page.waitForTimeout(500);
+  const early = asked.filter((name) => /^(?:script|pad|theatre|tour|stage)/.test(name));
+  check("rooms: nothing of them is loaded at first", early.length === 0, early.join(" "));
+  for (const [link, name] of [
+    ["Script", "Script"],
+    ["Replay", "Replay"],
+    ["Tours", "Tours"],
+  ]) {
+    await page.getByRole("link", { name: link, exact: true }).first().click();
+    await region(page, name).waitFor({ timeout: WAIT_MS });
+  }
+  await page.goBack();
+  await region(page, "Replay").waitFor({ timeout: WAIT_MS });
+  check(
+    "rooms: the way back goes through them",
+    (await page.evaluate(() => location.hash)).includes("view=replay"),
+  );
+  check("rooms leave the console silent", trouble.length === 0, trouble.join("; "));
+}
+
 /** Every sample and the script beside the page: each line is answered as `exec` answers it, with its rule. */
 export async function runsScripts({ page, url, trouble }, check) {
   await page.goto(`${url}#view=script`);
@@ -214,6 +240,19 @@ export async function playsReplay({ page, url, trouble }, check) {
     },
   );
   check("replay: the space key plays", true);
+  // Where things may move, the clock is between two moments, and stands still in a pause.
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  await page.keyboard.press("Home");
+  await page.keyboard.press(" ");
+  await page.waitForFunction(
+    () => /^(?!0\.0|20\.0|21\.0)\d+\.\d s/.test(document.querySelector(".clock").textContent),
+    undefined,
+    { timeout: WAIT_MS },
+  );
+  await page.keyboard.press(" ");
+  const stopped = await clock();
+  await page.waitForTimeout(300);
+  check("replay: the space key pauses", (await clock()) === stopped, stopped);
   await page.keyboard.press("End");
   const end = await page.locator(".act").first().innerText();
   check("replay: at the end all was looked at", end.includes(ENTRIES), end);

@@ -12,7 +12,14 @@ import { gunzipSync } from "node:zlib";
 import { Random } from "../../dist/base/random.js";
 import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
 import { EXAMPLES } from "../../dist/workbench/examples.js";
-import { boundsScripts, makesTours, playsReplay, runsScripts, sharesScripts } from "./workbench-rooms.mjs";
+import {
+  boundsScripts,
+  loadsRooms,
+  makesTours,
+  playsReplay,
+  runsScripts,
+  sharesScripts,
+} from "./workbench-rooms.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const PAGE = path.join(ROOT, "dist/workbench/page");
@@ -409,6 +416,7 @@ const PARTS = {
   roundTrip,
   isAccessible,
   takesBadFiles,
+  loadsRooms: inPage(loadsRooms),
   runsScripts: inPage(runsScripts),
   sharesScripts: inPage(sharesScripts),
   boundsScripts: inPage(boundsScripts),

@@ -1,5 +1,5 @@
 import { formatCount } from "../../base/units.ts";
-import { COSTS, type CostName, costNotes, VirtualClock } from "../../lab/cost-model.ts";
+import { costNotes, VirtualClock } from "../../lab/cost-model.ts";
 import { type CreatedWindow, createHugeWindow, HUGE_GUEST } from "../../lab/huge-guest.ts";
 import { LabMachine } from "../../lab/lab-machine.ts";
 import {

@@ -1,10 +1,16 @@
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import { Region } from "../parts.tsx";
 import { startTour } from "./tour.ts";
 import { TOURS } from "./tours.ts";
 
-/** The tours that there are. */
+/** The tours that there are; one that the address names begins. */
 export function TourList(): ComponentChildren {
+  useEffect(() => {
+    const name = new URLSearchParams(location.hash.slice(1)).get("tour");
+    const wanted = TOURS.find((one) => one.name === name);
+    if (wanted !== undefined) startTour(wanted);
+  }, []);
   return (
     <Region name="Tours" class="tours">
       <p class="lead">
