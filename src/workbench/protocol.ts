@@ -45,7 +45,9 @@ export interface SpaceAt extends Space {
 }
 
 /** A finding, and where its events stand. */
-export interface ShownFinding extends Omit<Finding, "pci"> {
+export interface ShownFinding extends Omit<Finding, "pci" | "events"> {
+  /** Numbers of its events, as the page counts them. */
+  readonly events: readonly number[];
   /** Place in the list as `check` prints it. */
   readonly number: number;
   readonly text: string;

@@ -112,7 +112,7 @@ export class Desk {
       const bytesPerSecond = (bytes * 1000) / Math.max(1, now - started);
       const progress = { bytes: isDone ? size : bytes, size, bytesPerSecond };
       // First, so that a file that is read has all its findings.
-      this.#tellFindings(number, reading.name, reading.findings, notJudgedOf(reading));
+      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
       this.#post({ what: "read", file: number, progress, summary: summaryOf(reading), isDone }, []);
     };
     await reading.read({ read: () => report(false) });
@@ -135,7 +135,7 @@ export class Desk {
     const turn = ++file.filter;
     const { reading } = file;
     if (text.trim() === "") {
-      this.#tellFindings(number, reading.name, reading.findings, notJudgedOf(reading));
+      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
       return null;
     }
     const filter = filterOf(text)!;
@@ -148,25 +148,27 @@ export class Desk {
     );
     if (report === undefined) return null;
     const notJudged = report.notJudged.map(({ count, reason }) => `${count.toLocaleString("en")} ${reason}`);
-    this.#tellFindings(number, reading.name, report.findings, notJudged);
+    this.#tellFindings(number, reading, report.findings, notJudged);
     return null;
   }
 
   #tellFindings(
     file: number,
-    name: string,
+    { name, recording }: Reading,
     findings: readonly Finding[],
     notJudged: readonly string[],
   ): void {
-    const shown = findings.slice(0, MAX_FINDINGS).map((finding, number) => shownOf(finding, number, name));
+    const shown = findings
+      .slice(0, MAX_FINDINGS)
+      .map((finding, number) => shownOf(finding, number, name, recording?.eventsOf(finding) ?? []));
     const left = findings.length - shown.length;
     this.#post({ what: "findings", file, from: 0, findings: shown, left, notJudged }, []);
   }
 }
 
-function shownOf(finding: Finding, number: number, name: string): ShownFinding {
+function shownOf(finding: Finding, number: number, name: string, events: readonly number[]): ShownFinding {
   const { pci: _pci, ...rest } = finding;
-  return { ...rest, number, text: formatFinding(name, finding) };
+  return { ...rest, events, number, text: formatFinding(name, finding) };
 }
 
 const notJudgedOf = ({ report, early }: Reading): string[] => [

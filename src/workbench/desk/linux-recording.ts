@@ -1,3 +1,4 @@
+import type { Finding } from "../../check/findings/finding.ts";
 import { type AliveMapping, diffSpaces, spacesOf } from "../../check/lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../../check/lives/life.ts";
 import { LinuxLives } from "../../check/lives/linux-lives.ts";
@@ -114,6 +115,10 @@ export class LinuxRecording implements Recording, LifeSink {
 
   contents({ name }: Space, event: number): Contents {
     return new MappingContents(this.#spacesAt(event).get(name) ?? []);
+  }
+
+  eventsOf({ events }: Finding): readonly number[] {
+    return events;
   }
 
   changes(from: number, to: number, visit: (change: ChangeRow) => void): void {

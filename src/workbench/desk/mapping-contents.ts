@@ -11,8 +11,15 @@ const SHIFT = BigInt(MAPPING_PAGE_SHIFT);
 export const pagesOf = ({ stretches }: Life): number =>
   stretches.reduce((sum, { first, last }) => sum + Number((last >> SHIFT) - (first >> SHIFT)) + 1, 0);
 
-/** Bits of directions, as those of permissions: the device reads what goes to it. */
-const ACCESS: Readonly<Record<string, number>> = { TO_DEVICE: 1, FROM_DEVICE: 2, BIDIRECTIONAL: 3 };
+/** Bits of directions and permissions: the device reads what goes to it. */
+const ACCESS: Readonly<Record<string, number>> = {
+  TO_DEVICE: 1,
+  FROM_DEVICE: 2,
+  BIDIRECTIONAL: 3,
+  "r-": 1,
+  "-w": 2,
+  rw: 3,
+};
 
 /** What is mapped for a device of Linux. */
 export class MappingContents implements Contents {

@@ -17,8 +17,9 @@ import { EventTexts } from "./event-texts.ts";
 import { LineStore } from "./line-store.ts";
 import { LinuxRecording } from "./linux-recording.ts";
 import { QemuRecording } from "./qemu-recording.ts";
-import { readMoment, readOpScriptSteps } from "./read-moments.ts";
+import { readMoment } from "./read-moments.ts";
 import type { Recording } from "./recording.ts";
+import { readScript } from "./script-recording.ts";
 import { TraceLines } from "./trace-lines.ts";
 
 /** Who is notified while an input is read. */
@@ -76,7 +77,7 @@ export class Reading {
       } else if (isLoggedDump(opened.head)) this.recording = await readMoment(this.#data, this.name);
       else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
-        this.recording = readOpScriptSteps(text, this.name);
+        this.recording = readScript(text, this.name);
         if (!isKernelScriptHead(opened.head)) this.#end(await checkTrace(text, { name: this.name }));
       } else await this.#readTrace(opened, sink);
     } finally {

@@ -1,4 +1,5 @@
 import { hex, toBig } from "../../base/u64.ts";
+import type { Finding } from "../../check/findings/finding.ts";
 import type { Place } from "../../check/findings/place.ts";
 import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
@@ -135,6 +136,10 @@ export class QemuRecording implements Recording, RebuildWatch {
   contents({ number }: Space, event: number): Contents | undefined {
     const window = this.#windowsAt(event).find(({ span }) => span === number);
     return window === undefined ? undefined : new WindowContents(window);
+  }
+
+  eventsOf({ events }: Finding): readonly number[] {
+    return events;
   }
 
   changes(from: number, to: number, visit: (change: ChangeRow) => void): void {

@@ -1,3 +1,4 @@
+import type { Finding } from "../../check/findings/finding.ts";
 import type { ChangeRow, FileLine, Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import type { EventRows } from "./event-rows.ts";
@@ -14,6 +15,8 @@ export interface Recording {
   readonly notes: readonly string[];
   /** Does it have lines that can be shown? */
   readonly hasLines: boolean;
+  /** The events of a finding. */
+  eventsOf(finding: Finding): readonly number[];
   /** What is in a space after an event; undefined if it is not there then. */
   contents(space: Space, event: number): Contents | undefined;
   /** Visits what is otherwise after one event than after another. */
