@@ -1,13 +1,12 @@
 import { hex, maxBig } from "../../base/u64.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import type { SpaceState } from "../../check/lives/alive.ts";
-import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
-import type { LifePicture } from "./life-picture.ts";
+import type { LifeTaker } from "./life-picture.ts";
 import { MAPPING_PAGE_SHIFT, MappingContents } from "./mapping-contents.ts";
-import type { LifeLengths, Recording } from "./recording.ts";
-import { changesOfWindows } from "./window-changes.ts";
+import type { InstantState, LifeLengths, Recording } from "./recording.ts";
 import { type ShownWindow, WindowContents } from "./window-contents.ts";
 
 /** What an input shows at one moment; of a script, after one operation. */
@@ -78,11 +77,11 @@ export class MomentsRecording implements Recording {
     return this.hasLines ? lines.map((line) => this.rows.eventAtLine(line)) : [];
   }
 
-  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
-    changesOfWindows(this.#steps[from]?.windows ?? [], this.#steps[to]?.windows ?? [], visit);
+  stateAt(event: number): InstantState {
+    return this.#steps[event] ?? { windows: [], spaces: [] };
   }
 
-  draw({ number }: Space, picture: LifePicture): void {
+  draw({ number }: Space, picture: LifeTaker): void {
     const { contents } = this.#shown[number]!;
     // A script is short: what a step changed is looked for row by row.
     const alive = new Map<string, { start: number; first: number; pages: number }>();
@@ -111,10 +110,21 @@ export class MomentsRecording implements Recording {
     if (!this.hasLines) return [];
     const line = this.rows.lineOf(event);
     const first = Math.max(1, line - before);
-    return this.#lines.slice(first - 1, line + after).map((text, i) => {
-      const at = this.rows.eventAtLine(first + i);
-      return { line: first + i, event: this.rows.lineOf(at) === first + i ? at : -1, text };
-    });
+    return this.#lines.slice(first - 1, line + after).map((text, i) => this.#lineOf(first + i, text));
+  }
+
+  async find(text: string, event: number, limit: number): Promise<FileLine[]> {
+    const wanted = text.toLowerCase();
+    const found = this.#lines.flatMap((line, i) =>
+      line.toLowerCase().includes(wanted) ? [this.#lineOf(i + 1, line)] : [],
+    );
+    const from = found.findIndex((line) => line.event >= event);
+    return [...found.slice(Math.max(0, from)), ...found.slice(0, Math.max(0, from))].slice(0, limit);
+  }
+
+  #lineOf(line: number, text: string): FileLine {
+    const event = this.rows.eventAtLine(line);
+    return { line, event: this.rows.lineOf(event) === line ? event : -1, text };
   }
 }
 

@@ -20,13 +20,12 @@ import {
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { buidOf } from "../../spapr/papr.ts";
 import { permOf } from "../../tce/tce.ts";
-import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
-import type { LifePicture } from "./life-picture.ts";
-import type { LifeLengths, Recording } from "./recording.ts";
+import type { LifeTaker } from "./life-picture.ts";
+import type { InstantState, LifeLengths, Recording } from "./recording.ts";
 import type { TraceLines } from "./trace-lines.ts";
-import { changesOfWindows } from "./window-changes.ts";
 import { WindowContents } from "./window-contents.ts";
 
 const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as Record<EventClass, number>;
@@ -142,12 +141,11 @@ export class QemuRecording implements Recording, RebuildWatch {
     return events;
   }
 
-  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
-    const before = this.#travel.at(from);
-    changesOfWindows(before, this.#travel.at(to), visit);
+  stateAt(event: number): InstantState {
+    return { windows: this.#travel.at(event), spaces: [] };
   }
 
-  draw(space: Space, picture: LifePicture): void {
+  draw(space: Space, picture: LifeTaker): void {
     const { lives } = this.#travel;
     for (let row = lives.firstEndingFrom(picture.from); row < lives.length; row++) {
       if (lives.span(row) !== space.number) continue;
@@ -174,6 +172,10 @@ export class QemuRecording implements Recording, RebuildWatch {
 
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
+  }
+
+  find(text: string, event: number, limit: number, goesOn: () => boolean): Promise<FileLine[]> {
+    return this.#lines.find(this.rows, text, event, limit, goesOn);
   }
 }
 

@@ -1,13 +1,19 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { CELL_HEIGHT } from "../draw/heat-picture.ts";
 import { AddressView } from "./address-view.tsx";
+import { isOver } from "./drop.ts";
 import { Files, FirstScreen } from "./files.tsx";
 import { Findings } from "./findings.tsx";
 import { Header } from "./header.tsx";
 import { Help } from "./help.tsx";
 import { Lifetimes } from "./lifetimes-view.tsx";
 import { Lines } from "./lines.tsx";
+import { useSize } from "./parts.tsx";
+import { Search } from "./search.tsx";
 import { SelectionPanel } from "./selection-panel.tsx";
+import { Splitter } from "./splitter.tsx";
 import { bench } from "./state.ts";
 import { Structure } from "./structure.tsx";
 import { TimeView } from "./time-view.tsx";
@@ -17,17 +23,32 @@ const TABS = ["Time", "Address", "Lifetimes", "Structure", "Selection"] as const
 
 type Tab = (typeof TABS)[number];
 
+/** Rows of the heat map in a panel of so many pixels: what is left of bars and of a third for the table. */
+function rowsFor(width: number, height: number): number {
+  // Where panels stand one below the other, they are as high as what is in them.
+  if (width < 600) return 16;
+  return Math.max(4, Math.min(32, Math.floor((height * 0.66 - 76) / CELL_HEIGHT)));
+}
+
 export function App(): ComponentChildren {
   const tab = useSignal<Tab>("Time");
+  const sizes = Object.fromEntries(
+    Object.entries(bench.sizes.value).map(([name, size]) => [`--${name}`, `${size}px`]),
+  );
+  const lower = useSize();
+  useEffect(() => {
+    bench.heatRows.value = rowsFor(lower.width, lower.height);
+  }, [lower.width, lower.height]);
   const hasFile = bench.files.value.length > 0;
   return (
-    <div class={hasFile ? "app" : "app first"} data-tab={tab.value}>
+    <div class={hasFile ? "app" : "app first"} data-tab={tab.value} style={sizes}>
       <Header />
       {hasFile ? (
         <>
           <aside class="side">
             <Files />
             <Findings />
+            <Splitter panel="findings" label="Findings" />
             <nav class="tabs" aria-label="Pictures">
               {TABS.map((name) => (
                 <button
@@ -44,13 +65,18 @@ export function App(): ComponentChildren {
             </nav>
             <Structure />
           </aside>
+          <Splitter panel="side" label="Findings and Structure" across />
           <main class="pictures">
             <TimeView />
+            <Splitter panel="time" label="Time" />
             <Lifetimes />
-            <div class="lower">
+            <Splitter panel="lives" label="Lifetimes" />
+            <div class="lower" ref={lower.ref}>
               <AddressView />
+              <Splitter panel="selection" label="Selection" across after />
               <SelectionPanel />
             </div>
+            <Splitter panel="lines" label="Lines" after />
             <Lines />
           </main>
         </>
@@ -60,6 +86,8 @@ export function App(): ComponentChildren {
         </main>
       )}
       <Help />
+      <Search />
+      {isOver.value && hasFile && <div class="drop-here">Drop to open beside what is open</div>}
       <div class="said" role="status">
         {bench.said.value}
       </div>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { copyLink } from "./actions.ts";
+import { ExportMenu } from "./export-menu.tsx";
 import { bench } from "./state.ts";
 import { countText, secondsText } from "./words.ts";
 
@@ -37,10 +38,24 @@ export function Header(): ComponentChildren {
         </p>
       )}
       <div class="tools">
-        {file?.isDone === true && (
-          <button type="button" onClick={() => void copyLink(bench)}>
-            copy link
+        {summary !== undefined && (
+          <button
+            type="button"
+            aria-keyshortcuts="/"
+            onClick={() => {
+              bench.isSearchOpen.value = true;
+            }}
+          >
+            search <kbd>/</kbd>
           </button>
+        )}
+        {file?.isDone === true && file.error === undefined && (
+          <>
+            <button type="button" onClick={() => void copyLink(bench)}>
+              copy link
+            </button>
+            <ExportMenu />
+          </>
         )}
         <button
           type="button"
