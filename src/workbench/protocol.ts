@@ -9,8 +9,6 @@
  */
 
 import type { Finding } from "../check/findings/finding.ts";
-import type { HeatView } from "./maths/heat-grid.ts";
-import type { HeatRows } from "./maths/heat-rows.ts";
 
 /** What events are shown as. */
 export const EVENT_CLASSES = ["map", "unmap", "use", "fault", "refused", "moment", "other"] as const;
@@ -114,6 +112,27 @@ export interface Lanes {
 export interface Instant {
   readonly file: number;
   readonly event: number;
+}
+
+/** Where a heat map stands: the row with a page is that many rows from the top, and a cell has 2^shift pages. */
+export interface HeatView {
+  readonly first: number;
+  readonly shift: number;
+  /** Rows above it; 0 if absent. */
+  readonly row?: number | undefined;
+}
+
+/**
+ * Rows of a heat map: each stands for 64 cells, but a folded one for many such rows in which nothing was ever mapped. Their
+ * places go on where the row before ends.
+ */
+export interface HeatRows {
+  /** Log2 of the pages of a cell. */
+  readonly shift: number;
+  /** First page of each row. */
+  readonly starts: Float64Array;
+  /** How many rows each stands for: 1, or those that are folded. */
+  readonly folds: Float64Array;
 }
 
 /** What each cell of a heat map has; of a folded row all is in the first one. */

@@ -4,7 +4,6 @@ import { UsedRows } from "../../src/workbench/desk/used-rows.ts";
 import { ROW_CELLS, wholeShift, zoomedHeat } from "../../src/workbench/maths/heat-grid.ts";
 import {
   cellOfPage,
-  type HeatRows,
   pageAtPlace,
   pageOfCell,
   placeOfPage,
@@ -12,6 +11,7 @@ import {
   rowOfPage,
   rowsEnd,
 } from "../../src/workbench/maths/heat-rows.ts";
+import type { HeatRows } from "../../src/workbench/protocol.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 
 const ROOM = 16;

@@ -4,8 +4,17 @@ import { LifePicture } from "../../src/workbench/desk/life-picture.ts";
 import { heatPicture } from "../../src/workbench/draw/heat-picture.ts";
 import { LANE_HEIGHT, lanePicture } from "../../src/workbench/draw/lane-picture.ts";
 import { lifePicture } from "../../src/workbench/draw/life-lines.ts";
-import { INKS, type Ink, type Picture, type Renderer } from "../../src/workbench/draw/renderer.ts";
-import type { HeatRows } from "../../src/workbench/maths/heat-rows.ts";
+import {
+  Bars,
+  INKS,
+  type Ink,
+  inkOf,
+  type Picture,
+  type Renderer,
+} from "../../src/workbench/draw/renderer.ts";
+import { sparkPath } from "../../src/workbench/draw/spark-line.ts";
+import { SvgRenderer } from "../../src/workbench/draw/svg-renderer.ts";
+import type { HeatRows } from "../../src/workbench/protocol.ts";
 import { EVENT_CLASSES, type EventClass, type Lanes } from "../../src/workbench/protocol.ts";
 
 interface Bar {
@@ -220,5 +229,55 @@ describe("lifetimes", () => {
     picture.add(0, 60, 1024, 1);
     picture.add(0, 60, 1023, 1);
     expect(picture.lines.all).toBe(1);
+  });
+});
+
+describe("SVG", () => {
+  const palette = {
+    colours: INKS.map((_ink, i) => `#0000${i.toString(16).padStart(2, "0")}`),
+    background: "#fff",
+    text: "#000",
+    family: '"A & B", monospace',
+    fontSize: 11,
+  };
+
+  it("has what was drawn, in its order, and names of a file as text", () => {
+    const bars = new Bars();
+    for (const [x, ink] of [
+      [0, "map"],
+      [10, "map"],
+      [20, "inferred"],
+      [30, "map"],
+    ] as const)
+      bars.add(x, 1.005, 5, 2, inkOf(ink));
+    const renderer = new SvgRenderer(palette);
+    renderer.draw({
+      width: 40,
+      height: 10,
+      bars,
+      labels: [{ x: 4, y: 8, text: '<script>"&', align: "right" }],
+    });
+    const map = palette.colours[inkOf("map")];
+    const hatch = `url(#hatch-${inkOf("inferred")})`;
+    expect(
+      [...renderer.text.matchAll(/<path fill="([^"]+)" d="([^"]+)"/g)].map(([, ...rest]) => rest),
+    ).toEqual([
+      [map, "M0 1h5v2h-5zM10 1h5v2h-5z"],
+      [hatch, "M20 1h5v2h-5z"],
+      [map, "M30 1h5v2h-5z"],
+    ]);
+    expect(renderer.text).toContain(`<pattern id="hatch-${inkOf("inferred")}"`);
+    expect(renderer.text).toContain(">&lt;script&gt;&quot;&amp;</text>");
+    expect(renderer.text).toContain('font-family="&quot;A &amp; B&quot;, monospace"');
+    expect(renderer.text).not.toContain("<script");
+  });
+});
+
+describe("a spark line", () => {
+  it("shows what is mapped at all, of its own lane", () => {
+    const lanes = lanesWith([]);
+    lanes.mapped.set([0, 1, 0, 1000], 0);
+    expect(sparkPath(lanes, 0, 10)).toBe("M0 10L0 10h1L1 9h1L2 10h1L3 0h1L4 10z");
+    expect(sparkPath(lanes, 1, 10)).toBe("");
   });
 });

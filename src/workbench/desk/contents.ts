@@ -1,6 +1,6 @@
 import { ROW_CELLS } from "../maths/heat-grid.ts";
-import { type HeatRows, rowEnd, rowOfPage } from "../maths/heat-rows.ts";
-import type { Cells, Row } from "../protocol.ts";
+import { rowEnd, rowOfPage } from "../maths/heat-rows.ts";
+import type { Cells, HeatRows, Row } from "../protocol.ts";
 
 /** A stretch of pages `[first, end)` of a space. */
 export interface PageRange {

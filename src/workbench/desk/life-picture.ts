@@ -1,5 +1,5 @@
-import { type HeatRows, placeOfPage, rowsEnd } from "../maths/heat-rows.ts";
-import type { LifeLines } from "../protocol.ts";
+import { placeOfPage, rowsEnd } from "../maths/heat-rows.ts";
+import type { HeatRows, LifeLines } from "../protocol.ts";
 
 /** Lines that are drawn at most. */
 const MAX_LINES = 40_000;

@@ -1,5 +1,5 @@
-import { type HeatView, ROW_CELLS, wholeShift } from "../maths/heat-grid.ts";
-import type { HeatRows } from "../maths/heat-rows.ts";
+import { ROW_CELLS, wholeShift } from "../maths/heat-grid.ts";
+import type { HeatRows, HeatView } from "../protocol.ts";
 import type { PageRange } from "./contents.ts";
 import { joined, type Stretch } from "./used-rows.ts";
 

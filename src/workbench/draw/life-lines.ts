@@ -1,6 +1,6 @@
-import { type HeatRows, placeOfPage } from "../maths/heat-rows.ts";
+import { placeOfPage } from "../maths/heat-rows.ts";
 import { pixelOf, type View } from "../maths/view.ts";
-import type { LifeLines } from "../protocol.ts";
+import type { HeatRows, LifeLines } from "../protocol.ts";
 import { Bars, inkOf, type Picture } from "./renderer.ts";
 
 /** Mapping lifetimes: x is time, y the bus address, by the rows of the heat map; what still lives is drawn to the edge, in an ink of its own. */

@@ -6,8 +6,9 @@ export interface Palette {
   readonly colours: readonly string[];
   readonly background: string;
   readonly text: string;
-  /** Font of labels, as CSS has it: `11px monospace`. */
-  readonly font: string;
+  /** Font of labels, and its height in pixels. */
+  readonly family: string;
+  readonly fontSize: number;
 }
 
 /** Writes pictures as SVG. */
@@ -25,7 +26,7 @@ export class SvgRenderer implements Renderer {
   }
 
   draw({ width, height, bars, labels }: Picture): void {
-    const { colours, background, text, font } = this.#palette;
+    const { colours, background, text, family, fontSize } = this.#palette;
     const hatched = new Set<number>();
     const parts: string[] = [];
     let ink = -1;
@@ -55,7 +56,7 @@ export class SvgRenderer implements Renderer {
       `<svg xmlns="http://www.w3.org/2000/svg" width="${short(width)}" height="${short(height)}" viewBox="0 0 ${short(width)} ${short(height)}">`,
       hatches === "" ? "" : `<defs>${hatches}</defs>`,
       `<rect width="100%" height="100%" fill="${background}"/>`,
-      `<g fill="${text}" style="font:${escaped(font)}">`,
+      `<g fill="${text}" font-family="${escaped(family)}" font-size="${fontSize}">`,
       ...parts,
       "</g></svg>\n",
     ].join("\n");

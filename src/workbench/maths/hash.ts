@@ -1,5 +1,5 @@
-import type { Axis } from "../protocol.ts";
-import { HEAT_COLOURS, type HeatColour, type HeatView } from "./heat-grid.ts";
+import type { Axis, HeatView } from "../protocol.ts";
+import { HEAT_COLOURS, type HeatColour } from "./heat-grid.ts";
 import { type PanelSizes, sizesOfText, sizesToText } from "./panel-sizes.ts";
 import type { View } from "./view.ts";
 

@@ -1,3 +1,5 @@
+import type { HeatView } from "../protocol.ts";
+
 /** What colours of a heat map say. */
 export const HEAT_COLOURS = ["permission", "age", "size", "owner", "certainty", "change"] as const;
 
@@ -6,14 +8,6 @@ export type HeatColour = (typeof HEAT_COLOURS)[number];
 
 /** Cells in a row of the heat map. */
 export const ROW_CELLS = 64;
-
-/** Where a heat map stands: the row with a page is that many rows from the top, and a cell has 2^shift pages. */
-export interface HeatView {
-  readonly first: number;
-  readonly shift: number;
-  /** Rows above it; 0 if absent. */
-  readonly row?: number | undefined;
-}
 
 /** The level at which all of a space is in so many rows. */
 export function wholeShift(pages: number, rows: number): number {

@@ -1,17 +1,5 @@
+import type { HeatRows } from "../protocol.ts";
 import { ROW_CELLS } from "./heat-grid.ts";
-
-/**
- * Rows of a heat map: each stands for 64 cells, but a folded one for many such rows in which nothing was ever mapped. Their
- * places go on where the row before ends.
- */
-export interface HeatRows {
-  /** Log2 of the pages of a cell. */
-  readonly shift: number;
-  /** First page of each row. */
-  readonly starts: Float64Array;
-  /** How many rows each stands for: 1, or those that are folded. */
-  readonly folds: Float64Array;
-}
 
 /** Pages of a row that is not folded. */
 export const rowPages = (shift: number): number => ROW_CELLS * 2 ** shift;

@@ -64,8 +64,8 @@ export function App(): ComponentChildren {
               ))}
             </nav>
             <Structure />
+            <Splitter panel="side" label="Findings and Structure" across inside />
           </aside>
-          <Splitter panel="side" label="Findings and Structure" across />
           <main class="pictures">
             <TimeView />
             <Splitter panel="time" label="Time" />

@@ -23,7 +23,7 @@ export class CanvasRenderer implements Renderer {
       this.#canvas.height = down;
     }
     this.#takeColours();
-    const { background, text: textColour, font } = this.#palette!;
+    const { background, text: textColour, family, fontSize } = this.#palette!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = background;
     context.fillRect(0, 0, width, height);
@@ -37,7 +37,7 @@ export class CanvasRenderer implements Renderer {
       context.fillRect(x[i]!, y[i]!, widths[i]!, heights[i]!);
     }
     context.fillStyle = textColour;
-    context.font = font;
+    context.font = `${fontSize}px ${family}`;
     for (const { x, y, text, align } of labels) {
       context.textAlign = align;
       context.lineWidth = 3;

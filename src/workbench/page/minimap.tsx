@@ -2,8 +2,8 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { minimapPicture } from "../draw/minimap-picture.ts";
-import { type HeatRows, rowsEnd } from "../maths/heat-rows.ts";
-import type { Space } from "../protocol.ts";
+import { rowsEnd } from "../maths/heat-rows.ts";
+import type { HeatRows, Space } from "../protocol.ts";
 import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
 

@@ -9,6 +9,7 @@ export function paletteOf(element: Element): Palette {
     colours: INKS.map((ink) => value(`--ink-${ink}`)),
     background: value("--canvas"),
     text: value("--text"),
-    font: `11px ${value("--mono")}`,
+    family: value("--mono"),
+    fontSize: 11,
   };
 }

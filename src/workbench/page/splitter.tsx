@@ -14,6 +14,7 @@ export function Splitter({
   label,
   across = false,
   after = false,
+  inside = false,
 }: {
   readonly panel: PanelName;
   readonly label: string;
@@ -21,6 +22,8 @@ export function Splitter({
   readonly across?: boolean;
   /** The panel stands after it. */
   readonly after?: boolean;
+  /** It stands in the panel, at its edge. */
+  readonly inside?: boolean;
 }): ComponentChildren {
   const panel = PANELS[name];
   const size = bench.sizes.value[name];
@@ -33,14 +36,15 @@ export function Splitter({
   };
   const sizeOf = (element: Element): number => {
     const beside = after ? element.nextElementSibling : element.previousElementSibling;
-    const { width = 0, height = 0 } = beside?.getBoundingClientRect() ?? {};
+    const { width = 0, height = 0 } =
+      (inside ? element.parentElement : beside)?.getBoundingClientRect() ?? {};
     return across ? width : height;
   };
   const sign = after ? -1 : 1;
   return (
     // biome-ignore lint/a11y/useSemanticElements: a line between panels that is moved is no <hr>
     <div
-      class={across ? "splitter across" : "splitter"}
+      class={["splitter", across ? "across" : "", inside ? "inside" : ""].join(" ")}
       role="separator"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: its keys move it
       tabIndex={0}

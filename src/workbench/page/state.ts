@@ -1,11 +1,22 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Example } from "../examples.ts";
 import { type Place, placeOfHash, placeToHash, type Selection } from "../maths/hash.ts";
-import type { HeatColour, HeatView } from "../maths/heat-grid.ts";
-import { type HeatRows, rowOfPage, rowPages } from "../maths/heat-rows.ts";
+import type { HeatColour } from "../maths/heat-grid.ts";
+import { rowOfPage, rowPages } from "../maths/heat-rows.ts";
 import type { PanelSizes } from "../maths/panel-sizes.ts";
 import { inside, revealing, type View } from "../maths/view.ts";
-import type { Axis, EventClass, Hit, Instant, ShownFinding, Space, SpaceAt, Summary } from "../protocol.ts";
+import type {
+  Axis,
+  EventClass,
+  HeatRows,
+  HeatView,
+  Hit,
+  Instant,
+  ShownFinding,
+  Space,
+  SpaceAt,
+  Summary,
+} from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
 import { Client, type Told } from "./client.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
