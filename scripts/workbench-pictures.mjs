@@ -4,9 +4,12 @@
  * @module
  */
 
-import { mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { startMonitor } from "../bench/fake-monitor.mjs";
+import { startUi, trace } from "../test/browser/served.mjs";
 import { openPage, servePage } from "../test/browser/workbench.mjs";
 
 const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");
@@ -35,6 +38,33 @@ const PICTURES = [
   },
 ];
 
+/** A recording that is written again, as QEMU wrote it, while the page follows. */
+async function takeLive(browser) {
+  const folder = mkdtempSync(path.join(tmpdir(), "live-"));
+  const [socket, log] = [path.join(folder, "qmp.sock"), path.join(folder, "qemu.log")];
+  writeFileSync(log, "");
+  const endMonitor = await startMonitor(socket);
+  const ui = await startUi(["--qmp", socket, "--log", log, "--base", "none", "--refresh", "100"]);
+  try {
+    const { page, close } = await openPage(browser, ui.url);
+    await page.goto(ui.url);
+    await page.locator(".badge.is-live").waitFor();
+    const lines = trace("faults-stray-dma-e1000-nvme-linux61.log.gz").toString().split("\n");
+    for (let at = 0; at < lines.length; at += 20) {
+      appendFileSync(log, `${lines.slice(at, at + 20).join("\n")}\n`);
+      await page.waitForTimeout(100);
+    }
+    await page.getByText("dma-fault").waitFor();
+    await page.locator(".live-page").screenshot({ path: path.join(FOLDER, "live.png") });
+    await close();
+  } finally {
+    await ui.end();
+    endMonitor();
+    rmSync(folder, { recursive: true });
+  }
+  console.log("live");
+}
+
 mkdirSync(FOLDER, { recursive: true });
 const server = await servePage();
 const browser = await chromium.launch({
@@ -42,6 +72,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu"],
 });
 try {
+  await takeLive(browser);
   for (const { name, hash, region, colorScheme = "light" } of PICTURES) {
     const { page, close } = await openPage(browser, server.url, { colorScheme });
     await page.goto(`${server.url}${hash === "" ? "" : `#${hash}`}`);

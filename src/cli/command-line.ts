@@ -20,6 +20,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb 
   run: () => import("./verbs/run.ts"),
   convert: () => import("./verbs/convert.ts"),
   attach: () => import("./verbs/attach.ts"),
+  ui: () => import("./verbs/ui.ts"),
   oracle: () => import("./verbs/oracle.ts"),
   plan: () => import("./verbs/plan.ts"),
   device: () => import("./verbs/device.ts"),

@@ -10,6 +10,7 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import { build } from "vite";
+import { checkServed } from "./served.mjs";
 import { checkWorkbench } from "./workbench.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -104,6 +105,7 @@ try {
   for (const { name, ok } of answer.result?.checks ?? []) check(`huge-window: ${name}`, ok);
   check("the page has no errors", errors.length === 0, errors.join("; "));
   await checkWorkbench(browser, check);
+  await checkServed(browser, check);
 } finally {
   await browser.close();
   server.close();

@@ -13,7 +13,7 @@ import { Random } from "../../dist/base/random.js";
 import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
 import { EXAMPLES } from "../../dist/workbench/examples.js";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
+export const ROOT = path.resolve(import.meta.dirname, "../..");
 const PAGE = path.join(ROOT, "dist/workbench/page");
 const CORPUS = path.join(ROOT, "test/corpus");
 const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
@@ -68,7 +68,7 @@ export async function openPage(browser, url, options = {}) {
   return { page, trouble, close: () => context.close() };
 }
 
-const region = (page, name) => page.getByRole("region", { name, exact: true });
+export const region = (page, name) => page.getByRole("region", { name, exact: true });
 
 /** Opens a file of some name and waits until all of it was read. */
 export async function openFile(page, name, bytes) {
@@ -297,6 +297,14 @@ async function roundTrip(browser, url, check) {
   await second.close();
 }
 
+/** axe finds nothing in what a page shows now. */
+export async function hasNoViolation(page, check, what) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
+  check(`axe finds nothing: ${what}`, found.length === 0, found.join("; "));
+}
+
 /** axe finds nothing, in light and dark, on the first screen and with a file, wide and narrow. */
 async function isAccessible(browser, url, check) {
   for (const colorScheme of ["light", "dark"]) {
@@ -305,16 +313,7 @@ async function isAccessible(browser, url, check) {
         colorScheme,
         viewport: { width, height: 720 },
       });
-      const look = async (what) => {
-        await page.evaluate(AXE);
-        const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-        const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
-        check(
-          `axe finds nothing: ${what}, ${colorScheme}, ${width} px`,
-          found.length === 0,
-          found.join("; "),
-        );
-      };
+      const look = (what) => hasNoViolation(page, check, `${what}, ${colorScheme}, ${width} px`);
       await page.goto(url);
       await look("first screen");
       await page.goto(`${url}#example=planted.txt.gz&finding=1&at=13`);

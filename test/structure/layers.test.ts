@@ -66,7 +66,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   lab: [["*"], ["story"], ["index"]],
   workbench: [["*"], ["maths"], ["draw"], ["desk"], ["page"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
-  cli: [["*"], ["screen"], ["verbs"], ["command-line"], ["main"]],
+  cli: [["*"], ["screen", "serve"], ["verbs"], ["command-line"], ["main"]],
 };
 
 const SRC = path.resolve(import.meta.dirname, "../../src");

@@ -1,6 +1,8 @@
 import { IommuError } from "../../base/errors.ts";
 import { filterOf } from "../../check/filter/filters.ts";
 import { type Finding, formatFinding } from "../../check/findings/finding.ts";
+import { blobFile } from "../../formats/input/input-data.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import type {
   CallName,
   Calls,
@@ -22,6 +24,7 @@ import { LifePicture } from "./life-picture.ts";
 import { MappingContents } from "./mapping-contents.ts";
 import { checkFiltered, Reading } from "./open-recording.ts";
 import { type Recording, spacesAt } from "./recording.ts";
+import { RemoteFile } from "./remote-file.ts";
 import { WindowContents } from "./window-contents.ts";
 
 /** Milliseconds between two reports of what was read. */
@@ -34,7 +37,7 @@ export type Post = (message: Message, transfer: ArrayBuffer[]) => void;
 
 interface File {
   readonly reading: Reading;
-  readonly data: Blob;
+  readonly data: ByteFile;
   filter: number;
 }
 
@@ -99,7 +102,8 @@ export class Desk {
     }
   }
 
-  async #open(number: number, { name, data }: Ask<"open">): Promise<Summary> {
+  async #open(number: number, { name, data: given }: Ask<"open">): Promise<Summary> {
+    const data = given instanceof Blob ? blobFile(given) : new RemoteFile(given);
     const reading = new Reading(data, name, this.#clock);
     this.#files.set(number, { reading, data, filter: 0 });
     const started = this.#clock();

@@ -1,6 +1,7 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { HEAD_BYTES } from "../../check/whole/input-kind.ts";
 import { openInput } from "../../formats/input/opened-input.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import { traceSteps } from "../../formats/recording/read-trace.ts";
 import {
   DIRECTION_NAMES,
@@ -19,11 +20,11 @@ const MAX_RANGES = 8;
 
 /** Writes out events of a recording that is no text, by reading it again up to there. */
 export class EventTexts {
-  readonly #blob: Blob;
+  readonly #file: ByteFile;
   readonly #name: string;
 
-  constructor(blob: Blob, name: string) {
-    this.#blob = blob;
+  constructor(file: ByteFile, name: string) {
+    this.#file = file;
     this.#name = name;
   }
 
@@ -40,7 +41,7 @@ export class EventTexts {
       },
       gap: () => {},
     });
-    const opened = await openInput(new CountedFile(this.#blob), this.#name, HEAD_BYTES);
+    const opened = await openInput(new CountedFile(this.#file), this.#name, HEAD_BYTES);
     const options = { name: this.#name, truncated: () => {} };
     for await (const _ of traceSteps(opened, source, options)) if (source.events >= end) break;
     return texts;

@@ -1,4 +1,6 @@
 import { GrowingRows } from "../../base/growing-rows.ts";
+import { blobFile } from "../../formats/input/input-data.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 
 /** Lines of which the first one's place is kept. */
 const STEP = 256;
@@ -16,14 +18,14 @@ export class LineStore {
   readonly #offsets: GrowingRows = GrowingRows.f64();
   #bytes = 0;
   #lines = 0;
-  readonly #source: Blob | undefined;
+  readonly #source: ByteFile | undefined;
   readonly #copies: Blob[] = [];
   #piece: Uint8Array<ArrayBuffer>[] = [];
   #pieceBytes = 0;
   #copied = 0;
 
   /** @param source the text itself, if it is not packed */
-  constructor(source: Blob | undefined) {
+  constructor(source: ByteFile | undefined) {
     this.#source = source;
     this.#offsets.push(0);
   }
@@ -45,14 +47,14 @@ export class LineStore {
   /** The lines `[first, end)`, from 1, as far as they are there. Of a long packed file only the beginning is kept. */
   async read(first: number, end: number): Promise<string[]> {
     if (this.#source === undefined) this.#endPiece();
-    const text = this.#source ?? new Blob(this.#copies);
+    const text = this.#source ?? blobFile(new Blob(this.#copies));
     const from = Math.max(1, first) - 1;
     const step = Math.floor(from / STEP);
     if (step >= this.#offsets.length) return [];
     const start = this.#offsets.at(step);
     const stop = Math.ceil(end / STEP) + 1;
     const last = stop < this.#offsets.length ? this.#offsets.at(stop) : Math.min(this.#bytes, text.size);
-    const lines = (await text.slice(start, last).text()).split("\n");
+    const lines = new TextDecoder().decode(await text.read(start, last - start)).split("\n");
     const skipped = from - step * STEP;
     return lines.slice(skipped, skipped + end - Math.max(1, first)).map(shortened);
   }

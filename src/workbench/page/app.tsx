@@ -7,7 +7,9 @@ import { Header } from "./header.tsx";
 import { Help } from "./help.tsx";
 import { Lifetimes } from "./lifetimes-view.tsx";
 import { Lines } from "./lines.tsx";
+import { LiveView } from "./live-view.tsx";
 import { SelectionPanel } from "./selection-panel.tsx";
+import { liveSession } from "./served.ts";
 import { bench } from "./state.ts";
 import { Structure } from "./structure.tsx";
 import { TimeView } from "./time-view.tsx";
@@ -19,7 +21,8 @@ type Tab = (typeof TABS)[number];
 
 export function App(): ComponentChildren {
   const tab = useSignal<Tab>("Time");
-  const hasFile = bench.files.value.length > 0;
+  const session = liveSession.value;
+  const hasFile = bench.file.value !== undefined;
   return (
     <div class={hasFile ? "app" : "app first"} data-tab={tab.value}>
       <Header />
@@ -54,6 +57,8 @@ export function App(): ComponentChildren {
             <Lines />
           </main>
         </>
+      ) : session !== undefined ? (
+        <LiveView session={session} />
       ) : (
         <main class="welcome">
           <FirstScreen />

@@ -1,8 +1,10 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { listenToKeys } from "./keys.ts";
+import { openServed } from "./served.ts";
 import { bench } from "./state.ts";
 
 render(<App />, document.getElementById("page")!);
 listenToKeys(bench);
 bench.start();
+openServed(bench).catch((error: Error) => bench.say(error.message));

@@ -5,6 +5,7 @@ import { type HeatColour, type HeatView, revealingHeat } from "../maths/heat-gri
 import { inside, revealing, type View } from "../maths/view.ts";
 import type { Axis, EventClass, Progress, ShownFinding, Space, SpaceAt, Summary } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
+import type { RemoteBytes } from "../served.ts";
 import { Client, type Told } from "./client.ts";
 
 /** A file that was opened, or is being read. */
@@ -100,7 +101,13 @@ export class Bench {
   }
 
   /** Opens files one beside the other; the first of them is shown. */
-  open(files: readonly { readonly name: string; readonly data: Blob; readonly example?: string }[]): void {
+  open(
+    files: readonly {
+      readonly name: string;
+      readonly data: Blob | RemoteBytes;
+      readonly example?: string;
+    }[],
+  ): void {
     for (const [i, { name, data, example }] of files.entries()) {
       const number = ++this.#number;
       const file: OpenFile = {
