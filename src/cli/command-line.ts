@@ -21,6 +21,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb 
   convert: () => import("./verbs/convert.ts"),
   attach: () => import("./verbs/attach.ts"),
   ui: () => import("./verbs/ui.ts"),
+  report: () => import("./verbs/report.ts"),
   oracle: () => import("./verbs/oracle.ts"),
   plan: () => import("./verbs/plan.ts"),
   device: () => import("./verbs/device.ts"),

@@ -32,7 +32,7 @@ const shown = blocks("console").flatMap((text) =>
 const wordsOf = (command: string): string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) =>
     plain !== undefined &&
-    /^[\w.-]+\.(?:log|mig|txt|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
+    /^[\w.-]+\.(?:log|mig|txt|html|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
       ? path.join(folder, plain)
       : (quoted ?? plain!),
   );
@@ -88,7 +88,7 @@ describe("the README", () => {
   });
 
   it("calls every verb", () => {
-    expect(new Set(commands.map((command) => command.split(" ")[0])).size).toBe(17);
+    expect(new Set(commands.map((command) => command.split(" ")[0])).size).toBe(18);
   });
 
   it.each(commands)("has a command that works: %s", async (command) => {

@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { IommuError } from "../../base/errors.ts";
 import type { Served } from "../../workbench/served.ts";
+import type { SeekableFile } from "../seekable-file.ts";
 import { rangeOf } from "./byte-range.ts";
 import type { LiveStream } from "./live-stream.ts";
 import { type PageFiles, SERVED_NAME } from "./page-files.ts";
 import { askedOf, type Guard } from "./request-guard.ts";
-import type { ServedFile } from "./served-file.ts";
 
 /** Connections at a time; a page has some six. */
 const MAX_CONNECTIONS = 128;
@@ -18,10 +18,10 @@ const [FILES, EVENTS, LOG] = ["files/", "live/events", "live/log"];
 /** What pages are given. */
 export interface PageContent {
   readonly page: PageFiles;
-  readonly files: readonly ServedFile[];
+  readonly files: readonly SeekableFile[];
   readonly live?: LiveStream | undefined;
   /** The log that a followed QEMU writes, as soon as that is known. */
-  readonly log: () => ServedFile | undefined;
+  readonly log: () => SeekableFile | undefined;
 }
 
 /**
@@ -135,7 +135,11 @@ export class PageServer {
   }
 }
 
-async function giveFile(file: ServedFile, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function giveFile(
+  file: SeekableFile,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const size = await file.size();
   const { range } = request.headers;
   const headers = { "accept-ranges": "bytes", "content-type": "application/octet-stream" };
@@ -154,7 +158,7 @@ async function giveFile(file: ServedFile, request: IncomingMessage, response: Se
     "content-length": last - first + 1,
     ...(range === undefined ? {} : { "content-range": `bytes ${first}-${last}/${size}` }),
   });
-  await pipeline(file.read(found), response);
+  await pipeline(file.stream(found), response);
 }
 
 const listening = (server: Server, port: number, host: string): Promise<void> =>

@@ -7,11 +7,11 @@ import { feedOf, isLive, type LiveOptions, liveOptions, statusOfEnd, tell } from
 import { quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print } from "../output.ts";
 import { packageFile } from "../package-files.ts";
+import { SeekableFile } from "../seekable-file.ts";
 import { LiveStream } from "../serve/live-stream.ts";
 import { openBrowser } from "../serve/open-browser.ts";
 import { PageFiles } from "../serve/page-files.ts";
 import { type PageContent, PageServer } from "../serve/page-server.ts";
-import { ServedFile } from "../serve/served-file.ts";
 import { splitLogs } from "../split-logs.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -25,10 +25,10 @@ export interface UiOptions extends LiveOptions {
 export async function ui(paths: readonly string[], options: UiOptions): Promise<number> {
   const page = new PageFiles(packageFile("dist/workbench/page"));
   const folder = await makePrivateFolder(tmpdir());
-  const files: ServedFile[] = [];
+  const files: SeekableFile[] = [];
   try {
     return await untilInterrupted(async (signal) => {
-      for (const path of paths.flatMap(splitLogs)) files.push(await ServedFile.open(path, folder));
+      for (const path of paths.flatMap(splitLogs)) files.push(await SeekableFile.open(path, folder));
       return await serve({ page, files }, options, folder, signal);
     });
   } finally {
@@ -44,7 +44,7 @@ async function serve(
   signal: AbortSignal,
 ): Promise<number> {
   const live = isLive(options) ? new LiveStream() : undefined;
-  let log: ServedFile | undefined;
+  let log: SeekableFile | undefined;
   const server = await PageServer.listen(options.port, { ...content, live, log: () => log });
   print(server.url);
   const show = (): void => {
@@ -62,7 +62,7 @@ async function serve(
       if (item.type !== "attached") return;
       show();
       // Who cannot read it, as that of a domain, follows it nevertheless, by virsh.
-      ServedFile.open(item.log, folder).then(
+      SeekableFile.open(item.log, folder).then(
         (file) => {
           log = file;
         },

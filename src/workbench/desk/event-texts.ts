@@ -28,16 +28,18 @@ export class EventTexts {
     this.#name = name;
   }
 
-  /** The events `[first, end)`. */
-  async read(first: number, end: number): Promise<string[]> {
-    const texts: string[] = [];
-    const isWanted = (number: number): boolean => number >= first && number < end;
+  /** Events by their numbers. */
+  async read(events: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const texts = new Map<number, string>();
+    const wanted = new Set(events);
+    const end = events.reduce((last, event) => Math.max(last, event + 1), 0);
     const source = new TraceSource(this.#name, {
       qemu: (event) => {
-        if (isWanted(event.number)) texts.push(qemuText(event));
+        if (wanted.has(event.number)) texts.set(event.number, qemuText(event));
       },
       linux: (event, names) => {
-        if (event.kind !== DMA_LOST && isWanted(event.number)) texts.push(linuxText(event, names));
+        if (event.kind !== DMA_LOST && wanted.has(event.number))
+          texts.set(event.number, linuxText(event, names));
       },
       gap: () => {},
     });

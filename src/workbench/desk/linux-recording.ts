@@ -159,4 +159,8 @@ export class LinuxRecording implements Recording, LifeSink {
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
   }
+
+  linesOf(events: readonly number[]): Promise<FileLine[]> {
+    return this.#lines.of(this.rows, events);
+  }
 }

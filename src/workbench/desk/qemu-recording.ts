@@ -170,6 +170,10 @@ export class QemuRecording implements Recording, RebuildWatch {
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
   }
+
+  linesOf(events: readonly number[]): Promise<FileLine[]> {
+    return this.#lines.of(this.rows, events);
+  }
 }
 
 /** The window of an event; of one that names a bridge, the default window of that. */

@@ -24,6 +24,8 @@ export interface Recording {
   lengths(space: Space, from: number, to: number, first: number, end: number): LifeLengths;
   /** The lines around an event. */
   lines(event: number, before: number, after: number): Promise<FileLine[]>;
+  /** The lines of some events, in the order of these; a file that is no text is read once for all of them. */
+  linesOf(events: readonly number[]): Promise<FileLine[]>;
 }
 
 /** The spaces that are there after an event. */

@@ -3,10 +3,10 @@ import { connect } from "node:net";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SeekableFile } from "../../../src/cli/seekable-file.ts";
 import { LiveStream } from "../../../src/cli/serve/live-stream.ts";
 import { PageFiles } from "../../../src/cli/serve/page-files.ts";
 import { PageServer } from "../../../src/cli/serve/page-server.ts";
-import { ServedFile } from "../../../src/cli/serve/served-file.ts";
 import { RemoteFile } from "../../../src/workbench/desk/remote-file.ts";
 import type { LiveItem, LiveMessage } from "../../../src/workbench/served.ts";
 import { scratchFolder } from "../../helpers/scratch.ts";
@@ -18,7 +18,7 @@ const BYTES = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
 
 let server: PageServer;
 let live: LiveStream;
-const files: ServedFile[] = [];
+const files: SeekableFile[] = [];
 
 beforeAll(async () => {
   const page = path.join(folder, "page");
@@ -34,7 +34,7 @@ beforeAll(async () => {
   writeFileSync(path.join(folder, "<img src=x onerror=alert(1)>.log"), gzipSync(BYTES));
   writeFileSync(path.join(folder, "empty"), "");
   for (const name of ["trace.bin", "<img src=x onerror=alert(1)>.log", "empty"])
-    files.push(await ServedFile.open(path.join(folder, name), folder));
+    files.push(await SeekableFile.open(path.join(folder, name), folder));
   live = new LiveStream();
   server = await PageServer.listen(0, { page: new PageFiles(page), files, live, log: () => undefined });
 });

@@ -4,21 +4,21 @@ import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { rangeOf } from "../../../src/cli/serve/byte-range.ts";
-import { ServedFile } from "../../../src/cli/serve/served-file.ts";
-import { scratchFolder } from "../../helpers/scratch.ts";
+import { SeekableFile } from "../../src/cli/seekable-file.ts";
+import { rangeOf } from "../../src/cli/serve/byte-range.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
 
 const folder = scratchFolder();
 const TEXT = Buffer.from("12@3.4:spapr_iommu_pci_put liobn=0x80000000\n".repeat(500));
 
-const contentOf = async (file: ServedFile): Promise<Buffer> =>
-  await buffer(file.read({ first: 0, last: (await file.size()) - 1 }));
+const contentOf = async (file: SeekableFile): Promise<Buffer> =>
+  await buffer(file.stream({ first: 0, last: (await file.size()) - 1 }));
 
-describe("a file that is served", () => {
-  it("is given as it is if a page can unpack it", async () => {
+describe("a file that is read anywhere", () => {
+  it("is given as it is if a page can unpack it, too", async () => {
     const name = path.join(folder, "a.log.gz");
     writeFileSync(name, gzipSync(TEXT));
-    const file = await ServedFile.open(name, folder);
+    const file = await SeekableFile.open(name, folder);
     expect(file.name).toBe(name);
     expect(await contentOf(file)).toEqual(readFileSync(name));
     await file.close();
@@ -30,7 +30,7 @@ describe("a file that is served", () => {
   ])("is unpacked before if that takes a program: %s", async (program, ending) => {
     const name = path.join(folder, `b.log.${ending}`);
     writeFileSync(name, execFileSync(program, ["-c"], { input: TEXT }));
-    const file = await ServedFile.open(name, folder);
+    const file = await SeekableFile.open(name, folder);
     expect(file.name).toBe(path.join(folder, "b.log"));
     expect(await contentOf(file)).toEqual(TEXT);
     await file.close();
@@ -39,7 +39,7 @@ describe("a file that is served", () => {
   it("stays that file, whatever its name comes to mean", async () => {
     const name = path.join(folder, "c.log");
     writeFileSync(name, TEXT);
-    const file = await ServedFile.open(name, folder);
+    const file = await SeekableFile.open(name, folder);
     renameSync(name, `${name}.0`);
     writeFileSync(name, "another one");
     expect(await contentOf(file)).toEqual(TEXT);
@@ -47,12 +47,12 @@ describe("a file that is served", () => {
   });
 
   it("is not there, or damaged: that is said", async () => {
-    await expect(ServedFile.open(path.join(folder, "none.log"), folder)).rejects.toThrow(/no such file/);
-    await expect(ServedFile.open(folder, folder)).rejects.toThrow(/is a folder/);
+    await expect(SeekableFile.open(path.join(folder, "none.log"), folder)).rejects.toThrow(/no such file/);
+    await expect(SeekableFile.open(folder, folder)).rejects.toThrow(/is a folder/);
     const name = path.join(folder, "cut.log.xz");
     const packed = execFileSync("xz", ["-c"], { input: TEXT });
     writeFileSync(name, packed.subarray(0, packed.length / 2));
-    await expect(ServedFile.open(name, folder)).rejects.toThrow(/cut\.log\.xz/);
+    await expect(SeekableFile.open(name, folder)).rejects.toThrow(/cut\.log\.xz/);
   });
 });
 
