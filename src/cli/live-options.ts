@@ -27,7 +27,10 @@ export interface LiveOptions {
 /** What the verbs have that follow a running QEMU. */
 export const liveOptions = (): Option[] => [
   text("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off"),
-  text("--domain <name>", "a domain of libvirt, by name, number or UUID, through virsh"),
+  text(
+    "--domain <name>",
+    "a domain of libvirt, by name, number or UUID, through virsh; libvirt then notes that it is tainted (custom-monitor)",
+  ),
   text("--connect <uri>", "libvirt's URI for --domain, such as qemu:///system"),
   text("--log <file>", "where QEMU writes its log (default: what its -D says, or the domain's log)"),
   text(
@@ -101,7 +104,7 @@ export function statusOfEnd({ doubts, state: { counts, findings } }: AttachEnd):
   return statusOfFindings(findings.errors, findings.warnings + findings.dropped);
 }
 
-function describeAttached({ qemu, log, base }: Attached): string[] {
+function describeAttached({ qemu, log, taint, base }: Attached): string[] {
   const { kind, refused, pausedSeconds, bytes, windows } = base;
   const known = counted(windows, "window");
   const told = {
@@ -110,5 +113,6 @@ function describeAttached({ qemu, log, base }: Attached): string[] {
     mtree: `${known} by QEMU's memory tree; entries are unknown until the trace shows them`,
     none: "no base: windows and entries are unknown until the trace shows them",
   }[kind];
-  return [...refused.map((reason) => `not by ${reason}`), `QEMU ${qemu}, log ${log}: ${told}`];
+  const tainted = taint === null ? [] : [`libvirt notes in its log that the domain is tainted: ${taint}`];
+  return [...refused.map((reason) => `not by ${reason}`), ...tainted, `QEMU ${qemu}, log ${log}: ${told}`];
 }

@@ -9,7 +9,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { hasNoViolation, openPage, ROOT } from "./workbench.mjs";
+import { openPage } from "./page-driver.mjs";
+import { hasNoViolation } from "./workbench.mjs";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
 
 const TRACES = ["dma-ppc64le-linux612-planted.txt.gz", "faults-stray-dma-e1000-nvme-linux61.log.gz"];
 

@@ -11,10 +11,12 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { startMonitor } from "../../bench/fake-monitor.mjs";
 import { checkTrace } from "../../dist/check/index.js";
-import { hasNoViolation, openPage, ROOT, region } from "./workbench.mjs";
+import { openPage, region, WAIT_MS } from "./page-driver.mjs";
+import { hasNoViolation } from "./workbench.mjs";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
 
 const TRACES = path.join(ROOT, "test/corpus/traces");
-const WAIT_MS = 60_000;
 
 export const trace = (name) => gunzipSync(readFileSync(path.join(TRACES, name)));
 

@@ -64,7 +64,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["index"],
   ],
   lab: [["*"], ["story"], ["index"]],
-  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["report"], ["page"]],
+  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["stage", "report"], ["page"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
   cli: [["*"], ["screen", "serve"], ["verbs"], ["command-line"], ["main"]],
 };

@@ -26,6 +26,7 @@ const COLUMNS = [
   "type",
   "qemu",
   "log",
+  "taint",
   "base",
   "doubt",
   "reason",

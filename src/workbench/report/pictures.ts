@@ -1,24 +1,23 @@
-import { emptyCells } from "../desk/contents.ts";
-import { LifePicture } from "../desk/life-picture.ts";
+import { cellsOf, lanesOf, livesOf } from "../desk/answers.ts";
 import type { Recording } from "../desk/recording.ts";
-import { heatPicture } from "../draw/heat-picture.ts";
+import { RowLayout } from "../desk/row-layout.ts";
+import { type Stretch, UsedRows } from "../desk/used-rows.ts";
+import { CELL_HEIGHT, heatPicture } from "../draw/heat-picture.ts";
 import { lanePicture } from "../draw/lane-picture.ts";
 import { lifePicture } from "../draw/life-lines.ts";
 import type { Picture } from "../draw/renderer.ts";
-import { type HeatView, insideHeat, ROW_CELLS, wholeView } from "../maths/heat-grid.ts";
+import { ROW_CELLS } from "../maths/heat-grid.ts";
 import type { View } from "../maths/view.ts";
-import { type Axis, EVENT_CLASSES, type Lanes, type LifeLines, type Space } from "../protocol.ts";
+import { type Axis, EVENT_CLASSES, type HeatRows, type LifeLines, type Space } from "../protocol.ts";
 import type { Mark } from "./svg.ts";
 
 /** Pixels of pictures, from side to side. */
-export const WIDTH = 1120;
+const WIDTH = 1120;
 const LIFE_HEIGHT = 160;
 /** Columns that are cut of time: each has two pixels. */
 const COLUMNS = WIDTH / 2;
-/** Rows of heat maps, and pixels of each. */
-const [HEAT_ROWS, CELL_HEIGHT] = [12, 11];
-/** Rows of the heat map of a finding. */
-const NEAR_ROWS = 4;
+/** Rows of a heat map, and of one of the pages around a finding. */
+const [HEAT_ROWS, NEAR_ROWS] = [12, 4];
 
 /** The axis of a recording: its times, or, where not all events have one, their numbers. */
 export interface WholeAxis {
@@ -27,80 +26,93 @@ export interface WholeAxis {
 }
 
 /** All of a recording. */
-export function axisOf({ rows }: Recording): WholeAxis {
+function axisOf({ rows }: Recording): WholeAxis {
   const { seconds, length } = rows;
   return seconds > 0
     ? { axis: "time", view: { from: 0, to: seconds * (1 + 1e-9) } }
     : { axis: "event", view: { from: 0, to: Math.max(1, length) } };
 }
 
-/** What all lanes have, by columns. */
-export const lanesOf = ({ rows }: Recording, { axis, view }: WholeAxis): Lanes =>
-  rows.columns(axis, view.from, view.to, COLUMNS);
+/** Pictures of a recording, on one axis. */
+export class Pictures {
+  readonly recording: Recording;
+  readonly whole: WholeAxis;
+  readonly #spaces = new Map<number, SpacePictures>();
 
-/** Some lanes of a recording. */
-export const timePicture = (lanes: Lanes, names: readonly string[], shown: readonly number[]): Picture =>
-  lanePicture(lanes, names, WIDTH, { lanes: shown, classes: new Set(EVENT_CLASSES) });
+  constructor(recording: Recording) {
+    this.recording = recording;
+    this.whole = axisOf(recording);
+  }
 
-/** The lifetimes of all mappings of a space. */
-export function lifetimesOf(
-  recording: Recording,
-  space: Space,
-  { axis, view }: WholeAxis,
-): { readonly lines: LifeLines; readonly picture: Picture } {
-  const { rows } = recording;
-  const pages = { from: 0, to: space.pages };
-  const plan = {
-    from: 0,
-    to: rows.length,
-    first: 0,
-    end: space.pages,
-    columns: COLUMNS,
-    height: LIFE_HEIGHT,
-  };
-  const drawn = new LifePicture(plan);
-  recording.draw(space, drawn);
-  const { lines } = drawn;
-  const placeOf = (event: number): number => {
-    if (event < 0) return Number.NaN;
-    return axis === "time" && event !== Number.POSITIVE_INFINITY ? rows.secondsOf(event) : event;
-  };
-  const placed = { ...lines, starts: lines.starts.map(placeOf), ends: lines.ends.map(placeOf) };
-  return { lines, picture: lifePicture(placed, view, pages, { width: WIDTH, height: LIFE_HEIGHT }) };
+  /** Some of its lanes. */
+  time(shown: readonly number[]): Picture {
+    const { axis, view } = this.whole;
+    const lanes = lanesOf(this.recording, { axis, ...view, columns: COLUMNS });
+    const { lanes: names } = this.recording.rows;
+    return lanePicture(lanes, names, WIDTH, { lanes: shown, classes: new Set(EVENT_CLASSES) });
+  }
+
+  /** Those of one space: which of its rows are used is looked for once. */
+  of(space: Space): SpacePictures {
+    let found = this.#spaces.get(space.number);
+    if (found === undefined) {
+      found = new SpacePictures(this.recording, space);
+      this.#spaces.set(space.number, found);
+    }
+    return found;
+  }
 }
 
-/** A space after an event: all of it, or, with a page, the rows around that. */
-export function heatOf(
-  recording: Recording,
-  space: Space,
-  event: number,
-  page?: number,
-): { readonly view: HeatView; readonly picture: Picture } {
-  const most = page === undefined ? HEAT_ROWS : NEAR_ROWS;
-  const view = page === undefined ? wholeView(space.pages, most) : around(page, space.pages, most);
-  const rows = Math.min(most, Math.ceil((space.pages - view.first) / (ROW_CELLS * 2 ** view.shift)));
-  const plan = { first: view.first, shift: view.shift, cells: rows * ROW_CELLS };
-  const cells = emptyCells(space.number, plan, false);
-  recording.contents(space, event)?.fill(plan, cells);
-  const size = { width: WIDTH, cellHeight: CELL_HEIGHT };
-  return { view, picture: heatPicture(cells, "permission", size, space.pages, event) };
+/** A heat map, and which pages it shows. */
+export interface Heat {
+  readonly rows: HeatRows;
+  readonly picture: Picture;
+}
+
+/** Pictures of one space. */
+class SpacePictures {
+  readonly #recording: Recording;
+  readonly #space: Space;
+  readonly #used: readonly Stretch[];
+
+  constructor(recording: Recording, space: Space) {
+    this.#recording = recording;
+    this.#space = space;
+    const used = new UsedRows();
+    recording.draw(space, used);
+    this.#used = used.stretches;
+  }
+
+  /** The lifetimes of all its mappings. */
+  lifetimes({ axis, view }: WholeAxis): { readonly lines: LifeLines; readonly picture: Picture } {
+    const { number, pages } = this.#space;
+    const rows = new RowLayout(this.#used, pages).fit(HEAT_ROWS);
+    const place = { space: number, rows, columns: COLUMNS, height: LIFE_HEIGHT };
+    const lines = livesOf(this.#recording, { axis, ...view, ...place });
+    return { lines, picture: lifePicture(lines, view, rows, { width: WIDTH, height: LIFE_HEIGHT }) };
+  }
+
+  /** What is in it after an event: all of it, or single pages around one, which is in the second row. */
+  heat(event: number, page?: number): Heat {
+    const { number, pages } = this.#space;
+    const view = page === undefined ? undefined : { first: page, shift: 0, row: 1 };
+    const room = page === undefined ? HEAT_ROWS : NEAR_ROWS;
+    const open = page === undefined ? [] : [{ first: page, end: page + 1 }];
+    const ask = { event, space: number, view, rows: room, open };
+    const cells = cellsOf(this.#recording, ask, this.#used, undefined);
+    const size = { width: WIDTH, cellHeight: CELL_HEIGHT };
+    return { rows: cells, picture: heatPicture(cells, "permission", size, pages, event) };
+  }
 }
 
 /** Where pages stand in a heat map of single ones, row by row, as far as they are shown. */
-export function marksOf({ first }: HeatView, picture: Picture, page: number, count: number): Mark[] {
+export function marksOf({ starts, folds }: HeatRows, page: number, count: number): Mark[] {
   const width = WIDTH / ROW_CELLS;
-  const marks: Mark[] = [];
-  const end = Math.min(page + count, first + Math.round(picture.height / CELL_HEIGHT) * ROW_CELLS);
-  for (let at = page; at < end; ) {
-    const row = Math.floor((at - first) / ROW_CELLS);
-    const next = Math.min(end, first + (row + 1) * ROW_CELLS);
-    const x = ((at - first) % ROW_CELLS) * width;
-    marks.push({ x, y: row * CELL_HEIGHT, width: (next - at) * width - 1, height: CELL_HEIGHT - 1 });
-    at = next;
-  }
-  return marks;
+  return [...starts].flatMap((start, row): Mark[] => {
+    const from = Math.max(page, start);
+    const end = Math.min(page + count, start + ROW_CELLS);
+    if (folds[row] !== 1 || from >= end) return [];
+    const [x, y] = [(from - start) * width, row * CELL_HEIGHT];
+    return [{ x, y, width: (end - from) * width - 1, height: CELL_HEIGHT - 1 }];
+  });
 }
-
-/** Single pages, with the one that is meant in the second row. */
-const around = (page: number, pages: number, rows: number): HeatView =>
-  insideHeat({ first: (Math.floor(page / ROW_CELLS) - 1) * ROW_CELLS, shift: 0 }, pages, rows);

@@ -8,7 +8,7 @@ import { LANE_HEIGHT } from "../draw/lane-picture.ts";
 import type { Ink } from "../draw/renderer.ts";
 import { EVENT_CLASSES, type EventClass, type LifeLines, type Row, type Space } from "../protocol.ts";
 import { type Html, html, type Inside, table } from "./html.ts";
-import { axisOf, heatOf, lanesOf, lifetimesOf, marksOf, timePicture, type WholeAxis } from "./pictures.ts";
+import { marksOf, Pictures, type WholeAxis } from "./pictures.ts";
 import { HATCHES, svgOf } from "./svg.ts";
 
 /** Characters that a file takes at most: what does not fit is left out, which is said. */
@@ -93,14 +93,13 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
     return `${piece.text}\n`;
   };
   yield html`<article id="${ids.file}" aria-labelledby="${ids.of("name")}">${headOf(reading, ids)}`.text;
-  yield fits(await findingsOf(reading, ids), "findings");
-  if (recording !== undefined && recording.rows.length > 0) {
-    const whole = axisOf(recording);
-    yield fits(timeOf(recording, whole, ids), "time");
-    yield fits(structureOf(recording, ids), "structure");
-    for (const space of byImportance(recording, reading.findings)) {
-      yield fits(spaceOf(recording, space, whole, ids), space.name);
-    }
+  const pictures = recording === undefined ? undefined : new Pictures(recording);
+  yield fits(await findingsOf(reading, pictures, ids), "findings");
+  if (pictures !== undefined && pictures.recording.rows.length > 0) {
+    yield fits(timeOf(pictures, ids), "time");
+    yield fits(structureOf(pictures.recording, ids), "structure");
+    for (const space of byImportance(pictures.recording, reading.findings))
+      yield fits(spaceOf(pictures, space, ids), space.name);
   }
   if (leftOut.length > 0)
     yield html`<p class="dim">There was no room for ${leftOut.length > 20 ? counted(leftOut.length, "space") : leftOut.join(", ")}: spapr-iommu ui shows all of ${name}.</p>`
@@ -138,9 +137,13 @@ const part = (ids: Ids, key: string, name: string, ...inside: readonly Inside[])
 const behind = (summary: string, inside: Html): Html =>
   html`<details><summary>${summary}</summary>${inside}</details>`;
 
-async function findingsOf({ recording, findings, report, early }: Reading, ids: Ids): Promise<Html> {
+async function findingsOf(
+  { findings, report, early }: Reading,
+  pictures: Pictures | undefined,
+  ids: Ids,
+): Promise<Html> {
   const shown = findings.slice(0, MAX_FINDINGS);
-  const lines = await provingLines(recording, shown);
+  const lines = await provingLines(pictures?.recording, shown);
   const pictured = picturedOf(shown);
   const rows = shown.map((finding, i) => {
     const { kind, severity, count, message, lines: at } = finding;
@@ -175,7 +178,7 @@ async function findingsOf({ recording, findings, report, early }: Reading, ids: 
           html`<ul>${notJudged.map((reason) => html`<li>${reason}</li>`)}</ul>`,
         ),
     shown.map((finding, i) =>
-      findingOf(recording, finding, {
+      findingOf(pictures, finding, {
         id: ids.of(`n${i + 1}`),
         lines: lines[i]!,
         isPictured: pictured.has(i),
@@ -202,8 +205,8 @@ function picturedOf(findings: readonly Finding[]): ReadonlySet<number> {
 }
 
 /** The first and the last events of a finding, in their order. */
-function endsOf({ events }: Finding): number[] {
-  const all = [...new Set(events)].sort((a, b) => a - b);
+function endsOf(recording: Recording, finding: Finding): number[] {
+  const all = [...new Set(recording.eventsOf(finding))].sort((a, b) => a - b);
   return all.length <= 2 * END_LINES ? all : [...all.slice(0, END_LINES), ...all.slice(-END_LINES)];
 }
 
@@ -212,10 +215,11 @@ async function provingLines(
   recording: Recording | undefined,
   findings: readonly Finding[],
 ): Promise<{ line: number; text: string }[][]> {
-  const wanted = findings.map(endsOf);
+  if (recording === undefined) return findings.map(() => []);
+  const wanted = findings.map((finding) => endsOf(recording, finding));
   const all = [...new Set(wanted.flat())].sort((a, b) => a - b);
-  const lines = await recording?.linesOf(all);
-  const byEvent = new Map(lines?.map((line) => [line.event, line]));
+  const lines = await recording.linesOf(all);
+  const byEvent = new Map(lines.map((line) => [line.event, line]));
   return wanted.map((events) =>
     events.flatMap((event) => {
       const found = byEvent.get(event);
@@ -231,7 +235,7 @@ interface FindingPlace {
 }
 
 function findingOf(
-  recording: Recording | undefined,
+  pictures: Pictures | undefined,
   finding: Finding,
   { id, lines, isPictured }: FindingPlace,
 ): Html {
@@ -241,16 +245,17 @@ function findingOf(
 <p>${message}${count > 1 ? ` (${formatCount(count)} times)` : ""}</p>${
     texts.length === 0 ? undefined : html`<pre tabindex="0">${texts}</pre>`
   }${stack.map(({ call, line, frames }) => html`<p class="dim">${call} (line ${line}) by ${framesText(frames)}</p>`)}${
-    recording === undefined || !isPictured ? undefined : momentOf(recording, finding)
+    pictures === undefined || !isPictured ? undefined : momentOf(pictures, finding)
   }</section>`;
 }
 
 const cut = (text: string): string => (text.length > MAX_LINE ? `${text.slice(0, MAX_LINE)}…` : text);
 
 /** The addresses of a finding at its moment: a picture of what is around, and what was there before and after its events. */
-function momentOf(recording: Recording, finding: Finding): Html | undefined {
+function momentOf(pictures: Pictures, finding: Finding): Html | undefined {
+  const { recording } = pictures;
   const { liobn, device, ioba, pages } = finding;
-  const events = endsOf(finding);
+  const events = endsOf(recording, finding);
   const event = events.at(-1);
   const name = liobn === undefined ? device : hex(liobn);
   if (event === undefined || ioba === undefined) return undefined;
@@ -258,10 +263,10 @@ function momentOf(recording: Recording, finding: Finding): Html | undefined {
   if (space === undefined) return undefined;
   const page = Number((ioba - space.start) >> BigInt(space.pageShift));
   if (page < 0 || page >= space.pages) return undefined;
-  const { view, picture } = heatOf(recording, space, event, page);
+  const { rows: shown, picture } = pictures.of(space).heat(event, page);
   const range = { first: page, end: page + Math.max(1, pages) };
-  const marks = marksOf(view, picture, page, range.end - page);
-  const caption = `${space.name} after event ${formatCount(event)}: single pages from ${addressOf(space, view.first)} on, 64 in a row`;
+  const marks = marksOf(shown, page, range.end - page);
+  const caption = `${space.name} after event ${formatCount(event)}: single pages from ${addressOf(space, shown.starts[0]!)} on, 64 in a row`;
   const moments = [...new Set([events[0]! - 1, ...events.slice(0, 3), event])].filter((at) => at >= 0);
   const rows = moments.flatMap((at) => {
     const { rows: there } = rowsOf(recording, space, at, range, 3);
@@ -350,8 +355,8 @@ const CLASS_WORDS: Readonly<Record<EventClass, string>> = {
   other: "#other",
 };
 
-function timeOf(recording: Recording, whole: WholeAxis, ids: Ids): Html {
-  const { rows } = recording;
+function timeOf(pictures: Pictures, ids: Ids): Html {
+  const { rows } = pictures.recording;
   const names = rows.lanes;
   const counts = names.map((_, lane) => {
     const all = new Uint32Array(EVENT_CLASSES.length);
@@ -365,14 +370,14 @@ function timeOf(recording: Recording, whole: WholeAxis, ids: Ids): Html {
     .slice(0, MAX_LANES)
     .map(({ lane }) => lane)
     .sort((a, b) => a - b);
-  const picture = timePicture(lanesOf(recording, whole), names, shown);
+  const picture = pictures.time(shown);
   const more = names.length - shown.length;
   return part(
     ids,
     "time",
     "Time",
     legend(TIME_KEYS),
-    html`<figure>${svgOf({ ...picture, height: Math.max(LANE_HEIGHT, picture.height) }, "maps, unmaps, faults and what is mapped, over time")}${ends(whole)}</figure>`,
+    html`<figure>${svgOf({ ...picture, height: Math.max(LANE_HEIGHT, picture.height) }, "maps, unmaps, faults and what is mapped, over time")}${ends(pictures.whole)}</figure>`,
     more > 0 ? html`<p class="dim">The ${shown.length} busiest of ${names.length} are drawn.</p>` : undefined,
     behind(
       "table",
@@ -463,21 +468,23 @@ const HEAT_KEYS = [
 ] as const;
 
 /** Lifetimes of a space, and what is in it at its end. */
-function spaceOf(recording: Recording, space: Space, whole: WholeAxis, ids: Ids): Html {
+function spaceOf(pictures: Pictures, space: Space, ids: Ids): Html {
+  const { recording, whole } = pictures;
   const key = `s${space.number}`;
-  const { lines, picture } = lifetimesOf(recording, space, whole);
+  const own = pictures.of(space);
+  const { lines, picture } = own.lifetimes(whole);
   const last = Math.min(recording.rows.length - 1, space.until - 1);
-  const heat = heatOf(recording, space, last);
+  const heat = own.heat(last);
   const { rows, all } = rowsOf(recording, space, last, { first: 0, end: space.pages }, MAX_ROWS);
-  const cell = formatSize(1n << BigInt(space.pageShift + heat.view.shift));
+  const cell = formatSize(1n << BigInt(space.pageShift + heat.rows.shift));
   const alive = lines.ends.reduce(
     (sum, end, i) => (end === Number.POSITIVE_INFINITY ? sum + lines.counts[i]! : sum),
     0,
   );
   const about = `${formatCount(lines.all)} mappings of ${space.name}, ${formatCount(alive)} do not end`;
-  const at = `${space.name} after event ${formatCount(last)}; a cell is ${cell}, a row ${formatSize(64n << BigInt(space.pageShift + heat.view.shift))}`;
+  const at = `${space.name} after event ${formatCount(last)}; a cell is ${cell}, a row ${formatSize(64n << BigInt(space.pageShift + heat.rows.shift))}`;
   return html`<section aria-labelledby="${ids.label(key)}"><h3 id="${ids.of(key)}">${space.name}</h3>
-<section aria-labelledby="${ids.label(`${key}-l`, key)}"><h4 id="${ids.of(`${key}-l`)}">Lifetimes</h4>${legend(LIFE_KEYS)}<figure>${svgOf(picture, about)}${ends(whole)}<figcaption>${about}; bus addresses from ${addressOf(space, 0)} down to ${addressOf(space, space.pages - 1)}</figcaption></figure>${behind("table", livesTable(recording, space, lines))}</section>
+<section aria-labelledby="${ids.label(`${key}-l`, key)}"><h4 id="${ids.of(`${key}-l`)}">Lifetimes</h4>${legend(LIFE_KEYS)}<figure>${svgOf(picture, about)}${ends(whole)}<figcaption>${about}; bus addresses from ${addressOf(space, 0)} down to ${addressOf(space, space.pages - 1)}</figcaption></figure>${behind("table", livesTable(whole, space, lines))}</section>
 <section aria-labelledby="${ids.label(`${key}-a`, key)}"><h4 id="${ids.of(`${key}-a`)}">Address</h4>${legend(HEAT_KEYS)}<figure>${svgOf(heat.picture, at)}<figcaption>${at}</figcaption></figure>${behind(
     "table",
     html`${table(["bus address", "#pages", "target", "permission", "certainty", "since"], rows.map(cellsOf))}${
@@ -489,14 +496,16 @@ function spaceOf(recording: Recording, space: Space, whole: WholeAxis, ids: Ids)
 }
 
 /** Mappings that fall on one place of the picture are one row; those that do not end come first. */
-function livesTable({ rows: events }: Recording, space: Space, lines: LifeLines): Html {
+function livesTable({ axis }: WholeAxis, space: Space, lines: LifeLines): Html {
+  // What was mapped before the recording has no place on the axis.
+  const startOf = (i: number): number => (Number.isNaN(lines.starts[i]!) ? -1 : lines.starts[i]!);
+  const endOf = (i: number): number => Math.min(lines.ends[i]!, Number.MAX_VALUE);
   const order = Array.from({ length: lines.count }, (_, i) => i).sort(
-    (a, b) => lines.ends[b]! - lines.ends[a]! || lines.starts[a]! - lines.starts[b]!,
+    (a, b) => endOf(b) - endOf(a) || startOf(a) - startOf(b) || lines.firsts[a]! - lines.firsts[b]!,
   );
-  const when = (event: number, none: string): string => {
-    if (event < 0 || event === Number.POSITIVE_INFINITY) return none;
-    const seconds = events.secondsOf(event);
-    return `event ${formatCount(event)}${Number.isNaN(seconds) ? "" : `, ${formatTime(seconds)}`}`;
+  const when = (at: number, none: string): string => {
+    if (!Number.isFinite(at)) return none;
+    return axis === "time" ? formatTime(at) : `event ${formatCount(at)}`;
   };
   const shown = order.slice(0, MAX_ROWS);
   const rows = shown.map((i) => [
