@@ -18,6 +18,7 @@ import type {
   Summary,
 } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
+import type { RemoteBytes } from "../served.ts";
 import { Client, type Told } from "./client.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
 import { room, roomOfHash } from "./rooms.ts";
@@ -112,7 +113,13 @@ export class Bench {
   }
 
   /** Opens files one beside the other; the first of them is shown. */
-  open(files: readonly { readonly name: string; readonly data: Blob; readonly example?: string }[]): void {
+  open(
+    files: readonly {
+      readonly name: string;
+      readonly data: Blob | RemoteBytes;
+      readonly example?: string;
+    }[],
+  ): void {
     for (const [i, { name, data, example }] of files.entries()) {
       const number = ++this.#number;
       const file = newFile(number, name, example);
