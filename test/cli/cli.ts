@@ -12,7 +12,7 @@ export interface CliResult {
 
 /**
  * Runs the compiled command line in this process, one call after the other: a process for each would take most of the
- * time. Tests of what a process does (signals, pipes, memory) start `dist/cli/main.js`.
+ * time. Tests of what a process does (signals, pipes, memory) start `dist/program/main.js`.
  */
 export function cli(args: readonly string[], input: string | Uint8Array = ""): Promise<CliResult> {
   const result = running.then(() => run(args, input));

@@ -14,7 +14,7 @@ import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption } from "../options.ts";
-import { print, printWarning, statusOfReading, toJson } from "../output.ts";
+import { Exit, print, printWarning, toJson } from "../output.ts";
 import { SavedText } from "../saved-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, stateOf } from "../windows.ts";
@@ -178,7 +178,7 @@ async function printAll(
   options: InfoOptions,
 ): Promise<number> {
   await printAnswer({ human, json: () => [toJson(rows)], columns, rows: () => rows }, options);
-  return statusOfReading();
+  return Exit.OK;
 }
 
 const ownerOf = (liobn: number): string =>

@@ -17,7 +17,7 @@ import { ALIVE_COLUMNS, callText, momentText, stretchesText } from "../life-text
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption, text, value } from "../options.ts";
-import { print, printPieces, statusOfReading, toJson } from "../output.ts";
+import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawJson, rawText } from "../raw-entries.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
@@ -63,7 +63,7 @@ async function map(path: string, options: MapOptions): Promise<number> {
   if (options.raw && state.spaces.length > 0)
     throw new IommuError("BAD_ARGUMENT", "--raw: the entries of a window; this recording tells of mappings");
   await printAnswer(options.raw ? rawAnswer(state.windows) : runsAnswer(state), options);
-  return statusOfReading();
+  return Exit.OK;
 }
 
 /** Every entry that is not zero. */

@@ -4,6 +4,10 @@ import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answe
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
+<<<<<<< HEAD
+import { Exit, print, printWarning, toJson } from "../output.ts";
+import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
+=======
 import { print, printWarning, statusOfReading, toJson } from "../output.ts";
 import {
   printDmaGroup,
@@ -12,6 +16,7 @@ import {
   printWindow,
   printWindowSummary,
 } from "../stat-text.ts";
+>>>>>>> term
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface StatOptions extends AnswerOptions, MachineOptions {
@@ -70,7 +75,7 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
     rows: () => rows,
   };
   await printAnswer(answer, options);
-  return statusOfReading();
+  return Exit.OK;
 }
 
 function printMeasures(measures: TraceMeasures, top: number): void {

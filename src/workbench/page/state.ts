@@ -6,6 +6,7 @@ import { inside, revealing, type View } from "../maths/view.ts";
 import type { Axis, EventClass, Progress, ShownFinding, Space, SpaceAt, Summary } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
 import { Client, type Told } from "./client.ts";
+import { room, roomOfHash } from "./rooms.ts";
 
 /** A file that was opened, or is being read. */
 export interface OpenFile {
@@ -96,7 +97,7 @@ export class Bench {
     });
     // Somebody went to another address; what this page writes itself is told to nobody. By the time that it is told, the
     // page may have written its own again.
-    addEventListener("hashchange", ({ newURL }) => this.#restore(placeOfHash(new URL(newURL).hash)));
+    addEventListener("hashchange", ({ newURL }) => this.#goTo(new URL(newURL).hash));
   }
 
   /** Opens files one beside the other; the first of them is shown. */
@@ -330,8 +331,11 @@ export class Bench {
 
   /** Opens what the page's address says. */
   start(): void {
-    const place = placeOfHash(location.hash);
-    this.#restore(place);
+    this.#goTo(location.hash);
+  }
+
+  #goTo(hash: string): void {
+    if (roomOfHash(hash) === "recordings") this.#restore(placeOfHash(hash));
   }
 
   say(text: string): void {
@@ -379,7 +383,7 @@ export class Bench {
       mark: this.mark.value < 0 ? undefined : this.mark.value,
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
     };
-    if (file?.isDone !== true || this.#isRestoring) return;
+    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
     const hash = placeToHash(place);
     if (hash === location.hash.slice(1)) return;
     history.replaceState(null, "", `#${hash}`);

@@ -1,13 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { forEachStateRun, type StateRun, type WindowState } from "../../../src/check/state/window-state.ts";
-import { FollowedRebuild } from "../../../src/check/travel/followed-rebuild.ts";
-import { WindowTravel } from "../../../src/check/travel/window-travel.ts";
-import { statesAtMoments } from "../../../src/check/whole/windows-at.ts";
-import { TraceSource } from "../../../src/formats/trace/trace-source.ts";
-import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
-import { Random, runSeed } from "../../helpers/random.ts";
-import { mutate } from "../trace-mutations.ts";
+import { compareTravel } from "./window-travel-campaign.ts";
 
+<<<<<<< HEAD
+compareTravel(200_000, 20);
+=======
 const NAMES = [
   ...corpusNames("traces", ".log.gz").map((name) => `${name}.log`),
   ...corpusNames("traces", ".simple.gz").map((name) => `${name}.simple`),
@@ -75,3 +70,4 @@ describe("the windows after any event, after one reading", () => {
       await compare(mutate(random.pick(short), short, random), 6, random);
   });
 });
+>>>>>>> term
