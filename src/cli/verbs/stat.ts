@@ -4,11 +4,7 @@ import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answe
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
-<<<<<<< HEAD
 import { Exit, print, printWarning, toJson } from "../output.ts";
-import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
-=======
-import { print, printWarning, statusOfReading, toJson } from "../output.ts";
 import {
   printDmaGroup,
   printDmaSummary,
@@ -16,7 +12,6 @@ import {
   printWindow,
   printWindowSummary,
 } from "../stat-text.ts";
->>>>>>> term
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface StatOptions extends AnswerOptions, MachineOptions {

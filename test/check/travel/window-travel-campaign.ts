@@ -22,12 +22,17 @@ const shown = (states: readonly WindowState[]): unknown[] =>
     return { liobn, busOffset, pageShift, entries, isGuess, assumedParts, defaultWindow, runs };
   });
 
-function travelled(bytes: Uint8Array): WindowTravel {
+/** @param miscounted gets the events after which another number of entries is valid than is said */
+function travelled(bytes: Uint8Array, miscounted: number[]): WindowTravel {
   const travel = new WindowTravel();
   const followed = new FollowedRebuild(travel);
   travel.watch(followed.rebuild);
   const source = new TraceSource("trace", {
-    qemu: (event) => followed.handle(event),
+    qemu: (event) => {
+      followed.handle(event);
+      const counted = followed.rebuild.windows.get(event.liobn)?.window.table?.validCount ?? 0;
+      if (travel.validEntries(event.liobn) !== counted) miscounted.push(event.number);
+    },
     linux: () => {},
     gap: (gap) => followed.gap(gap),
   });
@@ -39,12 +44,14 @@ function travelled(bytes: Uint8Array): WindowTravel {
 
 /** Compares some moments with what reading up to there gives. */
 async function compare(bytes: Uint8Array, count: number, random: Random): Promise<void> {
+  const miscounted: number[] = [];
   let travel: WindowTravel;
   try {
-    travel = travelled(bytes);
+    travel = travelled(bytes, miscounted);
   } catch {
     return; // no trace any more
   }
+  expect(miscounted).toEqual([]);
   const events = Array.from({ length: count }, () => random.below(travel.lastEvent + 1));
   events.push(0, travel.lastEvent);
   const moments = events.map((event) => ({ event }));
