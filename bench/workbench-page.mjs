@@ -94,16 +94,26 @@ const memoryOf = (root) =>
     return sum + Number(kib) / 1024;
   }, 0);
 
-/** Seconds of the processor that they have taken. */
-const cpuOf = (root) =>
-  processesOf(root).reduce((sum, process) => {
-    const stat = readOrNothing(`/proc/${process}/stat`);
-    const [user = 0, system = 0] = stat
-      .slice(stat.lastIndexOf(")") + 2)
-      .split(" ")
-      .slice(11, 13);
-    return sum + (Number(user) + Number(system)) / TICKS;
-  }, 0);
+/** Seconds of the processor that a process or a thread has taken. */
+function cpuIn(folder) {
+  const stat = readOrNothing(`${folder}/stat`);
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / TICKS;
+}
+
+/** The same of all processes of a browser. */
+const cpuOf = (root) => processesOf(root).reduce((sum, process) => sum + cpuIn(`/proc/${process}`), 0);
+
+/** The same of what draws the page and answers its keys: the first thread of the page's process. */
+const mainThreadOf = (root) =>
+  Math.max(
+    ...processesOf(root)
+      .filter((one) => readOrNothing(`/proc/${one}/cmdline`).includes("--type=renderer"))
+      .map((one) => cpuIn(`/proc/${one}/task/${one}`)),
+  );
 
 /** A browser with a page that was just visited. */
 export class WorkbenchPage {
@@ -217,6 +227,13 @@ export class WorkbenchPage {
       }
       return times;
     }, events);
+  }
+
+  /** What something gives, and the seconds of the processor that the page's own thread takes meanwhile. */
+  async withCpu(act) {
+    const before = mainThreadOf(this.#root);
+    const result = await act();
+    return { result, cpu: mainThreadOf(this.#root) - before };
   }
 
   /** Goes where an address says. */
