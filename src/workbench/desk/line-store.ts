@@ -7,6 +7,8 @@ const STEP = 2 ** 16;
 const PIECE = 2 ** 22;
 /** Unpacked bytes of a packed file that are kept, to show lines of it. */
 const MAX_COPY = 2 ** 29;
+/** Lines that are searched at a time. */
+const FIND_LINES = 2 ** 14;
 /** A line that is longer is shown cut. */
 const MAX_LINE = 4096;
 
@@ -63,6 +65,28 @@ export class LineStore {
     const lines = (await text.slice(steps.at(step, PLACE), last).text()).split("\n");
     const skipped = before - steps.at(step, LINES);
     return lines.slice(skipped, skipped + end - 1 - before).map(shortened);
+  }
+
+  /**
+   * Lines `[first, end)`, from 1, that have a text in them.
+   *
+   * @param wanted in small letters
+   */
+  async find(
+    wanted: string,
+    first: number,
+    end: number,
+    limit: number,
+    goesOn: () => boolean,
+  ): Promise<{ line: number; text: string }[]> {
+    const found: { line: number; text: string }[] = [];
+    const last = Math.min(end, this.#lines + 2);
+    for (let from = Math.max(1, first); from < last && found.length < limit && goesOn(); from += FIND_LINES) {
+      const lines = await this.read(from, Math.min(last, from + FIND_LINES));
+      for (const [i, text] of lines.entries())
+        if (found.length < limit && text.toLowerCase().includes(wanted)) found.push({ line: from + i, text });
+    }
+    return found;
   }
 
   #endPiece(): void {
