@@ -208,21 +208,24 @@ export class WorkbenchPage {
   /** Moves the playhead to events: milliseconds until the table of the heat map is of each. */
   async jumpTo(events) {
     return await this.page.evaluate(async (all) => {
-      const table = '[data-region="Address"] table[data-event]';
+      const isShown = (event) =>
+        document.querySelector('[data-region="Address"] table[data-event]')?.dataset.event === String(event);
       const times = [];
       for (const event of all) {
         const parts = new URLSearchParams(location.hash.slice(1));
         parts.set("at", String(event));
         const start = performance.now();
         location.hash = parts.toString();
-        while (document.querySelector(table)?.dataset.event !== String(event)) {
-          if (performance.now() - start > 10_000) throw new Error(`event ${event} is not shown`);
-          await new Promise((resolve) => {
-            const { port1, port2 } = new MessageChannel();
-            port1.onmessage = resolve;
-            port2.postMessage(null);
+        await new Promise((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error(`event ${event} is not shown`)), 10_000);
+          const observer = new MutationObserver(() => {
+            if (!isShown(event)) return;
+            clearTimeout(timer);
+            observer.disconnect();
+            resolve();
           });
-        }
+          observer.observe(document, { attributes: true, attributeFilter: ["data-event"], subtree: true });
+        });
         times.push(performance.now() - start);
       }
       return times;
