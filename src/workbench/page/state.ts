@@ -24,6 +24,9 @@ import { newFile, type OpenFile } from "./open-file.ts";
 import { room, roomOfHash } from "./rooms.ts";
 import { firstSpace, fullest, spaceNameOf } from "./space-choice.ts";
 
+/** Milliseconds between two changes of the page's address, which browsers refuse when there are many. */
+const HASH_MS = 100;
+
 /**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
  * nothing on it has them twice.
@@ -102,6 +105,9 @@ export class Bench {
   #isSpaceChosen = false;
   #place: Place = {};
   #isRestoring = false;
+  /** What the page's address is to say, and until when it is not written again. */
+  #hash: string | undefined;
+  #hashTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.client = new Client((message) => this.#told(message));
@@ -343,6 +349,7 @@ export class Bench {
 
   /** Brings the page to a place, as soon as that is there. */
   #restore(place: Place): void {
+    this.#hash = undefined;
     const file = this.file.value;
     if (place.example !== undefined && file?.example !== place.example) {
       const there = this.files.value.find(({ example }) => example === place.example);
@@ -433,10 +440,19 @@ export class Bench {
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
       sizes: this.sizes.value,
     };
-    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
-    const hash = placeToHash(place);
-    if (hash === location.hash.slice(1)) return;
-    history.replaceState(null, "", `#${hash}`);
+    const isShown = room.value === "recordings" && file?.isDone === true && !this.#isRestoring;
+    this.#hash = isShown ? placeToHash(place) : undefined;
+    if (this.#hash === undefined || this.#hashTimer !== undefined) return;
+    this.#putHash();
+    this.#hashTimer = setTimeout(() => {
+      this.#hashTimer = undefined;
+      this.#putHash();
+    }, HASH_MS);
+  }
+
+  #putHash(): void {
+    if (this.#hash === undefined || this.#hash === location.hash.slice(1)) return;
+    history.replaceState(null, "", `#${this.#hash}`);
   }
 }
 
