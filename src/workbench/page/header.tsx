@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { copyLink } from "./actions.ts";
+import { ExportMenu } from "./export-menu.tsx";
 import { Lazy } from "./lazy.tsx";
 import { addressOf, ROOMS, type Room, room } from "./rooms.ts";
 import { bench } from "./state.ts";
@@ -63,10 +64,24 @@ export function Header(): ComponentChildren {
         </p>
       )}
       <div class="tools">
-        {file?.isDone === true && room.value === "recordings" && (
-          <button type="button" onClick={() => void copyLink(bench)}>
-            copy link
+        {summary !== undefined && room.value === "recordings" && (
+          <button
+            type="button"
+            aria-keyshortcuts="/"
+            onClick={() => {
+              bench.isSearchOpen.value = true;
+            }}
+          >
+            search <kbd>/</kbd>
           </button>
+        )}
+        {file?.isDone === true && file.error === undefined && room.value === "recordings" && (
+          <>
+            <button type="button" onClick={() => void copyLink(bench)}>
+              copy link
+            </button>
+            <ExportMenu />
+          </>
         )}
         <button
           type="button"

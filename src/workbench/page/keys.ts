@@ -52,6 +52,13 @@ export const KEYS: readonly Key[] = [
   },
   {
     keys: ["/"],
+    does: "search: an address, a window or device, a line, any text",
+    act: (bench) => {
+      bench.isSearchOpen.value = bench.files.value.length > 0;
+    },
+  },
+  {
+    keys: ["e"],
     does: "filter events",
     act: () => document.getElementById("filter")?.focus(),
   },
@@ -97,6 +104,8 @@ export const isTyping = (target: EventTarget | null): boolean =>
 /** Lets keys work everywhere but where one types. */
 export function listenToKeys(bench: Bench): void {
   addEventListener("keydown", (event) => {
+    // A dialog has its own keys.
+    if (document.querySelector("dialog[open]") !== null) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (isTyping(event.target)) {
       if (event.key === "Escape") (event.target as HTMLElement).blur();

@@ -10,7 +10,7 @@ import { OpRunner } from "../../script/op/run.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import type { FaultPoint } from "../../vfio/host/faults.ts";
 import { HostedMachine } from "../../vfio/hosted-machine.ts";
-import { changesOfWindows } from "../desk/window-changes.ts";
+import { windowChanges } from "../desk/changes.ts";
 import type { ChangeRow } from "../protocol.ts";
 import type { ScriptMachine, ScriptMistake, ScriptStep } from "../stage-protocol.ts";
 import { answerWords, shortened } from "./answer-words.ts";
@@ -171,7 +171,7 @@ class Stage {
     const changes = new Sample<ChangeRow>();
     const before = this.#windows;
     this.#windows = this.#look();
-    changesOfWindows(before, this.#windows, (change) => changes.add(change));
+    windowChanges(before, this.#windows, (change) => changes.add(change));
     const told = this.#watch?.take() ?? new Sample();
     const host = [...this.#asked].map(([request, count]) => `${formatCount(count)} ${request}`);
     this.#asked.clear();
