@@ -265,7 +265,11 @@ async function isAccessible(browser, url, check) {
       });
       const look = (what) => hasNoViolation(page, check, `${what}, ${colorScheme}, ${width} px`);
       const isNarrow = async (what) => {
-        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        const isWide = await page.evaluate(() =>
+          [document.documentElement, ...document.querySelectorAll("main")].some(
+            (element) => element.scrollWidth > element.clientWidth,
+          ),
+        );
         check(`${what}: nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
       };
       await page.goto(url);
