@@ -58,9 +58,9 @@ function rowsOf({ windows, spaces }, name) {
     });
   const { mappings = [] } = spaces.find(({ space }) => space === name) ?? {};
   for (const { life, stretches } of mappings) {
-    for (const { first, last, target } of stretches) {
+    for (const { first, last, target, repeats } of stretches) {
       const pages = Number((last >> 12n) - (first >> 12n)) + 1;
-      const to = target === undefined ? "" : hex16(target);
+      const to = target === undefined ? "" : `${hex16(target)}${repeats === undefined ? "" : " (all)"}`;
       rows.push([hex16(first), counted(pages), to, life.access, life.inferred ? "inferred" : "known"]);
     }
   }
