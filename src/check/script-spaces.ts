@@ -91,7 +91,8 @@ function* opSteps(lines: readonly JsonLine[], file: string): Generator<ScriptSte
   }
 }
 
-const windowsOf = (machine: Machine): DmaWindow[] =>
+/** The windows that are there, by LIOBN. */
+export const windowsOf = (machine: Machine): DmaWindow[] =>
   [
     ...machine.phbs.flatMap((phb) => phb.windows),
     ...machine.vio.devices.flatMap(({ window }) => window ?? []),

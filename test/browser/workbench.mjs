@@ -13,6 +13,14 @@ import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/i
 import { EXAMPLES } from "../../dist/workbench/examples.js";
 import { goTo, openFile, openPage, region, servePage, settled, WAIT_MS } from "./page-driver.mjs";
 import { PICTURES } from "./workbench-pictures.mjs";
+import {
+  boundsScripts,
+  loadsRooms,
+  makesTours,
+  playsReplay,
+  runsScripts,
+  sharesScripts,
+} from "./workbench-rooms.mjs";
 import { VIEWS } from "./workbench-views.mjs";
 
 export { openPage, servePage };
@@ -257,14 +265,35 @@ async function isAccessible(browser, url, check) {
           found.join("; "),
         );
       };
+      const isNarrow = async (what) => {
+        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        check(`${what}: nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
+      };
       await page.goto(url);
       await look("first screen");
+      await page.goto(
+        `${url}#view=script&script=${encodeURIComponent('{"header":1}\n{"op":"h_put_tce","liobn":1,"ioba":0,"tce":3}')}`,
+      );
+      await page.getByRole("button", { name: /^Run/ }).click();
+      await page.locator(".step .why").waitFor({ timeout: WAIT_MS });
+      await look("a script");
+      await isNarrow("a script");
+      await page.goto(`${url}#view=replay&at=25`);
+      await page.locator(".stall").first().waitFor({ timeout: WAIT_MS });
+      await look("the replay");
+      await isNarrow("the replay");
+      await page.goto(`${url}#view=tours`);
+      await page.getByRole("button", { name: /Build a TCE/ }).click();
+      await page.locator(".tour").waitFor({ timeout: WAIT_MS });
+      await page.locator(".script").waitFor({ timeout: WAIT_MS });
+      await look("a tour");
+      await isNarrow("a tour");
+      await page.getByRole("button", { name: "end the tour" }).click();
       await page.goto(`${url}#example=planted.txt.gz&finding=1&at=13`);
       await page.locator(".finding").first().waitFor({ timeout: WAIT_MS });
       await page.waitForTimeout(700);
       await look("a file with findings");
-      const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      check(`nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
+      await isNarrow("a file");
       await page.keyboard.press("?");
       await look("the help");
       check(
@@ -313,6 +342,16 @@ async function takesBadFiles(browser, url, check) {
   await close();
 }
 
+/** A part that has a page of its own. */
+const inPage = (part) => async (browser, url, check) => {
+  const opened = await openPage(browser, url);
+  try {
+    await part({ ...opened, url }, check);
+  } finally {
+    await opened.close();
+  }
+};
+
 const PARTS = {
   ...VIEWS,
   ...PICTURES,
@@ -321,6 +360,12 @@ const PARTS = {
   roundTrip,
   isAccessible,
   takesBadFiles,
+  loadsRooms: inPage(loadsRooms),
+  runsScripts: inPage(runsScripts),
+  sharesScripts: inPage(sharesScripts),
+  boundsScripts: inPage(boundsScripts),
+  playsReplay: inPage(playsReplay),
+  makesTours: inPage(makesTours),
   comparePairs,
 };
 

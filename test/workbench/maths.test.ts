@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Place, placeOfHash, placeToHash } from "../../src/workbench/maths/hash.ts";
+import { packText, unpackText } from "../../src/workbench/maths/packed-text.ts";
 import {
   inside,
   panned,
@@ -90,4 +91,24 @@ describe("the page's address", () => {
       expect(Object.values(placeOfHash(hash)).filter((value) => value !== undefined)).toEqual([]);
     },
   );
+});
+
+describe("text in an address", () => {
+  it.each(["", "a", "Zürich — 128 TiB\n", '{"op":"note"}\n'.repeat(5000)])(
+    "comes back as it was",
+    async (text) => {
+      const packed = await packText(text);
+      expect(packed).toMatch(/^[\w-]*$/);
+      expect(packed.length).toBeLessThan(text.length + 40);
+      expect(await unpackText(packed, 2 ** 20)).toBe(text);
+    },
+  );
+
+  it("is refused where it becomes too large, or is none", async () => {
+    const packed = await packText("x".repeat(100_000));
+    expect(packed.length).toBeLessThan(300);
+    await expect(unpackText(packed, 99_999)).rejects.toThrow(/more than 99999 bytes/);
+    await expect(unpackText("AAAA", 100)).rejects.toThrow();
+    await expect(unpackText("ü", 100)).rejects.toThrow();
+  });
 });

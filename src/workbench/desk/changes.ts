@@ -17,7 +17,8 @@ export function changesOf(
   spaceChanges(before.spaces, after.spaces, visit);
 }
 
-function windowChanges(
+/** What of it windows have. */
+export function windowChanges(
   before: readonly WindowState[],
   after: readonly WindowState[],
   visit: (change: ChangeRow) => void,

@@ -26,8 +26,10 @@ import { hitsOf } from "./search.ts";
 import { scriptOf } from "./selection-script.ts";
 import { type Stretch, UsedRows } from "./used-rows.ts";
 
-/** Milliseconds between two reports of what was read. */
+/** Milliseconds between two reports of what was read, at least. */
 const REPORT_MS = 200;
+/** The same as a part of the time that was read for: what comes later changes less of the pictures, and drawing them takes time. */
+const REPORT_PART = 0.1;
 /** Findings that the page gets; it says how many more there are. */
 const MAX_FINDINGS = 2000;
 
@@ -160,7 +162,8 @@ export class Desk {
     let reported = started - REPORT_MS;
     const report = (isDone: boolean): void => {
       const now = this.#clock();
-      if (!isDone && (now - reported < REPORT_MS || reading.recording === undefined)) return;
+      const pause = Math.max(REPORT_MS, (now - started) * REPORT_PART);
+      if (!isDone && (now - reported < pause || reading.recording === undefined)) return;
       reported = now;
       const { bytes, size } = reading;
       const bytesPerSecond = (bytes * 1000) / Math.max(1, now - started);

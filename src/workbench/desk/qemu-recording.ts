@@ -1,3 +1,4 @@
+import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import type { Place } from "../../check/findings/place.ts";
@@ -66,15 +67,19 @@ export class QemuRecording implements Recording, RebuildWatch {
     const lane = this.#laneOf(liobn);
     const kind = classOf(event);
     const mapped =
-      kind === CLASS.use || kind === CLASS.fault
-        ? this.rows.latest(lane)
-        : (this.#travel.window(liobn)?.window.table?.validCount ?? 0);
+      kind === CLASS.use || kind === CLASS.fault ? this.rows.latest(lane) : this.#travel.validEntries(liobn);
     this.rows.push(event.position, event.seconds, event.nanoseconds);
     this.rows.say(lane, kind, mapped);
   }
 
-  changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    this.#travel.changing(event, rebuilt, first, count);
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void {
+    this.#travel.changing(event, rebuilt, first, count, was);
   }
 
   created(): void {

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { CELL_HEIGHT } from "../draw/heat-picture.ts";
 import { AddressView } from "./address-view.tsx";
@@ -8,9 +8,11 @@ import { Files, FirstScreen } from "./files.tsx";
 import { Findings } from "./findings.tsx";
 import { Header } from "./header.tsx";
 import { Help } from "./help.tsx";
+import { Lazy } from "./lazy.tsx";
 import { Lifetimes } from "./lifetimes-view.tsx";
 import { Lines } from "./lines.tsx";
 import { useSize } from "./parts.tsx";
+import { type Room, room } from "./rooms.ts";
 import { Search } from "./search.tsx";
 import { SelectionPanel } from "./selection-panel.tsx";
 import { Splitter } from "./splitter.tsx";
@@ -23,6 +25,12 @@ const TABS = ["Time", "Address", "Lifetimes", "Structure", "Selection"] as const
 
 type Tab = (typeof TABS)[number];
 
+/** Rooms that are loaded when somebody enters them. */
+const LOADERS: Readonly<Record<Exclude<Room, "recordings">, () => Promise<ComponentType>>> = {
+  script: async () => (await import("./script/script-pad.tsx")).ScriptPad,
+  replay: async () => (await import("./replay/theatre.tsx")).Theatre,
+  tours: async () => (await import("./tours/tour-list.tsx")).TourList,
+};
 /** Rows of the heat map in a panel of so many pixels: what is left of bars and of a third for the table. */
 function rowsFor(width: number, height: number): number {
   // Where panels stand one below the other, they are as high as what is in them.
@@ -31,6 +39,20 @@ function rowsFor(width: number, height: number): number {
 }
 
 export function App(): ComponentChildren {
+  if (room.value === "recordings") return <Recordings />;
+  return (
+    <div class="app first">
+      <Header />
+      <main class="room">
+        <Lazy key={room.value} load={LOADERS[room.value]} />
+      </main>
+      <Help />
+      <Said />
+    </div>
+  );
+}
+
+function Recordings(): ComponentChildren {
   const tab = useSignal<Tab>("Time");
   const sizes = Object.fromEntries(
     Object.entries(bench.sizes.value).map(([name, size]) => [`--${name}`, `${size}px`]),
@@ -88,9 +110,14 @@ export function App(): ComponentChildren {
       <Help />
       <Search />
       {isOver.value && hasFile && <div class="drop-here">Drop to open beside what is open</div>}
-      <div class="said" role="status">
-        {bench.said.value}
-      </div>
+      <Said />
     </div>
   );
 }
+
+/** What was said last. */
+const Said = (): ComponentChildren => (
+  <div class="said" role="status">
+    {bench.said.value}
+  </div>
+);

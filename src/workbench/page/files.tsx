@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { EXAMPLES } from "../examples.ts";
 import { isOver } from "./drop.ts";
 import { Region } from "./parts.tsx";
+import { addressOf } from "./rooms.ts";
 import { bench } from "./state.ts";
 import { countText, shown } from "./words.ts";
 
@@ -63,6 +64,27 @@ export function FirstScreen(): ComponentChildren {
         ))}
       </ul>
       {failure.value !== "" && <p role="alert">{failure.value}</p>}
+      <h3>Or try it without a recording</h3>
+      <ul class="examples">
+        <li>
+          <a href={addressOf("script")}>
+            <strong>Script</strong>
+            <span>Write hypercalls, run them on the engine, see every answer explained</span>
+          </a>
+        </li>
+        <li>
+          <a href={addressOf("replay")}>
+            <strong>Replay</strong>
+            <span>A window of 128 TiB, and four ways to bring its mappings to a device</span>
+          </a>
+        </li>
+        <li>
+          <a href={addressOf("tours")}>
+            <strong>Tours</strong>
+            <span>Build a TCE; why the replay took minutes; find this leak</span>
+          </a>
+        </li>
+      </ul>
     </Region>
   );
 }

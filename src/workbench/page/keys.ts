@@ -1,4 +1,5 @@
 import { panned, zoomed } from "../maths/view.ts";
+import { room } from "./rooms.ts";
 import type { Bench } from "./state.ts";
 
 /** A key, and what it does; the help lists them. */
@@ -92,7 +93,11 @@ function focus(bench: Bench): void {
   bench.revealPage(selection.first);
 }
 
-const isTyping = (target: EventTarget | null): boolean =>
+/** Keys that work in every room. */
+const EVERYWHERE: readonly string[] = ["?", "Escape"];
+
+/** Is somebody writing, so that keys are letters? */
+export const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   target.closest("input:not([type=range], [type=file]), select, textarea") !== null;
 
@@ -108,7 +113,7 @@ export function listenToKeys(bench: Bench): void {
     }
     const { key } = event;
     const found = KEYS.find(({ keys }) => keys.includes(key) || keys.includes(key.toLowerCase()));
-    if (found === undefined) return;
+    if (found === undefined || (room.value !== "recordings" && !EVERYWHERE.includes(key))) return;
     event.preventDefault();
     found.act(bench);
   });

@@ -20,6 +20,7 @@ import type {
 import { EVENT_CLASSES } from "../protocol.ts";
 import { Client, type Told } from "./client.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
+import { room, roomOfHash } from "./rooms.ts";
 import { firstSpace, fullest, spaceNameOf } from "./space-choice.ts";
 
 /**
@@ -107,7 +108,7 @@ export class Bench {
     effect(() => this.#writeHash());
     // Somebody went to another address; what this page writes itself is told to nobody. By the time that it is told, the
     // page may have written its own again.
-    addEventListener("hashchange", ({ newURL }) => this.#restore(placeOfHash(new URL(newURL).hash)));
+    addEventListener("hashchange", ({ newURL }) => this.#goTo(new URL(newURL).hash));
   }
 
   /** Opens files one beside the other; the first of them is shown. */
@@ -372,8 +373,11 @@ export class Bench {
 
   /** Opens what the page's address says. */
   start(): void {
-    const place = placeOfHash(location.hash);
-    this.#restore(place);
+    this.#goTo(location.hash);
+  }
+
+  #goTo(hash: string): void {
+    if (roomOfHash(hash) === "recordings") this.#restore(placeOfHash(hash));
   }
 
   say(text: string): void {
@@ -422,7 +426,7 @@ export class Bench {
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
       sizes: this.sizes.value,
     };
-    if (file?.isDone !== true || this.#isRestoring) return;
+    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
     const hash = placeToHash(place);
     if (hash === location.hash.slice(1)) return;
     history.replaceState(null, "", `#${hash}`);
