@@ -1,4 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
+import { enter } from "./rooms.ts";
 import type { Bench } from "./state.ts";
 
 /** Are files held over the page? */
@@ -21,6 +22,7 @@ export function listenToDrops(bench: Bench): void {
     if (!hasFiles(event)) return;
     event.preventDefault();
     isOver.value = false;
+    enter("recordings");
     bench.open([...(event.dataTransfer?.files ?? [])].map((file) => ({ name: file.name, data: file })));
   });
 }
