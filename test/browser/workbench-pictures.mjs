@@ -112,7 +112,7 @@ async function looksAsBefore(browser, url, check) {
     if (hash !== "") {
       await page.waitForFunction(
         () =>
-          /\d events$/.test(document.querySelector(".file")?.textContent ?? "") &&
+          /\d events?$/.test(document.querySelector(".file")?.textContent ?? "") &&
           document.querySelector(".rows table") !== null,
         undefined,
         { timeout: WAIT_MS },

@@ -157,7 +157,7 @@ async function openExamples(browser, url, check) {
     await page.getByRole("button", { name: title }).click();
     await page
       .waitForFunction(
-        () => /events$/.test(document.querySelector('.file[aria-pressed="true"]')?.textContent ?? ""),
+        () => /events?$/.test(document.querySelector('.file[aria-pressed="true"]')?.textContent ?? ""),
         undefined,
         { timeout: WAIT_MS },
       )
@@ -294,6 +294,14 @@ async function isAccessible(browser, url, check) {
       await page.waitForTimeout(700);
       await look("a file with findings");
       await isNarrow("a file");
+      await page.keyboard.press("/");
+      await page.getByRole("dialog", { name: "Search" }).getByRole("textbox").fill("dma_map");
+      await page.locator(".hit").first().waitFor({ timeout: WAIT_MS });
+      await look("a search");
+      await page.keyboard.press("Escape");
+      await page.locator(".menu summary").click();
+      await look("what can be exported");
+      await page.keyboard.press("Escape");
       await page.keyboard.press("?");
       await look("the help");
       check(
