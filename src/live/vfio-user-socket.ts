@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { IommuError } from "../base/errors.ts";
-import type { ByteChannel, Timers } from "../vfio-user/channel.ts";
+import type { ByteChannel, Timers } from "../vfio-user/protocol/channel.ts";
 import { findPassingPython, passingFiles } from "./file-passer.ts";
 
 /** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */

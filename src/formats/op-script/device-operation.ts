@@ -11,6 +11,9 @@ import { parseOperation } from "./parse-operation.ts";
 const MAX_ACCESS = 2 ** 20;
 const MAX_WAIT_MS = 60_000;
 
+/** Kinds of interrupts that a device may be given files for. */
+const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
+
 /**
  * What a script does with a vfio-user device that it is run on.
  *
@@ -25,6 +28,8 @@ export type DeviceOperation =
       readonly data: Uint8Array;
     }
   | { readonly op: "vfio_user_reset" }
+  | { readonly op: "vfio_user_interrupts"; readonly kind: "intx" | "msi" | "msix" }
+  | { readonly op: "vfio_user_migrate" }
   | { readonly op: "vfio_user_wait"; readonly ms: number };
 
 const region = (line: JsonLine): { region: number; offset: bigint } => ({
@@ -44,6 +49,13 @@ const READERS: Readonly<Record<DeviceOperation["op"], (line: JsonLine) => Device
     return { op: "vfio_user_write", ...region(line), data };
   },
   vfio_user_reset: () => ({ op: "vfio_user_reset" }),
+  vfio_user_interrupts: (line) => {
+    const kind = text(line, "kind");
+    const known = INTERRUPT_KINDS.find((name) => name === kind);
+    if (known !== undefined) return { op: "vfio_user_interrupts", kind: known };
+    throw line.error("kind", `"kind" is "${kind}": expected ${INTERRUPT_KINDS.join(", ")}`);
+  },
+  vfio_user_migrate: () => ({ op: "vfio_user_migrate" }),
   vfio_user_wait: (line) => ({ op: "vfio_user_wait", ms: whole(line, "ms", 0, MAX_WAIT_MS) }),
 };
 
@@ -51,6 +63,8 @@ const MEMBERS: Readonly<Record<DeviceOperation["op"], readonly string[]>> = {
   vfio_user_read: ["region", "offset", "len"],
   vfio_user_write: ["region", "offset", "data"],
   vfio_user_reset: [],
+  vfio_user_interrupts: ["kind"],
+  vfio_user_migrate: [],
   vfio_user_wait: ["ms"],
 };
 
