@@ -22,7 +22,7 @@ export const statusOfFindings = (errors: number, warnings: number): number =>
 
 /** What each help ends with. */
 export const EXIT_TEXT =
-  "Exit status: 0 fine, 1 could not be done, 2 wrong (mismatch), 3 only leaks, 63 not supported for this input.";
+  "Exit status: 0 fine, 1 could not be done, 2 wrong (mismatch), 3 only leaks and warnings, as where something of the input is missing, 63 not supported for this input.";
 
 /** Writes a line to standard output, or to the file of `--out`. */
 export const print = (line: string): void => writeOut(`${shown(line)}\n`, () => {});
@@ -57,18 +57,25 @@ function* inPieces(texts: Iterable<string>): Generator<string> {
   yield piece;
 }
 
+export { toJson } from "../base/json.ts";
+
 /**
  * A text as a terminal may have it: what is not from us, but from a file, can be
  * shown there and do nothing else. This is the one place for all that is printed.
  */
 export const shown = (text: string): string => painted(text, visible);
 
-/** Was something said to be missing since the verb was called? */
+/** Is something of what the verb read known to be missing? */
 let isMissing = false;
 
 /** To be called before a verb is run. */
-export const forgetWarnings = (): void => {
+export const forgetMissing = (): void => {
   isMissing = false;
+};
+
+/** To be called where the answer says itself in how many places of its input something is missing. */
+export const noteMissing = (places: number): void => {
+  isMissing ||= places > 0;
 };
 
 /** Says what is missing, and where. */
@@ -78,15 +85,10 @@ export const printWarning = (place: string, what: string): void => {
 };
 
 /**
- * The exit status of an answer that is right as far as the input goes: as that of `check`, which has a warning where
- * something of it is missing.
+ * The exit status of a verb: an answer that is right as far as its input goes is a warning where something of that is
+ * missing.
  *
- * @param missing places where something is missing besides those that {@link printWarning} told
+ * @param ifMissing in place of a status of 0
  */
-export const statusOfReading = (missing = 0): number => (missing > 0 || isMissing ? Exit.LEAKS : Exit.OK);
-
-/** A value as JSON; 64-bit numbers as hexadecimal strings. */
-export const toJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === "bigint" ? `0x${item.toString(16)}` : item,
-  );
+export const statusOfReading = (status: number, ifMissing: number = Exit.LEAKS): number =>
+  status === Exit.OK && isMissing ? ifMissing : status;

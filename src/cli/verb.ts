@@ -1,6 +1,6 @@
 import { Command, Help, type Option } from "commander";
 import { terminalOptions } from "./options.ts";
-import { EXIT_TEXT, forgetWarnings } from "./output.ts";
+import { EXIT_TEXT, forgetMissing, statusOfReading } from "./output.ts";
 import { onTerminal, type TerminalOptions } from "./terminal.ts";
 
 /**
@@ -62,9 +62,9 @@ export function commandOf(verb: Verb, finish: (status: number) => void): Command
   return command.action(async (...all) => {
     // Commander passes the options and itself last.
     const parameters = all.slice(0, -1);
-    const run = (): Promise<number> => {
-      forgetWarnings();
-      return verb.run(...parameters);
+    const run = async (): Promise<number> => {
+      forgetMissing();
+      return statusOfReading(await verb.run(...parameters));
     };
     finish(await onTerminal(parameters.at(-1) as TerminalOptions, run));
   });

@@ -44,7 +44,7 @@ export async function stateOf(
       snapshot: wanted.snapshot,
     }),
   );
-  for (const remark of state!.saved?.remarks ?? []) printWarning(displayName(path), remark);
+  warnOfRemarks(path, state!);
   const { windows, spaces } = state!;
   const { liobn, device } = wanted;
   if (liobn === undefined && device === undefined) return state!;
@@ -58,6 +58,11 @@ export async function stateOf(
   const what =
     liobn === undefined ? `nothing is mapped for "${device}"` : `no window has LIOBN ${hex(liobn)}`;
   throw new IommuError("BAD_ARGUMENT", `${path}: ${what}; there are ${there}`);
+}
+
+/** Says what of a saved machine cannot be relied upon. */
+export function warnOfRemarks(path: string, { saved }: RecordedState): void {
+  for (const remark of saved?.remarks ?? []) printWarning(displayName(path), remark);
 }
 
 /** A saved machine also lists windows that are not there. */

@@ -56,6 +56,8 @@ export interface AttachOptions {
 export interface Attached {
   readonly qemu: string;
   readonly log: string;
+  /** What libvirt marks the domain with, in its log, since others than libvirt speak to the monitor; else null. */
+  readonly taint: string | null;
   readonly base: BaseReport;
 }
 

@@ -119,7 +119,8 @@ class Session {
     this.#live = live;
     live.begin();
     this.#isAttached = true;
-    this.#options.onAttached({ qemu: this.#monitor.version, log: log.path, base: report });
+    const { version, taint } = this.#monitor;
+    this.#options.onAttached({ qemu: version, log: log.path, taint, base: report });
   }
 
   async #findLog(): Promise<FoundLog> {

@@ -48,6 +48,8 @@ export interface Monitor extends Commands {
   /** Resolves when the monitor has ended, with the reason. */
   readonly closed: Promise<IommuError>;
   readonly isClosed: boolean;
+  /** What its owner marks the machine with because of commands of others; null if nobody does. */
+  readonly taint: string | null;
   /** Where QEMU writes its log; undefined if that cannot be told. */
   findLog(): Promise<FoundLog | undefined>;
   /** Ends the connection; QEMU runs on. */

@@ -46,6 +46,7 @@ export class QmpClient implements Monitor {
   readonly closed: Promise<IommuError>;
   /** QEMU's version, as three numbers. */
   version = "";
+  readonly taint = null;
   readonly #socket: Socket;
   readonly #path: string;
   readonly #timeoutSeconds: number;

@@ -26,6 +26,7 @@ export class VirshMonitor implements Monitor {
   onEvent: (event: QmpEvent) => void = () => {};
   readonly closed: Promise<IommuError>;
   version = "";
+  readonly taint = "custom-monitor";
   readonly #domain: string;
   readonly #uri: readonly string[];
   readonly #timeoutSeconds: number;

@@ -34,20 +34,87 @@ function written(name: string, bytes: string | Uint8Array): string {
   return file;
 }
 
-describe.each(["stat", "alive"])("%s", (verb) => {
+/** A fault that an op script can show. */
+const FAULT = "spapr_iommu_xlate liobn=0x80000000 0x7777000 -> 0x0 perm=0 mask=0xfff";
+
+/** Calls of which each reads a file to its end and answers. */
+const VERBS: Readonly<Record<string, (file: string) => readonly string[]>> = {
+  stat: (file) => ["stat", file],
+  alive: (file) => ["alive", file],
+  "diff of two moments": (file) => ["diff", `${file}@100`, file],
+  "diff of two files": (file) => ["diff", written("whole.log", TEXT), file],
+  who: (file) => ["who", file, "0x10000"],
+  "convert to a table": (file) => ["convert", "--force", file, path.join(folder, "out.csv")],
+  "convert to a table of mappings": (file) => [
+    ...["convert", "--force", "--table", "mappings"],
+    ...[file, path.join(folder, "out.jsonl")],
+  ],
+  "convert to a timeline": (file) => ["convert", "--force", file, path.join(folder, "out.pftrace")],
+};
+
+describe.each(Object.keys(VERBS))("%s", (verb) => {
   it.each(Object.keys(CUT))("does not exit as if nothing was missing: %s", async (what) => {
-    const { status, stderr, stdout } = await cli([verb, CUT[what]!()]);
+    const { status, stderr, stdout } = await cli(VERBS[verb]!(CUT[what]!()));
     expect(status, stderr).toBe(3);
+    if (verb === "who") return;
     expect(stderr + stdout).toMatch(/warning: |note: /);
   });
 
   it("exits with 0 of what is whole, also after one that is not", async () => {
-    expect((await cli([verb, written("whole.log", TEXT)])).status).toBe(0);
+    const { status, stderr } = await cli(VERBS[verb]!(written("whole.log", TEXT)));
+    expect(status, stderr).toBe(verb === "who" ? 3 : 0);
   });
 });
 
 it.each(["info", "map"])("%s does neither", async (verb) => {
-  for (const what of ["a last line without its end", "packed data that ends early"])
+  for (const what of Object.keys(CUT).filter((name) => !name.includes("kernel")))
     expect((await cli([verb, CUT[what]!()])).status, what).toBe(3);
   expect((await cli([verb, written("whole.log", TEXT)])).status).toBe(0);
+});
+
+it("who says that it found an address in a file of which something is missing", async () => {
+  // The one list of TCEs in it.
+  const { ioba } = /pci_indirect .* ioba=(?<ioba>0x[0-9a-f]+) /.exec(TEXT)!.groups!;
+  expect((await cli(["who", written("whole.log", TEXT), ioba!])).status).toBe(0);
+  for (const what of ["a last line without its end", "packed data that ends early"])
+    expect((await cli(["who", CUT[what]!(), ioba!])).status, what).toBe(3);
+});
+
+it("shrink says that it reduced a trace of which something is missing", async () => {
+  const text = `${TEXT}${FAULT}\n`;
+  const of = (bytes: string) => cli(["shrink", "--finding", "1", written("fault.log", bytes)]);
+  const whole = await of(text);
+  expect(whole.status, whole.stderr).toBe(0);
+  const cut = await of(text + LINES[0]!.slice(0, -4));
+  expect(cut.status, cut.stderr).toBe(3);
+  expect(cut.stdout).toBe(whole.stdout);
+});
+
+describe("diff --exit-code", () => {
+  const diff = (a: string, b: string) => cli(["diff", "--exit-code", a, b]);
+  it.each([
+    { name: "whole and the same", before: "", after: TEXT, status: 0 },
+    { name: "whole and different", before: "@100", after: TEXT, status: 1 },
+    { name: "cut and the same as far as it goes", before: "", after: TEXT.slice(0, -5), status: 2 },
+    { name: "cut and different", before: "@100", after: TEXT.slice(0, -5), status: 1 },
+  ])("exits with $status of what is $name", async ({ before, after, status }) => {
+    const file = written("after.log", after);
+    const { stderr, ...ended } = await diff(`${file}${before}`, file);
+    expect(ended.status, stderr).toBe(status);
+  });
+});
+
+it("exec refuses a script that is cut", async () => {
+  const script = ['{"header":1}', '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"}'];
+  const text = `${script.join("\n")}\n`;
+  expect((await cli(["exec", written("whole.jsonl", text)])).status).toBe(0);
+  const packed = gzipSync(text);
+  for (const [name, bytes] of [
+    ["cut.jsonl", text.slice(0, -5)],
+    ["cut.jsonl.gz", packed.subarray(0, packed.length - 10)],
+  ] as const) {
+    const { status, stderr } = await cli(["exec", written(name, bytes)]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(name);
+  }
 });

@@ -40,7 +40,7 @@ export class LibvirtDomain {
     this.guest = guest;
     this.uri = `qemu+unix:///session?socket=${folder}/run/libvirt/libvirt-sock`;
     this.env = {
-      PATH: `${process.env.PATH}:/usr/sbin`,
+      PATH: process.env.PATH ?? "",
       HOME: folder,
       XDG_RUNTIME_DIR: path.join(folder, "run"),
       XDG_CONFIG_HOME: path.join(folder, "config"),

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type OpScript, parseOpScript } from "../../src/formats/op-script/script.ts";
 import { CliProcess } from "./cli-process.ts";
@@ -7,6 +8,9 @@ import { expectedWindows, pagesOf, statusOf, traceableScript } from "./traceable
 import { until } from "./until.ts";
 
 const TRACE = ["-trace", "spapr_iommu_*"];
+
+const attachTo = ({ name, uri, env }: LibvirtDomain, ...more: string[]): CliProcess =>
+  new CliProcess(["attach", "--domain", name, "--connect", uri, ...more], env);
 
 /** Attaches to a domain that waits at the gate in the middle of its script. */
 async function withDomain(
@@ -17,17 +21,7 @@ async function withDomain(
   const domain = await LibvirtDomain.start(script, [script.lines.length >> 1], more);
   try {
     await domain.guest.atGate();
-    const args = [
-      "attach",
-      "--domain",
-      domain.name,
-      "--connect",
-      domain.uri,
-      "--output",
-      "jsonl",
-      "--mappings",
-    ];
-    await run(domain, new CliProcess(args, domain.env));
+    await run(domain, attachTo(domain, "--output", "jsonl", "--mappings"));
   } finally {
     await domain.stop();
   }
@@ -46,7 +40,9 @@ async function finish(domain: LibvirtDomain, tool: CliProcess): Promise<void> {
   tool.child.kill("SIGINT");
 }
 
-describe("attach to a domain of libvirt", () => {
+const libvirt = execFileSync("libvirtd", ["--version"], { encoding: "utf8" }).trim().split(" ").at(-1);
+
+describe(`attach to a domain of libvirt ${libvirt}`, () => {
   it("has the state that the engine has, by the domain's log", async () => {
     const script = traceableScript(2, 300);
     await withDomain(script, TRACE, async (domain, tool) => {
@@ -59,6 +55,25 @@ describe("attach to a domain of libvirt", () => {
       expect(exit, tool.stderr).toEqual({ status: statusOf(end), signal: null });
       expect(end).toMatchObject({ reason: "asked", mismatches: [] });
       expect(end.windows).toEqual(expectedWindows(script));
+    });
+  });
+
+  it("says that the domain is tainted, as libvirt notes", async () => {
+    await withDomain(traceableScript(5, 100), TRACE, async (domain, tool) => {
+      const { taint, log } = (await tool.line("attached")) as unknown as { taint: string; log: string };
+      expect(taint).toBe("custom-monitor");
+      expect(readFileSync(log, "utf8")).toMatch(/ is tainted: custom-monitor/);
+      expect(await domain.virsh("dominfo", domain.name)).toMatch(/^Messages: +tainted: custom monitor/m);
+      const forPeople = attachTo(domain);
+      const said = /^libvirt notes in its log that the domain is tainted: custom-monitor$/m;
+      await until(
+        () => said.test(forPeople.stderr),
+        () => `the taint to be told (${forPeople.stderr})`,
+      );
+      for (const { child, exit } of [tool, forPeople]) {
+        child.kill("SIGINT");
+        await exit;
+      }
     });
   });
 

@@ -22,7 +22,8 @@ import {
   type FilterOptions,
   nameOf,
   type ReadInputOptions,
-  tellCut,
+  tellGap,
+  tellLoss,
   toldOnce,
   traceOptions,
   type WindowsOptions,
@@ -98,11 +99,12 @@ export async function* convert(
     },
     linux: (event, names) => {
       dma ??= dmaConsumer(product, to, names, options);
+      tellLoss(told, event);
       if (filter !== undefined && !filter.linux(event, names)) return;
       taken++;
       dma.handle(event);
     },
-    gap: (gap) => tellCut(told, gap),
+    gap: (gap) => tellGap(told, gap),
   });
   const opened = await openInput(input, name, HEAD_BYTES);
   yield* traceSteps(opened, source, traceOptions(told));

@@ -3,6 +3,8 @@ import { DEFAULT_INPUT_NAME } from "../../formats/input/input-data.ts";
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import type { ReadTraceOptions } from "../../formats/recording/read-trace.ts";
 import type { MachineChoice } from "../../formats/saved/saved-machine.ts";
+import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
+import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import type { Gap } from "../../formats/trace/trace-reader.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 
@@ -28,8 +30,8 @@ export interface InputOptions {
 export interface ReadInputOptions extends InputOptions {
   /**
    * Notified if packed data ends early, with the reason: what came before is used. Without it that is an error
-   * (BAD_FILE). Calls whose answer does not tell of it notify of the first place, too, where a recording was cut or is
-   * damaged.
+   * (BAD_FILE). Calls whose answer does not tell of it notify of the first place, too, where a recording was cut, is
+   * damaged or lost events.
    */
   readonly onTruncated?: ((reason: string) => void) | undefined;
 }
@@ -89,9 +91,12 @@ export function toldOnce<Options extends ReadInputOptions>(options: Options): Op
   return { ...options, onTruncated: once };
 }
 
-/** Notifies of where a trace was cut or is damaged; lost events are told of otherwise. */
-export function tellCut({ onTruncated }: ReadInputOptions, { kind, message }: Gap): void {
-  if (kind !== "dropped") onTruncated?.(message);
+/** Notifies of where something of a trace is missing. */
+export const tellGap = ({ onTruncated }: ReadInputOptions, { message }: Gap): void => onTruncated?.(message);
+
+/** Notifies of where events of Linux are missing, which is an event, too. */
+export function tellLoss({ onTruncated }: ReadInputOptions, { kind }: LinuxDmaEvent): void {
+  if (kind === DMA_LOST) onTruncated?.("the kernel lost events");
 }
 
 /** What to do when an input ends early. */

@@ -7,7 +7,14 @@ import type { Finding } from "../findings/finding.ts";
 import { shrink, shrinkInput } from "../shrink/shrink.ts";
 import { targetOf } from "../shrink/target.ts";
 import { type CheckTraceOptions, checkTrace } from "./check-trace.ts";
-import { nameOf, type ReadInputOptions, thresholdsOf, truncation } from "./input-options.ts";
+import {
+  nameOf,
+  type ReadInputOptions,
+  tellGap,
+  thresholdsOf,
+  toldOnce,
+  truncation,
+} from "./input-options.ts";
 
 /**
  * A trace that was reduced to what shows one finding.
@@ -47,7 +54,8 @@ export async function shrinkTrace(input: InputData, options: ShrinkOptions = {})
       "BAD_ARGUMENT",
       `${name}: is read twice: pass text, bytes, or a function that opens it`,
     );
-  const report = await checkTrace(input, options);
+  const told = toldOnce(options);
+  const report = await checkTrace(input, told);
   if (report.format === "op-script")
     throw new IommuError("UNSUPPORTED", `${name}: an op script; a trace is reduced to one`);
   const { finding: number = 1 } = options;
@@ -65,12 +73,13 @@ export async function shrinkTrace(input: InputData, options: ShrinkOptions = {})
       if (event.number <= taken.lastEvent && (filter === undefined || filter.qemu(event))) taken.take(event);
     },
     linux: () => {},
-    gap: ({ kind }) => {
-      if (kind !== "torn") taken.lose();
+    gap: (gap) => {
+      tellGap(told, gap);
+      if (gap.kind !== "torn") taken.lose();
     },
   });
   const { chunks } = await openInput(input, name, 1);
-  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(options) });
+  await pour(chunks, { push: (chunk) => source.push(chunk), truncated: truncation(told) });
   source.end();
   return { finding, events: report.events, lines: shrink(taken.operations, target, thresholdsOf(options)) };
 }

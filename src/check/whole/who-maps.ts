@@ -33,6 +33,8 @@ export interface WhoAnswer extends AddressRange {
   readonly spaces: readonly WhoSpace[];
   /** What limits the answer, as sentences. */
   readonly notes: readonly string[];
+  /** Places where something of the input is missing, of which nobody knows what happened there. */
+  readonly missing: number;
 }
 
 /**
@@ -55,7 +57,7 @@ export async function whoMaps(
   if (last < first)
     throw new IommuError("BAD_ARGUMENT", `${hex(first)}-${hex(last)}: the range ends before it begins`);
   const watch = new WhoWatch(query);
-  const { file, format, moment: shown, notes } = await followLives(input, moment, watch, options);
+  const { file, format, moment: shown, notes, missing } = await followLives(input, moment, watch, options);
   const { space } = query;
   if (space !== undefined && !watch.names.some((name) => isSpace(name, space))) {
     const there = watch.names.slice(0, 10).join(", ") || "none";
@@ -80,6 +82,7 @@ export async function whoMaps(
     found,
     spaces,
     notes: [...notes, ...unordered(spaces)],
+    missing,
   };
 }
 

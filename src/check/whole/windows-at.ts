@@ -25,7 +25,8 @@ import {
   choiceOf,
   nameOf,
   type ReadInputOptions,
-  tellCut,
+  tellGap,
+  tellLoss,
   toldOnce,
   traceOptions,
   type WindowsOptions,
@@ -255,11 +256,12 @@ async function traceStates(
     },
     linux: (event, names) => {
       linux ??= new LinuxLives(alive, names);
+      tellLoss(told, event);
       if (event.kind !== DMA_LOST) kept.next(event, event.line, taken);
       linux.handle(event);
     },
     gap: (gap) => {
-      tellCut(told, gap);
+      tellGap(told, gap);
       if (gap.kind !== "torn") rebuild.lose();
     },
   };

@@ -90,7 +90,11 @@ const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;
 
 const WINDOWS = pane<WindowRow>(
   [
-    { ...text("window", 0, ({ liobn }) => liobn), sort: ({ liobn }) => Number(liobn) },
+    {
+      // What it maps is not all that its device sees: that is never left out.
+      ...text("window", 0, ({ liobn, bypass }) => `${liobn}${bypass ? " bypassed" : ""}`),
+      sort: ({ liobn }) => Number(liobn),
+    },
     text("starts at", 5, ({ busOffset, assumed }) => `${busOffset}${assumed ? " ?" : ""}`),
     {
       ...count("page", 6, ({ pageShift }) => 2 ** pageShift, formatSize),

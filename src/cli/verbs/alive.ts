@@ -27,7 +27,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { print, statusOfReading, toJson } from "../output.ts";
+import { Exit, noteMissing, print, toJson } from "../output.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
@@ -94,7 +94,8 @@ async function alive(path: string, options: AliveOptions): Promise<number> {
         .map(aliveMappingToJson),
   };
   await printAnswer(answerForms, options);
-  return statusOfReading(answer.missing);
+  noteMissing(answer.missing);
+  return Exit.OK;
 }
 
 const cellsOf = (

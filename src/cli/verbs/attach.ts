@@ -40,6 +40,7 @@ const COLUMNS = [
   "type",
   "qemu",
   "log",
+  "taint",
   "base",
   "doubt",
   "reason",
@@ -142,7 +143,7 @@ function placeOf({ qmp, domain, connect }: AttachVerbOptions): MonitorPlace {
   );
 }
 
-function describeAttached({ qemu, log, base }: Attached): string[] {
+function describeAttached({ qemu, log, taint, base }: Attached): string[] {
   const { kind, refused, pausedSeconds, bytes, windows } = base;
   const known = counted(windows, "window");
   const told = {
@@ -151,7 +152,8 @@ function describeAttached({ qemu, log, base }: Attached): string[] {
     mtree: `${known} by QEMU's memory tree; entries are unknown until the trace shows them`,
     none: "no base: windows and entries are unknown until the trace shows them",
   }[kind];
-  return [...refused.map((reason) => `not by ${reason}`), `QEMU ${qemu}, log ${log}: ${told}`];
+  const tainted = taint === null ? [] : [`libvirt notes in its log that the domain is tainted: ${taint}`];
+  return [...refused.map((reason) => `not by ${reason}`), ...tainted, `QEMU ${qemu}, log ${log}: ${told}`];
 }
 
 const TABLE: readonly TableColumn[] = [
@@ -212,7 +214,10 @@ export const verb: Verb = defineVerb({
   screen: "drawn",
   options: [
     text("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off"),
-    text("--domain <name>", "a domain of libvirt, by name, number or UUID, through virsh"),
+    text(
+      "--domain <name>",
+      "a domain of libvirt, by name, number or UUID, through virsh; libvirt then notes that it is tainted (custom-monitor)",
+    ),
     text("--connect <uri>", "libvirt's URI for --domain, such as qemu:///system"),
     text("--log <file>", "where QEMU writes its log (default: what its -D says, or the domain's log)"),
     text(

@@ -14,9 +14,9 @@ import { isScriptName, withInput } from "../input.ts";
 import { ALIVE_COLUMNS, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { answerOptions, flag, quietOption } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { Exit, print, printError, statusOfReading, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
-import { isThere, rangeText, titleOf } from "../windows.ts";
+import { isThere, rangeText, titleOf, warnOfRemarks } from "../windows.ts";
 
 interface DiffOptions extends MachineOptions, AnswerOptions {
   readonly exitCode: boolean;
@@ -35,7 +35,9 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
     return Exit.OK;
   }
   try {
-    return (await printDiff(a, b, options)) ? DiffExit.DIFFERENT : DiffExit.SAME;
+    if (await printDiff(a, b, options)) return DiffExit.DIFFERENT;
+    // Where something is missing nobody knows that nothing changed.
+    return statusOfReading(DiffExit.SAME, DiffExit.TROUBLE);
   } catch (error) {
     if (!(error instanceof IommuError)) throw error;
     printError(`spapr-iommu: ${error.message}`);
@@ -137,13 +139,13 @@ class ChangeSum {
   }
 }
 
-const statesOf = (
+async function statesOf(
   path: string,
   moments: readonly Moment[],
   windows: readonly ToldWindow[],
   buffer: string | undefined,
-): Promise<RecordedState[]> =>
-  withInput(path, false, (data, options) =>
+): Promise<RecordedState[]> {
+  const states = await withInput(path, false, (data, options) =>
     statesAtMoments(data, moments, {
       ...options,
       windows,
@@ -151,6 +153,9 @@ const statesOf = (
       isScript: isScriptName(path) || undefined,
     }),
   );
+  warnOfRemarks(path, states[0]!);
+  return states;
+}
 
 /**
  * Splits `FILE@MOMENT`.
@@ -175,13 +180,13 @@ export const verb: Verb = defineVerb({
     ...machineOptions(),
     flag(
       "--exit-code",
-      "exit like diff: 0 if nothing changed, 1 if something did, 2 if it could not be done",
+      "exit like diff: 0 if nothing changed, 1 if something did, 2 if it could not be done or something of the input is missing",
     ),
     ...answerOptions(),
     quietOption("no last line with the sum of the changes"),
   ],
   exitText:
-    "Exit status: 0 done, 1 could not be done, 63 not supported for this input; other ones with --exit-code.",
+    "Exit status: 0 done, 1 could not be done, 3 done as far as the input goes, of which something is missing, 63 not supported for this input; other ones with --exit-code.",
   examples: ["diff qemu.log@1000 qemu.log@2000", "diff before.mig after.mig", "diff qemu.log@12.5 vm.mig"],
   run: diff,
 });

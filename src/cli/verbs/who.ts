@@ -22,7 +22,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { Exit, noteMissing, print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 interface WhoOptions extends AnswerOptions, MachineOptions, DeviceOptions {
@@ -67,6 +67,7 @@ async function who(path: string, address: string, options: WhoOptions): Promise<
     rows: () => rowsOf(answer),
   };
   await printAnswer(forms, options);
+  noteMissing(answer.missing);
   return answer.found ? Exit.OK : NO_MAP;
 }
 

@@ -4,7 +4,7 @@ import { setColored } from "../../../src/cli/colors.ts";
 import { shown } from "../../../src/cli/output.ts";
 import { drawScreen, inAscii, type ScreenSize, type ScreenState } from "../../../src/cli/screen/draw.ts";
 import { FIRST_KEYS, type KeyState } from "../../../src/cli/screen/keys.ts";
-import { isAsciiLocale } from "../../../src/cli/screen/live-screen.ts";
+import { isAsciiLocale } from "../../../src/cli/terminal.ts";
 import type { LiveSnapshot } from "../../../src/live/live-state.ts";
 import { HOSTILE, hostile, large, SNAPSHOT } from "./snapshots.ts";
 
@@ -18,6 +18,7 @@ const SIZES: readonly ScreenSize[] = [
 const attached = {
   qemu: "7.2.22",
   log: "/var/log/qemu.log",
+  taint: null,
   base: { kind: "mtree", refused: [], pausedSeconds: 0, bytes: 0, windows: 2 },
 } as const;
 
@@ -72,6 +73,15 @@ describe("the screen", () => {
     const [, , head, first] = textOf(stateOf(SNAPSHOT), SIZES[2]!);
     expect(head!.trimEnd()).toMatch(/starts at +page .* unknown {2}inferred$/);
     expect(first).toMatch(/0x80000000 {2}0x0{16} +4 KiB/);
+  });
+
+  it.each([SIZES[0]!, SIZES[1]!])("says at $columns columns that a window is bypassed", (size) => {
+    const windows = [SNAPSHOT.windows[0]!, { ...SNAPSHOT.windows[1]!, bypass: true as const }];
+    const [, , , first, second] = textOf(stateOf({ ...SNAPSHOT, windows }), size);
+    expect(first).not.toMatch(/bypass/);
+    expect(second).toMatch(/^ 0x80000001 bypassed .* 50\.0 %/);
+    const only = textOf(stateOf({ ...SNAPSHOT, windows }, { filter: "bypassed" }), size);
+    expect(only.filter((line) => /^ 0x8000000[01] +bypassed/.test(line))).toHaveLength(1);
   });
 
   it.each(SIZES)("is never larger than its terminal: $columns x $rows", (size) => {
