@@ -91,7 +91,15 @@ export interface DeviceScript {
  * @public
  */
 export function parseDeviceScript(content: string, file: string): DeviceScript {
-  const [header, ...lines] = parseJsonLines(content, file);
+  return readDeviceScript(parseJsonLines(content, file), file);
+}
+
+/**
+ * {@link parseDeviceScript}, of lines.
+ *
+ * @throws IommuError as that does
+ */
+export function readDeviceScript([header, ...lines]: readonly JsonLine[], file: string): DeviceScript {
   if (header === undefined) throw new IommuError("BAD_FILE", `${file}:1:1: the script is empty`, { file });
   const config = parseHeader(header);
   if (header.value.vfioUser !== undefined) {
@@ -115,6 +123,10 @@ function parseLine(line: JsonLine, bridges: readonly number[]): Operation | Devi
   refuseUnknown(line, line.value, allowed(name));
   return READERS[name](line);
 }
+
+/** Is one of the operations for a device? */
+export const isDeviceScript = (lines: readonly JsonLine[]): boolean =>
+  lines.some(({ value: { op } }) => typeof op === "string" && isDeviceOperation(op));
 
 /** Is it an operation that needs a device to run on? */
 export const isDeviceOperation = (name: string): name is DeviceOperation["op"] =>
