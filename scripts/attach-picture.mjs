@@ -22,7 +22,7 @@ const LOG = new URL("../test/corpus/traces/default-1g-nvme-e1000-linux72.log.gz"
 const LINES = 60;
 /** When the picture is taken: in the middle of the work. */
 const AT_EVENT = 3400;
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/program/main.js", import.meta.url));
 const DOCUMENT = new URL("../docs/attach.md", import.meta.url);
 const PICTURE = /(<!-- npm run attach-picture -->\n).*?(<!-- end -->)/s;
 

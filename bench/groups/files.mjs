@@ -16,7 +16,7 @@ import { check } from "../harness.mjs";
 import { writeLongDat, writeLongPerf } from "../long-files.mjs";
 
 const EVENTS = 10_000_000;
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/program/main.js", import.meta.url));
 
 const recording = (name) =>
   new Uint8Array(

@@ -23,7 +23,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { Machine, saveTables, writeMigration } from "../engine.mjs";
 import { check, elapsedNs } from "../harness.mjs";
 
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/program/main.js", import.meta.url));
 const LOG = new URL("../../test/corpus/traces/nvme-e1000-1g-linux61.log.gz", import.meta.url);
 const GIB = 2 ** 30;
 const HUGE = 64 * GIB;

@@ -15,7 +15,7 @@ import { Machine, saveTables, writeMigration } from "../engine.mjs";
 import { check, elapsedNs } from "../harness.mjs";
 import { seeded } from "../random.mjs";
 
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/program/main.js", import.meta.url));
 const CREATE_WINDOW = 0x2027;
 /** Prints what it runs needs at most, in KiB. */
 const PEAK = "process.on('exit', () => console.error('maxrss', process.resourceUsage().maxRSS))";

@@ -28,7 +28,18 @@ export interface ScriptStep {
   readonly windows: () => DmaWindow[];
   /** Translations that it made. */
   readonly translations: readonly Translation[];
+  /** Did what was called refuse it? */
+  readonly isRefused: boolean;
+  /** The window that it names; undefined if it names none. */
+  readonly space: string | undefined;
 }
+
+/** Does a result say that the call was refused? Hypercalls, RTAS and system calls say so by a number below 0. */
+const isRefusal = ({ ret, hret, status }: Readonly<Record<string, unknown>>): boolean =>
+  [ret, hret, status].some((answer) => typeof answer === "number" && answer < 0);
+
+const spaceOf = ({ liobn }: Readonly<Record<string, unknown>>): string | undefined =>
+  typeof liobn === "bigint" ? hex(liobn) : undefined;
 
 /** The step as a call. Scripts have no times. */
 export const callOfStep = ({ number, line, op }: ScriptStep): LifeCall => ({
@@ -63,7 +74,7 @@ function* opSteps(lines: readonly JsonLine[], file: string): Generator<ScriptSte
     machine.observer.trace = (event) => {
       if (event.name === "spapr_iommu_xlate") translations.push(event);
     };
-    placed(line.file, line.number, () => runner.run(operation));
+    const result = placed(line.file, line.number, () => runner.run(operation));
     const windows = (): DmaWindow[] => windowsOf(machine);
     const tables = (): SpaceTable[] => windows().map(windowTable);
     yield {
@@ -74,11 +85,14 @@ function* opSteps(lines: readonly JsonLine[], file: string): Generator<ScriptSte
       tables,
       windows,
       translations,
+      isRefused: isRefusal(result),
+      space: spaceOf(operation as unknown as Readonly<Record<string, unknown>>),
     };
   }
 }
 
-const windowsOf = (machine: Machine): DmaWindow[] =>
+/** The windows that are there, by LIOBN. */
+export const windowsOf = (machine: Machine): DmaWindow[] =>
   [
     ...machine.phbs.flatMap((phb) => phb.windows),
     ...machine.vio.devices.flatMap(({ window }) => window ?? []),
@@ -101,10 +115,20 @@ function* kernelSteps(lines: readonly JsonLine[], file: string): Generator<Scrip
   const onStart = (started: Program): void => {
     program = started;
   };
-  for (const { op } of runKernelScript(script, { onStart })) {
-    const { line } = script.lines[at]!;
+  for (const { op, ret } of runKernelScript(script, { onStart })) {
+    const { line, args } = script.lines[at]!;
     const tables = (): SpaceTable[] => programTables(program!);
-    yield { number: at++, line, op, isKernel: true, tables, windows: () => [], translations: [] };
+    yield {
+      number: at++,
+      line,
+      op,
+      isKernel: true,
+      tables,
+      windows: () => [],
+      translations: [],
+      isRefused: isRefusal({ ret }),
+      space: spaceOf(args),
+    };
   }
 }
 

@@ -57,6 +57,8 @@ function* inPieces(texts: Iterable<string>): Generator<string> {
   yield piece;
 }
 
+export { toJson } from "../base/json.ts";
+
 /**
  * A text as a terminal may have it: what is not from us, but from a file, can be
  * shown there and do nothing else. This is the one place for all that is printed.
@@ -90,9 +92,3 @@ export const printWarning = (place: string, what: string): void => {
  */
 export const statusOfReading = (status: number, ifMissing: number = Exit.LEAKS): number =>
   status === Exit.OK && isMissing ? ifMissing : status;
-
-/** A value as JSON; 64-bit numbers as hexadecimal strings. */
-export const toJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === "bigint" ? `0x${item.toString(16)}` : item,
-  );

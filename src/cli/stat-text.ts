@@ -14,6 +14,70 @@ const BAR = 40;
 /** Columns of the range before it. */
 const RANGE = 21;
 
+/** Prints a line for each window. */
+export function printWindowSummary(windows: readonly WindowStatistics[]): void {
+  const rows = windows.map(({ liobn, events, pagesMapped, pagesUnmapped, callPages, lifetimes }) => [
+    liobn === 0 ? "bridges" : `LIOBN ${hex(liobn)}`,
+    formatCount(sumOf(Object.values(events))),
+    formatCount(sumOf(callPages.cells)),
+    formatCount(pagesMapped),
+    formatCount(pagesUnmapped),
+    halfBelow(lifetimes, (limit) => counted(limit, "event")),
+  ]);
+  print(
+    tableText(
+      [
+        { head: "window" },
+        { head: "events", align: "right" },
+        { head: "calls", align: "right" },
+        { head: "pages mapped", align: "right" },
+        { head: "unmapped", align: "right" },
+        { head: "half end within", align: "right" },
+      ],
+      rows,
+    ),
+  );
+}
+
+/** Prints a line for each device and direction. */
+export function printDmaSummary(groups: readonly DmaGroupStatistics[]): void {
+  const rows = groups.map((group) => [
+    group.device,
+    group.direction,
+    formatCount(group.mapped),
+    formatCount(group.unmapped),
+    formatSize(group.bytesMapped),
+    formatSize(group.peakBytes),
+    halfBelow(group.lifetimesNs, (limit) => formatTime(limit / 1e9)) ||
+      halfBelow(group.lifetimes, (limit) => counted(limit, "event")),
+  ]);
+  print(
+    tableText(
+      [
+        { head: "device" },
+        { head: "direction" },
+        { head: "maps", align: "right" },
+        { head: "unmaps", align: "right" },
+        { head: "bytes", align: "right" },
+        { head: "at most", align: "right" },
+        { head: "half end within", align: "right" },
+      ],
+      rows,
+    ),
+  );
+}
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+
+/** What at least half of the values are below, which is the end of a cell; nothing without values. */
+function halfBelow({ cells }: Histogram, textOf: (limit: number) => string): string {
+  const half = sumOf(cells) / 2;
+  if (half === 0) return "";
+  let [cell, below] = [0, cells[0]!];
+  while (below < half) below += cells[++cell]!;
+  return textOf(2 ** (cell + 1));
+}
+
 /** Prints what happened in one window. */
 export function printWindow(window: WindowStatistics): void {
   const { liobn, events, pagesMapped, pagesUnmapped } = window;

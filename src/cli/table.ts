@@ -1,8 +1,8 @@
 import cliTruncate from "cli-truncate";
-import stringWidth from "string-width";
 import { visible } from "../base/visible.ts";
 import { printPieces } from "./output.ts";
 import { outputWidth } from "./terminal.ts";
+import { textWidth } from "./text-width.ts";
 
 /** A column of a table for people. */
 export interface TableColumn {
@@ -35,7 +35,7 @@ function* linesOf(columns: readonly TableColumn[], rows: readonly (readonly stri
   const widths = fitted(
     shown.map(({ column }) => column),
     shown.map(({ column, i }) =>
-      cells.reduce((most, row) => Math.max(most, stringWidth(row[i]!)), column.head.length),
+      cells.reduce((most, row) => Math.max(most, textWidth(row[i]!)), column.head.length),
     ),
   );
   const lineOf = (row: readonly string[]): string =>
@@ -53,9 +53,9 @@ export const oneLine = (cell: string): string => visible(cell).replaceAll(/[\n\t
 
 /** A cell in a column of so many places; cut if it is longer. */
 export function aligned(cell: string, width: number, { align }: Pick<TableColumn, "align">): string {
-  const isLonger = stringWidth(cell) > width;
+  const isLonger = textWidth(cell) > width;
   const text = isLonger ? cliTruncate(cell, width) : cell;
-  const space = " ".repeat(Math.max(0, width - stringWidth(text)));
+  const space = " ".repeat(Math.max(0, width - textWidth(text)));
   return align === "right" ? space + text : text + space;
 }
 

@@ -35,6 +35,10 @@ export const verbose = (): boolean => isVerbose;
 export const outputWidth = (): number =>
   isOnTerminal() ? (process.stdout.columns ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
 
+/** Does the user's locale have characters of ASCII only, or of an encoding that is not ours? */
+export const isAsciiLocale = ({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean =>
+  !/utf-?8/i.test([LC_ALL, LC_CTYPE, LANG].find((value) => value !== undefined && value !== "") ?? "");
+
 /** Is the screen taken by a pager, so that nothing else may draw on it? */
 export const isPaging = (): boolean => pager?.isShown ?? false;
 

@@ -6,7 +6,7 @@ import { displayName } from "./display-name.ts";
 const inputs = new Map<string, string>();
 const outputs = new Map<string, string>();
 
-/** To be called after a verb: a number of a file that is gone is given to another one. */
+/** To be called after a verb. */
 export function forgetUsedFiles(): void {
   inputs.clear();
   outputs.clear();
@@ -16,7 +16,7 @@ export function forgetUsedFiles(): void {
 export function noteInput(input: string): void {
   const key = keyOf(input);
   if (key === undefined) return;
-  const output = outputs.get(key);
+  const output = stillThere(outputs, key);
   if (output !== undefined) throw bothError(input, output);
   inputs.set(key, input);
 }
@@ -25,9 +25,17 @@ export function noteInput(input: string): void {
 export function noteOutput(output: string): void {
   const key = keyOf(output);
   if (key === undefined) return;
-  const input = inputs.get(key);
+  const input = stillThere(inputs, key);
   if (input !== undefined) throw bothError(input, output);
   outputs.set(key, output);
+}
+
+/** The name of a file in a list; undefined if that is gone: its number is given to another file then. */
+function stillThere(list: Map<string, string>, key: string): string | undefined {
+  const name = list.get(key);
+  if (name === undefined || keyOf(name) === key) return name;
+  list.delete(key);
+  return undefined;
 }
 
 function bothError(input: string, output: string): IommuError {

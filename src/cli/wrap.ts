@@ -1,4 +1,4 @@
-import stringWidth from "string-width";
+import { textWidth } from "./text-width.ts";
 
 /**
  * Breaks a text into lines between its words.
@@ -13,7 +13,7 @@ export function wrap(text: string, width: number, indent = "", first = ""): stri
   let columns = first.length;
   let space = "";
   for (const word of text.split(" ")) {
-    const length = stringWidth(word);
+    const length = textWidth(word);
     if (space !== "" && columns + space.length + length > width) {
       lines.push(line);
       line = indent;

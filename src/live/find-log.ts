@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 
@@ -114,15 +115,31 @@ async function ownerOf(socket: string): Promise<string | undefined> {
   const named = await socketsNamed(path.basename(wanted));
   if (named.size === 0) return undefined;
   for (const pid of await processes()) {
-    for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
-      const name = named.get(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""));
-      if (name === undefined) continue;
+    for (const name of socketsOf(pid, named)) {
       // The name is the one that its owner gave, which may be relative.
       const folder = await readlink(`/proc/${pid}/cwd`).catch(() => "/");
       if (path.resolve(folder, name) === wanted) return pid;
     }
   }
   return undefined;
+}
+
+/** Which of some sockets a process has open. Synchronous: a busy host has tens of thousands of descriptors, each of microseconds. */
+function* socketsOf(pid: string, named: ReadonlyMap<string, string>): Generator<string> {
+  const folder = `/proc/${pid}/fd`;
+  for (const fd of tried(() => readdirSync(folder)) ?? []) {
+    const name = named.get(tried(() => readlinkSync(`${folder}/${fd}`)) ?? "");
+    if (name !== undefined) yield name;
+  }
+}
+
+/** What is in `/proc` may be gone at any moment, or not for us. */
+function tried<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Paths of the local sockets with a file name, by what `/proc/PID/fd` shows for them. */

@@ -122,9 +122,11 @@ export class LogFollower {
       throw this.#error(cause.message, cause);
     });
     if (now === undefined) {
-      if (!this.#isAway)
+      // Who rotates it renames it first, and makes the new one then.
+      if (!this.#isAway && !(await this.#isBeside(ino))) {
         this.#onTrouble("the log was taken away; what is still written to it is read", false);
-      this.#isAway = true;
+        this.#isAway = true;
+      }
       return false;
     }
     // Who writes may go on with the old file until then.

@@ -1,6 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { IommuError } from "../base/errors.ts";
 import type { ByteChannel, Timers } from "../vfio-user/channel.ts";
+import { findPassingPython, passingFiles } from "./file-passer.ts";
 
 /** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */
 const FULL = 2 ** 20;
@@ -43,6 +44,10 @@ class SocketChannel implements ByteChannel {
     socket.on("close", () => this.onClosed(reason));
   }
 
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   get isFull(): boolean {
     return this.#socket.writableLength > FULL;
   }
@@ -65,18 +70,32 @@ class SocketChannel implements ByteChannel {
 }
 
 /**
+ * How a socket is used.
+ *
+ * @public
+ */
+export interface SocketOptions {
+  /** Files can be passed along: interrupts, and a twin socket. That takes a helper process, Python from 3.10 on. */
+  readonly passFiles?: boolean | undefined;
+}
+
+/**
  * Connects to a vfio-user server. One that was just started is waited for.
  *
  * @param path of the socket
- * @throws IommuError PEER if nobody listens there; the signal's reason
+ * @throws IommuError PEER if nobody listens there, UNSUPPORTED if files cannot be passed; the signal's reason
  * @public
  */
-export async function connectDevice(path: string, signal?: AbortSignal): Promise<ByteChannel> {
+export async function connectDevice(
+  path: string,
+  signal?: AbortSignal,
+  { passFiles = false }: SocketOptions = {},
+): Promise<ByteChannel> {
   const until = performance.now() + START_MS;
   for (;;) {
     signal?.throwIfAborted();
     const socket = await tryConnect(path);
-    if (typeof socket !== "string") return new SocketChannel(socket);
+    if (typeof socket !== "string") return passFiles ? await passingFiles(socket) : new SocketChannel(socket);
     if (!STARTING.includes(socket) || performance.now() > until) {
       throw new IommuError("PEER", `${path}: ${socket}: no vfio-user server listens there`, { path });
     }
@@ -108,21 +127,28 @@ export interface ListeningDevice {
  *
  * @param path of the socket, which must not exist
  * @param serve takes a connection, and resolves when it is over
- * @throws IommuError PEER if the socket cannot be made
+ * @throws IommuError PEER if the socket cannot be made, UNSUPPORTED if files cannot be passed
  * @public
  */
 export async function listenForHosts(
   path: string,
   serve: (channel: ByteChannel) => Promise<unknown>,
+  { passFiles = false }: SocketOptions = {},
 ): Promise<ListeningDevice> {
   const waiting: Socket[] = [];
   const open = new Set<Socket>();
+  const channels = new Set<ByteChannel>();
   let isServing = false;
   const next = async (): Promise<void> => {
     if (isServing) return;
     isServing = true;
     for (let socket = waiting.shift(); socket !== undefined; socket = waiting.shift()) {
-      if (!socket.destroyed) await serve(new SocketChannel(socket));
+      if (!socket.destroyed) {
+        const channel = passFiles ? await passingFiles(socket) : new SocketChannel(socket);
+        channels.add(channel);
+        await serve(channel);
+        channels.delete(channel);
+      }
       open.delete(socket);
     }
     isServing = false;
@@ -135,11 +161,13 @@ export async function listenForHosts(
     waiting.push(socket);
     void next();
   });
+  if (passFiles) await findPassingPython();
   await listen(server, path);
   return {
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        for (const channel of channels) channel.close();
         for (const socket of open) socket.destroy();
       }),
   };

@@ -6,7 +6,7 @@ import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
 import type { MappingRun } from "./mapping-run.ts";
 import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
-import { replayByPages } from "./page-walk.ts";
+import { PageWalk } from "./page-walk.ts";
 
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
 const DEFAULT_PAGE_SIZE = 0x1000n;
@@ -340,9 +340,13 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     return this.hooks.replay?.(notifier) ?? this.replayByPages(notifier);
   }
 
-  /** {@link replay} in the generic way: {@link replayByPages}. */
+  /**
+   * {@link replay} in the generic way: {@link PageWalk}.
+   *
+   * @param maxSteps where to stop, for measurements
+   */
   replayByPages(notifier: IommuNotifier, maxSteps: number = Infinity): ReplayReport {
-    return replayByPages(this, notifier, maxSteps);
+    return new PageWalk(this, notifier).advance(maxSteps);
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 export type { AddressRange as BusRange } from "../base/range.ts";
-export { type ByteChannel, memoryChannels, type Timers } from "./channel.ts";
+export type { ByteChannel, FileMaker, PassedFile, Timers } from "./channel.ts";
 export {
   type ClientOptions,
   type RegionDescription,
@@ -25,14 +25,18 @@ export {
 } from "./devices/mailbox-dma.ts";
 export { ProbeDevice, type ProbeEvent } from "./devices/probe.ts";
 export { type MailboxOptions, serveMailbox } from "./devices/serve-mailbox.ts";
+export { memoryChannels } from "./memory-channel.ts";
 export { Command, type Message } from "./protocol/message.ts";
-export type { MappableArea } from "./protocol/payloads.ts";
+export { MigrationState } from "./protocol/migration-state.ts";
+export { INTERRUPT_KINDS, type InterruptKind, type MappableArea } from "./protocol/payloads.ts";
 export type { Capabilities } from "./protocol/version.ts";
 export type {
   BarModel,
   BusWindow,
   DevicePlace,
   MaybePromise,
+  MigrationModel,
+  MsixTables,
   PciDeviceModel,
 } from "./server/device-model.ts";
 export { LIBVFIO_USER, SERVER_PROFILES, type ServerProfile, SPECIFICATION } from "./server/profile.ts";

@@ -1,8 +1,9 @@
 import { IommuError } from "../base/errors.ts";
-import type { ByteChannel, Timers } from "./channel.ts";
+import type { ByteChannel, PassedFile, Timers } from "./channel.ts";
 import { ErrnoNumber, errnoName } from "./protocol/errno.ts";
+import { FrameStore } from "./protocol/frame-store.ts";
 import { emptyFrame, type Frame } from "./protocol/layout.ts";
-import { commandName, isError, isReply, type Message, MessageFlag, seal } from "./protocol/message.ts";
+import { commandName, isError, isReply, type Message, MessageFlag, sealWith } from "./protocol/message.ts";
 import { type BodyRule, MessageReader } from "./protocol/message-reader.ts";
 
 /** Bytes that may wait to be read while nobody reads them: then the other side has to wait. */
@@ -20,15 +21,18 @@ export interface PeerOptions {
   readonly mayRead?: () => boolean;
   /** A reply to nothing that was asked; by default the two sides have lost each other. */
   readonly onStrayReply?: (message: Message) => void;
+  /** A reply was taken. */
+  readonly onAnswered?: () => void;
   readonly timers?: Timers | undefined;
 }
 
 interface Pending {
   readonly command: number;
-  readonly onReply: ((reply: Message) => void) | undefined;
-  readonly resolve: (reply: Message) => void;
-  readonly reject: (error: IommuError) => void;
-  readonly stopTimer: () => void;
+  /** Makes the result of the reply, which fails if this throws. */
+  readonly take: (reply: Message) => unknown;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+  readonly stopTimer: (() => void) | undefined;
 }
 
 /**
@@ -41,6 +45,8 @@ export class Peer {
   /** Resolves when the connection has ended, with the reason. */
   readonly closed: Promise<IommuError>;
   readonly reader: MessageReader;
+  /** Room for messages that are sent from here. */
+  readonly frames: FrameStore = new FrameStore();
   readonly #channel: ByteChannel;
   readonly #options: PeerOptions;
   readonly #pending = new Map<number, Pending>();
@@ -57,9 +63,10 @@ export class Peer {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    channel.onBytes = (bytes) => {
-      this.reader.push(bytes);
+    channel.onBytes = (bytes, files) => {
+      this.reader.push(bytes, files);
       this.pump();
+      this.reader.hold();
     };
     channel.onDrain = () => this.pump();
     channel.onClosed = (reason) => {
@@ -89,53 +96,47 @@ export class Peer {
     if (oldest === undefined) return;
     const [id, { stopTimer, reject }] = oldest;
     this.#pending.delete(id);
-    stopTimer();
+    stopTimer?.();
     reject(reason);
   }
 
   /**
    * Sends a command.
    *
+   * @param take makes what is returned of the reply, which may be an error reply, before the next message is looked at
    * @param limit milliseconds until the connection is given up for want of a reply; without timers there is no limit
-   * @param onReply called before the next message is looked at, which the promise cannot promise
-   * @returns the reply, which may be an error reply
-   * @throws IommuError PEER when the connection ends before
+   * @param files to be passed along
+   * @throws IommuError PEER when the connection ends before, and what `take` throws
    */
-  command(
+  command<T>(
     command: number,
     frame: Frame,
+    take: (reply: Message) => T,
     limit?: number,
-    onReply?: (reply: Message) => void,
-  ): Promise<Message> {
+    files?: readonly PassedFile[],
+  ): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
-    const { timers } = this.#options;
     return new Promise((resolve, reject) => {
       const id = this.#freeId();
-      const { name } = this.#options;
-      const give = (): void => {
-        const message = `${name}: no reply to ${commandName(command)} within ${limit} ms`;
-        this.close(new IommuError("PEER", message, { peer: name, silentMs: limit ?? 0 }));
-      };
-      const stopTimer = timers === undefined || limit === undefined ? () => {} : timers.after(limit, give);
-      this.#pending.set(id, { command, onReply, resolve, reject, stopTimer });
-      this.#channel.send(seal(frame, { id, command, flags: 0, errno: 0 }));
+      const stopTimer = limit === undefined ? undefined : this.#limitTime(command, limit);
+      this.#pending.set(id, { command, take, resolve, reject, stopTimer });
+      this.#send(frame, id, command, 0, 0, files);
     });
   }
 
   /** Sends a command to which no reply comes, not even an error. */
   post(command: number, frame: Frame): void {
     if (this.#end !== undefined) throw this.#end;
-    this.#channel.send(seal(frame, { id: this.#freeId(), command, flags: MessageFlag.NO_REPLY, errno: 0 }));
+    this.#send(frame, this.#freeId(), command, MessageFlag.NO_REPLY, 0);
   }
 
-  reply({ id, command }: Message, frame: Frame = emptyFrame()): void {
-    this.#channel.send(seal(frame, { id, command, flags: MessageFlag.REPLY, errno: 0 }));
+  reply({ id, command }: Message, frame: Frame = emptyFrame(), files?: readonly PassedFile[]): void {
+    this.#send(frame, id, command, MessageFlag.REPLY, 0, files);
   }
 
   /** Sends an error reply, by default the bare header. */
   refuse({ id, command }: Pick<Message, "id" | "command">, errno: number, frame: Frame = emptyFrame()): void {
-    const flags = MessageFlag.REPLY | MessageFlag.ERROR;
-    this.#channel.send(seal(frame, { id, command, flags, errno }));
+    this.#send(frame, id, command, MessageFlag.REPLY | MessageFlag.ERROR, errno);
   }
 
   /** Reads the messages that are there, as far as they may be read now. */
@@ -163,11 +164,32 @@ export class Peer {
     this.#end = reason;
     this.#channel.close();
     for (const { reject, stopTimer } of this.#pending.values()) {
-      stopTimer();
+      stopTimer?.();
       reject(reason);
     }
     this.#pending.clear();
     this.#resolveClosed(reason);
+  }
+
+  #limitTime(command: number, limit: number): (() => void) | undefined {
+    const { name, timers } = this.#options;
+    return timers?.after(limit, () => {
+      const message = `${name}: no reply to ${commandName(command)} within ${limit} ms`;
+      this.close(new IommuError("PEER", message, { peer: name, silentMs: limit }));
+    });
+  }
+
+  #send(
+    frame: Frame,
+    id: number,
+    command: number,
+    flags: number,
+    errno: number,
+    files?: readonly PassedFile[],
+  ): void {
+    const channel = this.#channel;
+    channel.send(sealWith(frame, id, command, flags, errno), files);
+    if (channel.isFlushed) this.frames.giveBack(frame);
   }
 
   #mayRead(): boolean {
@@ -202,9 +224,13 @@ export class Peer {
       );
     }
     this.#pending.delete(message.id);
-    pending.stopTimer();
-    pending.onReply?.(message);
-    pending.resolve(message);
+    pending.stopTimer?.();
+    try {
+      pending.resolve(pending.take(message) as never);
+    } catch (error) {
+      pending.reject(error);
+    }
+    this.#options.onAnswered?.();
   }
 
   /** @throws IommuError LIMIT_EXCEEDED if all ids are in use */
@@ -244,16 +270,6 @@ export class RefusedError extends IommuError {
     this.errno = errno;
     this.frame = frame;
   }
-}
-
-/**
- * The reply to a command.
- *
- * @throws RefusedError if it is an error reply
- */
-export function accepted(reply: Message, what: () => string): Message {
-  if (!isError(reply)) return reply;
-  throw new RefusedError(reply.errno, what());
 }
 
 /** An errno as it is sent: 0 and what is no errno are EINVAL, as libvfio-user has it. */

@@ -45,7 +45,9 @@ export interface SpaceAt extends Space {
 }
 
 /** A finding, and where its events stand. */
-export interface ShownFinding extends Omit<Finding, "pci"> {
+export interface ShownFinding extends Omit<Finding, "pci" | "events"> {
+  /** Numbers of its events, as the page counts them. */
+  readonly events: readonly number[];
   /** Place in the list as `check` prints it. */
   readonly number: number;
   readonly text: string;
@@ -106,12 +108,36 @@ export interface Lanes {
   readonly mapped: Float64Array;
 }
 
-/** What each cell of a heat map has. */
-export interface Cells {
-  readonly space: number;
+/** A moment of a file: after one of its events. */
+export interface Instant {
+  readonly file: number;
+  readonly event: number;
+}
+
+/** Where a heat map stands: the row with a page is that many rows from the top, and a cell has 2^shift pages. */
+export interface HeatView {
   readonly first: number;
-  /** A cell has 2^shift pages. */
   readonly shift: number;
+  /** Rows above it; 0 if absent. */
+  readonly row?: number | undefined;
+}
+
+/**
+ * Rows of a heat map: each stands for 64 cells, but a folded one for many such rows in which nothing was ever mapped. Their
+ * places go on where the row before ends.
+ */
+export interface HeatRows {
+  /** Log2 of the pages of a cell. */
+  readonly shift: number;
+  /** First page of each row. */
+  readonly starts: Float64Array;
+  /** How many rows each stands for: 1, or those that are folded. */
+  readonly folds: Float64Array;
+}
+
+/** What each cell of a heat map has; of a folded row all is in the first one. */
+export interface Cells extends HeatRows {
+  readonly space: number;
   readonly mapped: Float64Array;
   readonly unknown: Float64Array;
   readonly inferred: Float64Array;
@@ -119,7 +145,12 @@ export interface Cells {
   readonly access: Uint8Array;
   /** Newest event of any of its pages, -1 where nobody knows. */
   readonly since: Float64Array;
-  /** Pages that are otherwise than at the mark: mapped since, unmapped since. Empty without a mark. */
+  /** Pages of the largest mapping in it, if that was asked for. */
+  readonly sizes: Float64Array;
+  /** Who mapped it, if that was asked for: a place in the names, counted from 1; 255: several. */
+  readonly owners: Uint8Array;
+  readonly ownerNames: readonly string[];
+  /** Pages that are otherwise than at the instant before: mapped since, unmapped since. Empty without one. */
   readonly came: Float64Array;
   readonly went: Float64Array;
 }
@@ -168,6 +199,25 @@ export interface ChangeRow {
   readonly after: string;
 }
 
+/** Something that was looked for. */
+export interface Hit {
+  readonly what: "window or device" | "bus address" | "memory" | "event";
+  /** What it is, in words of the file. */
+  readonly text: string;
+  readonly event: number;
+  /** Where in the addresses of a space it is. */
+  readonly place: { readonly space: number; readonly first: number; readonly pages: number } | undefined;
+}
+
+/** How a trace and a saved machine agree. */
+export interface Agreement {
+  /** The event after which they were compared; undefined for the end of the trace. */
+  readonly event: number;
+  readonly same: number;
+  readonly different: number;
+  readonly findings: readonly string[];
+}
+
 /** What the page asks; each with its answer. */
 export interface Calls {
   open: { ask: { name: string; data: Blob }; answer: Summary };
@@ -181,9 +231,21 @@ export interface Calls {
   lanes: { ask: { axis: Axis; from: number; to: number; columns: number }; answer: Lanes };
   spaces: { ask: { event: number }; answer: SpaceAt[] };
   cells: {
-    ask: { event: number; space: number; first: number; shift: number; cells: number; mark: number };
+    ask: {
+      event: number;
+      space: number;
+      /** Undefined: all of the space, at the finest level that has room. */
+      view: HeatView | undefined;
+      /** Rows that there is room for. */
+      rows: number;
+      /** Stretches that are not folded. */
+      open: readonly { first: number; end: number }[];
+      detail?: "size" | "owner" | undefined;
+      before?: Instant | undefined;
+    };
     answer: Cells;
   };
+  minimap: { ask: { event: number; space: number; parts: number }; answer: { mapped: Float64Array } };
   rows: {
     ask: { event: number; space: number; first: number; end: number; limit: number };
     answer: { rows: Row[]; all: number };
@@ -194,8 +256,8 @@ export interface Calls {
       axis: Axis;
       from: number;
       to: number;
-      first: number;
-      end: number;
+      /** The rows that the heat map shows. */
+      rows: HeatRows;
       columns: number;
       height: number;
     };
@@ -206,7 +268,21 @@ export interface Calls {
     ask: { space: number; from: number; to: number; first: number; end: number };
     answer: Totals;
   };
-  diff: { ask: { from: number; to: number; limit: number }; answer: { rows: ChangeRow[]; all: number } };
+  diff: {
+    ask: { event: number; before: Instant; limit: number };
+    answer: { rows: ChangeRow[]; all: number };
+  };
+  /** Compares a trace with a saved machine of the same run, which is another file. */
+  against: { ask: { saved: number }; answer: Agreement };
+  search: { ask: { text: string; event: number; limit: number }; answer: Hit[] };
+  /** The findings, as `check --output json` prints them. */
+  report: { ask: object; answer: string };
+  /** What is mapped in a stretch of pages, as CSV. */
+  csv: { ask: { event: number; space: number; first: number; end: number }; answer: string };
+  /** An op script that leads to what a window has in a stretch of pages after an event. */
+  script: { ask: { event: number; space: number; first: number; end: number }; answer: string };
+  /** The whole as a timeline for Perfetto. */
+  timeline: { ask: object; answer: { bytes: Uint8Array } };
   who: { ask: { event: number; target: bigint }; answer: { space: number; row: Row }[] };
 }
 

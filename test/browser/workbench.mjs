@@ -4,90 +4,36 @@
  * @module
  */
 
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:http";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { Random } from "../../dist/base/random.js";
 import { checkTrace, forEachStateRun, statesAtMoments } from "../../dist/check/index.js";
 import { EXAMPLES } from "../../dist/workbench/examples.js";
+import { goTo, openFile, openPage, region, servePage, settled, WAIT_MS } from "./page-driver.mjs";
+import { PICTURES } from "./workbench-pictures.mjs";
+import {
+  boundsScripts,
+  loadsRooms,
+  makesTours,
+  playsReplay,
+  runsScripts,
+  sharesScripts,
+} from "./workbench-rooms.mjs";
+import { VIEWS } from "./workbench-views.mjs";
+
+export { openPage, servePage };
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
-const PAGE = path.join(ROOT, "dist/workbench/page");
 const CORPUS = path.join(ROOT, "test/corpus");
 const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
-const TYPES = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-};
 const REGIONS = ["Files", "Findings", "Time", "Address", "Lifetimes", "Structure", "Selection"];
 /** Rows of the table behind the heat map. */
 const TABLE_ROWS = 1000;
 /** (file, event) pairs that are compared with `map --at`. */
 const PAIRS = 200;
-const WAIT_MS = 60_000;
-
-/** Gives out the folder that the build made, and notes what else is asked for. */
-export async function servePage() {
-  const missing = [];
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
-    const file = path.join(PAGE, pathname === "/" ? "index.html" : decodeURIComponent(pathname));
-    if (!file.startsWith(PAGE) || !existsSync(file) || !statSync(file).isFile()) {
-      missing.push(pathname);
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { "content-type": TYPES[path.extname(file)] ?? "application/octet-stream" });
-    createReadStream(file).pipe(response);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/`, missing, end: () => server.close() };
-}
-
-/** A page that is watched: what it says to its console, what it throws, and where else it wants to. */
-export async function openPage(browser, url, options = {}) {
-  const context = await browser.newContext({
-    viewport: { width: 1280, height: 720 },
-    colorScheme: "light",
-    reducedMotion: "reduce",
-    ...options,
-  });
-  const page = await context.newPage();
-  const trouble = [];
-  page.on("console", (message) => trouble.push(`console ${message.type()}: ${message.text()}`));
-  page.on("pageerror", (error) => trouble.push(`error: ${error.message}`));
-  page.on("request", (request) => {
-    const to = request.url();
-    if (!to.startsWith(url) && !/^(?:blob|data):/.test(to)) trouble.push(`request: ${to}`);
-  });
-  return { page, trouble, close: () => context.close() };
-}
-
-const region = (page, name) => page.getByRole("region", { name, exact: true });
-
-/** Opens a file of some name and waits until all of it was read. */
-export async function openFile(page, name, bytes) {
-  await page.locator('input[type="file"]').first().setInputFiles({ name, mimeType: "", buffer: bytes });
-  await region(page, "Files").locator(".file", { hasText: name }).waitFor({ timeout: WAIT_MS });
-  await page.locator(`.file[aria-pressed="true"]:has-text("${name}")`).waitFor({ timeout: WAIT_MS });
-  await page.waitForFunction(
-    () => !/reading/.test(document.querySelector('.file[aria-pressed="true"]')?.textContent ?? "reading"),
-    undefined,
-    { timeout: WAIT_MS },
-  );
-}
-
-/** Goes where an address says. */
-async function goTo(page, place) {
-  await page.evaluate((hash) => {
-    location.hash = hash;
-  }, new URLSearchParams(place).toString());
-}
 
 /** The rows of the table behind the heat map, of an event. */
 async function tableAt(page, event) {
@@ -131,16 +77,21 @@ function rowsOf({ windows, spaces }, name) {
 
 const keyOf = (rows) => JSON.stringify(rows.map((row) => row.join("|")).sort());
 
-/** Recordings for the comparison: some of each kind. */
+/** Recordings for the comparison: of each kind that has moments, those that are small enough to be read twice. */
 function recordings() {
-  const traces = readdirSync(path.join(CORPUS, "traces"))
-    .filter((name) => /\.(?:log|txt|simple)\.gz$/.test(name))
-    .filter((name) => statSync(path.join(CORPUS, "traces", name)).size < 130_000)
-    .map((name) => path.join("traces", name));
-  const binary = readdirSync(path.join(CORPUS, "recordings"))
-    .filter((name) => /^612-(?:load|stack|lost)[^.]*\.(?:dat|perf|data)\.gz$/.test(name))
-    .map((name) => path.join("recordings", name));
-  return [...traces, ...binary];
+  const of = (folder, ends, most) =>
+    readdirSync(path.join(CORPUS, folder))
+      .filter((name) => ends.test(name) && statSync(path.join(CORPUS, folder, name)).size < most)
+      .map((name) => path.join(folder, name));
+  return [
+    of("traces", /\.(?:log|txt|simple)\.gz$/, 130_000),
+    of("recordings", /\.(?:dat|data)\.gz$/, 60_000),
+    of("boots", /\.log\.gz$/, 130_000),
+    of("hcall", /\.jsonl\.gz$/, 20_000),
+    of("kvm", /\.jsonl\.gz$/, 20_000),
+    of("migration", /\.mig\.gz$/, 600_000),
+    of("qemu-files", /\.(?:log|mig|qcow2|zst)(?:\.gz)?$/, 600_000),
+  ];
 }
 
 /** Opens recordings, and at random events holds the table behind the heat map against `map --at`. */
@@ -150,7 +101,9 @@ async function comparePairs(browser, url, check) {
   const files = recordings();
   const chosen = new Map();
   for (let i = 0; i < PAIRS; i++) {
-    const file = random.pick(files);
+    // Half of the pairs are of traces.
+    const kind = i % 2 === 0 ? files[0] : random.pick(files.slice(1));
+    const file = random.pick(kind);
     chosen.set(file, (chosen.get(file) ?? 0) + 1);
   }
   const { page, trouble, close } = await openPage(browser, url);
@@ -160,19 +113,17 @@ async function comparePairs(browser, url, check) {
     const name = path.basename(file);
     const bytes = readFileSync(path.join(CORPUS, file));
     const [end] = await statesAtMoments(bytes, [undefined], { onTruncated: () => {} });
-    const last = end.moment.event;
+    // A saved machine is one moment.
+    const last = end.moment?.event ?? 0;
     const events = Array.from({ length: count }, () => random.below(last + 1));
-    const states = await statesAtMoments(
-      bytes,
-      events.map((event) => ({ event })),
-      { onTruncated: () => {} },
-    );
+    const moments = events.map((event) => (end.moment === undefined ? undefined : { event }));
+    const states = await statesAtMoments(bytes, moments, { onTruncated: () => {} });
     await openFile(page, name, bytes);
     const wrong = [];
     for (const [i, event] of events.entries()) {
       const state = states[i];
       const names = [
-        ...state.windows.map(({ liobn }) => `0x${liobn.toString(16)}`),
+        ...state.windows.filter(({ entries }) => entries > 0).map(({ liobn }) => `0x${liobn.toString(16)}`),
         ...state.spaces.map(({ space }) => space),
       ];
       pairs++;
@@ -267,7 +218,6 @@ async function roundTrip(browser, url, check) {
   await first.page.locator("#filter").fill("dma_map_*: size > 0");
   await first.page.keyboard.press("Enter");
   await first.page.waitForFunction(() => location.hash.includes("filter="));
-  await first.page.waitForTimeout(500);
   const stateOf = (page) =>
     page.evaluate(() => ({
       hash: location.hash,
@@ -278,7 +228,7 @@ async function roundTrip(browser, url, check) {
       filter: document.querySelector("#filter")?.value,
       findings: document.querySelectorAll(".finding").length,
     }));
-  const before = await stateOf(first.page);
+  const before = await settled(() => stateOf(first.page));
   const second = await openPage(browser, url);
   await second.page.goto(url + before.hash);
   let after;
@@ -315,14 +265,35 @@ async function isAccessible(browser, url, check) {
           found.join("; "),
         );
       };
+      const isNarrow = async (what) => {
+        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        check(`${what}: nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
+      };
       await page.goto(url);
       await look("first screen");
+      await page.goto(
+        `${url}#view=script&script=${encodeURIComponent('{"header":1}\n{"op":"h_put_tce","liobn":1,"ioba":0,"tce":3}')}`,
+      );
+      await page.getByRole("button", { name: /^Run/ }).click();
+      await page.locator(".step .why").waitFor({ timeout: WAIT_MS });
+      await look("a script");
+      await isNarrow("a script");
+      await page.goto(`${url}#view=replay&at=25`);
+      await page.locator(".stall").first().waitFor({ timeout: WAIT_MS });
+      await look("the replay");
+      await isNarrow("the replay");
+      await page.goto(`${url}#view=tours`);
+      await page.getByRole("button", { name: /Build a TCE/ }).click();
+      await page.locator(".tour").waitFor({ timeout: WAIT_MS });
+      await page.locator(".script").waitFor({ timeout: WAIT_MS });
+      await look("a tour");
+      await isNarrow("a tour");
+      await page.getByRole("button", { name: "end the tour" }).click();
       await page.goto(`${url}#example=planted.txt.gz&finding=1&at=13`);
       await page.locator(".finding").first().waitFor({ timeout: WAIT_MS });
       await page.waitForTimeout(700);
       await look("a file with findings");
-      const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      check(`nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
+      await isNarrow("a file");
       await page.keyboard.press("?");
       await look("the help");
       check(
@@ -371,7 +342,32 @@ async function takesBadFiles(browser, url, check) {
   await close();
 }
 
-const PARTS = { openExamples, findPlanted, roundTrip, isAccessible, takesBadFiles, comparePairs };
+/** A part that has a page of its own. */
+const inPage = (part) => async (browser, url, check) => {
+  const opened = await openPage(browser, url);
+  try {
+    await part({ ...opened, url }, check);
+  } finally {
+    await opened.close();
+  }
+};
+
+const PARTS = {
+  ...VIEWS,
+  ...PICTURES,
+  openExamples,
+  findPlanted,
+  roundTrip,
+  isAccessible,
+  takesBadFiles,
+  loadsRooms: inPage(loadsRooms),
+  runsScripts: inPage(runsScripts),
+  sharesScripts: inPage(sharesScripts),
+  boundsScripts: inPage(boundsScripts),
+  playsReplay: inPage(playsReplay),
+  makesTours: inPage(makesTours),
+  comparePairs,
+};
 
 /** All checks of the workbench, or those that PARTS names. */
 export async function checkWorkbench(browser, check) {

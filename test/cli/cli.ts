@@ -12,7 +12,7 @@ export interface CliResult {
 
 /**
  * Runs the compiled command line in this process, one call after the other: a process for each would take most of the
- * time. Tests of what a process does (signals, pipes, memory) start `dist/cli/main.js`.
+ * time. Tests of what a process does (signals, pipes, memory) start `dist/program/main.js`.
  */
 export function cli(args: readonly string[], input: string | Uint8Array = ""): Promise<CliResult> {
   const result = running.then(() => run(args, input));
@@ -41,21 +41,24 @@ export interface TestTerminal {
   readonly pager?: string;
 }
 
-/** Runs something as if standard output were a terminal, without a pager if none is named. */
+/** Runs something as if standard output were a terminal of UTF-8, without a pager if none is named. */
 export async function onTerminal<Result>(
   { columns, pager = "cat" }: TestTerminal,
   run: () => Promise<Result>,
 ): Promise<Result> {
   const { stdout, env } = process;
-  const before = { isTTY: stdout.isTTY, columns: stdout.columns, PAGER: env.PAGER };
+  const before = { isTTY: stdout.isTTY, columns: stdout.columns };
+  const { PAGER, LC_ALL } = env;
   Object.assign(stdout, { isTTY: true, columns });
-  env.PAGER = pager;
+  Object.assign(env, { PAGER: pager, LC_ALL: "C.UTF-8" });
   try {
     return await run();
   } finally {
-    Object.assign(stdout, { isTTY: before.isTTY, columns: before.columns });
-    if (before.PAGER === undefined) delete env.PAGER;
-    else env.PAGER = before.PAGER;
+    Object.assign(stdout, before);
+    for (const [name, value] of Object.entries({ PAGER, LC_ALL })) {
+      if (value === undefined) delete env[name];
+      else env[name] = value;
+    }
   }
 }
 

@@ -4,8 +4,8 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
-const DIST = path.resolve(import.meta.dirname, "../../dist/cli");
-const MAIN = path.join(DIST, "main.js");
+const DIST = path.resolve(import.meta.dirname, "../../dist");
+const MAIN = path.join(DIST, "program/main.js");
 /** Tells, as the last line, what the process took: memory at most in KiB, and time of processors in microseconds. */
 const USAGE = `import { peakKib } from "${pathToFileURL(path.join(import.meta.dirname, "peak.mjs"))}";
 process.on("exit", () => {
@@ -80,7 +80,7 @@ export async function commandLines(
   const driver = path.join(import.meta.dirname, "command-lines.mjs");
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [driver, path.join(DIST, "command-line.js"), JSON.stringify(lines)],
+    [driver, path.join(DIST, "cli/command-line.js"), JSON.stringify(lines)],
     {
       maxBuffer: 2 ** 26,
       env: { ...process.env, NO_COLOR: "1" },

@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { gunzip } from "../helpers/gunzip.ts";
 import { cli } from "./cli.ts";
 
 const FILES = path.resolve(import.meta.dirname, "../corpus/qemu-files");
@@ -26,7 +26,7 @@ function unpacked(name: string): string {
   const packed = file(name);
   if (!name.endsWith(".gz")) return packed;
   const at = path.join(folder, name.slice(0, -".gz".length));
-  if (!existsSync(at)) writeFileSync(at, gunzipSync(readFileSync(packed)));
+  if (!existsSync(at)) writeFileSync(at, gunzip(readFileSync(packed)));
   return at;
 }
 
@@ -94,7 +94,7 @@ describe("a saved machine of libvirt's", () => {
   });
 
   it("whose XML is damaged is told of without it, with a warning", async () => {
-    const bytes = new Uint8Array(gunzipSync(readFileSync(file("libvirt9-save-raw.img.gz"))));
+    const bytes = gunzip(readFileSync(file("libvirt9-save-raw.img.gz")));
     const damaged = path.join(folder, "damaged.img");
     writeFileSync(damaged, bytes.with(93, 0x3c));
     const { status, stdout, stderr } = await cli(["info", damaged]);

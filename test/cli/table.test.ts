@@ -94,7 +94,7 @@ describe("the pager", () => {
   });
 
   it("ends the verb with it", () => {
-    const command = `PAGER='head -n 1' ${process.execPath} ${ROOT}/dist/cli/main.js map --raw ${LEAK}; echo $?`;
+    const command = `PAGER='head -n 1' ${process.execPath} ${ROOT}/dist/program/main.js map --raw ${LEAK}; echo $?`;
     const printed = execFileSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" });
     expect(linesOf(printed.replaceAll("\r", ""))).toEqual([expect.stringMatching(/^LIOBN 0x80000000/), "0"]);
   });

@@ -89,7 +89,7 @@ describe("an output that is an input", () => {
 
   it("is refused also as standard input", () => {
     const input = openSync(TRACE, "r");
-    const main = path.join(ROOT, "dist/cli/main.js");
+    const main = path.join(ROOT, "dist/program/main.js");
     const result = spawnSync(process.execPath, [main, "check", "-", "-o", TRACE], {
       stdio: [input, "pipe", "pipe"],
       encoding: "utf8",

@@ -9,7 +9,7 @@ export function makeCommands(folder: string): void {
   mkdirSync(path.join(folder, "test"));
   symlinkSync(path.join(ROOT, "test/corpus"), path.join(folder, "test/corpus"));
   const command = path.join(folder, "bin/spapr-iommu");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/dist/cli/main.js" "$@"\n`);
+  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${ROOT}/dist/program/main.js" "$@"\n`);
   chmodSync(command, 0o755);
   const npx = path.join(folder, "bin/npx");
   writeFileSync(npx, '#!/bin/sh\nexec "$@"\n');

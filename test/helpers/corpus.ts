@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
+import { gunzip } from "./gunzip.ts";
 
 const FOLDER = new URL("../corpus/", import.meta.url);
 
@@ -25,7 +26,7 @@ export const smallCorpusNames = (kind: string, ending: string, limit = 30_000): 
 
 /** A recording, unpacked. */
 export const readCorpus = (kind: string, name: string): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(gunzipSync(readFileSync(new URL(`${kind}/${name}.gz`, FOLDER))));
+  gunzip(readFileSync(new URL(`${kind}/${name}.gz`, FOLDER)));
 
 /** The first bytes of a recording; of a long one no more is unpacked than that takes. */
 export function readCorpusHead(kind: string, name: string, bytes: number): Uint8Array<ArrayBuffer> {

@@ -101,6 +101,15 @@ describe("following a log", () => {
       said: ["the log was taken away; what is still written to it is read"],
     },
     {
+      name: "renamed, and nothing is in its place yet",
+      change: () => {
+        appendFileSync(log, "last\n");
+        renameSync(log, `${log}.1`);
+      },
+      read: "last\n",
+      said: [],
+    },
+    {
       name: "rotated",
       change: () => {
         appendFileSync(log, "last\n");

@@ -6,6 +6,7 @@ import { IommuNotifier, NotifierFlag } from "../../src/memory/iommu-notifier.ts"
 import { IommuRegion } from "../../src/memory/iommu-region.ts";
 import { MemoryRegion, WHOLE_SPACE } from "../../src/memory/memory-region.ts";
 import { MemorySystem } from "../../src/memory/memory-system.ts";
+import { PageWalk } from "../../src/memory/page-walk.ts";
 
 /** An IOMMU of a kind of its own: maps the offsets in `mapped` to themselves, with the given permission. */
 function setup(size: bigint, minPageSize: bigint | undefined, mapped: ReadonlyMap<bigint, Permission>) {
@@ -93,6 +94,26 @@ describe("the generic replay", () => {
       complete,
     });
     expect(heard).toHaveLength(steps > 2 ? 1 : 0);
+  });
+
+  it("goes on where it stopped, and ends where the region has become another one", () => {
+    const mapped = new Map<bigint, Permission>([
+      [0x1000n, 3],
+      [0x4000n, 3],
+    ]);
+    const { region, notifier, heard, translated } = setup(0x6000n, undefined, mapped);
+    const walk = new PageWalk(region, notifier);
+    const report = { strategy: "page-walk", complete: false };
+    expect(walk.advance(2)).toEqual({ ...report, steps: 2, notifications: 1 });
+    expect(walk.advance(2)).toEqual({ ...report, steps: 4, notifications: 1 });
+    expect(walk.advance(Infinity)).toEqual({ ...report, steps: 6, notifications: 2, complete: true });
+    expect(translated).toEqual([0n, 0x1000n, 0x2000n, 0x3000n, 0x4000n, 0x5000n]);
+    expect(heard).toHaveLength(2);
+
+    const other = new PageWalk(region, notifier);
+    other.advance(2);
+    region.renew();
+    expect(other.advance(2)).toEqual({ ...report, steps: 2, notifications: 1 });
   });
 
   it("gives way to the region's own hook", () => {

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { until } from "./until.ts";
 
-const MAIN = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
+const MAIN = path.resolve(import.meta.dirname, "../../dist/program/main.js");
 
 /** The command line as a process that runs on. */
 export class CliProcess {

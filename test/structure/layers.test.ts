@@ -64,7 +64,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["index"],
   ],
   lab: [["*"], ["story"], ["index"]],
-  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["page"]],
+  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["stage"], ["page"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
   cli: [["*"], ["screen"], ["verbs"], ["command-line"], ["main"]],
 };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
-import { encodeMessage, type Message } from "../../src/vfio-user/protocol/message.ts";
+import type { PassedFile } from "../../src/vfio-user/channel.ts";
+import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import { HEADER_BYTES, type Layout } from "../../src/vfio-user/protocol/layout.ts";
+import { encodeMessage, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";
 import {
   Bitmap,
@@ -14,7 +16,7 @@ import {
   LoggingReport,
   LoggingStart,
   MigrationData,
-  MigrationState,
+  MigrationStateData,
   MigrationSupport,
   mappableAreas,
   RegionAccess,
@@ -52,7 +54,9 @@ function read(stream: Uint8Array, lengths: () => number): Message[] {
     const length = lengths();
     reader.push(stream.slice(at, at + length));
     at += length;
-    for (let message = reader.next(); message !== undefined; message = reader.next()) messages.push(message);
+    for (let message = reader.next(); message !== undefined; message = reader.next())
+      messages.push(kept(message));
+    reader.hold();
   }
   expect(reader.isWithinMessage).toBe(false);
   return messages;
@@ -157,6 +161,7 @@ describe("captured messages", () => {
         writeMultiple: true,
         migrationPageSize: 4096,
         twinSocket: false,
+        twinSocketFile: 0,
       },
     });
     expect(parseVersion(bodyOf("VERSION of the sample server")).capabilities.maxMsgFds).toBe(8);
@@ -186,10 +191,36 @@ it.each([
   { name: "write multi", layout: WriteMulti, bytes: 8 },
   { name: "small write", layout: SmallWrite, bytes: 24 },
   { name: "migration support", layout: MigrationSupport, bytes: 8 },
-  { name: "migration state", layout: MigrationState, bytes: 8 },
+  { name: "migration state", layout: MigrationStateData, bytes: 8 },
 ])("a $name has $bytes bytes", ({ layout, bytes }) => {
   expect(layout.bytes).toBe(bytes);
   expect(() => layout.read(new Uint8Array(bytes - 1))).toThrow(`${bytes} expected`);
+});
+
+describe("layouts that are read and written by hand", () => {
+  it.each([
+    ["DMA_MAP", DmaMap],
+    ["DMA_UNMAP", DmaUnmap],
+    ["region access", RegionAccess],
+    ["DMA access", DmaAccess],
+  ] as [string, Layout<Record<string, "u32" | "u64">>][])(
+    "have the fields that they say: %s",
+    (_, layout) => {
+      const random = new Random(runSeed());
+      for (let round = 0; round < 500; round++) {
+        const bytes = Uint8Array.from({ length: layout.bytes + 3 }, () =>
+          random.pick([0, 0, 1, 0x7f, 0x80, 0xff, random.below(256)]),
+        );
+        const values = layout.read(bytes, 3);
+        expect(values).toEqual(layout.readFields(bytes, 3));
+        const [one, two] = [new Uint8Array(layout.bytes), new Uint8Array(layout.bytes)];
+        layout.write(values, one, 0);
+        layout.writeFields(values, two, 0);
+        expect(one).toEqual(two);
+        expect(one).toEqual(bytes.subarray(3));
+      }
+    },
+  );
 });
 
 describe("the reader", () => {
@@ -218,6 +249,42 @@ describe("the reader", () => {
 
   it.each([2, 15])("refuses type %i", (type) => {
     expect(() => readOne(header(16, type))).toThrow(`of type ${type}, which is none`);
+  });
+
+  it("gives files to the message that begins last in the piece they came with", () => {
+    const file = (): PassedFile => ({
+      signal: () => {},
+      channel: () => memoryChannels()[0],
+      close: () => {},
+    });
+    const [one, two] = [file(), file()];
+    const reader = new MessageReader(bodyBySize(100));
+    const files = (): unknown => reader.next()?.files;
+    // Two messages and the beginning of a third one, with whose header the first file came.
+    reader.push(concat([header(16), header(20), new Uint8Array(4), header(50).subarray(0, 10)]), [one]);
+    expect([files(), files(), files()]).toEqual([undefined, undefined, undefined]);
+    reader.hold();
+    reader.push(concat([header(50).subarray(10), new Uint8Array(34)]));
+    expect(files()).toEqual([one]);
+    reader.hold();
+    reader.push(header(16), [one, two]);
+    expect(files()).toEqual([one, two]);
+  });
+
+  it("needs no more memory than what waits, however small the pieces are", () => {
+    const reader = new MessageReader(bodyBySize(2 ** 20));
+    const before = process.memoryUsage();
+    const message = concat([header(40_000), new Uint8Array(39_984)]);
+    let count = 0;
+    for (let round = 0; round < 5; round++) {
+      for (const byte of message) {
+        reader.push(Uint8Array.of(byte));
+        if (reader.next() !== undefined) count++;
+        reader.hold();
+      }
+    }
+    expect(count).toBe(5);
+    expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(2 ** 25);
   });
 
   it("takes the smallest and the largest message", () => {

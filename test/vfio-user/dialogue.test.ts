@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import { MigrationState, migrationPath } from "../../src/vfio-user/protocol/migration-state.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import {
+  DELAY,
   INTERRUPT,
   PAGE,
   type PluggedOptions,
@@ -29,7 +31,7 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     const { version, regions, irqs, flags } = host.description;
     expect({ version, flags }).toEqual({ version: "0.2", flags: 3 });
     expect(regions.map(({ size }) => Number(size))).toEqual([0x2_0000, 0, 0, 0, 0, 0, 0, 256, 0]);
-    expect(irqs.map(({ count }) => count)).toEqual([0, 1, 0, 1, 1]);
+    expect(irqs.map(({ count }) => count)).toEqual([1, 1, 2, 1, 1]);
     expect(await host.read(7, 0n, 4)).toEqual(Uint8Array.of(0x36, 0x1b, 0xff, 0x0f));
   });
 
@@ -205,6 +207,45 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     expect([...host.dirtyPages(0n, 0x4000n)]).toEqual([0n]);
   });
 
+  it("carries its state out of one device and into another one, which goes on with it", async () => {
+    const from = await plugged(mode);
+    await from.setCommand(BUS_MASTER);
+    await from.put(0n, 0x20_0003n);
+    await from.fillBuffer(pattern(0x1_0000, 3));
+    // What waits for a register is finished before the device stops; what waits for its clock goes with it.
+    await from.transfer(WRITE | QUEUE, 0x800n, 64);
+    await from.setRegister(MailboxRegister.DELAY, 60_000);
+    await from.transfer(WRITE | DELAY, 0x10n, 64);
+    expect(await from.host.client.migrationSupport()).toBe(1n);
+    const state = await from.host.saveState();
+    expect(from.memory(0x20_0800n, 64)).toEqual(pattern(64, 3));
+    expect(await from.host.client.migrationState()).toBe(MigrationState.STOP);
+
+    const to = await plugged(mode);
+    await to.setCommand(BUS_MASTER);
+    await to.put(0n, 0x50_0003n);
+    await to.host.loadState(state);
+    expect(await to.host.client.migrationState()).toBe(MigrationState.RUNNING);
+    expect(await to.buffer(0x1_0000)).toEqual(pattern(0x1_0000, 3));
+    expect(await to.register(MailboxRegister.QUEUED)).toBe(1);
+    await to.setRegister(MailboxRegister.KICK, 1);
+    expect(to.memory(0x50_0010n, 64)).toEqual(pattern(64, 3));
+    expect(from.memory(0x20_0010n, 64)).toEqual(new Uint8Array(64));
+    expect([...from.refused(), ...to.refused()]).toEqual([]);
+    await expect(to.host.loadState(state.subarray(1))).rejects.toMatchObject({ code: "REFUSED", errno: 22 });
+  });
+
+  it("refuses DMA of a device that stands still, and takes it again when it runs", async () => {
+    const { host, put, setCommand, session, refused } = await plugged(mode);
+    await setCommand(BUS_MASTER);
+    await put(0n, 0x20_0003n);
+    const state = await host.saveState();
+    await expect(session.uncheckedRead(0n, 8)).rejects.toMatchObject({ errno: 14 });
+    expect(refused().map(({ refusal }) => refusal)).toEqual(["stopped"]);
+    await host.loadState(state);
+    expect((await session.uncheckedRead(0n, 8)).length).toBe(8);
+  });
+
   it("keeps a write whole that takes many messages", async () => {
     const { buffer, fillBuffer } = await plugged(mode);
     const data = pattern(0x1_0000, 3);
@@ -220,5 +261,51 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     expect(session.windows).toEqual([]);
     expect(machine.call(0x20, 0x8000_0000n, 0n, 0n).status).toBe(0);
     await expect(host.read(7, 0n, 4)).rejects.toThrow("the connection was closed");
+  });
+});
+
+describe("logging by the device (specification)", () => {
+  it("reports the pages it wrote, and with a DMA_UNMAP those of the window", async () => {
+    const { host, put, setCommand, transfer } = await plugged({ profile: SPECIFICATION });
+    const { client } = host;
+    await setCommand(BUS_MASTER);
+    for (let page = 0n; page < 4n; page++) await put(page * PAGE, 0x20_0003n + page * PAGE);
+    await expect(client.reportLog(0n, 0x4000n, 4096n)).rejects.toMatchObject({ errno: 22 });
+    await client.startLogging(4096n, [{ first: 0n, last: 0x3fffn }]);
+    await transfer(WRITE, PAGE, 16);
+    await transfer(WRITE, 3n * PAGE, 16);
+    expect([...(await client.reportLog(0n, 0x4000n, 4096n))]).toEqual([0b1010n]);
+    await transfer(WRITE, 2n * PAGE, 16);
+    await transfer(READ, 3n * PAGE, 16);
+    const window = (page: bigint) => ({ first: page * PAGE, last: page * PAGE + 0xfffn });
+    expect([...(await client.dmaUnmapDirty(window(2n), 4096n))]).toEqual([1n]);
+    expect([...(await client.dmaUnmapDirty(window(3n), 4096n))]).toEqual([0n]);
+    await expect(client.dmaUnmapDirty(window(0n), 65_536n)).rejects.toMatchObject({ errno: 22 });
+    await client.stopLogging();
+    await expect(client.dmaUnmapDirty(window(0n), 4096n)).rejects.toMatchObject({ errno: 22 });
+    await client.dmaUnmap(window(0n));
+  });
+});
+
+describe("ways between states of migration", () => {
+  const { ERROR, STOP, RUNNING, STOP_COPY, RESUMING, PRE_COPY } = MigrationState;
+  it.each([
+    [RUNNING, STOP_COPY, true, [STOP, STOP_COPY]],
+    [RUNNING, RESUMING, true, [STOP, RESUMING]],
+    [STOP_COPY, RUNNING, true, [STOP, RUNNING]],
+    [STOP_COPY, RESUMING, true, [STOP, RESUMING]],
+    [RESUMING, STOP_COPY, true, [STOP, STOP_COPY]],
+    [PRE_COPY, STOP_COPY, true, [STOP_COPY]],
+    // Not by STOP_COPY, in which data are saved.
+    [PRE_COPY, STOP, true, [RUNNING, STOP]],
+    [PRE_COPY, RESUMING, true, [RUNNING, STOP, RESUMING]],
+    [STOP, PRE_COPY, true, [RUNNING, PRE_COPY]],
+    [RUNNING, PRE_COPY, false, undefined],
+    [RUNNING, RUNNING, true, []],
+    [RUNNING, ERROR, true, undefined],
+    [ERROR, RUNNING, true, undefined],
+    [RUNNING, 5, true, undefined],
+  ])("from %i to %i (pre-copy: %s)", (from, to, preCopy, path) => {
+    expect(migrationPath(from, to, preCopy)).toEqual(path);
   });
 });

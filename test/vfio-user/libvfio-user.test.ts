@@ -5,88 +5,20 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import { memoryChannels } from "../../src/vfio-user/channel.ts";
-import { MailboxDma, MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import { MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { RefusedError } from "../../src/vfio-user/peer.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
 import { Command, encodeMessage, type Message } from "../../src/vfio-user/protocol/message.ts";
-import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";
-import { DmaAccess, DmaMap, DmaUnmap, RegionAccess, SetIrqs } from "../../src/vfio-user/protocol/payloads.ts";
+import { DmaAccess, RegionAccess, SetIrqs } from "../../src/vfio-user/protocol/payloads.ts";
 import { versionFrame } from "../../src/vfio-user/protocol/version.ts";
 import type { PciDeviceModel } from "../../src/vfio-user/server/device-model.ts";
-import { LIBVFIO_USER, type ServerProfile, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
-import { ServerSession } from "../../src/vfio-user/server/session.ts";
-import { DELAY, PAGE, plugged, READ, realTimers, WRITE } from "./plugged.ts";
+import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
+import { DELAY, PAGE, plugged, READ, WRITE } from "./plugged.ts";
+import { map, RawClient, unmap } from "./raw-client.ts";
 
 const EINVAL = 22;
 const ENOENT = 2;
 const EEXIST = 17;
-
-/** A client that sends any bytes, and sees whole messages. */
-class RawClient {
-  readonly session: ServerSession;
-  readonly #channel;
-  readonly #reader = new MessageReader(bodyBySize(2 ** 21));
-  readonly received: Message[] = [];
-  #id = 0;
-  end: string | undefined;
-
-  constructor(profile: ServerProfile, device: PciDeviceModel = new MailboxDma({ timers: realTimers })) {
-    const [client, server] = memoryChannels();
-    this.#channel = client;
-    client.onBytes = (bytes) => {
-      this.#reader.push(bytes);
-      for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next())
-        this.received.push(next);
-    };
-    client.onClosed = (reason) => {
-      this.end = reason;
-    };
-    this.session = new ServerSession(server, device, profile);
-  }
-
-  static async negotiated(profile: ServerProfile, device?: PciDeviceModel): Promise<RawClient> {
-    const client = new RawClient(profile, device);
-    await client.ask(Command.VERSION, versionFrame(2, {}).subarray(HEADER_BYTES));
-    return client;
-  }
-
-  send(bytes: Uint8Array): void {
-    this.#channel.send(bytes);
-  }
-
-  frame(command: number, body: Uint8Array, flags = 0): Uint8Array {
-    return encodeMessage({ id: this.#id++, command, flags, errno: 0, body });
-  }
-
-  async turn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  /** Sends a command; the messages that came by the time that nothing moves any more. */
-  async ask(command: number, body: Uint8Array, flags = 0): Promise<Message[]> {
-    return await this.say(this.frame(command, body, flags));
-  }
-
-  async say(...pieces: readonly Uint8Array[]): Promise<Message[]> {
-    this.received.length = 0;
-    for (const piece of pieces) this.send(piece.slice());
-    await this.turn();
-    return [...this.received];
-  }
-
-  /** Errno, or 0, of the one reply to a command. */
-  async errnoOf(command: number, frame: Uint8Array): Promise<number> {
-    const replies = await this.ask(command, frame.subarray(HEADER_BYTES));
-    expect(replies.length).toBe(1);
-    return replies[0]!.errno;
-  }
-}
-
-const map = (address: bigint, size: bigint, flags = 3, offset = 0n): Uint8Array =>
-  DmaMap.frame({ argsz: 32, flags, offset, address, size });
-const unmap = (address: bigint, size: bigint, flags = 0, argsz = 24): Uint8Array =>
-  DmaUnmap.frame({ argsz, flags, address, size });
 
 describe("windows", () => {
   /** Each row: what is asked, what the specification answers, and what libvfio-user answers. */
@@ -295,7 +227,8 @@ describe("region accesses", () => {
 });
 
 it("DEVICE_SET_IRQS: what is wrong is refused, and without files there is little that is right", async () => {
-  const client = await RawClient.negotiated(LIBVFIO_USER);
+  const plain = { name: "plain", vendor: 1, device: 2, bars: [], msiVectors: 1, attach: () => {} };
+  const client = await RawClient.negotiated(LIBVFIO_USER, plain);
   const set = async (flags: number, index: number, start: number, count: number, data = 0): Promise<number> =>
     await client.errnoOf(
       Command.DEVICE_SET_IRQS,

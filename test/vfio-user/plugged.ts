@@ -1,7 +1,6 @@
 import { Machine } from "../../src/spapr/machine.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
-import type { Timers } from "../../src/vfio-user/channel.ts";
-import { type ByteChannel, memoryChannels } from "../../src/vfio-user/channel.ts";
+import type { ByteChannel, Timers } from "../../src/vfio-user/channel.ts";
 import type { ClientOptions } from "../../src/vfio-user/client/client.ts";
 import { DeviceHost, type DeviceHostOptions } from "../../src/vfio-user/client/device-host.ts";
 import type { DmaRecord } from "../../src/vfio-user/client/dma-service.ts";
@@ -12,6 +11,7 @@ import {
   MailboxDma,
   MailboxRegister,
 } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
 import type { PciDeviceModel } from "../../src/vfio-user/server/device-model.ts";
 import { type ServerProfile, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";
@@ -34,17 +34,21 @@ export interface Wire {
 }
 
 /** A connection in memory on which all that is sent is noted. */
-export function tappedChannels(): { client: ByteChannel; server: ByteChannel; wire: Wire[] } {
-  const [client, server] = memoryChannels();
+export function tappedChannels(passesFiles = false): {
+  client: ByteChannel;
+  server: ByteChannel;
+  wire: Wire[];
+} {
+  const [client, server] = memoryChannels(passesFiles);
   const wire: Wire[] = [];
   for (const [channel, from] of [
     [client, "client"],
     [server, "server"],
   ] as const) {
     const send = channel.send.bind(channel);
-    channel.send = (bytes) => {
+    channel.send = (bytes, files) => {
       wire.push({ from, bytes: bytes.slice() });
-      send(bytes);
+      send(bytes, files);
     };
   }
   return { client, server, wire };
@@ -56,17 +60,20 @@ export interface PluggedOptions {
   readonly mode?: ClientOptions["mode"];
   readonly machine?: Machine;
   readonly host?: DeviceHostOptions;
+  /** Files can be passed between them. */
+  readonly passesFiles?: boolean;
 }
 
 /** A machine with a device behind its IOMMU, client and server in this process. */
 export async function plugged(options: PluggedOptions = {}) {
   const { device = new MailboxDma({ timers: realTimers }), profile = SPECIFICATION } = options;
-  const { client, server, wire } = tappedChannels();
+  const { client, server, wire } = tappedChannels(options.passesFiles);
   const session = new ServerSession(server, device, profile);
   const machine = options.machine ?? new Machine();
   const dma: DmaRecord[] = [];
   const divergences: Divergence[] = [];
   const interrupts: number[] = [];
+  const signals: string[] = [];
   const host = await DeviceHost.plug(machine, client, {
     name: device.name,
     mode: options.mode ?? "single",
@@ -74,6 +81,7 @@ export async function plugged(options: PluggedOptions = {}) {
     onDma: (record) => dma.push(record),
     onDivergence: (divergence) => divergences.push(divergence),
     onMsi: (data) => interrupts.push(data),
+    onInterrupt: (kind, vector) => signals.push(`${kind} ${vector}`),
     ...options.host,
   });
   const u32 = (value: number): Uint8Array => {
@@ -90,6 +98,7 @@ export async function plugged(options: PluggedOptions = {}) {
     dma,
     divergences,
     interrupts,
+    signals,
     refused: () => dma.filter(({ errno }) => errno !== 0),
     /** H_PUT_TCE, complete when the device knows. */
     async put(ioba: bigint, tce: bigint) {

@@ -4,12 +4,19 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import { memoryChannels } from "../../src/vfio-user/channel.ts";
+import type { PassedFile } from "../../src/vfio-user/channel.ts";
 import { VfioUserClient } from "../../src/vfio-user/client/client.ts";
+import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
-import { Command, encodeMessage, isReply, type Message } from "../../src/vfio-user/protocol/message.ts";
+import { Command, encodeMessage, isReply, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";
-import { DeviceFeature, DmaUnmap, RegionAccess, RegionInfo } from "../../src/vfio-user/protocol/payloads.ts";
+import {
+  DeviceFeature,
+  DmaUnmap,
+  MigrationData,
+  RegionAccess,
+  RegionInfo,
+} from "../../src/vfio-user/protocol/payloads.ts";
 import { versionFrame } from "../../src/vfio-user/protocol/version.ts";
 import { GOLDEN } from "./golden-frames.ts";
 
@@ -19,14 +26,14 @@ const ERROR = 0x21;
 type Answer = Partial<Message> | undefined;
 
 /** A client of a server that answers as it is told, and what the server received. */
-function scripted(answer: (message: Message) => Answer) {
-  const [client, server] = memoryChannels();
+function scripted(answer: (message: Message) => Answer, passesFiles = false) {
+  const [client, server] = memoryChannels(passesFiles);
   const reader = new MessageReader(bodyBySize(2 ** 20));
   const received: Message[] = [];
   server.onBytes = (bytes) => {
     reader.push(bytes);
     for (let message = reader.next(); message !== undefined; message = reader.next()) {
-      received.push(message);
+      received.push(kept(message));
       if (isReply(message)) continue;
       const { id, command } = message;
       const reply = answer(message);
@@ -83,6 +90,48 @@ describe("replies of real servers", () => {
     const { client, received } = scripted(() => ({ body: body(GOLDEN["reply to DMA_LOGGING_REPORT"]!) }));
     expect(await client.reportLog(0n, 4096n, 4096n)).toEqual(new BigUint64Array(1));
     expect(received[0]?.body).toEqual(body(GOLDEN.DMA_LOGGING_REPORT!).with(0, 40));
+  });
+
+  it("files that nobody asked for are closed: that of a region, and those of a client that takes none", async () => {
+    const [client, server] = memoryChannels(true);
+    const reader = new MessageReader(bodyBySize(2 ** 20));
+    let closed = 0;
+    const file: PassedFile = {
+      signal: () => {},
+      channel: () => memoryChannels()[0],
+      close: () => {
+        closed++;
+      },
+    };
+    server.onBytes = (bytes) => {
+      reader.push(bytes);
+      const { id, command } = reader.next()!;
+      const bar1 = body(GOLDEN["reply to DEVICE_GET_REGION_INFO of BAR1"]!);
+      server.send(encodeMessage({ id, command, flags: REPLY, errno: 0, body: bar1 }), [file]);
+    };
+    expect((await new VfioUserClient(client).regionInfo(1)).areas).toHaveLength(2);
+    expect(closed).toBe(1);
+  });
+
+  it("migration data that say they are more than there are end the connection", async () => {
+    const reply = (size: number, bytes: number): Answer => ({
+      body: body(MigrationData.frame({ argsz: 1032, size }, new Uint8Array(bytes))),
+    });
+    expect((await scripted(() => reply(5, 1024)).client.migrationRead(1024)).length).toBe(5);
+    await expect(scripted(() => reply(1025, 1025)).client.migrationRead(1024)).rejects.toThrow(
+      /1025 are data/,
+    );
+    await expect(scripted(() => reply(9, 8)).client.migrationRead(1024)).rejects.toThrow(
+      /answered by 8 bytes/,
+    );
+  });
+
+  it("a twin socket that is promised and does not come ends the connection, and one that nobody asked for", async () => {
+    const version = { body: body(versionFrame(2, { twinSocket: true })) };
+    await expect(scripted(() => version, true).client.negotiate()).rejects.toThrow(
+      "a twin socket is promised, and no file for it came",
+    );
+    await expect(scripted(() => version).client.negotiate()).rejects.toThrow("that did not ask for one");
   });
 
   it("commands that only a client serves are ENOSYS, others of the same id go on", async () => {

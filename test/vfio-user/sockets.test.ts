@@ -92,6 +92,26 @@ it("a device that goes away is an end with a reason, for what waits and what com
   host.unplug();
 });
 
+it("a server that was just started is waited for, and one that refused us and left is an error", async () => {
+  const socket = path.join(folder, `${count++}.sock`);
+  const connected = connectDevice(socket);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  // One that takes no VERSION of ours, and goes away with it, as sample servers do.
+  listening = await listenForHosts(socket, (channel) => {
+    channel.onBytes = () => {
+      channel.close();
+      void listening!.close();
+    };
+    return new Promise((resolve) => {
+      channel.onClosed = resolve;
+    });
+  });
+  await expect(DeviceHost.plug(new Machine(), await connected)).rejects.toMatchObject({ code: "PEER" });
+  await expect(connectDevice(socket)).rejects.toThrow(
+    /(?:ENOENT|ECONNREFUSED): no vfio-user server listens there/,
+  );
+});
+
 it("an end that a device cannot make is an error of one line", async () => {
   await expect(listenForHosts(path.join(folder, "no/where.sock"), () => Promise.resolve())).rejects.toThrow(
     /cannot listen: (?:ENOENT|EACCES)/,

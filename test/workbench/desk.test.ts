@@ -1,52 +1,10 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { checkTrace } from "../../src/check/whole/check-trace.ts";
-import { Desk } from "../../src/workbench/desk/desk.ts";
-import type { CallName, Calls, Message, Request } from "../../src/workbench/protocol.ts";
+import { rowsEnd } from "../../src/workbench/maths/heat-rows.ts";
 import { EVENT_CLASSES } from "../../src/workbench/protocol.ts";
 import { readCorpus } from "../helpers/corpus.ts";
-
-/** A desk, as the page has it; time goes on by itself, so that it gives way often. */
-class Table {
-  readonly messages: Message[] = [];
-  readonly #desk: Desk;
-  onMessage: (message: Message) => void = () => {};
-  #id = 0;
-  #now = 0;
-
-  constructor() {
-    this.#desk = new Desk(
-      (message) => {
-        this.messages.push(message);
-        this.onMessage(message);
-      },
-      () => {
-        this.#now += 5;
-        return this.#now;
-      },
-    );
-  }
-
-  async ask<Name extends CallName>(
-    call: Name,
-    ask: Calls[Name]["ask"],
-    file = 1,
-  ): Promise<Calls[Name]["answer"]> {
-    const id = ++this.#id;
-    await this.#desk.take({ call, id, file, ...ask } as Request);
-    const answer = this.messages.find((message) => "id" in message && message.id === id)!;
-    if (answer.what === "failed") throw new Error(answer.message);
-    return (answer as Extract<Message, { what: "answer" }>).value as Calls[Name]["answer"];
-  }
-
-  async open(bytes: Uint8Array<ArrayBuffer> | string, name = "trace"): Promise<Calls["open"]["answer"]> {
-    return await this.ask("open", { name, data: new Blob([bytes]) });
-  }
-
-  get findings(): Extract<Message, { what: "findings" }> {
-    return this.messages.findLast((message) => message.what === "findings")!;
-  }
-}
+import { Table } from "../helpers/table.ts";
 
 const FAULTS = "faults-stray-dma-e1000-nvme-linux61.log";
 
@@ -130,12 +88,16 @@ describe("the desk of the workbench", () => {
     const there = await table.ask("spaces", { event });
     expect(there.length).toBeGreaterThan(0);
     for (const { number, pages, mapped, unknown } of there) {
-      for (const shift of [4, 8, 13]) {
-        const cells = Math.ceil(pages / 2 ** shift);
-        const answer = await table.ask("cells", { event, space: number, first: 0, shift, cells, mark: 0 });
+      for (const shift of [undefined, 4, 8, 13]) {
+        const view = shift === undefined ? undefined : { first: 0, shift };
+        const ask = { event, space: number, view, rows: shift === undefined ? 12 : 4096, open: [] };
+        const answer = await table.ask("cells", { ...ask, before: { file: 1, event: 0 } });
+        expect(rowsEnd(answer)).toBeGreaterThanOrEqual(pages);
         expect(answer.mapped.reduce((a, b) => a + b, 0)).toBe(mapped);
         expect(answer.unknown.reduce((a, b) => a + b, 0)).toBe(unknown);
       }
+      const { mapped: parts } = await table.ask("minimap", { event, space: number, parts: 77 });
+      expect(parts.reduce((a, b) => a + b, 0)).toBe(mapped);
     }
     expect(spaces.length).toBeGreaterThanOrEqual(there.length);
   });
@@ -152,6 +114,24 @@ describe("the desk of the workbench", () => {
       const after = await table.ask("rows", { event: since[0], ...whole });
       expect(before.rows.some((row) => row.address === address && row.since[0] === since[0])).toBe(false);
       expect(after.rows.some((row) => row.address === address && row.since[0] === since[0])).toBe(true);
+    }
+  });
+
+  it("says how large the mappings of a cell are, and whose", async () => {
+    for (const [name, owner] of [
+      ["nvme-e1000-1g-linux61.log", /^rw .* a call$/],
+      ["dma-ppc64le-linux612-planted.txt", /^dma_\w+ by \w+/],
+    ] as const) {
+      const table = new Table();
+      const { events } = await table.open(readCorpus("traces", name));
+      const space = (await table.ask("spaces", { event: events - 1 })).find(({ mapped }) => mapped > 0)!;
+      const ask = { event: events - 1, space: space.number, view: undefined, rows: 12, open: [] };
+      const cells = await table.ask("cells", { ...ask, detail: "owner" });
+      expect(cells.ownerNames.some((one) => owner.test(one))).toBe(true);
+      for (const [cell, mapped] of cells.mapped.entries()) {
+        expect(cells.owners[cell]! > 0).toBe(mapped > 0);
+        expect(cells.sizes[cell]! > 0).toBe(mapped > 0);
+      }
     }
   });
 
@@ -187,9 +167,13 @@ describe("the desk of the workbench", () => {
   it("lists what differs between two moments", async () => {
     const table = new Table();
     const { events } = await table.open(readCorpus("traces", FAULTS));
-    const same = await table.ask("diff", { from: 5, to: 5, limit: 10 });
+    const same = await table.ask("diff", { before: { file: 1, event: 5 }, event: 5, limit: 10 });
     expect(same).toEqual({ rows: [], all: 0 });
-    const { rows, all } = await table.ask("diff", { from: 0, to: events - 1, limit: 10 });
+    const { rows, all } = await table.ask("diff", {
+      before: { file: 1, event: 0 },
+      event: events - 1,
+      limit: 10,
+    });
     expect(rows.length).toBe(Math.min(10, all));
     expect(all).toBeGreaterThan(0);
   });
@@ -214,8 +198,7 @@ describe("the desk of the workbench", () => {
       axis: "event",
       from: 0,
       to: 2,
-      first: 0,
-      end: 16,
+      rows: { shift: 0, starts: Float64Array.of(0), folds: Float64Array.of(1) },
       columns: 10,
       height: 10,
     });

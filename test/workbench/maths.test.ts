@@ -1,15 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Place, placeOfHash, placeToHash } from "../../src/workbench/maths/hash.ts";
-import {
-  cellOfPage,
-  pageOfCell,
-  ROW_CELLS,
-  revealingHeat,
-  scrolledHeat,
-  shownPages,
-  wholeView,
-  zoomedHeat,
-} from "../../src/workbench/maths/heat-grid.ts";
+import { packText, unpackText } from "../../src/workbench/maths/packed-text.ts";
 import {
   inside,
   panned,
@@ -20,11 +11,8 @@ import {
   valueAt,
   zoomed,
 } from "../../src/workbench/maths/view.ts";
-import { Random, runSeed } from "../helpers/random.ts";
 
 const WHOLE = { from: 0, to: 1000 };
-const ROWS = 16;
-const seed = runSeed();
 
 describe("a stretch of an axis", () => {
   it("has a pixel for each value, and back", () => {
@@ -69,59 +57,6 @@ describe("a stretch of an axis", () => {
   });
 });
 
-describe("the levels of a heat map", () => {
-  it.each([
-    [1, 0],
-    [ROWS * ROW_CELLS, 0],
-    [ROWS * ROW_CELLS + 1, 1],
-    [262_144, 8],
-    [2 ** 31, 21],
-    [2 ** 47, 37],
-  ])("have all of %i pages in the rows at level %i", (pages, shift) => {
-    const view = wholeView(pages, ROWS);
-    expect(view).toEqual({ first: 0, shift });
-    expect(shownPages(view, ROWS)).toBeGreaterThanOrEqual(pages);
-  });
-
-  it("split a cell into two that begin where it began", () => {
-    const view = wholeView(2 ** 31, ROWS);
-    const cell = 5 * ROW_CELLS + 7;
-    const next = zoomedHeat(view, 2 ** 31, ROWS, cell, -1);
-    expect(next.shift).toBe(view.shift - 1);
-    const there = cellOfPage(next, pageOfCell(view, cell));
-    expect(pageOfCell(next, there)).toBe(pageOfCell(view, cell));
-    expect(there).toBeGreaterThanOrEqual(0);
-    expect(there).toBeLessThan(ROWS * ROW_CELLS);
-  });
-
-  it(`go from 128 TiB to one entry and keep it in sight, seed ${seed}`, () => {
-    const random = new Random(seed);
-    const pages = 2 ** 31;
-    for (let i = 0; i < 50; i++) {
-      const page = random.below(pages);
-      let view = wholeView(pages, ROWS);
-      while (view.shift > 0) {
-        view = zoomedHeat(view, pages, ROWS, cellOfPage(view, page), -1);
-        const cell = cellOfPage(view, page);
-        expect(cell).toBeGreaterThanOrEqual(0);
-        expect(cell).toBeLessThan(ROWS * ROW_CELLS);
-        expect(view.first % 2 ** view.shift).toBe(0);
-      }
-      expect(pageOfCell(view, cellOfPage(view, page))).toBe(page);
-    }
-  });
-
-  it("scroll by rows, and stop at the ends", () => {
-    const pages = 100 * ROW_CELLS;
-    const view = { first: 0, shift: 0 };
-    expect(scrolledHeat(view, pages, ROWS, -3).first).toBe(0);
-    expect(scrolledHeat(view, pages, ROWS, 3).first).toBe(3 * ROW_CELLS);
-    expect(scrolledHeat(view, pages, ROWS, 1000).first).toBe(84 * ROW_CELLS);
-    expect(revealingHeat(view, pages, ROWS, 50 * ROW_CELLS).first).toBe(42 * ROW_CELLS);
-    expect(revealingHeat(view, pages, ROWS, 5)).toBe(view);
-  });
-});
-
 describe("the page's address", () => {
   const full: Place = {
     example: "a b&c.log",
@@ -129,12 +64,13 @@ describe("the page's address", () => {
     space: "0000:00:03.0",
     axis: "time",
     time: { from: 0.25, to: 1e-7 + 0.5 },
-    heat: { first: 4096, shift: 3 },
+    heat: { first: 4096, shift: 3, row: 2 },
     selection: { from: 1, to: 2, first: 3, end: 4 },
     filter: 'dma_map_*: device == "0000:00:03.0" && size > 4096',
     finding: 3,
     mark: 5,
     colour: "age",
+    sizes: { side: 320, lines: 120 },
   };
 
   it("has all of what is shown", () => {
@@ -145,10 +81,34 @@ describe("the page's address", () => {
     expect(placeToHash({})).toBe("");
   });
 
-  it.each(["at=x", "time=5,4", "time=1", "heat=1,2,3", "sel=1,2,3", "colour=pink", "axis=up", "%"])(
+  it("has panels as large as they can be, and no others", () => {
+    expect(placeOfHash("size=side:9000,lines:1,window:5,time:x").sizes).toEqual({ side: 640, lines: 56 });
+  });
+
+  it.each(["at=x", "time=5,4", "time=1", "heat=1", "sel=1,2,3", "colour=pink", "axis=up", "%"])(
     "leaves out what it cannot read: %s",
     (hash) => {
       expect(Object.values(placeOfHash(hash)).filter((value) => value !== undefined)).toEqual([]);
     },
   );
+});
+
+describe("text in an address", () => {
+  it.each(["", "a", "Zürich — 128 TiB\n", '{"op":"note"}\n'.repeat(5000)])(
+    "comes back as it was",
+    async (text) => {
+      const packed = await packText(text);
+      expect(packed).toMatch(/^[\w-]*$/);
+      expect(packed.length).toBeLessThan(text.length + 40);
+      expect(await unpackText(packed, 2 ** 20)).toBe(text);
+    },
+  );
+
+  it("is refused where it becomes too large, or is none", async () => {
+    const packed = await packText("x".repeat(100_000));
+    expect(packed.length).toBeLessThan(300);
+    await expect(unpackText(packed, 99_999)).rejects.toThrow(/more than 99999 bytes/);
+    await expect(unpackText("AAAA", 100)).rejects.toThrow();
+    await expect(unpackText("ü", 100)).rejects.toThrow();
+  });
 });

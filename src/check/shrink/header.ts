@@ -2,7 +2,18 @@ import { hex, hiOf, loOf } from "../../base/u64.ts";
 import { buidOf, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { PHB_DEFAULTS } from "../../spapr/phb.ts";
 import { DEFAULT_PROFILE, PROFILES } from "../../spapr/profile.ts";
-import type { Operation, Target } from "./target.ts";
+import type { Operation } from "./target.ts";
+
+/** What a script is about: a window, and what is to be seen of it. */
+export interface ScriptSubject {
+  readonly title: string;
+  readonly liobn: number;
+  readonly busOffset: bigint;
+  /** Bytes of the default window, if that is what it is about and its size is to be that of the traced machine. */
+  readonly dmaWinSize?: bigint | undefined;
+  /** Where the window of 64 bits of the same bridge begins, if there is one. */
+  readonly dma64WinAddr: bigint | undefined;
+}
 
 /** RAM comes in blocks of 256 MiB. */
 const RAM_BLOCK = 0x1000_0000n;
@@ -13,23 +24,23 @@ const MAX_RAM = 1n << 36n;
 /**
  * A machine with the bridges, devices and memory that operations need.
  *
- * @param ram bytes of the traced machine's memory, if that is known
+ * @param ram bytes of the traced machine's memory, if that is what the script is about
  */
 export function headerOf(
   operations: readonly Operation[],
-  target: Target,
+  subject: ScriptSubject,
   ram: bigint | undefined,
 ): Operation {
-  const { finding, liobn, first } = target;
+  const { title, liobn } = subject;
   const isVio = !isPciLiobn(liobn);
   const index = isVio ? 0 : phbOfLiobn(liobn);
   return {
     header: 1,
-    title: `${finding.kind} at ${hex(first)} of LIOBN ${hex(liobn)}`,
-    ramSize: hex(ramOf(operations, finding.kind, ram)),
+    title,
+    ramSize: hex(ram === undefined ? ramOf(operations) : blocksOf(ram)),
     phbs: [
       ...(index === 0 ? [] : [{ index: 0 }]),
-      { index, ...pageSizesOf(operations), ...(isVio ? {} : addressesOf(target)) },
+      { index, ...pageSizesOf(operations), ...(isVio ? {} : addressesOf(subject)) },
     ],
     vio: isVio ? [`spapr-vlan,reg=${hex(liobn)}`] : [],
   };
@@ -45,15 +56,10 @@ export function createCall(liobn: number, pageShift: number, windowShift: number
 /** Name of that call. */
 export const CREATE = "ibm,create-pe-dma-window";
 
-/**
- * Memory that all targets lie in, as far as a list does not hide them; but
- * where memory ends is what some findings are about.
- */
-function ramOf(operations: readonly Operation[], kind: string, known: bigint | undefined): bigint {
-  if (known !== undefined && (kind === "beyond-ram" || kind === "direct-map-hole")) {
-    const blocks = known / RAM_BLOCK;
-    return (blocks === 0n ? 1n : blocks) * RAM_BLOCK;
-  }
+const blocksOf = (ram: bigint): bigint => (ram < RAM_BLOCK ? RAM_BLOCK : (ram / RAM_BLOCK) * RAM_BLOCK);
+
+/** Memory that all targets lie in, as far as a list does not hide them. */
+function ramOf(operations: readonly Operation[]): bigint {
   let ram = DEFAULT_RAM;
   for (const { tce } of operations) {
     const address = typeof tce === "string" ? BigInt(tce) : 0n;
@@ -74,11 +80,12 @@ function pageSizesOf(operations: readonly Operation[]): Operation {
 }
 
 /** Where the bridge puts its windows, if that is not where QEMU does. */
-function addressesOf({ liobn, busOffset, dma64WinAddr }: Target): Operation {
+function addressesOf({ liobn, busOffset, dmaWinSize, dma64WinAddr }: ScriptSubject): Operation {
   const isDefault = (liobn & 0xff) === 0;
-  const { dmaWinAddr, dma64WinAddr: usual } = PHB_DEFAULTS;
+  const { dmaWinAddr, dmaWinSize: usualSize, dma64WinAddr: usual } = PHB_DEFAULTS;
   return {
     ...(isDefault && busOffset !== dmaWinAddr ? { dmaWinAddr: hex(busOffset) } : {}),
+    ...(dmaWinSize === undefined || dmaWinSize === usualSize ? {} : { dmaWinSize: hex(dmaWinSize) }),
     ...(dma64WinAddr === undefined || dma64WinAddr === usual ? {} : { dma64WinAddr: hex(dma64WinAddr) }),
   };
 }

@@ -1,3 +1,4 @@
+import { hex } from "../../base/u64.ts";
 import { parseOpScript } from "../../formats/op-script/script.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { OpRunner } from "../../script/op/run.ts";
@@ -62,7 +63,11 @@ export function shrinkInput(target: Target): ShrinkInput {
  * @throws IommuError UNSUPPORTED if the operations do not show the finding by themselves
  */
 export function shrink(operations: readonly Operation[], target: Target, options: CheckOptions): string[] {
-  const header = headerOf(operations, target, options.ram);
+  const { kind } = target.finding;
+  const title = `${kind} at ${hex(target.first)} of LIOBN ${hex(target.liobn)}`;
+  // Where memory ends is what some findings are about.
+  const ram = kind === "beyond-ram" || kind === "direct-map-hole" ? options.ram : undefined;
+  const header = headerOf(operations, { ...target, title }, ram);
   // The script says where its memory ends.
   const { ram: _ram, ...thresholds } = options;
   const textOf = (part: readonly Operation[]): string =>

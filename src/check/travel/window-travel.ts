@@ -1,3 +1,4 @@
+import type { Permission } from "../../base/permission.ts";
 import { entryOf } from "../../base/u64.ts";
 import { GET, INDIRECT, type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import type { WindowGeometry } from "../../spapr/window-geometry.ts";
@@ -41,7 +42,12 @@ interface Followed extends DescribedSpan {
   assumed: readonly string[];
   /** What was sure of its geometry when these were noted last. */
   evidence: number;
+  /** Entries that are valid; {@link UNCOUNTED} where they have to be counted anew. */
+  valid: number;
 }
+
+/** Something else than the usual was written since the entries of a window were counted. */
+const UNCOUNTED = -1;
 
 /**
  * Follows a trace of QEMU once, and has the windows after any of its events from then on, as `map --at` has them.
@@ -72,6 +78,8 @@ export class WindowTravel implements RebuildWatch {
   #touched: RebuiltWindow | undefined;
   #first = 0;
   #count = 0;
+  /** Permission that the first of them had. */
+  #was: Permission = 0;
   /** Looks of the trace that made entries known. */
   #learned = 0;
   #silentClears = 0;
@@ -96,9 +104,13 @@ export class WindowTravel implements RebuildWatch {
     return this.#event;
   }
 
-  /** The window that has a LIOBN now. */
-  window(liobn: number): RebuiltWindow | undefined {
-    return this.#last?.liobn === liobn ? this.#last.rebuilt : this.#rebuild?.windows.get(liobn);
+  /** Entries that are valid now in the window that has a LIOBN. */
+  validEntries(liobn: number): number {
+    const followed = this.#last?.liobn === liobn ? this.#last : this.#byLiobn.get(liobn);
+    if (followed === undefined || this.#before !== undefined)
+      return this.#rebuild?.windows.get(liobn)?.window.table?.validCount ?? 0;
+    if (followed.valid === UNCOUNTED) followed.valid = followed.rebuilt.window.table?.validCount ?? 0;
+    return followed.valid;
   }
 
   before(event: QemuTraceEvent): void {
@@ -136,10 +148,18 @@ export class WindowTravel implements RebuildWatch {
     );
   }
 
-  changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void {
     this.#touched = rebuilt;
     this.#first = first;
     this.#count = count;
+    this.#was = was;
+    if (count === 1 && was === 0) return;
     this.#endLives(rebuilt, first, count, event.number);
   }
 
@@ -237,6 +257,9 @@ export class WindowTravel implements RebuildWatch {
     }
     table.load(first);
     const step = isList && permOf(tceLo) !== 0 ? 1 : 0;
+    if (count !== 1) followed.valid = UNCOUNTED;
+    else if (followed.valid !== UNCOUNTED)
+      followed.valid += (permOf(tceLo) === 0 ? 0 : 1) - (this.#was === 0 ? 0 : 1);
     this.#fill(followed, first, count, step);
     this.#writes.put(this.#written, isList ? Certainty.INFERRED : Certainty.KNOWN, true);
     if (isList) this.#writes.sure(this.#event, followed.number, last, 1, Certainty.KNOWN);
@@ -268,6 +291,7 @@ export class WindowTravel implements RebuildWatch {
     const index = kind === GET ? window.indexOf(iobaHi, iobaLo) : entryOf(iobaHi, iobaLo, window.pageShift);
     if (index >= window.entries) return;
     window.table!.load(index);
+    followed.valid = UNCOUNTED;
     this.#fill(followed, index, 1, 0);
     this.#writes.put(this.#written, rebuilt.certainty(index), false);
   }
@@ -281,6 +305,7 @@ export class WindowTravel implements RebuildWatch {
     const { rebuilt, number } = followed;
     const end = first + count;
     let at = first;
+    followed.valid = UNCOUNTED;
     rebuilt.window.table!.forEachStoredRun(first, end, (from, length, hi, lo, step) => {
       if (from > at) this.#value(number, at, from - at, NOTHING);
       this.#value(number, from, length, { hi, lo, step });
@@ -311,7 +336,15 @@ export class WindowTravel implements RebuildWatch {
     const number = this.#spans.length;
     const from = this.#event;
     const place = { number, liobn, busOffset, pageShift, entries, from, until: Infinity };
-    const followed: Followed = { ...place, rebuilt, geometry, facts: [], assumed: [], evidence: 0 };
+    const followed: Followed = {
+      ...place,
+      rebuilt,
+      geometry,
+      facts: [],
+      assumed: [],
+      evidence: 0,
+      valid: UNCOUNTED,
+    };
     this.#spans.push(followed);
     this.#byLiobn.set(liobn, followed);
     this.#note(followed);
@@ -371,6 +404,7 @@ export class WindowTravel implements RebuildWatch {
 
   #compareTables(followed: Followed, was: Tables): void {
     const { number, rebuilt } = followed;
+    followed.valid = UNCOUNTED;
     diff(was.table, rebuilt.window.table!, (first, count, _hi, _lo, _step, hi, lo, step) => {
       this.#value(number, first, count, { hi, lo, step });
     });

@@ -1,10 +1,10 @@
 import cliTruncate from "cli-truncate";
-import stringWidth from "string-width";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import type { Attached } from "../../live/attach-options.ts";
 import type { LiveSnapshot } from "../../live/live-state.ts";
 import { betweenMarks, colors } from "../colors.ts";
 import { aligned, GAP, oneLine } from "../table.ts";
+import { textWidth } from "../text-width.ts";
 import { KEYS, type KeyState, type ScrollLimits } from "./keys.ts";
 import { PANE_NAMES, PANES, type PaneName, type PaneRow } from "./panes.ts";
 
@@ -52,8 +52,8 @@ export function drawScreen(state: ScreenState, size: ScreenSize): Drawn {
 function cut(line: string, columns: number): string {
   let room = columns;
   return betweenMarks(line, (text) => {
-    const kept = stringWidth(text) <= room ? text : room > 0 ? cliTruncate(text, room) : "";
-    room -= stringWidth(kept);
+    const kept = textWidth(text) <= room ? text : room > 0 ? cliTruncate(text, room) : "";
+    room -= textWidth(kept);
     return kept;
   });
 }
@@ -117,7 +117,7 @@ function fitted(columns: number, parts: readonly (readonly [part: string, rank: 
   let kept = parts.filter(([part]) => part !== "");
   for (;;) {
     const line = kept.map(([part]) => part).join(GAP);
-    if (stringWidth(line) <= columns || kept.length <= 1) return line;
+    if (textWidth(line) <= columns || kept.length <= 1) return line;
     const highest = Math.max(...kept.map(([, rank]) => rank));
     kept = kept.filter(([, rank]) => rank !== highest);
   }
@@ -196,7 +196,7 @@ function tableLines(
     row.cells.map((cell, i) => (i === 0 ? ` ${oneLine(cell)}` : oneLine(cell))),
   );
   const widths = pane.columns.map(({ least = 0 }, i) =>
-    cells.reduce((most, row) => Math.max(most, stringWidth(row[i]!)), Math.max(least, heads[i]!.length)),
+    cells.reduce((most, row) => Math.max(most, textWidth(row[i]!)), Math.max(least, heads[i]!.length)),
   );
   const placed = placedColumns(pane.columns, widths, columns);
   const lineOf = (texts: readonly string[]): string =>

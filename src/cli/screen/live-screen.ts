@@ -2,6 +2,7 @@ import type { Attached } from "../../live/attach-options.ts";
 import type { FeedItem } from "../../live/live-feed.ts";
 import type { LiveSnapshot } from "../../live/live-state.ts";
 import { shown } from "../output.ts";
+import { isAsciiLocale } from "../terminal.ts";
 import { drawScreen, inAscii, type ScreenSize } from "./draw.ts";
 import { FullScreen } from "./full-screen.ts";
 import { FIRST_KEYS, type Key, type KeyState, pressKey, type ScrollLimits } from "./keys.ts";
@@ -73,7 +74,3 @@ export class LiveScreen {
     if (!wasPaused) this.#held = this.#last;
   }
 }
-
-/** Does the user's locale have characters of ASCII only, or of an encoding that is not ours? */
-export const isAsciiLocale = ({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean =>
-  !/utf-?8/i.test([LC_ALL, LC_CTYPE, LANG].find((value) => value !== undefined && value !== "") ?? "");

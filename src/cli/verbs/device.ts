@@ -8,10 +8,11 @@ import { type FuzzTarget, MAILBOX_TARGET } from "../../script/device/fuzz-target
 import { parseFuzzTarget } from "../../script/device/parse-target.ts";
 import type { DeviceFinding } from "../../script/device/result.ts";
 import { DeviceRunner } from "../../script/device/run.ts";
-import { type ByteChannel, memoryChannels } from "../../vfio-user/channel.ts";
+import type { ByteChannel } from "../../vfio-user/channel.ts";
 import type { DeviceDescription } from "../../vfio-user/client/device-host.ts";
 import { MAILBOX_MISTAKES, type MailboxMistake } from "../../vfio-user/devices/mailbox-dma.ts";
 import { serveMailbox } from "../../vfio-user/devices/serve-mailbox.ts";
+import { memoryChannels } from "../../vfio-user/memory-channel.ts";
 import { SERVER_PROFILES } from "../../vfio-user/server/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { colors } from "../colors.ts";

@@ -12,6 +12,7 @@ import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
+import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
 import { SavedText } from "../saved-text.ts";
@@ -119,6 +120,7 @@ function printTree(recorded: RecordedState): void {
       ...(state.assumed ? [`${state.assumedParts.join(", ")} assumed`] : []),
     ];
     print(`  ${range} (prio 0, i/o): tce-iommu-${state.liobn.toString(16)} (${notes.join(", ")})`);
+    print(`    ${windowLine(state)}`);
     printFilling(fillingOf(recorded, state.liobn));
   }
 }
@@ -135,6 +137,7 @@ function printSpace(space: SpaceState): void {
   const last = hex64(lastOf(space)).slice(2);
   const range = `${hex64(mappings[0]!.stretches[0]!.first).slice(2)}-${last}`;
   print(`  ${range}: ${counted(mappings.length, "mapping")}, ${formatSize(bytes)}`);
+  print(`    ${rangesLine(mappings.flatMap(({ stretches }) => stretches))}`);
 }
 
 function spaceToJson(space: SpaceState): Record<string, unknown> {
@@ -183,7 +186,8 @@ const ownerOf = (liobn: number): string =>
 
 export const verb: Verb = defineVerb({
   name: "info",
-  summary: "the DMA windows as a tree, in the way of QEMU's info mtree; what a machine is saved in",
+  summary:
+    "the DMA windows as a tree, in the way of QEMU's info mtree, and how full each is; what a machine is saved in",
   arguments: [["<file>", MAPPED_FILE]],
   options: [
     momentOption(),

@@ -15,6 +15,7 @@ import type { RecordedState } from "../../check/whole/windows-at.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { ALIVE_COLUMNS, callText, momentText, stretchesText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
+import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption, text, value } from "../options.ts";
 import { Exit, print, printPieces, toJson } from "../output.ts";
 import { rawJson, rawText } from "../raw-entries.ts";
@@ -110,6 +111,7 @@ async function printWindow(state: WindowState): Promise<void> {
       certaintyText(run),
     ]);
   });
+  print(`  ${windowLine(state)}`);
   if (rows.length === 0) print("  nothing is mapped");
   else await printTable(WINDOW_TABLE, rows);
 }
@@ -121,6 +123,7 @@ const certaintyText = ({ certainty, pages, inferredPages = pages }: StateRun): s
 /** The mappings of a device or container, the lowest first. */
 async function printSpace({ space, mappings }: SpaceState): Promise<void> {
   print(`${space}: ${formatCount(mappings.length)} mapped, ${formatSize(bytesOf(mappings))}`);
+  print(`  ${rangesLine(mappings.flatMap(({ stretches }) => stretches))}`);
   const rows = mappings.map(({ life, stretches, left }) => [
     stretchesText(stretches),
     formatSize(left),
@@ -148,7 +151,8 @@ function* rawRows(states: readonly WindowState[]): Generator<Row> {
 
 export const verb: Verb = defineVerb({
   name: "map",
-  summary: "the mappings of the windows as runs; of a recording of Linux those of each device",
+  summary:
+    "how full the windows are, and their mappings as runs; of a recording of Linux those of each device",
   arguments: [["<file>", MAPPED_FILE]],
   options: [
     value("--liobn <liobn>", "only this window", parseSize),

@@ -5,7 +5,13 @@ import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
 import { Exit, print, printWarning, toJson } from "../output.ts";
-import { printDmaGroup, printStacks, printWindow } from "../stat-text.ts";
+import {
+  printDmaGroup,
+  printDmaSummary,
+  printStacks,
+  printWindow,
+  printWindowSummary,
+} from "../stat-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface StatOptions extends AnswerOptions, MachineOptions {
@@ -72,6 +78,8 @@ function printMeasures(measures: TraceMeasures, top: number): void {
   const rate =
     seconds > 0 ? ` in ${seconds.toFixed(3)} s, ${formatCount(Math.round(events / seconds))} a second` : "";
   print(`${file}: ${counted(events, "event")}${rate}`);
+  if (measures.windows.length > 0) printWindowSummary(measures.windows);
+  if (measures.devices.length > 0) printDmaSummary(measures.devices);
   for (const window of measures.windows) printWindow(window);
   for (const group of measures.devices) printDmaGroup(group, seconds);
   if (measures.stacks.length > 0) printStacks(measures.stacks, top);
@@ -79,7 +87,8 @@ function printMeasures(measures: TraceMeasures, top: number): void {
 
 export const verb: Verb = defineVerb({
   name: "stat",
-  summary: "how often, how much at once and for how long: rates, runs, sizes and lifetimes as histograms",
+  summary:
+    "how often, how much at once and for how long: a table of all, then runs, sizes and lifetimes as histograms",
   arguments: [
     [
       "<file>",

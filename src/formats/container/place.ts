@@ -16,8 +16,12 @@ export const isSavedMachine = (head: Uint8Array): boolean =>
   isMigrationStream(head) || isLibvirtImage(head) || isQcow2(head);
 
 /** Can a migration stream follow these first bytes? Text has no control characters but blanks, escapes and ends of lines. */
-export const mayHideStream = (head: Uint8Array): boolean =>
-  !isSavedMachine(head) && head.some((byte) => byte < 0x07);
+export const mayHideStream = (head: Uint8Array): boolean => !isSavedMachine(head) && hasControls(head);
+
+function hasControls(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at]! < 0x07) return true;
+  return false;
+}
 
 /** Where in the first bytes of a file a saved machine begins; undefined if none does. */
 export function placeOfSaved(head: Uint8Array): number | undefined {

@@ -34,9 +34,12 @@ export class OpRunner {
   readonly #vfioUser: VfioUserBench;
   readonly #showMessages: boolean;
 
-  /** @param vfioUser results have the DMA messages that vfio-user devices were sent */
-  constructor(config: MachineConfig, vfioUser = false) {
-    this.machine = new Machine(config);
+  /**
+   * @param machine or what one is to be made of
+   * @param vfioUser results have the DMA messages that vfio-user devices were sent
+   */
+  constructor(machine: Machine | MachineConfig, vfioUser = false) {
+    this.machine = machine instanceof Machine ? machine : new Machine(machine);
     this.#dma = new DmaBench(this.machine);
     this.#vfioUser = new VfioUserBench(this.machine);
     this.#showMessages = vfioUser;

@@ -3,29 +3,35 @@ import { IommuError } from "../../base/errors.ts";
 import type { Permission } from "../../base/permission.ts";
 import type { AddressRange } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import type { ByteChannel, Timers } from "../channel.ts";
-import { accepted, Peer } from "../peer.ts";
+import type { ByteChannel, PassedFile, Timers } from "../channel.ts";
+import { Peer, RefusedError } from "../peer.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
-import { emptyFrame, type Frame } from "../protocol/layout.ts";
-import { Command, isError, type Message } from "../protocol/message.ts";
+import { emptyFrame, type Frame, type FrameMaker } from "../protocol/layout.ts";
+import { Command, closeFiles, isError, type Message } from "../protocol/message.ts";
 import { bodyBySize } from "../protocol/message-reader.ts";
 import {
+  Bitmap,
   DeviceFeature,
   DeviceInfo,
   DmaMap,
   DmaUnmap,
   Feature,
   FeatureFlag,
+  IrqFlag,
   IrqInfo,
   LoggedRange,
   LoggingReport,
   LoggingStart,
   type MappableArea,
+  MigrationData,
+  MigrationStateData,
+  MigrationSupport,
   mappableAreas,
   RegionAccess,
   RegionInfo,
   SetIrqs,
   SmallWrite,
+  UnmapFlag,
   WriteMulti,
 } from "../protocol/payloads.ts";
 import {
@@ -41,6 +47,8 @@ import { bitmapWords } from "./dma-service.ts";
 const MAX_TRANSFER = 65_536;
 /** The largest reply: region data, or capabilities and bitmaps, which are smaller. */
 const MAX_BODY = 2 ** 20 + 64;
+/** Files that we take with one message: that of a twin socket. */
+const MAX_FILES = 1;
 /** Room for the capabilities of a region. */
 const REGION_INFO_ROOM = 4096;
 
@@ -75,12 +83,18 @@ export interface ClientOptions {
   readonly minor?: number;
 }
 
-/** Moments of a command that others have to know exactly. */
-interface Moments {
-  readonly sent?: () => void;
-  /** It was answered, and not refused. */
-  readonly answered?: () => void;
+/** How a command is sent, and what is made of its reply. */
+interface Asked<T> {
+  /** Names the command in messages. */
+  readonly what: () => string;
+  /** Makes the result of a reply that is no error, before the next message is looked at; what is wrong with it ends the connection. */
+  readonly take: (reply: Message) => T;
+  /** Called when it is on the way. */
+  readonly sent?: (() => void) | undefined;
+  readonly files?: readonly PassedFile[] | undefined;
 }
+
+const nothing = (): void => {};
 
 /**
  * What serves the device's own commands.
@@ -90,6 +104,7 @@ interface Moments {
 export type DmaMessageServer = (
   message: Message,
   number: number,
+  make: FrameMaker,
 ) => { readonly frame: Frame } | { readonly errno: number };
 
 /**
@@ -122,22 +137,34 @@ export class VfioUserClient {
   readonly closed: Promise<IommuError>;
   /** @internal Serves DMA messages; without it they are refused. */
   onDma: DmaMessageServer | null = null;
+  /** The second connection, if the device made one: its DMA comes there. */
+  #twin: Peer | undefined;
   readonly #peer: Peer;
   readonly #options: ClientOptions;
+  readonly #channel: ByteChannel;
+  readonly #isSingle: boolean;
   #messages = 0;
-  /** In single mode: resolves when the commands before are answered. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** In single mode: commands that wait until those before are answered. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(channel: ByteChannel, options: ClientOptions = {}) {
     this.name = options.name ?? "device";
     this.#options = options;
+    this.#channel = channel;
+    this.#isSingle = options.mode !== "pipelined";
     this.#peer = new Peer(channel, {
       name: this.name,
       bodyRule: bodyBySize(MAX_BODY),
       timers: options.timers,
-      onCommand: (message) => this.#serve(message),
+      onCommand: (message) => this.#serve(message, this.#peer),
+      onAnswered: () => this.#sendNext(),
     });
     this.closed = this.#peer.closed;
+    void this.closed.then((reason) => {
+      this.#twin?.close(reason);
+      // They fail, one as the other.
+      while (this.#waiting.length > 0) this.#waiting.shift()!();
+    });
   }
 
   /** Why the connection ended; undefined while it has not. */
@@ -155,59 +182,108 @@ export class VfioUserClient {
     return Math.min(MAX_TRANSFER, this.device.maxDataXferSize);
   }
 
-  /** VERSION, which must be the first command. */
+  /** Files can be passed to the device: interrupts, and a twin socket. */
+  get passesFiles(): boolean {
+    return this.#channel.files !== undefined;
+  }
+
+  /** The device's DMA comes on a connection of its own. */
+  get hasTwinSocket(): boolean {
+    return this.#twin !== undefined;
+  }
+
+  /** VERSION, which must be the first command. A twin socket is asked for where files can be passed. */
   async negotiate(): Promise<{ major: number; minor: number }> {
     const { minor: proposed = MINOR } = this.#options;
-    const frame = versionFrame(proposed, { maxMsgFds: 0, maxDataXferSize: MAX_TRANSFER });
-    const { body } = await this.#command(Command.VERSION, frame, () => "VERSION");
-    const { major, minor, capabilities } = this.#checked(() => parseVersion(body));
-    if (minor > proposed) throw this.#broken(`version ${major}.${minor} in reply to ${major}.${proposed}`);
-    if (capabilities.twinSocket) {
-      throw this.#broken("a twin socket in reply to a client that did not ask for one");
-    }
-    this.device = capabilities;
-    return { major, minor };
+    const { passesFiles } = this;
+    const frame = versionFrame(proposed, {
+      maxMsgFds: passesFiles ? MAX_FILES : 0,
+      maxDataXferSize: MAX_TRANSFER,
+      ...(passesFiles ? { twinSocket: true } : {}),
+    });
+    const take = ({ body, files = [] }: Message): { major: number; minor: number } => {
+      const { major, minor, capabilities } = parseVersion(body);
+      if (minor > proposed) throw wrong(`version ${major}.${minor} in reply to ${major}.${proposed}`);
+      if (capabilities.twinSocket) {
+        if (!passesFiles) throw wrong("a twin socket in reply to a client that did not ask for one");
+        const file = files[capabilities.twinSocketFile];
+        if (file === undefined) throw wrong("a twin socket is promised, and no file for it came");
+        this.#twin = this.#twinOf(file.channel());
+      }
+      for (const file of files) if (files.indexOf(file) !== capabilities.twinSocketFile) file.close();
+      this.device = capabilities;
+      return { major, minor };
+    };
+    return await this.#ask(Command.VERSION, frame, { what: () => "VERSION", take });
   }
 
   /** DEVICE_GET_INFO. */
   async deviceInfo(): Promise<{ flags: number; regions: number; irqs: number }> {
-    const argsz = DeviceInfo.bytes;
-    const frame = DeviceInfo.frame({ argsz, flags: 0, regions: 0, irqs: 0 });
-    const { body } = await this.#command(Command.DEVICE_GET_INFO, frame, () => "DEVICE_GET_INFO");
-    const { flags, regions, irqs } = this.#checked(() => DeviceInfo.read(body));
-    return { flags, regions, irqs };
+    const frame = DeviceInfo.frame({ argsz: DeviceInfo.bytes, flags: 0, regions: 0, irqs: 0 });
+    const take = ({ body }: Message): { flags: number; regions: number; irqs: number } => {
+      const { flags, regions, irqs } = DeviceInfo.read(body);
+      return { flags, regions, irqs };
+    };
+    return await this.#ask(Command.DEVICE_GET_INFO, frame, { what: () => "DEVICE_GET_INFO", take });
   }
 
   /** DEVICE_GET_REGION_INFO; a region that is absent has size 0. */
   async regionInfo(index: number): Promise<RegionDescription> {
     const empty = { argsz: REGION_INFO_ROOM, flags: 0, index, capOffset: 0, size: 0n, offset: 0n };
     const what = (): string => `DEVICE_GET_REGION_INFO of region ${index}`;
-    const { body } = await this.#command(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), what);
-    const info = this.#checked(() => RegionInfo.read(body));
-    if (info.index !== index) throw this.#broken(`${what()} is answered for region ${info.index}`);
-    return { index, flags: info.flags, size: info.size, areas: this.#checked(() => mappableAreas(body)) };
+    const take = ({ body }: Message): RegionDescription => {
+      const info = RegionInfo.read(body);
+      if (info.index !== index) throw wrong(`${what()} is answered for region ${info.index}`);
+      return { index, flags: info.flags, size: info.size, areas: mappableAreas(body) };
+    };
+    return await this.#ask(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), { what, take });
   }
 
   /** DEVICE_GET_IRQ_INFO: how many interrupts of a kind there are. */
   async irqInfo(index: number): Promise<{ index: number; flags: number; count: number }> {
     const what = (): string => `DEVICE_GET_IRQ_INFO of kind ${index}`;
     const frame = IrqInfo.frame({ argsz: IrqInfo.bytes, flags: 0, index, count: 0 });
-    const { body } = await this.#command(Command.DEVICE_GET_IRQ_INFO, frame, what);
-    const info = this.#checked(() => IrqInfo.read(body));
-    if (info.index !== index) throw this.#broken(`${what()} is answered for kind ${info.index}`);
-    return { index, flags: info.flags, count: info.count };
+    const take = ({ body }: Message): { index: number; flags: number; count: number } => {
+      const info = IrqInfo.read(body);
+      if (info.index !== index) throw wrong(`${what()} is answered for kind ${info.index}`);
+      return { index, flags: info.flags, count: info.count };
+    };
+    return await this.#ask(Command.DEVICE_GET_IRQ_INFO, frame, { what, take });
   }
 
-  /** DEVICE_SET_IRQS without files: masking, triggering, taking files away. */
+  /** DEVICE_SET_IRQS: masking, triggering, taking files away, or giving them ({@link enableIrqs}). */
   async setIrqs(
     irqs: { flags: number; index: number; start: number; count: number },
     data?: Uint8Array,
+    files?: readonly PassedFile[],
   ): Promise<void> {
     const argsz = SetIrqs.bytes + (data?.length ?? 0);
-    await this.#command(
-      Command.DEVICE_SET_IRQS,
-      SetIrqs.frame({ argsz, ...irqs }, data),
-      () => "DEVICE_SET_IRQS",
+    const frame = SetIrqs.frame({ argsz, ...irqs }, data);
+    await this.#ask(Command.DEVICE_SET_IRQS, frame, { what: () => "DEVICE_SET_IRQS", take: nothing, files });
+  }
+
+  /**
+   * Gives the device an event for each of the first interrupts of a kind.
+   *
+   * @param onInterrupt hears of a vector, and how often it was raised since it heard last
+   * @throws IommuError UNSUPPORTED where no files can be passed
+   */
+  async enableIrqs(
+    index: number,
+    count: number,
+    onInterrupt: (vector: number, times: number) => void,
+  ): Promise<void> {
+    const maker = this.#channel.files;
+    if (maker === undefined) {
+      throw new IommuError("UNSUPPORTED", `${this.name}: interrupts need files, which cannot be passed here`);
+    }
+    const files = Array.from({ length: count }, (_, vector) =>
+      maker.event((times) => onInterrupt(vector, times)),
+    );
+    await this.setIrqs(
+      { flags: IrqFlag.EVENTFD | IrqFlag.TRIGGER, index, start: 0, count },
+      undefined,
+      files,
     );
   }
 
@@ -216,16 +292,16 @@ export class VfioUserClient {
     checkAccess(region, offset, bytes);
     const all = new Uint8Array(bytes);
     for (let done = 0; done < bytes; ) {
-      const count = Math.min(this.maxTransfer, bytes - done);
-      const at = offset + BigInt(done);
-      const what = (): string => `read of ${count} bytes at ${hex64(at)} of region ${region}`;
-      const frame = RegionAccess.frame({ offset: at, region, count });
-      const { body } = await this.#command(Command.REGION_READ, frame, what);
-      this.#checkAccess(body, { offset: at, region, count }, what);
-      all.set(
-        this.#checked(() => RegionAccess.tail(body, count)),
-        done,
-      );
+      const at = done;
+      const count = Math.min(this.maxTransfer, bytes - at);
+      const access = { offset: offset + BigInt(at), region, count };
+      await this.#ask(Command.REGION_READ, RegionAccess.frame(access), {
+        what: () => `read of ${textOf(access)}`,
+        take: ({ body }) => {
+          checkEcho("read", body, access);
+          all.set(RegionAccess.tail(body, count), at);
+        },
+      });
       done += count;
     }
     return all;
@@ -236,27 +312,28 @@ export class VfioUserClient {
     checkAccess(region, offset, data.length);
     for (let done = 0; done < data.length; ) {
       const count = Math.min(this.maxTransfer, data.length - done);
-      const at = offset + BigInt(done);
-      const what = (): string => `write of ${count} bytes at ${hex64(at)} of region ${region}`;
-      const frame = RegionAccess.frame({ offset: at, region, count }, data.subarray(done, done + count));
-      const { body } = await this.#command(Command.REGION_WRITE, frame, what);
-      this.#checkAccess(body, { offset: at, region, count }, what);
+      const access = { offset: offset + BigInt(done), region, count };
+      const piece = count === data.length ? data : data.subarray(done, done + count);
+      await this.#ask(Command.REGION_WRITE, RegionAccess.frame(access, piece), {
+        what: () => `write of ${textOf(access)}`,
+        take: ({ body }) => checkEcho("write", body, access),
+      });
       done += count;
     }
   }
 
   /**
    * Writes to a region without a reply, as QEMU writes BARs. Nothing says when DMA that it starts is over, so it is
-   * for pipelined mode.
+   * for pipelined mode, or a device with a twin socket.
    *
-   * @throws IommuError BAD_ARGUMENT in single mode
+   * @throws IommuError BAD_ARGUMENT in single mode without one
    */
   postWrite(region: number, offset: bigint, data: Uint8Array): void {
     checkAccess(region, offset, data.length);
-    if ((this.#options.mode ?? "single") === "single") {
+    if (this.#isSingle && !this.hasTwinSocket) {
       throw new IommuError(
         "BAD_ARGUMENT",
-        "a write without a reply has no visible end: only in pipelined mode",
+        "a write without a reply has no visible end: only in pipelined mode, or with a twin socket",
       );
     }
     this.#messages++;
@@ -279,23 +356,20 @@ export class VfioUserClient {
     });
     const count = BigInt(writes.length);
     const what = (): string => `REGION_WRITE_MULTI of ${count}`;
-    const { body } = await this.#command(
-      Command.REGION_WRITE_MULTI,
-      WriteMulti.frame({ count }, entries),
-      what,
-    );
-    const done = this.#checked(() => WriteMulti.read(body)).count;
-    if (done > count) throw this.#broken(`${what()}: ${done} are said to be done`);
-    return done;
+    const take = ({ body }: Message): bigint => {
+      const done = WriteMulti.read(body).count;
+      if (done > count) throw wrong(`${what()}: ${done} are said to be done`);
+      return done;
+    };
+    return await this.#ask(Command.REGION_WRITE_MULTI, WriteMulti.frame({ count }, entries), { what, take });
   }
 
   /** DMA_MAP without a file: the device reaches the window by messages alone. */
-  async dmaMap({ first, last }: AddressRange, perm: Permission, sent: () => void = () => {}): Promise<void> {
+  dmaMap({ first, last }: AddressRange, perm: Permission, sent?: () => void): Promise<void> {
     const size = last - first + 1n;
     const frame = DmaMap.frame({ argsz: DmaMap.bytes, flags: perm, offset: 0n, address: first, size });
-    await this.#command(Command.DMA_MAP, frame, () => `DMA_MAP of ${size} bytes at ${hex64(first)}`, {
-      sent,
-    });
+    const what = (): string => `DMA_MAP of ${size} bytes at ${hex64(first)}`;
+    return this.#ask(Command.DMA_MAP, frame, { what, take: nothing, sent });
   }
 
   /**
@@ -303,34 +377,58 @@ export class VfioUserClient {
    *
    * @param done called with the number of the message when the device agrees, before any later message is looked at
    */
-  async dmaUnmap({ first, last }: AddressRange, done: (message: number) => void = () => {}): Promise<void> {
+  dmaUnmap({ first, last }: AddressRange, done: (message: number) => void = nothing): Promise<void> {
     const size = last - first + 1n;
     const frame = DmaUnmap.frame({ argsz: DmaUnmap.bytes, flags: 0, address: first, size });
     const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)}`;
     let number = 0;
-    const sent = (): void => {
-      number = this.#messages;
+    return this.#ask(Command.DMA_UNMAP, frame, {
+      what,
+      sent: () => {
+        number = this.#messages;
+      },
+      take: ({ body }) => {
+        // A device without DMA answers with the bare header.
+        if (body.length > 0) checkUnmapped(what, body, first, size);
+        done(number);
+      },
+    });
+  }
+
+  /**
+   * DMA_UNMAP of one window whose writes the device logs ({@link startLogging}).
+   *
+   * @returns the pages that it wrote: a bit for each, in words of 64
+   */
+  async dmaUnmapDirty({ first, last }: AddressRange, pageSize: bigint): Promise<BigUint64Array<ArrayBuffer>> {
+    const size = last - first + 1n;
+    const pages = (size + pageSize - 1n) / pageSize;
+    const bytes = Math.ceil(Number(pages) / 64) * 8;
+    const argsz = DmaUnmap.bytes + Bitmap.bytes + bytes;
+    const tail = new Uint8Array(Bitmap.bytes);
+    Bitmap.write({ pageSize, size: BigInt(bytes) }, tail, 0);
+    const flags = UnmapFlag.DIRTY_BITMAP;
+    const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)} with a dirty bitmap`;
+    const take = ({ body }: Message): BigUint64Array<ArrayBuffer> => {
+      checkUnmapped(what, body, first, size);
+      const words = DmaUnmap.tail(body);
+      Bitmap.read(words);
+      return bitmapWords(Bitmap.tail(words), pages);
     };
-    const answered = (): void => done(number);
-    const { body } = await this.#command(Command.DMA_UNMAP, frame, what, { sent, answered });
-    // A device without DMA answers with the bare header.
-    if (body.length > 0) {
-      const reply = this.#checked(() => DmaUnmap.read(body));
-      if (reply.address !== first || reply.size !== size) {
-        throw this.#broken(`${what()} is answered for ${reply.size} bytes at ${hex64(reply.address)}`);
-      }
-    }
+    const frame = DmaUnmap.frame({ argsz, flags, address: first, size }, tail);
+    return await this.#ask(Command.DMA_UNMAP, frame, { what, take });
   }
 
   /** DEVICE_RESET; `done` is called when the device has answered, before any later message is looked at. */
-  async reset(done: () => void = () => {}): Promise<void> {
-    await this.#command(Command.DEVICE_RESET, emptyFrame(), () => "DEVICE_RESET", { answered: done });
+  async reset(done: () => void = nothing): Promise<void> {
+    await this.#ask(Command.DEVICE_RESET, emptyFrame(), { what: () => "DEVICE_RESET", take: done });
   }
 
   /**
    * DEVICE_FEATURE.
    *
    * @param room how many bytes of data the reply may have
+   * @param done called with the data of the reply before any later message is looked at
    * @returns the data of the reply
    */
   async feature(
@@ -338,18 +436,23 @@ export class VfioUserClient {
     how: "get" | "set" | "probe",
     data: Uint8Array,
     room = 0,
+    done: (data: Uint8Array) => void = nothing,
   ): Promise<Uint8Array> {
     checkedNumber(number, "feature", 0, FeatureFlag.NUMBER);
     const bit = { get: FeatureFlag.GET, set: FeatureFlag.SET, probe: FeatureFlag.PROBE }[how];
     const argsz = DeviceFeature.bytes + Math.max(data.length, room);
     const what = (): string => `DEVICE_FEATURE ${how} of ${number}`;
+    const take = ({ body }: Message): Uint8Array => {
+      const { flags } = DeviceFeature.read(body);
+      if ((flags & FeatureFlag.NUMBER) !== number) {
+        throw wrong(`${what()} is answered for ${flags & FeatureFlag.NUMBER}`);
+      }
+      const found = DeviceFeature.tail(body).slice();
+      done(found);
+      return found;
+    };
     const frame = DeviceFeature.frame({ argsz, flags: number | bit }, data);
-    const { body } = await this.#command(Command.DEVICE_FEATURE, frame, what);
-    const { flags } = this.#checked(() => DeviceFeature.read(body));
-    if ((flags & FeatureFlag.NUMBER) !== number) {
-      throw this.#broken(`${what()} is answered for ${flags & FeatureFlag.NUMBER}`);
-    }
-    return DeviceFeature.tail(body);
+    return await this.#ask(Command.DEVICE_FEATURE, frame, { what, take });
   }
 
   /** Asks the device to log what it writes by itself; what it writes by messages the client logs. */
@@ -376,8 +479,72 @@ export class VfioUserClient {
     const data = new Uint8Array(LoggingReport.bytes);
     LoggingReport.write({ address, size, pageSize }, data, 0);
     const room = LoggingReport.bytes + Math.ceil(Number(pages) / 64) * 8;
-    const reply = await this.feature(Feature.DMA_LOGGING_REPORT, "get", data, room);
-    return this.#checked(() => bitmapWords(LoggingReport.tail(reply), pages));
+    let words = new BigUint64Array(0);
+    await this.feature(Feature.DMA_LOGGING_REPORT, "get", data, room, (reply) => {
+      words = bitmapWords(LoggingReport.tail(reply), pages);
+    });
+    return words;
+  }
+
+  /** What the device can of migration: flags of `MigrationFlag`. */
+  async migrationSupport(): Promise<bigint> {
+    let flags = 0n;
+    const { bytes } = MigrationSupport;
+    await this.feature(Feature.MIGRATION, "get", new Uint8Array(0), bytes, (data) => {
+      ({ flags } = MigrationSupport.read(data));
+    });
+    return flags;
+  }
+
+  /** The state of migration that the device is in: one of `MigrationState`. */
+  async migrationState(): Promise<number> {
+    let state = 0;
+    const { bytes } = MigrationStateData;
+    await this.feature(Feature.MIG_DEVICE_STATE, "get", new Uint8Array(0), bytes, (data) => {
+      ({ state } = MigrationStateData.read(data));
+    });
+    return state;
+  }
+
+  /**
+   * Brings the device to a state of migration, by all states on the way.
+   *
+   * @param done called when it is there, before any later message is looked at
+   */
+  async setMigrationState(state: number, done: () => void = nothing): Promise<void> {
+    const data = new Uint8Array(MigrationStateData.bytes);
+    MigrationStateData.write({ state, dataFd: 0 }, data, 0);
+    await this.feature(Feature.MIG_DEVICE_STATE, "set", data, 0, done);
+  }
+
+  /** MIG_DATA_READ: the next data of a device that is saved, at most so many bytes; fewer are the last ones. */
+  async migrationRead(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    checkedNumber(bytes, "bytes of migration data", 1, this.maxTransfer);
+    const what = (): string => `MIG_DATA_READ of ${bytes} bytes`;
+    const take = ({ body }: Message): Uint8Array<ArrayBuffer> => {
+      const { size } = MigrationData.read(body);
+      const data = MigrationData.tail(body);
+      if (size > bytes || size > data.length) {
+        throw wrong(`${what()} is answered by ${data.length} bytes, of which ${size} are data`);
+      }
+      // Some devices fill up with zeros what was asked for.
+      return new Uint8Array(data.subarray(0, size));
+    };
+    const frame = MigrationData.frame({ argsz: MigrationData.bytes + bytes, size: bytes });
+    return await this.#ask(Command.MIG_DATA_READ, frame, { what, take });
+  }
+
+  /** MIG_DATA_WRITE, in as many messages as it takes. */
+  async migrationWrite(data: Uint8Array): Promise<void> {
+    for (let done = 0; done < data.length; done += this.maxTransfer) {
+      const piece = data.subarray(done, done + this.maxTransfer);
+      const frame = MigrationData.frame(
+        { argsz: MigrationData.bytes + piece.length, size: piece.length },
+        piece,
+      );
+      const what = (): string => `MIG_DATA_WRITE of ${piece.length} bytes`;
+      await this.#ask(Command.MIG_DATA_WRITE, frame, { what, take: nothing });
+    }
   }
 
   /** Ends the connection. */
@@ -385,52 +552,60 @@ export class VfioUserClient {
     this.#peer.close();
   }
 
-  async #command(command: number, frame: Frame, what: () => string, moments: Moments = {}): Promise<Message> {
-    const onReply = (reply: Message): void => {
-      if (!isError(reply)) moments.answered?.();
-    };
-    const send = (): Promise<Message> => {
-      this.#messages++;
-      const { timeout = SLOW_COMMANDS.includes(command) ? SLOW : QUICK } = this.#options;
-      const reply = this.#peer.command(command, frame, timeout, onReply);
-      moments.sent?.();
-      return reply;
-    };
-    if (this.#options.mode === "pipelined") return accepted(await send(), what);
-    const reply = this.#turn.then(send);
-    this.#turn = reply.catch(() => {});
-    return accepted(await reply, what);
+  #ask<T>(command: number, frame: Frame, asked: Asked<T>): Promise<T> {
+    if (!this.#isSingle || (this.#peer.outstanding === 0 && this.#waiting.length === 0)) {
+      return this.#send(command, frame, asked);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(() => this.#send(command, frame, asked).then(resolve, reject));
+    });
   }
 
-  #serve(message: Message): void {
+  #sendNext(): void {
+    if (this.#isSingle && this.#peer.outstanding === 0) this.#waiting.shift()?.();
+  }
+
+  #send<T>(command: number, frame: Frame, { what, take, sent, files }: Asked<T>): Promise<T> {
+    this.#messages++;
+    const { timeout = SLOW_COMMANDS.includes(command) ? SLOW : QUICK, timers } = this.#options;
+    const answered = (reply: Message): T => {
+      if (command !== Command.VERSION) closeFiles(reply);
+      if (isError(reply)) throw new RefusedError(reply.errno, what());
+      try {
+        return take(reply);
+      } catch (error) {
+        throw this.#broken((error as Error).message);
+      }
+    };
+    const limit = timers === undefined ? undefined : timeout;
+    const reply = this.#peer.command(command, frame, answered, limit, files);
+    sent?.();
+    return reply;
+  }
+
+  /** On the second connection the device does its DMA, and nothing else comes there. */
+  #twinOf(channel: ByteChannel): Peer {
+    const name = `${this.name} (twin socket)`;
+    const twin = new Peer(channel, {
+      name,
+      bodyRule: bodyBySize(MAX_BODY),
+      onCommand: (message) => this.#serve(message, twin),
+    });
+    void twin.closed.then((reason) => this.#peer.close(reason));
+    return twin;
+  }
+
+  #serve(message: Message, peer: Peer): void {
     const number = ++this.#messages;
     const { command } = message;
+    closeFiles(message);
     if (command !== Command.DMA_READ && command !== Command.DMA_WRITE) {
-      this.#peer.refuse(message, ErrnoNumber.ENOSYS);
+      peer.refuse(message, ErrnoNumber.ENOSYS);
       return;
     }
-    const answer = this.onDma?.(message, number) ?? { errno: ErrnoNumber.ENODEV };
-    if ("frame" in answer) this.#peer.reply(message, answer.frame);
-    else this.#peer.refuse(message, answer.errno);
-  }
-
-  #checkAccess(
-    body: Uint8Array,
-    asked: { offset: bigint; region: number; count: number },
-    what: () => string,
-  ): void {
-    const { offset, region, count } = this.#checked(() => RegionAccess.read(body));
-    if (offset === asked.offset && region === asked.region && count === asked.count) return;
-    throw this.#broken(`${what()} is answered for ${count} bytes at ${hex64(offset)} of region ${region}`);
-  }
-
-  /** Reads a reply; what is wrong with it ends the connection. */
-  #checked<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw this.#broken((error as Error).message);
-    }
+    const answer = this.onDma?.(message, number, peer.frames.take) ?? { errno: ErrnoNumber.ENODEV };
+    if ("frame" in answer) peer.reply(message, answer.frame);
+    else peer.refuse(message, answer.errno);
   }
 
   #broken(message: string): IommuError {
@@ -440,8 +615,32 @@ export class VfioUserClient {
   }
 }
 
+interface Access {
+  readonly offset: bigint;
+  readonly region: number;
+  readonly count: number;
+}
+
+const textOf = ({ offset, region, count }: Access): string =>
+  `${count} bytes at ${hex64(offset)} of region ${region}`;
+
+/** A reply has to repeat what was asked. */
+function checkEcho(kind: "read" | "write", body: Uint8Array, asked: Access): void {
+  const { offset, region, count } = RegionAccess.read(body);
+  if (offset === asked.offset && region === asked.region && count === asked.count) return;
+  throw wrong(`${kind} of ${textOf(asked)} is answered for ${textOf({ offset, region, count })}`);
+}
+
+function checkUnmapped(what: () => string, body: Uint8Array, first: bigint, size: bigint): void {
+  const reply = DmaUnmap.read(body);
+  if (reply.address === first && reply.size === size) return;
+  throw wrong(`${what()} is answered for ${reply.size} bytes at ${hex64(reply.address)}`);
+}
+
 function checkAccess(region: number, offset: bigint, bytes: number): void {
   checkedNumber(region, "region", 0, 2 ** 32 - 1);
   checkedAddress(offset, "offset in a region");
   checkedNumber(bytes, "bytes of a region access", 1, 2 ** 24);
 }
+
+const wrong = (message: string): IommuError => new IommuError("PEER", message);

@@ -5,7 +5,8 @@ import { PciDevice } from "../../spapr/pci-device.ts";
 import { VfioListener } from "../../vfio/listener.ts";
 import type { ByteChannel } from "../channel.ts";
 import { DirtyLog } from "../dirty-log.ts";
-import { IrqFlag, PciRegion } from "../protocol/payloads.ts";
+import { isStopped, MigrationState } from "../protocol/migration-state.ts";
+import { INTERRUPT_KINDS, type InterruptKind, IrqFlag, PciRegion } from "../protocol/payloads.ts";
 import { type ClientOptions, type RegionDescription, VfioUserClient } from "./client.ts";
 import { type DmaRecord, DmaService } from "./dma-service.ts";
 import { type Divergence, WindowContainer } from "./window-container.ts";
@@ -16,6 +17,8 @@ const BUS_MASTER = 4;
 /** Regions and kinds of interrupts that are looked at; a PCI device has 9 and 5. */
 const MAX_REGIONS = 64;
 const MAX_IRQS = 16;
+/** The largest state of a device that is saved. */
+const MAX_STATE = 2 ** 26;
 
 /**
  * How a device is plugged into a machine.
@@ -34,6 +37,8 @@ export interface DeviceHostOptions extends ClientOptions {
   readonly onDivergence?: (divergence: Divergence) => void;
   /** Hears of a message-signalled interrupt. */
   readonly onMsi?: (data: number) => void;
+  /** Hears of an interrupt that came by a file ({@link DeviceHost.enableIrqs}), and how often it came since it heard last. */
+  readonly onInterrupt?: (kind: InterruptKind, vector: number, times: number) => void;
 }
 
 /**
@@ -65,6 +70,7 @@ export class DeviceHost {
   readonly #container: WindowContainer;
   readonly #listener: VfioListener;
   readonly #service: DmaService;
+  readonly #onInterrupt: (kind: InterruptKind, vector: number, times: number) => void;
 
   private constructor(
     client: VfioUserClient,
@@ -94,7 +100,8 @@ export class DeviceHost {
       onDma: (record) => options.onDma?.(record),
       onMsi: (data) => options.onMsi?.(data),
     });
-    client.onDma = (message, number) => this.#service.serve(message, number);
+    this.#onInterrupt = options.onInterrupt ?? (() => {});
+    client.onDma = (message, number, make) => this.#service.serve(message, number, make);
     this.#listener = new VfioListener({
       container: this.#container,
       systemMemory: machine.systemMemory,
@@ -173,13 +180,75 @@ export class DeviceHost {
   async reset(): Promise<void> {
     await this.client.reset(() => {
       this.#service.isQuietAfterReset = true;
+      this.#service.isStopped = false;
     });
     await this.#readCommand();
+  }
+
+  /**
+   * Gives the device an event for each interrupt of a kind.
+   *
+   * @returns how many there are
+   * @throws IommuError UNSUPPORTED where no files can be passed, or the device has no such interrupts
+   */
+  async enableIrqs(kind: InterruptKind): Promise<number> {
+    const index = INTERRUPT_KINDS.indexOf(kind);
+    const count = this.description.irqs.find((irq) => irq.index === index)?.count ?? 0;
+    if (count === 0) throw new IommuError("UNSUPPORTED", `${this.client.name} has no ${kind} interrupts`);
+    await this.client.enableIrqs(index, count, (vector, times) => this.#onInterrupt(kind, vector, times));
+    return count;
   }
 
   /** Takes all interrupts of a kind away from the device. */
   async disableIrqs(index: number): Promise<void> {
     await this.client.setIrqs({ flags: IrqFlag.NONE | IrqFlag.TRIGGER, index, start: 0, count: 0 });
+  }
+
+  /**
+   * Stops the device and takes its state out of it. It stays stopped.
+   *
+   * @throws IommuError REFUSED if it cannot migrate, LIMIT_EXCEEDED for more than 64 MiB
+   */
+  async saveState(): Promise<Uint8Array<ArrayBuffer>> {
+    const { client } = this;
+    await this.#enter(MigrationState.STOP_COPY);
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for (let isLast = false; !isLast; ) {
+      const piece = await client.migrationRead(client.maxTransfer);
+      isLast = piece.length < client.maxTransfer;
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes > MAX_STATE) {
+        throw new IommuError("LIMIT_EXCEEDED", `${client.name}: a state of more than ${MAX_STATE} bytes`, {
+          limit: MAX_STATE,
+        });
+      }
+    }
+    await this.#enter(MigrationState.STOP);
+    const state = new Uint8Array(bytes);
+    let at = 0;
+    for (const piece of pieces) {
+      state.set(piece, at);
+      at += piece.length;
+    }
+    return state;
+  }
+
+  /** Gives the device the state of another one, or its own of before, and makes it run. */
+  async loadState(state: Uint8Array): Promise<void> {
+    await this.#enter(MigrationState.RESUMING);
+    await this.client.migrationWrite(state);
+    await this.#enter(MigrationState.RUNNING);
+    await this.#readCommand();
+  }
+
+  /** From the reply on that it is stopped there is no DMA of the device; before it is told to run there may be some. */
+  async #enter(state: number): Promise<void> {
+    if (!isStopped(state)) this.#service.isStopped = false;
+    await this.client.setMigrationState(state, () => {
+      this.#service.isStopped = isStopped(state);
+    });
   }
 
   /** Starts logging what the device writes, in pages of so many bytes, everywhere or in some ranges. */

@@ -4,7 +4,7 @@ import { DmaTarget } from "../../memory/dma-target.ts";
 import { MSI_WINDOW } from "../../spapr/papr.ts";
 import type { PciDevice } from "../../spapr/pci-device.ts";
 import type { DirtyLog } from "../dirty-log.ts";
-import type { Frame } from "../protocol/layout.ts";
+import type { Frame, FrameMaker } from "../protocol/layout.ts";
 import { Command, type Message } from "../protocol/message.ts";
 import { DmaAccess } from "../protocol/payloads.ts";
 import { type DmaEvidence, type DmaRefusal, type DmaVerdict, judge, verdict } from "./dma-verdict.ts";
@@ -53,6 +53,8 @@ const MSI_LAST = MSI_WINDOW.address + MSI_WINDOW.size - 1n;
 export class DmaService {
   /** Since the last reset nobody told the device to do anything. */
   isQuietAfterReset = false;
+  /** It stands still for migration. */
+  isStopped = false;
   /** Pages that the device wrote, while somebody wants to know. */
   dirtyLog: DirtyLog | null = null;
   readonly #options: DmaServiceOptions;
@@ -66,9 +68,10 @@ export class DmaService {
    * Answers a message.
    *
    * @param number of the message among all of the connection
+   * @param make gives room for the reply
    * @throws IommuError PEER if it is no DMA message
    */
-  serve(message: Message, number: number): DmaAnswer {
+  serve(message: Message, number: number, make?: FrameMaker): DmaAnswer {
     const write = message.command === Command.DMA_WRITE;
     const { address, count } = DmaAccess.read(message.body);
     const data = DmaAccess.tail(message.body);
@@ -80,7 +83,7 @@ export class DmaService {
       return { errno };
     }
     const bytes = Number(count);
-    const frame = DmaAccess.frameWithRoom({ address, count }, write ? 0 : bytes);
+    const frame = DmaAccess.frameWithRoom({ address, count }, write ? 0 : bytes, make);
     if (isMsi(address, count, write)) {
       this.#options.onMsi(new DataView(data.buffer, data.byteOffset).getUint32(0, true));
     } else if (bytes > 0) {
@@ -108,6 +111,7 @@ export class DmaService {
     }
     if (count === 0n) return null;
     if (!pci.busMaster) return verdict("bus-master-off", "the bus master bit of the COMMAND register is off");
+    if (this.isStopped) return verdict("stopped", "the device was stopped for migration, and had agreed");
     if (this.isQuietAfterReset) {
       return verdict("after-reset", "the device was reset, and nothing was written to its registers since");
     }

@@ -15,6 +15,7 @@ import { type AnnouncedWindow, distance, type GoneWindow, windowText } from "./a
  * - `read-only`, `write-only`: the mapping is there, for the other direction
  * - `bus-master-off`: the device may do no DMA at all now
  * - `after-reset`: it goes on with what was before its reset
+ * - `stopped`: the device was stopped for migration
  * - `too-long`: more bytes than was agreed on
  * - `wrong-length`: the message has not as many data as it says
  * - `no-memory`: the IOMMU leads to no memory
@@ -31,6 +32,7 @@ export type DmaRefusal =
   | "write-only"
   | "bus-master-off"
   | "after-reset"
+  | "stopped"
   | "too-long"
   | "wrong-length"
   | "no-memory";

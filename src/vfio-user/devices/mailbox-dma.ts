@@ -2,7 +2,15 @@ import { overlaps } from "../../base/range.ts";
 import type { Timers } from "../channel.ts";
 import { RefusedError } from "../peer.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
-import type { BarModel, BusWindow, DevicePlace, PciDeviceModel } from "../server/device-model.ts";
+import type {
+  BarModel,
+  BusWindow,
+  DevicePlace,
+  MigrationModel,
+  MsixTables,
+  PciDeviceModel,
+} from "../server/device-model.ts";
+import { MailboxState } from "./mailbox-state.ts";
 
 /**
  * Registers of BAR0, little-endian, of 32 bits unless said otherwise.
@@ -46,6 +54,10 @@ export const MailboxCommand = {
   QUEUE: 0x100,
   /** Raise MSI 0 at the end. */
   INTERRUPT: 0x200,
+  /** Raise INTx at the end. */
+  INTX: 0x800,
+  /** Raise MSI-X 1 at the end. */
+  MSIX: 0x1000,
   /** By itself, after DELAY. */
   DELAY: 0x400,
 } as const;
@@ -54,6 +66,9 @@ export const MailboxCommand = {
 export const MAILBOX_BUFFER = { offset: 0x1_0000, size: 0x1_0000 } as const;
 const BAR_BYTES = 0x2_0000;
 const REGISTER_BYTES = 0x40;
+/** Where the MSI-X tables are in BAR0: memory, between registers and buffer. */
+const MSIX_TABLE = 0x8000;
+const MSIX_BYTES = 0x1000;
 const ID = 0x3158_424d;
 /** Transfers that may wait. */
 const MAX_QUEUED = 64;
@@ -97,7 +112,15 @@ export const MAILBOX_MISTAKES = [
  */
 export type MailboxMistake = (typeof MAILBOX_MISTAKES)[number];
 
-interface Transfer {
+/** Which interrupt is raised by which bit of COMMAND. */
+const INTERRUPTS = [
+  { bit: MailboxCommand.INTERRUPT, kind: "msi", vector: 0 },
+  { bit: MailboxCommand.INTX, kind: "intx", vector: 0 },
+  { bit: MailboxCommand.MSIX, kind: "msix", vector: 1 },
+] as const;
+
+/** @internal */
+export interface Transfer {
   readonly command: number;
   readonly address: bigint;
   readonly bytes: number;
@@ -113,9 +136,13 @@ export class MailboxDma implements PciDeviceModel {
   readonly name: string = "mailbox-dma";
   readonly vendor: number = 0x1b36;
   readonly device: number = 0x0fff;
+  readonly intx: boolean = true;
   readonly msiVectors: number = 1;
+  readonly msix: MsixTables = { vectors: 2, bar: 0, table: MSIX_TABLE, pending: MSIX_TABLE + 0x800 };
+  readonly migration: MigrationModel;
   readonly bars: readonly BarModel[];
   readonly #registers = new DataView(new ArrayBuffer(REGISTER_BYTES));
+  readonly #msixTables = new Uint8Array(MSIX_BYTES);
   readonly #buffer = new Uint8Array(MAILBOX_BUFFER.size);
   readonly #timers: Timers | undefined;
   readonly #mistake: MailboxMistake | undefined;
@@ -124,7 +151,8 @@ export class MailboxDma implements PciDeviceModel {
   /** With a mistake: what it thinks is mapped, and that it was reset. */
   #known: BusWindow[] = [];
   #wasReset = false;
-  readonly #stopTimers = new Set<() => void>();
+  /** Delayed transfers, and what calls them off. */
+  readonly #delayed = new Map<Transfer, () => void>();
 
   constructor(
     options: { readonly timers?: Timers | undefined; readonly mistake?: MailboxMistake | undefined } = {},
@@ -138,6 +166,13 @@ export class MailboxDma implements PciDeviceModel {
         write: (offset, data) => this.#writeBar(offset, data),
       },
     ];
+    this.migration = new MailboxState([this.#registers, this.#msixTables, this.#buffer], {
+      saved: () => this.#queue,
+      loaded: (queue) => {
+        this.#queue = queue;
+      },
+      stop: () => this.#holdDelayed(),
+    });
     this.#clear();
   }
 
@@ -177,9 +212,10 @@ export class MailboxDma implements PciDeviceModel {
   }
 
   #clear(): void {
-    for (const stop of this.#stopTimers) stop();
-    this.#stopTimers.clear();
+    for (const stop of this.#delayed.values()) stop();
+    this.#delayed.clear();
     new Uint8Array(this.#registers.buffer).fill(0);
+    this.#msixTables.fill(0);
     this.#registers.setUint32(MailboxRegister.ID, ID, true);
     this.#queue = [];
   }
@@ -190,7 +226,8 @@ export class MailboxDma implements PciDeviceModel {
     for (let i = 0; i < into.length; i++) {
       const at = offset + i;
       const inBuffer = at - MAILBOX_BUFFER.offset;
-      into[i] = inBuffer >= 0 ? this.#buffer[inBuffer]! : (registers[at] ?? 0);
+      into[i] =
+        inBuffer >= 0 ? this.#buffer[inBuffer]! : (registers[at] ?? this.#msixTables[at - MSIX_TABLE] ?? 0);
     }
   }
 
@@ -200,6 +237,7 @@ export class MailboxDma implements PciDeviceModel {
       const at = offset + i;
       const inBuffer = at - MAILBOX_BUFFER.offset;
       if (inBuffer >= 0) this.#buffer[inBuffer] = byte;
+      else if (at >= MSIX_TABLE) this.#msixTables[at - MSIX_TABLE] = byte;
       else if (at < REGISTER_BYTES && !READ_ONLY.includes(at & ~3)) registers[at] = byte;
     });
     const touches = (register: number): boolean => offset < register + 4 && offset + data.length > register;
@@ -238,10 +276,19 @@ export class MailboxDma implements PciDeviceModel {
       return;
     }
     const stop = this.#timers.after(this.#registers.getUint32(DELAY, true), () => {
-      this.#stopTimers.delete(stop);
+      this.#delayed.delete(transfer);
       void this.#run(transfer);
     });
-    this.#stopTimers.add(stop);
+    this.#delayed.set(transfer, stop);
+  }
+
+  /** Delayed transfers wait with the others from now on: a device that stands still has no clock. */
+  #holdDelayed(): void {
+    for (const [transfer, stop] of this.#delayed) {
+      stop();
+      this.#queue.push(transfer);
+    }
+    this.#delayed.clear();
   }
 
   async #runQueue(): Promise<void> {
@@ -253,7 +300,9 @@ export class MailboxDma implements PciDeviceModel {
   async #run(transfer: Transfer): Promise<void> {
     try {
       await this.#transfer(transfer);
-      if ((transfer.command & MailboxCommand.INTERRUPT) !== 0) await this.#place!.raiseMsi(0);
+      for (const { bit, kind, vector } of INTERRUPTS) {
+        if ((transfer.command & bit) !== 0) await this.#place!.raise(kind, vector);
+      }
       this.#end(0);
     } catch (error) {
       if (this.#mistake === "lost-completion") await new Promise(() => {});

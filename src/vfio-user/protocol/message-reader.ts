@@ -1,6 +1,14 @@
 import { IommuError } from "../../base/errors.ts";
+import type { PassedFile } from "../channel.ts";
 import { HEADER_BYTES } from "./layout.ts";
-import { commandName, type Message, MessageFlag, type MessageHeader, readHeader } from "./message.ts";
+import {
+  commandName,
+  type Message,
+  MessageFlag,
+  type MessageHeader,
+  readHeader,
+  SMALL_BODY,
+} from "./message.ts";
 
 /** How a header arrived, for who imitates a peer that cares. */
 export interface Arrival {
@@ -44,24 +52,41 @@ export const bodyBySize =
     return size - HEADER_BYTES;
   };
 
+const NOTHING = new Uint8Array(0);
+/** An own buffer that is larger is not kept for later. */
+const MAX_KEPT = 2 ** 18;
+
+/** Files that came with some bytes: with the message that begins last in them. */
+interface ArrivedFiles {
+  /** Place in the stream behind those bytes. */
+  readonly upTo: number;
+  readonly files: readonly PassedFile[];
+}
+
 /**
- * Cuts a stream of bytes, which comes in any pieces, into messages. Memory is
- * taken for one body at a time, as large as the rule allows; pieces that were
- * not asked for yet are kept as they are.
+ * Cuts a stream of bytes, which comes in any pieces, into messages.
+ *
+ * A piece that holds whole messages is read where it is. What is left of it is copied ({@link hold}), and what follows
+ * is added to that, in one buffer that is used again; so memory is taken for what came, not for what a header promises.
  */
 export class MessageReader {
   /** May be changed between two messages. */
   bodyRule: BodyRule;
-  #pieces: Uint8Array[] = [];
-  /** The piece that is next, and the next byte in it. */
-  #first = 0;
-  #at = 0;
-  #waiting = 0;
-  readonly #head = new Uint8Array(HEADER_BYTES);
-  #headFilled = 0;
+  /** The bytes that wait are those from `#start` to `#end`. */
+  #bytes: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  /** Our own buffer; `#bytes` is it, or a piece that is somebody else's. */
+  #own: Uint8Array = NOTHING;
+  /** Place of `#start` in the whole stream. */
+  #place = 0;
+  /** Places where pieces begin, of those that wait, from `#nextCut` on. */
+  #cuts: number[] = [];
+  #nextCut = 0;
+  #files: ArrivedFiles[] = [];
   #header: MessageHeader | undefined;
-  #body: Uint8Array = new Uint8Array(0);
-  #bodyFilled = 0;
+  #headerPlace = 0;
+  #bodyBytes = 0;
 
   constructor(bodyRule: BodyRule) {
     this.bodyRule = bodyRule;
@@ -69,19 +94,47 @@ export class MessageReader {
 
   /** Bytes that came and are in no message yet. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#end - this.#start;
   }
 
   /** Is it within a message, so that an end of the stream cuts it? */
   get isWithinMessage(): boolean {
-    return this.#waiting > 0 || this.#headFilled > 0 || this.#header !== undefined;
+    return this.#end > this.#start || this.#header !== undefined;
   }
 
-  /** Takes a piece, which belongs to the reader from now on. */
-  push(piece: Uint8Array): void {
+  /** Takes a piece, which is used until {@link hold}. */
+  push(piece: Uint8Array, files?: readonly PassedFile[]): void {
+    if (files !== undefined) this.#files.push({ upTo: this.#place + this.waiting + piece.length, files });
     if (piece.length === 0) return;
-    this.#pieces.push(piece);
-    this.#waiting += piece.length;
+    const cut = this.#place + this.waiting;
+    // Cuts matter within headers alone.
+    if (this.#header === undefined || cut > this.#place + this.#bodyBytes) this.#cuts.push(cut);
+    if (this.#start === this.#end) {
+      this.#bytes = piece;
+      this.#start = 0;
+      this.#end = piece.length;
+      return;
+    }
+    this.hold();
+    this.#makeRoom(piece.length);
+    this.#own.set(piece, this.#end);
+    this.#end += piece.length;
+  }
+
+  /** Copies what waits of the last piece, which is the caller's again. */
+  hold(): void {
+    if (this.#bytes === this.#own) return;
+    const rest = this.#bytes.subarray(this.#start, this.#end);
+    this.#bytes = this.#own;
+    this.#start = 0;
+    this.#end = 0;
+    if (rest.length === 0) {
+      if (this.#own.length > MAX_KEPT) this.#own = this.#bytes = NOTHING;
+      return;
+    }
+    this.#makeRoom(rest.length);
+    this.#own.set(rest);
+    this.#end = rest.length;
   }
 
   /**
@@ -91,63 +144,71 @@ export class MessageReader {
    */
   next(): Message | undefined {
     if (this.#header === undefined && !this.#startMessage()) return undefined;
-    const body = this.#takeBody();
-    if (body === undefined) return undefined;
+    const bytes = this.#bodyBytes;
+    if (this.waiting < bytes) return undefined;
     const { id, command, flags, errno } = this.#header!;
     this.#header = undefined;
-    return { id, command, flags, errno, body };
+    const from = this.#start;
+    const body =
+      bytes > SMALL_BODY ? this.#bytes.subarray(from, from + bytes) : this.#bytes.slice(from, from + bytes);
+    this.#pass(bytes);
+    if (this.#files.length === 0) return { id, command, flags, errno, body };
+    const files = this.#takeFiles();
+    return files === undefined
+      ? { id, command, flags, errno, body }
+      : { id, command, flags, errno, body, files };
   }
 
   #startMessage(): boolean {
-    const startedBefore = this.#headFilled > 0;
-    let pieces = 0;
-    while (this.#headFilled < HEADER_BYTES) {
-      const part = this.#take(HEADER_BYTES - this.#headFilled);
-      if (part === undefined) return false;
-      this.#head.set(part, this.#headFilled);
-      this.#headFilled += part.length;
-      pieces++;
-    }
-    this.#headFilled = 0;
-    const header = readHeader(this.#head);
-    const inOnePiece = pieces === 1 && !startedBefore;
-    const bytes = this.bodyRule(header, { inOnePiece, available: this.#waiting });
+    if (this.waiting < HEADER_BYTES) return false;
+    const header = readHeader(this.#bytes, this.#start);
+    this.#headerPlace = this.#place;
+    const cut = this.#nextCutBehind(this.#place);
+    this.#pass(HEADER_BYTES);
+    const inOnePiece = cut === undefined || cut >= this.#place;
+    this.#bodyBytes = this.bodyRule(header, { inOnePiece, available: this.waiting });
     this.#header = header;
-    // A body that is within one piece needs no copy.
-    const first = this.#pieces[this.#first];
-    const isWhole = bytes === 0 || (first !== undefined && first.length - this.#at >= bytes);
-    this.#body = isWhole ? (this.#take(bytes) ?? new Uint8Array(0)) : new Uint8Array(bytes);
-    this.#bodyFilled = isWhole ? bytes : 0;
     return true;
   }
 
-  #takeBody(): Uint8Array | undefined {
-    while (this.#bodyFilled < this.#body.length) {
-      const part = this.#take(this.#body.length - this.#bodyFilled);
-      if (part === undefined) return undefined;
-      this.#body.set(part, this.#bodyFilled);
-      this.#bodyFilled += part.length;
+  #pass(bytes: number): void {
+    this.#start += bytes;
+    this.#place += bytes;
+  }
+
+  /** Where the first piece begins that begins behind a place. */
+  #nextCutBehind(place: number): number | undefined {
+    const cuts = this.#cuts;
+    while (this.#nextCut < cuts.length && cuts[this.#nextCut]! <= place) this.#nextCut++;
+    const cut = cuts[this.#nextCut];
+    // Those that were passed leave the list some at a time, so that many small pieces cost no more than their bytes.
+    if (cut === undefined || this.#nextCut >= 256) {
+      cuts.splice(0, this.#nextCut);
+      this.#nextCut = 0;
     }
-    return this.#body;
+    return cut;
   }
 
-  /** Up to so many bytes of one piece; undefined if there are none. */
-  #take(most: number): Uint8Array | undefined {
-    const piece = this.#pieces[this.#first];
-    if (piece === undefined || most === 0) return undefined;
-    const part = piece.subarray(this.#at, this.#at + most);
-    this.#at += part.length;
-    this.#waiting -= part.length;
-    if (this.#at === piece.length) this.#dropFirst();
-    return part;
+  /** Files of the message that ends here. */
+  #takeFiles(): readonly PassedFile[] | undefined {
+    const mine: PassedFile[] = [];
+    while (this.#files.length > 0 && this.#files[0]!.upTo <= this.#place) {
+      const { upTo, files } = this.#files.shift()!;
+      if (upTo > this.#headerPlace) mine.push(...files);
+    }
+    return mine.length === 0 ? undefined : mine;
   }
 
-  /** Pieces that are used up leave the list some at a time, so that many small ones cost no more than their bytes. */
-  #dropFirst(): void {
-    this.#at = 0;
-    this.#first++;
-    if (this.#first < this.#pieces.length && this.#first < 256) return;
-    this.#pieces.splice(0, this.#first);
-    this.#first = 0;
+  /** Room for so many bytes behind those in the own buffer. */
+  #makeRoom(bytes: number): void {
+    const waiting = this.waiting;
+    if (this.#end + bytes <= this.#own.length) return;
+    const needed = waiting + bytes;
+    // At least half of it is free after a move, so that moves cost no more than the bytes.
+    const larger = needed * 2 <= this.#own.length ? this.#own : new Uint8Array(2 * needed);
+    larger.set(this.#own.subarray(this.#start, this.#end));
+    this.#own = this.#bytes = larger;
+    this.#start = 0;
+    this.#end = waiting;
   }
 }

@@ -1,4 +1,5 @@
-import { type Frame, HEADER_BYTES } from "./layout.ts";
+import type { PassedFile } from "../channel.ts";
+import { type Frame, HEADER_BYTES, putU32, u32At } from "./layout.ts";
 
 /**
  * Numbers of the commands; 14 is not used any more.
@@ -59,21 +60,32 @@ export interface Message {
   readonly flags: number;
   /** Of an error reply: Linux' number; may be 0 all the same. */
   readonly errno: number;
-  /** Belongs to the receiver. */
+  /** To be used before the next message is read; who needs it longer copies it ({@link kept}). */
   readonly body: Uint8Array;
+  /** Files that came along; who takes none of them leaves them to be closed. */
+  readonly files?: readonly PassedFile[] | undefined;
 }
 
-/** The header at the beginning of some bytes, of which there are enough. It is read and written for each message, so not by a layout. */
-export function readHeader(bytes: Uint8Array): MessageHeader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
-  return {
-    id: view.getUint16(0, true),
-    command: view.getUint16(2, true),
-    size: view.getUint32(4, true),
-    flags: view.getUint32(8, true),
-    errno: view.getUint32(12, true),
-  };
+/** Files that nobody took. */
+export function closeFiles(message: Pick<Message, "files">): void {
+  for (const file of message.files ?? []) file.close();
 }
+
+/** A body of so many bytes is a copy already: that is no dearer than a view. */
+export const SMALL_BODY = 64;
+
+/** A message with a body of its own, for later. */
+export const kept = (message: Message): Message =>
+  message.body.length <= SMALL_BODY ? message : { ...message, body: message.body.slice() };
+
+/** The header at a place of some bytes, of which there are enough. It is read and written for each message, so not by a layout. */
+export const readHeader = (bytes: Uint8Array, at = 0): MessageHeader => ({
+  id: bytes[at]! | (bytes[at + 1]! << 8),
+  command: bytes[at + 2]! | (bytes[at + 3]! << 8),
+  size: u32At(bytes, at + 4),
+  flags: u32At(bytes, at + 8),
+  errno: u32At(bytes, at + 12),
+});
 
 export const isReply = (message: Pick<Message, "flags">): boolean =>
   (message.flags & MessageFlag.TYPE) === MessageFlag.REPLY;
@@ -83,12 +95,15 @@ export const isError = (message: Pick<Message, "flags">): boolean =>
 
 /** Fills in the header of a frame; the same buffer is what is sent. */
 export function seal(frame: Frame, header: Omit<MessageHeader, "size">): Frame {
-  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
-  view.setUint16(0, header.id, true);
-  view.setUint16(2, header.command, true);
-  view.setUint32(4, frame.length, true);
-  view.setUint32(8, header.flags, true);
-  view.setUint32(12, header.errno, true);
+  return sealWith(frame, header.id, header.command, header.flags, header.errno);
+}
+
+/** {@link seal} without an object. */
+export function sealWith(frame: Frame, id: number, command: number, flags: number, errno: number): Frame {
+  putU32(frame, 0, id | (command << 16));
+  putU32(frame, 4, frame.length);
+  putU32(frame, 8, flags);
+  putU32(frame, 12, errno);
   return frame;
 }
 

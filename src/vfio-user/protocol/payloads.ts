@@ -9,16 +9,49 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
-import { Layout } from "./layout.ts";
+import { Layout, putU32, putU64, u32At, u64At } from "./layout.ts";
 
 /** Request of DMA_MAP. */
 export const DmaMap: Layout<{ argsz: "u32"; flags: "u32"; offset: "u64"; address: "u64"; size: "u64" }> =
-  new Layout("DMA_MAP", { argsz: "u32", flags: "u32", offset: "u64", address: "u64", size: "u64" });
+  new Layout(
+    "DMA_MAP",
+    { argsz: "u32", flags: "u32", offset: "u64", address: "u64", size: "u64" },
+    {
+      read: (bytes, at) => ({
+        argsz: u32At(bytes, at),
+        flags: u32At(bytes, at + 4),
+        offset: u64At(bytes, at + 8),
+        address: u64At(bytes, at + 16),
+        size: u64At(bytes, at + 24),
+      }),
+      write({ argsz, flags, offset, address, size }, into, at) {
+        putU32(into, at, argsz);
+        putU32(into, at + 4, flags);
+        putU64(into, at + 8, offset);
+        putU64(into, at + 16, address);
+        putU64(into, at + 24, size);
+      },
+    },
+  );
 
 /** Request and reply of DMA_UNMAP; a {@link Bitmap} may follow. */
 export const DmaUnmap: Layout<{ argsz: "u32"; flags: "u32"; address: "u64"; size: "u64" }> = new Layout(
   "DMA_UNMAP",
   { argsz: "u32", flags: "u32", address: "u64", size: "u64" },
+  {
+    read: (bytes, at) => ({
+      argsz: u32At(bytes, at),
+      flags: u32At(bytes, at + 4),
+      address: u64At(bytes, at + 8),
+      size: u64At(bytes, at + 16),
+    }),
+    write({ argsz, flags, address, size }, into, at) {
+      putU32(into, at, argsz);
+      putU32(into, at + 4, flags);
+      putU64(into, at + 8, address);
+      putU64(into, at + 16, size);
+    },
+  },
 );
 
 /** Flags of DMA_UNMAP. */
@@ -167,6 +200,20 @@ export const IrqInfo: Layout<{ argsz: "u32"; flags: "u32"; index: "u32"; count: 
 /** Indexes of the kinds of interrupts. */
 export const PciIrq = { INTX: 0, MSI: 1, MSIX: 2, ERR: 3, REQ: 4 } as const;
 
+/**
+ * Kinds of interrupts that a device raises.
+ *
+ * @public
+ */
+export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
+
+/**
+ * One of {@link INTERRUPT_KINDS}, whose places are their indexes.
+ *
+ * @public
+ */
+export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
+
 /** Request; a byte for each interrupt follows if the data are booleans. */
 export const SetIrqs: Layout<{ argsz: "u32"; flags: "u32"; index: "u32"; start: "u32"; count: "u32" }> =
   new Layout("DEVICE_SET_IRQS", {
@@ -183,10 +230,18 @@ export const IrqFlag = { NONE: 1, BOOL: 2, EVENTFD: 4, MASK: 8, UNMASK: 16, TRIG
 /** REGION_READ and REGION_WRITE, both ways; data follow in a read's reply and a write's request. */
 export const RegionAccess: Layout<{ offset: "u64"; region: "u32"; count: "u32" }> = new Layout(
   "region access",
+  { offset: "u64", region: "u32", count: "u32" },
   {
-    offset: "u64",
-    region: "u32",
-    count: "u32",
+    read: (bytes, at) => ({
+      offset: u64At(bytes, at),
+      region: u32At(bytes, at + 8),
+      count: u32At(bytes, at + 12),
+    }),
+    write({ offset, region, count }, into, at) {
+      putU64(into, at, offset);
+      putU32(into, at + 8, region);
+      putU32(into, at + 12, count);
+    },
   },
 );
 
@@ -200,10 +255,17 @@ export const SmallWrite: Layout<{ offset: "u64"; region: "u32"; count: "u32"; da
 );
 
 /** DMA_READ and DMA_WRITE, both ways; data follow in a read's reply and a write's request. */
-export const DmaAccess: Layout<{ address: "u64"; count: "u64" }> = new Layout("DMA access", {
-  address: "u64",
-  count: "u64",
-});
+export const DmaAccess: Layout<{ address: "u64"; count: "u64" }> = new Layout(
+  "DMA access",
+  { address: "u64", count: "u64" },
+  {
+    read: (bytes, at) => ({ address: u64At(bytes, at), count: u64At(bytes, at + 8) }),
+    write({ address, count }, into, at) {
+      putU64(into, at, address);
+      putU64(into, at + 8, count);
+    },
+  },
+);
 
 /** DEVICE_FEATURE, both ways; the feature's data follow. */
 export const DeviceFeature: Layout<{ argsz: "u32"; flags: "u32" }> = new Layout("DEVICE_FEATURE", {
@@ -223,11 +285,14 @@ export const Feature = {
   DMA_LOGGING_REPORT: 8,
 } as const;
 
+/** Flags of MIGRATION. */
+export const MigrationFlag = { STOP_COPY: 1, P2P: 2, PRE_COPY: 4 } as const;
+
 /** Data of MIGRATION: what a device can. */
 export const MigrationSupport: Layout<{ flags: "u64" }> = new Layout("MIGRATION", { flags: "u64" });
 
 /** Data of MIG_DEVICE_STATE. */
-export const MigrationState: Layout<{ state: "u32"; dataFd: "u32" }> = new Layout("MIG_DEVICE_STATE", {
+export const MigrationStateData: Layout<{ state: "u32"; dataFd: "u32" }> = new Layout("MIG_DEVICE_STATE", {
   state: "u32",
   dataFd: "u32",
 });

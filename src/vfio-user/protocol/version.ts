@@ -32,6 +32,8 @@ export interface Capabilities {
   readonly migrationPageSize: number | undefined;
   /** A second connection for commands of the server. */
   readonly twinSocket: boolean;
+  /** Which of the files of a reply that is. */
+  readonly twinSocketFile: number;
 }
 
 /** What holds for who says nothing. */
@@ -43,6 +45,7 @@ export const DEFAULT_CAPABILITIES: Capabilities = {
   writeMultiple: false,
   migrationPageSize: undefined,
   twinSocket: false,
+  twinSocketFile: 0,
 };
 
 /** What VERSION says. */
@@ -54,7 +57,8 @@ export interface VersionMessage {
 
 /** A VERSION message, of which the capabilities are said that are given. */
 export function versionFrame(minor: number, said: Partial<Capabilities>): Frame {
-  const { maxMsgFds, maxDataXferSize, maxDmaMaps, pgsizes, writeMultiple, migrationPageSize } = said;
+  const { maxMsgFds, maxDataXferSize, maxDmaMaps, pgsizes, writeMultiple, migrationPageSize, twinSocket } =
+    said;
   const capabilities = {
     max_msg_fds: maxMsgFds,
     max_data_xfer_size: maxDataXferSize,
@@ -62,6 +66,11 @@ export function versionFrame(minor: number, said: Partial<Capabilities>): Frame 
     pgsizes,
     write_multiple: writeMultiple,
     migration: migrationPageSize === undefined ? undefined : { pgsize: migrationPageSize },
+    // A reply says which of the files it is: the only one.
+    twin_socket:
+      twinSocket === undefined
+        ? undefined
+        : { supported: twinSocket, ...(twinSocket ? { fd_index: 0 } : {}) },
   };
   const json = new TextEncoder().encode(`${JSON.stringify({ capabilities })}\0`);
   return Version.frame({ major: MAJOR, minor }, json);
@@ -128,6 +137,7 @@ function parseCapabilities(value: unknown): Capabilities {
     writeMultiple: bool(all, "write_multiple"),
     migrationPageSize: migration === undefined ? undefined : whole(migration, "pgsize", 4096),
     twinSocket: bool(twin, "supported"),
+    twinSocketFile: whole(twin, "fd_index", 0, MAX_FDS),
   };
 }
 

@@ -1,10 +1,14 @@
 import { rangeOf } from "../../base/range.ts";
+import { hex64 } from "../../base/u64.ts";
+import type { PassedFile } from "../channel.ts";
 import { DirtyLog } from "../dirty-log.ts";
 import { RefusedError } from "../peer.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { emptyFrame, type Frame, HEADER_BYTES } from "../protocol/layout.ts";
 import { Command } from "../protocol/message.ts";
+import { MigrationState } from "../protocol/migration-state.ts";
 import {
+  Bitmap,
   DeviceFeature,
   DeviceFlag,
   DeviceInfo,
@@ -12,30 +16,35 @@ import {
   DmaUnmap,
   Feature,
   FeatureFlag,
-  IrqFlag,
   IrqInfo,
   LoggedRange,
   LoggingReport,
   LoggingStart,
-  PciIrq,
+  MigrationData,
+  MigrationFlag,
+  MigrationStateData,
+  MigrationSupport,
   PciRegion,
   RegionAccess,
   RegionFlag,
   RegionInfo,
   RegionIoFds,
-  SetIrqs,
   SmallWrite,
   UnmapFlag,
   WriteMulti,
 } from "../protocol/payloads.ts";
 import { CONFIG_BYTES } from "./config-space.ts";
 import { type CommandContext, type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
+import type { MaybePromise } from "./device-model.ts";
+import { IRQ_KINDS } from "./interrupts.ts";
 
-/** Serves one command from its body. What it throws becomes an error reply. */
-export type Handler = (body: Uint8Array) => HandlerAnswer | Promise<HandlerAnswer>;
+/** Serves one command from its body and the files that came with it. What it throws becomes an error reply. */
+export type Handler = (
+  body: Uint8Array,
+  files: readonly PassedFile[],
+) => HandlerAnswer | Promise<HandlerAnswer>;
 
 const REGIONS = 9;
-const IRQ_KINDS = 5;
 const SMALL = 8;
 const invalid = (what: string): RefusedError => new RefusedError(ErrnoNumber.EINVAL, what);
 
@@ -50,12 +59,14 @@ export function commandHandlers(session: CommandContext): ReadonlyMap<number, Ha
     [Command.DEVICE_GET_REGION_INFO, (body) => regions.info(body)],
     [Command.DEVICE_GET_REGION_IO_FDS, (body) => regions.ioFds(body)],
     [Command.DEVICE_GET_IRQ_INFO, (body) => irqInfo(session, body)],
-    [Command.DEVICE_SET_IRQS, (body) => setIrqs(session, body)],
+    [Command.DEVICE_SET_IRQS, (body, files) => setIrqs(session, body, files)],
     [Command.REGION_READ, (body) => regions.read(body)],
     [Command.REGION_WRITE, (body) => regions.write(body)],
     [Command.REGION_WRITE_MULTI, (body) => regions.writeMany(body)],
     [Command.DEVICE_RESET, () => reset(session)],
     [Command.DEVICE_FEATURE, (body) => feature(session, body)],
+    [Command.MIG_DATA_READ, (body) => migrationRead(session, body)],
+    [Command.MIG_DATA_WRITE, (body) => migrationWrite(session, body)],
   ]);
 }
 
@@ -63,38 +74,74 @@ const refuse = (what: string): never => {
   throw invalid(what);
 };
 
-async function dmaMap(session: CommandContext, body: Uint8Array): Promise<HandlerAnswer> {
+function dmaMap(session: CommandContext, body: Uint8Array): HandlerAnswer | Promise<HandlerAnswer> {
   const { argsz, flags, offset, address, size } = DmaMap.read(body);
   if (argsz < DmaMap.bytes) throw invalid(`DMA_MAP with argsz ${argsz}`);
   const window = session.table.check(flags, offset, address, size);
-  if ((await session.quiesce()) === NO_ANSWER) return NO_ANSWER;
-  if (window !== undefined) {
+  return whenQuiet(session, () => {
+    if (window === undefined) return emptyFrame();
     session.table.add(window);
-    try {
-      await session.device.mapped?.(window);
-    } catch (error) {
+    const drop = (error: unknown): never => {
       session.table.delete(window);
       throw error;
+    };
+    try {
+      return session.device.mapped?.(window)?.then(emptyFrame, drop) ?? emptyFrame();
+    } catch (error) {
+      return drop(error);
     }
-  }
-  return emptyFrame();
+  });
 }
 
-async function dmaUnmap(session: CommandContext, body: Uint8Array): Promise<HandlerAnswer> {
+/** Does something when the device has come to rest. */
+function whenQuiet(
+  session: CommandContext,
+  act: () => HandlerAnswer | Promise<HandlerAnswer>,
+): HandlerAnswer | Promise<HandlerAnswer> {
+  const resting = session.quiesce();
+  if (resting === undefined) return act();
+  return resting.then((answer) => (answer === NO_ANSWER ? NO_ANSWER : act()));
+}
+
+function dmaUnmap(session: CommandContext, body: Uint8Array): HandlerAnswer | Promise<HandlerAnswer> {
   const request = DmaUnmap.read(body);
   const { argsz, flags, address, size } = request;
   if (argsz < DmaUnmap.bytes) throw invalid(`DMA_UNMAP with argsz ${argsz}`);
   const all = flags === UnmapFlag.ALL;
-  if (flags !== 0 && !all) throw invalid(`DMA_UNMAP with flags ${flags}`);
+  const dirty = flags === UnmapFlag.DIRTY_BITMAP ? dirtyRequest(session, body) : undefined;
+  if (flags !== 0 && !all && dirty === undefined) throw invalid(`DMA_UNMAP with flags ${flags}`);
   if (all && (address !== 0n || size !== 0n)) throw invalid("DMA_UNMAP of all with an address or a size");
   const going = all ? [...session.table.all] : [session.table.exactly(address, size)];
-  if ((await session.quiesce()) === NO_ANSWER) return NO_ANSWER;
-  for (const window of going) {
-    await session.device.unmapping?.(window);
-    session.table.delete(window);
-  }
-  return DmaUnmap.frame(request);
+  return whenQuiet(session, async () => {
+    for (const window of going) {
+      await session.device.unmapping?.(window);
+      session.table.delete(window);
+    }
+    if (dirty === undefined) return DmaUnmap.frame(request);
+    const words = new Uint8Array(dirty.log.report(address, size).buffer);
+    const tail = new Uint8Array(Bitmap.bytes + words.length);
+    Bitmap.write(dirty.bitmap, tail, 0);
+    tail.set(words, Bitmap.bytes);
+    return DmaUnmap.frame(request, tail);
+  });
 }
+
+/** What a DMA_UNMAP wants to know of the pages that the device wrote. */
+function dirtyRequest(session: CommandContext, body: Uint8Array): { log: DirtyLog; bitmap: ValuesOfBitmap } {
+  const { argsz, size } = DmaUnmap.read(body);
+  const what = `DMA_UNMAP of ${size} bytes with a dirty bitmap`;
+  const { dirtyLog: log, profile } = session;
+  if (log === null || !profile.logsWrites) throw invalid(`${what}: nothing is logged`);
+  const bitmap = Bitmap.read(body, DmaUnmap.bytes);
+  if (bitmap.pageSize !== log.pageSize) throw invalid(`${what}: pages of ${bitmap.pageSize} bytes`);
+  const bytes = ((size / log.pageSize + 63n) / 64n) * 8n;
+  if (bitmap.size !== bytes || BigInt(argsz) < BigInt(DmaUnmap.bytes + Bitmap.bytes) + bytes) {
+    throw invalid(`${what}: ${bitmap.size} bytes of it, of ${bytes}, and argsz ${argsz}`);
+  }
+  return { log, bitmap };
+}
+
+type ValuesOfBitmap = ReturnType<typeof Bitmap.read>;
 
 function deviceInfo(body: Uint8Array): Frame {
   const { argsz } = DeviceInfo.read(body);
@@ -103,85 +150,148 @@ function deviceInfo(body: Uint8Array): Frame {
   return DeviceInfo.frame({ argsz: DeviceInfo.bytes, flags, regions: REGIONS, irqs: IRQ_KINDS });
 }
 
-/** How many interrupts of a kind a device has. No file can be passed here, so all but MSI are only said to be there. */
-const irqCount = (session: CommandContext, index: number): number => {
-  if (index === PciIrq.MSI) return session.device.msiVectors ?? 0;
-  return index === PciIrq.ERR || index === PciIrq.REQ ? 1 : 0;
-};
-
 function irqInfo(session: CommandContext, body: Uint8Array): Frame {
   const { argsz, index } = IrqInfo.read(body);
   if (argsz < IrqInfo.bytes) throw invalid(`DEVICE_GET_IRQ_INFO with argsz ${argsz}`);
   if (index >= IRQ_KINDS) throw invalid(`DEVICE_GET_IRQ_INFO of kind ${index}`);
-  const count = irqCount(session, index);
-  return IrqInfo.frame({ argsz: IrqInfo.bytes, flags: 1, index, count });
+  return IrqInfo.frame({ argsz: IrqInfo.bytes, flags: 1, index, count: session.interrupts.count(index) });
 }
 
-const DATA_KINDS: readonly number[] = [IrqFlag.NONE, IrqFlag.BOOL, IrqFlag.EVENTFD];
-const ACTIONS: readonly number[] = [IrqFlag.MASK, IrqFlag.UNMASK, IrqFlag.TRIGGER];
-const DATA_BITS = 7;
-const ACTION_BITS = 56;
-
-/** Checks what it is asked for. Without files there is nothing to assign, and nothing that a trigger would write to. */
-function setIrqs(session: CommandContext, body: Uint8Array): Frame {
-  const { flags, index, start, count } = SetIrqs.read(body);
-  const data = flags & DATA_BITS;
-  const action = flags & ACTION_BITS;
-  const what = `DEVICE_SET_IRQS with flags ${flags} of kind ${index}`;
-  if (!DATA_KINDS.includes(data) || !ACTIONS.includes(action) || flags !== (data | action))
-    throw invalid(what);
-  if (index >= IRQ_KINDS) throw invalid(what);
-  if (index >= PciIrq.ERR && action !== IrqFlag.TRIGGER) throw invalid(what);
-  const there = irqCount(session, index);
-  const isAll = data === IrqFlag.NONE && action === IrqFlag.TRIGGER && start === 0 && count === 0;
-  if (there === 0 || (!isAll && (start >= there || count > there - start))) {
-    throw invalid(`${what}: ${count} from ${start} on of ${there}`);
+function setIrqs(session: CommandContext, body: Uint8Array, files: readonly PassedFile[]): Frame {
+  try {
+    session.interrupts.set(body, files);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
   }
-  SetIrqs.tail(body, data === IrqFlag.BOOL ? count : 0);
   return emptyFrame();
 }
 
-async function reset(session: CommandContext): Promise<HandlerAnswer> {
-  if ((await session.quiesce()) === NO_ANSWER) return NO_ANSWER;
-  await session.device.reset?.();
-  return emptyFrame();
+function reset(session: CommandContext): HandlerAnswer | Promise<HandlerAnswer> {
+  return whenQuiet(session, async () => {
+    await session.device.reset?.();
+    session.migration?.reset();
+    return emptyFrame();
+  });
 }
 
-const LOGGING: readonly number[] = [
-  Feature.DMA_LOGGING_START,
-  Feature.DMA_LOGGING_STOP,
-  Feature.DMA_LOGGING_REPORT,
-];
+const { GET, SET, PROBE, NUMBER } = FeatureFlag;
 
-/** Device features: logging of what the device writes, and no migration. */
-function feature(session: CommandContext, body: Uint8Array): Frame {
+/** What can be done with each feature. */
+const LOGGING_FEATURES: Readonly<Record<number, number>> = {
+  [Feature.DMA_LOGGING_START]: SET,
+  [Feature.DMA_LOGGING_STOP]: SET,
+  [Feature.DMA_LOGGING_REPORT]: GET,
+};
+const MIGRATION_FEATURES: Readonly<Record<number, number>> = {
+  [Feature.MIGRATION]: GET,
+  [Feature.MIG_DEVICE_STATE]: GET | SET,
+};
+
+/** Bits of what can be done with a feature; 0 if it is not there. */
+function supported({ profile, migration }: CommandContext, number: number): number {
+  if (migration !== undefined && MIGRATION_FEATURES[number] !== undefined) return MIGRATION_FEATURES[number];
+  const logs = profile.logsWrites || migration !== undefined;
+  return (logs ? LOGGING_FEATURES[number] : undefined) ?? 0;
+}
+
+/** Device features: migration, and logging of what the device writes. */
+function feature(session: CommandContext, body: Uint8Array): HandlerAnswer | Promise<HandlerAnswer> {
   const { flags, argsz } = DeviceFeature.read(body);
   const data = DeviceFeature.tail(body);
-  const number = flags & FeatureFlag.NUMBER;
+  const number = flags & NUMBER;
+  const how = flags & (GET | SET);
+  const can = supported(session, number);
   const what = `DEVICE_FEATURE ${number} with flags ${flags}`;
-  if (!session.profile.logsWrites || !LOGGING.includes(number)) throw invalid(what);
-  if ((flags & FeatureFlag.PROBE) !== 0) return DeviceFeature.frame({ argsz, flags }, data);
-  const isGet = (flags & FeatureFlag.GET) !== 0;
-  if (isGet !== (number === Feature.DMA_LOGGING_REPORT)) throw invalid(what);
-  if (number === Feature.DMA_LOGGING_START) {
-    session.dirtyLog = startLog(data);
-    return DeviceFeature.frame({ argsz, flags }, data);
+  if (can === 0 || (how & ~can) !== 0 || (flags & ~(NUMBER | GET | SET | PROBE)) !== 0) throw invalid(what);
+  const echo = (more: Uint8Array = data): Frame => DeviceFeature.frame({ argsz, flags }, more);
+  if ((flags & PROBE) !== 0) return echo();
+  if (how !== GET && how !== SET) throw invalid(what);
+  if (how === GET) return echo(getFeature(session, number, argsz, data));
+  if (number === Feature.MIG_DEVICE_STATE) {
+    const { state } = MigrationStateData.read(data);
+    return whenQuiet(session, async () => {
+      try {
+        await session.migration!.set(state);
+      } catch (error) {
+        throw withBody(session, error, echo());
+      }
+      return echo();
+    });
   }
-  const log = session.dirtyLog;
-  if (log === null) throw invalid(`${what}: nothing is logged`);
-  if (number === Feature.DMA_LOGGING_STOP) {
-    session.dirtyLog = null;
-    return DeviceFeature.frame({ argsz, flags });
+  if (number === Feature.DMA_LOGGING_START) session.dirtyLog = startLog(data);
+  else if (session.dirtyLog === null) throw invalid(`${what}: nothing is logged`);
+  else session.dirtyLog = null;
+  return echo();
+}
+
+/** Data of the reply to a GET. */
+function getFeature(session: CommandContext, number: number, argsz: number, data: Uint8Array): Uint8Array {
+  const { migration } = session;
+  const room = argsz - DeviceFeature.bytes;
+  const into = (bytes: number): Uint8Array => {
+    if (room < bytes) throw invalid(`DEVICE_FEATURE ${number}: argsz ${argsz}`);
+    return new Uint8Array(bytes);
+  };
+  if (number === Feature.MIGRATION) {
+    const all = into(MigrationSupport.bytes);
+    const flags = MigrationFlag.STOP_COPY | (migration!.preCopy ? MigrationFlag.PRE_COPY : 0);
+    MigrationSupport.write({ flags: BigInt(flags) }, all, 0);
+    return all;
+  }
+  if (number === Feature.MIG_DEVICE_STATE) {
+    const all = into(MigrationStateData.bytes);
+    MigrationStateData.write({ state: migration!.state, dataFd: NO_FILE }, all, 0);
+    return all;
   }
   const report = LoggingReport.read(data);
-  if (report.pageSize !== log.pageSize) throw invalid(`${what}: pages of ${report.pageSize} bytes`);
-  const words = new Uint8Array(log.report(report.address, report.size).buffer);
-  if (argsz < DeviceFeature.bytes + LoggingReport.bytes + words.length)
-    throw invalid(`${what}: argsz ${argsz}`);
-  const all = new Uint8Array(LoggingReport.bytes + words.length);
+  const words = new Uint8Array(reportOf(session, report).buffer);
+  const all = into(LoggingReport.bytes + words.length);
   LoggingReport.write(report, all, 0);
   all.set(words, LoggingReport.bytes);
-  return DeviceFeature.frame({ argsz, flags }, all);
+  return all;
+}
+
+const NO_FILE = 0xffff_ffff;
+
+function reportOf(
+  { dirtyLog: log, profile, table }: CommandContext,
+  { address, size, pageSize }: { address: bigint; size: bigint; pageSize: bigint },
+): BigUint64Array<ArrayBuffer> {
+  const what = `DMA_LOGGING_REPORT of ${size} bytes at ${hex64(address)}`;
+  if (log === null) throw invalid(`${what}: nothing is logged`);
+  if (pageSize !== log.pageSize) throw invalid(`${what}: pages of ${pageSize} bytes`);
+  if (profile.logsWrites) return log.report(address, size);
+  // Only what a device does by itself is logged, in windows with a file, which are none here.
+  const isBase = table.all.some(({ first }) => first === address);
+  throw new RefusedError(isBase ? ErrnoNumber.EINVAL : ErrnoNumber.ENOTSUP, what);
+}
+
+/** Data of a device that is saved. */
+function migrationRead(session: CommandContext, body: Uint8Array): Frame {
+  const { argsz, size } = MigrationData.read(body);
+  const { migration, mostAtOnce, profile } = session;
+  const what = `MIG_DATA_READ of ${size} bytes with argsz ${argsz}`;
+  if (migration === undefined || size > mostAtOnce || argsz < MigrationData.bytes + size) throw invalid(what);
+  const data = migration.save(size);
+  const length = profile.padsMigrationData ? size : data.length;
+  const frame = MigrationData.frameWithRoom({ argsz, size: data.length }, length);
+  frame.set(data, HEADER_BYTES + MigrationData.bytes);
+  return frame;
+}
+
+function migrationWrite({ migration, mostAtOnce }: CommandContext, body: Uint8Array): Frame {
+  const { size } = MigrationData.read(body);
+  if (migration === undefined || size > mostAtOnce) throw invalid(`MIG_DATA_WRITE of ${size} bytes`);
+  migration.load(MigrationData.tail(body, size).slice());
+  return emptyFrame();
+}
+
+/** A refusal has the body of a success, where the profile says so. */
+function withBody({ profile }: CommandContext, error: unknown, frame: Frame): unknown {
+  if (!profile.errorBodies) return error;
+  const errno = error instanceof RefusedError ? error.errno : ErrnoNumber.EINVAL;
+  return new RefusedError(errno, "the device refused", frame);
 }
 
 function startLog(data: Uint8Array): DirtyLog {
@@ -219,27 +329,26 @@ class Regions {
     return RegionIoFds.frame({ argsz: RegionIoFds.bytes, flags: 0, index, count: 0 });
   }
 
-  async read(body: Uint8Array): Promise<Frame> {
+  read(body: Uint8Array): Frame | Promise<Frame> {
     const access = RegionAccess.read(body);
     const { offset, region, count } = access;
     this.#check(access);
     if (count === 0) return emptyFrame();
     const frame = RegionAccess.frameWithRoom(access, count);
     const into = frame.subarray(HEADER_BYTES + RegionAccess.bytes);
-    await this.#withBody(frame, async () => {
-      if (region === PciRegion.CONFIG) this.#session.config.read(Number(offset), into);
-      else await this.#session.device.bars[region]!.read(Number(offset), into);
+    const { device, config } = this.#session;
+    return this.#withBody(frame, () => {
+      if (region !== PciRegion.CONFIG) return device.bars[region]!.read(Number(offset), into);
+      config.read(Number(offset), into);
     });
-    return frame;
   }
 
-  async write(body: Uint8Array): Promise<Frame> {
+  write(body: Uint8Array): Frame | Promise<Frame> {
     const access = RegionAccess.read(body);
     this.#check(access);
     const data = RegionAccess.tail(body, access.count);
     if (access.count === 0) return emptyFrame();
-    await this.#withBody(RegionAccess.frame(access), () => this.#writeRegion(access, data));
-    return RegionAccess.frame(access);
+    return this.#withBody(RegionAccess.frame(access), () => this.#writeRegion(access, data));
   }
 
   async writeMany(body: Uint8Array): Promise<Frame> {
@@ -259,25 +368,23 @@ class Regions {
     return WriteMulti.frame({ count });
   }
 
-  async #writeRegion(
-    { offset, region }: { offset: bigint; region: number },
-    data: Uint8Array,
-  ): Promise<void> {
+  #writeRegion({ offset, region }: { offset: bigint; region: number }, data: Uint8Array): MaybePromise {
     const { config, profile, device } = this.#session;
-    if (region !== PciRegion.CONFIG) await device.bars[region]!.write(Number(offset), data);
-    else if (!config.write(Number(offset), data) && profile.configWritesRefused) {
+    if (region !== PciRegion.CONFIG) return device.bars[region]!.write(Number(offset), data);
+    if (!config.write(Number(offset), data) && profile.configWritesRefused) {
       throw invalid(`write of configuration space at ${offset}`);
     }
   }
 
-  /** Runs an access of the device; its refusal has the body of a success, where the profile says so. */
-  async #withBody(frame: Frame, access: () => void | Promise<void>): Promise<void> {
+  /** Runs an access of the device, of which `frame` is the reply. */
+  #withBody(frame: Frame, access: () => MaybePromise): Frame | Promise<Frame> {
+    const refused = (error: unknown): never => {
+      throw withBody(this.#session, error, frame);
+    };
     try {
-      await access();
+      return access()?.then(() => frame, refused) ?? frame;
     } catch (error) {
-      if (!this.#session.profile.errorBodies) throw error;
-      const errno = error instanceof RefusedError ? error.errno : ErrnoNumber.EINVAL;
-      throw new RefusedError(errno, "the device refused an access", frame);
+      return refused(error);
     }
   }
 
@@ -289,6 +396,11 @@ class Regions {
   #check({ offset, region, count }: { offset: bigint; region: number; count: number }): void {
     const what = (): string => `access to ${count} bytes at ${offset} of region ${region}`;
     if (region >= REGIONS || count > MAX_DATA) throw invalid(what());
+    if (
+      this.#session.profile.closedWhileStopped &&
+      this.#session.migration?.state === MigrationState.STOP_COPY
+    )
+      throw invalid(`${what()} in STOP_COPY`);
     if (count === 0 && !this.#session.profile.emptyAccessAccepted) throw invalid(what());
     if (offset + BigInt(count) > BigInt(this.#size(region))) throw invalid(what());
   }

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { PciDeviceModel } from "./device-model.ts";
+import type { MsixTables, PciDeviceModel } from "./device-model.ts";
 
 /** Bytes of the configuration space of a conventional PCI device. */
 export const CONFIG_BYTES = 256;
@@ -14,6 +14,12 @@ const MSI_64_BIT = 0x80;
 /** Of the message control: enable, and how many vectors the host uses. */
 const MSI_WRITABLE = 0x71;
 const MSI_BYTES = 14;
+const MSIX = 0x50;
+const MSIX_ID = 0x11;
+/** Of the second byte of its message control: enable, and mask all. */
+const MSIX_WRITABLE = 0xc0;
+const INTERRUPT_PIN = 0x3d;
+const INTA = 1;
 const BUS_MASTER = 4;
 
 /** Stretches that a host may write, by their offsets: command, cache line and latency, BARs, ROM, interrupt line. */
@@ -27,7 +33,7 @@ const WRITABLE: readonly (readonly [first: number, end: number])[] = [
 
 /**
  * The configuration space of a device: a type 0 header with memory BARs of
- * 32 bits, and an MSI capability if the device has such interrupts.
+ * 32 bits, and capabilities for MSI and MSI-X if the device has such interrupts.
  */
 export class ConfigSpace {
   readonly #bytes = new Uint8Array(CONFIG_BYTES);
@@ -35,12 +41,13 @@ export class ConfigSpace {
   readonly #barSizes: readonly number[];
   readonly #absentBar: number;
   readonly #msiVectors: number;
+  readonly #msix: MsixTables | undefined;
   /** Bits of the message control that say what the device can. */
   readonly #msiFixed: number = 0;
 
   /** @throws IommuError BAD_ARGUMENT for a device that no configuration space can describe */
   constructor(device: PciDeviceModel, absentBar: number) {
-    const { bars, vendor, device: id, classCode = 0xff_0000, revision = 0, msiVectors = 0 } = device;
+    const { bars, vendor, device: id, classCode = 0xff_0000, revision = 0, msiVectors = 0, msix } = device;
     if (bars.length > BAR_COUNT) throw wrong(`${device.name}: ${bars.length} BARs: a PCI device has 6`);
     this.#barSizes = Array.from({ length: BAR_COUNT }, (_, i) => {
       const size = bars[i]?.size ?? 0;
@@ -54,12 +61,23 @@ export class ConfigSpace {
     this.#view.setUint16(2, id, true);
     this.#view.setUint32(8, ((classCode << 8) | revision) >>> 0, true);
     for (let i = 0; i < BAR_COUNT; i++) this.#view.setUint32(BAR0 + 4 * i, this.#barValue(i, 0), true);
-    if (msiVectors === 0) return;
-    this.#view.setUint16(STATUS, HAS_CAPABILITIES, true);
-    this.#bytes[CAPABILITIES] = MSI;
-    this.#bytes[MSI] = MSI_ID;
-    this.#msiFixed = MSI_64_BIT | (Math.ceil(Math.log2(msiVectors)) << 1);
-    this.#bytes[MSI + 2] = this.#msiFixed;
+    this.#msix = msix;
+    if (device.intx === true) this.#bytes[INTERRUPT_PIN] = INTA;
+    if (msiVectors > 0 || msix !== undefined) this.#view.setUint16(STATUS, HAS_CAPABILITIES, true);
+    let last = CAPABILITIES;
+    if (msiVectors > 0) {
+      this.#bytes[last] = MSI;
+      last = MSI + 1;
+      this.#bytes[MSI] = MSI_ID;
+      this.#msiFixed = MSI_64_BIT | (Math.ceil(Math.log2(msiVectors)) << 1);
+      this.#bytes[MSI + 2] = this.#msiFixed;
+    }
+    if (msix === undefined) return;
+    this.#bytes[last] = MSIX;
+    this.#bytes[MSIX] = MSIX_ID;
+    this.#view.setUint16(MSIX + 2, msix.vectors - 1, true);
+    this.#view.setUint32(MSIX + 4, msix.table | msix.bar, true);
+    this.#view.setUint32(MSIX + 8, msix.pending | msix.bar, true);
   }
 
   /** The host permits DMA. */
@@ -83,7 +101,10 @@ export class ConfigSpace {
   /** Takes the bytes that a host may write; returns whether the first of them is one. */
   write(offset: number, data: Uint8Array): boolean {
     data.forEach((byte, i) => {
-      if (this.#isWritable(offset + i)) this.#bytes[offset + i] = byte;
+      const at = offset + i;
+      if (!this.#isWritable(at)) return;
+      const fixed = at === MSIX + 3 && this.#msix !== undefined ? ~MSIX_WRITABLE & 0xff : 0;
+      this.#bytes[at] = (this.#bytes[at]! & fixed) | (byte & ~fixed);
     });
     if (this.#msiVectors > 0) this.#bytes[MSI + 2] = (this.#bytes[MSI + 2]! & MSI_WRITABLE) | this.#msiFixed;
     for (let i = 0; i < BAR_COUNT; i++) {
@@ -94,6 +115,7 @@ export class ConfigSpace {
 
   #isWritable(offset: number): boolean {
     if (this.#msiVectors > 0 && offset > MSI + 1 && offset < MSI + MSI_BYTES) return offset !== MSI + 3;
+    if (this.#msix !== undefined && offset === MSIX + 3) return true;
     return WRITABLE.some(([first, end]) => offset >= first && offset < end);
   }
 

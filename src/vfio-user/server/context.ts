@@ -1,7 +1,9 @@
 import type { DirtyLog } from "../dirty-log.ts";
 import type { Frame } from "../protocol/layout.ts";
 import type { ConfigSpace } from "./config-space.ts";
+import type { DeviceMigration } from "./device-migration.ts";
 import type { PciDeviceModel } from "./device-model.ts";
+import type { Interrupts } from "./interrupts.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { ServerWindows } from "./server-windows.ts";
 
@@ -19,8 +21,13 @@ export interface CommandContext {
   readonly profile: ServerProfile;
   readonly config: ConfigSpace;
   readonly table: ServerWindows;
+  readonly interrupts: Interrupts;
+  /** Of a device that migrates. */
+  readonly migration: DeviceMigration | undefined;
+  /** Bytes of data that the client takes in one message. */
+  readonly mostAtOnce: number;
   /** What the device wrote, while the client wants to know. */
   dirtyLog: DirtyLog | null;
-  /** The device comes to rest; {@link NO_ANSWER} if it failed to after a while, and the profile is silent then. */
-  quiesce(): Promise<typeof NO_ANSWER | undefined>;
+  /** The device comes to rest, at once if there is no promise; {@link NO_ANSWER} if it failed to after a while, and the profile is silent then. */
+  quiesce(): Promise<typeof NO_ANSWER | undefined> | undefined;
 }

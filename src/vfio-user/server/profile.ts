@@ -24,6 +24,8 @@ export interface ServerProfile {
   readonly sameMapAccepted: boolean;
   /** A transfer may not pass the end of a window. */
   readonly oneWindowPerTransfer: boolean;
+  /** A window with the last page of the bus is taken, and never found. */
+  readonly lastPageUnreachable: boolean;
   /** It sends DMA_READ for windows that may only be written. */
   readonly readsWriteOnly: boolean;
   /** DMA goes on while the bus master bit is off. */
@@ -45,6 +47,16 @@ export interface ServerProfile {
   readonly failedQuiesceSilent: boolean;
   /** It logs what the device writes by messages, too, when asked to (DMA_LOGGING_START). */
   readonly logsWrites: boolean;
+  /** INTx, MSI and MSI-X have one list of files: giving one of a kind takes that of the same number of another. */
+  readonly sharesIrqFiles: boolean;
+  /** Files of interrupts are taken back from the first one on; otherwise nothing happens, and that is a success. */
+  readonly takesIrqsFromFirstOnly: boolean;
+  /** A device that is stopped for migration takes no command but accesses, features and MIG_DATA_READ, and no access while it saves. */
+  readonly closedWhileStopped: boolean;
+  /** Data of MIG_DATA_READ are as long as was asked for, with zeros at the end. */
+  readonly padsMigrationData: boolean;
+  /** Page size that a client must say, if it says one and the device migrates; 0: any. */
+  readonly migrationPageSize: number;
   /** REGION_WRITE_MULTI is understood. */
   readonly writeMultiple: boolean;
   /** What it says in VERSION. */
@@ -65,6 +77,7 @@ export const SPECIFICATION: ServerProfile = {
   overlapErrno: ErrnoNumber.EEXIST,
   sameMapAccepted: false,
   oneWindowPerTransfer: false,
+  lastPageUnreachable: false,
   readsWriteOnly: false,
   ignoresBusMaster: false,
   errorBodies: false,
@@ -76,6 +89,11 @@ export const SPECIFICATION: ServerProfile = {
   configWritesRefused: false,
   failedQuiesceSilent: false,
   logsWrites: true,
+  sharesIrqFiles: false,
+  takesIrqsFromFirstOnly: false,
+  closedWhileStopped: false,
+  padsMigrationData: false,
+  migrationPageSize: 0,
   writeMultiple: true,
   minor: 2,
 };
@@ -94,6 +112,7 @@ export const LIBVFIO_USER: ServerProfile = {
   overlapErrno: ErrnoNumber.EINVAL,
   sameMapAccepted: true,
   oneWindowPerTransfer: true,
+  lastPageUnreachable: true,
   readsWriteOnly: true,
   ignoresBusMaster: true,
   errorBodies: true,
@@ -105,6 +124,11 @@ export const LIBVFIO_USER: ServerProfile = {
   configWritesRefused: true,
   failedQuiesceSilent: true,
   logsWrites: false,
+  sharesIrqFiles: true,
+  takesIrqsFromFirstOnly: true,
+  closedWhileStopped: true,
+  padsMigrationData: true,
+  migrationPageSize: 4096,
   writeMultiple: false,
   minor: 2,
 };

@@ -92,7 +92,10 @@ export class ServerWindows {
    */
   checkTransfer(range: AddressRange, write: boolean): void {
     const what = (): string => `${write ? "write" : "read"} of ${hex64(range.first)}-${hex64(range.last)}`;
-    const windows = this.#windows.overlapping(range);
+    const { lastPageUnreachable } = this.#profile;
+    const windows = this.#windows
+      .overlapping(range)
+      .filter(({ last }) => !(lastPageUnreachable && last === U64_MAX));
     let next = range.first;
     for (const window of windows) {
       if (window.first > next) break;

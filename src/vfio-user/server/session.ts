@@ -1,18 +1,30 @@
 import { IommuError } from "../../base/errors.ts";
 import { rangeOf } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import type { ByteChannel } from "../channel.ts";
+import type { ByteChannel, PassedFile } from "../channel.ts";
 import type { DirtyLog } from "../dirty-log.ts";
 import { Peer, RefusedError, sentErrno } from "../peer.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { emptyFrame, type Frame } from "../protocol/layout.ts";
-import { Command, commandName, isError, type Message, MessageFlag } from "../protocol/message.ts";
-import { DmaAccess } from "../protocol/payloads.ts";
+import {
+  Command,
+  closeFiles,
+  commandName,
+  isError,
+  kept,
+  type Message,
+  MessageFlag,
+} from "../protocol/message.ts";
+import { bodyBySize } from "../protocol/message-reader.ts";
+import { isStopped, MigrationState } from "../protocol/migration-state.ts";
+import { DmaAccess, type InterruptKind } from "../protocol/payloads.ts";
 import { type Capabilities, DEFAULT_CAPABILITIES, parseVersion, versionFrame } from "../protocol/version.ts";
 import { commandHandlers, type Handler } from "./commands.ts";
 import { ConfigSpace } from "./config-space.ts";
 import { type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
+import { DeviceMigration } from "./device-migration.ts";
 import type { BusWindow, DevicePlace, PciDeviceModel } from "./device-model.ts";
+import { Interrupts } from "./interrupts.ts";
 import { type ServerProfile, SPECIFICATION } from "./profile.ts";
 import { serverBodyRule } from "./reading.ts";
 import { ServerWindows } from "./server-windows.ts";
@@ -37,9 +49,16 @@ export class ServerSession implements DevicePlace {
   readonly config: ConfigSpace;
   /** @internal */
   readonly table: ServerWindows;
+  /** @internal */
+  readonly interrupts: Interrupts;
+  /** @internal */
+  readonly migration: DeviceMigration | undefined;
   /** @internal What the device wrote, while the client wants to know. */
   dirtyLog: DirtyLog | null = null;
   readonly #peer: Peer;
+  readonly #channel: ByteChannel;
+  /** The twin socket, for DMA; by default that is on the one connection. */
+  #twin: Peer | undefined;
   readonly #handlers: ReadonlyMap<number, Handler>;
   readonly #queue: Message[] = [];
   #queuedBytes = 0;
@@ -53,6 +72,9 @@ export class ServerSession implements DevicePlace {
     this.profile = profile;
     this.config = new ConfigSpace(device, profile.absentBar);
     this.table = new ServerWindows(profile);
+    this.interrupts = new Interrupts(device, profile);
+    this.migration = device.migration && new DeviceMigration(device.migration);
+    this.#channel = channel;
     this.#handlers = commandHandlers(this);
     this.#peer = new Peer(channel, {
       name: "client",
@@ -67,6 +89,8 @@ export class ServerSession implements DevicePlace {
       onStrayReply: (message) => this.#takeStray(message),
     });
     this.closed = this.#peer.closed.then((reason) => {
+      this.#twin?.close(reason);
+      this.interrupts.close();
       this.table.clear();
       device.detached?.();
       return reason;
@@ -82,9 +106,13 @@ export class ServerSession implements DevicePlace {
     return this.config.busMaster;
   }
 
-  async dmaRead(address: bigint, bytes: number): Promise<Uint8Array> {
+  async dmaRead(
+    address: bigint,
+    bytes: number,
+    into: Uint8Array = new Uint8Array(bytes),
+  ): Promise<Uint8Array> {
     this.#checkDma(address, bytes, false);
-    return await this.uncheckedRead(address, bytes);
+    return await this.uncheckedRead(address, bytes, into);
   }
 
   async dmaWrite(address: bigint, data: Uint8Array): Promise<void> {
@@ -92,16 +120,21 @@ export class ServerSession implements DevicePlace {
     await this.uncheckedWrite(address, data);
   }
 
-  async uncheckedRead(address: bigint, bytes: number): Promise<Uint8Array> {
-    if (bytes <= this.#mostAtOnce) return await this.#read(address, bytes);
-    const pieces = this.#pieces(bytes);
-    const all = new Uint8Array(bytes);
-    for (const { at, count } of pieces) all.set(await this.#read(address + BigInt(at), count), at);
-    return all;
+  async uncheckedRead(
+    address: bigint,
+    bytes: number,
+    into: Uint8Array = new Uint8Array(bytes),
+  ): Promise<Uint8Array> {
+    if (bytes <= this.mostAtOnce) await this.#read(address, bytes, into);
+    else
+      for (const { at, count } of this.#pieces(bytes)) {
+        await this.#read(address + BigInt(at), count, into.subarray(at, at + count));
+      }
+    return into;
   }
 
   async uncheckedWrite(address: bigint, data: Uint8Array): Promise<void> {
-    if (data.length <= this.#mostAtOnce) {
+    if (data.length <= this.mostAtOnce) {
       await this.#write(address, data);
       return;
     }
@@ -110,9 +143,12 @@ export class ServerSession implements DevicePlace {
     }
   }
 
-  async raiseMsi(vector: number): Promise<void> {
-    const message = this.config.msi(vector);
-    if (message === undefined) throw new RefusedError(ErrnoNumber.ENOENT, `MSI ${vector} is not enabled`);
+  async raise(kind: InterruptKind, vector = 0): Promise<void> {
+    if (this.interrupts.raise(kind, vector)) return;
+    const message = kind === "msi" ? this.config.msi(vector) : undefined;
+    if (message === undefined) {
+      throw new RefusedError(ErrnoNumber.ENOENT, `${kind} ${vector} is not wanted by the host`);
+    }
     const data = new Uint8Array(4);
     new DataView(data.buffer).setUint32(0, message.data, true);
     await this.#write(message.address, data);
@@ -124,15 +160,17 @@ export class ServerSession implements DevicePlace {
   }
 
   /** @internal The device comes to rest; {@link NO_ANSWER} if it failed to after a while, and the profile is silent then. */
-  async quiesce(): Promise<typeof NO_ANSWER | undefined> {
-    const resting = this.device.quiesce?.();
-    try {
-      await resting;
-    } catch (error) {
-      if (this.profile.failedQuiesceSilent) return NO_ANSWER;
-      throw error;
-    }
-    return undefined;
+  quiesce(): Promise<typeof NO_ANSWER | undefined> | undefined {
+    const { failedQuiesceSilent } = this.profile;
+    // One that stands still is at rest.
+    if (this.migration !== undefined && isStopped(this.migration.state)) return undefined;
+    return this.device.quiesce?.()?.then(
+      () => undefined,
+      (error: unknown) => {
+        if (failedQuiesceSilent) return NO_ANSWER;
+        throw error;
+      },
+    );
   }
 
   // ------------------------------------------------------------------ DMA
@@ -145,44 +183,53 @@ export class ServerSession implements DevicePlace {
     this.table.checkTransfer(rangeOf(address, BigInt(bytes)), write);
   }
 
-  /** Bytes of one message. */
-  get #mostAtOnce(): number {
+  /** @internal Bytes of data of one message. */
+  get mostAtOnce(): number {
     return Math.min(MAX_DATA, this.#client?.maxDataXferSize ?? MAX_DATA);
   }
 
   #pieces(bytes: number): { at: number; count: number }[] {
-    const most = this.#mostAtOnce;
+    const most = this.mostAtOnce;
     return Array.from({ length: Math.ceil(bytes / most) }, (_, i) => ({
       at: i * most,
       count: Math.min(most, bytes - i * most),
     }));
   }
 
-  async #read(address: bigint, bytes: number): Promise<Uint8Array> {
-    const count = BigInt(bytes);
-    const reply = await this.#transfer(Command.DMA_READ, DmaAccess.frame({ address, count }));
-    this.#checkEcho(reply, address, count, bytes);
-    return DmaAccess.tail(reply.body);
+  #read(address: bigint, bytes: number, into: Uint8Array): Promise<void> {
+    const access = { address, count: BigInt(bytes) };
+    return this.#transfer(Command.DMA_READ, DmaAccess.frame(access), (reply) => {
+      this.#checkEcho(reply, access, bytes);
+      into.set(DmaAccess.tail(reply.body));
+    });
   }
 
-  async #write(address: bigint, data: Uint8Array): Promise<void> {
-    const count = BigInt(data.length);
-    const reply = await this.#transfer(Command.DMA_WRITE, DmaAccess.frame({ address, count }, data));
-    this.#checkEcho(reply, address, count, 0);
-    this.dirtyLog?.mark(address, data.length);
+  #write(address: bigint, data: Uint8Array): Promise<void> {
+    const access = { address, count: BigInt(data.length) };
+    const frame = DmaAccess.frame(access, data, this.#peer.frames.take);
+    return this.#transfer(Command.DMA_WRITE, frame, (reply) => {
+      this.#checkEcho(reply, access, 0);
+      this.dirtyLog?.mark(address, data.length);
+    });
   }
 
   /** Sends a DMA message and waits; a blocking server waits for nothing else. */
-  async #transfer(command: number, frame: Frame): Promise<Message> {
-    const reply = this.#peer.command(command, frame);
-    this.#peer.pump();
-    const message = await reply;
-    if (isError(message)) throw new RefusedError(sentErrno(message.errno), commandName(command));
-    return message;
+  #transfer(command: number, frame: Frame, take: (reply: Message) => void): Promise<void> {
+    const peer = this.#twin ?? this.#peer;
+    const done = peer.command(command, frame, (reply) => {
+      if (isError(reply)) throw new RefusedError(sentErrno(reply.errno), commandName(command));
+      take(reply);
+    });
+    peer.pump();
+    return done;
   }
 
   /** A reply with too few bytes ends the connection; one that repeats something else is an error for the device. */
-  #checkEcho({ command, body }: Message, address: bigint, count: bigint, dataBytes: number): void {
+  #checkEcho(
+    { command, body }: Message,
+    { address, count }: { address: bigint; count: bigint },
+    dataBytes: number,
+  ): void {
     const what = (): string => `reply to ${commandName(command)} at ${hex64(address)}`;
     if (body.length === 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what()} is empty`);
     if (body.length !== DmaAccess.bytes + dataBytes) {
@@ -211,8 +258,13 @@ export class ServerSession implements DevicePlace {
 
   #mayRead(): boolean {
     const { outstanding } = this.#peer;
-    if (this.profile.blockingDma) return !this.#isBusy || outstanding > 0;
+    // On its twin socket it waits for its DMA, and looks at nothing else meanwhile.
+    if (this.profile.blockingDma) return outstanding > 0 || (!this.#isBusy && this.#twinOutstanding === 0);
     return outstanding > 0 || !this.#isFull;
+  }
+
+  get #twinOutstanding(): number {
+    return this.#twin?.outstanding ?? 0;
   }
 
   get #isFull(): boolean {
@@ -231,10 +283,16 @@ export class ServerSession implements DevicePlace {
         `more than ${MAX_QUEUED} commands wait, and a DMA message is not answered`,
       );
     }
-    this.#queue.push(message);
+    if (!this.#isBusy && this.#queue.length === 0) {
+      const serving = this.#answer(kept(message));
+      if (serving !== undefined) {
+        this.#isBusy = true;
+        void serving.then(() => this.#run());
+      }
+      return;
+    }
+    this.#queue.push(kept(message));
     this.#queuedBytes += message.body.length;
-    // What it throws is a mistake of ours; refusals were answered.
-    if (!this.#isBusy) void this.#run();
   }
 
   #takeStray(message: Message): void {
@@ -267,8 +325,8 @@ export class ServerSession implements DevicePlace {
     return true;
   }
 
+  /** Serves what came while another command was served. What throws here is a mistake of ours; refusals were answered. */
   async #run(): Promise<void> {
-    this.#isBusy = true;
     for (let message = this.#queue.shift(); message !== undefined; message = this.#queue.shift()) {
       this.#queuedBytes -= message.body.length;
       if (this.#peer.end === undefined) await this.#answer(message);
@@ -277,24 +335,41 @@ export class ServerSession implements DevicePlace {
     this.#peer.pump();
   }
 
-  async #answer(message: Message): Promise<void> {
-    const wantsReply = (message.flags & MessageFlag.NO_REPLY) === 0 || message.command === Command.VERSION;
+  /** Answers a command, at once if there is no promise. */
+  #answer(message: Message): Promise<void> | undefined {
     try {
-      const frame = await this.#serve(message);
-      if (frame !== NO_ANSWER && wantsReply) this.#peer.reply(message, frame);
+      const answer = this.#serve(message);
+      if (answer instanceof Promise) {
+        return answer.then(
+          (frame) => this.#reply(message, frame),
+          (error: unknown) => this.#refuse(message, error),
+        );
+      }
+      this.#reply(message, answer);
     } catch (error) {
-      // A device that throws anything else made a mistake, which must not end the connection of its host.
-      const { errno, frame } =
-        error instanceof RefusedError ? error : { errno: ErrnoNumber.EINVAL, frame: undefined };
-      if (this.#peer.end === undefined && wantsReply)
-        this.#peer.refuse(message, sentErrno(errno), frame ?? emptyFrame());
-      if (this.#client === undefined)
-        this.#peer.close(new IommuError("PEER", `client: ${(error as Error).message}`));
+      this.#refuse(message, error);
     }
+    return undefined;
+  }
+
+  #reply(message: Message, frame: HandlerAnswer): void {
+    if (frame !== NO_ANSWER && wantsReply(message) && this.#peer.end === undefined)
+      this.#peer.reply(message, frame);
+  }
+
+  /** A device that throws anything but a refusal made a mistake, which must not end the connection of its host. */
+  #refuse(message: Message, error: unknown): void {
+    const { errno, frame } =
+      error instanceof RefusedError ? error : { errno: ErrnoNumber.EINVAL, frame: undefined };
+    if (this.#peer.end === undefined && wantsReply(message))
+      this.#peer.refuse(message, sentErrno(errno), frame ?? emptyFrame());
+    if (this.#client === undefined)
+      this.#peer.close(new IommuError("PEER", `client: ${(error as Error).message}`));
   }
 
   #serve(message: Message): HandlerAnswer | Promise<HandlerAnswer> {
-    const { command, body } = message;
+    const { command, body, files = NO_FILES } = message;
+    if (command !== Command.DEVICE_SET_IRQS) closeFiles(message);
     if (this.#client === undefined) return this.#negotiate(message);
     const handler = this.#handlers.get(command);
     if (handler === undefined)
@@ -302,18 +377,68 @@ export class ServerSession implements DevicePlace {
     if (body.length === 0 && command !== Command.DEVICE_RESET) {
       throw new RefusedError(ErrnoNumber.EINVAL, `${commandName(command)} without payload`);
     }
-    return handler(body);
+    const isClosed = this.profile.closedWhileStopped && CLOSED_STATES.includes(this.migration?.state);
+    if (isClosed && !SERVED_WHILE_STOPPED.includes(command)) {
+      throw new RefusedError(ErrnoNumber.EINVAL, `${commandName(command)} while the device is stopped`);
+    }
+    return handler(body, files);
   }
 
-  #negotiate({ command, body }: Message): Frame {
+  #negotiate(message: Message): HandlerAnswer {
+    const { command, body } = message;
     if (command !== Command.VERSION) {
       throw new RefusedError(ErrnoNumber.EINVAL, `${commandName(command)} before VERSION`);
     }
     const { minor, capabilities } = parseVersion(body);
+    const { profile, migration } = this;
+    const { migrationPageSize: said, twinSocket, maxMsgFds } = capabilities;
+    const wanted = profile.migrationPageSize;
+    if (migration !== undefined && said !== undefined && wanted !== 0 && said !== wanted) {
+      throw new RefusedError(ErrnoNumber.EINVAL, `migration with pages of ${said} bytes, not ${wanted}`);
+    }
     this.#client = capabilities;
     const { maxDmaMaps, pgsizes } = DEFAULT_CAPABILITIES;
-    const { profile } = this;
-    const more = profile.writeMultiple ? { maxDmaMaps, pgsizes, writeMultiple: true } : {};
-    return versionFrame(Math.min(minor, profile.minor), { maxMsgFds: 8, maxDataXferSize: MAX_DATA, ...more });
+    const maker = twinSocket && maxMsgFds > 0 ? this.#channel.files : undefined;
+    const frame = versionFrame(Math.min(minor, profile.minor), {
+      maxMsgFds: 8,
+      maxDataXferSize: MAX_DATA,
+      ...(profile.writeMultiple ? { maxDmaMaps, pgsizes, writeMultiple: true } : {}),
+      ...(migration === undefined ? {} : { migrationPageSize: wanted || PAGE }),
+      ...(twinSocket ? { twinSocket: maker !== undefined } : {}),
+    });
+    if (maker === undefined) return frame;
+    const { file, channel } = maker.stream();
+    this.#twin = this.#twinOf(channel);
+    this.#peer.reply(message, frame, [file]);
+    return NO_ANSWER;
+  }
+
+  /** The second connection, on which there is nothing but DMA and its replies. */
+  #twinOf(channel: ByteChannel): Peer {
+    const twin = new Peer(channel, {
+      name: "client (twin socket)",
+      bodyRule: bodyBySize(MAX_DATA + DmaAccess.bytes),
+      onCommand: (message) => twin.refuse(message, ErrnoNumber.EINVAL),
+      // What had to wait for the DMA is read now.
+      onAnswered: () => this.#peer.pump(),
+    });
+    void twin.closed.then((reason) => this.#peer.close(reason));
+    return twin;
   }
 }
+
+const NO_FILES: readonly PassedFile[] = [];
+const PAGE = 4096;
+
+/** What a device takes in these states of migration, where the profile is strict. */
+const CLOSED_STATES: readonly (number | undefined)[] = [MigrationState.STOP, MigrationState.STOP_COPY];
+const SERVED_WHILE_STOPPED: readonly number[] = [
+  Command.VERSION,
+  Command.REGION_READ,
+  Command.REGION_WRITE,
+  Command.DEVICE_FEATURE,
+  Command.MIG_DATA_READ,
+];
+
+const wantsReply = ({ flags, command }: Message): boolean =>
+  (flags & MessageFlag.NO_REPLY) === 0 || command === Command.VERSION;

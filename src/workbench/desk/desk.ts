@@ -1,33 +1,40 @@
 import { IommuError } from "../../base/errors.ts";
 import { filterOf } from "../../check/filter/filters.ts";
 import { type Finding, formatFinding } from "../../check/findings/finding.ts";
-import type {
-  CallName,
-  Calls,
-  ChangeRow,
-  Lanes,
-  Message,
-  Request,
-  Row,
-  ShownFinding,
-  Space,
-  SpaceAt,
-  Summary,
-  Totals,
-} from "../protocol.ts";
-import { EVENT_CLASSES } from "../protocol.ts";
+import type { CheckReport } from "../../check/report.ts";
+import type { CallName, Calls, Hit, Instant, Message, Request, ShownFinding, Summary } from "../protocol.ts";
+import { againstOf } from "./against.ts";
+import {
+  cellsOf,
+  diffOf,
+  lanesOf,
+  livesOf,
+  minimapOf,
+  rowsOf,
+  secondsOf,
+  spaceOf,
+  spacesOf,
+  totalsOf,
+  whoOf,
+} from "./answers.ts";
 import type { Clock } from "./breathe.ts";
-import { emptyCells } from "./contents.ts";
-import { LifePicture } from "./life-picture.ts";
-import { MappingContents } from "./mapping-contents.ts";
+import type { Contents } from "./contents.ts";
+import { csvOf, reportText, timelineOf } from "./exports.ts";
 import { checkFiltered, Reading } from "./open-recording.ts";
-import { type Recording, spacesAt } from "./recording.ts";
-import { WindowContents } from "./window-contents.ts";
+import { type InstantState, type Recording, spacesAt } from "./recording.ts";
+import { hitsOf } from "./search.ts";
+import { scriptOf } from "./selection-script.ts";
+import { type Stretch, UsedRows } from "./used-rows.ts";
 
-/** Milliseconds between two reports of what was read. */
+/** Milliseconds between two reports of what was read, at least. */
 const REPORT_MS = 200;
+/** The same as a part of the time that was read for: what comes later changes less of the pictures, and drawing them takes time. */
+const REPORT_PART = 0.1;
 /** Findings that the page gets; it says how many more there are. */
 const MAX_FINDINGS = 2000;
+
+/** What was found of so large a part of what was read still holds for the pictures meanwhile. */
+const NEARLY = 0.8;
 
 /** Where messages to the page go; arrays of numbers in them change hands. */
 export type Post = (message: Message, transfer: ArrayBuffer[]) => void;
@@ -35,11 +42,16 @@ export type Post = (message: Message, transfer: ArrayBuffer[]) => void;
 interface File {
   readonly reading: Reading;
   readonly data: Blob;
+  /** How often it was filtered, and searched: only the newest counts. */
   filter: number;
+  search: number;
+  /** The report of the events that a filter takes. */
+  shown: CheckReport | undefined;
+  /** Rows of each space that were used by so many events. */
+  readonly used: Map<number, { readonly events: number; readonly stretches: readonly Stretch[] }>;
 }
 
 type Ask<Name extends CallName> = Calls[Name]["ask"];
-type Answer<Name extends CallName> = Calls[Name]["answer"];
 
 /** Reads inputs and answers what the page asks of them. Runs in the page's worker, and anywhere else. */
 export class Desk {
@@ -66,13 +78,11 @@ export class Desk {
 
   async #answer(request: Request): Promise<unknown> {
     if (request.call === "open") return await this.#open(request.file, request);
-    const file = this.#files.get(request.file);
-    if (file === undefined) throw new IommuError("BAD_ARGUMENT", "this file is not open");
+    const file = this.#file(request.file);
     if (request.call === "close") return this.#close(request.file, file);
     if (request.call === "stop") return this.#stop(file);
     if (request.call === "filter") return await this.#filter(request.file, file, request.text);
-    const { recording } = file.reading;
-    if (recording === undefined) throw new IommuError("BAD_ARGUMENT", "nothing of this file was read yet");
+    const recording = recordingOf(file);
     switch (request.call) {
       case "eventAt":
         return recording.rows.eventAtSeconds(request.seconds);
@@ -83,7 +93,14 @@ export class Desk {
       case "spaces":
         return spacesOf(recording, request);
       case "cells":
-        return cellsOf(recording, request);
+        return cellsOf(
+          recording,
+          request,
+          usedOf(file, recording, request.space),
+          this.#before(recording, request),
+        );
+      case "minimap":
+        return minimapOf(recording, request);
       case "rows":
         return rowsOf(recording, request);
       case "lives":
@@ -93,26 +110,66 @@ export class Desk {
       case "totals":
         return totalsOf(recording, request);
       case "diff":
-        return diffOf(recording, request);
+        return diffOf(recording.stateAt(request.event), this.#stateAt(request.before), request.limit);
+      case "against":
+        return await againstOf(file.reading, this.#file(request.saved).reading);
+      case "search":
+        return await this.#search(file, recording, request);
+      case "report":
+        return reportText(file.shown ?? file.reading.report);
+      case "csv":
+        return csvOf(recording, request);
+      case "script":
+        return scriptOf(recording, request);
+      case "timeline":
+        return { bytes: await timelineOf(file.data, file.reading.name) };
       case "who":
         return whoOf(recording, request);
     }
   }
 
+  /** @throws IommuError BAD_ARGUMENT if it is not open */
+  #file(number: number): File {
+    const file = this.#files.get(number);
+    if (file === undefined) throw new IommuError("BAD_ARGUMENT", "this file is not open");
+    return file;
+  }
+
+  #stateAt({ file, event }: Instant): InstantState {
+    return recordingOf(this.#file(file)).stateAt(event);
+  }
+
+  /** What is in the space of an ask at the instant that it is to be compared with, which may be of another file. */
+  #before(recording: Recording, { space, before }: Ask<"cells">): Contents | undefined {
+    if (before === undefined) return undefined;
+    const other = recordingOf(this.#file(before.file));
+    const { name, start, pageShift } = spaceOf(recording, space);
+    const same = spacesAt(other, before.event).find(
+      (one) => one.name === name && one.start === start && one.pageShift === pageShift,
+    );
+    return same === undefined ? undefined : other.contents(same, before.event);
+  }
+
+  async #search(file: File, recording: Recording, ask: Ask<"search">): Promise<Hit[]> {
+    const turn = ++file.search;
+    return await hitsOf(recording, ask, () => file.search === turn);
+  }
+
   async #open(number: number, { name, data }: Ask<"open">): Promise<Summary> {
     const reading = new Reading(data, name, this.#clock);
-    this.#files.set(number, { reading, data, filter: 0 });
+    this.#files.set(number, { reading, data, filter: 0, search: 0, shown: undefined, used: new Map() });
     const started = this.#clock();
     let reported = started - REPORT_MS;
     const report = (isDone: boolean): void => {
       const now = this.#clock();
-      if (!isDone && (now - reported < REPORT_MS || reading.recording === undefined)) return;
+      const pause = Math.max(REPORT_MS, (now - started) * REPORT_PART);
+      if (!isDone && (now - reported < pause || reading.recording === undefined)) return;
       reported = now;
       const { bytes, size } = reading;
       const bytesPerSecond = (bytes * 1000) / Math.max(1, now - started);
       const progress = { bytes: isDone ? size : bytes, size, bytesPerSecond };
       // First, so that a file that is read has all its findings.
-      this.#tellFindings(number, reading.name, reading.findings, notJudgedOf(reading));
+      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
       this.#post({ what: "read", file: number, progress, summary: summaryOf(reading), isDone }, []);
     };
     await reading.read({ read: () => report(false) });
@@ -135,7 +192,8 @@ export class Desk {
     const turn = ++file.filter;
     const { reading } = file;
     if (text.trim() === "") {
-      this.#tellFindings(number, reading.name, reading.findings, notJudgedOf(reading));
+      file.shown = undefined;
+      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
       return null;
     }
     const filter = filterOf(text)!;
@@ -147,26 +205,51 @@ export class Desk {
       this.#clock,
     );
     if (report === undefined) return null;
+    file.shown = report;
     const notJudged = report.notJudged.map(({ count, reason }) => `${count.toLocaleString("en")} ${reason}`);
-    this.#tellFindings(number, reading.name, report.findings, notJudged);
+    this.#tellFindings(number, reading, report.findings, notJudged);
     return null;
   }
 
   #tellFindings(
     file: number,
-    name: string,
+    { name, recording }: Reading,
     findings: readonly Finding[],
     notJudged: readonly string[],
   ): void {
-    const shown = findings.slice(0, MAX_FINDINGS).map((finding, number) => shownOf(finding, number, name));
+    const shown = findings
+      .slice(0, MAX_FINDINGS)
+      .map((finding, number) => shownOf(finding, number, name, recording?.eventsOf(finding) ?? []));
     const left = findings.length - shown.length;
     this.#post({ what: "findings", file, from: 0, findings: shown, left, notJudged }, []);
   }
 }
 
-function shownOf(finding: Finding, number: number, name: string): ShownFinding {
+/** @throws IommuError BAD_ARGUMENT if there is nothing to ask of it yet */
+function recordingOf({ reading: { recording } }: File): Recording {
+  if (recording === undefined) throw new IommuError("BAD_ARGUMENT", "nothing of this file was read yet");
+  return recording;
+}
+
+/** The rows of a space that were ever used; while a file is read, those that were when it had nearly as many events. */
+function usedOf({ used, reading }: File, recording: Recording, space: number): readonly Stretch[] {
+  const { length } = recording.rows;
+  const known = used.get(space);
+  if (
+    known !== undefined &&
+    (known.events === length || (known.events > length * NEARLY && reading.report === undefined))
+  )
+    return known.stretches;
+  const rows = new UsedRows();
+  recording.draw(spaceOf(recording, space), rows);
+  const { stretches } = rows;
+  used.set(space, { events: length, stretches });
+  return stretches;
+}
+
+function shownOf(finding: Finding, number: number, name: string, events: readonly number[]): ShownFinding {
   const { pci: _pci, ...rest } = finding;
-  return { ...rest, number, text: formatFinding(name, finding) };
+  return { ...rest, events, number, text: formatFinding(name, finding) };
 }
 
 const notJudgedOf = ({ report, early }: Reading): string[] => [
@@ -186,104 +269,6 @@ function summaryOf(reading: Reading): Summary {
     spaces: recording?.spaces ?? [],
     notes: recording?.notes ?? [],
   };
-}
-
-const secondsOf = ({ rows }: Recording, { event }: Ask<"secondsOf">): Answer<"secondsOf"> => ({
-  seconds: rows.secondsOf(event),
-  line: rows.lineOf(event),
-});
-
-const lanesOf = ({ rows }: Recording, { axis, from, to, columns }: Ask<"lanes">): Lanes =>
-  rows.columns(axis, from, to, columns);
-
-function spacesOf(recording: Recording, { event }: Ask<"spaces">): SpaceAt[] {
-  return spacesAt(recording, event).map((space) => {
-    const { mapped = 0, inferred = 0, unknown = 0 } = recording.contents(space, event) ?? {};
-    return { ...space, mapped, inferred, unknown };
-  });
-}
-
-function spaceOf(recording: Recording, number: number): Space {
-  const space = recording.spaces.find((one) => one.number === number);
-  if (space === undefined) throw new IommuError("BAD_ARGUMENT", `there is no space ${number}`);
-  return space;
-}
-
-function cellsOf(recording: Recording, ask: Ask<"cells">): Answer<"cells"> {
-  const space = spaceOf(recording, ask.space);
-  const plan = { first: ask.first, shift: ask.shift, cells: ask.cells };
-  const cells = emptyCells(ask.space, plan, ask.mark >= 0);
-  const now = recording.contents(space, ask.event);
-  now?.fill(plan, cells);
-  if (ask.mark < 0) return cells;
-  const before = recording.contents(space, ask.mark);
-  if (now instanceof WindowContents && before instanceof WindowContents) now.compare(before, plan, cells);
-  else if (now instanceof MappingContents && before instanceof MappingContents)
-    now.compare(before, plan, cells);
-  else if (now !== undefined && before === undefined) cells.came.set(cells.mapped);
-  return cells;
-}
-
-function rowsOf(recording: Recording, { event, space, first, end, limit }: Ask<"rows">): Answer<"rows"> {
-  const rows: Row[] = [];
-  let all = 0;
-  recording.contents(spaceOf(recording, space), event)?.forEachRow({ first, end }, (row) => {
-    if (all++ < limit) rows.push(row);
-  });
-  return { rows, all };
-}
-
-function livesOf(recording: Recording, ask: Ask<"lives">): Answer<"lives"> {
-  const { rows } = recording;
-  const isTime = ask.axis === "time";
-  const eventOf = (at: number): number => (isTime ? rows.eventAtSeconds(at) : at);
-  const picture = new LifePicture({ ...ask, from: eventOf(ask.from), to: eventOf(ask.to) });
-  recording.draw(spaceOf(recording, ask.space), picture);
-  const { lines } = picture;
-  const placeOf = (event: number): number => {
-    if (event < 0) return Number.NaN;
-    return isTime && event !== Number.POSITIVE_INFINITY ? rows.secondsOf(event) : event;
-  };
-  return { ...lines, starts: lines.starts.map(placeOf), ends: lines.ends.map(placeOf) };
-}
-
-function totalsOf(recording: Recording, { space, from, to, first, end }: Ask<"totals">): Totals {
-  const { rows } = recording;
-  const one = spaceOf(recording, space);
-  const counts = new Uint32Array(EVENT_CLASSES.length);
-  rows.count(one.lane, Math.max(0, from), Math.min(rows.length, to + 1), counts, 0);
-  const lengths = recording.lengths(one, from, to, first, end).sort((a, b) => a - b);
-  const peak = rows.peak(one.lane, Math.max(0, from), Math.min(rows.length, to + 1));
-  return {
-    counts,
-    peak,
-    ended: lengths.length,
-    medianLife: lengths[lengths.length >> 1] ?? Number.NaN,
-    longestLife: lengths.at(-1) ?? Number.NaN,
-  };
-}
-
-function diffOf(recording: Recording, { from, to, limit }: Ask<"diff">): Answer<"diff"> {
-  const rows: ChangeRow[] = [];
-  let all = 0;
-  recording.changes(from, to, (change) => {
-    if (all++ < limit) rows.push(change);
-  });
-  return { rows, all };
-}
-
-/** Who maps a place in memory. */
-function whoOf(recording: Recording, { event, target }: Ask<"who">): Answer<"who"> {
-  const found: Answer<"who"> = [];
-  for (const space of spacesAt(recording, event)) {
-    const page = 1n << BigInt(space.pageShift);
-    recording.contents(space, event)?.forEachRow({ first: 0, end: space.pages }, (row) => {
-      if (row.target === undefined) return;
-      const length = row.sameTarget ? page : row.bytes;
-      if (target >= row.target && target < row.target + length) found.push({ space: space.number, row });
-    });
-  }
-  return found;
 }
 
 function transferables(value: unknown): ArrayBuffer[] {

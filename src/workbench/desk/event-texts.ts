@@ -12,7 +12,9 @@ import { DMA_KINDS, DMA_LOST, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import { D32, D64, findSchema, U32 } from "../../formats/trace/trace-schema.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
+import type { FileLine } from "../protocol.ts";
 import { CountedFile } from "./counted-file.ts";
+import type { EventRows } from "./event-rows.ts";
 
 /** Ranges of a list that are written out. */
 const MAX_RANGES = 8;
@@ -30,20 +32,52 @@ export class EventTexts {
   /** The events `[first, end)`. */
   async read(first: number, end: number): Promise<string[]> {
     const texts: string[] = [];
-    const isWanted = (number: number): boolean => number >= first && number < end;
+    const visit = (number: number, text: () => string): void => {
+      if (number >= first && number < end) texts.push(text());
+    };
+    await this.#visit(visit, (events) => events < end);
+    return texts;
+  }
+
+  /**
+   * Events that have a text in them, from one on and around the end.
+   *
+   * @param wanted in small letters
+   */
+  async find(
+    rows: EventRows,
+    wanted: string,
+    event: number,
+    limit: number,
+    goesOn: () => boolean,
+  ): Promise<FileLine[]> {
+    const before: FileLine[] = [];
+    const after: FileLine[] = [];
+    const visit = (number: number, textOf: () => string): void => {
+      const found = number < event ? before : after;
+      if (found.length === limit) return;
+      const text = textOf();
+      if (text.toLowerCase().includes(wanted)) found.push({ line: rows.lineOf(number), event: number, text });
+    };
+    await this.#visit(visit, () => after.length < limit && goesOn());
+    return [...after, ...before].slice(0, limit);
+  }
+
+  /** Visits all events, as long as `goesOn` says so. */
+  async #visit(
+    visit: (number: number, text: () => string) => void,
+    goesOn: (events: number) => boolean,
+  ): Promise<void> {
     const source = new TraceSource(this.#name, {
-      qemu: (event) => {
-        if (isWanted(event.number)) texts.push(qemuText(event));
-      },
+      qemu: (event) => visit(event.number, () => qemuText(event)),
       linux: (event, names) => {
-        if (event.kind !== DMA_LOST && isWanted(event.number)) texts.push(linuxText(event, names));
+        if (event.kind !== DMA_LOST) visit(event.number, () => linuxText(event, names));
       },
       gap: () => {},
     });
     const opened = await openInput(new CountedFile(this.#blob), this.#name, HEAD_BYTES);
     const options = { name: this.#name, truncated: () => {} };
-    for await (const _ of traceSteps(opened, source, options)) if (source.events >= end) break;
-    return texts;
+    for await (const _ of traceSteps(opened, source, options)) if (!goesOn(source.events)) break;
   }
 }
 

@@ -1,4 +1,5 @@
-import type { LifeLines } from "../protocol.ts";
+import { placeOfPage, rowsEnd } from "../maths/heat-rows.ts";
+import type { HeatRows, LifeLines } from "../protocol.ts";
 
 /** Lines that are drawn at most. */
 const MAX_LINES = 40_000;
@@ -7,18 +8,30 @@ const MAX_LINES = 40_000;
 export interface LifePlan {
   readonly from: number;
   readonly to: number;
-  readonly first: number;
-  readonly end: number;
+  readonly rows: HeatRows;
   readonly columns: number;
   readonly height: number;
+}
+
+/** Takes mappings. */
+export interface LifeTaker {
+  /** Those that ended before this event are not asked for. */
+  readonly from: number;
+  /**
+   * @param start event that mapped it, -1 before the recording
+   * @param end event that unmapped it, Infinity if none did
+   */
+  add(start: number, end: number, first: number, pages: number): void;
 }
 
 /**
  * Collects mappings for a picture: those that fall on the same place are one line, which says how many they are. So a
  * picture has no more lines than it can show, and no mapping is left out.
  */
-export class LifePicture {
+export class LifePicture implements LifeTaker {
   readonly #plan: LifePlan;
+  readonly #first: number;
+  readonly #end: number;
   readonly #places = new Map<number, number>();
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
@@ -31,6 +44,8 @@ export class LifePicture {
 
   constructor(plan: LifePlan) {
     this.#plan = plan;
+    this.#first = plan.rows.starts[0] ?? 0;
+    this.#end = rowsEnd(plan.rows);
   }
 
   /** First event of the picture. */
@@ -38,13 +53,9 @@ export class LifePicture {
     return this.#plan.from;
   }
 
-  /**
-   * @param start event that mapped it, -1 before the recording
-   * @param end event that unmapped it, Infinity if none did
-   */
   add(start: number, end: number, first: number, pages: number): void {
     const plan = this.#plan;
-    if (end < plan.from || start > plan.to || first >= plan.end || first + pages <= plan.first) return;
+    if (end < plan.from || start > plan.to || first >= this.#end || first + pages <= this.#first) return;
     this.#all++;
     const key = this.#keyOf(start, end, first, pages);
     const there = this.#places.get(key);
@@ -80,7 +91,7 @@ export class LifePicture {
 
   /** The place of a mapping: its first and last column and its row. */
   #keyOf(start: number, end: number, first: number, pages: number): number {
-    const { from, to, first: low, end: high, columns, height } = this.#plan;
+    const { from, to, rows, columns, height } = this.#plan;
     const column = (event: number): number =>
       Math.floor(
         (Math.max(0, Math.min(columns, ((event - from) * columns) / Math.max(1, to - from))) + 1) /
@@ -88,8 +99,8 @@ export class LifePicture {
       );
     const x0 = column(start);
     const x1 = end === Number.POSITIVE_INFINITY ? columns + 2 : column(end);
-    const middle = first + pages / 2;
-    const y = Math.max(0, Math.min(height, Math.floor(((middle - low) * height) / Math.max(1, high - low))));
+    const place = placeOfPage(rows, first + pages / 2) / Math.max(1, rows.starts.length);
+    const y = Math.max(0, Math.min(height, Math.floor(place * height)));
     return (y * (columns + 4) + x0) * (columns + 4) + x1;
   }
 

@@ -1,19 +1,25 @@
+import { countBytes } from "../../base/count-bytes.ts";
 import { GrowingRows } from "../../base/growing-rows.ts";
 
-/** Lines of which the first one's place is kept. */
-const STEP = 256;
+/** Bytes between two places of which the line is known. */
+const STEP = 2 ** 16;
 /** Bytes that are put into one piece of a copy. */
 const PIECE = 2 ** 22;
 /** Unpacked bytes of a packed file that are kept, to show lines of it. */
 const MAX_COPY = 2 ** 29;
+/** Lines that are searched at a time. */
+const FIND_LINES = 2 ** 14;
 /** A line that is longer is shown cut. */
 const MAX_LINE = 4096;
 
 const NEWLINE = 0x0a;
 
-/** Finds lines of a text that was read once: where each {@link STEP}th begins, and the file itself, or a copy of what was packed. */
+/** A place of the text, and the lines that end before it. */
+const [PLACE, LINES, NUMBERS] = [0, 1, 2];
+
+/** Finds lines of a text that was read once: how many end before each step, and the file itself, or a copy of what was packed. */
 export class LineStore {
-  readonly #offsets: GrowingRows = GrowingRows.f64();
+  readonly #steps: GrowingRows = GrowingRows.f64(NUMBERS);
   #bytes = 0;
   #lines = 0;
   readonly #source: Blob | undefined;
@@ -25,16 +31,19 @@ export class LineStore {
   /** @param source the text itself, if it is not packed */
   constructor(source: Blob | undefined) {
     this.#source = source;
-    this.#offsets.push(0);
   }
 
   /** Takes the next bytes of the text. */
   push(chunk: Uint8Array): void {
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) {
-      this.#lines++;
-      if (this.#lines % STEP === 0) this.#offsets.push(this.#bytes + at + 1);
+    for (let from = 0; from < chunk.length; from += STEP) {
+      const step = chunk.subarray(from, from + STEP);
+      const at = this.#steps.add();
+      const { numbers } = this.#steps;
+      numbers[at + PLACE] = this.#bytes;
+      numbers[at + LINES] = this.#lines;
+      this.#lines += countBytes(step, NEWLINE);
+      this.#bytes += step.length;
     }
-    this.#bytes += chunk.length;
     if (this.#source !== undefined || this.#copied >= MAX_COPY) return;
     this.#copied += chunk.length;
     this.#piece.push(new Uint8Array(chunk));
@@ -46,15 +55,38 @@ export class LineStore {
   async read(first: number, end: number): Promise<string[]> {
     if (this.#source === undefined) this.#endPiece();
     const text = this.#source ?? new Blob(this.#copies);
-    const from = Math.max(1, first) - 1;
-    const step = Math.floor(from / STEP);
-    if (step >= this.#offsets.length) return [];
-    const start = this.#offsets.at(step);
-    const stop = Math.ceil(end / STEP) + 1;
-    const last = stop < this.#offsets.length ? this.#offsets.at(stop) : Math.min(this.#bytes, text.size);
-    const lines = (await text.slice(start, last).text()).split("\n");
-    const skipped = from - step * STEP;
-    return lines.slice(skipped, skipped + end - Math.max(1, first)).map(shortened);
+    const steps = this.#steps;
+    const before = Math.max(1, first) - 1;
+    // The last step before which fewer lines end, as the line begins in it or at its end; the first one after all of them.
+    const step = Math.max(0, steps.below(before, LINES) - 1);
+    const after = steps.below(end - 1, LINES);
+    if (steps.length === 0) return [];
+    const last = after < steps.length ? steps.at(after, PLACE) : Math.min(this.#bytes, text.size);
+    const lines = (await text.slice(steps.at(step, PLACE), last).text()).split("\n");
+    const skipped = before - steps.at(step, LINES);
+    return lines.slice(skipped, skipped + end - 1 - before).map(shortened);
+  }
+
+  /**
+   * Lines `[first, end)`, from 1, that have a text in them.
+   *
+   * @param wanted in small letters
+   */
+  async find(
+    wanted: string,
+    first: number,
+    end: number,
+    limit: number,
+    goesOn: () => boolean,
+  ): Promise<{ line: number; text: string }[]> {
+    const found: { line: number; text: string }[] = [];
+    const last = Math.min(end, this.#lines + 2);
+    for (let from = Math.max(1, first); from < last && found.length < limit && goesOn(); from += FIND_LINES) {
+      const lines = await this.read(from, Math.min(last, from + FIND_LINES));
+      for (const [i, text] of lines.entries())
+        if (found.length < limit && text.toLowerCase().includes(wanted)) found.push({ line: from + i, text });
+    }
+    return found;
   }
 
   #endPiece(): void {

@@ -1,16 +1,17 @@
-import { type AliveMapping, diffSpaces, spacesOf } from "../../check/lives/alive.ts";
+import type { Finding } from "../../check/findings/finding.ts";
+import { type AliveMapping, spacesOf } from "../../check/lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../../check/lives/life.ts";
 import { LinuxLives } from "../../check/lives/linux-lives.ts";
 import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
 import { MappingTravel } from "../../check/travel/mapping-travel.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, type DmaRole } from "../../formats/trace/dma-kinds.ts";
-import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
-import type { LifePicture } from "./life-picture.ts";
+import type { LifeTaker } from "./life-picture.ts";
 import { MAPPING_PAGE_SHIFT, MappingContents, pagesOf } from "./mapping-contents.ts";
-import type { LifeLengths, Recording } from "./recording.ts";
+import type { InstantState, LifeLengths, Recording } from "./recording.ts";
 import type { TraceLines } from "./trace-lines.ts";
 
 const CLASS_OF: Readonly<Record<DmaRole, EventClass>> = {
@@ -116,24 +117,15 @@ export class LinuxRecording implements Recording, LifeSink {
     return new MappingContents(this.#spacesAt(event).get(name) ?? []);
   }
 
-  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
-    const [before, after] = [from, to].map((event) => spacesOf(this.#travel.at(event)));
-    for (const { what, mapping } of diffSpaces(before!, after!)) {
-      for (const { first, last, target } of mapping.stretches) {
-        const text = `${target === undefined ? "?" : `0x${target.toString(16)}`} ${mapping.life.access}`;
-        visit({
-          what,
-          space: mapping.life.space,
-          address: first,
-          pages: Number((last >> BigInt(MAPPING_PAGE_SHIFT)) - (first >> BigInt(MAPPING_PAGE_SHIFT))) + 1,
-          before: what === "unmapped" ? text : "-",
-          after: what === "mapped" ? text : "-",
-        });
-      }
-    }
+  eventsOf({ events }: Finding): readonly number[] {
+    return events;
   }
 
-  draw({ name }: Space, picture: LifePicture): void {
+  stateAt(event: number): InstantState {
+    return { windows: [], spaces: spacesOf(this.#travel.at(event)) };
+  }
+
+  draw({ name }: Space, picture: LifeTaker): void {
     const shift = BigInt(MAPPING_PAGE_SHIFT);
     this.#travel.lives.forEach((life, number) => {
       if (life.space !== name) return;
@@ -158,5 +150,9 @@ export class LinuxRecording implements Recording, LifeSink {
 
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
+  }
+
+  find(text: string, event: number, limit: number, goesOn: () => boolean): Promise<FileLine[]> {
+    return this.#lines.find(this.rows, text, event, limit, goesOn);
   }
 }

@@ -1,21 +1,22 @@
 import { hex, maxBig } from "../../base/u64.ts";
+import type { Finding } from "../../check/findings/finding.ts";
 import type { SpaceState } from "../../check/lives/alive.ts";
-import type { WindowState } from "../../check/state/window-state.ts";
-import { type ChangeRow, EVENT_CLASSES, type FileLine, type Space } from "../protocol.ts";
+import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
-import type { LifePicture } from "./life-picture.ts";
+import type { LifeTaker } from "./life-picture.ts";
 import { MAPPING_PAGE_SHIFT, MappingContents } from "./mapping-contents.ts";
-import type { LifeLengths, Recording } from "./recording.ts";
-import { changesOfWindows } from "./window-changes.ts";
-import { WindowContents } from "./window-contents.ts";
+import type { InstantState, LifeLengths, Recording } from "./recording.ts";
+import { type ShownWindow, WindowContents } from "./window-contents.ts";
 
 /** What an input shows at one moment; of a script, after one operation. */
 export interface ShownStep {
   readonly line: number;
-  /** `h_put_tce`; what all is, of an input with one moment. */
-  readonly name: string;
-  readonly windows: readonly WindowState[];
+  /** What it is, unless something of a space came or went by it. */
+  readonly kind: EventClass;
+  /** The space that it names. */
+  readonly names: string | undefined;
+  readonly windows: readonly ShownWindow[];
   /** Mappings of devices, of an input that has no windows. */
   readonly spaces: readonly SpaceState[];
 }
@@ -24,8 +25,6 @@ interface Shown {
   readonly space: Space;
   readonly contents: (Contents | undefined)[];
 }
-
-const ONCE = EVENT_CLASSES.indexOf("moment");
 
 /** An input of a few moments, each of which is there as a whole: a saved machine, a dump, the run of an op script. */
 export class MomentsRecording implements Recording {
@@ -46,14 +45,21 @@ export class MomentsRecording implements Recording {
     this.hasLines = text !== "";
     this.#shown = shownOf(steps, this.rows);
     const mapped = new Map<Shown, number>();
-    for (const [i, { line }] of steps.entries()) {
+    for (const [i, { line, kind, names }] of steps.entries()) {
+      // What is there from the beginning did not come.
+      const came = this.#shown.find(
+        ({ contents: { [i]: now, [i - 1]: was } }) => i > 0 && (now === undefined) !== (was === undefined),
+      );
       const changed = this.#shown.find((one) => (one.contents[i]?.mapped ?? 0) !== (mapped.get(one) ?? 0));
-      const shown = changed ?? this.#shown[0];
+      const named = this.#shown.find(
+        ({ space, contents }) => space.name === names && contents[i] !== undefined,
+      );
+      const shown = came ?? changed ?? named ?? this.#shown[0];
       const lane = shown?.space.lane ?? this.rows.lane("machine");
       const now = shown?.contents[i]?.mapped ?? 0;
-      const kind = steps.length === 1 || shown === undefined ? ONCE : kindOf(now - (mapped.get(shown) ?? 0));
+      const difference = shown === undefined ? 0 : now - (mapped.get(shown) ?? 0);
       this.rows.push(line, Number.NaN, 0);
-      this.rows.say(lane, kind, now);
+      this.rows.say(lane, EVENT_CLASSES.indexOf(classOf(kind, came !== undefined, difference)), now);
       if (shown !== undefined) mapped.set(shown, now);
     }
   }
@@ -66,11 +72,16 @@ export class MomentsRecording implements Recording {
     return this.#shown[number]!.contents[event];
   }
 
-  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
-    changesOfWindows(this.#steps[from]?.windows ?? [], this.#steps[to]?.windows ?? [], visit);
+  /** The check of a script counts what the machine traces, and not its operations: these stand at the same lines. */
+  eventsOf({ lines }: Finding): number[] {
+    return this.hasLines ? lines.map((line) => this.rows.eventAtLine(line)) : [];
   }
 
-  draw({ number }: Space, picture: LifePicture): void {
+  stateAt(event: number): InstantState {
+    return this.#steps[event] ?? { windows: [], spaces: [] };
+  }
+
+  draw({ number }: Space, picture: LifeTaker): void {
     const { contents } = this.#shown[number]!;
     // A script is short: what a step changed is looked for row by row.
     const alive = new Map<string, { start: number; first: number; pages: number }>();
@@ -99,24 +110,42 @@ export class MomentsRecording implements Recording {
     if (!this.hasLines) return [];
     const line = this.rows.lineOf(event);
     const first = Math.max(1, line - before);
-    return this.#lines.slice(first - 1, line + after).map((text, i) => {
-      const at = this.rows.eventAtLine(first + i);
-      return { line: first + i, event: this.rows.lineOf(at) === first + i ? at : -1, text };
-    });
+    return this.#lines.slice(first - 1, line + after).map((text, i) => this.#lineOf(first + i, text));
+  }
+
+  async find(text: string, event: number, limit: number): Promise<FileLine[]> {
+    const wanted = text.toLowerCase();
+    const found = this.#lines.flatMap((line, i) =>
+      line.toLowerCase().includes(wanted) ? [this.#lineOf(i + 1, line)] : [],
+    );
+    const from = found.findIndex((line) => line.event >= event);
+    return [...found.slice(Math.max(0, from)), ...found.slice(0, Math.max(0, from))].slice(0, limit);
+  }
+
+  #lineOf(line: number, text: string): FileLine {
+    const event = this.rows.eventAtLine(line);
+    return { line, event: this.rows.lineOf(event) === line ? event : -1, text };
   }
 }
 
-const kindOf = (difference: number): number =>
-  EVENT_CLASSES.indexOf(difference > 0 ? "map" : difference < 0 ? "unmap" : "other");
+/** What a step is shown as: what it did to the space that it changed. */
+function classOf(kind: EventClass, isWindowChange: boolean, difference: number): EventClass {
+  if (kind !== "other") return kind;
+  if (isWindowChange) return "moment";
+  return difference > 0 ? "map" : difference < 0 ? "unmap" : "other";
+}
 
 /** The spaces of all moments, each with what is in it at each of them. */
 function shownOf(steps: readonly ShownStep[], rows: EventRows): Shown[] {
-  const shown = new Map<string, { space: Space; contents: (Contents | undefined)[] }>();
+  const all: { space: Space; contents: (Contents | undefined)[] }[] = [];
+  const newest = new Map<string, (typeof all)[number]>();
   const at = (key: string, step: number, make: (number: number) => Space, contents: Contents): void => {
-    let one = shown.get(key);
-    if (one === undefined) {
-      one = { space: make(shown.size), contents: [] };
-      shown.set(key, one);
+    let one = newest.get(key);
+    // What was away in between is another one.
+    if (one === undefined || one.space.until < step) {
+      one = { space: make(all.length), contents: [] };
+      all.push(one);
+      newest.set(key, one);
     }
     one.contents[step] = contents;
     one.space = { ...one.space, pages: Math.max(one.space.pages, make(0).pages), until: step + 1 };
@@ -156,7 +185,6 @@ function shownOf(steps: readonly ShownStep[], rows: EventRows): Shown[] {
       at(name, step, make, new MappingContents(mappings));
     }
   }
-  const all = [...shown.values()];
   // What is there at the end stays there.
   for (const one of all)
     if (one.space.until === steps.length) one.space = { ...one.space, until: Number.POSITIVE_INFINITY };

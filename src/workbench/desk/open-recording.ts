@@ -17,8 +17,9 @@ import { EventTexts } from "./event-texts.ts";
 import { LineStore } from "./line-store.ts";
 import { LinuxRecording } from "./linux-recording.ts";
 import { QemuRecording } from "./qemu-recording.ts";
-import { readMoment, readOpScriptSteps } from "./read-moments.ts";
+import { readMoment } from "./read-moments.ts";
 import type { Recording } from "./recording.ts";
+import { readScript } from "./script-recording.ts";
 import { TraceLines } from "./trace-lines.ts";
 
 /** Who is notified while an input is read. */
@@ -30,7 +31,7 @@ export interface ReadingSink {
 /** An input on its way into a {@link Recording}. */
 export class Reading {
   readonly name: string;
-  readonly #data: Blob;
+  readonly data: Blob;
   readonly #file: CountedFile;
   readonly #clock: Clock;
   recording: Recording | undefined;
@@ -43,7 +44,7 @@ export class Reading {
 
   constructor(data: Blob, name: string, clock: Clock) {
     this.#clock = clock;
-    this.#data = data;
+    this.data = data;
     this.name = name;
     this.#file = new CountedFile(data);
   }
@@ -71,12 +72,12 @@ export class Reading {
     const opened = await openInput(this.#file, this.name, HEAD_BYTES);
     try {
       if (opened.savedAt !== undefined) {
-        this.recording = await readMoment(this.#data, this.name);
-        this.#end(await checkTrace(this.#data, { name: this.name }));
-      } else if (isLoggedDump(opened.head)) this.recording = await readMoment(this.#data, this.name);
+        this.recording = await readMoment(this.data, this.name);
+        this.#end(await checkTrace(this.data, { name: this.name }));
+      } else if (isLoggedDump(opened.head)) this.recording = await readMoment(this.data, this.name);
       else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
-        this.recording = readOpScriptSteps(text, this.name);
+        this.recording = readScript(text, this.name);
         if (!isKernelScriptHead(opened.head)) this.#end(await checkTrace(text, { name: this.name }));
       } else await this.#readTrace(opened, sink);
     } finally {
@@ -92,8 +93,8 @@ export class Reading {
   async #readTrace(opened: OpenedInput, sink: ReadingSink): Promise<void> {
     const isPacked = opened.packings.length > 0;
     const lines = new TraceLines(
-      new LineStore(isPacked ? undefined : this.#data),
-      new EventTexts(this.#data, this.name),
+      new LineStore(isPacked ? undefined : this.data),
+      new EventTexts(this.data, this.name),
     );
     const isSimple = TRACE_FORMATS.some(
       ({ format, begins }) => format === "qemu-simple" && begins!(opened.head),

@@ -1,4 +1,6 @@
+import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
+import type { Finding } from "../../check/findings/finding.ts";
 import type { Place } from "../../check/findings/place.ts";
 import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
@@ -19,13 +21,12 @@ import {
 import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { buidOf } from "../../spapr/papr.ts";
 import { permOf } from "../../tce/tce.ts";
-import { type ChangeRow, EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
-import type { LifePicture } from "./life-picture.ts";
-import type { LifeLengths, Recording } from "./recording.ts";
+import type { LifeTaker } from "./life-picture.ts";
+import type { InstantState, LifeLengths, Recording } from "./recording.ts";
 import type { TraceLines } from "./trace-lines.ts";
-import { changesOfWindows } from "./window-changes.ts";
 import { WindowContents } from "./window-contents.ts";
 
 const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as Record<EventClass, number>;
@@ -66,15 +67,19 @@ export class QemuRecording implements Recording, RebuildWatch {
     const lane = this.#laneOf(liobn);
     const kind = classOf(event);
     const mapped =
-      kind === CLASS.use || kind === CLASS.fault
-        ? this.rows.latest(lane)
-        : (this.#travel.window(liobn)?.window.table?.validCount ?? 0);
+      kind === CLASS.use || kind === CLASS.fault ? this.rows.latest(lane) : this.#travel.validEntries(liobn);
     this.rows.push(event.position, event.seconds, event.nanoseconds);
     this.rows.say(lane, kind, mapped);
   }
 
-  changing(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
-    this.#travel.changing(event, rebuilt, first, count);
+  changing(
+    event: QemuTraceEvent,
+    rebuilt: RebuiltWindow,
+    first: number,
+    count: number,
+    was: Permission,
+  ): void {
+    this.#travel.changing(event, rebuilt, first, count, was);
   }
 
   created(): void {
@@ -137,12 +142,15 @@ export class QemuRecording implements Recording, RebuildWatch {
     return window === undefined ? undefined : new WindowContents(window);
   }
 
-  changes(from: number, to: number, visit: (change: ChangeRow) => void): void {
-    const before = this.#travel.at(from);
-    changesOfWindows(before, this.#travel.at(to), visit);
+  eventsOf({ events }: Finding): readonly number[] {
+    return events;
   }
 
-  draw(space: Space, picture: LifePicture): void {
+  stateAt(event: number): InstantState {
+    return { windows: this.#travel.at(event), spaces: [] };
+  }
+
+  draw(space: Space, picture: LifeTaker): void {
     const { lives } = this.#travel;
     for (let row = lives.firstEndingFrom(picture.from); row < lives.length; row++) {
       if (lives.span(row) !== space.number) continue;
@@ -169,6 +177,10 @@ export class QemuRecording implements Recording, RebuildWatch {
 
   lines(event: number, before: number, after: number): Promise<FileLine[]> {
     return this.#lines.around(this.rows, event, before, after);
+  }
+
+  find(text: string, event: number, limit: number, goesOn: () => boolean): Promise<FileLine[]> {
+    return this.#lines.find(this.rows, text, event, limit, goesOn);
   }
 }
 

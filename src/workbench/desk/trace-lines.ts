@@ -31,4 +31,25 @@ export class TraceLines {
       return { line: first + i, event: rows.lineOf(next) === first + i ? next : -1, text };
     });
   }
+
+  /** Lines that have a text in them, from an event on and around the end. */
+  async find(
+    rows: EventRows,
+    text: string,
+    event: number,
+    limit: number,
+    goesOn: () => boolean,
+  ): Promise<FileLine[]> {
+    const wanted = text.toLowerCase();
+    if (this.isBinary) return await this.#texts.find(rows, wanted, event, limit, goesOn);
+    const start = rows.lineOf(event);
+    const end = Number.POSITIVE_INFINITY;
+    const found = await this.store.find(wanted, start, end, limit, goesOn);
+    if (found.length < limit)
+      found.push(...(await this.store.find(wanted, 1, start, limit - found.length, goesOn)));
+    return found.map(({ line, text }) => {
+      const at = rows.eventAtLine(line);
+      return { line, event: rows.lineOf(at) === line ? at : -1, text };
+    });
+  }
 }

@@ -1,11 +1,14 @@
+import { permText } from "../../base/permission.ts";
 import { Certainty, forEachCertainty } from "../../check/rebuild/rebuilt-window.ts";
 import { forEachStateRun, type WindowState } from "../../check/state/window-state.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
+import { rowEnd, rowsEnd } from "../maths/heat-rows.ts";
 import type { Cells, Row } from "../protocol.ts";
-import { type CellPlan, type Contents, forEachCell, type PageRange } from "./contents.ts";
+import { type CellDetail, type Contents, forEachCell, type PageRange } from "./contents.ts";
+import { Owners } from "./owners.ts";
 
 /** A window, and which event changed each entry last, where that is known. */
 export type ShownWindow = WindowState & { readonly since?: TceView };
@@ -27,6 +30,10 @@ export class WindowContents implements Contents {
     this.mapped = window.table.validCount;
     this.inferred = inferred;
     this.unknown = unknown;
+  }
+
+  mappedIn(first: number, end: number): number {
+    return end > first ? this.window.table.count(first, Math.min(end, this.window.entries)) : 0;
   }
 
   forEachRow({ first, end }: PageRange, visit: (row: Row) => void): void {
@@ -77,42 +84,77 @@ export class WindowContents implements Contents {
     });
   }
 
-  fill(plan: CellPlan, cells: Cells): void {
-    const { table, certainties, since, entries } = this.window;
-    const end = Math.min(entries, plan.first + plan.cells * 2 ** plan.shift);
-    table.forEachStoredRun(plan.first, end, (first, count, _hi, lo) => {
+  fill(cells: Cells, detail: CellDetail | undefined): void {
+    const { entries } = this.window;
+    for (const { first, end } of blocksOf(cells, entries)) this.#fillBlock(first, end, cells);
+    if (detail !== undefined) this.#fillDetail(cells, detail);
+  }
+
+  #fillBlock(from: number, end: number, cells: Cells): void {
+    const { table, certainties, since } = this.window;
+    table.forEachStoredRun(from, end, (first, count, _hi, lo) => {
       const perm = permOf(lo);
       if (perm === 0) return;
-      forEachCell(plan, first, count, (cell, pages) => {
+      forEachCell(cells, first, count, (cell, pages) => {
         cells.mapped[cell]! += pages;
         cells.access[cell]! |= 1 << perm;
       });
     });
-    forEachCertainty(certainties, plan.first, end, (first, count, certainty) => {
+    forEachCertainty(certainties, from, end, (first, count, certainty) => {
       if (certainty === Certainty.KNOWN) return;
       const into = certainty === Certainty.INFERRED ? cells.inferred : cells.unknown;
-      forEachCell(plan, first, count, (cell, pages) => {
+      forEachCell(cells, first, count, (cell, pages) => {
         into[cell]! += pages;
       });
     });
-    since?.forEachStoredRun(plan.first, end, (first, count, hi) => {
-      forEachCell(plan, first, count, (cell) => {
+    since?.forEachStoredRun(from, end, (first, count, hi) => {
+      forEachCell(cells, first, count, (cell) => {
         if (hi - 1 > cells.since[cell]!) cells.since[cell] = hi - 1;
       });
     });
   }
 
+  /** Of a window a call is all that is known of who mapped something: how many pages it mapped, and what is allowed. */
+  #fillDetail(cells: Cells, detail: CellDetail): void {
+    const { table } = this.window;
+    const owners = new Owners(cells);
+    const [start, stop] = [cells.starts[0] ?? 0, rowsEnd(cells)];
+    this.forEachAlive((first, count, event) => {
+      if (first >= stop || first + count <= start) return;
+      table.load(first);
+      const pages = count === 1 ? "1 page" : `${count.toLocaleString("en")} pages`;
+      const name = event < 0 ? "before the recording" : `${permText(permOf(table.lo))} ${pages} a call`;
+      const owner = detail === "owner" ? owners.number(name) : 0;
+      forEachCell(cells, first, count, (cell) => {
+        cells.sizes[cell] = Math.max(cells.sizes[cell]!, count);
+        if (owner > 0) owners.add(cell, owner);
+      });
+    });
+  }
+
   /** Says in which cells pages are otherwise than they were. */
-  compare(before: WindowContents, plan: CellPlan, { came, went }: Cells): void {
+  compare(before: WindowContents, cells: Cells): void {
     const add = (into: Float64Array, first: number, count: number): void =>
-      forEachCell(plan, first, count, (cell, pages) => {
+      forEachCell(cells, first, count, (cell, pages) => {
         into[cell]! += pages;
       });
     diff(before.window.table, this.window.table, (first, count, _wasHi, wasLo, _was, _hi, lo) => {
-      if (permOf(lo) !== 0) add(came, first, count);
-      else if (permOf(wasLo) !== 0) add(went, first, count);
+      if (permOf(lo) !== 0) add(cells.came, first, count);
+      else if (permOf(wasLo) !== 0) add(cells.went, first, count);
     });
   }
+}
+
+/** The stretches of pages that rows have, as far as the window goes. */
+function blocksOf(cells: Cells, entries: number): PageRange[] {
+  const blocks: { first: number; end: number }[] = [];
+  for (const [row, first] of cells.starts.entries()) {
+    const end = Math.min(entries, rowEnd(cells, row));
+    const last = blocks.at(-1);
+    if (last?.end === first) last.end = end;
+    else if (end > first) blocks.push({ first, end });
+  }
+  return blocks;
 }
 
 /** The window with nothing but the entries of a range, and how sure we are of these; costs what is in there. */

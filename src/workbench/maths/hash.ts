@@ -1,5 +1,6 @@
-import type { Axis } from "../protocol.ts";
-import { HEAT_COLOURS, type HeatColour, type HeatView } from "./heat-grid.ts";
+import type { Axis, HeatView } from "../protocol.ts";
+import { HEAT_COLOURS, type HeatColour } from "./heat-grid.ts";
+import { type PanelSizes, sizesOfText, sizesToText } from "./panel-sizes.ts";
 import type { View } from "./view.ts";
 
 /** A stretch of events and of pages. */
@@ -24,6 +25,7 @@ export interface Place {
   readonly finding?: number | undefined;
   readonly mark?: number | undefined;
   readonly colour?: HeatColour | undefined;
+  readonly sizes?: PanelSizes | undefined;
 }
 
 const NUMBER = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/;
@@ -40,7 +42,7 @@ export function placeToHash(place: Place): string {
   put("space", place.space);
   put("axis", place.axis);
   put("time", time === undefined ? undefined : `${time.from},${time.to}`);
-  put("heat", heat === undefined ? undefined : `${heat.first},${heat.shift}`);
+  put("heat", heat === undefined ? undefined : `${heat.first},${heat.shift},${heat.row ?? 0}`);
   put(
     "sel",
     selection === undefined
@@ -51,6 +53,7 @@ export function placeToHash(place: Place): string {
   put("finding", place.finding);
   put("mark", place.mark);
   put("colour", place.colour);
+  put("size", place.sizes === undefined ? undefined : sizesToText(place.sizes));
   return parts.toString();
 }
 
@@ -65,7 +68,7 @@ export function placeOfHash(hash: string): Place {
   };
   const one = (name: string): number | undefined => numbers(name, 1)?.[0];
   const time = numbers("time", 2);
-  const heat = numbers("heat", 2);
+  const heat = numbers("heat", 3) ?? numbers("heat", 2);
   const sel = numbers("sel", 4);
   const axis = text("axis");
   const colour = HEAT_COLOURS.find((name) => name === text("colour"));
@@ -75,11 +78,12 @@ export function placeOfHash(hash: string): Place {
     space: text("space"),
     axis: axis === "event" || axis === "time" ? axis : undefined,
     time: time !== undefined && time[1]! > time[0]! ? { from: time[0]!, to: time[1]! } : undefined,
-    heat: heat === undefined ? undefined : { first: heat[0]!, shift: heat[1]! },
+    heat: heat === undefined ? undefined : { first: heat[0]!, shift: heat[1]!, row: heat[2] ?? 0 },
     selection: sel === undefined ? undefined : { from: sel[0]!, to: sel[1]!, first: sel[2]!, end: sel[3]! },
     filter: text("filter"),
     finding: one("finding"),
     mark: one("mark"),
     colour,
+    sizes: parts.has("size") ? sizesOfText(parts.get("size")!) : undefined,
   };
 }

@@ -1,11 +1,13 @@
 import { HATCHED, INKS, type Picture, type Renderer } from "../draw/renderer.ts";
+import type { Palette } from "../draw/svg-renderer.ts";
+import { paletteOf } from "./palette.ts";
 
 /** Draws on a canvas, in the colours of the page. */
 export class CanvasRenderer implements Renderer {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   #fills: (string | CanvasPattern)[] = [];
-  #fillsOf = "";
+  #palette: Palette | undefined;
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
@@ -21,8 +23,9 @@ export class CanvasRenderer implements Renderer {
       this.#canvas.height = down;
     }
     this.#takeColours();
+    const { background, text: textColour, family, fontSize } = this.#palette!;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = this.#background;
+    context.fillStyle = background;
     context.fillRect(0, 0, width, height);
     let ink = -1;
     const { x, y, width: widths, height: heights, inks } = bars;
@@ -33,34 +36,25 @@ export class CanvasRenderer implements Renderer {
       }
       context.fillRect(x[i]!, y[i]!, widths[i]!, heights[i]!);
     }
-    context.fillStyle = this.#text;
-    context.font = this.#font;
+    context.fillStyle = textColour;
+    context.font = `${fontSize}px ${family}`;
     for (const { x, y, text, align } of labels) {
       context.textAlign = align;
       context.lineWidth = 3;
-      context.strokeStyle = this.#background;
+      context.strokeStyle = background;
       context.strokeText(text, x, y);
       context.fillText(text, x, y);
     }
   }
 
-  #background = "";
-  #text = "";
-  #font = "";
-
   /** Takes the colours of the page, which change with the system's wish. */
   #takeColours(): void {
-    const style = getComputedStyle(this.#canvas);
-    const background = style.getPropertyValue("--canvas").trim();
-    if (background === this.#fillsOf) return;
-    this.#fillsOf = background;
-    this.#background = background;
-    this.#text = style.getPropertyValue("--text").trim();
-    this.#font = `11px ${style.getPropertyValue("--mono").trim()}`;
-    this.#fills = INKS.map((ink) => {
-      const colour = style.getPropertyValue(`--ink-${ink}`).trim();
-      return HATCHED.has(ink) ? this.#hatched(colour) : colour;
-    });
+    const palette = paletteOf(this.#canvas);
+    if (palette.background === this.#palette?.background) return;
+    this.#palette = palette;
+    this.#fills = palette.colours.map((colour, ink) =>
+      HATCHED.has(INKS[ink]!) ? this.#hatched(colour) : colour,
+    );
   }
 
   #hatched(colour: string): CanvasPattern {

@@ -1,7 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { EXAMPLES } from "../examples.ts";
+import { isOver } from "./drop.ts";
 import { Region } from "./parts.tsx";
+import { addressOf } from "./rooms.ts";
 import { bench } from "./state.ts";
 import { countText, shown } from "./words.ts";
 
@@ -30,27 +32,11 @@ function Choose({ id }: { readonly id: string }): ComponentChildren {
 
 /** What is shown before any file is open. */
 export function FirstScreen(): ComponentChildren {
-  const isOver = useSignal(false);
   const failure = useSignal("");
   return (
     <Region name="Files" class="files first-files">
-      <section
-        aria-label="Drop files"
-        class={isOver.value ? "drop over" : "drop"}
-        onDragOver={(event) => {
-          event.preventDefault();
-          isOver.value = true;
-        }}
-        onDragLeave={() => {
-          isOver.value = false;
-        }}
-        onDrop={(event) => {
-          event.preventDefault();
-          isOver.value = false;
-          openAll(event.dataTransfer?.files ?? []);
-        }}
-      >
-        <p class="lead">Drop a trace, a saved machine or an op script here.</p>
+      <section aria-label="Drop files" class={isOver.value ? "drop over" : "drop"}>
+        <p class="lead">Drop traces, saved machines or op scripts anywhere on this page.</p>
         <Choose id="choose-first" />
         <p class="dim">
           It is read in this page; nothing is sent anywhere. QEMU logs and simple traces of{" "}
@@ -78,6 +64,27 @@ export function FirstScreen(): ComponentChildren {
         ))}
       </ul>
       {failure.value !== "" && <p role="alert">{failure.value}</p>}
+      <h3>Or try it without a recording</h3>
+      <ul class="examples">
+        <li>
+          <a href={addressOf("script")}>
+            <strong>Script</strong>
+            <span>Write hypercalls, run them on the engine, see every answer explained</span>
+          </a>
+        </li>
+        <li>
+          <a href={addressOf("replay")}>
+            <strong>Replay</strong>
+            <span>A window of 128 TiB, and four ways to bring its mappings to a device</span>
+          </a>
+        </li>
+        <li>
+          <a href={addressOf("tours")}>
+            <strong>Tours</strong>
+            <span>Build a TCE; why the replay took minutes; find this leak</span>
+          </a>
+        </li>
+      </ul>
     </Region>
   );
 }

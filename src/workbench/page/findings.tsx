@@ -3,7 +3,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { FINDING_KINDS } from "../../check/findings/kinds.ts";
 import type { ShownFinding } from "../protocol.ts";
 import { Region } from "./parts.tsx";
-import { bench, spaceNameOf } from "./state.ts";
+import { spaceNameOf } from "./space-choice.ts";
+import { bench } from "./state.ts";
 import { countText, shown } from "./words.ts";
 
 /** What is wrong, and where; choosing one moves everything else there. */
@@ -110,7 +111,7 @@ function FilterBox(): ComponentChildren {
         name="filter"
         id="filter"
         aria-label="Filter of events, as check -F"
-        aria-keyshortcuts="/"
+        aria-keyshortcuts="e"
         placeholder="filter events, as check -F"
         autocomplete="off"
         spellcheck={false}

@@ -1,7 +1,33 @@
 import type { ComponentChildren } from "preact";
 import { copyLink } from "./actions.ts";
+import { ExportMenu } from "./export-menu.tsx";
+import { Lazy } from "./lazy.tsx";
+import { addressOf, ROOMS, type Room, room } from "./rooms.ts";
 import { bench } from "./state.ts";
+import { tour } from "./tours/tour.ts";
 import { countText, secondsText } from "./words.ts";
+
+const loadTourPanel = async () => (await import("./tours/tour-panel.tsx")).TourPanel;
+
+const ROOM_WORDS: Readonly<Record<Room, string>> = {
+  recordings: "Recordings",
+  script: "Script",
+  replay: "Replay",
+  tours: "Tours",
+};
+
+/** The rooms of the page; each keeps what it shows. */
+function Rooms(): ComponentChildren {
+  return (
+    <nav class="rooms" aria-label="Views">
+      {ROOMS.map((name) => (
+        <a key={name} href={addressOf(name)} aria-current={room.value === name ? "page" : undefined}>
+          {ROOM_WORDS[name]}
+        </a>
+      ))}
+    </nav>
+  );
+}
 
 /** Name, what is shown, and where in time. */
 export function Header(): ComponentChildren {
@@ -16,7 +42,8 @@ export function Header(): ComponentChildren {
       <h1>
         spapr-iommu <span class="dim">workbench</span>
       </h1>
-      {file !== undefined && (
+      <Rooms />
+      {file !== undefined && room.value === "recordings" && (
         <p class="facts">
           <strong>{file.name}</strong>
           {summary !== undefined && (
@@ -37,10 +64,24 @@ export function Header(): ComponentChildren {
         </p>
       )}
       <div class="tools">
-        {file?.isDone === true && (
-          <button type="button" onClick={() => void copyLink(bench)}>
-            copy link
+        {summary !== undefined && room.value === "recordings" && (
+          <button
+            type="button"
+            aria-keyshortcuts="/"
+            onClick={() => {
+              bench.isSearchOpen.value = true;
+            }}
+          >
+            search <kbd>/</kbd>
           </button>
+        )}
+        {file?.isDone === true && file.error === undefined && room.value === "recordings" && (
+          <>
+            <button type="button" onClick={() => void copyLink(bench)}>
+              copy link
+            </button>
+            <ExportMenu />
+          </>
         )}
         <button
           type="button"
@@ -52,6 +93,7 @@ export function Header(): ComponentChildren {
           keys <kbd>?</kbd>
         </button>
       </div>
+      {tour.value !== undefined && <Lazy load={loadTourPanel} />}
     </header>
   );
 }

@@ -46,6 +46,16 @@ export function Help(): ComponentChildren {
             <th scope="row">arrows, +, −, Enter</th>
             <td>in the heat map: move the cursor, zoom, select</td>
           </tr>
+          <tr>
+            <th scope="row">
+              <kbd>Ctrl</kbd> <kbd>Enter</kbd>
+            </th>
+            <td>in Script: run</td>
+          </tr>
+          <tr>
+            <th scope="row">space, arrows, Home, End</th>
+            <td>in Replay: play or pause, step, to the beginning, to the end</td>
+          </tr>
         </tbody>
       </table>
       <form method="dialog">

@@ -1,4 +1,5 @@
 import { panned, zoomed } from "../maths/view.ts";
+import { room } from "./rooms.ts";
 import type { Bench } from "./state.ts";
 
 /** A key, and what it does; the help lists them. */
@@ -51,6 +52,13 @@ export const KEYS: readonly Key[] = [
   },
   {
     keys: ["/"],
+    does: "search: an address, a window or device, a line, any text",
+    act: (bench) => {
+      bench.isSearchOpen.value = bench.files.value.length > 0;
+    },
+  },
+  {
+    keys: ["e"],
     does: "filter events",
     act: () => document.getElementById("filter")?.focus(),
   },
@@ -85,13 +93,19 @@ function focus(bench: Bench): void {
   bench.revealPage(selection.first);
 }
 
-const isTyping = (target: EventTarget | null): boolean =>
+/** Keys that work in every room. */
+const EVERYWHERE: readonly string[] = ["?", "Escape"];
+
+/** Is somebody writing, so that keys are letters? */
+export const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   target.closest("input:not([type=range], [type=file]), select, textarea") !== null;
 
 /** Lets keys work everywhere but where one types. */
 export function listenToKeys(bench: Bench): void {
   addEventListener("keydown", (event) => {
+    // A dialog has its own keys.
+    if (document.querySelector("dialog[open]") !== null) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (isTyping(event.target)) {
       if (event.key === "Escape") (event.target as HTMLElement).blur();
@@ -99,7 +113,7 @@ export function listenToKeys(bench: Bench): void {
     }
     const { key } = event;
     const found = KEYS.find(({ keys }) => keys.includes(key) || keys.includes(key.toLowerCase()));
-    if (found === undefined) return;
+    if (found === undefined || (room.value !== "recordings" && !EVERYWHERE.includes(key))) return;
     event.preventDefault();
     found.act(bench);
   });

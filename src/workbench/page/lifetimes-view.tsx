@@ -1,62 +1,65 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { lifePicture } from "../draw/life-lines.ts";
-import { ROW_CELLS } from "../maths/heat-grid.ts";
+import { pageAtPlace } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
-import type { LifeLines } from "../protocol.ts";
-import { CanvasRenderer } from "./canvas-renderer.ts";
-import { Region, useScheme, useSize } from "./parts.tsx";
+import type { HeatRows, LifeLines } from "../protocol.ts";
+import { Region, useSize } from "./parts.tsx";
+import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
 import { Playhead, SelectionMark } from "./time-view.tsx";
 import { addressText, countText, secondsText } from "./words.ts";
 
 const HEIGHT = 104;
+/** Pixels of its panel that are not the picture. */
+const AROUND = 56;
 /** Rows of the table. */
 const MAX_ROWS = 200;
 
 /** Mapping lifetimes: time to the right, bus addresses down. What nobody unmaps reaches the edge. */
 export function Lifetimes(): ComponentChildren {
   const { ref, width } = useSize();
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const renderer = useRef<CanvasRenderer>(undefined);
-  const lines = useSignal<{ lines: LifeLines; time: View; pages: View } | undefined>(undefined);
-  const isDark = useScheme();
+  const lines = useSignal<{ lines: LifeLines; time: View; rows: HeatRows } | undefined>(undefined);
   const view = bench.view.value;
   const axis = bench.axis.value;
   const space = bench.space.value;
   const events = bench.events.value;
   const file = bench.active.value;
-  const pages = usePages();
+  const { lives: size } = bench.sizes.value;
+  const height = size === undefined ? HEIGHT : Math.max(24, size - AROUND);
   const columns = Math.max(1, Math.floor(width));
   const number = space?.number ?? -1;
+  const rows = bench.rows.value?.space === number ? bench.rows.value : undefined;
 
   useEffect(() => {
-    if (events === 0 || width === 0 || number < 0) return;
+    if (events === 0 || width === 0 || number < 0 || rows === undefined) return;
     const ask = {
       space: number,
       axis,
       from: view.from,
       to: view.to,
-      first: pages.from,
-      end: pages.to,
+      rows,
       columns,
-      height: HEIGHT,
+      height,
     };
     bench.client
       .newest("lives", "lives", file, ask)
       .then((answer) => {
-        if (answer !== undefined) lines.value = { lines: answer, time: view, pages };
+        if (answer !== undefined) lines.value = { lines: answer, time: view, rows };
       })
       .catch(bench.failed(file));
-  }, [file, axis, number, view.from, view.to, pages.from, pages.to, columns, events, width, lines]);
+  }, [file, axis, number, view.from, view.to, rows, columns, height, events, width, lines]);
 
   const shown = lines.value;
-  useEffect(() => {
-    if (shown === undefined || canvas.current === null || width === 0) return;
-    renderer.current ??= new CanvasRenderer(canvas.current);
-    renderer.current.draw(lifePicture(shown.lines, shown.time, shown.pages, { width, height: HEIGHT }));
-  }, [shown, width, isDark]);
+  const picture = useMemo(
+    () =>
+      shown === undefined || width === 0
+        ? undefined
+        : lifePicture(shown.lines, shown.time, shown.rows, { width, height }),
+    [shown, width, height],
+  );
+  const canvas = usePicture("Lifetimes", picture);
 
   const alive = shown === undefined ? 0 : aliveOf(shown.lines);
   return (
@@ -80,10 +83,11 @@ export function Lifetimes(): ComponentChildren {
             .eventOf(valueAt(view, width, event.clientX - box.left))
             .then((at) => bench.go(at))
             .catch(bench.failed(file));
-          bench.revealPage(Math.floor(valueAt(pages, HEIGHT, event.clientY - box.top)));
+          if (rows !== undefined)
+            bench.revealPage(pageAtPlace(rows, ((event.clientY - box.top) * rows.starts.length) / height));
         }}
       >
-        <canvas ref={canvas} style={{ width: "100%", height: `${HEIGHT}px` }} />
+        <canvas ref={canvas} style={{ width: "100%", height: `${height}px` }} />
         <SelectionMark width={width} />
         <Playhead width={width} />
         {shown?.lines.count === 0 && <p class="empty over">Nothing was mapped here.</p>}
@@ -98,16 +102,6 @@ export function Lifetimes(): ComponentChildren {
       )}
     </Region>
   );
-}
-
-/** The pages that the heat map shows: both pictures have the same ones. */
-function usePages(): View {
-  const space = bench.space.value;
-  const heat = bench.heatView.value;
-  if (space === undefined) return { from: 0, to: 1 };
-  if (heat === undefined) return { from: 0, to: space.pages };
-  const end = heat.first + bench.heatRows.value * ROW_CELLS * 2 ** heat.shift;
-  return { from: heat.first, to: Math.min(space.pages, end) };
 }
 
 const aliveOf = ({ ends, counts, count }: LifeLines): number => {

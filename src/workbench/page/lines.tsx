@@ -5,7 +5,8 @@ import type { FileLine } from "../protocol.ts";
 import { bench } from "./state.ts";
 import { countText, secondsText, shown } from "./words.ts";
 
-const [BEFORE, AFTER] = [2, 3];
+/** Lines before and after the playhead, and pixels of one, and of the bar above them. */
+const [BEFORE, AFTER, LINE_HEIGHT, BAR_HEIGHT] = [1, 2, 17, 38];
 
 /** The lines of the file around the playhead; those that prove the chosen finding are marked. */
 export function Lines(): ComponentChildren {
@@ -15,12 +16,17 @@ export function Lines(): ComponentChildren {
   const file = bench.active.value;
   const event = bench.playhead.value;
   const events = bench.events.value;
+  const { lines: size } = bench.sizes.value;
+  const rows =
+    size === undefined ? BEFORE + 1 + AFTER : Math.max(1, Math.floor((size - BAR_HEIGHT) / LINE_HEIGHT));
+  const before = Math.floor((rows - 1) / 2);
+  const after = rows - 1 - before;
   const hasLines = bench.summary.value?.hasLines === true;
   useEffect(() => {
     if (events === 0) return;
     if (hasLines)
       bench.client
-        .newest("lines", "lines", file, { event, before: BEFORE, after: AFTER })
+        .newest("lines", "lines", file, { event, before, after })
         .then((answer) => {
           if (answer !== undefined) lines.value = answer;
         })
@@ -31,7 +37,7 @@ export function Lines(): ComponentChildren {
         if (answer !== undefined) seconds.value = answer.seconds;
       })
       .catch(bench.failed(file));
-  }, [file, event, hasLines, events > 0, lines, seconds]);
+  }, [file, event, hasLines, events > 0, before, after, lines, seconds]);
   const finding = bench.file.value?.findings.find(({ number }) => number === bench.finding.value);
   const proof = new Set(finding?.lines);
   const others = (finding?.events ?? []).slice(0, 12);

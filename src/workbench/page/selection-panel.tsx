@@ -1,12 +1,12 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { type ChangeRow, EVENT_CLASSES, type Row, type Totals } from "../protocol.ts";
+import { EVENT_CLASSES, type Row, type Totals } from "../protocol.ts";
+import { BeforeAfter } from "./before-after.tsx";
+import { Compare } from "./compare.tsx";
 import { Address, Region } from "./parts.tsx";
 import { bench } from "./state.ts";
 import { addressText, bytesText, countText, pagesSize, shown } from "./words.ts";
-
-const MAX_CHANGES = 100;
 
 /** What is selected: a stretch of time and of addresses, in numbers; what changed since the mark; who maps an address. */
 export function SelectionPanel(): ComponentChildren {
@@ -59,7 +59,8 @@ export function SelectionPanel(): ComponentChildren {
         </dl>
       )}
       {selection !== undefined && space !== undefined && <Mapped />}
-      <MarkPanel />
+      <BeforeAfter />
+      <Compare />
       <WhoMaps />
     </Region>
   );
@@ -122,85 +123,6 @@ function Mapped(): ComponentChildren {
         </li>
       ))}
     </ul>
-  );
-}
-
-/** What is otherwise at the playhead than at the mark. */
-function MarkPanel(): ComponentChildren {
-  const answer = useSignal<{ rows: readonly ChangeRow[]; all: number } | undefined>(undefined);
-  const file = bench.active.value;
-  const mark = bench.mark.value;
-  const event = bench.playhead.value;
-  useEffect(() => {
-    answer.value = undefined;
-    if (mark < 0) return;
-    const [from, to] = [Math.min(mark, event), Math.max(mark, event)];
-    bench.client
-      .newest("diff", "diff", file, { from, to, limit: MAX_CHANGES })
-      .then((changes) => {
-        if (changes !== undefined) answer.value = changes;
-      })
-      .catch(bench.failed(file));
-  }, [file, mark, event, answer]);
-  if (mark < 0)
-    return (
-      <p class="dim">
-        <button
-          type="button"
-          class="link"
-          onClick={() => {
-            bench.mark.value = event;
-          }}
-        >
-          Mark this moment
-        </button>{" "}
-        (M) to see what changes from it on.
-      </p>
-    );
-  const { rows = [], all = 0 } = answer.value ?? {};
-  return (
-    <details class="table" open>
-      <summary>
-        {countText(all)} changes {event >= mark ? "since" : "up to"} the mark, event {countText(mark)}
-      </summary>
-      <p>
-        <button
-          type="button"
-          class="link"
-          onClick={() => {
-            bench.mark.value = -1;
-            if (bench.colour.value === "change") bench.colour.value = "permission";
-          }}
-        >
-          take the mark away
-        </button>
-      </p>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">what</th>
-            <th scope="col">space</th>
-            <th scope="col">bus address</th>
-            <th scope="col">pages</th>
-            <th scope="col">before</th>
-            <th scope="col">after</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ what, space, address, pages, before, after }) => (
-            <tr key={`${what} ${space} ${address} ${before}`} class={what}>
-              <td>{what}</td>
-              <td>{shown(space)}</td>
-              <td class="address">{addressText(address)}</td>
-              <td>{countText(pages)}</td>
-              <td>{before}</td>
-              <td>{after}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {all > rows.length && <p class="dim">and {countText(all - rows.length)} more: spapr-iommu diff</p>}
-    </details>
   );
 }
 

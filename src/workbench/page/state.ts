@@ -1,27 +1,27 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Example } from "../examples.ts";
 import { type Place, placeOfHash, placeToHash, type Selection } from "../maths/hash.ts";
-import { type HeatColour, type HeatView, revealingHeat } from "../maths/heat-grid.ts";
+import type { HeatColour } from "../maths/heat-grid.ts";
+import { rowOfPage, rowPages } from "../maths/heat-rows.ts";
+import type { PanelSizes } from "../maths/panel-sizes.ts";
 import { inside, revealing, type View } from "../maths/view.ts";
-import type { Axis, EventClass, Progress, ShownFinding, Space, SpaceAt, Summary } from "../protocol.ts";
+import type {
+  Axis,
+  EventClass,
+  HeatRows,
+  HeatView,
+  Hit,
+  Instant,
+  ShownFinding,
+  Space,
+  SpaceAt,
+  Summary,
+} from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
 import { Client, type Told } from "./client.ts";
-
-/** A file that was opened, or is being read. */
-export interface OpenFile {
-  readonly number: number;
-  readonly name: string;
-  readonly example: string | undefined;
-  readonly progress: Progress | undefined;
-  readonly summary: Summary | undefined;
-  readonly isDone: boolean;
-  /** Why it cannot be read. */
-  readonly error: string | undefined;
-  readonly findings: readonly ShownFinding[];
-  /** Findings beyond those. */
-  readonly left: number;
-  readonly notJudged: readonly string[];
-}
+import { newFile, type OpenFile } from "./open-file.ts";
+import { room, roomOfHash } from "./rooms.ts";
+import { firstSpace, fullest, spaceNameOf } from "./space-choice.ts";
 
 /**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
@@ -39,8 +39,12 @@ export class Bench {
   readonly axis: Signal<Axis> = signal("event");
   readonly timeView: Signal<View | undefined> = signal(undefined);
   readonly heatView: Signal<HeatView | undefined> = signal(undefined);
-  /** Rows of the heat map: fewer on a low screen, so that its table is seen, too. */
-  readonly heatRows: Signal<number> = signal(rowsFor(innerHeight));
+  /** Rows of the heat map, by the room that there is for it. */
+  readonly heatRows: Signal<number> = signal(12);
+  /** The rows of the space that are shown: the heat map and the lifetimes have the same ones. */
+  readonly rows: Signal<(HeatRows & { readonly space: number }) | undefined> = signal(undefined);
+  /** Stretches of pages that somebody unfolded. */
+  readonly unfolded: Signal<readonly { readonly first: number; readonly end: number }[]> = signal([]);
   readonly selection: Signal<Selection | undefined> = signal(undefined);
   readonly filter: Signal<string> = signal("");
   readonly filterError: Signal<string> = signal("");
@@ -51,6 +55,11 @@ export class Bench {
   readonly classes: Signal<ReadonlySet<EventClass>> = signal(new Set(EVENT_CLASSES));
   readonly spacesAt: Signal<readonly SpaceAt[]> = signal([]);
   readonly isHelpOpen: Signal<boolean> = signal(false);
+  readonly isSearchOpen: Signal<boolean> = signal(false);
+  /** Sizes of panels that somebody chose. */
+  readonly sizes: Signal<PanelSizes> = signal({});
+  /** A moment of another file that this one is compared with. */
+  readonly other: Signal<Instant | undefined> = signal(undefined);
   /** What was said last. */
   readonly said: Signal<string> = signal("");
 
@@ -81,6 +90,12 @@ export class Bench {
     );
   });
 
+  /** What the playhead is compared with: another file, or the mark. */
+  readonly before: ReadonlySignal<Instant | undefined> = computed(() => {
+    if (this.other.value !== undefined) return this.other.value;
+    return this.mark.value < 0 ? undefined : { file: this.active.value, event: this.mark.value };
+  });
+
   #number = 0;
   /** Did somebody choose the space that is shown? */
   #isSpaceChosen = false;
@@ -91,30 +106,16 @@ export class Bench {
     this.client = new Client((message) => this.#told(message));
     effect(() => this.#askSpaces());
     effect(() => this.#writeHash());
-    addEventListener("resize", () => {
-      this.heatRows.value = rowsFor(innerHeight);
-    });
     // Somebody went to another address; what this page writes itself is told to nobody. By the time that it is told, the
     // page may have written its own again.
-    addEventListener("hashchange", ({ newURL }) => this.#restore(placeOfHash(new URL(newURL).hash)));
+    addEventListener("hashchange", ({ newURL }) => this.#goTo(new URL(newURL).hash));
   }
 
   /** Opens files one beside the other; the first of them is shown. */
   open(files: readonly { readonly name: string; readonly data: Blob; readonly example?: string }[]): void {
     for (const [i, { name, data, example }] of files.entries()) {
       const number = ++this.#number;
-      const file: OpenFile = {
-        number,
-        name,
-        example,
-        progress: undefined,
-        summary: undefined,
-        isDone: false,
-        error: undefined,
-        findings: [],
-        left: 0,
-        notJudged: [],
-      };
+      const file = newFile(number, name, example);
       this.files.value = [...this.files.value, file];
       if (i === 0) this.show(number);
       this.client.ask("open", number, { name, data }).catch((error: Error) => {
@@ -140,9 +141,12 @@ export class Bench {
       this.#isSpaceChosen = false;
       this.timeView.value = undefined;
       this.heatView.value = undefined;
+      this.unfolded.value = [];
+      this.rows.value = undefined;
       this.selection.value = undefined;
       this.finding.value = -1;
       this.mark.value = -1;
+      this.other.value = undefined;
       this.filter.value = "";
       this.filterError.value = "";
       this.axis.value = "event";
@@ -156,6 +160,7 @@ export class Bench {
   close(number: number): void {
     this.client.ask("close", number, {}).catch(() => {});
     this.files.value = this.files.value.filter((file) => file.number !== number);
+    if (this.other.value?.file === number) this.other.value = undefined;
     if (this.active.value === number) this.show(this.files.value.at(-1)?.number ?? -1);
   }
 
@@ -220,12 +225,48 @@ export class Bench {
     await this.reveal(event);
   }
 
+  /** Compares what is shown with a moment of another file, and colours what differs. */
+  compareWith(other: Instant | undefined): void {
+    batch(() => {
+      this.other.value = other;
+      if (other !== undefined) this.colour.value = "change";
+      else if (this.mark.value < 0 && this.colour.value === "change") this.colour.value = "permission";
+    });
+  }
+
+  /** Goes where something was found. */
+  async goToHit({ event, place }: Hit): Promise<void> {
+    if (place !== undefined) {
+      const space = this.summary.value?.spaces.find(({ number }) => number === place.space);
+      if (space !== undefined) this.chooseSpace(space.name);
+      const isWhole = place.first === 0 && place.pages === space?.pages;
+      if (!isWhole) {
+        const { first, pages } = place;
+        this.selection.value = { from: event, to: event, first, end: first + pages };
+        this.revealPage(first);
+      }
+    }
+    await this.reveal(event);
+  }
+
   /** Moves the heat map so far that a page is shown. */
   revealPage(page: number): void {
-    const space = this.space.value;
     const view = this.heatView.value;
-    if (space !== undefined && view !== undefined)
-      this.heatView.value = revealingHeat(view, space.pages, this.heatRows.value, page);
+    const rows = this.rows.value;
+    if (view === undefined || rows === undefined) return;
+    const row = rowOfPage(rows, page);
+    if (row >= 0 && row < rows.starts.length && rows.folds[row] === 1) return;
+    this.heatView.value = { first: page, shift: rows.shift, row: Math.floor(this.heatRows.value / 2) };
+  }
+
+  /** Shows the rows that one stands for. */
+  unfold(row: number): void {
+    const { starts, folds, shift } = this.rows.value!;
+    const first = starts[row]!;
+    batch(() => {
+      this.unfolded.value = [...this.unfolded.value, { first, end: first + folds[row]! * rowPages(shift) }];
+      this.heatView.value = { first, shift, row };
+    });
   }
 
   chooseSpace(name: string): void {
@@ -234,6 +275,7 @@ export class Bench {
       if (name === this.spaceName.value) return;
       this.spaceName.value = name;
       this.heatView.value = undefined;
+      this.unfolded.value = [];
       this.selection.value = undefined;
     });
   }
@@ -323,6 +365,7 @@ export class Bench {
       this.mark.value = mark ?? -1;
       this.colour.value = colour ?? "permission";
       this.finding.value = finding ?? -1;
+      this.sizes.value = place.sizes ?? {};
       this.#isRestoring = false;
     });
     if ((place.filter ?? "") !== this.filter.value) void this.setFilter(place.filter ?? "");
@@ -330,8 +373,11 @@ export class Bench {
 
   /** Opens what the page's address says. */
   start(): void {
-    const place = placeOfHash(location.hash);
-    this.#restore(place);
+    this.#goTo(location.hash);
+  }
+
+  #goTo(hash: string): void {
+    if (roomOfHash(hash) === "recordings") this.#restore(placeOfHash(hash));
   }
 
   say(text: string): void {
@@ -378,31 +424,13 @@ export class Bench {
       finding: this.finding.value < 0 ? undefined : this.finding.value,
       mark: this.mark.value < 0 ? undefined : this.mark.value,
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
+      sizes: this.sizes.value,
     };
-    if (file?.isDone !== true || this.#isRestoring) return;
+    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
     const hash = placeToHash(place);
     if (hash === location.hash.slice(1)) return;
     history.replaceState(null, "", `#${hash}`);
   }
-}
-
-/** The space that a finding is of. */
-export function spaceNameOf({ liobn, device }: ShownFinding): string | undefined {
-  if (liobn !== undefined) return `0x${liobn.toString(16)}`;
-  return device;
-}
-
-/** The space that is shown first. */
-const firstSpace = ({ spaces }: Summary): string => spaces[0]?.name ?? "";
-
-/** The space with most in it. */
-const fullest = (spaces: readonly SpaceAt[]): string | undefined =>
-  spaces.toSorted((a, b) => b.mapped - a.mapped)[0]?.name;
-
-/** Rows of the heat map for a page of so many pixels. */
-function rowsFor(height: number): number {
-  if (height < 800) return 12;
-  return height < 1000 ? 16 : 24;
 }
 
 export const bench: Bench = new Bench();

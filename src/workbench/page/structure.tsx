@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import type { SpaceAt } from "../protocol.ts";
 import { Region } from "./parts.tsx";
+import { Spark, useSparks } from "./spark.tsx";
 import { bench } from "./state.ts";
 import { countText, pagesSize, shown } from "./words.ts";
 
@@ -16,6 +17,7 @@ function ownerOf({ kind, name }: SpaceAt): string {
 
 /** Machine, bridges, windows and devices at the playhead. */
 export function Structure(): ComponentChildren {
+  useSparks();
   const { value: spaces } = bench.spacesAt;
   const owners = new Map<string, SpaceAt[]>();
   for (const space of spaces) owners.set(ownerOf(space), [...(owners.get(ownerOf(space)) ?? []), space]);
@@ -66,7 +68,7 @@ export function Structure(): ComponentChildren {
 }
 
 function SpaceButton({ space }: { readonly space: SpaceAt }): ComponentChildren {
-  const { name, kind, mapped, inferred, unknown, pages, pageShift, assumed } = space;
+  const { name, kind, lane, mapped, inferred, unknown, pages, pageShift, assumed } = space;
   const part = pages === 0 ? 0 : mapped / pages;
   return (
     <button
@@ -81,6 +83,7 @@ function SpaceButton({ space }: { readonly space: SpaceAt }): ComponentChildren 
           ? `${countText(mapped)} pages`
           : `${countText(mapped)} / ${countText(pages)} of ${pagesSize(1, pageShift)}`}
       </span>
+      <Spark lane={lane} />
       {kind !== "device" && (
         <meter
           class="filling"

@@ -1,11 +1,11 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { LANE_HEIGHT, lanePicture } from "../draw/lane-picture.ts";
 import { panned, pixelOf, ticksOf, valueAt, zoomed } from "../maths/view.ts";
 import { EVENT_CLASSES, type EventClass, type Lanes } from "../protocol.ts";
-import { CanvasRenderer } from "./canvas-renderer.ts";
-import { Region, useScheme, useSize } from "./parts.tsx";
+import { Region, useSize } from "./parts.tsx";
+import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
 import { countText, secondsText, shown } from "./words.ts";
 
@@ -28,10 +28,7 @@ const DRAG = 4;
 /** Lanes of what happened, by window or device, with the playhead. */
 export function TimeView(): ComponentChildren {
   const { ref, width } = useSize();
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const renderer = useRef<CanvasRenderer>(undefined);
   const lanes = useSignal<Lanes | undefined>(undefined);
-  const isDark = useScheme();
   const view = bench.view.value;
   const axis = bench.axis.value;
   const events = bench.events.value;
@@ -56,11 +53,7 @@ export function TimeView(): ComponentChildren {
     const shownLanes = Array.from({ length: count }, (_, i) => i);
     return lanePicture(value, names.map(shown), width, { lanes: shownLanes, classes: bench.classes.value });
   }, [lanes.value, width, bench.classes.value]);
-  useEffect(() => {
-    if (picture === undefined || canvas.current === null) return;
-    renderer.current ??= new CanvasRenderer(canvas.current);
-    renderer.current.draw(picture);
-  }, [picture, isDark]);
+  const canvas = usePicture("Time", picture);
 
   const height = Math.max(LANE_HEIGHT, picture?.height ?? LANE_HEIGHT);
   return (

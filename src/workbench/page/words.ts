@@ -1,5 +1,6 @@
 import { formatSize } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
+import type { Row } from "../protocol.ts";
 
 export const countText = (value: number): string => value.toLocaleString("en");
 
@@ -24,3 +25,10 @@ export const shown = (text: string): string => visible(text);
 
 /** A size as one reads it, from bytes. */
 export const bytesText = (bytes: bigint): string => formatSize(bytes);
+
+/** Which events mapped something. */
+export function sinceText([first, last]: Row["since"], certainty: Row["certainty"]): string {
+  if (certainty === "unknown") return "";
+  if (first < 0) return last < 0 ? "before the recording" : `up to event ${countText(last)}`;
+  return first === last ? `event ${countText(first)}` : `events ${countText(first)} to ${countText(last)}`;
+}

@@ -4,7 +4,7 @@ import { setColored } from "../../../src/cli/colors.ts";
 import { shown } from "../../../src/cli/output.ts";
 import { drawScreen, inAscii, type ScreenSize, type ScreenState } from "../../../src/cli/screen/draw.ts";
 import { FIRST_KEYS, type KeyState } from "../../../src/cli/screen/keys.ts";
-import { isAsciiLocale } from "../../../src/cli/screen/live-screen.ts";
+import { isAsciiLocale } from "../../../src/cli/terminal.ts";
 import type { LiveSnapshot } from "../../../src/live/live-state.ts";
 import { HOSTILE, hostile, large, SNAPSHOT } from "./snapshots.ts";
 

@@ -32,7 +32,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 async function attach(...more: readonly string[]): Promise<PseudoTerminal> {
   const args = ["attach", "--qmp", qemu.socket, "--log", qemu.log, "--base", "none", ...more];
-  terminal = new PseudoTerminal(folder, [path.join(DIST, "cli/main.js"), ...args]);
+  terminal = new PseudoTerminal(folder, [path.join(DIST, "program/main.js"), ...args]);
   await until(() => qemu.events.get("spapr_iommu_xlate") === "enabled");
   return terminal;
 }

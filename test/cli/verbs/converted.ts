@@ -9,7 +9,7 @@ import { scratchFolder } from "../../helpers/scratch.ts";
 import { cli } from "../cli.ts";
 
 /** The compiled command line, for processes of their own. */
-export const MAIN = path.resolve(import.meta.dirname, "../../../dist/cli/main.js");
+export const MAIN = path.resolve(import.meta.dirname, "../../../dist/program/main.js");
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 /** Where the files of a test file are written. */
 const folder = scratchFolder();

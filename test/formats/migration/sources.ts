@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import type { ByteFile, ByteStream } from "../../../src/formats/migration/source.ts";
+import { gunzip } from "../../helpers/gunzip.ts";
 import type { Random } from "../../helpers/random.ts";
 
 const FOLDER = new URL("../../corpus/migration/", import.meta.url);
@@ -13,7 +14,7 @@ export const recordedStreams = (): string[] =>
 
 /** A recorded stream, unpacked. */
 export const recordedStream = (name: string): Uint8Array =>
-  new Uint8Array(gunzipSync(readFileSync(new URL(`${name}.mig.gz`, FOLDER))));
+  gunzip(readFileSync(new URL(`${name}.mig.gz`, FOLDER)));
 
 /** What another reader found in a recorded stream. */
 export const recordedReference = (name: string): Reference =>

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { forEachStateRun, type StateRun, type WindowState } from "../../../src/check/state/window-state.ts";
+import { FollowedRebuild } from "../../../src/check/travel/followed-rebuild.ts";
+import { WindowTravel } from "../../../src/check/travel/window-travel.ts";
+import { statesAtMoments } from "../../../src/check/whole/windows-at.ts";
+import { TraceSource } from "../../../src/formats/trace/trace-source.ts";
+import { corpusNames, readCorpusHead } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+import { mutate } from "../trace-mutations.ts";
+
+const NAMES = [
+  ...corpusNames("traces", ".log.gz").map((name) => `${name}.log`),
+  ...corpusNames("traces", ".simple.gz").map((name) => `${name}.simple`),
+];
+const seed = runSeed();
+
+const shown = (states: readonly WindowState[]): unknown[] =>
+  states.map((state) => {
+    const runs: StateRun[] = [];
+    forEachStateRun(state, (run) => runs.push(run));
+    const { liobn, busOffset, pageShift, entries, isGuess, assumedParts, defaultWindow } = state;
+    return { liobn, busOffset, pageShift, entries, isGuess, assumedParts, defaultWindow, runs };
+  });
+
+/** @param miscounted gets the events after which another number of entries is valid than is said */
+function travelled(bytes: Uint8Array, miscounted: number[]): WindowTravel {
+  const travel = new WindowTravel();
+  const followed = new FollowedRebuild(travel);
+  travel.watch(followed.rebuild);
+  const source = new TraceSource("trace", {
+    qemu: (event) => {
+      followed.handle(event);
+      const counted = followed.rebuild.windows.get(event.liobn)?.window.table?.validCount ?? 0;
+      if (travel.validEntries(event.liobn) !== counted) miscounted.push(event.number);
+    },
+    linux: () => {},
+    gap: (gap) => followed.gap(gap),
+  });
+  source.push(bytes);
+  source.end();
+  followed.end();
+  return travel;
+}
+
+/** Compares some moments with what reading up to there gives. */
+async function compare(bytes: Uint8Array, count: number, random: Random): Promise<void> {
+  const miscounted: number[] = [];
+  let travel: WindowTravel;
+  try {
+    travel = travelled(bytes, miscounted);
+  } catch {
+    return; // no trace any more
+  }
+  expect(miscounted).toEqual([]);
+  const events = Array.from({ length: count }, () => random.below(travel.lastEvent + 1));
+  events.push(0, travel.lastEvent);
+  const moments = events.map((event) => ({ event }));
+  const states = await statesAtMoments(bytes, moments, { onTruncated: () => {} });
+  for (const [i, { windows }] of states.entries())
+    expect(shown(travel.at(events[i]!)), `event ${events[i]}`).toEqual(shown(windows));
+}
+
+/**
+ * Tests that the windows after any event are those that a reading up to there shows.
+ *
+ * @param bytes of each recording, from its beginning
+ * @param damaged how many damaged recordings
+ */
+export function compareTravel(bytes: number, damaged: number): void {
+  describe("the windows after any event, after one reading", () => {
+    it.each(NAMES)(`are those that a reading up to there shows, seed ${seed}: %s`, async (name) => {
+      await compare(readCorpusHead("traces", name, bytes), 5, new Random(seed));
+    });
+
+    it(`are so in damaged traces, seed ${seed}`, async () => {
+      const random = new Random(seed);
+      const short = NAMES.map((name) => readCorpusHead("traces", name, 60_000));
+      for (let round = 0; round < damaged; round++)
+        await compare(mutate(random.pick(short), short, random), 6, random);
+    });
+  });
+}
