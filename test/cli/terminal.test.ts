@@ -40,6 +40,27 @@ describe("--out", () => {
   });
 });
 
+describe("an output that cannot be written", () => {
+  const story = path.join(ROOT, "stories/disk-and-gpu.yaml");
+  it.each([
+    { output: "", says: /a file to write needs a name/ },
+    { output: "/dev/full", says: /\/dev\/full: ENOSPC: no space left/ },
+    { output: folder, says: /is a folder, not a file/ },
+    { output: "/proc/none", says: /\/proc\/none: / },
+  ])("is one line and status 1: $output", async ({ output, says }) => {
+    for (const args of [
+      ["check", BOOT, "-o", output],
+      ["map", "--output", "jsonl", BOOT, "-o", output],
+      ["run", story, "--save-trace", output],
+    ]) {
+      const { status, stdout, stderr } = await cli(args);
+      expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(says);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    }
+  });
+});
+
 describe("--color", () => {
   it.each([
     { color: "always", coloured: true },
