@@ -170,7 +170,7 @@ export async function stopBySignal({
   child.kill(signal);
   const endedBy = await new Promise((resolve) => child.on("close", (_status, by) => resolve(by)));
   expect(endedBy).toBe(signal);
-  expect(files().filter((name) => name !== "table")).toEqual([]);
+  expect(files()).toEqual([]);
 }
 
 /** Waits for it; the limit of the test is for when it never comes. */
