@@ -5,20 +5,13 @@
  * @module
  */
 
-<<<<<<< HEAD
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 import { startMonitor } from "../bench/fake-monitor.mjs";
-import { startUi, trace } from "../test/browser/served.mjs";
-import { openPage, servePage } from "../test/browser/workbench.mjs";
-=======
-import { mkdirSync, readFileSync } from "node:fs";
-import path from "node:path";
-import { chromium } from "playwright-core";
 import { openFile, openPage, servePage } from "../test/browser/page-driver.mjs";
->>>>>>> views
+import { startUi, trace } from "../test/browser/served.mjs";
 
 const CORPUS = path.resolve(import.meta.dirname, "../test/corpus");
 const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");

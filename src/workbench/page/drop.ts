@@ -20,12 +20,9 @@ export function listenToDrops(bench: Bench): void {
   });
   addEventListener("drop", (event) => {
     isOver.value = false;
-<<<<<<< HEAD
     // A part of the page may have taken them itself.
     if (!hasFiles(event) || event.defaultPrevented) return;
     event.preventDefault();
-=======
->>>>>>> views
     enter("recordings");
     bench.open([...(event.dataTransfer?.files ?? [])].map((file) => ({ name: file.name, data: file })));
   });
