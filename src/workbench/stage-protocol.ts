@@ -128,6 +128,8 @@ export type StageRequest =
 
 /** To the page. */
 export type StageMessage =
+  /** The operation of a line begins. */
+  | { readonly what: "at"; readonly id: number; readonly line: number }
   | { readonly what: "steps"; readonly id: number; readonly steps: readonly ScriptStep[] }
   | {
       readonly what: "ran";

@@ -192,6 +192,27 @@ export async function boundsScripts({ page, url, trouble }, check) {
     "script: and is still there",
     (await page.getByLabel("Op script").inputValue()).includes("h_put_tce"),
   );
+  await page.clock.install();
+  await writeScript(page, `${header}\n\n{"op":"note","text":"first"}\n${`${endless}\n`.repeat(3)}`);
+  await page.keyboard.press("Control+Enter");
+  await stop.waitFor({ timeout: WAIT_MS });
+  const verdict = region(page, "Script").locator(".verdict");
+  for (let i = 0; i < 100 && !/line 4/.test(await verdict.innerText()); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await page.clock.runFor(50);
+  }
+  check(
+    "script: the line that runs is shown",
+    /Running line 4/.test(await verdict.innerText()),
+    await verdict.innerText(),
+  );
+  await page.clock.runFor(13_000);
+  const alert = await region(page, "Script").getByRole("alert").innerText();
+  check(
+    "script: an operation that takes too long is ended, and named",
+    /^line 4 it did not end/.test(alert),
+    alert,
+  );
   check("bounds leave the console silent", trouble.length === 0, trouble.join("; "));
 }
 

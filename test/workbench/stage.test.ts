@@ -33,6 +33,9 @@ function ran(text: string, machine = TCG, tick = 0.001) {
   );
   stage.take({ ask: "run", id: 1, text, machine });
   const steps = messages.flatMap((message) => (message.what === "steps" ? message.steps : []));
+  // Each operation is named before what came of it.
+  const begun = messages.flatMap((message) => (message.what === "at" ? [message.line] : []));
+  expect(begun.slice(0, steps.length)).toEqual(steps.map(({ line }) => line));
   const end = messages.at(-1) as Extract<StageMessage, { what: "ran" }>;
   expect(end.what).toBe("ran");
   return { steps, ...end };

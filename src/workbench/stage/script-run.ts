@@ -86,10 +86,16 @@ export function readPadScript(text: string): OpScript {
  * Runs a script, operation by operation, and tells what each did.
  *
  * @param now seconds since some moment
+ * @param begin told of the line of each operation before that runs: it may take long
  * @throws IommuError as {@link readPadScript}; LIMIT_EXCEEDED where it has too many operations or takes too long, when
  * what was done by then has been told
  */
-export function* runPadScript(script: OpScript, on: ScriptMachine, now: () => number): Generator<ScriptStep> {
+export function* runPadScript(
+  script: OpScript,
+  on: ScriptMachine,
+  now: () => number,
+  begin: (line: number) => void,
+): Generator<ScriptStep> {
   const stage = new Stage(script, on);
   const { operations, seconds } = SCRIPT_LIMITS;
   const end = now() + seconds;
@@ -105,6 +111,7 @@ export function* runPadScript(script: OpScript, on: ScriptMachine, now: () => nu
     }
     if (now() > end)
       throw new IommuError("LIMIT_EXCEEDED", `${counted(i, "operation")} took more than ${seconds} s`, where);
+    begin(line.line.number);
     yield stage.step(line);
   }
 }

@@ -48,7 +48,9 @@ export class Stage {
     try {
       const script = readPadScript(text);
       operations = script.lines.length;
-      for (const step of runPadScript(script, machine, () => this.#clock() / 1000)) {
+      const now = (): number => this.#clock() / 1000;
+      const begin = (line: number): void => this.#post({ what: "at", id, line });
+      for (const step of runPadScript(script, machine, now, begin)) {
         steps.push(step);
         if (this.#clock() - told >= REPORT_MS) tell();
       }

@@ -13,6 +13,8 @@ const MAX_ADDRESS = 60_000;
 const MAX_BYTES = 2 ** 20;
 /** Milliseconds that one operation may take. */
 const OPERATION_MS = 12_000;
+/** Milliseconds until one sees which line runs: most are over by then. */
+const SHOW_MS = 200;
 /** Milliseconds after the last key before the address changes. */
 const WRITE_MS = 400;
 
@@ -23,6 +25,8 @@ export interface Run {
   /** Operations of the script; 0 as long as nobody knows. */
   readonly operations: number;
   readonly mistake: ScriptMistake | undefined;
+  /** The line that runs. */
+  readonly at?: number | undefined;
   /** What ran. */
   readonly text: string;
   readonly machine: ScriptMachine;
@@ -37,6 +41,9 @@ export class Pad {
   readonly note: Signal<string> = signal("");
   readonly #stage = new StageClient();
   #watchdog: ReturnType<typeof setTimeout> | undefined;
+  /** The line that runs, and when it is shown. */
+  #at: number | undefined;
+  #showing: ReturnType<typeof setTimeout> | undefined;
   /** Counts what is written into the address: a script that is being packed may be an old one. */
   #writing = 0;
   #wasWritten = "";
@@ -59,6 +66,7 @@ export class Pad {
     const text = this.text.value;
     const machine = this.machine.value;
     this.run.value = { isRunning: true, steps: [], operations: 0, mistake: undefined, text, machine };
+    this.#at = undefined;
     this.#watch();
     this.#stage.ask({ ask: "run", text, machine }, (message) => this.#take(message));
   }
@@ -70,8 +78,11 @@ export class Pad {
   #take(message: StageMessage): void {
     const run = this.run.value;
     if (run === undefined) return;
-    if (message.what === "steps") {
+    if (message.what === "at") {
+      this.#at = message.line;
       this.#watch();
+      this.#showing ??= setTimeout(() => this.#showLine(), SHOW_MS);
+    } else if (message.what === "steps") {
       this.run.value = { ...run, steps: [...run.steps, ...message.steps] };
     } else if (message.what === "ran") {
       clearTimeout(this.#watchdog);
@@ -80,12 +91,18 @@ export class Pad {
     } else if (message.what === "failed") this.#endRun(message.message);
   }
 
+  #showLine(): void {
+    this.#showing = undefined;
+    const run = this.run.value;
+    if (run?.isRunning === true) this.run.value = { ...run, at: this.#at };
+  }
+
   /** An operation that takes too long is ended with its worker. */
   #watch(): void {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
       const seconds = OPERATION_MS / 1000;
-      this.#endRun(`the operation after this one did not end within ${seconds} s, and was stopped`);
+      this.#endRun(`it did not end within ${seconds} s, and was stopped`);
     }, OPERATION_MS);
   }
 
@@ -94,8 +111,7 @@ export class Pad {
     this.#stage.end();
     const run = this.run.value;
     if (run?.isRunning !== true) return;
-    const line = run.steps.at(-1)?.line;
-    this.run.value = { ...run, isRunning: false, mistake: { message, line, column: undefined } };
+    this.run.value = { ...run, isRunning: false, mistake: { message, line: this.#at, column: undefined } };
   }
 
   async #write(text: string, { accel, device }: ScriptMachine): Promise<void> {

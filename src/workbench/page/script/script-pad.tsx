@@ -7,7 +7,7 @@ import { Region } from "../parts.tsx";
 import { enter } from "../rooms.ts";
 import { bench } from "../state.ts";
 import { countText, shown } from "../words.ts";
-import { pad } from "./pad.ts";
+import { pad, type Run } from "./pad.ts";
 import { Steps } from "./script-steps.tsx";
 
 const NAME = "script.jsonl";
@@ -77,7 +77,7 @@ export function ScriptPad(): ComponentChildren {
           ) : (
             <>
               <p class="verdict" role="status">
-                {verdictOf(run.steps.length, run.operations, run.isRunning)}
+                {verdictOf(run)}
                 {isOld && " The script was changed since then."}
               </p>
               {run.mistake !== undefined && <Mistake mistake={run.mistake} />}
@@ -90,9 +90,11 @@ export function ScriptPad(): ComponentChildren {
   );
 }
 
-function verdictOf(done: number, all: number, isRunning: boolean): string {
-  if (isRunning) return `Running: ${countText(done)} operations so far.`;
-  return `${countText(done)} of ${countText(Math.max(done, all))} operations ran.`;
+function verdictOf({ steps, operations, isRunning, at }: Run): string {
+  const done = countText(steps.length);
+  if (isRunning)
+    return `Running${at === undefined ? "" : ` line ${countText(at)}`}: ${done} operations so far.`;
+  return `${done} of ${countText(Math.max(steps.length, operations))} operations ran.`;
 }
 
 function Mistake({
