@@ -5,10 +5,13 @@
  * @module
  */
 
-import { mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { startMonitor } from "../bench/fake-monitor.mjs";
 import { openFile, openPage, servePage } from "../test/browser/page-driver.mjs";
+import { startUi, trace } from "../test/browser/served.mjs";
 
 const CORPUS = path.resolve(import.meta.dirname, "../test/corpus");
 const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");
@@ -85,6 +88,33 @@ const PICTURES = [
   },
 ];
 
+/** A recording that is written again, as QEMU wrote it, while the page follows. */
+async function takeLive(browser) {
+  const folder = mkdtempSync(path.join(tmpdir(), "live-"));
+  const [socket, log] = [path.join(folder, "qmp.sock"), path.join(folder, "qemu.log")];
+  writeFileSync(log, "");
+  const endMonitor = await startMonitor(socket);
+  const ui = await startUi(["--qmp", socket, "--log", log, "--base", "none", "--refresh", "100"]);
+  try {
+    const { page, close } = await openPage(browser, ui.url);
+    await page.goto(ui.url);
+    await page.locator(".badge.is-live").waitFor();
+    const lines = trace("faults-stray-dma-e1000-nvme-linux61.log.gz").toString().split("\n");
+    for (let at = 0; at < lines.length; at += 20) {
+      appendFileSync(log, `${lines.slice(at, at + 20).join("\n")}\n`);
+      await page.waitForTimeout(100);
+    }
+    await page.getByText("dma-fault").waitFor();
+    await page.locator(".live-page").screenshot({ path: path.join(FOLDER, "live.png") });
+    await close();
+  } finally {
+    await ui.end();
+    endMonitor();
+    rmSync(folder, { recursive: true });
+  }
+  console.log("live");
+}
+
 /** All of a recording is there, and its table. */
 async function isRead(page) {
   await page.waitForFunction(() => /events?$/.test(document.querySelector(".file")?.innerText ?? ""));
@@ -99,6 +129,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu"],
 });
 try {
+  if (named.length === 0 || named.includes("live")) await takeLive(browser);
   for (const { name, hash, region, colorScheme = "light", height = 720, ready = isRead } of PICTURES) {
     if (named.length > 0 && !named.includes(name)) continue;
     const { page, close } = await openPage(browser, server.url, {

@@ -247,6 +247,14 @@ async function roundTrip(browser, url, check) {
   await second.close();
 }
 
+/** axe finds nothing in what a page shows now. */
+export async function hasNoViolation(page, check, what) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
+  check(`axe finds nothing: ${what}`, found.length === 0, found.join("; "));
+}
+
 /** axe finds nothing, in light and dark, on the first screen and with a file, wide and narrow. */
 async function isAccessible(browser, url, check) {
   for (const colorScheme of ["light", "dark"]) {
@@ -255,18 +263,13 @@ async function isAccessible(browser, url, check) {
         colorScheme,
         viewport: { width, height: 720 },
       });
-      const look = async (what) => {
-        await page.evaluate(AXE);
-        const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-        const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
-        check(
-          `axe finds nothing: ${what}, ${colorScheme}, ${width} px`,
-          found.length === 0,
-          found.join("; "),
-        );
-      };
+      const look = (what) => hasNoViolation(page, check, `${what}, ${colorScheme}, ${width} px`);
       const isNarrow = async (what) => {
-        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        const isWide = await page.evaluate(() =>
+          [document.documentElement, ...document.querySelectorAll("main")].some(
+            (element) => element.scrollWidth > element.clientWidth,
+          ),
+        );
         check(`${what}: nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
       };
       await page.goto(url);

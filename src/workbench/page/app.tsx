@@ -11,10 +11,12 @@ import { Help } from "./help.tsx";
 import { Lazy } from "./lazy.tsx";
 import { Lifetimes } from "./lifetimes-view.tsx";
 import { Lines } from "./lines.tsx";
+import { LiveView } from "./live-view.tsx";
 import { useSize } from "./parts.tsx";
 import { type Room, room } from "./rooms.ts";
 import { Search } from "./search.tsx";
 import { SelectionPanel } from "./selection-panel.tsx";
+import { liveSession } from "./served.ts";
 import { Splitter } from "./splitter.tsx";
 import { bench } from "./state.ts";
 import { Structure } from "./structure.tsx";
@@ -56,6 +58,7 @@ export function App(): ComponentChildren {
 
 function Recordings(): ComponentChildren {
   const tab = useSignal<Tab>("Time");
+  const session = liveSession.value;
   const sizes = Object.fromEntries(
     Object.entries(bench.sizes.value).map(([name, size]) => [`--${name}`, `${size}px`]),
   );
@@ -63,7 +66,7 @@ function Recordings(): ComponentChildren {
   useEffect(() => {
     bench.heatRows.value = rowsFor(lower.width, lower.height);
   }, [lower.width, lower.height]);
-  const hasFile = bench.files.value.length > 0;
+  const hasFile = bench.file.value !== undefined;
   return (
     <div class={hasFile ? "app" : "app first"} data-tab={tab.value} style={sizes}>
       <Header />
@@ -104,6 +107,8 @@ function Recordings(): ComponentChildren {
             <Lines />
           </main>
         </>
+      ) : session !== undefined ? (
+        <LiveView session={session} />
       ) : (
         <main class="welcome">
           <FirstScreen />

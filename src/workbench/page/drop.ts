@@ -19,9 +19,10 @@ export function listenToDrops(bench: Bench): void {
     if (relatedTarget === null) isOver.value = false;
   });
   addEventListener("drop", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
     isOver.value = false;
+    // A part of the page may have taken them itself.
+    if (!hasFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
     enter("recordings");
     bench.open([...(event.dataTransfer?.files ?? [])].map((file) => ({ name: file.name, data: file })));
   });

@@ -5,6 +5,7 @@ import { EXAMPLES } from "../examples.ts";
 import { isOver } from "./drop.ts";
 import { Region } from "./parts.tsx";
 import { addressOf } from "./rooms.ts";
+import { liveSession } from "./served.ts";
 import { bench } from "./state.ts";
 import { shown } from "./words.ts";
 
@@ -96,6 +97,18 @@ export function Files(): ComponentChildren {
   return (
     <Region name="Files" class="files" tools={<Choose id="choose-more" />}>
       <ul class="open-files">
+        {liveSession.value !== undefined && (
+          <li>
+            <button
+              type="button"
+              class="file"
+              aria-pressed={bench.file.value === undefined}
+              onClick={() => bench.show(-1)}
+            >
+              <strong>QEMU, live</strong>
+            </button>
+          </li>
+        )}
         {files.map(({ number, name, summary, error, isDone }) => (
           <li key={number}>
             <button

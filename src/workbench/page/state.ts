@@ -18,10 +18,14 @@ import type {
   Summary,
 } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
+import type { RemoteBytes } from "../served.ts";
 import { Client, type Told } from "./client.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
 import { room, roomOfHash } from "./rooms.ts";
 import { firstSpace, fullest, isSelected, spaceNameOf } from "./space-choice.ts";
+
+/** Milliseconds between two changes of the page's address, which browsers refuse when there are many. */
+const HASH_MS = 100;
 
 /**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
@@ -111,6 +115,9 @@ export class Bench {
   #isSpaceChosen = false;
   #place: Place = {};
   #isRestoring = false;
+  /** What the page's address is to say, and until when it is not written again. */
+  #hash: string | undefined;
+  #hashTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.client = new Client((message) => this.#told(message));
@@ -122,7 +129,13 @@ export class Bench {
   }
 
   /** Opens files one beside the other; the first of them is shown. */
-  open(files: readonly { readonly name: string; readonly data: Blob; readonly example?: string }[]): void {
+  open(
+    files: readonly {
+      readonly name: string;
+      readonly data: Blob | RemoteBytes;
+      readonly example?: string;
+    }[],
+  ): void {
     for (const [i, { name, data, example }] of files.entries()) {
       const number = ++this.#number;
       const file = newFile(number, name, example);
@@ -364,6 +377,7 @@ export class Bench {
 
   /** Brings the page to a place, as soon as that is there. */
   #restore(place: Place): void {
+    this.#hash = undefined;
     const file = this.file.value;
     if (place.example !== undefined && file?.example !== place.example) {
       const there = this.files.value.find(({ example }) => example === place.example);
@@ -454,10 +468,19 @@ export class Bench {
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
       sizes: this.sizes.value,
     };
-    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
-    const hash = placeToHash(place);
-    if (hash === location.hash.slice(1)) return;
-    history.replaceState(null, "", `#${hash}`);
+    const isShown = room.value === "recordings" && file?.isDone === true && !this.#isRestoring;
+    this.#hash = isShown ? placeToHash(place) : undefined;
+    if (this.#hash === undefined || this.#hashTimer !== undefined) return;
+    this.#putHash();
+    this.#hashTimer = setTimeout(() => {
+      this.#hashTimer = undefined;
+      this.#putHash();
+    }, HASH_MS);
+  }
+
+  #putHash(): void {
+    if (this.#hash === undefined || this.#hash === location.hash.slice(1)) return;
+    history.replaceState(null, "", `#${this.#hash}`);
   }
 }
 
