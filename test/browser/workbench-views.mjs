@@ -244,6 +244,19 @@ async function comparesFiles(browser, url, check) {
   );
   const colour = await region(page, "Address").getByLabel("colour by").inputValue();
   check("the heat map is coloured by what differs", colour === "change", colour);
+  const hash = await settled(() => page.evaluate(() => location.hash));
+  const second = await openPage(browser, url);
+  await second.page.goto(url + hash);
+  // The file that was opened first has the place; the other one is found when it is open.
+  for (const [folder, name] of files.toReversed()) await openFile(second.page, name, read(folder, name));
+  await second.page.locator(".file", { hasText: `${RUN}.log.gz` }).click();
+  const again = await settled(() => second.page.locator(".changes tbody tr").count());
+  check(
+    "the address says which file it is compared with",
+    /with=/.test(hash) && again === count,
+    `${hash}, ${again} rows`,
+  );
+  await second.close();
   await selection.getByLabel("Compare with").selectOption("");
   check("it ends when it is taken away", (await settled(() => rows.count())) === 0);
   check("comparing files leaves the console silent", trouble.length === 0, trouble.join("; "));

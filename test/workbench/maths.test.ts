@@ -71,6 +71,7 @@ describe("the page's address", () => {
     mark: 5,
     colour: "age",
     sizes: { side: 320, lines: 120 },
+    other: { name: "a, b.mig.gz", event: 7 },
   };
 
   it("has all of what is shown", () => {
@@ -85,7 +86,7 @@ describe("the page's address", () => {
     expect(placeOfHash("size=side:9000,lines:1,window:5,time:x").sizes).toEqual({ side: 640, lines: 56 });
   });
 
-  it.each(["at=x", "time=5,4", "time=1", "heat=1", "sel=1,2,3", "colour=pink", "axis=up", "%"])(
+  it.each(["at=x", "time=5,4", "time=1", "heat=1", "sel=1,2,3", "colour=pink", "axis=up", "with=x,y", "%"])(
     "leaves out what it cannot read: %s",
     (hash) => {
       expect(Object.values(placeOfHash(hash)).filter((value) => value !== undefined)).toEqual([]);

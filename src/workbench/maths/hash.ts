@@ -26,6 +26,8 @@ export interface Place {
   readonly mark?: number | undefined;
   readonly colour?: HeatColour | undefined;
   readonly sizes?: PanelSizes | undefined;
+  /** Name of another file, and the event of it that this one is compared with. */
+  readonly other?: { readonly name: string; readonly event: number } | undefined;
 }
 
 const NUMBER = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/;
@@ -53,6 +55,7 @@ export function placeToHash(place: Place): string {
   put("finding", place.finding);
   put("mark", place.mark);
   put("colour", place.colour);
+  put("with", place.other === undefined ? undefined : `${place.other.event},${place.other.name}`);
   put("size", place.sizes === undefined ? undefined : sizesToText(place.sizes));
   return parts.toString();
 }
@@ -84,6 +87,12 @@ export function placeOfHash(hash: string): Place {
     finding: one("finding"),
     mark: one("mark"),
     colour,
+    other: otherOf(parts.get("with") ?? ""),
     sizes: parts.has("size") ? sizesOfText(parts.get("size")!) : undefined,
   };
+}
+
+function otherOf(text: string): Place["other"] {
+  const [, event, name] = /^(\d+),(.+)$/.exec(text) ?? [];
+  return name === undefined ? undefined : { name, event: Number(event) };
 }

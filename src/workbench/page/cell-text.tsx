@@ -8,6 +8,9 @@ import { Address } from "./parts.tsx";
 import { bench } from "./state.ts";
 import { addressText, countText, secondsText, sinceText } from "./words.ts";
 
+/** A cell with more has many mappings: looking for the first one would take longer than it is worth. */
+const MOST_PAGES = 2 ** 16;
+
 interface Told {
   readonly cell: string;
   readonly rows: readonly Row[];
@@ -35,7 +38,7 @@ export function CellText({
   const mapped = (isShown && cells.mapped[cell]) || 0;
   const key = `${file} ${space.number} ${first} ${pages} ${event}`;
   useEffect(() => {
-    if (mapped === 0) return;
+    if (mapped === 0 || mapped > MOST_PAGES) return;
     const look = async (): Promise<void> => {
       const ask = { event, space: space.number, first, end: first + pages, limit: 1 };
       const answer = await bench.client.newest("cell", "rows", file, ask);

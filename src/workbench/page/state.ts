@@ -115,6 +115,7 @@ export class Bench {
   #isSpaceChosen = false;
   #place: Place = {};
   #isRestoring = false;
+  #wantedOther: Place["other"];
   /** What the page's address is to say, and until when it is not written again. */
   #hash: string | undefined;
   #hashTimer: ReturnType<typeof setTimeout> | undefined;
@@ -123,6 +124,7 @@ export class Bench {
     this.client = new Client((message) => this.#told(message));
     effect(() => this.#askSpaces());
     effect(() => this.#writeHash());
+    effect(() => this.#findOther());
     // Somebody went to another address; what this page writes itself is told to nobody. By the time that it is told, the
     // page may have written its own again.
     addEventListener("hashchange", ({ newURL }) => this.#goTo(new URL(newURL).hash));
@@ -408,9 +410,28 @@ export class Bench {
       this.colour.value = colour ?? "permission";
       this.finding.value = finding ?? -1;
       this.sizes.value = place.sizes ?? {};
+      this.#wantedOther = place.other;
+      this.other.value = undefined;
       this.#isRestoring = false;
     });
     if ((place.filter ?? "") !== this.filter.value) void this.setFilter(place.filter ?? "");
+  }
+
+  #otherPlace(): Place["other"] {
+    const { value: other } = this.other;
+    const name = this.files.value.find(({ number }) => number === other?.file)?.name;
+    return other === undefined || name === undefined ? undefined : { name, event: other.event };
+  }
+
+  /** Compares with the file that an address names, as soon as that is open. */
+  #findOther(): void {
+    const wanted = this.#wantedOther;
+    const file = this.files.value.find(
+      ({ name, isDone, summary }) => name === wanted?.name && isDone && summary !== undefined,
+    );
+    if (wanted === undefined || file === undefined || file.number === this.active.value) return;
+    this.#wantedOther = undefined;
+    this.other.value = { file: file.number, event: wanted.event };
   }
 
   /** Opens what the page's address says. */
@@ -467,6 +488,7 @@ export class Bench {
       mark: this.mark.value < 0 ? undefined : this.mark.value,
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
       sizes: this.sizes.value,
+      other: this.#wantedOther ?? this.#otherPlace(),
     };
     const isShown = room.value === "recordings" && file?.isDone === true && !this.#isRestoring;
     this.#hash = isShown ? placeToHash(place) : undefined;
