@@ -158,10 +158,15 @@ export async function listenForHosts(
     isServing = true;
     for (let socket = waiting.shift(); socket !== undefined; socket = waiting.shift()) {
       if (!socket.destroyed) {
-        const channel = passFiles ? await passingFiles(socket) : new SocketChannel(socket);
-        channels.add(channel);
-        await serve(channel);
-        channels.delete(channel);
+        // Where the helper does not start, after all, this host hears the end, and the next one is served.
+        const channel = passFiles
+          ? await passingFiles(socket).catch(() => undefined)
+          : new SocketChannel(socket);
+        if (channel !== undefined) {
+          channels.add(channel);
+          await serve(channel);
+          channels.delete(channel);
+        }
       }
       open.delete(socket);
     }

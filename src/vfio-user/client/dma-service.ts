@@ -75,14 +75,13 @@ export class DmaService {
     const write = message.command === Command.DMA_WRITE;
     const { address, count } = DmaAccess.read(message.body);
     const data = DmaAccess.tail(message.body);
-    const record = { write, address, bytes: Number(count), message: number };
+    const bytes = Number(count);
     const problem = this.#judge(address, count, write ? BigInt(data.length) : 0n, write);
     if (problem !== null) {
       const { errno, refusal, why } = problem;
-      this.#options.onDma({ ...record, errno, refusal, why });
+      this.#options.onDma({ write, address, bytes, errno, message: number, refusal, why });
       return { errno };
     }
-    const bytes = Number(count);
     const frame = DmaAccess.frameWithRoom({ address, count }, write ? 0 : bytes, make);
     if (isMsi(address, count, write)) {
       this.#options.onMsi(new DataView(data.buffer, data.byteOffset).getUint32(0, true));
@@ -95,7 +94,7 @@ export class DmaService {
         pci.read(address, frame.subarray(frame.length - bytes));
       }
     }
-    this.#options.onDma({ ...record, errno: 0 });
+    this.#options.onDma({ write, address, bytes, errno: 0, message: number });
     return { frame };
   }
 

@@ -6,6 +6,7 @@ import type {
   BarModel,
   BusWindow,
   DevicePlace,
+  MaybePromise,
   MigrationModel,
   MsixTables,
   PciDeviceModel,
@@ -172,23 +173,24 @@ export class MailboxDma implements PciDeviceModel {
     this.#place = place;
   }
 
-  async mapped(window: BusWindow): Promise<void> {
+  mapped(window: BusWindow): MaybePromise {
     if (this.#mistake === "forgets-to-unmap") {
       if (this.#known.some((other) => overlaps(other, window))) {
         throw new RefusedError(ErrnoNumber.EEXIST, "the window is known already");
       }
       this.#known.push(window);
     }
-    if (this.#mistake === "survives-reset" && this.#wasReset) await this.#runQueue();
+    if (this.#mistake === "survives-reset" && this.#wasReset) return this.#runQueue();
   }
 
-  async unmapping(): Promise<void> {
-    if (this.#mistake === "survives-reset") await this.#runQueue();
+  unmapping(): MaybePromise {
+    if (this.#mistake === "survives-reset") return this.#runQueue();
   }
 
   /** What was begun is finished while the windows are still there. */
-  async quiesce(): Promise<void> {
-    if (this.#mistake !== "keeps-translation" && this.#mistake !== "survives-reset") await this.#runQueue();
+  quiesce(): MaybePromise {
+    if (this.#queue.length === 0) return;
+    if (this.#mistake !== "keeps-translation" && this.#mistake !== "survives-reset") return this.#runQueue();
   }
 
   reset(): void {

@@ -35,7 +35,7 @@ import {
 } from "../protocol/payloads.ts";
 import { CONFIG_BYTES } from "./config-space.ts";
 import { type CommandContext, type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
-import type { MaybePromise } from "./device-model.ts";
+import type { BusWindow, MaybePromise } from "./device-model.ts";
 import { IRQ_KINDS } from "./interrupts.ts";
 
 /** Serves one command from its body and the files that came with it. What it throws becomes an error reply. */
@@ -112,17 +112,26 @@ function dmaUnmap(session: CommandContext, body: Uint8Array): HandlerAnswer | Pr
   if (flags !== 0 && !all && dirty === undefined) throw invalid(`DMA_UNMAP with flags ${flags}`);
   if (all && (address !== 0n || size !== 0n)) throw invalid("DMA_UNMAP of all with an address or a size");
   const going = all ? [...session.table.all] : [session.table.exactly(address, size)];
-  return whenQuiet(session, async () => {
-    for (const window of going) {
-      await session.device.unmapping?.(window);
-      session.table.delete(window);
-    }
+  const goOne = (window: BusWindow): MaybePromise => {
+    const letGo = session.device.unmapping?.(window);
+    if (letGo !== undefined) return letGo.then(() => session.table.delete(window));
+    session.table.delete(window);
+  };
+  const reply = (): Frame => {
     if (dirty === undefined) return DmaUnmap.frame(request);
     const words = new Uint8Array(dirty.log.report(address, size).buffer);
     const tail = new Uint8Array(Bitmap.bytes + words.length);
     Bitmap.write(dirty.bitmap, tail, 0);
     tail.set(words, Bitmap.bytes);
     return DmaUnmap.frame(request, tail);
+  };
+  return whenQuiet(session, () => {
+    const [only] = going;
+    if (going.length === 1) return goOne(only!)?.then(reply) ?? reply();
+    return (async () => {
+      for (const window of going) await goOne(window);
+      return reply();
+    })();
   });
 }
 

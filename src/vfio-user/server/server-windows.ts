@@ -85,6 +85,12 @@ export class ServerWindows {
     this.#windows.clear();
   }
 
+  /** Windows of a range, as far as the device finds them. */
+  #found(range: AddressRange): readonly KnownWindow[] {
+    const windows = this.#windows.overlapping(range);
+    return this.#profile.lastPageUnreachable ? windows.filter(({ last }) => last !== U64_MAX) : windows;
+  }
+
   /**
    * Checks a transfer of the device.
    *
@@ -92,10 +98,7 @@ export class ServerWindows {
    */
   checkTransfer(range: AddressRange, write: boolean): void {
     const what = (): string => `${write ? "write" : "read"} of ${hex64(range.first)}-${hex64(range.last)}`;
-    const { lastPageUnreachable } = this.#profile;
-    const windows = this.#windows
-      .overlapping(range)
-      .filter(({ last }) => !(lastPageUnreachable && last === U64_MAX));
+    const windows = this.#found(range);
     let next = range.first;
     for (const window of windows) {
       if (window.first > next) break;

@@ -112,12 +112,15 @@ export class ServerSession implements DevicePlace {
     into: Uint8Array = new Uint8Array(bytes),
   ): Promise<Uint8Array> {
     this.#checkDma(address, bytes, false);
-    return await this.uncheckedRead(address, bytes, into);
+    if (bytes > this.mostAtOnce) return await this.uncheckedRead(address, bytes, into);
+    await this.#read(address, bytes, into);
+    return into;
   }
 
   async dmaWrite(address: bigint, data: Uint8Array): Promise<void> {
     this.#checkDma(address, data.length, true);
-    await this.uncheckedWrite(address, data);
+    if (data.length > this.mostAtOnce) await this.uncheckedWrite(address, data);
+    else await this.#write(address, data);
   }
 
   async uncheckedRead(
