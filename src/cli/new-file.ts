@@ -10,6 +10,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import { IommuError } from "../base/errors.ts";
@@ -51,6 +52,23 @@ export class NewFile {
       throw new IommuError("BAD_FILE", `${this.#target} is a folder, not a file`, { target: this.#target });
     }
     if (!this.#isSpecial) closeSync(openSync(this.path, "wx"));
+  }
+
+  /**
+   * Makes the file, with a text.
+   *
+   * @throws IommuError BAD_FILE if it cannot be written; then nothing is left of it
+   */
+  write(text: string): void {
+    try {
+      this.makeFile();
+      writeFileSync(this.path, text);
+      this.commit();
+    } catch (cause) {
+      throw asOutputError(this.#target, cause);
+    } finally {
+      this.discard();
+    }
   }
 
   /** Makes the path a folder. */

@@ -6,6 +6,7 @@ import { findBridges } from "./bridges.ts";
 import type { FoundLog } from "./find-log.ts";
 import type { LiveLog } from "./live-log.ts";
 import type { LiveSnapshot } from "./live-state.ts";
+import { sizeOf } from "./log-follower.ts";
 import { type Commands, type Monitor, until } from "./monitor.ts";
 import { openMonitor } from "./monitor-place.ts";
 import { type ChangedSettings, restoreSettings } from "./settings.ts";
@@ -97,6 +98,8 @@ class Session {
   /** Finds the log, takes what is known to begin with, and switches the trace on. */
   async #begin(): Promise<void> {
     const log = await this.#findLog();
+    // What cannot be followed is said before anything is changed.
+    await sizeOf(log.path);
     const disabled = await this.#disabledEvents();
     const bridges = await findBridges(this.#commands);
     const { live, report } = await takeBase({

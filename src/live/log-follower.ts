@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { IommuError } from "../base/errors.ts";
@@ -104,14 +105,21 @@ export class LogFollower {
   }
 
   async #open(): Promise<boolean> {
+    let file: FileHandle;
     try {
-      this.#file = await open(this.path, "r");
-      return true;
+      // To open a pipe that nobody writes to would wait for ever.
+      file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       if (code === "ENOENT" && this.#offset === 0) return false;
       throw this.#error(code === "ENOENT" ? "the log was taken away" : message, cause);
     }
+    if (!(await file.stat()).isFile()) {
+      await file.close();
+      throw noFile(this.path);
+    }
+    this.#file = file;
+    return true;
   }
 
   /** Does another file with something in it stand where ours did? */
@@ -153,10 +161,20 @@ export class LogFollower {
   }
 }
 
-/** Bytes of a file; 0 if it is not there yet. */
+const noFile = (path: string): IommuError =>
+  new IommuError("BAD_FILE", `${path}: a log can be followed only in a file, and this is none`, { path });
+
+/**
+ * Bytes of a log; 0 if it is not there yet.
+ *
+ * @throws IommuError BAD_FILE if it is no file
+ */
 export async function sizeOf(path: string): Promise<number> {
   return await stat(path).then(
-    ({ size }) => size,
+    (found) => {
+      if (!found.isFile()) throw noFile(path);
+      return found.size;
+    },
     (cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOENT") return 0;
       throw new IommuError("BAD_FILE", `${path}: ${cause.message}`, { path }, { cause });

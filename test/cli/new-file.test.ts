@@ -73,6 +73,16 @@ describe("a new file", () => {
     expect(lstatSync(target).isFIFO()).toBe(true);
   });
 
+  it("is written whole, or nothing is left of it", () => {
+    new NewFile(path.join(folder, "text"), false).write("a text\n");
+    expect(readFileSync(path.join(folder, "text"), "utf8")).toBe("a text\n");
+    expect(() => new NewFile("/dev/full", false).write("a text\n")).toThrow(/^\/dev\/full: ENOSPC/);
+    const late = new NewFile(path.join(folder, "late"), false);
+    mkdirSync(path.join(folder, "late"));
+    expect(() => late.write("a text\n")).toThrow(/late is a folder, not a file/);
+    expect(readdirSync(folder).sort()).toEqual(["late", "text"]);
+  });
+
   it("is no file where a folder is", () => {
     mkdirSync(target);
     expect(() => new NewFile(target, true).makeFile()).toThrow(/out is a folder, not a file/);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { rmSync, truncateSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -554,6 +555,15 @@ describe("attach", () => {
     };
     await expect(start({ base: "save" })).rejects.toThrow(/QEMU closed the connection/);
     expect(attached).toEqual([]);
+  });
+
+  it("changes nothing of a QEMU whose log is no file", async () => {
+    rmSync(qemu.log, { force: true });
+    execFileSync("mkfifo", [qemu.log]);
+    await expect(start({ base: "auto" })).rejects.toThrow(/a log can be followed only in a file/);
+    expect(qemu.commands).not.toContain("trace-event-set-state");
+    expect(qemu.commands).not.toContain("migrate");
+    asBefore();
   });
 
   it("refuses a QEMU without these events", async () => {

@@ -1,10 +1,13 @@
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -37,6 +40,28 @@ async function poll(follower: LogFollower): Promise<string> {
 }
 
 describe("following a log", () => {
+  it.each([
+    { name: "a pipe", make: () => execFileSync("mkfifo", [log]) },
+    { name: "a folder", make: () => mkdirSync(log) },
+    { name: "a device", make: () => symlinkSync("/dev/zero", log) },
+  ])("refuses $name, and does not wait for it", async ({ make }) => {
+    make();
+    const is = /log: a log can be followed only in a file, and this is none$/;
+    await expect(sizeOf(log)).rejects.toThrow(is);
+    await expect(poll(follow(0))).rejects.toThrow(is);
+  });
+
+  it("goes on with what it has when a pipe takes its place", async () => {
+    writeFileSync(log, "one\n");
+    const follower = follow(0);
+    expect(await poll(follower)).toBe("one\n");
+    renameSync(log, `${log}.0`);
+    execFileSync("mkfifo", [log]);
+    appendFileSync(`${log}.0`, "two\n");
+    expect(await poll(follower)).toBe("two\n");
+    await follower.close();
+  });
+
   it("waits for a file that is not there yet", async () => {
     const follower = follow(await sizeOf(log));
     expect(await poll(follower)).toBe("");

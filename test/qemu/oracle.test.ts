@@ -76,6 +76,15 @@ describe("the oracle", () => {
     }
   });
 
+  it("says before it searches that what it finds cannot be written", async () => {
+    const start = performance.now();
+    const args = ["--random", "1000000", "--write", "/nonexistent/smallest.jsonl"];
+    const tool = new CliProcess(["oracle", ...args]);
+    expect((await tool.exit).status).toBe(1);
+    expect(tool.stderr).toContain("/nonexistent/smallest.jsonl: there is no folder /nonexistent");
+    expect(performance.now() - start).toBeLessThan(60_000);
+  });
+
   it("says that QEMU is not installed", async () => {
     const tool = new CliProcess(["oracle", "--random", "10"], { QEMU_PPC64: "qemu-that-is-not-there" });
     expect((await tool.exit).status).toBe(63);

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
@@ -14,6 +13,7 @@ import { displayName } from "../display-name.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
+import { NewFile } from "../new-file.ts";
 import {
   ANY_INPUT,
   answerOptions,
@@ -167,7 +167,9 @@ async function searchRandom(
   limits: RunLimits,
   options: OracleOptions,
 ): Promise<number> {
-  const { seed } = options;
+  const { seed, write } = options;
+  // What is wrong with it is said before the search, not after it.
+  const file = write === undefined ? undefined : new NewFile(write, true);
   const progress = options.quiet || !process.stderr.isTTY ? () => {} : showProgress;
   const found = await searchDifference(qemuOracle(qemu, limits), {
     operations,
@@ -202,7 +204,7 @@ async function searchRandom(
   const { header } = difference.script;
   const lines = [header.text, ...difference.outcomes.map(lineWithTheirs)];
   const text = `${lines.join("\n")}\n`;
-  if (options.write !== undefined) await writeFile(options.write, text);
+  if (file !== undefined) file.write(text);
   else if (options.output === "human") print(`\nThe smallest script, with QEMU's results:\n${text}`);
   return Exit.WRONG;
 }

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { IommuError } from "../../base/errors.ts";
 import type { ScenarioInput, ScenarioReport } from "../../lab/scenario.ts";
@@ -11,7 +10,7 @@ import { displayName } from "../display-name.ts";
 import { openInput } from "../input.ts";
 import { readMachineFile } from "../machine-file.ts";
 import { MACHINE_FILE } from "../machine-file-kinds.ts";
-import { asOutputError, NewFile } from "../new-file.ts";
+import { NewFile } from "../new-file.ts";
 import { answerOptions, flag, profileOption, quietOption, text } from "../options.ts";
 import { Exit, print, toJson } from "../output.ts";
 import { packageFile } from "../package-files.ts";
@@ -89,20 +88,8 @@ async function runStoryOf(name: string, options: RunOptions): Promise<number> {
     throw new IommuError("BAD_ARGUMENT", "--coherence: a story says itself what it compares");
   const file = saveTrace === undefined ? undefined : new NewFile(saveTrace, true);
   const { report, trace } = runStory(await readStory(name));
-  if (file !== undefined) saveLines(file, saveTrace!, trace);
+  file?.write(`${trace.join("\n")}\n`);
   return printReport(report, options);
-}
-
-function saveLines(file: NewFile, name: string, lines: readonly string[]): void {
-  try {
-    file.makeFile();
-    writeFileSync(file.path, `${lines.join("\n")}\n`);
-    file.commit();
-  } catch (cause) {
-    throw asOutputError(name, cause);
-  } finally {
-    file.discard();
-  }
 }
 
 async function printReport(report: ScenarioReport, options: RunOptions): Promise<number> {
