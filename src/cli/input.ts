@@ -83,10 +83,10 @@ export const withoutPacking = (path: string): string => path.replace(/\.(?:gz|zs
 export const isScriptName = (path: string): boolean => withoutPacking(path).endsWith(".jsonl");
 
 /** What is not there is reported by who reads it. */
-const isFile = async (path: string): Promise<boolean> =>
+export const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;
 
-const openHandle = (path: string): Promise<FileHandle> =>
+export const openHandle = (path: string): Promise<FileHandle> =>
   open(path).catch((cause) => {
     throw asInputError(path, cause);
   });

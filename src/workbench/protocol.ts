@@ -9,6 +9,7 @@
  */
 
 import type { Finding } from "../check/findings/finding.ts";
+import type { RemoteBytes } from "./served.ts";
 
 /** What events are shown as. */
 export const EVENT_CLASSES = ["map", "unmap", "use", "fault", "refused", "moment", "other"] as const;
@@ -220,7 +221,7 @@ export interface Agreement {
 
 /** What the page asks; each with its answer. */
 export interface Calls {
-  open: { ask: { name: string; data: Blob }; answer: Summary };
+  open: { ask: { name: string; data: Blob | RemoteBytes }; answer: Summary };
   /** Checks again with only the events that a filter takes; "" takes all. */
   filter: { ask: { text: string }; answer: null };
   /** Stops reading; what was read stays. */

@@ -10,6 +10,8 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import { build } from "vite";
+import { checkReport } from "./report.mjs";
+import { checkServed } from "./served.mjs";
 import { checkWorkbench } from "./workbench.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -104,6 +106,8 @@ try {
   for (const { name, ok } of answer.result?.checks ?? []) check(`huge-window: ${name}`, ok);
   check("the page has no errors", errors.length === 0, errors.join("; "));
   await checkWorkbench(browser, check);
+  await checkServed(browser, check);
+  await checkReport(browser, check);
 } finally {
   await browser.close();
   server.close();

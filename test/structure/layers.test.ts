@@ -64,9 +64,9 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["index"],
   ],
   lab: [["*"], ["story"], ["index"]],
-  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["stage"], ["page"]],
+  workbench: [["*"], ["maths"], ["draw"], ["desk"], ["stage", "report"], ["page"]],
   live: [["firmware"], ["*"], ["random"], ["index"]],
-  cli: [["*"], ["screen"], ["verbs"], ["command-line"], ["main"]],
+  cli: [["*"], ["screen", "serve"], ["verbs"], ["command-line"], ["main"]],
 };
 
 const SRC = path.resolve(import.meta.dirname, "../../src");

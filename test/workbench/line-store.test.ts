@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { blobFile } from "../../src/formats/input/input-data.ts";
 import { LineStore } from "../../src/workbench/desk/line-store.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -17,7 +18,7 @@ describe("lines of a file that was read once", () => {
     for (let round = 0; round < 12; round++) {
       const text = textOf(random);
       const bytes = new TextEncoder().encode(text);
-      const store = new LineStore(isPacked ? undefined : new Blob([bytes]));
+      const store = new LineStore(isPacked ? undefined : blobFile(new Blob([bytes])));
       for (let at = 0; at < bytes.length; ) {
         const next = at + 1 + random.below(150_000);
         store.push(bytes.subarray(at, next));

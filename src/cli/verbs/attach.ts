@@ -1,38 +1,24 @@
-import { IommuError } from "../../base/errors.ts";
-import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
+import { counted, formatCount, formatSize } from "../../base/units.ts";
 import { formatMismatch } from "../../check/rebuild/mismatch.ts";
-import type { AttachEnd, Attached, BaseKind } from "../../live/attach-options.ts";
-import { startGuard } from "../../live/guard.ts";
+import type { AttachEnd, Attached } from "../../live/attach-options.ts";
 import { type FeedItem, type FeedOptions, followFeed } from "../../live/live-feed.ts";
 import type { LiveFindings } from "../../live/live-findings.ts";
 import type { LiveSnapshot } from "../../live/live-state.ts";
-import type { MonitorPlace } from "../../live/monitor-place.ts";
-import { COMMAND_SECONDS } from "../../live/qmp.ts";
-import { findProfile } from "../../spapr/profile.ts";
 import { type AnswerOptions, RowPrinter } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { answerOptions, flag, profileOption, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError, statusOfFindings, toJson } from "../output.ts";
+import { feedOf, type LiveOptions, liveOptions, statusOfEnd, tell } from "../live-options.ts";
+import { answerOptions, flag, quietOption, text } from "../options.ts";
+import { print, printError, toJson } from "../output.ts";
 import { LiveScreen } from "../screen/live-screen.ts";
 import { type TableColumn, tableText } from "../table.ts";
 import { noteInput } from "../used-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
-export interface AttachVerbOptions extends AnswerOptions {
-  readonly qmp: string | undefined;
-  readonly domain: string | undefined;
-  readonly connect: string | undefined;
-  readonly timeout: number;
-  readonly log: string | undefined;
-  readonly base: BaseKind | "auto";
-  readonly largeWindows: boolean;
-  readonly for: number | undefined;
-  readonly refresh: number;
+export interface AttachVerbOptions extends AnswerOptions, LiveOptions {
   readonly mappings: boolean;
   readonly screen: boolean;
   readonly out: string | undefined;
-  readonly profile: string | undefined;
   readonly quiet: boolean;
 }
 
@@ -61,24 +47,11 @@ const COLUMNS = [
 
 /** `attach --qmp SOCKET`, `attach --domain NAME`: follows the DMA windows of a running QEMU. */
 export async function attach(options: AttachVerbOptions): Promise<number> {
-  if (options.profile !== undefined) findProfile(options.profile);
   const { output, quiet } = options;
   const rows = new RowPrinter(COLUMNS, options);
   let attached: Attached | undefined;
   const end = await untilInterrupted((signal) => {
-    const feed: FeedOptions = {
-      monitor: placeOf(options),
-      log: options.log,
-      base: options.base,
-      largeWindows: options.largeWindows,
-      profile: options.profile,
-      guard: startGuard(),
-      signal,
-      seconds: options.for,
-      timeoutSeconds: options.timeout,
-      mappings: options.mappings,
-      refreshSeconds: options.refresh / 1000,
-    };
+    const feed = feedOf(options, options.mappings, signal);
     if (isOnScreen(options)) return followOnScreen(feed);
     return followFeed(feed, (item) => {
       const { type, ...rest } = item;
@@ -96,7 +69,7 @@ export async function attach(options: AttachVerbOptions): Promise<number> {
     if (error === undefined) printError(message);
   }
   if (error !== undefined) throw error;
-  return statusOf(end);
+  return statusOfEnd(end);
 }
 
 /** Is there a terminal that is to be drawn on? A list of all mappings is to be read, not watched. */
@@ -119,41 +92,6 @@ async function followOnScreen(feed: FeedOptions): Promise<AttachEnd> {
     screen.close();
     for (const item of said) tell(item, true);
   }
-}
-
-/** Says what there is besides states. */
-function tell(item: FeedItem, isHuman: boolean): void {
-  if (item.type === "doubt") printError(`warning: ${item.doubt}`);
-  if (item.type === "attached" && isHuman) for (const line of describeAttached(item)) printError(line);
-}
-
-function statusOf({ doubts, state: { counts, findings } }: AttachEnd): number {
-  if (counts.mismatches > 0 || doubts.length > 0) return Exit.WRONG;
-  return statusOfFindings(findings.errors, findings.warnings + findings.dropped);
-}
-
-function placeOf({ qmp, domain, connect }: AttachVerbOptions): MonitorPlace {
-  if (qmp !== undefined && domain !== undefined)
-    throw new IommuError("BAD_ARGUMENT", "--qmp and --domain exclude each other");
-  if (qmp !== undefined) return { socket: qmp };
-  if (domain !== undefined) return { domain, uri: connect };
-  throw new IommuError(
-    "BAD_ARGUMENT",
-    "which QEMU? Name its monitor by --qmp SOCKET, or its libvirt domain by --domain NAME",
-  );
-}
-
-function describeAttached({ qemu, log, taint, base }: Attached): string[] {
-  const { kind, refused, pausedSeconds, bytes, windows } = base;
-  const known = counted(windows, "window");
-  const told = {
-    log: `${known} by the log since QEMU started (${formatSize(bytes)})`,
-    save: `${known} by QEMU's saved state of ${formatSize(bytes)}; the guest stood still for ${formatTime(pausedSeconds)}`,
-    mtree: `${known} by QEMU's memory tree; entries are unknown until the trace shows them`,
-    none: "no base: windows and entries are unknown until the trace shows them",
-  }[kind];
-  const tainted = taint === null ? [] : [`libvirt notes in its log that the domain is tainted: ${taint}`];
-  return [...refused.map((reason) => `not by ${reason}`), ...tainted, `QEMU ${qemu}, log ${log}: ${told}`];
 }
 
 const TABLE: readonly TableColumn[] = [
@@ -213,34 +151,9 @@ export const verb: Verb = defineVerb({
   arguments: [],
   screen: "drawn",
   options: [
-    text("--qmp <socket>", "the monitor: a QEMU started with -qmp unix:SOCKET,server=on,wait=off"),
-    text(
-      "--domain <name>",
-      "a domain of libvirt, by name, number or UUID, through virsh; libvirt then notes that it is tainted (custom-monitor)",
-    ),
-    text("--connect <uri>", "libvirt's URI for --domain, such as qemu:///system"),
-    text("--log <file>", "where QEMU writes its log (default: what its -D says, or the domain's log)"),
-    text(
-      "--base <how>",
-      "what is known to begin with: log (all that was logged since QEMU started), save (QEMU's saved state: the guest stands still for a moment), mtree (windows without entries), none, or auto: the first of these that can be had",
-    )
-      .choices(["auto", "log", "save", "mtree", "none"])
-      .default("auto"),
-    flag("--large-windows", "save the state even if a window may be too large for QEMU to save"),
-    value(
-      "--timeout <seconds>",
-      "the longest that one command to the monitor may take",
-      wholeNumber(1, 86_400),
-    ).default(COMMAND_SECONDS),
-    value("--for <seconds>", "end after so many seconds", wholeNumber(1, 2_000_000)),
-    value(
-      "--refresh <ms>",
-      "time between two states; the screen shows five a second at most",
-      wholeNumber(10, 3_600_000),
-    ).default(500),
+    ...liveOptions(),
     flag("--mappings", "show all mappings of all windows"),
     text("--no-screen", "on a terminal, do not take the whole screen, but print the state at the end"),
-    profileOption(),
     ...answerOptions(),
     quietOption("print nothing, only set the exit status"),
   ],

@@ -44,7 +44,8 @@ const bytesFile = (bytes: Uint8Array): ByteFile => ({
   read: async (offset, length) => bytes.subarray(offset, offset + length),
 });
 
-const blobFile = (blob: Blob): ByteFile => ({
+/** The bytes of a `Blob`. */
+export const blobFile = (blob: Blob): ByteFile => ({
   size: blob.size,
   read: async (offset, length) => new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
 });

@@ -3,20 +3,20 @@ import type { ByteFile } from "../../formats/migration/source.ts";
 /** Bytes that are read at a time. */
 const CHUNK = 2 ** 19;
 
-/** A file that says how far it was read. */
+/** A file that says how far it was read; each of its pieces has a buffer of its own. */
 export class CountedFile implements ByteFile {
   readonly size: number;
-  readonly #blob: Blob;
+  readonly #file: ByteFile;
   /** Bytes before the last place that was read. */
   reached = 0;
 
-  constructor(blob: Blob) {
-    this.#blob = blob;
-    this.size = blob.size;
+  constructor(file: ByteFile) {
+    this.#file = file;
+    this.size = file.size;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(await this.#blob.slice(offset, offset + length).arrayBuffer());
+    const bytes = await this.#file.read(offset, length);
     this.reached = Math.max(this.reached, offset + bytes.length);
     return bytes;
   }

@@ -2,6 +2,8 @@ import { IommuError } from "../../base/errors.ts";
 import { filterOf } from "../../check/filter/filters.ts";
 import { type Finding, formatFinding } from "../../check/findings/finding.ts";
 import type { CheckReport } from "../../check/report.ts";
+import { blobFile } from "../../formats/input/input-data.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import type { CallName, Calls, Hit, Instant, Message, Request, ShownFinding, Summary } from "../protocol.ts";
 import { againstOf } from "./against.ts";
 import {
@@ -22,6 +24,7 @@ import type { Contents } from "./contents.ts";
 import { csvOf, reportText, timelineOf } from "./exports.ts";
 import { checkFiltered, Reading } from "./open-recording.ts";
 import { type InstantState, type Recording, spacesAt } from "./recording.ts";
+import { RemoteFile } from "./remote-file.ts";
 import { hitsOf } from "./search.ts";
 import { scriptOf } from "./selection-script.ts";
 import { type Stretch, UsedRows } from "./used-rows.ts";
@@ -41,7 +44,7 @@ export type Post = (message: Message, transfer: ArrayBuffer[]) => void;
 
 interface File {
   readonly reading: Reading;
-  readonly data: Blob;
+  readonly data: ByteFile;
   /** How often it was filtered, and searched: only the newest counts. */
   filter: number;
   search: number;
@@ -155,7 +158,8 @@ export class Desk {
     return await hitsOf(recording, ask, () => file.search === turn);
   }
 
-  async #open(number: number, { name, data }: Ask<"open">): Promise<Summary> {
+  async #open(number: number, { name, data: given }: Ask<"open">): Promise<Summary> {
+    const data = given instanceof Blob ? blobFile(given) : new RemoteFile(given);
     const reading = new Reading(data, name, this.#clock);
     this.#files.set(number, { reading, data, filter: 0, search: 0, shown: undefined, used: new Map() });
     const started = this.#clock();

@@ -1,6 +1,7 @@
 import { hex, toBig } from "../../base/u64.ts";
 import { HEAD_BYTES } from "../../check/whole/input-kind.ts";
 import { openInput } from "../../formats/input/opened-input.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import { traceSteps } from "../../formats/recording/read-trace.ts";
 import {
   DIRECTION_NAMES,
@@ -21,21 +22,23 @@ const MAX_RANGES = 8;
 
 /** Writes out events of a recording that is no text, by reading it again up to there. */
 export class EventTexts {
-  readonly #blob: Blob;
+  readonly #file: ByteFile;
   readonly #name: string;
 
-  constructor(blob: Blob, name: string) {
-    this.#blob = blob;
+  constructor(file: ByteFile, name: string) {
+    this.#file = file;
     this.#name = name;
   }
 
-  /** The events `[first, end)`. */
-  async read(first: number, end: number): Promise<string[]> {
-    const texts: string[] = [];
+  /** Events by their numbers. */
+  async read(events: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const texts = new Map<number, string>();
+    const wanted = new Set(events);
+    const end = events.reduce((last, event) => Math.max(last, event + 1), 0);
     const visit = (number: number, text: () => string): void => {
-      if (number >= first && number < end) texts.push(text());
+      if (wanted.has(number)) texts.set(number, text());
     };
-    await this.#visit(visit, (events) => events < end);
+    await this.#visit(visit, (read) => read < end);
     return texts;
   }
 
@@ -75,7 +78,7 @@ export class EventTexts {
       },
       gap: () => {},
     });
-    const opened = await openInput(new CountedFile(this.#blob), this.#name, HEAD_BYTES);
+    const opened = await openInput(new CountedFile(this.#file), this.#name, HEAD_BYTES);
     const options = { name: this.#name, truncated: () => {} };
     for await (const _ of traceSteps(opened, source, options)) if (!goesOn(source.events)) break;
   }

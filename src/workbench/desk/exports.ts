@@ -3,6 +3,7 @@ import { toJson } from "../../base/json.ts";
 import { hex } from "../../base/u64.ts";
 import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import { convert } from "../../check/whole/conversion.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import type { Calls } from "../protocol.ts";
 import { spaceOf } from "./answers.ts";
 import type { Recording } from "./recording.ts";
@@ -34,7 +35,7 @@ export function csvOf(
 const cellOf = (text: string): string => `"${text.replaceAll('"', '""').replace(/^[=+\-@]/, "'$&")}"`;
 
 /** The timeline that `convert` makes of a trace, for Perfetto. */
-export async function timelineOf(data: Blob, name: string): Promise<Uint8Array> {
+export async function timelineOf(data: ByteFile, name: string): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   const to = {
     rows: () => {

@@ -1,5 +1,7 @@
 import { countBytes } from "../../base/count-bytes.ts";
 import { GrowingRows } from "../../base/growing-rows.ts";
+import { blobFile } from "../../formats/input/input-data.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 
 /** Bytes between two places of which the line is known. */
 const STEP = 2 ** 16;
@@ -22,14 +24,14 @@ export class LineStore {
   readonly #steps: GrowingRows = GrowingRows.f64(NUMBERS);
   #bytes = 0;
   #lines = 0;
-  readonly #source: Blob | undefined;
+  readonly #source: ByteFile | undefined;
   readonly #copies: Blob[] = [];
   #piece: Uint8Array<ArrayBuffer>[] = [];
   #pieceBytes = 0;
   #copied = 0;
 
   /** @param source the text itself, if it is not packed */
-  constructor(source: Blob | undefined) {
+  constructor(source: ByteFile | undefined) {
     this.#source = source;
   }
 
@@ -54,7 +56,7 @@ export class LineStore {
   /** The lines `[first, end)`, from 1, as far as they are there. Of a long packed file only the beginning is kept. */
   async read(first: number, end: number): Promise<string[]> {
     if (this.#source === undefined) this.#endPiece();
-    const text = this.#source ?? new Blob(this.#copies);
+    const text = this.#source ?? blobFile(new Blob(this.#copies));
     const steps = this.#steps;
     const before = Math.max(1, first) - 1;
     // The last step before which fewer lines end, as the line begins in it or at its end; the first one after all of them.
@@ -62,7 +64,8 @@ export class LineStore {
     const after = steps.below(end - 1, LINES);
     if (steps.length === 0) return [];
     const last = after < steps.length ? steps.at(after, PLACE) : Math.min(this.#bytes, text.size);
-    const lines = (await text.slice(steps.at(step, PLACE), last).text()).split("\n");
+    const start = steps.at(step, PLACE);
+    const lines = new TextDecoder().decode(await text.read(start, last - start)).split("\n");
     const skipped = before - steps.at(step, LINES);
     return lines.slice(skipped, skipped + end - 1 - before).map(shortened);
   }

@@ -152,6 +152,10 @@ export class LinuxRecording implements Recording, LifeSink {
     return this.#lines.around(this.rows, event, before, after);
   }
 
+  linesOf(events: readonly number[]): Promise<FileLine[]> {
+    return this.#lines.of(this.rows, events);
+  }
+
   find(text: string, event: number, limit: number, goesOn: () => boolean): Promise<FileLine[]> {
     return this.#lines.find(this.rows, text, event, limit, goesOn);
   }

@@ -106,6 +106,14 @@ export class MomentsRecording implements Recording {
     return [];
   }
 
+  async linesOf(events: readonly number[]): Promise<FileLine[]> {
+    if (!this.hasLines) return [];
+    return events.map((event) => {
+      const line = this.rows.lineOf(event);
+      return { line, event, text: this.#lines[line - 1] ?? "" };
+    });
+  }
+
   async lines(event: number, before: number, after: number): Promise<FileLine[]> {
     if (!this.hasLines) return [];
     const line = this.rows.lineOf(event);

@@ -9,6 +9,7 @@ import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "../../check/whole/
 import { isLoggedDump } from "../../formats/dma-dump/dma-dump.ts";
 import { type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import { traceSteps } from "../../formats/recording/read-trace.ts";
 import { TRACE_FORMATS } from "../../formats/trace/trace-formats.ts";
 import { Breath, type Clock } from "./breathe.ts";
@@ -31,7 +32,7 @@ export interface ReadingSink {
 /** An input on its way into a {@link Recording}. */
 export class Reading {
   readonly name: string;
-  readonly data: Blob;
+  readonly data: ByteFile;
   readonly #file: CountedFile;
   readonly #clock: Clock;
   recording: Recording | undefined;
@@ -42,7 +43,7 @@ export class Reading {
   early: string | undefined;
   #isStopped = false;
 
-  constructor(data: Blob, name: string, clock: Clock) {
+  constructor(data: ByteFile, name: string, clock: Clock) {
     this.#clock = clock;
     this.data = data;
     this.name = name;
@@ -78,7 +79,9 @@ export class Reading {
       else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
         this.recording = readScript(text, this.name);
-        if (!isKernelScriptHead(opened.head)) this.#end(await checkTrace(text, { name: this.name }));
+        // Of what a device did there is nothing to judge but what its recording says, which is among the notes.
+        const isJudged = !isKernelScriptHead(opened.head) && this.recording.format === "op-script";
+        if (isJudged) this.#end(await checkTrace(text, { name: this.name }));
       } else await this.#readTrace(opened, sink);
     } finally {
       await opened.chunks.return(undefined);
@@ -193,7 +196,7 @@ async function* passing(
  * @param goesOn asked now and then
  */
 export async function checkFiltered(
-  data: Blob,
+  data: ByteFile,
   name: string,
   filter: EventFilter,
   goesOn: () => boolean,

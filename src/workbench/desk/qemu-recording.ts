@@ -179,6 +179,10 @@ export class QemuRecording implements Recording, RebuildWatch {
     return this.#lines.around(this.rows, event, before, after);
   }
 
+  linesOf(events: readonly number[]): Promise<FileLine[]> {
+    return this.#lines.of(this.rows, events);
+  }
+
   find(text: string, event: number, limit: number, goesOn: () => boolean): Promise<FileLine[]> {
     return this.#lines.find(this.rows, text, event, limit, goesOn);
   }

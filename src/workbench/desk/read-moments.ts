@@ -1,8 +1,9 @@
 import { statesAtMoments } from "../../check/whole/windows-at.ts";
+import type { ByteFile } from "../../formats/migration/source.ts";
 import { MomentsRecording, type ShownStep } from "./moments-recording.ts";
 
 /** Reads a saved machine, or a dump of Linux' mappings: one moment. */
-export async function readMoment(data: Blob, name: string): Promise<MomentsRecording> {
+export async function readMoment(data: ByteFile, name: string): Promise<MomentsRecording> {
   const [state] = await statesAtMoments(data, [undefined], { name });
   const { format, windows, spaces, saved } = state!;
   const step: ShownStep = { line: 0, kind: "moment", names: undefined, windows, spaces };

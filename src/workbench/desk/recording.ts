@@ -29,6 +29,8 @@ export interface Recording {
   lengths(space: Space, from: number, to: number, first: number, end: number): LifeLengths;
   /** The lines around an event. */
   lines(event: number, before: number, after: number): Promise<FileLine[]>;
+  /** The lines of some events, in the order of these; a file that is no text is read once for all of them. */
+  linesOf(events: readonly number[]): Promise<FileLine[]>;
   /**
    * Lines that have a text in them, whatever its case, from an event on and around the end.
    *

@@ -15,12 +15,23 @@ export class TraceLines {
     this.#texts = texts;
   }
 
+  /** The lines of some events, in the order of these; without those that were not kept. */
+  async of(rows: EventRows, events: readonly number[]): Promise<FileLine[]> {
+    const texts = this.isBinary ? await this.#texts.read(events) : undefined;
+    const lines: FileLine[] = [];
+    for (const event of events) {
+      const line = rows.lineOf(event);
+      const text = texts === undefined ? (await this.store.read(line, line + 1))[0] : texts.get(event);
+      if (text !== undefined) lines.push({ line, event, text });
+    }
+    return lines;
+  }
+
   /** The lines around an event. */
   async around(rows: EventRows, event: number, before: number, after: number): Promise<FileLine[]> {
     if (this.isBinary) {
       const first = Math.max(0, event - before);
-      const texts = await this.#texts.read(first, event + after + 1);
-      return texts.map((text, i) => ({ line: rows.lineOf(first + i), event: first + i, text }));
+      return await this.of(rows, range(first, event + after + 1));
     }
     const line = rows.lineOf(event);
     const first = Math.max(1, line - before);
@@ -53,3 +64,6 @@ export class TraceLines {
     });
   }
 }
+
+const range = (first: number, end: number): number[] =>
+  Array.from({ length: end - first }, (_, i) => first + i);

@@ -11,10 +11,12 @@ import { Help } from "./help.tsx";
 import { Lazy } from "./lazy.tsx";
 import { Lifetimes } from "./lifetimes-view.tsx";
 import { Lines } from "./lines.tsx";
+import { LiveView } from "./live-view.tsx";
 import { useSize } from "./parts.tsx";
 import { type Room, room } from "./rooms.ts";
 import { Search } from "./search.tsx";
 import { SelectionPanel } from "./selection-panel.tsx";
+import { liveSession } from "./served.ts";
 import { Splitter } from "./splitter.tsx";
 import { bench } from "./state.ts";
 import { Structure } from "./structure.tsx";
@@ -31,6 +33,7 @@ const LOADERS: Readonly<Record<Exclude<Room, "recordings">, () => Promise<Compon
   replay: async () => (await import("./replay/theatre.tsx")).Theatre,
   tours: async () => (await import("./tours/tour-list.tsx")).TourList,
 };
+
 /** Rows of the heat map in a panel of so many pixels: what is left of bars and of a third for the table. */
 function rowsFor(width: number, height: number): number {
   // Where panels stand one below the other, they are as high as what is in them.
@@ -47,6 +50,7 @@ export function App(): ComponentChildren {
         <Lazy key={room.value} load={LOADERS[room.value]} />
       </main>
       <Help />
+      <DropHere />
       <Said />
     </div>
   );
@@ -54,6 +58,7 @@ export function App(): ComponentChildren {
 
 function Recordings(): ComponentChildren {
   const tab = useSignal<Tab>("Time");
+  const session = liveSession.value;
   const sizes = Object.fromEntries(
     Object.entries(bench.sizes.value).map(([name, size]) => [`--${name}`, `${size}px`]),
   );
@@ -61,7 +66,7 @@ function Recordings(): ComponentChildren {
   useEffect(() => {
     bench.heatRows.value = rowsFor(lower.width, lower.height);
   }, [lower.width, lower.height]);
-  const hasFile = bench.files.value.length > 0;
+  const hasFile = bench.file.value !== undefined;
   return (
     <div class={hasFile ? "app" : "app first"} data-tab={tab.value} style={sizes}>
       <Header />
@@ -102,6 +107,8 @@ function Recordings(): ComponentChildren {
             <Lines />
           </main>
         </>
+      ) : session !== undefined ? (
+        <LiveView session={session} />
       ) : (
         <main class="welcome">
           <FirstScreen />
@@ -109,11 +116,15 @@ function Recordings(): ComponentChildren {
       )}
       <Help />
       <Search />
-      {isOver.value && hasFile && <div class="drop-here">Drop to open beside what is open</div>}
+      {hasFile && <DropHere />}
       <Said />
     </div>
   );
 }
+
+/** Says that what is held over the page can be dropped. */
+const DropHere = (): ComponentChildren =>
+  isOver.value && <div class="drop-here">Drop to open beside what is open</div>;
 
 /** What was said last. */
 const Said = (): ComponentChildren => (

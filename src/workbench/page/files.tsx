@@ -1,11 +1,13 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { counted } from "../../base/units.ts";
 import { EXAMPLES } from "../examples.ts";
 import { isOver } from "./drop.ts";
 import { Region } from "./parts.tsx";
 import { addressOf } from "./rooms.ts";
+import { liveSession } from "./served.ts";
 import { bench } from "./state.ts";
-import { countText, shown } from "./words.ts";
+import { shown } from "./words.ts";
 
 /** What `check` reads and a page cannot: what unpacks these are programs of the system. */
 const NOT_HERE = "Packed by xz, bzip2 or lzop: unpack it first (xz -d FILE), or spapr-iommu check FILE";
@@ -95,6 +97,18 @@ export function Files(): ComponentChildren {
   return (
     <Region name="Files" class="files" tools={<Choose id="choose-more" />}>
       <ul class="open-files">
+        {liveSession.value !== undefined && (
+          <li>
+            <button
+              type="button"
+              class="file"
+              aria-pressed={bench.file.value === undefined}
+              onClick={() => bench.show(-1)}
+            >
+              <strong>QEMU, live</strong>
+            </button>
+          </li>
+        )}
         {files.map(({ number, name, summary, error, isDone }) => (
           <li key={number}>
             <button
@@ -109,7 +123,7 @@ export function Files(): ComponentChildren {
                   ? "cannot be read"
                   : summary === undefined
                     ? "reading"
-                    : `${countText(summary.events)} events${isDone ? "" : ", reading"}`}
+                    : `${counted(summary.events, "event")}${isDone ? "" : ", reading"}`}
               </span>
             </button>
             <button

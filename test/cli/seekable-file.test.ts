@@ -1,0 +1,85 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { buffer } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { SeekableFile } from "../../src/cli/seekable-file.ts";
+import { rangeOf } from "../../src/cli/serve/byte-range.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
+
+const folder = scratchFolder();
+const TEXT = Buffer.from("12@3.4:spapr_iommu_pci_put liobn=0x80000000\n".repeat(500));
+
+const contentOf = async (file: SeekableFile): Promise<Buffer> =>
+  await buffer(file.stream({ first: 0, last: (await file.size()) - 1 }));
+
+describe("a file that is read anywhere", () => {
+  it("is given as it is if a page can unpack it, too", async () => {
+    const name = path.join(folder, "a.log.gz");
+    writeFileSync(name, gzipSync(TEXT));
+    const file = await SeekableFile.open(name, folder);
+    expect(file.name).toBe(name);
+    expect(await contentOf(file)).toEqual(readFileSync(name));
+    await file.close();
+  });
+
+  it.each([
+    ["xz", "xz"],
+    ["bzip2", "bz2"],
+  ])("is unpacked before if that takes a program: %s", async (program, ending) => {
+    const name = path.join(folder, `b.log.${ending}`);
+    writeFileSync(name, execFileSync(program, ["-c"], { input: TEXT }));
+    const file = await SeekableFile.open(name, folder);
+    expect(file.name).toBe(path.join(folder, "b.log"));
+    expect(await contentOf(file)).toEqual(TEXT);
+    await file.close();
+  });
+
+  it("stays that file, whatever its name comes to mean", async () => {
+    const name = path.join(folder, "c.log");
+    writeFileSync(name, TEXT);
+    const file = await SeekableFile.open(name, folder);
+    renameSync(name, `${name}.0`);
+    writeFileSync(name, "another one");
+    expect(await contentOf(file)).toEqual(TEXT);
+    await file.close();
+  });
+
+  it("is not there, or damaged: that is said", async () => {
+    await expect(SeekableFile.open(path.join(folder, "none.log"), folder)).rejects.toThrow(/no such file/);
+    await expect(SeekableFile.open(folder, folder)).rejects.toThrow(/is a folder/);
+    const name = path.join(folder, "cut.log.xz");
+    const packed = execFileSync("xz", ["-c"], { input: TEXT });
+    writeFileSync(name, packed.subarray(0, packed.length / 2));
+    await expect(SeekableFile.open(name, folder)).rejects.toThrow(/cut\.log\.xz/);
+  });
+});
+
+describe("a stretch of bytes", () => {
+  it.each([
+    [undefined, 0, 99],
+    ["bytes=0-", 0, 99],
+    ["bytes=0-0", 0, 0],
+    ["bytes=50-59", 50, 59],
+    ["bytes=50-1000", 50, 99],
+    ["bytes=-10", 90, 99],
+    ["bytes=-1000", 0, 99],
+  ])("%s of 100 is %i to %i", (header, first, last) => {
+    expect(rangeOf(header, 100)).toEqual({ first, last });
+  });
+
+  it.each([
+    "bytes=100-",
+    "bytes=5-4",
+    "bytes=-",
+    "bytes=-0",
+    "bytes=a-b",
+    "bytes=0-1,2-3",
+    "items=0-1",
+    "",
+    "bytes=0-1x",
+  ])("%s is none", (header) => {
+    expect(rangeOf(header, 100)).toBeUndefined();
+  });
+});

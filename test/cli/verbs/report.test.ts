@@ -1,0 +1,68 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { scratchFolder } from "../../helpers/scratch.ts";
+import { cli, onTerminal } from "../cli.ts";
+
+const folder = scratchFolder();
+const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
+const WRONG = path.join(TRACES, "faults-stray-dma-e1000-nvme-linux61.log.gz");
+const FINE = path.join(TRACES, "driver-rebind-phb-hotplug-linux61.log.gz");
+
+describe("report", () => {
+  it.each([WRONG, FINE])("exits as check does: %s", async (file) => {
+    const out = path.join(folder, "a.html");
+    const { status, stdout, stderr } = await cli(["report", file, "-o", out]);
+    expect([stdout, stderr]).toEqual(["", ""]);
+    expect(status).toBe((await cli(["check", file])).status);
+    expect(readFileSync(out, "utf8")).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+  });
+
+  it("has the findings of all files, and the worst status", async () => {
+    const { status, stdout } = await cli(["report", FINE, WRONG]);
+    expect(status).toBe(2);
+    expect(stdout).toContain('<article id="f2"');
+    expect(stdout.match(/id="f\d-n\d+"/g)).toHaveLength(3);
+  });
+
+  it("writes what it writes to a file to standard output", async () => {
+    const out = path.join(folder, "same.html");
+    await cli(["report", WRONG, "-o", out]);
+    expect((await cli(["report", WRONG])).stdout).toBe(readFileSync(out, "utf8"));
+    expect((await cli(["report", WRONG, "-o", "-"])).stdout).toBe(readFileSync(out, "utf8"));
+  });
+
+  it("reads standard input, also packed", async () => {
+    const { status, stdout } = await cli(["report", "-"], readFileSync(WRONG));
+    expect(status).toBe(2);
+    expect(stdout).toContain("stdin");
+  });
+
+  it("takes no input's place, and leaves nothing behind when it fails", async () => {
+    const trace = path.join(folder, "trace.log.gz");
+    writeFileSync(trace, readFileSync(WRONG));
+    const { status, stderr } = await cli(["report", trace, "-o", trace]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("an input of this call")]);
+    expect(readFileSync(trace)).toEqual(readFileSync(WRONG));
+    const out = path.join(folder, "none.html");
+    expect((await cli(["report", path.join(folder, "none.log"), "-o", out])).status).toBe(1);
+    const bad = path.join(folder, "bad.txt");
+    writeFileSync(bad, "nothing to see\n".repeat(10));
+    expect((await cli(["report", bad, "-o", out])).stderr).toMatch(/bad\.txt/);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it("wants a file on a terminal", async () => {
+    const { status, stderr } = await onTerminal({ columns: 80 }, () => cli(["report", WRONG]));
+    expect([status, stderr]).toEqual([1, expect.stringContaining("-o report.html")]);
+  });
+
+  it("says that a file ends early, and reports what is there", async () => {
+    const cut = path.join(folder, "cut.log.gz");
+    const bytes = readFileSync(WRONG);
+    writeFileSync(cut, bytes.subarray(0, bytes.length / 2));
+    const { stdout, stderr } = await cli(["report", cut]);
+    expect(stderr).toMatch(/cut\.log\.gz: warning: /);
+    expect(stdout).toContain("Not judged");
+  });
+});
