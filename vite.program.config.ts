@@ -18,7 +18,8 @@ export default defineConfig({
     target: "node20",
     minify: false,
     chunkSizeWarningLimit: 2000,
-    rollupOptions: {
+    rolldownOptions: {
+      checks: { pluginTimings: false },
       input: {
         main: path.join(ROOT, "dist/cli/main.js"),
         // A process of its own (src/live/guard.ts).

@@ -36,5 +36,6 @@ export {
   type ListeningDevice,
   listenForHosts,
   nodeTimers,
+  type SocketOptions,
 } from "./vfio-user-socket.ts";
 export { VirshMonitor } from "./virsh-monitor.ts";
