@@ -5,14 +5,15 @@
  * @module
  */
 
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 import { startMonitor } from "../bench/fake-monitor.mjs";
+import { openFile, openPage, servePage } from "../test/browser/page-driver.mjs";
 import { startUi, trace } from "../test/browser/served.mjs";
-import { openPage, servePage } from "../test/browser/workbench.mjs";
 
+const CORPUS = path.resolve(import.meta.dirname, "../test/corpus");
 const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");
 
 /** What each picture shows: where the page is, in which colours, of which region, if not of all, and when it is there. */
@@ -30,7 +31,32 @@ const PICTURES = [
   { name: "findings", hash: "example=planted.txt.gz&finding=2&at=14&space=0000:00:04.0", region: "Findings" },
   { name: "time", hash: "example=rebind-hotplug.log.gz&at=9000&space=0x80000000", region: "Time" },
   { name: "lifetimes", hash: "example=planted.txt.gz&space=0000:00:04.0&time=4.3,4.47", region: "Lifetimes" },
-  { name: "address", hash: "example=saved.mig.gz&space=0x80000000&heat=0,3", region: "Address" },
+  { name: "address", hash: "example=boot.log.gz&at=9000&space=0x80000000", region: "Address" },
+  {
+    name: "search",
+    hash: "example=planted.txt.gz&at=12&space=0000:00:04.0",
+    ready: async (page) => {
+      await page.locator(".rows tbody tr, .rows .empty").first().waitFor();
+      await page.keyboard.press("/");
+      await page.getByRole("dialog", { name: "Search" }).getByRole("textbox").fill("0x180000");
+      await page.locator(".hit").first().waitFor();
+    },
+  },
+  {
+    name: "compare",
+    hash: "example=saved.mig.gz",
+    ready: async (page) => {
+      const run = "tracing-switched-on-in-a-running-guest-linux61";
+      for (const [folder, name] of [
+        ["migration", `${run}--midrun.mig.gz`],
+        ["traces", `${run}.log.gz`],
+      ])
+        await openFile(page, name, readFileSync(path.join(CORPUS, folder, name)));
+      const selection = page.getByRole("region", { name: "Selection", exact: true });
+      await selection.getByLabel("Compare with").selectOption({ label: `${run}--midrun.mig.gz` });
+      await selection.getByRole("status").waitFor();
+    },
+  },
   { name: "structure", hash: "example=stray-dma.log.gz", region: "Structure" },
   {
     name: "selection",
@@ -91,7 +117,7 @@ async function takeLive(browser) {
 
 /** All of a recording is there, and its table. */
 async function isRead(page) {
-  await page.waitForFunction(() => /events$/.test(document.querySelector(".file")?.innerText ?? ""));
+  await page.waitForFunction(() => /events?$/.test(document.querySelector(".file")?.innerText ?? ""));
   await page.locator(".rows tbody tr, .rows .empty").first().waitFor();
 }
 

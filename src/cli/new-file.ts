@@ -33,6 +33,7 @@ export class NewFile {
    * if it is an input of the same call
    */
   constructor(target: string, force: boolean) {
+    if (target === "") throw new IommuError("BAD_ARGUMENT", "a file to write needs a name: it is empty");
     noteOutput(target);
     this.#target = target;
     this.#isSpecial = isSpecial(target);

@@ -100,7 +100,7 @@ async function intoFile(file: NewFile, name: string, run: () => Promise<number>)
   try {
     const status = await run();
     close();
-    file.commit();
+    attempt(name, () => file.commit());
     return status;
   } finally {
     write = toStandardOutput;

@@ -25,7 +25,7 @@ export interface AttachOptions {
   readonly monitor: MonitorPlace;
   /** Where QEMU writes its log (`-D FILE`); looked up if it is not given. */
   readonly log?: string | undefined;
-  /** `auto`: the first that can be done of `log`, `save`, `mtree`. */
+  /** `auto`: the first of `log`, `save`, `mtree`, `none` that can be done. */
   readonly base: BaseKind | "auto";
   /** Save it even if a window may have more entries than QEMU was seen to save: its pages are known to be large. */
   readonly largeWindows?: boolean;

@@ -175,6 +175,8 @@ class Session {
   /** Puts settings back, reads the rest of the log, and says how it ended. */
   async #end(cause: IommuError | undefined): Promise<AttachEnd> {
     const wasClosed = this.#monitor.isClosed;
+    const { events, resume } = this.#changed;
+    const isChanged = events.length > 0 || resume;
     let error = cause;
     let message = "trace settings were put back";
     let reason: AttachEnd["reason"] = this.#options.signal.aborted ? "asked" : "time";
@@ -182,7 +184,9 @@ class Session {
       const restored = await this.#restore();
       if (wasClosed) {
         const closed = error ?? (await this.#monitor.closed);
-        if (restored) error = afterword(closed, "trace settings were put back over a new connection");
+        if (restored && isChanged)
+          error = afterword(closed, "trace settings were put back over a new connection");
+        else if (restored) error = closed;
         else if (this.#shutdown) reason = "qemu-ended";
         else error = afterword(closed, "QEMU ended without notice");
       }

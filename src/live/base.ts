@@ -17,7 +17,7 @@ import { type ChangedSettings, resumeGuest } from "./settings.ts";
 /** How often a memory tree is read that changes meanwhile. */
 const MAX_TREES = 10;
 /** In which order they are tried. */
-const AUTO: readonly BaseKind[] = ["log", "save", "mtree"];
+const AUTO: readonly BaseKind[] = ["log", "save", "mtree", "none"];
 
 /** What a base is taken with. */
 export interface BaseParts {

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { IommuError } from "../base/errors.ts";
-import type { ByteChannel, FileMaker, PassedFile } from "../vfio-user/channel.ts";
+import type { ByteChannel, FileMaker, PassedFile } from "../vfio-user/protocol/channel.ts";
 import { PASSER_PROGRAM, PasserRecord, RECORD_HEAD } from "./file-passer-program.ts";
 
 /** The program that runs it; `PYTHON3` of the environment names another one. */

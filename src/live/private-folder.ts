@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 
@@ -16,9 +16,11 @@ export async function makePrivateFolder(parent: string): Promise<string> {
     const pid = Number(NAME.exec(name)?.[1]);
     if (Number.isNaN(pid) || isAlive(pid)) continue;
     const folder = path.join(parent, name);
-    const owner = (await stat(folder).catch(() => undefined))?.uid;
-    // One may be gone meanwhile.
-    if (owner === process.getuid?.()) await rm(folder, { recursive: true, force: true });
+    // One may be gone meanwhile. A link is none of ours, wherever it leads.
+    const found = await lstat(folder).catch(() => undefined);
+    if (found?.isDirectory() !== true || found.uid !== process.getuid?.()) continue;
+    // What cannot be taken away does not keep anybody from making a new one.
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
   return await mkdtemp(path.join(parent, `${PREFIX}${process.pid}-`));
 }

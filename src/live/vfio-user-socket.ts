@@ -1,10 +1,12 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { IommuError } from "../base/errors.ts";
-import type { ByteChannel, Timers } from "../vfio-user/channel.ts";
+import type { ByteChannel, Timers } from "../vfio-user/protocol/channel.ts";
 import { findPassingPython, passingFiles } from "./file-passer.ts";
 
 /** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */
 const FULL = 2 ** 20;
+/** Bytes of one read. */
+const READ_BYTES = 2 ** 16;
 /** How long a server may take from its start to listening. */
 const START_MS = 2_000;
 const RETRY_MS = 20;
@@ -33,8 +35,7 @@ class SocketChannel implements ByteChannel {
   constructor(socket: Socket) {
     this.#socket = socket;
     let reason = "the other side closed the connection";
-    // A plain array of bytes: what a Buffer slices is not a copy.
-    socket.on("data", (chunk) => this.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
+    socket.on("data", (chunk) => this.take(chunk, chunk.length));
     socket.on("error", (error: NodeJS.ErrnoException) => {
       reason = error.code ?? error.message;
     });
@@ -42,6 +43,11 @@ class SocketChannel implements ByteChannel {
     // A server leaves its connections unread until they are served.
     queueMicrotask(() => socket.resume());
     socket.on("close", () => this.onClosed(reason));
+  }
+
+  /** Bytes came. As a plain array: what a Buffer slices is not a copy. */
+  take({ buffer, byteOffset }: Uint8Array, length: number): void {
+    this.onBytes(new Uint8Array(buffer, byteOffset, length));
   }
 
   get isFlushed(): boolean {
@@ -94,21 +100,29 @@ export async function connectDevice(
   const until = performance.now() + START_MS;
   for (;;) {
     signal?.throwIfAborted();
-    const socket = await tryConnect(path);
-    if (typeof socket !== "string") return passFiles ? await passingFiles(socket) : new SocketChannel(socket);
-    if (!STARTING.includes(socket) || performance.now() > until) {
-      throw new IommuError("PEER", `${path}: ${socket}: no vfio-user server listens there`, { path });
+    const connected = await tryConnect(path);
+    if (typeof connected !== "string")
+      return passFiles ? await passingFiles(connected.socket) : connected.channel;
+    if (!STARTING.includes(connected) || performance.now() > until) {
+      throw new IommuError("PEER", `${path}: ${connected}: no vfio-user server listens there`, { path });
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
 /** The connection, or the code of the error. */
-function tryConnect(path: string): Promise<Socket | string> {
+function tryConnect(path: string): Promise<{ socket: Socket; channel: ByteChannel } | string> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    // All that comes goes through one buffer: Node would make one of 64 KiB for each read, which keeps the collector busy.
+    const buffer = new Uint8Array(READ_BYTES);
+    const callback = (bytes: number): boolean => {
+      channel.take(buffer, bytes);
+      return true;
+    };
+    const socket = connect({ path, onread: { buffer, callback } });
+    const channel = new SocketChannel(socket);
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    socket.once("connect", () => resolve(socket));
+    socket.once("connect", () => resolve({ socket, channel }));
   });
 }
 

@@ -6,7 +6,6 @@
  */
 
 export type { AddressRange as BusRange } from "../base/range.ts";
-export type { ByteChannel, FileMaker, PassedFile, Timers } from "./channel.ts";
 export {
   type ClientOptions,
   type RegionDescription,
@@ -26,6 +25,7 @@ export {
 export { ProbeDevice, type ProbeEvent } from "./devices/probe.ts";
 export { type MailboxOptions, serveMailbox } from "./devices/serve-mailbox.ts";
 export { memoryChannels } from "./memory-channel.ts";
+export type { ByteChannel, FileMaker, PassedFile, Timers } from "./protocol/channel.ts";
 export { Command, type Message } from "./protocol/message.ts";
 export { MigrationState } from "./protocol/migration-state.ts";
 export { INTERRUPT_KINDS, type InterruptKind, type MappableArea } from "./protocol/payloads.ts";

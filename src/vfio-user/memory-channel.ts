@@ -1,4 +1,4 @@
-import type { ByteChannel, FileMaker, PassedFile } from "./channel.ts";
+import type { ByteChannel, FileMaker, PassedFile } from "./protocol/channel.ts";
 
 /** So much may be on the way before a channel of memory is full. */
 const MEMORY_LIMIT = 2 ** 20;

@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import type { ByteChannel, PassedFile, Timers } from "./channel.ts";
+import type { ByteChannel, PassedFile, Timers } from "./protocol/channel.ts";
 import { ErrnoNumber, errnoName } from "./protocol/errno.ts";
 import { FrameStore } from "./protocol/frame-store.ts";
 import { emptyFrame, type Frame } from "./protocol/layout.ts";
@@ -120,23 +120,23 @@ export class Peer {
       const id = this.#freeId();
       const stopTimer = limit === undefined ? undefined : this.#limitTime(command, limit);
       this.#pending.set(id, { command, take, resolve, reject, stopTimer });
-      this.#send(frame, id, command, 0, 0, files);
+      this.#send(sealWith(frame, id, command, 0, 0), files);
     });
   }
 
   /** Sends a command to which no reply comes, not even an error. */
   post(command: number, frame: Frame): void {
     if (this.#end !== undefined) throw this.#end;
-    this.#send(frame, this.#freeId(), command, MessageFlag.NO_REPLY, 0);
+    this.#send(sealWith(frame, this.#freeId(), command, MessageFlag.NO_REPLY, 0));
   }
 
   reply({ id, command }: Message, frame: Frame = emptyFrame(), files?: readonly PassedFile[]): void {
-    this.#send(frame, id, command, MessageFlag.REPLY, 0, files);
+    this.#send(sealWith(frame, id, command, MessageFlag.REPLY, 0), files);
   }
 
   /** Sends an error reply, by default the bare header. */
   refuse({ id, command }: Pick<Message, "id" | "command">, errno: number, frame: Frame = emptyFrame()): void {
-    this.#send(frame, id, command, MessageFlag.REPLY | MessageFlag.ERROR, errno);
+    this.#send(sealWith(frame, id, command, MessageFlag.REPLY | MessageFlag.ERROR, errno));
   }
 
   /** Reads the messages that are there, as far as they may be read now. */
@@ -179,16 +179,9 @@ export class Peer {
     });
   }
 
-  #send(
-    frame: Frame,
-    id: number,
-    command: number,
-    flags: number,
-    errno: number,
-    files?: readonly PassedFile[],
-  ): void {
+  #send(frame: Frame, files?: readonly PassedFile[]): void {
     const channel = this.#channel;
-    channel.send(sealWith(frame, id, command, flags, errno), files);
+    channel.send(frame, files);
     if (channel.isFlushed) this.frames.giveBack(frame);
   }
 

@@ -50,6 +50,8 @@ export interface ScriptStep {
   readonly changes: Some<ChangeRow>;
   /** What QEMU's notifiers were told; empty without a device. */
   readonly told: Some<Told>;
+  /** What vfio-user devices were sent: `a: DMA_MAP 0x1000, 4 KiB at 0x5000`. */
+  readonly messages: Some<string>;
   /** What the host's kernel was asked for: `2 VFIO_IOMMU_MAP_DMA`. */
   readonly host: readonly string[];
   /** Who served its hypercall, where that is not QEMU. */

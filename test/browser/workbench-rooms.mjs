@@ -126,6 +126,7 @@ export async function runsScripts({ page, url, trouble }, check) {
 export async function sharesScripts({ page, url, trouble }, check) {
   for (const length of [1, 400]) {
     const text = `{"header":1,"phbs":[{"index":0}],"title":"Zürich <b>"}\n${'{"op":"note","text":"x"}\n'.repeat(length)}`;
+    await page.goto("about:blank");
     await page.goto(`${url}#view=script`);
     await writeScript(page, text);
     await page.getByLabel("KVM").check();
@@ -387,7 +388,7 @@ const TOURS = {
       await page.evaluate(() => document.querySelector(".tour").focus());
       await tabTo(page, "show me");
       await page.keyboard.press("Enter");
-      await page.keyboard.type("change");
+      await page.keyboard.type("what");
     },
   ],
 };

@@ -49,7 +49,7 @@ async function dropAnywhere(browser, url, check) {
   check("files drop anywhere, several at once", texts.length === 5, texts.join("; "));
   check(
     "each file that was dropped is read to its end",
-    texts.slice(1).every((one) => /\d events$/.test(one)),
+    texts.slice(1).every((one) => /\d events?$/.test(one)),
     texts.join("; "),
   );
   check("dropping leaves the console silent", trouble.length === 0, trouble.join("; "));
@@ -117,6 +117,51 @@ async function zooms(browser, url, check) {
   const legend = await settled(() => address.locator(".cell-text .legend").innerText());
   check("the legend names the colours", /known.*inferred.*unknown/s.test(legend), legend);
   check("zooming leaves the console silent", trouble.length === 0, trouble.join("; "));
+  await close();
+}
+
+/** A drag in Lifetimes selects time and addresses, which narrows findings; F shows just that. */
+async function brushes(browser, url, check) {
+  const { page, trouble, close } = await pageWith(browser, url, [["traces", PLANTED]]);
+  const findings = region(page, "Findings");
+  const all = await settled(() => findings.locator(".finding").count());
+  const box = await region(page, "Lifetimes").locator(".canvas-box").boundingBox();
+  await page.mouse.move(box.x + 2, box.y + 1);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.7, { steps: 4 });
+  await page.mouse.up();
+  const text = await settled(() => region(page, "Selection").locator("dl").innerText());
+  check(
+    "a drag in Lifetimes selects time and addresses",
+    /bus addresses.*events\s+[\d,]+ to [\d,]+.*peak/s.test(text),
+    text,
+  );
+  await findings.getByRole("button", { name: "only selected" }).click();
+  const narrowed = await settled(() => findings.locator(".finding").count());
+  check("findings are narrowed to the selection", narrowed > 0 && narrowed < all, `${narrowed} of ${all}`);
+  await page.keyboard.press("n");
+  check(
+    "going through them keeps the selection",
+    (await settled(() => findings.locator(".finding").count())) === narrowed,
+  );
+  const whole = await region(page, "Address").locator(".bar").innerText();
+  await page.keyboard.press("f");
+  const hash = await settled(() => page.evaluate(() => location.hash));
+  check(
+    "F shows the selection in time and address",
+    /time=/.test(hash) && /heat=/.test(hash),
+    `${hash}, before ${whole}`,
+  );
+  await page.keyboard.press("Escape");
+  await goTo(page, { at: 30, axis: "event" });
+  await settled(() => playhead(page));
+  await page.keyboard.press("[");
+  for (let i = 0; i < 4; i++) await page.keyboard.press(".");
+  await settled(() => playhead(page));
+  await page.keyboard.press("]");
+  const keys = await settled(() => region(page, "Selection").locator("dl").innerText());
+  check("time is selected by keys", /events\s+30 to 34/.test(keys), keys);
+  check("selecting leaves the console silent", trouble.length === 0, trouble.join("; "));
   await close();
 }
 
@@ -359,6 +404,7 @@ export const VIEWS = {
   dropAnywhere,
   travels,
   zooms,
+  brushes,
   searches,
   showsBeforeAndAfter,
   comparesFiles,

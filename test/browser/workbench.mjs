@@ -66,9 +66,9 @@ function rowsOf({ windows, spaces }, name) {
     });
   const { mappings = [] } = spaces.find(({ space }) => space === name) ?? {};
   for (const { life, stretches } of mappings) {
-    for (const { first, last, target } of stretches) {
+    for (const { first, last, target, repeats } of stretches) {
       const pages = Number((last >> 12n) - (first >> 12n)) + 1;
-      const to = target === undefined ? "" : hex16(target);
+      const to = target === undefined ? "" : `${hex16(target)}${repeats === undefined ? "" : " (all)"}`;
       rows.push([hex16(first), counted(pages), to, life.access, life.inferred ? "inferred" : "known"]);
     }
   }
@@ -157,7 +157,7 @@ async function openExamples(browser, url, check) {
     await page.getByRole("button", { name: title }).click();
     await page
       .waitForFunction(
-        () => /events$/.test(document.querySelector('.file[aria-pressed="true"]')?.textContent ?? ""),
+        () => /events?$/.test(document.querySelector('.file[aria-pressed="true"]')?.textContent ?? ""),
         undefined,
         { timeout: WAIT_MS },
       )
@@ -265,7 +265,11 @@ async function isAccessible(browser, url, check) {
       });
       const look = (what) => hasNoViolation(page, check, `${what}, ${colorScheme}, ${width} px`);
       const isNarrow = async (what) => {
-        const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+        const isWide = await page.evaluate(() =>
+          [document.documentElement, ...document.querySelectorAll("main")].some(
+            (element) => element.scrollWidth > element.clientWidth,
+          ),
+        );
         check(`${what}: nothing is wider than the page at ${width} px, ${colorScheme}`, !isWide);
       };
       await page.goto(url);
@@ -293,6 +297,14 @@ async function isAccessible(browser, url, check) {
       await page.waitForTimeout(700);
       await look("a file with findings");
       await isNarrow("a file");
+      await page.keyboard.press("/");
+      await page.getByRole("dialog", { name: "Search" }).getByRole("textbox").fill("dma_map");
+      await page.locator(".hit").first().waitFor({ timeout: WAIT_MS });
+      await look("a search");
+      await page.keyboard.press("Escape");
+      await page.locator(".menu summary").click();
+      await look("what can be exported");
+      await page.keyboard.press("Escape");
       await page.keyboard.press("?");
       await look("the help");
       check(

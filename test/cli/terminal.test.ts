@@ -1,5 +1,14 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, type SpawnSyncOptions, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -10,6 +19,7 @@ import { csvCell } from "../../src/formats/table/csv-cell.ts";
 import { allCommands, cli } from "./cli.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
+const MAIN = path.join(ROOT, "dist/program/main.js");
 const trace = (name: string): string => path.join(ROOT, "test/corpus/traces", name);
 const PLANTED = trace("dma-ppc64le-linux612-planted.txt.gz");
 const BOOT = trace("pgsz-256m-linux61.log.gz");
@@ -37,6 +47,47 @@ describe("--out", () => {
     const { stderr } = await cli(["info", BOOT, "-o", missing]);
     expect(stderr).toContain(`${missing}: there is no folder`);
     expect(existsSync(missing)).toBe(false);
+  });
+});
+
+describe("an output that cannot be written", () => {
+  const story = path.join(ROOT, "stories/disk-and-gpu.yaml");
+  it.each([
+    { output: "", says: /a file to write needs a name/ },
+    { output: "/dev/full", says: /\/dev\/full: ENOSPC: no space left/ },
+    { output: folder, says: /is a folder, not a file/ },
+    { output: "/proc/none", says: /\/proc\/none: / },
+  ])("is one line and status 1: $output", async ({ output, says }) => {
+    for (const args of [
+      ["check", BOOT, "-o", output],
+      ["map", "--output", "jsonl", BOOT, "-o", output],
+      ["run", story, "--save-trace", output],
+    ]) {
+      const { status, stdout, stderr } = await cli(args);
+      expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(says);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    }
+  });
+});
+
+describe("a standard output that takes nothing", () => {
+  const run = (args: readonly string[], stdio: SpawnSyncOptions["stdio"]) =>
+    spawnSync(process.execPath, [MAIN, ...args], { stdio, encoding: "utf8" });
+  const full = openSync("/dev/full", "w");
+  afterAll(() => closeSync(full));
+
+  it.each(["json", "human"])("is told of in one line, with status 1: %s", (output) => {
+    const { status, stderr } = run(["info", BOOT, "--output", output], ["ignore", full, "pipe"]);
+    expect(stderr).toBe("spapr-iommu: standard output: ENOSPC: no space left on device, write\n");
+    expect(status).toBe(1);
+  });
+
+  it("does not change the status where it is standard error", () => {
+    const { status, stdout } = run(["info", BOOT, "--verbose"], ["ignore", "pipe", full]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("tce-iommu-80000000");
+    expect(run(["info", inFolder("none.log")], ["ignore", "pipe", full]).status).toBe(1);
   });
 });
 

@@ -22,9 +22,11 @@ describe("docs/devices.md", () => {
     if (server !== undefined) process.kill(server);
   });
 
-  it("has a device, and four things that are done with it", () => {
+  it("has a device, and six things that are done with one", () => {
     expect(steps.map(({ text }) => /npx spapr-iommu (\w+)/.exec(text)?.[1])).toEqual([
       "probe",
+      "device",
+      "device",
       "device",
       "device",
       "device",
@@ -57,6 +59,7 @@ describe("docs/devices.md", () => {
       "missing",
       "stale",
       "torn-down",
+      "stopped",
       "unannounced",
       "divergence",
       "hang",

@@ -87,6 +87,14 @@ const asBefore = (): void => {
   expect(released).toBe(true);
 };
 
+/** A memory tree whose window is another one each time. */
+function changing(): () => string {
+  let next = 0;
+  return () =>
+    `address-space: memory\r\n  0000000000000000-000000003fffffff (prio 0, i/o): tce-iommu-${hex(0x8000_0000 + next++)}\r\n`;
+}
+const hex = (value: number): string => value.toString(16).padStart(8, "0");
+
 describe("attach", () => {
   it("reads what is logged from now on, and puts back only what it changed", async () => {
     qemu.append(put(0x1000, 0x2003));
@@ -275,6 +283,52 @@ describe("attach", () => {
       { liobn: "0x80000001", pageShift: 16, entries: 2 ** 31 },
     ]);
     asBefore();
+  });
+
+  it.each([
+    {
+      name: "is refused",
+      spoil: () => delete qemu.replies["human-monitor-command"],
+      why: /CommandNotFound|not been found/,
+    },
+    {
+      name: "is empty",
+      spoil: () => (qemu.replies["human-monitor-command"] = () => ""),
+      why: /no address space: ""/,
+    },
+    {
+      name: "is none",
+      spoil: () => (qemu.replies["human-monitor-command"] = () => null),
+      why: /is null, not/,
+    },
+    {
+      name: "never stands still",
+      spoil: () => (qemu.replies["human-monitor-command"] = changing()),
+      why: /changed \d+ times/,
+    },
+  ])("goes on without a base, and says why, when the memory tree $name", async ({ spoil, why }) => {
+    delete qemu.replies.migrate;
+    spoil();
+    const end = start({ base: "auto" });
+    await until(() => attached.length === 1);
+    const { kind, refused } = attached[0]!.base;
+    expect(kind).toBe("none");
+    expect(refused.map((reason) => reason.split(":")[0])).toEqual(["log", "save", "mtree"]);
+    expect(refused[2]).toMatch(why);
+    controller.abort();
+    expect((await end).reason).toBe("asked");
+    asBefore();
+    await expect(start({ base: "mtree", signal: new AbortController().signal })).rejects.toThrow(why);
+    asBefore();
+  });
+
+  it("does not say that it put back what it did not change", async () => {
+    qemu.replies["qom-list"] = () => {
+      if (qemu.connections === 1) qemu.drop();
+      return [];
+    };
+    const message = await start().catch((error: Error) => error.message);
+    expect(message).toMatch(/closed the connection$/);
   });
 
   it("goes on by the log when that has been on since QEMU started", async () => {

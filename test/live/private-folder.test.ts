@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -26,4 +26,16 @@ it("takes away what a process left that is gone, and nothing else", async () => 
   const folder = await makePrivateFolder(parent);
   expect(readdirSync(parent).sort()).toEqual([...kept, path.basename(folder)].sort());
   expect(existsSync(folder)).toBe(true);
+});
+
+it("leaves links alone, wherever they lead", async () => {
+  const { pid: gone } = spawnSync("true");
+  const own = path.join(parent, "own");
+  mkdirSync(path.join(own, "precious"), { recursive: true });
+  const link = `spapr-iommu-${gone}-abcdef`;
+  symlinkSync(own, path.join(parent, link));
+  symlinkSync("/nonexistent", path.join(parent, `spapr-iommu-${gone}-ghijkl`));
+  await makePrivateFolder(parent);
+  expect(readdirSync(parent)).toContain(link);
+  expect(readdirSync(own)).toEqual(["precious"]);
 });

@@ -16,6 +16,8 @@ const MEMORY_BYTES = 64 * 2 ** 20;
  */
 export class QtestPc {
   readonly memoryBytes = MEMORY_BYTES;
+  /** Inputs of the interrupt controller that were raised, if it was told to say so. */
+  readonly interrupts: number[] = [];
   readonly #child: ChildProcess;
   readonly #folder: string;
   readonly #socket: Socket;
@@ -27,7 +29,10 @@ export class QtestPc {
     this.#folder = folder;
     this.#socket = socket;
     this.#stderr = stderr;
-    createInterface({ input: socket }).on("line", (line) => this.#answer(line));
+    createInterface({ input: socket }).on("line", (line) => {
+      if (line.startsWith("IRQ raise")) this.interrupts.push(Number(line.split(" ")[2]));
+      else if (!line.startsWith("IRQ")) this.#answer(line);
+    });
   }
 
   /** @param device socket of a vfio-user server, which is plugged into slot 3 */

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { expect, it } from "vitest";
+import { findPassingPython } from "../../src/live/file-passer.ts";
 import { findQemu } from "../../src/live/qemu-program.ts";
 import { listenForHosts } from "../../src/live/vfio-user-socket.ts";
 import {
@@ -8,6 +9,7 @@ import {
   MailboxDma,
   MailboxRegister,
 } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import type { ByteChannel } from "../../src/vfio-user/protocol/channel.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { QtestPc } from "./qtest-pc.ts";
@@ -19,6 +21,8 @@ const BAR0 = 0x10;
 /** Memory and bus master. */
 const ON = 6;
 const PAGE = 4096;
+const MSI = 0x40;
+const MSI_ENABLE = 0x1_0000;
 const folder = scratchFolder();
 
 /** The PC's program lies beside the pSeries one (scripts/fetch-qemu.sh). */
@@ -26,14 +30,15 @@ const pcProgram = async (): Promise<string> =>
   path.join(path.dirname((await findQemu()).program), "qemu-system-x86_64");
 
 /** A PC with the mailbox in slot 3, its BAR mapped, and DMA permitted. */
-async function pcWithMailbox(name: string) {
+async function pcWithMailbox(name: string, passFiles = false) {
   const socket = path.join(folder, name);
   const mailbox = new MailboxDma();
   let session: ServerSession | undefined;
-  const listening = await listenForHosts(socket, (channel) => {
+  const serve = (channel: ByteChannel): Promise<unknown> => {
     session = new ServerSession(channel, mailbox);
     return session.closed;
-  });
+  };
+  const listening = await listenForHosts(socket, serve, { passFiles });
   const pc = await QtestPc.start(await pcProgram(), socket);
   await pc.configWrite(BAR0, BAR);
   await pc.configWrite(COMMAND, ON);
@@ -90,3 +95,39 @@ it("a device in TypeScript runs in a real PC: a driver finds it, and DMA goes bo
     await stop();
   }
 });
+
+const python = await findPassingPython().catch((error: Error) => error);
+if (python instanceof Error) console.log(`NOT TESTED: interrupts in a real PC: ${python.message}`);
+else {
+  it("interrupts of a device in TypeScript reach a real PC, by the files that QEMU passes", async () => {
+    const { pc, session, transfer, stop } = await pcWithMailbox("interrupts", true);
+    try {
+      // A message to memory, where it can be seen.
+      const [address, data] = [0x20_0000, 0x4321];
+      await pc.configWrite(MSI + 4, address);
+      await pc.configWrite(MSI + 8, 0);
+      await pc.configWrite(MSI + 12, data);
+      await pc.configWrite(MSI, (await pc.configRead(MSI)) | MSI_ENABLE);
+      expect(await pc.readWord(address)).toBe(0);
+      // Nothing of it goes through the device's own DMA: QEMU hears of a file and writes the message.
+      expect(await transfer(MailboxCommand.READ | MailboxCommand.INTERRUPT, 0x10_0000, 16)).toBe(0);
+      let word = 0;
+      await until(
+        async () => {
+          word = await pc.readWord(address);
+          return word !== 0;
+        },
+        () => `the interrupt (${pc.stderr})`,
+        10,
+      );
+      expect(word).toBe(data);
+      await pc.configWrite(MSI, (await pc.configRead(MSI)) & ~MSI_ENABLE);
+      // Without MSI the line is there, which QEMU gave a file for, too.
+      await pc.command("irq_intercept_in ioapic");
+      await session.raise("intx");
+      await until(() => pc.interrupts.length > 0, "the line", 10);
+    } finally {
+      await stop();
+    }
+  });
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { PassedFile } from "../../src/vfio-user/channel.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { PassedFile } from "../../src/vfio-user/protocol/channel.ts";
 import { HEADER_BYTES, type Layout } from "../../src/vfio-user/protocol/layout.ts";
 import { encodeMessage, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";

@@ -4,10 +4,10 @@ import { parseDeviceScript } from "../../src/formats/op-script/device-operation.
 import { type FuzzReport, fuzzDevice } from "../../src/script/device/fuzz.ts";
 import { MAILBOX_TARGET } from "../../src/script/device/fuzz-target.ts";
 import { DeviceRunner } from "../../src/script/device/run.ts";
-import type { ByteChannel } from "../../src/vfio-user/channel.ts";
 import { MAILBOX_MISTAKES, type MailboxMistake } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { serveMailbox } from "../../src/vfio-user/devices/serve-mailbox.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { ByteChannel } from "../../src/vfio-user/protocol/channel.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { realTimers } from "./plugged.ts";
 

@@ -2,10 +2,11 @@ import { expect } from "vitest";
 import { IommuError } from "../../src/base/errors.ts";
 import { Machine } from "../../src/spapr/machine.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
-import type { ByteChannel } from "../../src/vfio-user/channel.ts";
 import { DeviceHost } from "../../src/vfio-user/client/device-host.ts";
 import { MailboxCommand, MailboxDma, MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { ByteChannel } from "../../src/vfio-user/protocol/channel.ts";
+import { MigrationState } from "../../src/vfio-user/protocol/migration-state.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";
 import { Random, runSeed } from "../helpers/random.ts";
@@ -37,6 +38,15 @@ async function talk(machine: Machine, channel: ByteChannel): Promise<void> {
     await put(0x1000n, 0n);
     await host.reset();
     await host.disableIrqs(1);
+    await host.client.startLogging(4096n, []);
+    await host.client.reportLog(0n, 0x4000n, 4096n);
+    await host.client.stopLogging();
+    await host.client.migrationState();
+    await host.client.setMigrationState(MigrationState.STOP_COPY);
+    const state = await host.client.migrationRead(64);
+    await host.client.setMigrationState(MigrationState.RESUMING);
+    await host.client.migrationWrite(state);
+    await host.reset();
   } finally {
     host.unplug();
   }

@@ -1,6 +1,5 @@
 import { Machine } from "../../src/spapr/machine.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
-import type { ByteChannel, Timers } from "../../src/vfio-user/channel.ts";
 import type { ClientOptions } from "../../src/vfio-user/client/client.ts";
 import { DeviceHost, type DeviceHostOptions } from "../../src/vfio-user/client/device-host.ts";
 import type { DmaRecord } from "../../src/vfio-user/client/dma-service.ts";
@@ -12,6 +11,7 @@ import {
   MailboxRegister,
 } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { ByteChannel, Timers } from "../../src/vfio-user/protocol/channel.ts";
 import type { PciDeviceModel } from "../../src/vfio-user/server/device-model.ts";
 import { type ServerProfile, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";

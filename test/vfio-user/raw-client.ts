@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import type { PassedFile } from "../../src/vfio-user/channel.ts";
 import { MailboxDma } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { PassedFile } from "../../src/vfio-user/protocol/channel.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
 import { Command, encodeMessage, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { describe, expect, it } from "vitest";
-import type { PassedFile } from "../../src/vfio-user/channel.ts";
 import { VfioUserClient } from "../../src/vfio-user/client/client.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
+import type { PassedFile } from "../../src/vfio-user/protocol/channel.ts";
 import { HEADER_BYTES } from "../../src/vfio-user/protocol/layout.ts";
 import { Command, encodeMessage, isReply, kept, type Message } from "../../src/vfio-user/protocol/message.ts";
 import { bodyBySize, MessageReader } from "../../src/vfio-user/protocol/message-reader.ts";

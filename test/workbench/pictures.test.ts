@@ -154,7 +154,7 @@ describe("the heat map", () => {
       "inferred",
       "empty",
     ]);
-    expect(inks("change")).toEqual(["came", "occupancy", "occupancy", "empty", "occupancy", "went"]);
+    expect(inks("change")).toEqual(["came", "occupancy", "occupancy", "unknown", "occupancy", "went"]);
     expect(inks("certainty")).toEqual(["read-3", "read-3", "read-3", "unknown", "inferred", "empty"]);
   });
 

@@ -52,6 +52,14 @@ describe("search", () => {
     expect((await find(table, "event 1,000"))[0]).toMatchObject({ event: 1000 });
   });
 
+  it("finds addresses in lines as Linux writes them", async () => {
+    const table = new Table();
+    await table.open(readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
+    const found = await find(table, "0x180000");
+    expect(found.length).toBeGreaterThan(1);
+    for (const { text } of found) expect(text).toMatch(/=180000\b/);
+  });
+
   it("finds what a bus address holds, and who maps a place in memory", async () => {
     const table = new Table();
     const { events } = await table.open(readCorpus("traces", "nvme-e1000-1g-linux61.log"));

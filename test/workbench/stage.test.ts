@@ -134,6 +134,36 @@ describe("the script pad", () => {
     },
   );
 
+  it("says what vfio-user devices are sent, and why DMA fails", () => {
+    const header = { header: 1, phbs: [{ index: 0 }], vfioUser: {} };
+    const dma = (op: string, iova: string, rest: object): object => ({ op, dev: "a", iova, ...rest });
+    const { steps } = ran(
+      [
+        header,
+        { op: "device_add", id: "a" },
+        put("0x1000", "0x5001"),
+        dma("vfio_dma_read", "0x1000", { len: 4 }),
+        dma("vfio_dma_write", "0x1000", { data: "00" }),
+        put("0x1000", "0x0"),
+      ]
+        .map((line) => JSON.stringify(line))
+        .join("\n"),
+    );
+    expect(steps.map(({ messages, isRefused }) => [messages.first, isRefused])).toEqual([
+      [[], false],
+      [["a: DMA_MAP 0x1000, 4 KiB at 0x5000 r-"], false],
+      [[], false],
+      [[], true],
+      [["a: DMA_UNMAP 0x1000, 4 KiB"], false],
+    ]);
+    expect(steps[3]!.answer).toMatch(/^errno /);
+    const { steps: faulty } = ran(script({ op: "dma_read", phb: 0, iova: "0x7000", len: 4 }));
+    expect([faulty[0]!.isRefused, faulty[0]!.faults.join()]).toEqual([
+      true,
+      expect.stringMatching(/read of 4 bytes at 0x0000000000007000: unmapped/),
+    ]);
+  });
+
   it("names line and column of a mistake, and runs nothing then", () => {
     const { steps, mistake } = ran(`${script(put("0x1000", "0x5003"))}\n{"op":"h_put_tee"}`);
     expect(steps).toEqual([]);

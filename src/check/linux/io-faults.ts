@@ -5,10 +5,11 @@ import { ALLOCATION } from "../../formats/trace/dma-kinds.ts";
 import type { KernelEvent, KernelStatement } from "../../formats/trace/kernel-event.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { Place } from "../findings/place.ts";
-import { FAMILY_NAMES, type LiveMapping, offsetIn, RANGE } from "./live-mapping.ts";
+import { byteOf, bytesOf, FAMILY_NAMES, type LiveMapping, offsetIn, RANGE } from "./live-mapping.ts";
 import type { AddressSpace } from "./mappings.ts";
 import { between, type DmaReport, timeOf } from "./report.ts";
 import type { PastMapping, PastUnmap } from "./used-addresses.ts";
+import { WaitingAddresses } from "./waiting-addresses.ts";
 
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 
@@ -69,8 +70,8 @@ export class IoFaults {
   readonly #report: DmaReport;
   readonly #spaces: FaultSpaces;
   readonly #groups = new Map<string, Map<object | string, FaultGroup>>();
-  /** Groups of addresses that nothing mapped so far. */
-  #unmapped: FaultGroup[] = [];
+  /** Groups of addresses that nothing mapped so far: each has a stretch of {@link NEAR} bytes to itself. */
+  readonly #unmapped = new WaitingAddresses<FaultGroup>();
   #faults = 0;
 
   constructor(report: DmaReport, spaces: FaultSpaces) {
@@ -85,7 +86,7 @@ export class IoFaults {
 
   /** Is there a fault for which a later mapping can be the one that was meant? */
   get isWaiting(): boolean {
-    return this.#unmapped.length > 0;
+    return !this.#unmapped.isEmpty;
   }
 
   fault(event: KernelEvent, what: Fault, place: Place): void {
@@ -101,21 +102,18 @@ export class IoFaults {
 
   /** A mapping was made: is it the one that a device used too early? */
   mapped(mapping: LiveMapping, device: string): void {
-    this.#unmapped = this.#unmapped.filter((group) => {
-      const offset = offsetIn(mapping, hiOf(group.last), loOf(group.last));
-      const is = group.device === device && offset >= 0 && offset < mapping.size;
-      if (!is) return true;
+    const first = toBig(mapping.dmaHi, mapping.dmaLo);
+    for (const group of this.#unmapped.take(device, first, first + BigInt(mapping.size) - 1n)) {
       const after = sinceText(between(group.finding.time === undefined ? NOWHEN : momentOf(group), mapping));
       group.later = `; it is mapped ${after}later, by ${this.#report.actText(mapping)}`;
       this.#report.log.extend(group.finding, [mapping], 0, 0);
       this.#describe(group);
-      return false;
-    });
+    }
   }
 
   /** Events are missing: what was mapped is not known any more. */
   lose(): void {
-    this.#unmapped = [];
+    this.#unmapped.clear();
   }
 
   #begin(event: KernelEvent, what: Fault, cause: Cause, place: Place): FaultGroup {
@@ -142,7 +140,7 @@ export class IoFaults {
       isRegular: true,
       later: "",
     };
-    if (cause.sort === "unknown") this.#unmapped.push(group);
+    if (cause.sort === "unknown" && device !== undefined) this.#unmapped.add(device, group);
     this.#describe(group);
     return group;
   }
@@ -225,13 +223,13 @@ export class IoFaults {
 
   /** `byte 0x8c of an allocation of 4096 bytes, made by event 0 (line 12) of modprobe-901`. */
   #inside(mapping: PastMapping, hi: number, lo: number): string {
-    return `byte ${hex(offsetIn(mapping, hi, lo))} of ${this.#describeMapping(mapping)}`;
+    return `byte ${hex(byteOf(mapping, hi, lo))} of ${this.#describeMapping(mapping)}`;
   }
 
   #describeMapping(mapping: PastMapping): string {
-    const { family, size, direction } = mapping;
+    const { family, direction } = mapping;
     const way = family === ALLOCATION || family === RANGE ? "" : ` ${DIRECTION_NAMES[direction]}`;
-    return `${FAMILY_NAMES[family]} of ${size} bytes${way} at ${hex(toBig(mapping.dmaHi, mapping.dmaLo))}, made by ${this.#report.actText(mapping)}`;
+    return `${FAMILY_NAMES[family]} of ${bytesOf(mapping)} bytes${way} at ${hex(toBig(mapping.dmaHi, mapping.dmaLo))}, made by ${this.#report.actText(mapping)}`;
   }
 }
 

@@ -113,13 +113,37 @@ export const isAt = (mapping: LiveMapping, { dmaHi, dmaLo }: LinuxDmaEvent): boo
   mapping.dmaHi === dmaHi && mapping.dmaLo === dmaLo;
 
 /** Does an address lie in one of the ranges of a list? */
-export function isInRanges({ ranges }: Pick<LiveMapping, "ranges">, hi: number, lo: number): boolean {
-  if (ranges === undefined) return false;
+export const isInRanges = (list: Pick<LiveMapping, "ranges">, hi: number, lo: number): boolean =>
+  byteOfRanges(list, hi, lo) >= 0;
+
+/** Which byte of a list of several ranges has an address, counted through these; -1 if none has. */
+function byteOfRanges({ ranges }: Pick<LiveMapping, "ranges">, hi: number, lo: number): number {
+  if (ranges === undefined) return -1;
+  let before = 0;
   for (let at = 0; at < ranges.length; at += 4) {
     const offset = (hi - ranges[at]!) * TWO32 + (lo - ranges[at + 1]!);
-    if (offset >= 0 && offset < ranges[at + 2]! * TWO32 + ranges[at + 3]!) return true;
+    const size = ranges[at + 2]! * TWO32 + ranges[at + 3]!;
+    if (offset >= 0 && offset < size) return before + offset;
+    before += size;
   }
-  return false;
+  return -1;
+}
+
+/** Which byte of a mapping has an address that lies in it. */
+export function byteOf(
+  mapping: Pick<LiveMapping, "dmaHi" | "dmaLo" | "ranges">,
+  hi: number,
+  lo: number,
+): number {
+  return mapping.ranges === undefined ? offsetIn(mapping, hi, lo) : byteOfRanges(mapping, hi, lo);
+}
+
+/** Bytes of a mapping, with all ranges of a list. */
+export function bytesOf({ ranges, size }: Pick<LiveMapping, "ranges" | "size">): number {
+  if (ranges === undefined) return size;
+  let sum = 0;
+  for (let at = 0; at < ranges.length; at += 4) sum += ranges[at + 2]! * TWO32 + ranges[at + 3]!;
+  return sum;
 }
 
 /** How far behind the start of a mapping an address lies; negative before it. */

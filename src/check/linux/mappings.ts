@@ -190,8 +190,8 @@ export class DeviceMappings implements AddressSpace {
   covering(hi: number, lo: number): LiveMapping | undefined {
     const found = this.at(hi, lo)[0] ?? this.around(hi, lo);
     if (found !== undefined) return held(found);
-    for (const mapping of this.live) if (isInRanges(mapping, hi, lo)) return mapping;
-    return undefined;
+    const piece = pieceOf(hi, lo);
+    return held(this.#pieces().find(piece, piece, (mapping) => isInRanges(mapping, hi, lo)));
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
@@ -242,7 +242,8 @@ export class DeviceMappings implements AddressSpace {
       this.freed++;
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
     }
-    this.#byPiece?.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    if (this.#byPiece !== undefined)
+      forEachStretch(mapping, (first, last) => this.#byPiece!.remove(first, last, mapping));
     this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
     if (mapping.family === LIST) this.#lists.undo(physicalHi(mapping), physicalLo(mapping), event, mapping);
     else this.#writable.remove(mapping.firstPiece, mapping.lastPiece, mapping);
@@ -321,9 +322,22 @@ export class DeviceMappings implements AddressSpace {
   }
 
   #addPieces(mapping: LiveMapping): void {
-    this.#byPiece!.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    forEachStretch(mapping, (first, last) => this.#byPiece!.add(first, last, mapping));
   }
 }
+
+/** The pieces in which a mapping lies: where it begins, and each of the ranges of a list that has several. */
+function forEachStretch(mapping: LiveMapping, visit: (first: number, last: number) => void): void {
+  visit(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping));
+  const { ranges = NO_RANGES } = mapping;
+  for (let at = 0; at < ranges.length; at += 4) {
+    const [dmaHi, dmaLo] = [ranges[at]!, ranges[at + 1]!];
+    const size = ranges[at + 2]! * TWO32 + ranges[at + 3]!;
+    visit(pieceOf(dmaHi, dmaLo), lastPieceOf({ dmaHi, dmaLo, size }));
+  }
+}
+
+const NO_RANGES = new Uint32Array(0);
 
 const physicalHi = ({ physical }: LiveMapping): number => hiOfNumber(physical);
 const physicalLo = ({ physical }: LiveMapping): number => loOfNumber(physical);

@@ -135,9 +135,11 @@ export class UsedAddresses implements Numbered {
   /** The last one of the lists that had an address in one of several ranges. */
   listCovering(hi: number, lo: number): PastUnmap | undefined {
     let last: PastUnmap | undefined;
-    this.#forEach((past) => {
-      if (isInRanges(past.mapping, hi, lo) && (last === undefined || past.line > last.line)) last = past;
-    });
+    for (const [number, ranges] of this.#ranges) {
+      if (!isInRanges({ ranges }, hi, lo) || !this.#hasPast(number)) continue;
+      const past = this.#pastOf(number);
+      if (last === undefined || past.line > last.line) last = past;
+    }
     return last;
   }
 

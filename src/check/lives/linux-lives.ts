@@ -146,7 +146,12 @@ class LinuxCall implements LifeCall {
   }
 
   get stack(): readonly string[] | undefined {
-    const stack = this.#stacks.of(this.event);
-    return stack < 0 ? undefined : this.#stacks.callers(stack);
+    return callersOf(this.#stacks, this.event);
   }
+}
+
+/** Who called at an event, innermost first; undefined where the recording has no call stack of it (yet). */
+export function callersOf(stacks: CallStacks, event: number): readonly string[] | undefined {
+  const stack = stacks.of(event);
+  return stack < 0 ? undefined : stacks.callers(stack);
 }

@@ -1,7 +1,7 @@
 import { GrowingRows } from "../../base/growing-rows.ts";
 import type { AliveMapping } from "../lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../lives/life.ts";
-import { BEFORE_ALL } from "./life-rows.ts";
+import { LifeStore, type StackOf } from "./life-store.ts";
 
 /** Rows between two sets that are kept. */
 const ROWS_BETWEEN = 4096;
@@ -18,9 +18,8 @@ interface Kept {
  * Keeps the mappings of a recording of Linux, each of which ends as a whole, and has those that are alive after any event.
  */
 export class MappingTravel implements LifeSink {
-  readonly #lives: Life[] = [];
-  /** By life: the event that unmapped it; {@link BEFORE_ALL} while it lives. */
-  readonly #ends: GrowingRows = GrowingRows.u32();
+  /** All mappings, in the order in which they were made. */
+  readonly lives: LifeStore;
   /** What happened, in order: the event, and the life, twice, and 1 if it ended. */
   readonly #events: GrowingRows = GrowingRows.u32();
   readonly #what: GrowingRows = GrowingRows.f64();
@@ -29,25 +28,20 @@ export class MappingTravel implements LifeSink {
   #between = ROWS_BETWEEN;
   #keptNumbers = 0;
 
-  /** All mappings, in the order in which they were made. */
-  get lives(): readonly Life[] {
-    return this.#lives;
-  }
-
-  /** The event that unmapped a life; {@link BEFORE_ALL} if none did. */
-  endOf(life: number): number {
-    return this.#ends.at(life);
+  /** @param stackOf who called at an event, where the recording has call stacks */
+  constructor(stackOf: StackOf) {
+    this.lives = new LifeStore(stackOf);
   }
 
   begin(life: Life): void {
-    const number = this.#lives.push(life) - 1;
-    this.#ends.push(BEFORE_ALL);
+    const number = this.lives.length;
+    this.lives.push(life);
     this.#alive.add(number);
     this.#note(life.made?.event ?? 0, number * 2);
   }
 
   end({ number }: Life, _gone: AddressRange | undefined, _fate: string, call: LifeCall): void {
-    this.#ends.set(number, call.event);
+    this.lives.end(number, call.event);
     this.#alive.delete(number);
     this.#note(call.event, number * 2 + 1);
   }
@@ -66,7 +60,7 @@ export class MappingTravel implements LifeSink {
       else alive.delete((what - 1) / 2);
     }
     return [...alive].map((number) => {
-      const life = this.#lives[number]!;
+      const life = this.lives.life(number);
       return { life, stretches: life.stretches, left: life.bytes };
     });
   }

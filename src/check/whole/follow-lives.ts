@@ -117,21 +117,16 @@ function followScript(text: string, moment: Moment, sink: LifeSink, file: string
     const { number, line } = step;
     if (cursor.passes({ number, seconds: Number.NaN, nanoseconds: 0 }, line) && !isReached) sink.reached();
     lives.update(step.tables(), callOfStep(step));
-    tellTranslations(step, sink);
+    tellAccesses(step, sink);
   }
   if (!cursor.passed) sink.reached();
   return { file, format: "script", moment: cursor.shown(), notes: [], missing: 0 };
 }
 
-function tellTranslations(step: ScriptStep, sink: LifeSink): void {
-  if (step.translations.length === 0) return;
-  const starts = new Map(step.windows().map(({ liobn, busOffset }) => [BigInt(liobn), busOffset]));
-  for (const { liobn, ioba, perm, mask } of step.translations) {
-    const start = starts.get(liobn);
-    if (start === undefined) continue;
-    const first = (start + ioba) & ~BigInt(mask);
-    const kind = perm === 0 ? "faulted" : "translated";
-    sink.use(hex(liobn), first, first | BigInt(mask), kind, () => callOfStep(step));
+function tellAccesses(step: ScriptStep, sink: LifeSink): void {
+  for (const { space, first, last, isRefused } of step.accesses) {
+    if (space !== undefined)
+      sink.use(space, first, last, isRefused ? "faulted" : "translated", () => callOfStep(step));
   }
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
@@ -81,12 +81,23 @@ export async function convert(input: string, output: string, options: ConvertOpt
     );
   const windows = await windowsTold(options);
   let file: NewFile | undefined;
-  const stopListening = discardOnSignal(() => file);
+  let isNewTable = false;
+  const discard = (): void => {
+    file?.discard();
+    if (isNewTable) removeEmptyFolder(output);
+  };
+  const stopListening = discardOnSignal(discard);
   // Nothing is made of an input that is no trace.
   const make = (): string => {
-    file = new NewFile(form === "folder" ? partitionOf(output, run) : output, force);
-    if (form === "folder") file.makeFolder();
-    else file.makeFile();
+    if (form === "folder") {
+      const partition = partitionOf(output, run);
+      isNewTable = mkdirSync(output, { recursive: true }) !== undefined;
+      file = new NewFile(partition, force);
+      file.makeFolder();
+    } else {
+      file = new NewFile(output, force);
+      file.makeFile();
+    }
     return file.path;
   };
   try {
@@ -104,10 +115,19 @@ export async function convert(input: string, output: string, options: ConvertOpt
     if (!quiet) printError(summaryText(input, output, summary, filter.length > 0));
     return Exit.OK;
   } catch (cause) {
-    file?.discard();
+    discard();
     throw asOutputError(output, cause);
   } finally {
     stopListening();
+  }
+}
+
+/** Of a table that we made and that came to nothing; one in which somebody else put something meanwhile stays. */
+function removeEmptyFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It is not empty, or gone.
   }
 }
 
@@ -122,7 +142,7 @@ async function convertMachine(input: string, output: string, options: ConvertOpt
     });
   }
   const file = new NewFile(output, options.force);
-  const stopListening = discardOnSignal(() => file);
+  const stopListening = discardOnSignal(() => file.discard());
   try {
     const done = await writeBlankMachine(input, output, file, options.snapshot);
     file.commit();
@@ -153,7 +173,7 @@ function formOf(output: string): Form {
 const runName = (input: string): string =>
   withoutPacking(displayName(path.basename(input))).replace(/\.(log|txt|simple|trace|dat|data)$/, "");
 
-/** The folder of a run in a partitioned table; makes that of the table. */
+/** The folder of a run in a partitioned table. */
 function partitionOf(folder: string, run: string): string {
   if (!PLAIN_NAME.test(run)) {
     throw new IommuError(
@@ -162,7 +182,6 @@ function partitionOf(folder: string, run: string): string {
       { run },
     );
   }
-  mkdirSync(folder, { recursive: true });
   return path.join(folder, `run=${run}`);
 }
 
@@ -180,10 +199,10 @@ const appender =
     appendFileSync(path, piece);
 
 /** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
-function discardOnSignal(file: () => NewFile | undefined): () => void {
+function discardOnSignal(discard: () => void): () => void {
   const stopListening = onInterrupt((signal) => {
     stopListening();
-    file()?.discard();
+    discard();
     process.kill(process.pid, signal);
   });
   return stopListening;

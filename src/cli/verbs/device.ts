@@ -8,11 +8,11 @@ import { type FuzzTarget, MAILBOX_TARGET } from "../../script/device/fuzz-target
 import { parseFuzzTarget } from "../../script/device/parse-target.ts";
 import type { DeviceFinding } from "../../script/device/result.ts";
 import { DeviceRunner } from "../../script/device/run.ts";
-import type { ByteChannel } from "../../vfio-user/channel.ts";
 import type { DeviceDescription } from "../../vfio-user/client/device-host.ts";
 import { MAILBOX_MISTAKES, type MailboxMistake } from "../../vfio-user/devices/mailbox-dma.ts";
 import { serveMailbox } from "../../vfio-user/devices/serve-mailbox.ts";
 import { memoryChannels } from "../../vfio-user/memory-channel.ts";
+import type { ByteChannel } from "../../vfio-user/protocol/channel.ts";
 import { SERVER_PROFILES } from "../../vfio-user/server/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { colors } from "../colors.ts";
@@ -35,6 +35,7 @@ export interface DeviceVerbOptions extends AnswerOptions {
   readonly mistake: MailboxMistake | undefined;
   readonly server: string | undefined;
   readonly pipelined: boolean;
+  readonly passFiles: boolean;
   readonly timeout: number | undefined;
   readonly quiet: boolean;
 }
@@ -68,10 +69,10 @@ function checkOptions(socket: string | undefined, options: DeviceVerbOptions): v
 type Connector = () => Promise<ByteChannel>;
 
 function connectorOf(socket: string | undefined, options: DeviceVerbOptions, signal: AbortSignal): Connector {
-  if (socket !== undefined) return () => connectDevice(socket, signal);
-  const { mistake, server = "specification" } = options;
+  const { mistake, server = "specification", passFiles } = options;
+  if (socket !== undefined) return () => connectDevice(socket, signal, { passFiles });
   return () => {
-    const [client, served] = memoryChannels();
+    const [client, served] = memoryChannels(passFiles);
     serveMailbox(served, { profile: SERVER_PROFILES[server], timers: nodeTimers, mistake });
     return Promise.resolve(client);
   };
@@ -234,6 +235,10 @@ export const verb: Verb = defineVerb({
     text("--mistake <name>", "of the sample device").choices([...MAILBOX_MISTAKES]),
     text("--server <name>", "of the sample device: which server to be").choices(Object.keys(SERVER_PROFILES)),
     flag("--pipelined", "send commands without waiting for the reply to the one before"),
+    flag(
+      "--pass-files",
+      "pass files along with messages: interrupts, and a second connection for DMA (needs python3 from 3.10 on)",
+    ),
     value(
       "--timeout <seconds>",
       "how long a command may take (default: 5, or 30 for mappings and reset)",

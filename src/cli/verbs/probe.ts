@@ -8,6 +8,7 @@ import type { DmaMessage } from "../../vfio/vfio-user-container.ts";
 import { MAILBOX_MISTAKES, type MailboxMistake } from "../../vfio-user/devices/mailbox-dma.ts";
 import { ProbeDevice, type ProbeEvent } from "../../vfio-user/devices/probe.ts";
 import { serveMailbox } from "../../vfio-user/devices/serve-mailbox.ts";
+import type { ByteChannel } from "../../vfio-user/protocol/channel.ts";
 import { SERVER_PROFILES } from "../../vfio-user/server/profile.ts";
 import { ServerSession } from "../../vfio-user/server/session.ts";
 import { type AnswerOptions, RowPrinter } from "../answer.ts";
@@ -25,6 +26,7 @@ export interface ProbeVerbOptions extends AnswerOptions {
   readonly mistake: MailboxMistake | undefined;
   readonly expect: string | undefined;
   readonly once: boolean;
+  readonly passFiles: boolean;
   readonly for: number | undefined;
   readonly quiet: boolean;
 }
@@ -82,7 +84,7 @@ async function listen(
     const stopTimer = options.for === undefined ? () => {} : nodeTimers.after(options.for * 1000, finish);
     const profile = SERVER_PROFILES[options.server]!;
     const { mistake } = options;
-    const device = await listenForHosts(socket, async (channel) => {
+    const serve = async (channel: ByteChannel): Promise<void> => {
       const session =
         options.device === "probe"
           ? new ServerSession(channel, new ProbeDevice(onEvent), profile)
@@ -90,7 +92,8 @@ async function listen(
       const reason = await session.closed;
       if (!options.quiet) printError(reason.message);
       if (options.once) finish();
-    });
+    };
+    const device = await listenForHosts(socket, serve, { passFiles: options.passFiles });
     onListening();
     await over;
     stopTimer();
@@ -156,6 +159,10 @@ export const verb: Verb = defineVerb({
     text(
       "--expect <script>",
       "an op script with a vfio-user device: compare with the messages that QEMU sends for it; exit 2 on a difference",
+    ),
+    flag(
+      "--pass-files",
+      "take files along with messages: interrupts, and a second connection for DMA (needs python3 from 3.10 on)",
     ),
     flag("--once", "end when the first host has left"),
     value("--for <seconds>", "end after so many seconds", wholeNumber(1, 2_000_000)),

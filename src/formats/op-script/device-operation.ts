@@ -11,6 +11,9 @@ import { parseOperation } from "./parse-operation.ts";
 const MAX_ACCESS = 2 ** 20;
 const MAX_WAIT_MS = 60_000;
 
+/** Kinds of interrupts that a device may be given files for. */
+const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
+
 /**
  * What a script does with a vfio-user device that it is run on.
  *
@@ -25,6 +28,8 @@ export type DeviceOperation =
       readonly data: Uint8Array;
     }
   | { readonly op: "vfio_user_reset" }
+  | { readonly op: "vfio_user_interrupts"; readonly kind: "intx" | "msi" | "msix" }
+  | { readonly op: "vfio_user_migrate" }
   | { readonly op: "vfio_user_wait"; readonly ms: number };
 
 const region = (line: JsonLine): { region: number; offset: bigint } => ({
@@ -44,6 +49,13 @@ const READERS: Readonly<Record<DeviceOperation["op"], (line: JsonLine) => Device
     return { op: "vfio_user_write", ...region(line), data };
   },
   vfio_user_reset: () => ({ op: "vfio_user_reset" }),
+  vfio_user_interrupts: (line) => {
+    const kind = text(line, "kind");
+    const known = INTERRUPT_KINDS.find((name) => name === kind);
+    if (known !== undefined) return { op: "vfio_user_interrupts", kind: known };
+    throw line.error("kind", `"kind" is "${kind}": expected ${INTERRUPT_KINDS.join(", ")}`);
+  },
+  vfio_user_migrate: () => ({ op: "vfio_user_migrate" }),
   vfio_user_wait: (line) => ({ op: "vfio_user_wait", ms: whole(line, "ms", 0, MAX_WAIT_MS) }),
 };
 
@@ -51,6 +63,8 @@ const MEMBERS: Readonly<Record<DeviceOperation["op"], readonly string[]>> = {
   vfio_user_read: ["region", "offset", "len"],
   vfio_user_write: ["region", "offset", "data"],
   vfio_user_reset: [],
+  vfio_user_interrupts: ["kind"],
+  vfio_user_migrate: [],
   vfio_user_wait: ["ms"],
 };
 
@@ -77,7 +91,15 @@ export interface DeviceScript {
  * @public
  */
 export function parseDeviceScript(content: string, file: string): DeviceScript {
-  const [header, ...lines] = parseJsonLines(content, file);
+  return readDeviceScript(parseJsonLines(content, file), file);
+}
+
+/**
+ * {@link parseDeviceScript}, of lines.
+ *
+ * @throws IommuError as that does
+ */
+export function readDeviceScript([header, ...lines]: readonly JsonLine[], file: string): DeviceScript {
   if (header === undefined) throw new IommuError("BAD_FILE", `${file}:1:1: the script is empty`, { file });
   const config = parseHeader(header);
   if (header.value.vfioUser !== undefined) {
@@ -101,6 +123,10 @@ function parseLine(line: JsonLine, bridges: readonly number[]): Operation | Devi
   refuseUnknown(line, line.value, allowed(name));
   return READERS[name](line);
 }
+
+/** Is one of the operations for a device? */
+export const isDeviceScript = (lines: readonly JsonLine[]): boolean =>
+  lines.some(({ value: { op } }) => typeof op === "string" && isDeviceOperation(op));
 
 /** Is it an operation that needs a device to run on? */
 export const isDeviceOperation = (name: string): name is DeviceOperation["op"] =>

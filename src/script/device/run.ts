@@ -3,8 +3,8 @@ import type { DeviceOperation } from "../../formats/op-script/device-operation.t
 import { toHexBytes } from "../../formats/op-script/fields.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
 import type { MachineConfig } from "../../spapr/machine-config.ts";
-import type { ByteChannel, Timers } from "../../vfio-user/channel.ts";
 import { DeviceHost, type DeviceHostOptions } from "../../vfio-user/client/device-host.ts";
+import type { ByteChannel, Timers } from "../../vfio-user/protocol/channel.ts";
 import type { OpResult } from "../op/result.ts";
 import { OpRunner } from "../op/run.ts";
 import {
@@ -48,10 +48,10 @@ export class DeviceRunner {
   static async start(
     config: MachineConfig,
     channel: ByteChannel,
-    options: Omit<DeviceHostOptions, "onDma" | "onDivergence" | "onMsi"> = {},
+    options: Omit<DeviceHostOptions, "onDma" | "onDivergence" | "onMsi" | "onInterrupt"> = {},
   ): Promise<DeviceRunner> {
     const runner = new OpRunner(config);
-    const state: RunState = { dma: [], dmaCount: 0, interrupts: [], findings: [] };
+    const state: RunState = { dma: [], dmaCount: 0, interrupts: [], signals: [], findings: [] };
     const host = await DeviceHost.plug(runner.machine, channel, {
       ...options,
       onDma: (record) => {
@@ -62,6 +62,9 @@ export class DeviceRunner {
       },
       onDivergence: (divergence) => {
         if (state.findings.length < MAX_SHOWN) state.findings.push(findingOfDivergence(divergence));
+      },
+      onInterrupt: (kind, vector, times) => {
+        if (state.signals.length < MAX_SHOWN) state.signals.push({ kind, vector, times });
       },
       onMsi: (data) => {
         if (state.interrupts.length < MAX_SHOWN) state.interrupts.push(data);
@@ -89,16 +92,18 @@ export class DeviceRunner {
     }
     const { end } = this.host.client;
     if (end !== undefined) state.findings.push(findingOfEnd(end));
-    const { dma, dmaCount, interrupts, findings } = state;
+    const { dma, dmaCount, interrupts, signals, findings } = state;
     state.dma = [];
     state.dmaCount = 0;
     state.interrupts = [];
+    state.signals = [];
     return {
       result: {
         ...result,
         ...(dmaCount === 0 ? {} : { dma }),
         ...(dmaCount > dma.length ? { dmaNotShown: dmaCount - dma.length } : {}),
         ...(interrupts.length === 0 ? {} : { interrupts }),
+        ...(signals.length === 0 ? {} : { signals }),
         ...(findings.length === 0 ? {} : { findings }),
       },
       findings,
@@ -121,6 +126,13 @@ export class DeviceRunner {
       case "vfio_user_reset":
         await host.reset();
         return {};
+      case "vfio_user_interrupts":
+        return { vectors: await host.enableIrqs(operation.kind) };
+      case "vfio_user_migrate": {
+        const state = await host.saveState();
+        await host.loadState(state);
+        return { bytes: state.length };
+      }
       case "vfio_user_wait":
         await this.#wait(operation.ms);
         return {};
@@ -149,5 +161,6 @@ interface RunState {
   dma: DmaLine[];
   dmaCount: number;
   interrupts: number[];
+  signals: { readonly kind: string; readonly vector: number; readonly times: number }[];
   findings: DeviceFinding[];
 }

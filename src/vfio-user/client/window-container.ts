@@ -62,7 +62,10 @@ export class WindowContainer implements DmaContainer {
   readonly #messages: WindowMessages;
   readonly #maxWindows: number;
   readonly #report: (divergence: Divergence) => void;
-  readonly #tasks = new Set<Promise<void>>();
+  /** Windows of which somebody is telling the device. */
+  #busy = 0;
+  /** Who waits until there are none. */
+  #settling: (() => void)[] = [];
   #gone: GoneWindow[] = [];
   #deferred: Deferred[] = [];
 
@@ -109,8 +112,11 @@ export class WindowContainer implements DmaContainer {
   }
 
   /** Resolves when the device has answered all that it was told. */
-  async settle(): Promise<void> {
-    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+  settle(): Promise<void> {
+    if (this.#busy === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settling.push(resolve);
+    });
   }
 
   #want(range: AddressRange, wanted: WantedMapping): boolean {
@@ -143,61 +149,72 @@ export class WindowContainer implements DmaContainer {
     if (window.told !== null) window.state = "unmapping";
     if (window.isBusy) return;
     window.isBusy = true;
-    const task = this.#bring(window).finally(() => {
-      this.#tasks.delete(task);
-    });
-    this.#tasks.add(task);
+    this.#busy++;
+    this.#bring(window);
   }
 
   /** Tells the device until it knows what the guest wants, or refuses. */
-  async #bring(window: AnnouncedWindow): Promise<void> {
-    try {
-      while (!isSame(window.wanted, window.told)) {
-        if (window.told !== null) await this.#sendUnmap(window);
-        else await this.#sendMap(window);
-      }
+  #bring(window: AnnouncedWindow): void {
+    if (isSame(window.wanted, window.told)) {
       if (window.told !== null) window.state = "mapped";
-    } catch (error) {
-      // What the device refused was reported; when the connection ended, its owner hears of that.
-      if (!(error instanceof IommuError)) throw error;
-      window.state = "refused";
-    } finally {
-      window.isBusy = false;
-      if (window.told === null && window.wanted === null) this.#remove(window);
-    }
+      this.#finish(window);
+    } else if (window.told === null) this.#sendMap(window);
+    else this.#sendUnmap(window, window.told);
   }
 
-  async #sendMap(window: AnnouncedWindow): Promise<void> {
+  #finish(window: AnnouncedWindow): void {
+    window.isBusy = false;
+    this.#busy--;
+    // What takes its place is told of at once, and waited for with the others.
+    if (window.told === null && window.wanted === null) this.#remove(window);
+    if (this.#busy > 0) return;
+    const settling = this.#settling;
+    this.#settling = [];
+    for (const resolve of settling) resolve();
+  }
+
+  #sendMap(window: AnnouncedWindow): void {
     window.state = "queued";
-    try {
-      const sent = window.wanted!;
-      await this.#messages.map(window, sent.perm, () => {
-        window.told = sent;
-        // What is wanted may have changed while the message waited its turn.
-        window.state = isSame(window.wanted, sent) ? "mapping" : "unmapping";
-      });
-    } catch (error) {
-      window.told = null;
-      this.#diverged("DMA_MAP", window, error);
-      throw error;
-    }
-    if (isSame(window.wanted, window.told)) window.state = "mapped";
+    const wanted = window.wanted!;
+    const sent = (): void => {
+      window.told = wanted;
+      // What is wanted may have changed while the message waited its turn.
+      window.state = isSame(window.wanted, wanted) ? "mapping" : "unmapping";
+    };
+    this.#messages.map(window, wanted.perm, sent).then(
+      () => this.#bring(window),
+      (error: unknown) => {
+        window.told = null;
+        this.#refused("DMA_MAP", window, error);
+      },
+    );
   }
 
-  async #sendUnmap(window: AnnouncedWindow): Promise<void> {
+  #sendUnmap(window: AnnouncedWindow, { perm }: WantedMapping): void {
     window.state = "unmapping";
-    const { perm } = window.told!;
-    try {
-      await this.#messages.unmap(window, (unmap) => {
-        this.#forget({ first: window.first, last: window.last, perm, unmap });
-        window.state = "gone";
-      });
-    } catch (error) {
-      this.#diverged("DMA_UNMAP", window, error);
+    const done = (unmap: number): void => {
+      this.#forget({ first: window.first, last: window.last, perm, unmap });
+      window.state = "gone";
+    };
+    const gone = (): void => {
+      window.told = null;
+      this.#bring(window);
+    };
+    this.#messages.unmap(window, done).then(gone, (error: unknown) => {
       // What the device does not know cannot be used by it.
-      if (!(error instanceof RefusedError && error.errno === ErrnoNumber.ENOENT)) throw error;
-    }
-    window.told = null;
+      if (error instanceof RefusedError && error.errno === ErrnoNumber.ENOENT) {
+        this.#diverged("DMA_UNMAP", window, error);
+        gone();
+      } else this.#refused("DMA_UNMAP", window, error);
+    });
+  }
+
+  /** The device refused, which is reported; when the connection ended, its owner hears of that. */
+  #refused(command: Divergence["command"], window: AnnouncedWindow, error: unknown): void {
+    if (!(error instanceof IommuError)) throw error;
+    window.state = "refused";
+    this.#diverged(command, window, error);
+    this.#finish(window);
   }
 
   #remove(window: AnnouncedWindow): void {

@@ -1,6 +1,6 @@
 import { overlaps } from "../../base/range.ts";
-import type { Timers } from "../channel.ts";
 import { RefusedError } from "../peer.ts";
+import type { Timers } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import type {
   BarModel,
@@ -10,7 +10,7 @@ import type {
   MsixTables,
   PciDeviceModel,
 } from "../server/device-model.ts";
-import { MailboxState } from "./mailbox-state.ts";
+import { MailboxState, type Transfer } from "./mailbox-state.ts";
 
 /**
  * Registers of BAR0, little-endian, of 32 bits unless said otherwise.
@@ -118,14 +118,6 @@ const INTERRUPTS = [
   { bit: MailboxCommand.INTX, kind: "intx", vector: 0 },
   { bit: MailboxCommand.MSIX, kind: "msix", vector: 1 },
 ] as const;
-
-/** @internal */
-export interface Transfer {
-  readonly command: number;
-  readonly address: bigint;
-  readonly bytes: number;
-  readonly bufferOffset: number;
-}
 
 /**
  * A programmable DMA engine: the sample of a device, and a device to try hosts with.

@@ -3,7 +3,14 @@ import { ErrnoNumber } from "../protocol/errno.ts";
 import { Layout } from "../protocol/layout.ts";
 import { MigrationState } from "../protocol/migration-state.ts";
 import type { MigrationModel } from "../server/device-model.ts";
-import type { Transfer } from "./mailbox-dma.ts";
+
+/** A transfer that a mailbox was told to do. */
+export interface Transfer {
+  readonly command: number;
+  readonly address: bigint;
+  readonly bytes: number;
+  readonly bufferOffset: number;
+}
 
 /** What a state begins with. */
 const MAGIC = 0x3153_424d;

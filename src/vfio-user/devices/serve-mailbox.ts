@@ -1,4 +1,4 @@
-import type { ByteChannel, Timers } from "../channel.ts";
+import type { ByteChannel, Timers } from "../protocol/channel.ts";
 import { HEADER_BYTES } from "../protocol/layout.ts";
 import { Command, isError, isReply, readHeader } from "../protocol/message.ts";
 import { RegionAccess } from "../protocol/payloads.ts";

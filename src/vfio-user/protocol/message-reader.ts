@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { PassedFile } from "../channel.ts";
+import type { PassedFile } from "./channel.ts";
 import { HEADER_BYTES } from "./layout.ts";
 import {
   commandName,

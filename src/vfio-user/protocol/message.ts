@@ -1,4 +1,4 @@
-import type { PassedFile } from "../channel.ts";
+import type { PassedFile } from "./channel.ts";
 import { type Frame, HEADER_BYTES, putU32, u32At } from "./layout.ts";
 
 /**

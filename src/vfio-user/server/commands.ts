@@ -1,8 +1,8 @@
 import { rangeOf } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import type { PassedFile } from "../channel.ts";
 import { DirtyLog } from "../dirty-log.ts";
 import { RefusedError } from "../peer.ts";
+import type { PassedFile } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { emptyFrame, type Frame, HEADER_BYTES } from "../protocol/layout.ts";
 import { Command } from "../protocol/message.ts";

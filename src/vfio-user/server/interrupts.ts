@@ -1,5 +1,5 @@
-import type { PassedFile } from "../channel.ts";
 import { RefusedError } from "../peer.ts";
+import type { PassedFile } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { INTERRUPT_KINDS, type InterruptKind, IrqFlag, PciIrq, SetIrqs } from "../protocol/payloads.ts";
 import type { PciDeviceModel } from "./device-model.ts";

@@ -1,9 +1,9 @@
 import { IommuError } from "../../base/errors.ts";
 import { rangeOf } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import type { ByteChannel, PassedFile } from "../channel.ts";
 import type { DirtyLog } from "../dirty-log.ts";
 import { Peer, RefusedError, sentErrno } from "../peer.ts";
+import type { ByteChannel, PassedFile } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { emptyFrame, type Frame } from "../protocol/layout.ts";
 import {

@@ -1,7 +1,7 @@
 import type { Finding } from "../../check/findings/finding.ts";
 import { type AliveMapping, spacesOf } from "../../check/lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../../check/lives/life.ts";
-import { LinuxLives } from "../../check/lives/linux-lives.ts";
+import { callersOf, LinuxLives } from "../../check/lives/linux-lives.ts";
 import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
 import { MappingTravel } from "../../check/travel/mapping-travel.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
@@ -36,7 +36,7 @@ export class LinuxRecording implements Recording, LifeSink {
   readonly rows: EventRows = new EventRows();
   readonly notes: string[] = [];
   readonly hasLines = true;
-  readonly #travel = new MappingTravel();
+  readonly #travel: MappingTravel;
   readonly #lives: LinuxLives;
   readonly #names: DmaNames;
   readonly #lines: TraceLines;
@@ -46,6 +46,7 @@ export class LinuxRecording implements Recording, LifeSink {
   constructor(names: DmaNames, lines: TraceLines) {
     this.#names = names;
     this.#lines = lines;
+    this.#travel = new MappingTravel((event) => callersOf(names.stacks, event));
     this.#lives = new LinuxLives(this, names);
   }
 
@@ -126,26 +127,25 @@ export class LinuxRecording implements Recording, LifeSink {
   }
 
   draw({ name }: Space, picture: LifeTaker): void {
-    const shift = BigInt(MAPPING_PAGE_SHIFT);
-    this.#travel.lives.forEach((life, number) => {
-      if (life.space !== name) return;
-      const end = this.#travel.endOf(number);
-      for (const { first, last } of life.stretches) {
-        const at = Number(first >> shift);
-        const pages = Number(last >> shift) - at + 1;
-        picture.add(life.made?.event ?? -1, end === BEFORE_ALL ? Number.POSITIVE_INFINITY : end, at, pages);
-      }
+    const { lives } = this.#travel;
+    lives.forEachPages(name, MAPPING_PAGE_SHIFT, (life, first, pages) => {
+      const end = lives.endOf(life);
+      picture.add(lives.startOf(life), end === BEFORE_ALL ? Number.POSITIVE_INFINITY : end, first, pages);
     });
   }
 
   lengths({ name }: Space, from: number, to: number, first: number, end: number): LifeLengths {
-    const shift = BigInt(MAPPING_PAGE_SHIFT);
-    return this.#travel.lives.flatMap((life, number) => {
-      const ended = this.#travel.endOf(number);
-      const isIn = life.stretches.some((one) => one.first >> shift < end && one.last >> shift >= first);
-      if (life.space !== name || ended < from || ended > to || !isIn || life.made === undefined) return [];
-      return [ended - life.made.event];
+    const { lives } = this.#travel;
+    const lengths: number[] = [];
+    let counted = -1;
+    lives.forEachPages(name, MAPPING_PAGE_SHIFT, (life, at, pages) => {
+      const [start, ended] = [lives.startOf(life), lives.endOf(life)];
+      if (life === counted || start < 0 || ended < from || ended > to) return;
+      if (at >= end || at + pages <= first) return;
+      counted = life;
+      lengths.push(ended - start);
     });
+    return lengths;
   }
 
   lines(event: number, before: number, after: number): Promise<FileLine[]> {

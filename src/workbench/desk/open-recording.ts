@@ -79,7 +79,9 @@ export class Reading {
       else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
         this.recording = readScript(text, this.name);
-        if (!isKernelScriptHead(opened.head)) this.#end(await checkTrace(text, { name: this.name }));
+        // Of what a device did there is nothing to judge but what its recording says, which is among the notes.
+        const isJudged = !isKernelScriptHead(opened.head) && this.recording.format === "op-script";
+        if (isJudged) this.#end(await checkTrace(text, { name: this.name }));
       } else await this.#readTrace(opened, sink);
     } finally {
       await opened.chunks.return(undefined);

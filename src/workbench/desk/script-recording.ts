@@ -9,7 +9,7 @@ import { MomentsRecording, type ShownStep } from "./moments-recording.ts";
 import type { ShownWindow } from "./window-contents.ts";
 
 /**
- * Runs an op script, or a script of calls to a host's kernel, and keeps what is mapped after each of its operations.
+ * Runs an op script, the recording of a device's run, or a script of calls to a host's kernel, and keeps what is mapped after each of its operations.
  *
  * @throws IommuError BAD_FILE with file, line and column of the first mistake; LIMIT_EXCEEDED
  */
@@ -18,10 +18,13 @@ export function readScript(text: string, name: string): MomentsRecording {
   const made = new MadeBy();
   const alive = new AliveWatch();
   const lives = new TableLives(alive);
+  const notes: string[] = [];
   let format = "op-script";
   for (const step of scriptSteps(text, name)) {
+    notes.push(...step.findings.map((finding) => `line ${step.line}: ${finding}`));
     let windows: ShownWindow[] = [];
     let spaces: SpaceState[] = [];
+    if (step.isOnDevice) format = DEVICE_RUN;
     if (step.isKernel) {
       format = "kernel-script";
       lives.update(step.tables(), callOfStep(step));
@@ -30,14 +33,28 @@ export function readScript(text: string, name: string): MomentsRecording {
     } else windows = made.take(step.number, step.windows().map(ownStateOf));
     steps.push({ line: step.line, kind: kindOf(step), names: step.space, windows, spaces });
   }
-  return new MomentsRecording(format, steps, text, []);
+  return new MomentsRecording(format, steps, text, [
+    ...(format === DEVICE_RUN ? [NOT_JUDGED] : []),
+    ...shortened(notes),
+  ]);
 }
 
+const DEVICE_RUN = "device-run";
+const NOT_JUDGED =
+  "the run of a device: what was found is what its recording says, and nothing else was judged";
+/** Notes that are shown of the run of a device. */
+const MAX_NOTES = 20;
+
+const shortened = (notes: readonly string[]): string[] =>
+  notes.length <= MAX_NOTES
+    ? [...notes]
+    : [...notes.slice(0, MAX_NOTES), `and ${notes.length - MAX_NOTES} more that were found`];
+
 /** What of a step is told apart from what it does to tables. */
-function kindOf({ isRefused, translations }: ScriptStep): EventClass {
+function kindOf({ isRefused, accesses }: ScriptStep): EventClass {
   if (isRefused) return "refused";
-  if (translations.length === 0) return "other";
-  return translations.some(({ perm }) => perm === 0) ? "fault" : "use";
+  if (accesses.length === 0) return "other";
+  return accesses.some((access) => access.isRefused) ? "fault" : "use";
 }
 
 /** Finds which operation changed each entry last, by comparing the tables before and after each. */

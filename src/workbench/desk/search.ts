@@ -1,5 +1,5 @@
 import { hex } from "../../base/u64.ts";
-import type { Calls, Hit } from "../protocol.ts";
+import type { Calls, FileLine, Hit } from "../protocol.ts";
 import { whoOf } from "./answers.ts";
 import { type Recording, spacesAt } from "./recording.ts";
 
@@ -20,7 +20,12 @@ export async function hitsOf(
     ...(ADDRESS.test(wanted) ? addressHits(recording, BigInt(wanted), event) : []),
   ].slice(0, limit);
   if (!recording.hasLines || hits.length === limit) return hits;
-  for (const line of await recording.find(wanted, event, limit - hits.length, goesOn)) {
+  const find = (words: string): Promise<FileLine[]> =>
+    recording.find(words, event, limit - hits.length, goesOn);
+  const lines = await find(wanted);
+  // Linux writes addresses without 0x: dma_addr=180000 size=…
+  if (lines.length === 0 && ADDRESS.test(wanted)) lines.push(...(await find(`=${wanted.slice(2)} `)));
+  for (const line of lines) {
     const at = line.event < 0 ? recording.rows.eventAtLine(line.line) : line.event;
     hits.push({ what: "event", text: line.text.trim(), event: at, place: undefined });
   }

@@ -48,7 +48,8 @@ function inkOfCell(cells: Cells, cell: number, pages: number, colour: HeatColour
   if (colour === "change" && cells.came.length > 0) {
     const [came, went] = [cells.came[cell]!, cells.went[cell]!];
     if (came + went > 0) return came >= went ? "came" : "went";
-    return mapped > 0 ? "occupancy" : "empty";
+    if (mapped > 0) return "occupancy";
+    return cells.unknown[cell]! > 0 ? "unknown" : "empty";
   }
   if (mapped === 0) return cells.unknown[cell]! > 0 ? "unknown" : "empty";
   if (colour === "age") {

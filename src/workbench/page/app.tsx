@@ -33,6 +33,7 @@ const LOADERS: Readonly<Record<Exclude<Room, "recordings">, () => Promise<Compon
   replay: async () => (await import("./replay/theatre.tsx")).Theatre,
   tours: async () => (await import("./tours/tour-list.tsx")).TourList,
 };
+
 /** Rows of the heat map in a panel of so many pixels: what is left of bars and of a third for the table. */
 function rowsFor(width: number, height: number): number {
   // Where panels stand one below the other, they are as high as what is in them.
@@ -49,6 +50,7 @@ export function App(): ComponentChildren {
         <Lazy key={room.value} load={LOADERS[room.value]} />
       </main>
       <Help />
+      <DropHere />
       <Said />
     </div>
   );
@@ -114,11 +116,15 @@ function Recordings(): ComponentChildren {
       )}
       <Help />
       <Search />
-      {isOver.value && hasFile && <div class="drop-here">Drop to open beside what is open</div>}
+      {hasFile && <DropHere />}
       <Said />
     </div>
   );
 }
+
+/** Says that what is held over the page can be dropped. */
+const DropHere = (): ComponentChildren =>
+  isOver.value && <div class="drop-here">Drop to open beside what is open</div>;
 
 /** What was said last. */
 const Said = (): ComponentChildren => (

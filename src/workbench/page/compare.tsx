@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { counted } from "../../base/units.ts";
 import type { Agreement, ChangeRow } from "../protocol.ts";
 import type { OpenFile } from "./open-file.ts";
 import { bench } from "./state.ts";
@@ -153,8 +154,8 @@ function Changes(): ComponentChildren {
     <details class="table changes" open>
       <summary>
         {isOther
-          ? `${countText(all)} differences from ${shown(name(before.file))}, event ${countText(before.event)}`
-          : `${countText(all)} changes ${mark}, event ${countText(before.event)}`}
+          ? `${counted(all, "difference")} from ${shown(name(before.file))}, event ${countText(before.event)}`
+          : `${counted(all, "change")} ${mark}, event ${countText(before.event)}`}
       </summary>
       {!isOther && (
         <p>

@@ -1,4 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
+import { enter } from "./rooms.ts";
 import type { Bench } from "./state.ts";
 
 /** Are files held over the page? */
@@ -18,9 +19,11 @@ export function listenToDrops(bench: Bench): void {
     if (relatedTarget === null) isOver.value = false;
   });
   addEventListener("drop", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
     isOver.value = false;
+    // A part of the page may have taken them itself.
+    if (!hasFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    enter("recordings");
     bench.open([...(event.dataTransfer?.files ?? [])].map((file) => ({ name: file.name, data: file })));
   });
 }

@@ -1,12 +1,13 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { counted } from "../../base/units.ts";
 import { EXAMPLES } from "../examples.ts";
 import { isOver } from "./drop.ts";
 import { Region } from "./parts.tsx";
 import { addressOf } from "./rooms.ts";
 import { liveSession } from "./served.ts";
 import { bench } from "./state.ts";
-import { countText, shown } from "./words.ts";
+import { shown } from "./words.ts";
 
 /** What `check` reads and a page cannot: what unpacks these are programs of the system. */
 const NOT_HERE = "Packed by xz, bzip2 or lzop: unpack it first (xz -d FILE), or spapr-iommu check FILE";
@@ -122,7 +123,7 @@ export function Files(): ComponentChildren {
                   ? "cannot be read"
                   : summary === undefined
                     ? "reading"
-                    : `${countText(summary.events)} events${isDone ? "" : ", reading"}`}
+                    : `${counted(summary.events, "event")}${isDone ? "" : ", reading"}`}
               </span>
             </button>
             <button

@@ -10,16 +10,32 @@ import { countText, shown } from "./words.ts";
 /** What is wrong, and where; choosing one moves everything else there. */
 export function Findings(): ComponentChildren {
   const file = bench.file.value;
-  const findings = file?.findings ?? [];
+  const { value: findings } = bench.findings;
+  const all = file?.findings.length ?? 0;
   const list = useRef<HTMLUListElement>(null);
   const chosen = bench.finding.value;
   useEffect(() => {
     list.current?.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
   const tools = (
-    <span class="dim">
-      {file?.isDone === true ? countText(findings.length + (file?.left ?? 0)) : `${findings.length} so far`}
-    </span>
+    <>
+      <span class="dim">
+        {file?.isDone === true ? countText(all + (file?.left ?? 0)) : `${all} so far`}
+        {findings.length < all && `, ${countText(findings.length)} selected`}
+      </span>
+      {bench.selection.value !== undefined && (
+        <button
+          type="button"
+          class="narrow"
+          aria-pressed={bench.onlySelected.value}
+          onClick={() => {
+            bench.onlySelected.value = !bench.onlySelected.value;
+          }}
+        >
+          only selected
+        </button>
+      )}
+    </>
   );
   return (
     <Region name="Findings" class="findings" tools={tools}>
@@ -53,6 +69,7 @@ export function Findings(): ComponentChildren {
 function Nothing(): ComponentChildren {
   const file = bench.file.value;
   if (file?.error !== undefined) return <p class="empty">Nothing was read.</p>;
+  if (file !== undefined && file.findings.length > 0) return <p class="empty">None is in the selection.</p>;
   if (file?.isDone !== true) return <p class="empty">Nothing yet; it is being read.</p>;
   return (
     <p class="empty">

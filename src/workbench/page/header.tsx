@@ -1,11 +1,12 @@
 import type { ComponentChildren } from "preact";
+import { counted } from "../../base/units.ts";
 import { copyLink } from "./actions.ts";
 import { ExportMenu } from "./export-menu.tsx";
 import { Lazy } from "./lazy.tsx";
 import { addressOf, ROOMS, type Room, room } from "./rooms.ts";
 import { bench } from "./state.ts";
 import { tour } from "./tours/tour.ts";
-import { countText, secondsText } from "./words.ts";
+import { secondsText } from "./words.ts";
 
 const loadTourPanel = async () => (await import("./tours/tour-panel.tsx")).TourPanel;
 
@@ -48,7 +49,7 @@ export function Header(): ComponentChildren {
           <strong>{file.name}</strong>
           {summary !== undefined && (
             <span>
-              {countText(summary.events)} events, {summary.format}
+              {counted(summary.events, "event")}, {summary.format}
               {Number.isFinite(summary.seconds) && `, ${secondsText(summary.seconds)}`}
             </span>
           )}

@@ -92,6 +92,7 @@ const KEYS: Readonly<Record<HeatColour, readonly (readonly [ink: string, words: 
     ["came", "mapped since"],
     ["went", "unmapped since"],
     ["occupancy", "as it was"],
+    ["unknown", "unknown"],
   ],
 };
 

@@ -40,7 +40,7 @@ export function Help(): ComponentChildren {
           </tr>
           <tr>
             <th scope="row">drag</th>
-            <td>select a stretch of time; from the playhead: travel</td>
+            <td>select a stretch of time, in Lifetimes of addresses, too; from the playhead: travel</td>
           </tr>
           <tr>
             <th scope="row">arrows, +, −, Enter</th>

@@ -1,3 +1,4 @@
+import { wholeShift } from "../maths/heat-grid.ts";
 import { panned, zoomed } from "../maths/view.ts";
 import { room } from "./rooms.ts";
 import type { Bench } from "./state.ts";
@@ -25,7 +26,7 @@ const pan = (bench: Bench, part: number): void => {
 const step = (bench: Bench, by: number): void => void bench.reveal(bench.playhead.value + by);
 
 const nextFinding = (bench: Bench, by: number): void => {
-  const findings = bench.file.value?.findings ?? [];
+  const { value: findings } = bench.findings;
   if (findings.length === 0) return;
   const at = findings.findIndex(({ number }) => number === bench.finding.value);
   const next = at < 0 ? (by > 0 ? 0 : findings.length - 1) : (at + by + findings.length) % findings.length;
@@ -42,6 +43,16 @@ export const KEYS: readonly Key[] = [
   { keys: ["d"], does: "move time to the right", act: (bench) => pan(bench, 0.25) },
   { keys: [","], does: "playhead one event back", act: (bench) => step(bench, -1) },
   { keys: ["."], does: "playhead one event on", act: (bench) => step(bench, 1) },
+  {
+    keys: ["["],
+    does: "select from the playhead on",
+    act: (bench) => selectHere(bench, "from"),
+  },
+  {
+    keys: ["]"],
+    does: "select up to the playhead",
+    act: (bench) => selectHere(bench, "to"),
+  },
   { keys: ["f"], does: "show the selection, or all", act: focus },
   {
     keys: ["m"],
@@ -79,6 +90,22 @@ export const KEYS: readonly Key[] = [
   },
 ];
 
+/** Moves one end of the selected stretch of time to the playhead. */
+function selectHere(bench: Bench, end: "from" | "to"): void {
+  const { value: at } = bench.playhead;
+  const whole = {
+    from: 0,
+    to: Math.max(0, bench.events.value - 1),
+    first: 0,
+    end: bench.space.value?.pages ?? 1,
+  };
+  const { from, to, ...pages } = bench.selection.value ?? whole;
+  bench.selection.value =
+    end === "from"
+      ? { from: at, to: Math.max(at, to), ...pages }
+      : { from: Math.min(at, from), to: at, ...pages };
+}
+
 function focus(bench: Bench): void {
   const { value: selection } = bench.selection;
   if (selection === undefined) {
@@ -90,7 +117,9 @@ function focus(bench: Bench): void {
     const margin = Math.max((to - from) * 0.1, (4 * bench.whole.value.to) / Math.max(8, bench.events.value));
     bench.timeView.value = { from: from - margin, to: to + margin };
   });
-  bench.revealPage(selection.first);
+  const { first, end } = selection;
+  const shift = wholeShift(end - first, bench.heatRows.value);
+  bench.heatView.value = end - first === bench.space.value?.pages ? undefined : { first, shift, row: 0 };
 }
 
 /** Keys that work in every room. */

@@ -2,13 +2,14 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { lifePicture } from "../draw/life-lines.ts";
-import { pageAtPlace } from "../maths/heat-rows.ts";
+import { pageAtPlace, placeOfPage } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
 import type { HeatRows, LifeLines } from "../protocol.ts";
+import { brush } from "./brush.ts";
 import { Region, useSize } from "./parts.tsx";
 import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
-import { Playhead, SelectionMark } from "./time-view.tsx";
+import { goTo, Playhead, SelectionMark } from "./time-view.tsx";
 import { addressText, countText, secondsText } from "./words.ts";
 
 const HEIGHT = 104;
@@ -61,6 +62,15 @@ export function Lifetimes(): ComponentChildren {
   );
   const canvas = usePicture("Lifetimes", picture);
 
+  const {
+    selection: { value: selected },
+  } = bench;
+  const band =
+    rows === undefined || selected === undefined
+      ? undefined
+      : ([selected.first, selected.end].map(
+          (page) => (placeOfPage(rows, page) * height) / Math.max(1, rows.starts.length),
+        ) as [number, number]);
   const alive = shown === undefined ? 0 : aliveOf(shown.lines);
   return (
     <Region
@@ -77,18 +87,24 @@ export function Lifetimes(): ComponentChildren {
       <div
         class="canvas-box"
         ref={ref}
-        onPointerUp={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          void bench
-            .eventOf(valueAt(view, width, event.clientX - box.left))
-            .then((at) => bench.go(at))
-            .catch(bench.failed(file));
-          if (rows !== undefined)
-            bench.revealPage(pageAtPlace(rows, ((event.clientY - box.top) * rows.starts.length) / height));
-        }}
+        onPointerDown={(event) =>
+          brush(event, {
+            go: ({ x, y }) => {
+              goTo(valueAt(view, width, x));
+              if (rows !== undefined) bench.revealPage(pageAtPlace(rows, (y * rows.starts.length) / height));
+            },
+            select: (from, to) => {
+              if (rows === undefined || space === undefined) return;
+              const page = (y: number): number => pageAtPlace(rows, (y * rows.starts.length) / height);
+              const pages = { first: page(from.y), end: Math.min(space.pages, page(to.y) + 1) };
+              const place = (x: number): number => valueAt(view, width, x);
+              bench.select(place(from.x), place(to.x), pages).catch(bench.failed(file));
+            },
+          })
+        }
       >
         <canvas ref={canvas} style={{ width: "100%", height: `${height}px` }} />
-        <SelectionMark width={width} />
+        <SelectionMark width={width} band={band} />
         <Playhead width={width} />
         {shown?.lines.count === 0 && <p class="empty over">Nothing was mapped here.</p>}
       </div>

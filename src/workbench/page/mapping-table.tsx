@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { Component, type ComponentChildren } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
 import type { Row, Space } from "../protocol.ts";
 import { Address } from "./parts.tsx";
 import { bench } from "./state.ts";
@@ -8,6 +8,8 @@ import { addressText, countText, sinceText } from "./words.ts";
 
 /** Rows of the table; who wants all of a large window asks `map`. */
 const MAX_TABLE_ROWS = 1000;
+
+const NOTHING: { event: number; rows: readonly Row[]; all: number } = { event: -1, rows: [], all: 0 };
 
 /** What `map` prints of the rows that are shown. */
 export function MappingTable({
@@ -32,7 +34,9 @@ export function MappingTable({
       })
       .catch(bench.failed(file));
   }, [file, space.number, first, end, playhead, events, answer]);
-  const { event, rows, all } = answer.value ?? { event: -1, rows: [], all: 0 };
+  const { event, rows, all } = answer.value ?? NOTHING;
+  // A line stays where it is and says something else: making and removing a thousand of them takes longer than a frame.
+  const lines = useMemo(() => rows.map((row, place) => <RowLine key={place} row={row} />), [rows]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section class="rows" tabIndex={0} aria-label="Mappings">
@@ -47,11 +51,7 @@ export function MappingTable({
             <th scope="col">since</th>
           </tr>
         </thead>
-        <tbody>
-          {rows.map((row) => (
-            <RowLine key={`${row.first} ${row.address} ${row.target}`} row={row} />
-          ))}
-        </tbody>
+        <tbody>{lines}</tbody>
       </table>
       {all === 0 && <p class="empty">Nothing is mapped here at event {countText(playhead)}.</p>}
       {all > rows.length && (
@@ -63,7 +63,30 @@ export function MappingTable({
   );
 }
 
-function RowLine({ row }: { readonly row: Row }): ComponentChildren {
+/** A line of the table, which is drawn again only if it says something else: most of them are as they were a moment before. */
+class RowLine extends Component<{ readonly row: Row }> {
+  override shouldComponentUpdate({ row }: { readonly row: Row }): boolean {
+    return !isSame(row, this.props.row);
+  }
+
+  override render(): ComponentChildren {
+    return <RowCells row={this.props.row} />;
+  }
+}
+
+const isSame = (a: Row, b: Row): boolean =>
+  a.first === b.first &&
+  a.pages === b.pages &&
+  a.address === b.address &&
+  a.target === b.target &&
+  a.sameTarget === b.sameTarget &&
+  a.access === b.access &&
+  a.certainty === b.certainty &&
+  a.inferredPages === b.inferredPages &&
+  a.since[0] === b.since[0] &&
+  a.since[1] === b.since[1];
+
+function RowCells({ row }: { readonly row: Row }): ComponentChildren {
   const { address, pages, target, sameTarget, access, certainty, inferredPages, since } = row;
   return (
     <tr

@@ -22,7 +22,10 @@ import type { RemoteBytes } from "../served.ts";
 import { Client, type Told } from "./client.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
 import { room, roomOfHash } from "./rooms.ts";
-import { firstSpace, fullest, spaceNameOf } from "./space-choice.ts";
+import { firstSpace, fullest, isSelected, spaceNameOf } from "./space-choice.ts";
+
+/** Milliseconds between two changes of the page's address, which browsers refuse when there are many. */
+const HASH_MS = 100;
 
 /**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
@@ -97,11 +100,24 @@ export class Bench {
     return this.mark.value < 0 ? undefined : { file: this.active.value, event: this.mark.value };
   });
 
+  /** Are only those findings listed that are in the selection? */
+  readonly onlySelected: Signal<boolean> = signal(false);
+  /** The findings that are listed. */
+  readonly findings: ReadonlySignal<readonly ShownFinding[]> = computed(() => {
+    const findings = this.file.value?.findings ?? [];
+    const [space, selection] = [this.space.value, this.selection.value];
+    if (!this.onlySelected.value || space === undefined || selection === undefined) return findings;
+    return findings.filter((finding) => isSelected(finding, space, selection));
+  });
+
   #number = 0;
   /** Did somebody choose the space that is shown? */
   #isSpaceChosen = false;
   #place: Place = {};
   #isRestoring = false;
+  /** What the page's address is to say, and until when it is not written again. */
+  #hash: string | undefined;
+  #hashTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.client = new Client((message) => this.#told(message));
@@ -154,6 +170,7 @@ export class Bench {
       this.finding.value = -1;
       this.mark.value = -1;
       this.other.value = undefined;
+      this.onlySelected.value = false;
       this.filter.value = "";
       this.filterError.value = "";
       this.axis.value = "event";
@@ -216,7 +233,8 @@ export class Bench {
       this.#follows.value = false;
     });
     const space = this.space.value;
-    if (space !== undefined && finding.ioba !== undefined) {
+    // A list of what is selected stays as it is while one goes through it.
+    if (space !== undefined && finding.ioba !== undefined && !this.onlySelected.value) {
       const page = Number((finding.ioba - space.start) >> BigInt(space.pageShift));
       if (page >= 0 && page < space.pages) {
         const first = finding.events[0] ?? event;
@@ -239,6 +257,22 @@ export class Bench {
       if (other !== undefined) this.colour.value = "change";
       else if (this.mark.value < 0 && this.colour.value === "change") this.colour.value = "permission";
     });
+  }
+
+  /**
+   * Selects a stretch of time, and of addresses.
+   *
+   * @param from place on the axis
+   * @param pages if absent, those that were selected, or all
+   */
+  async select(
+    from: number,
+    to: number,
+    pages?: { readonly first: number; readonly end: number },
+  ): Promise<void> {
+    const [first, last] = [await this.eventOf(from), await this.eventOf(to)];
+    const { first: low = 0, end = this.space.value?.pages ?? 1 } = pages ?? this.selection.value ?? {};
+    this.selection.value = { from: first, to: Math.max(first, last), first: low, end };
   }
 
   /** Goes where something was found. */
@@ -343,6 +377,7 @@ export class Bench {
 
   /** Brings the page to a place, as soon as that is there. */
   #restore(place: Place): void {
+    this.#hash = undefined;
     const file = this.file.value;
     if (place.example !== undefined && file?.example !== place.example) {
       const there = this.files.value.find(({ example }) => example === place.example);
@@ -433,10 +468,19 @@ export class Bench {
       colour: this.colour.value === "permission" ? undefined : this.colour.value,
       sizes: this.sizes.value,
     };
-    if (room.value !== "recordings" || file?.isDone !== true || this.#isRestoring) return;
-    const hash = placeToHash(place);
-    if (hash === location.hash.slice(1)) return;
-    history.replaceState(null, "", `#${hash}`);
+    const isShown = room.value === "recordings" && file?.isDone === true && !this.#isRestoring;
+    this.#hash = isShown ? placeToHash(place) : undefined;
+    if (this.#hash === undefined || this.#hashTimer !== undefined) return;
+    this.#putHash();
+    this.#hashTimer = setTimeout(() => {
+      this.#hashTimer = undefined;
+      this.#putHash();
+    }, HASH_MS);
+  }
+
+  #putHash(): void {
+    if (this.#hash === undefined || this.#hash === location.hash.slice(1)) return;
+    history.replaceState(null, "", `#${this.#hash}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { counted } from "../../base/units.ts";
 import type { SpaceAt } from "../protocol.ts";
 import { Region } from "./parts.tsx";
 import { Spark, useSparks } from "./spark.tsx";
@@ -80,7 +81,7 @@ function SpaceButton({ space }: { readonly space: SpaceAt }): ComponentChildren 
       <span class="name">{shown(name)}</span>
       <span class="numbers">
         {kind === "device"
-          ? `${countText(mapped)} pages`
+          ? counted(mapped, "page")
           : `${countText(mapped)} / ${countText(pages)} of ${pagesSize(1, pageShift)}`}
       </span>
       <Spark lane={lane} />

@@ -4,6 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { LANE_HEIGHT, lanePicture } from "../draw/lane-picture.ts";
 import { panned, pixelOf, ticksOf, valueAt, zoomed } from "../maths/view.ts";
 import { EVENT_CLASSES, type EventClass, type Lanes } from "../protocol.ts";
+import { brush } from "./brush.ts";
 import { Region, useSize } from "./parts.tsx";
 import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
@@ -21,9 +22,6 @@ const CLASS_WORDS: Readonly<Record<EventClass, string>> = {
 };
 
 const LEGEND: readonly EventClass[] = ["map", "unmap", "use", "fault", "refused", "moment"];
-
-/** Pixels that a pointer moves before it selects. */
-const DRAG = 4;
 
 /** Lanes of what happened, by window or device, with the playhead. */
 export function TimeView(): ComponentChildren {
@@ -62,7 +60,15 @@ export function TimeView(): ComponentChildren {
         class="canvas-box"
         ref={ref}
         onWheel={(event) => onWheel(event, width)}
-        onPointerDown={(event) => startDrag(event, width)}
+        onPointerDown={(event) =>
+          brush(event, {
+            go: ({ x }) => goTo(valueAt(bench.view.value, width, x)),
+            select: (from, to) => {
+              const place = (x: number): number => valueAt(bench.view.value, width, x);
+              bench.select(place(from.x), place(to.x)).catch(bench.failed(file));
+            },
+          })
+        }
       >
         <canvas ref={canvas} style={{ width: "100%", height: `${height}px` }} />
         <SelectionMark width={width} />
@@ -108,37 +114,13 @@ function onWheel(event: WheelEvent & { readonly currentTarget: HTMLElement }, wi
 const leastOf = (): number =>
   bench.axis.value === "event" ? 8 : (8 * bench.whole.value.to) / Math.max(8, bench.events.value);
 
-/** A click moves the playhead, a drag selects, a drag that begins at the playhead moves that. */
-function startDrag(event: PointerEvent & { readonly currentTarget: HTMLElement }, width: number): void {
-  if (event.button !== 0) return;
-  const box = event.currentTarget;
-  const { left } = box.getBoundingClientRect();
-  const start = event.clientX - left;
-  const isPlayhead = (event.target as HTMLElement).closest(".playhead") !== null;
-  let isDrag = isPlayhead;
-  box.setPointerCapture(event.pointerId);
-  const place = (x: number): number => valueAt(bench.view.value, width, Math.max(0, Math.min(width, x)));
-  const go = async (x: number): Promise<void> => bench.go(await bench.eventOf(place(x)));
-  const move = (moved: PointerEvent): void => {
-    const x = moved.clientX - left;
-    if (!isDrag && Math.abs(x - start) > DRAG) isDrag = true;
-    if (isPlayhead) void go(x);
-    else if (isDrag) void select(place(Math.min(start, x)), place(Math.max(start, x)));
-  };
-  const end = (ended: PointerEvent): void => {
-    box.removeEventListener("pointermove", move);
-    box.removeEventListener("pointerup", end);
-    if (!isDrag) void go(ended.clientX - left);
-  };
-  box.addEventListener("pointermove", move);
-  box.addEventListener("pointerup", end);
-}
-
-/** Selects a stretch of time, with the addresses that were selected. */
-async function select(from: number, to: number): Promise<void> {
-  const [first, last] = [await bench.eventOf(from), await bench.eventOf(to)];
-  const { first: low = 0, end = bench.space.value?.pages ?? 1 } = bench.selection.value ?? {};
-  bench.selection.value = { from: first, to: Math.max(first, last), first: low, end };
+/** Moves the playhead to a place of the axis. */
+export function goTo(place: number): void {
+  const file = bench.active.value;
+  bench
+    .eventOf(place)
+    .then((event) => bench.go(event))
+    .catch(bench.failed(file));
 }
 
 /** Where on the picture an event stands; undefined while nobody knows. */
@@ -167,7 +149,14 @@ export function Playhead({ width }: { readonly width: number }): ComponentChildr
   return <div class="playhead" style={{ transform: `translateX(${pixelOf(view, width, at)}px)` }} />;
 }
 
-export function SelectionMark({ width }: { readonly width: number }): ComponentChildren {
+/** The selected stretch of time; with a band, as high as the addresses that are selected. */
+export function SelectionMark({
+  width,
+  band,
+}: {
+  readonly width: number;
+  readonly band?: readonly [top: number, bottom: number] | undefined;
+}): ComponentChildren {
   const selection = bench.selection.value;
   const from = usePlace(selection?.from);
   const to = usePlace(selection?.to);
@@ -176,7 +165,12 @@ export function SelectionMark({ width }: { readonly width: number }): ComponentC
   const left = Math.max(0, pixelOf(view, width, from));
   const right = Math.min(width, pixelOf(view, width, to));
   if (right < 0 || left > width) return null;
-  return <div class="selected" style={{ left: `${left}px`, width: `${Math.max(2, right - left)}px` }} />;
+  const [top, bottom] = band ?? [];
+  const height =
+    top === undefined ? {} : { top: `${top}px`, bottom: "auto", height: `${Math.max(2, bottom! - top)}px` };
+  return (
+    <div class="selected" style={{ left: `${left}px`, width: `${Math.max(2, right - left)}px`, ...height }} />
+  );
 }
 
 export function AxisTicks({ width }: { readonly width: number }): ComponentChildren {

@@ -2,7 +2,10 @@ import { formatSize } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
 import type { Row } from "../protocol.ts";
 
-export const countText = (value: number): string => value.toLocaleString("en");
+/** Made once: a number's own `toLocaleString` makes one each time, which took a fifth of the page's time. */
+const COUNTS = new Intl.NumberFormat("en");
+
+export const countText = (value: number): string => COUNTS.format(value);
 
 /** A time since the first event. */
 export function secondsText(seconds: number): string {

@@ -1,4 +1,5 @@
-import { counted, formatCount } from "../../base/units.ts";
+import { type Permission, permText } from "../../base/permission.ts";
+import { counted, formatCount, formatSize } from "../../base/units.ts";
 import type { Operation } from "../../formats/op-script/operation.ts";
 import type { OpResult } from "../../script/op/result.ts";
 import { hStatusName, RtasStatus } from "../../spapr/papr.ts";
@@ -17,8 +18,9 @@ const rtasStatusName = (status: number): string =>
 
 /** The result of an operation in words. */
 export function answerWords({ op }: Operation, result: OpResult): AnswerWords {
-  const { ret, status, hret, error, fault, failed, tce, data, value, runs, skipped } = result;
+  const { ret, status, hret, error, errno, fault, failed, tce, data, value, runs, skipped } = result;
   if (typeof error === "string") return refused(error);
+  if (typeof errno === "number" && errno !== 0) return refused(`errno ${errno}`);
   if (typeof ret === "number") {
     const name = ret === 0 ? hStatusName(ret) : `${hStatusName(ret)} (${ret})`;
     if (ret !== 0) return refused(name);
@@ -46,6 +48,14 @@ function cellsText({ rets }: OpResult): string {
   const cells = Array.isArray(rets) ? rets.slice(1) : [];
   const texts = cells.map((cell) => (typeof cell === "number" ? `0x${cell.toString(16)}` : "not written"));
   return texts.length === 0 ? "" : `: ${texts.join(", ")}`;
+}
+
+/** A DMA message that a vfio-user device was sent. */
+export function messageWords(message: OpResult): string {
+  const { dev, msg, iova, size, offset, prot } = message;
+  const text = `${dev}: ${msg} ${iova}, ${formatSize(BigInt(String(size)))}`;
+  if (offset === undefined) return text;
+  return `${text} at ${offset} ${permText((Number(prot) & 3) as Permission)}`;
 }
 
 /** A text of at most so many characters. */

@@ -6,6 +6,7 @@ import { isKernelScriptHead } from "../../check/whole/input-kind.ts";
 import { profileOf } from "../../formats/op-script/header.ts";
 import { type OpScript, parseOpScript } from "../../formats/op-script/script.ts";
 import { formatFault } from "../../memory/dma-fault.ts";
+import type { OpResult } from "../../script/op/result.ts";
 import { OpRunner } from "../../script/op/run.ts";
 import type { Hazard, Refusal } from "../../spapr/observer.ts";
 import type { FaultPoint } from "../../vfio/host/faults.ts";
@@ -13,7 +14,7 @@ import { HostedMachine } from "../../vfio/hosted-machine.ts";
 import { windowChanges } from "../desk/changes.ts";
 import type { ChangeRow } from "../protocol.ts";
 import type { ScriptMachine, ScriptMistake, ScriptStep } from "../stage-protocol.ts";
-import { answerWords, shortened } from "./answer-words.ts";
+import { answerWords, messageWords, shortened } from "./answer-words.ts";
 import { Sample } from "./sample.ts";
 import { ToldWatch } from "./told-watch.ts";
 
@@ -161,7 +162,7 @@ class Stage {
     machine.observer.hazard = (hazard) => hazards.length < limit && hazards.push(hazard);
     const faults: string[] = [];
     machine.memory.onDmaFault = (fault) => faults.length < limit && faults.push(formatFault(fault));
-    let result: Readonly<Record<string, unknown>>;
+    let result: OpResult;
     try {
       result = this.#runner.run(operation);
     } catch (cause) {
@@ -172,6 +173,8 @@ class Stage {
     const before = this.#windows;
     this.#windows = this.#look();
     windowChanges(before, this.#windows, (change) => changes.add(change));
+    const messages = new Sample<string>();
+    for (const message of (result.vfioUser ?? []) as readonly OpResult[]) messages.add(messageWords(message));
     const told = this.#watch?.take() ?? new Sample();
     const host = [...this.#asked].map(([request, count]) => `${formatCount(count)} ${request}`);
     this.#asked.clear();
@@ -186,6 +189,7 @@ class Stage {
       hazards: hazards.map(({ id, what }) => `${what} (${id})`),
       changes: changes.plain,
       told: told.plain,
+      messages: messages.plain,
       host,
       servedByKernel: isCall && machine.servedBy === "kvm",
     };

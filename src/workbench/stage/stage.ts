@@ -1,6 +1,7 @@
 import type { PageWalk } from "../../memory/page-walk.ts";
 import type { ScriptStep, StageMessage, StageRequest } from "../stage-protocol.ts";
-import { replayStory, walkOf } from "./replay-story.ts";
+import { PlayedCase } from "./replay-case.ts";
+import { replayStory } from "./replay-story.ts";
 import { mistakeOf, readPadScript, runPadScript } from "./script-run.ts";
 
 /** Milliseconds between two messages of a script that runs. */
@@ -26,7 +27,7 @@ export class Stage {
       if (request.ask === "run") this.#run(request);
       else if (request.ask === "story") {
         const { replay, accel } = request;
-        this.#walk = () => walkOf(replay, accel);
+        this.#walk = () => new PlayedCase(replay, accel, false).walk();
         this.#walking = undefined;
         this.#post({ what: "story", id, story: replayStory(replay, accel) });
       } else this.#walkOn(id, request.steps);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { spacesOf } from "../../../src/check/lives/alive.ts";
-import { LinuxLives } from "../../../src/check/lives/linux-lives.ts";
+import type { Life } from "../../../src/check/lives/life.ts";
+import { callersOf, LinuxLives } from "../../../src/check/lives/linux-lives.ts";
 import { MappingTravel } from "../../../src/check/travel/mapping-travel.ts";
 import { statesAtMoments } from "../../../src/check/whole/windows-at.ts";
 import { TraceSource } from "../../../src/formats/trace/trace-source.ts";
@@ -14,18 +15,33 @@ describe("the mappings of Linux after any event, after one reading", () => {
     `are those that a reading up to there shows, seed ${seed}: %s`,
     async (name) => {
       const bytes = readCorpus("traces", `${name}.txt`);
-      const travel = new MappingTravel();
+      let travel = new MappingTravel(() => undefined);
       let lives: LinuxLives | undefined;
+      const begun: Life[] = [];
       const source = new TraceSource(name, {
         qemu: () => {},
         linux: (event, names) => {
-          lives ??= new LinuxLives(travel, names);
+          if (lives === undefined) {
+            travel = new MappingTravel((number) => callersOf(names.stacks, number));
+            const begin = travel.begin.bind(travel);
+            travel.begin = (life) => {
+              begun.push(life);
+              begin(life);
+            };
+            lives = new LinuxLives(travel, names);
+          }
           lives.handle(event);
         },
         gap: () => {},
       });
       source.push(bytes);
       source.end();
+      // What is kept as numbers is what was there.
+      for (const [number, life] of begun.entries()) {
+        const kept = travel.lives.life(number);
+        expect({ ...kept, made: undefined }).toEqual({ ...life, made: undefined });
+        expect({ ...kept.made }).toEqual({ ...life.made, stack: life.made?.stack });
+      }
       const random = new Random(seed);
       const events = [0, source.events - 1, ...Array.from({ length: 5 }, () => random.below(source.events))];
       const states = await statesAtMoments(

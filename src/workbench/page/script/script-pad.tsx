@@ -145,6 +145,11 @@ function Editor(): ComponentChildren {
         autocomplete="off"
         value={text}
         onScroll={scroll}
+        onDrop={(event) => {
+          if ((event.dataTransfer?.files.length ?? 0) === 0) return;
+          event.preventDefault();
+          load(event.dataTransfer?.files);
+        }}
         onInput={({ currentTarget }) => {
           pad.text.value = currentTarget.value;
         }}
@@ -185,6 +190,16 @@ function MachineChoice(): ComponentChildren {
   );
 }
 
+/** Takes a script from a file. */
+function load(files: FileList | null | undefined): void {
+  const [file] = files ?? [];
+  if (file === undefined) return;
+  void file.text().then((text) => {
+    pad.text.value = text;
+    pad.run.value = undefined;
+  });
+}
+
 /** Scripts from elsewhere. */
 function Tools(): ComponentChildren {
   return (
@@ -213,12 +228,7 @@ function Tools(): ComponentChildren {
           id="script-file"
           type="file"
           onChange={({ currentTarget }) => {
-            const [file] = currentTarget.files ?? [];
-            if (file === undefined) return;
-            void file.text().then((text) => {
-              pad.text.value = text;
-              pad.run.value = undefined;
-            });
+            load(currentTarget.files);
             currentTarget.value = "";
           }}
         />

@@ -39,22 +39,7 @@ function Step({
   readonly step: ScriptStep;
   readonly onLine: (line: number) => void;
 }): ComponentChildren {
-  const {
-    line,
-    op,
-    answer,
-    isRefused,
-    refusals,
-    faults,
-    hazards,
-    changes,
-    told,
-    host,
-    servedByKernel,
-    result,
-  } = step;
-  // The test device of the recordings puts a page of its own into a window while it transfers (docs/scripts.md).
-  const isStaged = op.startsWith("dma_");
+  const { line, op, answer, isRefused, refusals, faults, hazards, changes, result } = step;
   return (
     <li class={isRefused ? "step is-refused" : "step"}>
       <button type="button" class="link line-number" aria-label={`line ${line}`} onClick={() => onLine(line)}>
@@ -78,13 +63,7 @@ function Step({
           </p>
         ))}
         <Changes changes={changes} />
-        {servedByKernel && (
-          <p class="dim">
-            served by the kernel (KVM), which changes the host's table itself; QEMU does not hear of it
-          </p>
-        )}
-        <Notified told={told} isStaged={isStaged} />
-        {host.length > 0 && <p class="dim">asked of the host: {host.join(", ")}</p>}
+        <Heard step={step} />
         {result.length > SAID_LENGTH && (
           <details>
             <summary>result</summary>
@@ -95,6 +74,57 @@ function Step({
     </li>
   );
 }
+
+/** Who else heard of it: the kernel, QEMU's notifiers, devices behind vfio-user, the host. */
+function Heard({
+  step: { op, told, messages, host, servedByKernel },
+}: {
+  readonly step: ScriptStep;
+}): ComponentChildren {
+  return (
+    <>
+      {servedByKernel && (
+        <p class="dim">
+          served by the kernel (KVM), which changes the host's table itself; QEMU does not hear of it
+        </p>
+      )}
+      {/* The test device of the recordings puts a page of its own into a window while it transfers. */}
+      {op.startsWith("dma_") && told.all > 0 ? (
+        <p class="dim">
+          notifiers told {countText(told.all)} times, of the page through which the test device is filled
+        </p>
+      ) : (
+        <Lines of={told} words={toldText} />
+      )}
+      <Lines of={messages} words={(message) => `sent to ${shown(message)}`} />
+      {host.length > 0 && <p class="dim">asked of the host: {host.join(", ")}</p>}
+    </>
+  );
+}
+
+/** Some of many, a line each. */
+function Lines<Item>({
+  of: { first, all },
+  words,
+}: {
+  readonly of: Some<Item>;
+  readonly words: (item: Item) => string;
+}): ComponentChildren {
+  if (all === 0) return null;
+  return (
+    <ul class="told dim">
+      {first.map(words).map((text) => (
+        <li key={text}>{text}</li>
+      ))}
+      {all > first.length && <li>and {countText(all - first.length)} more</li>}
+    </ul>
+  );
+}
+
+const toldText = ({ ioba, pages, perm, target }: Told): string =>
+  perm === ""
+    ? `notifiers told: unmap ${hexText(ioba)} ${pagesText(pages)}`
+    : `notifiers told: map ${hexText(ioba)} ${pagesText(pages)} → ${hexText(target)} ${perm}`;
 
 function Why({ refusal: { call, rule, id, values } }: { readonly refusal: Refusal }): ComponentChildren {
   const parts = Object.entries(values).map(([name, value]) => `${name} ${value}`);
@@ -138,30 +168,3 @@ function changeText({ what, space, address, pages, before, after }: ChangeRow): 
 }
 
 const pagesText = (pages: number): string => (pages === 1 ? "1 page" : `${countText(pages)} pages`);
-
-function Notified({
-  told: { first, all },
-  isStaged,
-}: {
-  readonly told: Some<Told>;
-  readonly isStaged: boolean;
-}): ComponentChildren {
-  if (all === 0) return null;
-  if (isStaged)
-    return (
-      <p class="dim">
-        notifiers told {countText(all)} times, of the page through which the test device is filled
-      </p>
-    );
-  return (
-    <ul class="told dim">
-      {first.map(({ liobn, ioba, pages, perm, target }) => (
-        <li key={`${liobn} ${ioba}`}>
-          notifiers told: {perm === "" ? "unmap" : "map"} {hexText(ioba)} {pagesText(pages)}
-          {perm !== "" && ` → ${hexText(target)} ${perm}`}
-        </li>
-      ))}
-      {all > first.length && <li>and {countText(all - first.length)} more</li>}
-    </ul>
-  );
-}

@@ -207,7 +207,7 @@ const findThisLeak: Tour = {
       help: () => document.querySelector('[data-region="Lifetimes"] details')?.setAttribute("open", ""),
     },
     {
-      say: 'Colour the addresses by "change since the mark": what came after it and is still there has its own colour.',
+      say: 'Colour the addresses by "what changed": what came after the mark and is still there has its own colour.',
       at: '[data-region="Address"] select',
       isDone: () => bench.colour.value === "change",
       help: () => {
