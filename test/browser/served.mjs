@@ -52,7 +52,7 @@ export async function startUi(args) {
 const filesRead = (page, count) =>
   page.waitForFunction(
     (wanted) =>
-      [...document.querySelectorAll(".file .dim")].filter(({ textContent }) => / events$/.test(textContent))
+      [...document.querySelectorAll(".file .dim")].filter(({ textContent }) => / events?$/.test(textContent))
         .length === wanted,
     count,
     { timeout: WAIT_MS },
