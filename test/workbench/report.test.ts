@@ -136,6 +136,16 @@ describe("a report", () => {
     expect(page.endsWith("</main></body></html>\n")).toBe(true);
   });
 
+  it("tells windows apart that had one number one after the other", async () => {
+    const text = new TextDecoder().decode(readCorpus("traces", "faults-stray-dma-e1000-nvme-linux61.log"));
+    const page = await pageOf(await readingOf(text + text, "twice.log"));
+    const titles = [...page.matchAll(/<h3 [^>]*>([^<]*)<\/h3>/g)].map(([, title]) => title!);
+    expect(titles.filter((title) => /^0x\w+, events [\d,]+ to [\d,]+$/.test(title)).length).toBeGreaterThan(
+      1,
+    );
+    expect(new Set(titles).size).toBe(titles.length);
+  });
+
   it("says what could not be judged, and that a file ends early", async () => {
     const text = readCorpus("traces", "faults-stray-dma-e1000-nvme-linux61.log");
     const packed = new Uint8Array(

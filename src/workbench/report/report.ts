@@ -99,7 +99,7 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
     yield fits(timeOf(pictures, ids), "time");
     yield fits(structureOf(pictures.recording, ids), "structure");
     for (const space of byImportance(pictures.recording, reading.findings))
-      yield fits(spaceOf(pictures, space, ids), space.name);
+      yield fits(spaceOf(pictures, space, ids), titleOf(pictures.recording, space));
   }
   if (leftOut.length > 0)
     yield html`<p class="dim">There was no room for ${leftOut.length > 20 ? counted(leftOut.length, "space") : leftOut.join(", ")}: spapr-iommu ui shows all of ${name}.</p>`
@@ -467,6 +467,12 @@ const HEAT_KEYS = [
   ["unknown", "unknown"],
 ] as const;
 
+/** The name of a space; of one of several that had it, one after the other, also when. */
+function titleOf({ spaces, rows }: Recording, { number, name, from, until }: Space): string {
+  if (!spaces.some((other) => other.name === name && other.number !== number)) return name;
+  return `${name}, events ${formatCount(from)} to ${formatCount(Math.min(until, rows.length) - 1)}`;
+}
+
 /** Lifetimes of a space, and what is in it at its end. */
 function spaceOf(pictures: Pictures, space: Space, ids: Ids): Html {
   const { recording, whole } = pictures;
@@ -482,8 +488,11 @@ function spaceOf(pictures: Pictures, space: Space, ids: Ids): Html {
     0,
   );
   const about = `${formatCount(lines.all)} mappings of ${space.name}, ${formatCount(alive)} do not end`;
-  const at = `${space.name} after event ${formatCount(last)}; a cell is ${cell}, a row ${formatSize(64n << BigInt(space.pageShift + heat.rows.shift))}`;
-  return html`<section aria-labelledby="${ids.label(key)}"><h3 id="${ids.of(key)}">${space.name}</h3>
+  const folded = heat.rows.folds.some((fold) => fold > 1)
+    ? "; a thin row is a long stretch that was never used"
+    : "";
+  const at = `${space.name} after event ${formatCount(last)}; a cell is ${cell}, a row ${formatSize(64n << BigInt(space.pageShift + heat.rows.shift))}${folded}`;
+  return html`<section aria-labelledby="${ids.label(key)}"><h3 id="${ids.of(key)}">${titleOf(recording, space)}</h3>
 <section aria-labelledby="${ids.label(`${key}-l`, key)}"><h4 id="${ids.of(`${key}-l`)}">Lifetimes</h4>${legend(LIFE_KEYS)}<figure>${svgOf(picture, about)}${ends(whole)}<figcaption>${about}; bus addresses from ${addressOf(space, 0)} down to ${addressOf(space, space.pages - 1)}</figcaption></figure>${behind("table", livesTable(whole, space, lines))}</section>
 <section aria-labelledby="${ids.label(`${key}-a`, key)}"><h4 id="${ids.of(`${key}-a`)}">Address</h4>${legend(HEAT_KEYS)}<figure>${svgOf(heat.picture, at)}<figcaption>${at}</figcaption></figure>${behind(
     "table",
