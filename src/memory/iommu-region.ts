@@ -341,7 +341,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   }
 
   /**
-   * {@link replay} in the generic way: {@link PageWalk}.
+   * {@link replay} in the generic way: `PageWalk` of `page-walk.ts`.
    *
    * @param maxSteps where to stop, for measurements
    */

@@ -60,7 +60,7 @@ export interface Message {
   readonly flags: number;
   /** Of an error reply: Linux' number; may be 0 all the same. */
   readonly errno: number;
-  /** To be used before the next message is read; who needs it longer copies it ({@link kept}). */
+  /** To be used before the next message is read; who needs it longer copies it (`kept`). */
   readonly body: Uint8Array;
   /** Files that came along; who takes none of them leaves them to be closed. */
   readonly files?: readonly PassedFile[] | undefined;
