@@ -61,11 +61,13 @@ export const isLive = ({ qmp, domain }: LiveOptions): boolean => qmp !== undefin
  * How the options want a running QEMU to be followed.
  *
  * @param signal ends that
- * @throws IommuError BAD_ARGUMENT if none is named, or more than one
+ * @throws IommuError BAD_ARGUMENT if none is named, or more than one, or by an empty name
  */
 export function feedOf(options: LiveOptions, mappings: boolean, signal: AbortSignal): FeedOptions {
   const { log, base, largeWindows, profile, timeout, refresh } = options;
   if (profile !== undefined) findProfile(profile);
+  for (const name of ["qmp", "domain", "log"] as const)
+    if (options[name] === "") throw new IommuError("BAD_ARGUMENT", `--${name} needs a name: it is empty`);
   return {
     monitor: placeOf(options),
     log,

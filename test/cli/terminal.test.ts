@@ -91,6 +91,12 @@ describe("a standard output that takes nothing", () => {
   });
 });
 
+it.each(["qmp", "domain", "log"])("attach says in one line that the name of --%s is empty", async (name) => {
+  const { status, stderr } = await cli(["attach", "--qmp", "/nonexistent/qmp", `--${name}`, ""]);
+  expect(stderr).toBe(`spapr-iommu: --${name} needs a name: it is empty\n`);
+  expect(status).toBe(1);
+});
+
 describe("--color", () => {
   it.each([
     { color: "always", coloured: true },
