@@ -45,7 +45,7 @@ export interface ByteChannel {
   readonly files?: FileMaker;
   /** All that was sent is written: the bytes of the last message may be used for another one. */
   readonly isFlushed: boolean;
-  /** Sends one message with one write, and files of {@link files} along with it. */
+  /** Sends one message with one write, and files along with it, which {@link ByteChannel.files} made. */
   send(bytes: Uint8Array, files?: readonly PassedFile[]): void;
   /** Stops and starts what arrives; pieces on the way may still come. */
   pause(): void;
