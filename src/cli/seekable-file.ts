@@ -12,6 +12,9 @@ import { noteInput } from "./used-files.ts";
 /** Packings that programs of the system take off, and a page cannot. */
 const BY_PROGRAM: ReadonlySet<Packing | undefined> = new Set<Packing>(["xz", "bzip2", "lzop"]);
 
+/** Bytes that are read at a time. */
+const PIECE = 1 << 18;
+
 /** A file that is read anywhere, by a page or by us. It stays open, so that what is read is one file, whatever its name comes to mean. */
 export class SeekableFile {
   readonly name: string;
@@ -47,7 +50,18 @@ export class SeekableFile {
 
   /** From its first byte to its last one. */
   stream({ first, last }: { readonly first: number; readonly last: number }): Readable {
-    return this.#handle.createReadStream({ start: first, end: last, autoClose: false });
+    return Readable.from(this.#pieces(first, last + 1), { objectMode: false });
+  }
+
+  /** Not a stream of the handle's own: of each of those the handle keeps a listener for good. */
+  async *#pieces(first: number, end: number): AsyncGenerator<Uint8Array> {
+    for (let at = first; at < end; ) {
+      const piece = new Uint8Array(Math.min(PIECE, end - at));
+      const { bytesRead } = await this.#handle.read(piece, 0, piece.length, at);
+      if (bytesRead === 0) return;
+      yield piece.subarray(0, bytesRead);
+      at += bytesRead;
+    }
   }
 
   /** As it is now, for the library; each piece has a buffer of its own. */

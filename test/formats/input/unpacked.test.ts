@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,22 +9,13 @@ import { packingOf } from "../../../src/formats/input/packing.ts";
 import { readText } from "../../../src/formats/input/read-text.ts";
 import { unpacked } from "../../../src/formats/input/unpacked.ts";
 import { inputForms, lentPieces } from "../../helpers/input-forms.ts";
+import { hasProgram } from "../../helpers/programs.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 
 const TEXT = Array.from({ length: 5000 }, (_, i) => `line ${i} äß\n`).join("");
 const BYTES = new Uint8Array(new TextEncoder().encode(TEXT));
 const packed = (ending: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(new URL(`../../corpus/packed/lines.txt.${ending}`, import.meta.url)));
-
-/** Is a program there? (Where it is not, its name is what is to be said.) */
-function has(program: string): boolean {
-  try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const FORMS = [
   { packing: "gzip", bytes: new Uint8Array(gzipSync(BYTES)), program: undefined, needs: "" },
@@ -35,7 +25,7 @@ const FORMS = [
   { packing: "lzop", bytes: packed("lzo"), program: "lzop", needs: "lzop" },
 ] as const;
 /** Those that can be unpacked on this machine. */
-const THERE = FORMS.filter(({ program }) => program === undefined || has(program));
+const THERE = FORMS.filter(({ program }) => program === undefined || hasProgram(program));
 
 /** What can be read, and why not more. */
 const readAll = (bytes: Uint8Array, piece?: number): Promise<Read> => readFrom(lentPieces(bytes, piece));
@@ -77,7 +67,7 @@ describe.each(FORMS)("data packed by $packing", ({ packing, bytes, program, need
   it.each(inputForms(bytes))("is read from $form, or what unpacks it is named", async ({ open, isOnce }) => {
     expect(isReadOnce(open())).toBe(isOnce);
     const reading = readText(open(), "x");
-    if (program === undefined || has(program)) expect(await reading).toBe(TEXT);
+    if (program === undefined || hasProgram(program)) expect(await reading).toBe(TEXT);
     else await expect(reading).rejects.toThrow(`x: is packed by ${packing}: to unpack it the program`);
   });
 
