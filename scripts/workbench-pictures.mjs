@@ -10,8 +10,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 import { startMonitor } from "../bench/fake-monitor.mjs";
-import { openFile, openPage, servePage } from "../test/browser/page-driver.mjs";
+import { goTo, openFile, openPage, servePage } from "../test/browser/page-driver.mjs";
 import { startUi, trace } from "../test/browser/served.mjs";
+import { animatedPng, framesOf } from "./animated-png.mjs";
 
 const CORPUS = path.resolve(import.meta.dirname, "../test/corpus");
 const FOLDER = path.resolve(import.meta.dirname, "../docs/workbench");
@@ -115,6 +116,26 @@ async function takeLive(browser) {
   console.log("live");
 }
 
+/** The playhead travels through a recording of stray DMA, up to what is wrong. */
+async function takeTravel(browser, url) {
+  const { page, close } = await openPage(browser, url, { deviceScaleFactor: 0.75 });
+  const place = { example: "stray-dma.log.gz", space: "0x80000000" };
+  const moments = [0, 640, 720, 800, 900, 1150, 1250].map((at) => ({ at }));
+  const steps = [...moments, { at: 1464, finding: 0 }];
+  const pictures = [];
+  await page.goto(`${url}#${new URLSearchParams({ ...place, at: "0" })}`);
+  await isRead(page);
+  for (const step of steps) {
+    await goTo(page, { ...place, ...step });
+    await page.waitForTimeout(700);
+    const milliseconds = "finding" in step ? 4000 : 600;
+    pictures.push({ png: await page.screenshot(), milliseconds });
+  }
+  writeFileSync(path.join(FOLDER, "travel.png"), animatedPng(await framesOf(page, pictures)));
+  await close();
+  console.log("travel");
+}
+
 /** All of a recording is there, and its table. */
 async function isRead(page) {
   await page.waitForFunction(() => /events?$/.test(document.querySelector(".file")?.innerText ?? ""));
@@ -130,6 +151,7 @@ const browser = await chromium.launch({
 });
 try {
   if (named.length === 0 || named.includes("live")) await takeLive(browser);
+  if (named.length === 0 || named.includes("travel")) await takeTravel(browser, server.url);
   for (const { name, hash, region, colorScheme = "light", height = 720, ready = isRead } of PICTURES) {
     if (named.length > 0 && !named.includes(name)) continue;
     const { page, close } = await openPage(browser, server.url, {
