@@ -166,6 +166,13 @@ const ROWS: readonly { readonly args: readonly string[]; readonly status: number
       })),
     ),
     { args: ["convert", saved, inFolder("blank.mig")], status: 0, says: /-> / },
+    // A report ends as a check does.
+    { args: ["check", saved], status: 2, says: /beyond-ram/ },
+    ...[script, log, saved].map((file) => ({
+      args: ["report", file],
+      status: 2,
+      says: /2,147,483,648|1,048,576/,
+    })),
   ];
 
 /** Each line in one of the two forms, in turn; the long run has both. */
@@ -200,8 +207,9 @@ export function useHugeWindows(which: "quick" | "all"): void {
   it("is tried with every verb that reads a file", async () => {
     const { stdout } = await cli(["--help"]);
     const verbs = [...stdout.matchAll(/^ {2}([a-z]+) \[options\]/gm)].map(([, verb]) => verb!);
-    // Some ask a running QEMU, or a peer at a socket, and one reads descriptions of machines, in which nothing is mapped.
-    const others = ["attach", "oracle", "plan", "device", "probe"];
+    // Some ask a running QEMU, or a peer at a socket, one gives files to a browser, and one reads descriptions of machines, in
+    // which nothing is mapped.
+    const others = ["attach", "oracle", "plan", "device", "probe", "ui"];
     const expected = verbs.filter((verb) => !others.includes(verb));
     expect([...new Set(rows.map(({ args }) => args[0]!))].sort()).toEqual(expected.sort());
   });
