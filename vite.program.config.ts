@@ -25,7 +25,12 @@ export default defineConfig({
         // A process of its own (src/live/guard.ts).
         guardian: path.join(ROOT, "dist/live/guardian.js"),
       },
-      output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
+      output: {
+        entryFileNames: "[name].js",
+        chunkFileNames: "[name]-[hash].js",
+        // Blanks and comments go; names stay.
+        minify: { compress: false, mangle: false, codegen: true },
+      },
     },
   },
 });

@@ -167,7 +167,7 @@ const ROWS: readonly { readonly args: readonly string[]; readonly status: number
     ),
     { args: ["convert", saved, inFolder("blank.mig")], status: 0, says: /-> / },
     // A report ends as a check does.
-    { args: ["check", saved], status: 2, says: /beyond-ram/ },
+    { args: ["check", saved], status: 2, says: /:24: error/ },
     ...[script, log, saved].map((file) => ({
       args: ["report", file],
       status: 2,
