@@ -84,8 +84,9 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
   const { name, recording } = reading;
   let room = MAX_FILE;
   const leftOut: string[] = [];
-  const fits = (piece: Html, what: string): string => {
-    if (piece.text.length > room) {
+  // What comes after something that did not fit says less: it is not even drawn.
+  const fits = (piece: Html | undefined, what: string): string => {
+    if (piece === undefined || piece.text.length > room) {
       leftOut.push(what);
       return "";
     }
@@ -99,7 +100,10 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
     yield fits(timeOf(pictures, ids), "time");
     yield fits(structureOf(pictures.recording, ids), "structure");
     for (const space of byImportance(pictures.recording, reading.findings))
-      yield fits(spaceOf(pictures, space, ids), titleOf(pictures.recording, space));
+      yield fits(
+        leftOut.length > 0 ? undefined : spaceOf(pictures, space, ids),
+        titleOf(pictures.recording, space),
+      );
   }
   if (leftOut.length > 0)
     yield html`<p class="dim">There was no room for ${leftOut.length > 20 ? counted(leftOut.length, "space") : leftOut.join(", ")}: spapr-iommu ui shows all of ${name}.</p>`
