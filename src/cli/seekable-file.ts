@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { IommuError } from "../base/errors.ts";
 import { PACKING_BYTES, type Packing, packingOf } from "../formats/input/packing.ts";
 import type { ByteFile } from "../formats/migration/source.ts";
 import { displayName } from "./display-name.ts";
@@ -48,7 +49,7 @@ export class SeekableFile {
     return (await this.#handle.stat()).size;
   }
 
-  /** From its first byte to its last one. */
+  /** From its first byte to its last one; an error if it was cut, and has no longer so many. */
   stream({ first, last }: { readonly first: number; readonly last: number }): Readable {
     return Readable.from(this.#pieces(first, last + 1), { objectMode: false });
   }
@@ -58,7 +59,8 @@ export class SeekableFile {
     for (let at = first; at < end; ) {
       const piece = new Uint8Array(Math.min(PIECE, end - at));
       const { bytesRead } = await this.#handle.read(piece, 0, piece.length, at);
-      if (bytesRead === 0) return;
+      if (bytesRead === 0)
+        throw new IommuError("BAD_FILE", `${this.name}: was cut at byte ${at} while it was read`);
       yield piece.subarray(0, bytesRead);
       at += bytesRead;
     }

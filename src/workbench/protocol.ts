@@ -83,6 +83,8 @@ export interface Summary {
   readonly spaces: readonly Space[];
   /** What it does not tell, as sentences. */
   readonly notes: readonly string[];
+  /** False if there is nothing in it that could be found wrong. */
+  readonly isJudged: boolean;
 }
 
 /** How far the reading got. */

@@ -104,6 +104,14 @@ describe("diff --exit-code", () => {
   });
 });
 
+it("stat names no line of what has none", async () => {
+  const packed = readFileSync(path.resolve(TRACES, "../recordings/72-perf-pipe.data.gz"));
+  const whole = gunzipSync(packed);
+  const file = written("cut.data", whole.subarray(0, (whole.length * 2) / 3));
+  const { status, stderr } = await cli(["stat", file]);
+  expect([status, stderr]).toEqual([3, expect.stringMatching(/cut\.data: warning: perf\.data, byte \d+/)]);
+});
+
 it("exec refuses a script that is cut", async () => {
   const script = ['{"header":1}', '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"}'];
   const text = `${script.join("\n")}\n`;

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
@@ -52,6 +52,16 @@ describe("a file that is read anywhere", () => {
     renameSync(name, `${name}.0`);
     writeFileSync(name, "another one");
     expect(await contentOf(file)).toEqual(TEXT);
+    await file.close();
+  });
+
+  it("is cut while it is read: that is an error, as fewer bytes would pass for what was asked for", async () => {
+    const name = path.join(folder, "d.log");
+    writeFileSync(name, TEXT);
+    const file = await SeekableFile.open(name, folder);
+    const whole = { first: 0, last: TEXT.length - 1 };
+    truncateSync(name, 1000);
+    await expect(buffer(file.stream(whole))).rejects.toThrow(/d\.log: was cut at byte 1000 /);
     await file.close();
   });
 

@@ -27,8 +27,8 @@ const recorded = async (): Promise<string> => {
 describe("the recording of a device's run", () => {
   it("is opened: windows, mappings over time, what the device did, and what was wrong with it", async () => {
     const table = new Table();
-    const { format, events, spaces, notes } = await table.open(await recorded(), "run.jsonl");
-    expect([format, events]).toEqual(["device-run", 7]);
+    const { format, events, spaces, notes, isJudged } = await table.open(await recorded(), "run.jsonl");
+    expect([format, events, isJudged]).toEqual(["device-run", 7, false]);
     expect(spaces.map(({ name, kind }) => [name, kind])).toEqual([["0x80000000", "window"]]);
     expect(notes).toEqual([
       "the run of a device: what was found is what its recording says, and nothing else was judged",
@@ -48,7 +48,10 @@ describe("the recording of a device's run", () => {
       height: 10,
     });
     expect([lives.count, lives.starts[0], lives.ends[0]]).toEqual([1, 1, 4]);
-    expect(table.findings.findings).toEqual([]);
+    expect(table.findings).toMatchObject({
+      findings: [],
+      notJudged: [expect.stringContaining("run of a device")],
+    });
   });
 
   it("has an event for each operation, of its class", async () => {

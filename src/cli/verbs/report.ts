@@ -64,7 +64,9 @@ async function read(file: SeekableFile, path: string, quiet: boolean, signal: Ab
   } finally {
     progress.stop();
   }
-  if (reading.early !== undefined) printWarning(file.name, reading.early);
+  const { early, unjudged } = reading;
+  if (early !== undefined) printWarning(file.name, early);
+  if (unjudged !== undefined) printWarning(file.name, `not judged: ${unjudged}`);
   return reading;
 }
 

@@ -58,7 +58,8 @@ export async function stat(path: string, options: StatOptions): Promise<number> 
   const measures = await withInput(path, quiet, (data, read) =>
     measureTrace(data, { ...read, filter, by, windows, buffer }),
   );
-  for (const { line, message } of measures.gaps) printWarning(`${measures.file}:${line}`, message);
+  for (const { line, message } of measures.gaps)
+    printWarning(line > 0 ? `${measures.file}:${line}` : measures.file, message);
   if (measures.lostPlaces > 0)
     printWarning(measures.file, `the kernel lost events in ${counted(measures.lostPlaces, "place")}`);
   const json = measuresToJson(measures);

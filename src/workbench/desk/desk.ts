@@ -22,7 +22,7 @@ import {
 import type { Clock } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import { csvOf, reportText, timelineOf } from "./exports.ts";
-import { checkFiltered, Reading } from "./open-recording.ts";
+import { checkFiltered, Reading, reasonsOf } from "./open-recording.ts";
 import { type InstantState, type Recording, spacesAt } from "./recording.ts";
 import { RemoteFile } from "./remote-file.ts";
 import { hitsOf } from "./search.ts";
@@ -173,7 +173,7 @@ export class Desk {
       const bytesPerSecond = (bytes * 1000) / Math.max(1, now - started);
       const progress = { bytes: isDone ? size : bytes, size, bytesPerSecond };
       // First, so that a file that is read has all its findings.
-      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
+      this.#tellFindings(number, reading, reading.findings, reading.notJudged);
       this.#post({ what: "read", file: number, progress, summary: summaryOf(reading), isDone }, []);
     };
     await reading.read({ read: () => report(false) });
@@ -197,7 +197,7 @@ export class Desk {
     const { reading } = file;
     if (text.trim() === "") {
       file.shown = undefined;
-      this.#tellFindings(number, reading, reading.findings, notJudgedOf(reading));
+      this.#tellFindings(number, reading, reading.findings, reading.notJudged);
       return null;
     }
     const filter = filterOf(text)!;
@@ -210,8 +210,7 @@ export class Desk {
     );
     if (report === undefined) return null;
     file.shown = report;
-    const notJudged = report.notJudged.map(({ count, reason }) => `${count.toLocaleString("en")} ${reason}`);
-    this.#tellFindings(number, reading, report.findings, notJudged);
+    this.#tellFindings(number, reading, report.findings, reasonsOf(report));
     return null;
   }
 
@@ -256,11 +255,6 @@ function shownOf(finding: Finding, number: number, name: string, events: readonl
   return { ...rest, events, number, text: formatFinding(name, finding) };
 }
 
-const notJudgedOf = ({ report, early }: Reading): string[] => [
-  ...(early === undefined ? [] : [`what follows: ${early}`]),
-  ...(report?.notJudged ?? []).map(({ count, reason }) => `${count.toLocaleString("en")} ${reason}`),
-];
-
 function summaryOf(reading: Reading): Summary {
   const { recording, name } = reading;
   return {
@@ -272,6 +266,7 @@ function summaryOf(reading: Reading): Summary {
     lanes: recording?.rows.lanes ?? [],
     spaces: recording?.spaces ?? [],
     notes: recording?.notes ?? [],
+    isJudged: reading.unjudged === undefined,
   };
 }
 

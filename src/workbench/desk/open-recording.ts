@@ -1,3 +1,4 @@
+import { formatCount } from "../../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
 import type { EventFilter } from "../../check/filter/filters.ts";
 import type { Finding } from "../../check/findings/finding.ts";
@@ -20,7 +21,7 @@ import { LinuxRecording } from "./linux-recording.ts";
 import { QemuRecording } from "./qemu-recording.ts";
 import { readMoment } from "./read-moments.ts";
 import type { Recording } from "./recording.ts";
-import { readScript } from "./script-recording.ts";
+import { DEVICE_RUN, readScript } from "./script-recording.ts";
 import { TraceLines } from "./trace-lines.ts";
 
 /** Who is notified while an input is read. */
@@ -41,6 +42,8 @@ export class Reading {
   report: CheckReport | undefined;
   /** Why what was read is not all. */
   early: string | undefined;
+  /** Why nothing of it was judged, of an input that has nothing to judge. */
+  unjudged: string | undefined;
   #isStopped = false;
 
   constructor(data: ByteFile, name: string, clock: Clock) {
@@ -59,6 +62,16 @@ export class Reading {
     return this.#file.size;
   }
 
+  /** What nobody can know of it, and why. */
+  get notJudged(): string[] {
+    const { early, unjudged, report } = this;
+    return [
+      ...(early === undefined ? [] : [`what follows: ${early}`]),
+      ...(unjudged === undefined ? [] : [unjudged]),
+      ...reasonsOf(report),
+    ];
+  }
+
   /** What was read so far is all. */
   stop(): void {
     this.#isStopped = true;
@@ -75,13 +88,17 @@ export class Reading {
       if (opened.savedAt !== undefined) {
         this.recording = await readMoment(this.data, this.name);
         this.#end(await checkTrace(this.data, { name: this.name }));
-      } else if (isLoggedDump(opened.head)) this.recording = await readMoment(this.data, this.name);
-      else if (isScriptHead(opened.head)) {
+      } else if (isLoggedDump(opened.head)) {
+        this.recording = await readMoment(this.data, this.name);
+        this.unjudged = "it is a snapshot, and has no events to judge";
+      } else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
         this.recording = readScript(text, this.name);
-        // Of what a device did there is nothing to judge but what its recording says, which is among the notes.
-        const isJudged = !isKernelScriptHead(opened.head) && this.recording.format === "op-script";
-        if (isJudged) this.#end(await checkTrace(text, { name: this.name }));
+        if (isKernelScriptHead(opened.head))
+          this.unjudged = "a script of calls to a host's kernel: exec --check compares its results";
+        else if (this.recording.format === DEVICE_RUN)
+          this.unjudged = "the run of a device: what was found is what its recording says";
+        else this.#end(await checkTrace(text, { name: this.name }));
       } else await this.#readTrace(opened, sink);
     } finally {
       await opened.chunks.return(undefined);
@@ -173,6 +190,10 @@ export class Reading {
     return { check, end: () => followed.end() };
   }
 }
+
+/** What a check did not judge, as sentences. */
+export const reasonsOf = (report: CheckReport | undefined): string[] =>
+  (report?.notJudged ?? []).map(({ count, reason }) => `${formatCount(count)} ${reason}`);
 
 /** A check, and what is to be done after it. */
 interface FollowedCheck {

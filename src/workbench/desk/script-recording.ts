@@ -39,7 +39,8 @@ export function readScript(text: string, name: string): MomentsRecording {
   ]);
 }
 
-const DEVICE_RUN = "device-run";
+/** The format of the recording of what a device did. */
+export const DEVICE_RUN = "device-run";
 const NOT_JUDGED =
   "the run of a device: what was found is what its recording says, and nothing else was judged";
 /** Notes that are shown of the run of a device. */

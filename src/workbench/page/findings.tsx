@@ -71,6 +71,8 @@ function Nothing(): ComponentChildren {
   if (file?.error !== undefined) return <p class="empty">Nothing was read.</p>;
   if (file !== undefined && file.findings.length > 0) return <p class="empty">None is in the selection.</p>;
   if (file?.isDone !== true) return <p class="empty">Nothing yet; it is being read.</p>;
+  if (bench.summary.value?.isJudged === false)
+    return <p class="empty">Nothing of it was judged; why stands below.</p>;
   return (
     <p class="empty">
       Nothing was found wrong{bench.filter.value === "" ? "" : " in the events that the filter takes"}.{" "}

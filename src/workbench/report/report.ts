@@ -75,8 +75,8 @@ class Ids {
 
 const contentsOf = (readings: readonly Reading[]): Html =>
   html`<nav aria-label="Files"><ul>${readings.map(
-    ({ name, findings }, i) =>
-      html`<li><a href="#f${i + 1}">${name}</a> <span class="dim">${counted(findings.length, "finding")}</span></li>`,
+    ({ name, findings, unjudged }, i) =>
+      html`<li><a href="#f${i + 1}">${name}</a> <span class="dim">${unjudged === undefined ? counted(findings.length, "finding") : "not judged"}</span></li>`,
   )}</ul></nav>`;
 
 /** A file: what was found, then pictures, the ones that say most first, as far as there is room. */
@@ -84,8 +84,9 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
   const { name, recording } = reading;
   let room = MAX_FILE;
   const leftOut: string[] = [];
-  const fits = (piece: Html, what: string): string => {
-    if (piece.text.length > room) {
+  // What comes after something that did not fit says less: it is not even drawn.
+  const fits = (piece: Html | undefined, what: string): string => {
+    if (piece === undefined || piece.text.length > room) {
       leftOut.push(what);
       return "";
     }
@@ -99,7 +100,10 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
     yield fits(timeOf(pictures, ids), "time");
     yield fits(structureOf(pictures.recording, ids), "structure");
     for (const space of byImportance(pictures.recording, reading.findings))
-      yield fits(spaceOf(pictures, space, ids), titleOf(pictures.recording, space));
+      yield fits(
+        leftOut.length > 0 ? undefined : spaceOf(pictures, space, ids),
+        titleOf(pictures.recording, space),
+      );
   }
   if (leftOut.length > 0)
     yield html`<p class="dim">There was no room for ${leftOut.length > 20 ? counted(leftOut.length, "space") : leftOut.join(", ")}: spapr-iommu ui shows all of ${name}.</p>`
@@ -107,7 +111,7 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
   yield "</article>\n";
 }
 
-function headOf({ name, size, recording, findings }: Reading, ids: Ids): Html {
+function headOf({ name, size, recording, findings, unjudged }: Reading, ids: Ids): Html {
   const { rows, format, notes } = recording ?? {};
   const errors = findings.filter(({ severity }) => severity === "error").length;
   const facts = [
@@ -117,11 +121,13 @@ function headOf({ name, size, recording, findings }: Reading, ids: Ids): Html {
     formatSize(BigInt(size)),
   ];
   return html`<header class="file"><h2 id="${ids.of("name")}">${name}</h2><p>${facts.join(", ")}</p>
-<p>${verdictOf(errors, findings.length - errors)}</p>${(notes ?? []).map((note) => html`<p class="dim">${note}</p>`)}</header>`;
+<p>${unjudged === undefined ? verdictOf(errors, findings.length - errors) : NOTHING_JUDGED}</p>${(notes ?? []).map((note) => html`<p class="dim">${note}</p>`)}</header>`;
 }
 
+const [NOTHING_WRONG, NOTHING_JUDGED] = ["Nothing was found wrong.", "Nothing was judged."];
+
 function verdictOf(errors: number, warnings: number): Html {
-  if (errors + warnings === 0) return html`Nothing was found wrong.`;
+  if (errors + warnings === 0) return html`${NOTHING_WRONG}`;
   const parts = [
     ...(errors > 0 ? [html`<span class="error">${counted(errors, "error")}</span>`] : []),
     ...(warnings > 0 ? [html`<span class="warning">${counted(warnings, "warning")}</span>`] : []),
@@ -138,7 +144,7 @@ const behind = (summary: string, inside: Html): Html =>
   html`<details><summary>${summary}</summary>${inside}</details>`;
 
 async function findingsOf(
-  { findings, report, early }: Reading,
+  { findings, notJudged, unjudged }: Reading,
   pictures: Pictures | undefined,
   ids: Ids,
 ): Promise<Html> {
@@ -157,16 +163,12 @@ async function findingsOf(
       message,
     ];
   });
-  const notJudged = [
-    ...(early === undefined ? [] : [`what follows: ${early}`]),
-    ...(report?.notJudged ?? []).map(({ count, reason }) => `${formatCount(count)} ${reason}`),
-  ];
   return part(
     ids,
     "findings",
     "Findings",
     shown.length === 0
-      ? html`<p>Nothing was found wrong.</p>`
+      ? html`<p>${unjudged === undefined ? NOTHING_WRONG : NOTHING_JUDGED}</p>`
       : table(["severity", "finding", "place", "#times", "#line", "what"], rows),
     findings.length > shown.length
       ? html`<p class="dim">and ${formatCount(findings.length - shown.length)} more: spapr-iommu check lists all</p>`

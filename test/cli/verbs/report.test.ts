@@ -57,6 +57,18 @@ describe("report", () => {
     expect([status, stderr]).toEqual([1, expect.stringContaining("-o report.html")]);
   });
 
+  it.each([
+    ["a snapshot", "08-dma-api-dump.txt"],
+    ["a kernel script", "25-kvm-bad-list.jsonl"],
+  ])("calls nothing fine that has nothing to judge: %s", async (_, name) => {
+    const file = path.resolve(import.meta.dirname, "../../cases", name);
+    const { status, stdout, stderr } = await cli(["report", file]);
+    expect([status, stderr]).toEqual([3, expect.stringContaining(`${name}: warning: not judged: `)]);
+    expect(stdout).toContain("Nothing was judged.");
+    expect(stdout).not.toContain("Nothing was found wrong.");
+    expect(stdout).toContain("Not judged (1)");
+  });
+
   it("says that a file ends early, and reports what is there", async () => {
     const cut = path.join(folder, "cut.log.gz");
     const bytes = readFileSync(WRONG);
