@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { lifePicture } from "../draw/life-lines.ts";
 import { pageAtPlace, placeOfPage } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
@@ -34,7 +34,7 @@ export function Lifetimes(): ComponentChildren {
   const number = space?.number ?? -1;
   const rows = bench.rows.value?.space === number ? bench.rows.value : undefined;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (events === 0 || width === 0 || number < 0 || rows === undefined) return;
     const ask = {
       space: number,

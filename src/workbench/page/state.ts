@@ -462,7 +462,7 @@ export class Bench {
       return;
     }
     this.client
-      .newest("spaces", "spaces", file, { event })
+      .moment("spaces", "spaces", file, { event })
       .then((spaces) => {
         if (spaces === undefined || this.active.value !== file) return;
         this.spacesAt.value = spaces;

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { LANE_HEIGHT, lanePicture } from "../draw/lane-picture.ts";
 import { panned, pixelOf, ticksOf, valueAt, zoomed } from "../maths/view.ts";
 import { EVENT_CLASSES, type EventClass, type Lanes } from "../protocol.ts";
@@ -34,7 +34,7 @@ export function TimeView(): ComponentChildren {
   const file = bench.active.value;
   const columns = Math.max(1, Math.floor(width));
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (events === 0 || width === 0) return;
     bench.client
       .newest("lanes", "lanes", file, { axis, from: view.from, to: view.to, columns })
