@@ -9,7 +9,7 @@ import { addressText, countText, sinceText } from "./words.ts";
 /** Rows of the table; who wants all of a large window asks `map`. */
 const MAX_TABLE_ROWS = 1000;
 /** Rows that the browser lays out and paints together, and not at all while they are out of sight. */
-const GROUP_ROWS = 40;
+const GROUP_ROWS = 16;
 
 const NOTHING: { event: number; rows: readonly Row[]; all: number } = { event: -1, rows: [], all: 0 };
 
