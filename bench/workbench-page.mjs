@@ -45,13 +45,13 @@ function watchWorker() {
         seen.quiet = now();
         const call = calls.get(data.id);
         calls.delete(data.id);
-        const isPicture = call === "lanes" && data.value?.counts.some((count) => count > 0);
+        const isPicture = call?.includes("lanes") && data.value?.counts.some((count) => count > 0);
         if (isPicture && seen.drawn === 0) {
           afterFrame(() => {
             seen.drawn ||= now();
           });
         }
-        if (call === "cells") {
+        if (call?.includes("cells")) {
           const came = now();
           afterFrame(() => seen.cellsDrawn.push(now() - came));
         }
@@ -61,7 +61,7 @@ function watchWorker() {
     postMessage(message, ...rest) {
       if (message.call === "open") seen.opened = now();
       seen.asked++;
-      calls.set(message.id, message.call);
+      calls.set(message.id, message.asks?.map(({ call }) => call) ?? [message.call]);
       super.postMessage(message, ...rest);
     }
   };

@@ -286,10 +286,23 @@ export interface Calls {
   script: { ask: { event: number; space: number; first: number; end: number }; answer: string };
   /** The whole as a timeline for Perfetto. */
   timeline: { ask: object; answer: { bytes: Uint8Array } };
+  /** Several of these at once: what moves together comes together, each in the place of its ask. */
+  moment: { ask: { asks: readonly MomentAsk[] }; answer: MomentAnswer[] };
   who: { ask: { event: number; target: bigint }; answer: { space: number; row: Row }[] };
 }
 
 export type CallName = keyof Calls;
+
+/** What follows the playhead. */
+export type MomentCall = "spaces" | "cells" | "rows" | "minimap" | "secondsOf";
+
+/** A part of an ask for a moment. */
+export type MomentAsk = {
+  [Name in MomentCall]: { readonly call: Name } & Calls[Name]["ask"];
+}[MomentCall];
+
+/** What a part was answered, or why it was not. */
+export type MomentAnswer = { readonly value: unknown } | { readonly message: string };
 
 /** From the page. `file` is the page's number of an input. */
 export type Request = {

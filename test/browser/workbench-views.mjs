@@ -413,6 +413,28 @@ async function resizes(browser, url, check) {
   await second.close();
 }
 
+/** The tables behind the pictures have rows only while they are open. */
+async function opensTables(browser, url, check) {
+  const { page, trouble, close } = await pageWith(browser, url, [["traces", PLANTED]]);
+  for (const name of ["Time", "Lifetimes"]) {
+    const table = region(page, name).locator("details.table");
+    const rows = () => table.locator("tbody tr").count();
+    await table.waitFor({ timeout: WAIT_MS });
+    const closed = await settled(rows);
+    await table.locator("summary").click();
+    const open = await settled(rows);
+    await table.locator("summary").click();
+    const again = await settled(rows);
+    check(
+      `the table behind ${name} has rows while it is open`,
+      closed === 0 && open > 0 && again === 0,
+      `${closed}, ${open}, ${again}`,
+    );
+  }
+  check("opening tables leaves the console silent", trouble.length === 0, trouble.join("; "));
+  await close();
+}
+
 export const VIEWS = {
   dropAnywhere,
   travels,
@@ -424,4 +446,5 @@ export const VIEWS = {
   exports: exports_,
   opensPerfetto,
   resizes,
+  opensTables,
 };

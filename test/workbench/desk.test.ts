@@ -56,6 +56,36 @@ describe("the desk of the workbench", () => {
     }
   });
 
+  it("answers at once what follows the playhead, as it answers each alone; what fails fails alone", async () => {
+    const table = new Table();
+    const { spaces, events } = await table.open(readCorpus("traces", FAULTS));
+    const { number: space, pages } = spaces[0]!;
+    const event = events >> 1;
+    const view = { event, space };
+    const cells = { ...view, view: undefined, rows: 12, open: [] };
+    const rows = { ...view, first: 0, end: pages, limit: 100 };
+    const minimap = { ...view, parts: 77 };
+    const answers = await table.ask("moment", {
+      asks: [
+        { call: "minimap", ...minimap },
+        { call: "cells", ...cells, space: 99 },
+        { call: "rows", ...rows },
+        { call: "cells", ...cells },
+        { call: "spaces", event },
+        { call: "secondsOf", event },
+      ],
+    });
+    expect(answers).toEqual([
+      { value: await table.ask("minimap", minimap) },
+      { message: "there is no space 99" },
+      { value: await table.ask("rows", rows) },
+      { value: await table.ask("cells", cells) },
+      { value: await table.ask("spaces", { event }) },
+      { value: await table.ask("secondsOf", { event }) },
+    ]);
+    expect((answers[2] as { value: { all: number } }).value.all).toBeGreaterThan(0);
+  });
+
   it("writes out the events of a file that is no text", async () => {
     const table = new Table();
     await table.open(readCorpus("traces", "simple-file-off-and-on-nvme-e1000-linux61.simple"));

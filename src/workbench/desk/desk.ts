@@ -4,7 +4,19 @@ import { type Finding, formatFinding } from "../../check/findings/finding.ts";
 import type { CheckReport } from "../../check/report.ts";
 import { blobFile } from "../../formats/input/input-data.ts";
 import type { ByteFile } from "../../formats/migration/source.ts";
-import type { CallName, Calls, Hit, Instant, Message, Request, ShownFinding, Summary } from "../protocol.ts";
+import type {
+  CallName,
+  Calls,
+  Hit,
+  Instant,
+  Message,
+  MomentAnswer,
+  MomentAsk,
+  MomentCall,
+  Request,
+  ShownFinding,
+  Summary,
+} from "../protocol.ts";
 import { againstOf } from "./against.ts";
 import {
   cellsOf,
@@ -89,23 +101,16 @@ export class Desk {
     switch (request.call) {
       case "eventAt":
         return recording.rows.eventAtSeconds(request.seconds);
-      case "secondsOf":
-        return secondsOf(recording, request);
       case "lanes":
         return lanesOf(recording, request);
       case "spaces":
-        return spacesOf(recording, request);
       case "cells":
-        return cellsOf(
-          recording,
-          request,
-          usedOf(file, recording, request.space),
-          this.#before(recording, request),
-        );
-      case "minimap":
-        return minimapOf(recording, request);
       case "rows":
-        return rowsOf(recording, request);
+      case "minimap":
+      case "secondsOf":
+        return this.#partOf(file, recording, request);
+      case "moment":
+        return request.asks.map((ask) => this.#answered(file, recording, ask));
       case "lives":
         return livesOf(recording, request);
       case "lines":
@@ -128,6 +133,31 @@ export class Desk {
         return { bytes: await timelineOf(file.data, file.reading.name) };
       case "who":
         return whoOf(recording, request);
+    }
+  }
+
+  /** One of the asks that follow the playhead. */
+  #partOf(file: File, recording: Recording, ask: MomentAsk): Calls[MomentCall]["answer"] {
+    switch (ask.call) {
+      case "spaces":
+        return spacesOf(recording, ask);
+      case "cells":
+        return cellsOf(recording, ask, usedOf(file, recording, ask.space), this.#before(recording, ask));
+      case "rows":
+        return rowsOf(recording, ask);
+      case "minimap":
+        return minimapOf(recording, ask);
+      case "secondsOf":
+        return secondsOf(recording, ask);
+    }
+  }
+
+  /** What fails fails alone. */
+  #answered(file: File, recording: Recording, ask: MomentAsk): MomentAnswer {
+    try {
+      return { value: this.#partOf(file, recording, ask) };
+    } catch (error) {
+      return { message: messageOf(error) };
     }
   }
 
@@ -272,6 +302,7 @@ function summaryOf(reading: Reading): Summary {
 
 function transferables(value: unknown): ArrayBuffer[] {
   if (typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap((one: { value?: unknown }) => transferables(one.value));
   return Object.values(value).flatMap((one) =>
     ArrayBuffer.isView(one) && one.buffer instanceof ArrayBuffer ? [one.buffer] : [],
   );

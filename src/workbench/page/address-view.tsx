@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { CELL_HEIGHT, heatPicture } from "../draw/heat-picture.ts";
 import { ROW_CELLS, zoomedHeat } from "../maths/heat-grid.ts";
 import { cellOfPage, isSameRows, pageOfCell, pagesOfCell, rowsEnd } from "../maths/heat-rows.ts";
@@ -45,11 +45,11 @@ function useCells(space: Space | undefined): Cells | undefined {
   const before = colour === "change" ? bench.before.value : undefined;
   const detail = colour === "size" || colour === "owner" ? colour : undefined;
   const number = space?.number;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (number === undefined || events === 0) return;
     const ask = { event, space: number, view, rows, open, detail, before };
     bench.client
-      .newest("cells", "cells", file, ask)
+      .moment("cells", "cells", file, ask)
       .then((answer) => {
         if (answer === undefined) return;
         cells.value = answer;

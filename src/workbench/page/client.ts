@@ -1,10 +1,18 @@
-import type { CallName, Calls, Message, Request } from "../protocol.ts";
+import type { CallName, Calls, Message, MomentAsk, MomentCall, Request } from "../protocol.ts";
 
 /** Messages that come without being asked for. */
 export type Told = Extract<Message, { readonly what: "read" | "findings" }>;
 
 interface Waiting {
   readonly call: CallName;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A part of an ask for a moment, and who waits for it. */
+interface Part {
+  readonly file: number;
+  readonly ask: MomentAsk;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -71,6 +79,64 @@ export class Client {
     );
     const value = await answer;
     return value;
+  }
+
+  /**
+   * Asks for a picture of the playhead: what is asked for in one turn of the page is one ask and one answer, so that all
+   * of it is drawn in one frame. One such ask is on its way at a time, and of those that came meanwhile the newest of each
+   * picture is the next.
+   *
+   * @param picture who asks
+   * @returns undefined if a newer ask came before this one was on its way
+   */
+  moment<Name extends MomentCall>(
+    picture: string,
+    call: Name,
+    file: number,
+    ask: Calls[Name]["ask"],
+  ): Promise<Calls[Name]["answer"] | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.get(picture)?.resolve(undefined);
+      const part = { call, ...ask } as MomentAsk;
+      this.#wanted.set(picture, { file, ask: part, resolve: resolve as (value: unknown) => void, reject });
+      if (this.#isAsking) return;
+      this.#isAsking = true;
+      setTimeout(() => void this.#askMoments());
+    });
+  }
+
+  /** Parts of the next ask for a moment, by who asks. */
+  readonly #wanted = new Map<string, Part>();
+  /** Is such an ask on its way, or about to be? */
+  #isAsking = false;
+
+  async #askMoments(): Promise<void> {
+    while (this.#wanted.size > 0) {
+      const parts = [...this.#wanted.values()];
+      this.#wanted.clear();
+      const files = new Set(parts.map(({ file }) => file));
+      await Promise.all(
+        Array.from(files, (file) =>
+          this.#askMoment(
+            file,
+            parts.filter((part) => part.file === file),
+          ),
+        ),
+      );
+    }
+    this.#isAsking = false;
+  }
+
+  async #askMoment(file: number, parts: readonly Part[]): Promise<void> {
+    try {
+      const answers = await this.ask("moment", file, { asks: parts.map(({ ask }) => ask) });
+      for (const [i, answer] of answers.entries()) {
+        if ("value" in answer) parts[i]!.resolve(answer.value);
+        else parts[i]!.reject(new Error(answer.message));
+      }
+    } catch (error) {
+      for (const { reject } of parts) reject(error as Error);
+    }
   }
 
   readonly #busy = new Map<string, Promise<void>>();

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { lifePicture } from "../draw/life-lines.ts";
 import { pageAtPlace, placeOfPage } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
@@ -9,6 +9,7 @@ import { brush } from "./brush.ts";
 import { Region, useSize } from "./parts.tsx";
 import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
+import { TableDetails } from "./table-details.tsx";
 import { goTo, Playhead, SelectionMark } from "./time-view.tsx";
 import { addressText, countText, secondsText } from "./words.ts";
 
@@ -33,7 +34,7 @@ export function Lifetimes(): ComponentChildren {
   const number = space?.number ?? -1;
   const rows = bench.rows.value?.space === number ? bench.rows.value : undefined;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (events === 0 || width === 0 || number < 0 || rows === undefined) return;
     const ask = {
       space: number,
@@ -113,7 +114,7 @@ export function Lifetimes(): ComponentChildren {
           <span class="dim">
             {countText(shown.lines.all)} mappings of {space?.name ?? ""}, {countText(alive)} do not end
           </span>
-          <LifeTable {...shown} />
+          <TableDetails>{() => <LifeTable lines={shown.lines} />}</TableDetails>
         </div>
       )}
     </Region>
@@ -134,8 +135,7 @@ function LifeTable({ lines }: { readonly lines: LifeLines }): ComponentChildren 
     Number.isFinite(at) ? (isTime ? secondsText(at) : countText(at)) : none;
   const rows = Math.min(MAX_ROWS, lines.count);
   return (
-    <details class="table">
-      <summary>table</summary>
+    <>
       <table>
         <thead>
           <tr>
@@ -162,6 +162,6 @@ function LifeTable({ lines }: { readonly lines: LifeLines }): ComponentChildren 
         </tbody>
       </table>
       {lines.count > rows && <p class="dim">and {countText(lines.count - rows)} more: zoom in</p>}
-    </details>
+    </>
   );
 }

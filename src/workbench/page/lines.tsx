@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { FileLine } from "../protocol.ts";
 import { bench } from "./state.ts";
 import { countText, secondsText, shown } from "./words.ts";
@@ -22,7 +22,7 @@ export function Lines(): ComponentChildren {
   const before = Math.floor((rows - 1) / 2);
   const after = rows - 1 - before;
   const hasLines = bench.summary.value?.hasLines === true;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (events === 0) return;
     if (hasLines)
       bench.client
@@ -32,7 +32,7 @@ export function Lines(): ComponentChildren {
         })
         .catch(bench.failed(file));
     bench.client
-      .newest("seconds", "secondsOf", file, { event })
+      .moment("seconds", "secondsOf", file, { event })
       .then((answer) => {
         if (answer !== undefined) seconds.value = answer.seconds;
       })

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Row, Space } from "../protocol.ts";
 import { Address } from "./parts.tsx";
 import { bench } from "./state.ts";
@@ -8,8 +8,27 @@ import { addressText, countText, sinceText } from "./words.ts";
 
 /** Rows of the table; who wants all of a large window asks `map`. */
 const MAX_TABLE_ROWS = 1000;
+/** Rows that the browser lays out and paints together, and not at all while they are out of sight. */
+const GROUP_ROWS = 16;
 
 const NOTHING: { event: number; rows: readonly Row[]; all: number } = { event: -1, rows: [], all: 0 };
+
+const HEADS = ["bus address", "pages", "target", "permission", "certainty", "since"] as const;
+/** What the columns of a row say. */
+type Words = readonly [
+  address: string,
+  pages: string,
+  target: string,
+  access: string,
+  certainty: string,
+  since: string,
+];
+
+/** A row, and what it says. */
+interface Line {
+  readonly row: Row;
+  readonly words: Words;
+}
 
 /** What `map` prints of the rows that are shown. */
 export function MappingTable({
@@ -25,33 +44,40 @@ export function MappingTable({
   const playhead = bench.playhead.value;
   const file = bench.active.value;
   const events = bench.events.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const ask = { event: playhead, space: space.number, first, end, limit: MAX_TABLE_ROWS };
     bench.client
-      .newest("rows", "rows", file, ask)
+      .moment("rows", "rows", file, ask)
       .then((rows) => {
         if (rows !== undefined) answer.value = { ...rows, event: playhead };
       })
       .catch(bench.failed(file));
   }, [file, space.number, first, end, playhead, events, answer]);
   const { event, rows, all } = answer.value ?? NOTHING;
-  // A line stays where it is and says something else: making and removing a thousand of them takes longer than a frame.
-  const lines = useMemo(() => rows.map((row, place) => <RowLine key={place} row={row} />), [rows]);
+  const lines = useMemo(() => rows.map((row): Line => ({ row, words: wordsOf(row) })), [rows]);
+  const groups = Array.from({ length: Math.ceil(lines.length / GROUP_ROWS) }, (_, group) =>
+    lines.slice(group * GROUP_ROWS, (group + 1) * GROUP_ROWS),
+  );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section class="rows" tabIndex={0} aria-label="Mappings">
-      <table data-event={event}>
+      <table data-event={event} aria-rowcount={all + 1} style={{ "--columns": columnsOf(lines) }}>
         <thead>
           <tr>
-            <th scope="col">bus address</th>
-            <th scope="col">pages</th>
-            <th scope="col">target</th>
-            <th scope="col">permission</th>
-            <th scope="col">certainty</th>
-            <th scope="col">since</th>
+            {HEADS.map((head) => (
+              <th scope="col" key={head}>
+                {head}
+              </th>
+            ))}
           </tr>
         </thead>
-        <tbody>{lines}</tbody>
+        {groups.map((group, place) => (
+          <tbody key={place} style={{ "--rows": group.length }}>
+            {group.map((line, at) => (
+              <RowLine key={at} line={line} />
+            ))}
+          </tbody>
+        ))}
       </table>
       {all === 0 && <p class="empty">Nothing is mapped here at event {countText(playhead)}.</p>}
       {all > rows.length && (
@@ -63,50 +89,69 @@ export function MappingTable({
   );
 }
 
-/** A line of the table, which is drawn again only if it says something else: most of them are as they were a moment before. */
-class RowLine extends Component<{ readonly row: Row }> {
-  override shouldComponentUpdate({ row }: { readonly row: Row }): boolean {
-    return !isSame(row, this.props.row);
+function wordsOf({
+  address,
+  pages,
+  target,
+  sameTarget,
+  access,
+  certainty,
+  inferredPages,
+  since,
+}: Row): Words {
+  return [
+    addressText(address),
+    countText(pages),
+    target === undefined ? "" : `${addressText(target)}${sameTarget ? " (all)" : ""}`,
+    access,
+    inferredPages > 0 && inferredPages < pages ? `${countText(inferredPages)} inferred` : certainty,
+    sinceText(since, certainty),
+  ];
+}
+
+/**
+ * The widths of the columns, for the longest that each says, its head included. The groups of rows are laid out apart from each other, so that
+ * no column can ask all of them itself.
+ */
+function columnsOf(lines: readonly Line[]): string {
+  return HEADS.map((head, column) => {
+    const letters = lines.reduce((most, { words }) => Math.max(most, words[column]!.length), head.length);
+    return `calc(${letters}ch + var(--gap))`;
+  }).join(" ");
+}
+
+/**
+ * A line of the table. It stays where it is, and is drawn again only if it says something else: most of them are as they
+ * were a moment before, and making and removing a thousand of them takes longer than a frame.
+ */
+class RowLine extends Component<{ readonly line: Line }> {
+  override shouldComponentUpdate({ line: { row, words } }: { readonly line: Line }): boolean {
+    const { row: was, words: were } = this.props.line;
+    return row.certainty !== was.certainty || words.some((word, column) => word !== were[column]);
   }
 
   override render(): ComponentChildren {
-    return <RowCells row={this.props.row} />;
+    const { row, words } = this.props.line;
+    const [, pages, target, access, certainty, since] = words;
+    return (
+      <tr
+        class={row.certainty}
+        onClick={() => {
+          const { from = 0, to = bench.playhead.value } = bench.selection.value ?? {};
+          const { first, pages } = this.props.line.row;
+          bench.selection.value = { from, to, first, end: first + pages };
+        }}
+        onKeyDown={() => {}}
+      >
+        <td>
+          <Address value={row.address} />
+        </td>
+        <td>{pages}</td>
+        <td>{target}</td>
+        <td>{access}</td>
+        <td>{certainty}</td>
+        <td>{since}</td>
+      </tr>
+    );
   }
-}
-
-const isSame = (a: Row, b: Row): boolean =>
-  a.first === b.first &&
-  a.pages === b.pages &&
-  a.address === b.address &&
-  a.target === b.target &&
-  a.sameTarget === b.sameTarget &&
-  a.access === b.access &&
-  a.certainty === b.certainty &&
-  a.inferredPages === b.inferredPages &&
-  a.since[0] === b.since[0] &&
-  a.since[1] === b.since[1];
-
-function RowCells({ row }: { readonly row: Row }): ComponentChildren {
-  const { address, pages, target, sameTarget, access, certainty, inferredPages, since } = row;
-  return (
-    <tr
-      class={certainty}
-      onClick={() => {
-        const { from = 0, to = bench.playhead.value } = bench.selection.value ?? {};
-        bench.selection.value = { from, to, first: row.first, end: row.first + pages };
-      }}
-      onKeyDown={() => {}}
-    >
-      <td>
-        <Address value={address} />
-      </td>
-      <td>{countText(pages)}</td>
-      <td>{target === undefined ? "" : `${addressText(target)}${sameTarget ? " (all)" : ""}`}</td>
-      <td>{access}</td>
-      <td>
-        {inferredPages > 0 && inferredPages < pages ? `${countText(inferredPages)} inferred` : certainty}
-      </td>
-      <td>{sinceText(since, certainty)}</td>
-    </tr>
-  );
 }

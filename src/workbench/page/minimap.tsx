@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { minimapPicture } from "../draw/minimap-picture.ts";
 import { rowsEnd } from "../maths/heat-rows.ts";
 import type { HeatRows, Space } from "../protocol.ts";
@@ -24,9 +24,9 @@ export function Minimap({
   const event = bench.playhead.value;
   const events = bench.events.value;
   const parts = Math.max(1, Math.floor(height));
-  useEffect(() => {
+  useLayoutEffect(() => {
     bench.client
-      .newest("minimap", "minimap", file, { event, space: space.number, parts })
+      .moment("minimap", "minimap", file, { event, space: space.number, parts })
       .then((answer) => {
         if (answer !== undefined) mapped.value = answer.mapped;
       })

@@ -8,6 +8,9 @@ export interface OpenFile {
   readonly progress: Progress | undefined;
   readonly summary: Summary | undefined;
   readonly isDone: boolean;
+  /** When it was opened, and when its summary was taken over; milliseconds of `performance.now`. */
+  readonly openedAt: number;
+  readonly shownAt: number | undefined;
   /** Why it cannot be read. */
   readonly error: string | undefined;
   readonly findings: readonly ShownFinding[];
@@ -24,6 +27,8 @@ export const newFile = (number: number, name: string, example: string | undefine
   progress: undefined,
   summary: undefined,
   isDone: false,
+  openedAt: performance.now(),
+  shownAt: undefined,
   error: undefined,
   findings: [],
   left: 0,

@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Picture } from "../draw/renderer.ts";
 import { SvgRenderer } from "../draw/svg-renderer.ts";
 import { CanvasRenderer } from "./canvas-renderer.ts";
@@ -26,7 +26,7 @@ export function usePicture(
     undefined,
   );
   const isDark = useScheme();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { current } = canvas;
     if (picture === undefined || current === null) return;
     if (renderer.current?.canvas !== current)

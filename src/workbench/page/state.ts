@@ -28,6 +28,12 @@ import { firstSpace, fullest, isSelected, spaceNameOf } from "./space-choice.ts"
 const HASH_MS = 100;
 
 /**
+ * What is read is shown after so large a part of the time that was read for: drawing it takes time from reading, and what
+ * comes later changes less of the pictures.
+ */
+const PICTURE_PART = 0.25;
+
+/**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
  * nothing on it has them twice.
  */
@@ -350,12 +356,21 @@ export class Bench {
         return;
       }
       const { progress, summary, isDone } = message;
-      this.#change(message.file, () => ({ progress, summary, isDone }));
-      if (message.file !== this.active.value) return;
+      const now = performance.now();
+      const isDue = isDone || this.#isDue(message.file, now);
+      this.#change(message.file, () => ({ progress, isDone, ...(isDue ? { summary, shownAt: now } : {}) }));
+      if (message.file !== this.active.value || !isDue) return;
       if (this.#follows.value) this.playhead.value = Math.max(0, summary.events - 1);
       this.#choose();
     });
     if (message.what === "read" && message.isDone && message.file === this.active.value) this.#finish();
+  }
+
+  /** Is it time to show what was read meanwhile? What nobody sees is shown when it is done. */
+  #isDue(number: number, now: number): boolean {
+    const file = this.files.value.find((one) => one.number === number);
+    if (file?.shownAt === undefined) return true;
+    return !document.hidden && now - file.shownAt >= (now - file.openedAt) * PICTURE_PART;
   }
 
   /** Shows the space with most of it, until somebody chooses one; time, where there is one. */
@@ -462,7 +477,7 @@ export class Bench {
       return;
     }
     this.client
-      .newest("spaces", "spaces", file, { event })
+      .moment("spaces", "spaces", file, { event })
       .then((spaces) => {
         if (spaces === undefined || this.active.value !== file) return;
         this.spacesAt.value = spaces;

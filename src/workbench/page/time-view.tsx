@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { LANE_HEIGHT, lanePicture } from "../draw/lane-picture.ts";
 import { panned, pixelOf, ticksOf, valueAt, zoomed } from "../maths/view.ts";
 import { EVENT_CLASSES, type EventClass, type Lanes } from "../protocol.ts";
@@ -8,6 +8,7 @@ import { brush } from "./brush.ts";
 import { Region, useSize } from "./parts.tsx";
 import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
+import { TableDetails } from "./table-details.tsx";
 import { countText, secondsText, shown } from "./words.ts";
 
 /** What the legend calls classes of events. */
@@ -33,7 +34,7 @@ export function TimeView(): ComponentChildren {
   const file = bench.active.value;
   const columns = Math.max(1, Math.floor(width));
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (events === 0 || width === 0) return;
     bench.client
       .newest("lanes", "lanes", file, { axis, from: view.from, to: view.to, columns })
@@ -90,7 +91,7 @@ export function TimeView(): ComponentChildren {
             onInput={({ currentTarget }) => void bench.reveal(Number(currentTarget.value))}
           />
         </label>
-        <LaneTable lanes={lanes.value} names={names} />
+        {lanes.value !== undefined && <LaneDetails lanes={lanes.value} names={names} />}
       </div>
     </Region>
   );
@@ -226,46 +227,46 @@ function Legend(): ComponentChildren {
 }
 
 /** The same as a table: what each lane has in the stretch that is shown. */
-function LaneTable({
+function LaneDetails({
   lanes,
   names,
 }: {
-  readonly lanes: Lanes | undefined;
+  readonly lanes: Lanes;
   readonly names: readonly string[];
 }): ComponentChildren {
-  if (lanes === undefined) return null;
   const count = lanes.mapped.length / lanes.columns;
   const sum = (lane: number, kind: number): number => {
     const from = (lane * EVENT_CLASSES.length + kind) * lanes.columns;
     return lanes.counts.subarray(from, from + lanes.columns).reduce((a, b) => a + b, 0);
   };
   return (
-    <details class="table">
-      <summary>table</summary>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">lane</th>
-            {EVENT_CLASSES.map((name) => (
-              <th scope="col" key={name}>
-                {CLASS_WORDS[name]}
-              </th>
-            ))}
-            <th scope="col">pages mapped at its end</th>
-          </tr>
-        </thead>
-        <tbody>
-          {Array.from({ length: count }, (_, lane) => (
-            <tr key={names[lane]}>
-              <th scope="row">{shown(names[lane] ?? "")}</th>
-              {EVENT_CLASSES.map((name, kind) => (
-                <td key={name}>{countText(sum(lane, kind))}</td>
+    <TableDetails>
+      {() => (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">lane</th>
+              {EVENT_CLASSES.map((name) => (
+                <th scope="col" key={name}>
+                  {CLASS_WORDS[name]}
+                </th>
               ))}
-              <td>{countText(lanes.mapped[(lane + 1) * lanes.columns - 1] ?? 0)}</td>
+              <th scope="col">pages mapped at its end</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </details>
+          </thead>
+          <tbody>
+            {Array.from({ length: count }, (_, lane) => (
+              <tr key={names[lane]}>
+                <th scope="row">{shown(names[lane] ?? "")}</th>
+                {EVENT_CLASSES.map((name, kind) => (
+                  <td key={name}>{countText(sum(lane, kind))}</td>
+                ))}
+                <td>{countText(lanes.mapped[(lane + 1) * lanes.columns - 1] ?? 0)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </TableDetails>
   );
 }
