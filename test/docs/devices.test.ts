@@ -36,7 +36,7 @@ describe("docs/devices.md", () => {
 
   it.each(steps)("shows what its commands print, line $line", ({ text, shown }) => {
     const { status, stdout, stderr } = spawnSync(
-      "bash",
+      "sh",
       ["-c", `${text}\nstatus=$?\necho "$!"\nexit $status`],
       {
         cwd: folder,
