@@ -1,6 +1,6 @@
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useCallback, useEffect } from "preact/hooks";
+import { useCallback } from "preact/hooks";
 import { addressText } from "./words.ts";
 
 /** An address of 16 digits of which the high zeros are dimmed. */
@@ -39,19 +39,15 @@ export function useSize(): {
   return { ref, ...size.value };
 }
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+/** One for the page: who listened only while something is shown would miss a change between two of its renderings. */
+const isDark = signal(dark.matches);
+dark.addEventListener("change", () => {
+  isDark.value = dark.matches;
+});
+
 /** Tells of the system's light or dark, so that pictures are drawn anew. */
-export function useScheme(): boolean {
-  const query = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = useSignal(query.matches);
-  useEffect(() => {
-    const take = (): void => {
-      isDark.value = query.matches;
-    };
-    query.addEventListener("change", take);
-    return () => query.removeEventListener("change", take);
-  }, [isDark, query]);
-  return isDark.value;
-}
+export const useScheme = (): boolean => isDark.value;
 
 /** A section of the page with the name that it is found by. */
 export function Region({
