@@ -10,7 +10,7 @@ import path from "node:path";
 
 const PAGE = path.resolve(import.meta.dirname, "../../dist/workbench/page");
 
-export const WAIT_MS = 60_000;
+export const WAIT_MS = 300_000;
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
