@@ -85,7 +85,7 @@ function recordings() {
       .map((name) => path.join(folder, name));
   return [
     of("traces", /\.(?:log|txt|simple)\.gz$/, 130_000),
-    of("recordings", /\.(?:dat|data)\.gz$/, 300_000),
+    of("recordings", /\.(?:dat|data)\.gz$/, 60_000),
     of("boots", /\.log\.gz$/, 130_000),
     of("hcall", /\.jsonl\.gz$/, 20_000),
     of("kvm", /\.jsonl\.gz$/, 20_000),
