@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { hex64 } from "../../base/u64.ts";
 import type { Row } from "../protocol.ts";
 import { bench } from "./state.ts";
-import { addressText, countText } from "./words.ts";
+import { countText } from "./words.ts";
 
 const MAX_ROWS = 4;
 
@@ -66,7 +67,7 @@ const Side = ({
       {rows.map(({ address, pages, target, access, certainty }) => (
         <div key={`${address} ${target}`}>
           {access} {countText(pages)} {pages === 1 ? "page" : "pages"}{" "}
-          {target === undefined ? certainty : `to ${addressText(target)}`}
+          {target === undefined ? certainty : `to ${hex64(target)}`}
           {certainty === "inferred" && ", inferred"}
         </div>
       ))}

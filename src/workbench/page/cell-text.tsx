@@ -1,12 +1,14 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { hex64 } from "../../base/u64.ts";
 import { ROW_CELLS } from "../maths/heat-grid.ts";
 import { pageOfCell, pagesOfCell } from "../maths/heat-rows.ts";
 import type { Cells, Row, Space } from "../protocol.ts";
+import { sinceText } from "../row-words.ts";
 import { Address } from "./parts.tsx";
 import { bench } from "./state.ts";
-import { addressText, countText, secondsText, sinceText } from "./words.ts";
+import { countText, secondsText } from "./words.ts";
 
 /** A cell with more has many mappings: looking for the first one would take longer than it is worth. */
 const MOST_PAGES = 2 ** 16;
@@ -74,7 +76,7 @@ function First({ told, row }: { readonly told: Told; readonly row: Row }): Compo
   return (
     <>
       {all > 1 && `; the first of ${countText(all)}`}
-      {row.target !== undefined && ` to ${addressText(row.target)}`} {row.access}
+      {row.target !== undefined && ` to ${hex64(row.target)}`} {row.access}
       {row.since[1] >= 0
         ? ` since ${sinceText(row.since, row.certainty)}`
         : `, ${sinceText(row.since, row.certainty)}`}

@@ -1,11 +1,12 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { hex64 } from "../../base/u64.ts";
 import { counted } from "../../base/units.ts";
 import type { Agreement, ChangeRow } from "../protocol.ts";
 import type { OpenFile } from "./open-file.ts";
 import { bench } from "./state.ts";
-import { addressText, countText, shown } from "./words.ts";
+import { countText, shown } from "./words.ts";
 
 const MAX_CHANGES = 100;
 const SAVED = "migration-stream";
@@ -187,7 +188,7 @@ function Changes(): ComponentChildren {
             <tr key={`${what} ${space} ${address} ${before} ${after}`} class={what}>
               <td>{what}</td>
               <td>{shown(space)}</td>
-              <td class="address">{addressText(address)}</td>
+              <td class="address">{hex64(address)}</td>
               <td>{countText(pages)}</td>
               <td>{before}</td>
               <td>{after}</td>

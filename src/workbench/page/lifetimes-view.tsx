@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo } from "preact/hooks";
+import { hex64 } from "../../base/u64.ts";
 import { lifePicture } from "../draw/life-lines.ts";
 import { pageAtPlace, placeOfPage } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
@@ -11,7 +12,7 @@ import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
 import { TableDetails } from "./table-details.tsx";
 import { goTo, Playhead, SelectionMark } from "./time-view.tsx";
-import { addressText, countText, secondsText } from "./words.ts";
+import { countText, secondsText } from "./words.ts";
 
 const HEIGHT = 104;
 /** Pixels of its panel that are not the picture. */
@@ -151,7 +152,7 @@ function LifeTable({ lines }: { readonly lines: LifeLines }): ComponentChildren 
             const address = space.start + (BigInt(lines.firsts[i]!) << BigInt(space.pageShift));
             return (
               <tr key={`${address} ${lines.starts[i]} ${lines.ends[i]}`}>
-                <td class="address">{addressText(BigInt.asUintN(64, address))}</td>
+                <td class="address">{hex64(BigInt.asUintN(64, address))}</td>
                 <td>{countText(lines.pages[i]!)}</td>
                 <td>{text(lines.starts[i]!, "before the recording")}</td>
                 <td>{text(lines.ends[i]!, "never")}</td>

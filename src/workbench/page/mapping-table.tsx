@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Row, Space } from "../protocol.ts";
+import { ROW_HEADS, type RowWords, rowWords } from "../row-words.ts";
 import { Address } from "./parts.tsx";
 import { bench } from "./state.ts";
-import { addressText, countText, sinceText } from "./words.ts";
+import { countText } from "./words.ts";
 
 /** Rows of the table; who wants all of a large window asks `map`. */
 const MAX_TABLE_ROWS = 1000;
@@ -13,21 +14,10 @@ const GROUP_ROWS = 16;
 
 const NOTHING: { event: number; rows: readonly Row[]; all: number } = { event: -1, rows: [], all: 0 };
 
-const HEADS = ["bus address", "pages", "target", "permission", "certainty", "since"] as const;
-/** What the columns of a row say. */
-type Words = readonly [
-  address: string,
-  pages: string,
-  target: string,
-  access: string,
-  certainty: string,
-  since: string,
-];
-
 /** A row, and what it says. */
 interface Line {
   readonly row: Row;
-  readonly words: Words;
+  readonly words: RowWords;
 }
 
 /** What `map` prints of the rows that are shown. */
@@ -54,7 +44,7 @@ export function MappingTable({
       .catch(bench.failed(file));
   }, [file, space.number, first, end, playhead, events, answer]);
   const { event, rows, all } = answer.value ?? NOTHING;
-  const lines = useMemo(() => rows.map((row): Line => ({ row, words: wordsOf(row) })), [rows]);
+  const lines = useMemo(() => rows.map((row): Line => ({ row, words: rowWords(row) })), [rows]);
   const groups = Array.from({ length: Math.ceil(lines.length / GROUP_ROWS) }, (_, group) =>
     lines.slice(group * GROUP_ROWS, (group + 1) * GROUP_ROWS),
   );
@@ -64,7 +54,7 @@ export function MappingTable({
       <table data-event={event} aria-rowcount={all + 1} style={{ "--columns": columnsOf(lines) }}>
         <thead>
           <tr>
-            {HEADS.map((head) => (
+            {ROW_HEADS.map((head) => (
               <th scope="col" key={head}>
                 {head}
               </th>
@@ -89,32 +79,12 @@ export function MappingTable({
   );
 }
 
-function wordsOf({
-  address,
-  pages,
-  target,
-  sameTarget,
-  access,
-  certainty,
-  inferredPages,
-  since,
-}: Row): Words {
-  return [
-    addressText(address),
-    countText(pages),
-    target === undefined ? "" : `${addressText(target)}${sameTarget ? " (all)" : ""}`,
-    access,
-    inferredPages > 0 && inferredPages < pages ? `${countText(inferredPages)} inferred` : certainty,
-    sinceText(since, certainty),
-  ];
-}
-
 /**
  * The widths of the columns, for the longest that each says, its head included. The groups of rows are laid out apart from each other, so that
  * no column can ask all of them itself.
  */
 function columnsOf(lines: readonly Line[]): string {
-  return HEADS.map((head, column) => {
+  return ROW_HEADS.map((head, column) => {
     const letters = lines.reduce((most, { words }) => Math.max(most, words[column]!.length), head.length);
     return `calc(${letters}ch + var(--gap))`;
   }).join(" ");

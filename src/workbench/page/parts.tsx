@@ -1,11 +1,11 @@
 import { signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback } from "preact/hooks";
-import { addressText } from "./words.ts";
+import { hex64 } from "../../base/u64.ts";
 
 /** An address of 16 digits of which the high zeros are dimmed. */
 export function Address({ value }: { readonly value: bigint }): ComponentChildren {
-  const text = addressText(value);
+  const text = hex64(value);
   const zeros = /^0x0{0,15}/.exec(text)![0];
   return (
     <span class="address">

@@ -1,12 +1,13 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { hex64 } from "../../base/u64.ts";
 import { EVENT_CLASSES, type Row, type Totals } from "../protocol.ts";
 import { BeforeAfter } from "./before-after.tsx";
 import { Compare } from "./compare.tsx";
 import { Address, Region } from "./parts.tsx";
 import { bench } from "./state.ts";
-import { addressText, bytesText, countText, pagesSize, shown } from "./words.ts";
+import { bytesText, countText, pagesSize, shown } from "./words.ts";
 
 /** What is selected: a stretch of time and of addresses, in numbers; what changed since the mark; who maps an address. */
 export function SelectionPanel(): ComponentChildren {
@@ -114,7 +115,7 @@ function Mapped(): ComponentChildren {
     <ul class="mapped">
       {rows.value.map(({ address, bytes, target, access, since }) => (
         <li key={`${address} ${target}`}>
-          {access} {bytesText(bytes)} {target === undefined ? "unknown" : `to ${addressText(target)}`}{" "}
+          {access} {bytesText(bytes)} {target === undefined ? "unknown" : `to ${hex64(target)}`}{" "}
           {since[0] >= 0 && (
             <button type="button" class="link" onClick={() => void bench.reveal(since[0])}>
               since event {countText(since[0])}
@@ -184,7 +185,7 @@ function WhoMaps(): ComponentChildren {
                       bench.revealPage(row.first);
                     }}
                   >
-                    {shown(space?.name ?? "")} {addressText(row.address)} {row.access}
+                    {shown(space?.name ?? "")} {hex64(row.address)} {row.access}
                   </button>
                 </li>
               );

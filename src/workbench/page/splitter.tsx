@@ -46,7 +46,6 @@ export function Splitter({
     <div
       class={["splitter", across ? "across" : "", inside ? "inside" : ""].join(" ")}
       role="separator"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: its keys move it
       tabIndex={0}
       aria-label={`size of ${label}`}
       aria-orientation={across ? "vertical" : "horizontal"}

@@ -1,6 +1,5 @@
 import { formatSize } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
-import type { Row } from "../protocol.ts";
 
 /** Made once: a number's own `toLocaleString` makes one each time, which took a fifth of the page's time. */
 const COUNTS = new Intl.NumberFormat("en");
@@ -20,18 +19,8 @@ export function secondsText(seconds: number): string {
 export const pagesSize = (pages: number, pageShift: number): string =>
   formatSize(BigInt(Math.round(pages)) << BigInt(pageShift));
 
-/** A bus address: 16 digits. */
-export const addressText = (address: bigint): string => `0x${address.toString(16).padStart(16, "0")}`;
-
 /** Text that came from a file: what would not show is written out. */
 export const shown = (text: string): string => visible(text);
 
 /** A size as one reads it, from bytes. */
 export const bytesText = (bytes: bigint): string => formatSize(bytes);
-
-/** Which events mapped something. */
-export function sinceText([first, last]: Row["since"], certainty: Row["certainty"]): string {
-  if (certainty === "unknown") return "";
-  if (first < 0) return last < 0 ? "before the recording" : `up to event ${countText(last)}`;
-  return first === last ? `event ${countText(first)}` : `events ${countText(first)} to ${countText(last)}`;
-}

@@ -7,6 +7,7 @@ import { type Recording, spacesAt } from "../desk/recording.ts";
 import { LANE_HEIGHT } from "../draw/lane-picture.ts";
 import type { Ink } from "../draw/renderer.ts";
 import { EVENT_CLASSES, type EventClass, type LifeLines, type Row, type Space } from "../protocol.ts";
+import { ROW_HEADS, rowWords } from "../row-words.ts";
 import { type Html, html, type Inside, table } from "./html.ts";
 import { marksOf, Pictures, type WholeAxis } from "./pictures.ts";
 import { HATCHES, svgOf } from "./svg.ts";
@@ -21,6 +22,8 @@ const PICTURED = 5;
 const [END_LINES, MAX_LINE] = [4, 600];
 /** Lanes that are drawn, and rows of a table. */
 const [MAX_LANES, MAX_ROWS] = [24, 100];
+/** Heads of a table of mappings; numbers stand to the right. */
+const HEADS = ROW_HEADS.map((head) => (head === "pages" ? "#pages" : head));
 
 /** A style sheet, and its SHA-256 by base 64, by which a content security policy allows it. */
 export interface HashedStyle {
@@ -274,9 +277,9 @@ function momentOf(pictures: Pictures, finding: Finding): Html | undefined {
     const { rows: there } = rowsOf(recording, space, at, range, 3);
     return there.length === 0
       ? [[formatCount(at), "", "", "nothing is mapped"]]
-      : there.map((row) => [formatCount(at), ...cellsOf(row)]);
+      : there.map((row) => [formatCount(at), ...rowWords(row)]);
   });
-  const heads = ["#after event", "bus address", "#pages", "target", "permission", "certainty", "since"];
+  const heads = ["#after event", ...HEADS];
   return html`<figure>${svgOf(picture, caption, marks)}<figcaption>${caption}</figcaption></figure>${table(heads, rows)}`;
 }
 
@@ -296,35 +299,6 @@ function rowsOf(
     if (all++ < limit) rows.push(row);
   });
   return { rows, all };
-}
-
-function cellsOf({
-  address,
-  pages,
-  target,
-  sameTarget,
-  access,
-  certainty,
-  inferredPages,
-  since,
-}: Row): string[] {
-  const part = inferredPages > 0 && inferredPages < pages;
-  return [
-    hex64(address),
-    formatCount(pages),
-    target === undefined ? "" : `${hex64(target)}${sameTarget ? " (all)" : ""}`,
-    access,
-    part ? `${formatCount(inferredPages)} inferred` : certainty,
-    sinceOf(since, certainty),
-  ];
-}
-
-function sinceOf([first, last]: Row["since"], certainty: Row["certainty"]): string {
-  if (certainty === "unknown") return "";
-  if (first < 0) return last < 0 ? "before the recording" : `up to event ${formatCount(last)}`;
-  return first === last
-    ? `event ${formatCount(first)}`
-    : `events ${formatCount(first)} to ${formatCount(last)}`;
 }
 
 /** What colours of a picture mean. */
@@ -498,7 +472,7 @@ function spaceOf(pictures: Pictures, space: Space, ids: Ids): Html {
 <section aria-labelledby="${ids.label(`${key}-l`, key)}"><h4 id="${ids.of(`${key}-l`)}">Lifetimes</h4>${legend(LIFE_KEYS)}<figure>${svgOf(picture, about)}${ends(whole)}<figcaption>${about}; bus addresses from ${addressOf(space, 0)} down to ${addressOf(space, space.pages - 1)}</figcaption></figure>${behind("table", livesTable(whole, space, lines))}</section>
 <section aria-labelledby="${ids.label(`${key}-a`, key)}"><h4 id="${ids.of(`${key}-a`)}">Address</h4>${legend(HEAT_KEYS)}<figure>${svgOf(heat.picture, at)}<figcaption>${at}</figcaption></figure>${behind(
     "table",
-    html`${table(["bus address", "#pages", "target", "permission", "certainty", "since"], rows.map(cellsOf))}${
+    html`${table(HEADS, rows.map(rowWords))}${
       all > rows.length
         ? html`<p class="dim">and ${formatCount(all - rows.length)} more: spapr-iommu map lists all</p>`
         : undefined

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
+import { hex64 } from "../../../base/u64.ts";
 import type { Story } from "../../stage-protocol.ts";
-import { addressText, countText } from "../words.ts";
+import { countText } from "../words.ts";
 import { theatre } from "./theatre-state.ts";
 import { clockText } from "./theatre-words.ts";
 
@@ -41,7 +42,7 @@ export function RealWalk({ story }: { readonly story: Story }): ComponentChildre
             {nanoseconds.toFixed(0)} ns each in this browser,{" "}
             {complete
               ? `${clockText(seconds)} in all`
-              : `${clockText(seconds)} so far, some ${clockText(left)} more; next is ${addressText(address)}`}
+              : `${clockText(seconds)} so far, some ${clockText(left)} more; next is ${hex64(address)}`}
           </span>
         )}
       </div>
