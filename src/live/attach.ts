@@ -79,20 +79,26 @@ class Session {
   }
 
   async run(): Promise<AttachEnd> {
-    let error: IommuError | undefined;
     try {
-      await this.#begin();
-      await this.#follow(this.#live!);
-    } catch (cause) {
-      if (!(cause instanceof IommuError)) throw cause;
-      if (!this.#ends.aborted) error = cause;
-    }
-    try {
-      return await this.#end(error);
+      return await this.#end(await this.#whatBroke());
     } finally {
       this.#monitor.close();
       await this.#live?.close();
     }
+  }
+
+  /** Runs until the end. @returns why that came too early */
+  async #whatBroke(): Promise<IommuError | undefined> {
+    try {
+      await this.#begin();
+      await this.#follow(this.#live!);
+    } catch (cause) {
+      if (cause instanceof IommuError) return this.#ends.aborted ? undefined : cause;
+      // A fault of this program; QEMU's settings are put back nevertheless.
+      await this.#restore().catch(() => {});
+      throw cause;
+    }
+    return undefined;
   }
 
   /** Finds the log, takes what is known to begin with, and switches the trace on. */

@@ -39,7 +39,7 @@ export interface BaseState {
  * @param closed resolves when the monitor has ended, with the reason
  * @param user QEMU's
  * @param willChange notified of what will have to be put back if this process ends
- * @throws IommuError PEER if QEMU cannot or may not be migrated
+ * @throws IommuError PEER if QEMU cannot or may not be migrated; BAD_FILE if no socket can be made for it
  */
 export async function readBaseState(
   commands: Commands,
@@ -165,7 +165,9 @@ class Receiver {
 
   listen(socketPath: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
+      this.#server.once("error", (cause) => {
+        reject(new IommuError("BAD_FILE", `${socketPath}: ${cause.message}`, { socketPath }, { cause }));
+      });
       this.#server.listen(socketPath, () => resolve());
     });
   }

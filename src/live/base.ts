@@ -136,7 +136,7 @@ class Base {
       commands,
       closed,
       signal,
-      await userOf(options.monitor.socket),
+      await this.#userOf(options.monitor.socket),
       change,
     );
     const live = this.#follow(await sizeOf(this.#parts.log.path));
@@ -194,6 +194,18 @@ class Base {
     return { live, report: { kind, refused: this.#refused, pausedSeconds, bytes, windows } };
   }
 
+  /** The user whose QEMU listens on a socket. */
+  async #userOf(socket: string): Promise<number> {
+    try {
+      return (await stat(socket)).uid;
+    } catch (cause) {
+      // A QEMU that ends takes its socket away before it closes the connection, and that is the better reason.
+      await this.#parts.commands.execute("query-status");
+      const gone = `${socket} was taken away, and with it whose QEMU it is: ${(cause as Error).message}`;
+      throw new IommuError("PEER", gone, { socket }, { cause });
+    }
+  }
+
   /** The lines of QEMU's memory tree that show windows, those that are hidden or bypassed included. */
   async #tree(): Promise<string> {
     const command = "info mtree -D";
@@ -206,9 +218,6 @@ class Base {
     return lines.join("\n");
   }
 }
-
-/** The user whose QEMU listens on a socket. */
-const userOf = async (socket: string): Promise<number> => (await stat(socket)).uid;
 
 /** @throws IommuError UNSUPPORTED if a log has other windows than QEMU's memory tree */
 function checkWindows(live: LiveLog, tree: readonly ToldWindow[]): void {

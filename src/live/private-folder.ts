@@ -1,6 +1,7 @@
 import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { IommuError } from "../base/errors.ts";
 
 const PREFIX = "spapr-iommu-";
 const NAME = /^spapr-iommu-(\d+)-\w{6}$/;
@@ -10,9 +11,11 @@ const NAME = /^spapr-iommu-(\d+)-\w{6}$/;
  * were killed goes away.
  *
  * @param parent such as `/tmp`
+ * @throws IommuError BAD_FILE if none can be made there
  */
 export async function makePrivateFolder(parent: string): Promise<string> {
-  for (const name of await readdir(parent)) {
+  // One whose names we may not see may take ours nevertheless.
+  for (const name of await readdir(parent).catch(() => [])) {
     const pid = Number(NAME.exec(name)?.[1]);
     if (Number.isNaN(pid) || isAlive(pid)) continue;
     const folder = path.join(parent, name);
@@ -22,7 +25,14 @@ export async function makePrivateFolder(parent: string): Promise<string> {
     // What cannot be taken away does not keep anybody from making a new one.
     await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
-  return await mkdtemp(path.join(parent, `${PREFIX}${process.pid}-`));
+  return await mkdtemp(path.join(parent, `${PREFIX}${process.pid}-`)).catch((cause: Error) => {
+    throw new IommuError(
+      "BAD_FILE",
+      `no folder of ours can be made in ${parent}: ${cause.message}`,
+      { parent },
+      { cause },
+    );
+  });
 }
 
 function isAlive(pid: number): boolean {

@@ -557,6 +557,68 @@ describe("attach", () => {
     expect(attached).toEqual([]);
   });
 
+  it("says that QEMU ended when its socket is gone before the connection is", async () => {
+    qemu.replies["query-status"] = () => {
+      void qemu.end();
+      return { status: "running" };
+    };
+    qemu.replies["human-monitor-command"] = () => {
+      rmSync(qemu.socket, { force: true });
+      return `address-space: memory\r\n${qemu.memoryTree}`;
+    };
+    await expect(start({ base: "save" })).rejects.toThrow(/^\S+: QEMU closed the connection$/);
+  });
+
+  it("says so when nobody can tell whose QEMU it is", async () => {
+    qemu.replies["human-monitor-command"] = () => {
+      rmSync(qemu.socket);
+      return `address-space: memory\r\n${qemu.memoryTree}`;
+    };
+    await expect(start({ base: "save" })).rejects.toThrow(/qmp was taken away, and with it whose QEMU it is/);
+    expect(qemu.commands).not.toContain("migrate");
+    await qemu.close();
+    qemu = new FakeQemu();
+    await qemu.listen();
+    qemu.replies["human-monitor-command"] = () => {
+      rmSync(qemu.socket, { force: true });
+      return `address-space: memory\r\n${qemu.memoryTree}`;
+    };
+    await startBriefly({ base: "auto" });
+    expect(attached[0]?.base.kind).toBe("mtree");
+    expect(attached[0]?.base.refused[1]).toMatch(/save: .*qmp was taken away/);
+    asBefore();
+  });
+
+  it.each([
+    {
+      name: "is not there",
+      folder: () => `${qemu.folder}/nowhere`,
+      message: /no folder of ours can be made in .*nowhere: ENOENT/,
+    },
+    { name: "is a file", folder: () => qemu.log, message: /no folder of ours can be made in .*log: ENOTDIR/ },
+  ])("says so when the folder for temporary files $name", async ({ folder, message }) => {
+    qemu.append("");
+    vi.stubEnv("TMPDIR", folder());
+    await expect(start({ base: "save" })).rejects.toThrow(message);
+    asBefore();
+    await startBriefly({ base: "auto" });
+    expect(attached[0]?.base.kind).toBe("mtree");
+    vi.unstubAllEnvs();
+    asBefore();
+  });
+
+  it("puts settings back after a fault of its own", async () => {
+    const fault = new TypeError("a fault");
+    await expect(
+      start({
+        onState: () => {
+          throw fault;
+        },
+      }),
+    ).rejects.toBe(fault);
+    asBefore();
+  });
+
   it("changes nothing of a QEMU whose log is no file", async () => {
     rmSync(qemu.log, { force: true });
     execFileSync("mkfifo", [qemu.log]);
