@@ -1,6 +1,7 @@
+import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
 import type { Gap } from "../../formats/trace/trace-reader.ts";
-import type { RebuildWatch } from "../rebuild/observer.ts";
+import type { RebuildObserver, RebuildWatch } from "../rebuild/observer.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 
 /** What nobody asks for. */
@@ -14,9 +15,10 @@ export class FollowedRebuild {
   readonly rebuild: Rebuild;
   readonly #watch: RebuildWatch;
 
-  constructor(watch: RebuildWatch) {
+  /** @param told of windows that the trace does not tell of itself */
+  constructor(watch: RebuildWatch, told?: readonly ToldWindow[]) {
     this.#watch = watch;
-    this.rebuild = new Rebuild(undefined, {
+    const observer: RebuildObserver = {
       changing: (event, rebuilt, first, count, was) => watch.changing(event, rebuilt, first, count, was),
       created: () => watch.created(),
       removing: (rebuilt, place, how) => watch.removing(rebuilt, place, how),
@@ -27,7 +29,8 @@ export class FollowedRebuild {
       mismatch: nothing,
       contradicted: nothing,
       moved: nothing,
-    });
+    };
+    this.rebuild = new Rebuild(undefined, observer, told);
   }
 
   /** Takes one event; the object may be reused afterwards. */

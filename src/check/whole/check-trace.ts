@@ -12,7 +12,7 @@ import { filterOf } from "../filter/filters.ts";
 import { readKernelLog } from "../linux/kernel-log.ts";
 import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
-import { TraceCheck } from "../trace-check.ts";
+import { TraceCheck, type TraceCheckContext } from "../trace-check.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "./input-kind.ts";
 import {
   choiceOf,
@@ -80,24 +80,30 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       return checkStream(stream, name, thresholds, container.remarks);
     }
     if (isDmaDump(opened.head)) throw noEvents(await textOf(opened.chunks, name), name);
-    const kernelLog =
-      options.kernelLog === undefined
-        ? undefined
-        : await onTraceClock(await logOf(options.kernelLog), input, name, options.buffer);
-    const check = new TraceCheck(name, thresholds, {
-      filter,
-      profile: options.profile,
-      windows: options.windows,
-      kernelLog,
-    });
+    const check = new TraceCheck(name, thresholds, { filter, ...(await contextOf(input, options)) });
     const truncated = (reason: string): void => check.truncated(reason);
     await readTrace(opened, check.source, traceOptions(options, truncated));
-    const report = check.end();
-    for (const finding of report.findings) finding.pci = options.devices?.get(finding.device ?? "");
-    return report;
+    return withDevices(check.end(), options);
   } finally {
     await opened.chunks.return(undefined);
   }
+}
+
+/** What a check of a trace is told beside its events, by the options of the call. */
+export async function contextOf(
+  input: InputData,
+  options: CheckTraceOptions,
+): Promise<Pick<TraceCheckContext, "profile" | "windows" | "kernelLog">> {
+  const { profile, windows, kernelLog: log, buffer } = options;
+  const kernelLog =
+    log === undefined ? undefined : await onTraceClock(await logOf(log), input, nameOf(options), buffer);
+  return { profile, windows, kernelLog };
+}
+
+/** A report whose findings say what their devices are. */
+export function withDevices(report: CheckReport, { devices }: CheckTraceOptions): CheckReport {
+  for (const finding of report.findings) finding.pci = devices?.get(finding.device ?? "");
+  return report;
 }
 
 /** A dump of mappings is a moment: nothing happens in it that could be judged. */

@@ -2,7 +2,6 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import { visible } from "../../base/visible.ts";
-import type { CheckOptions } from "../../check/check-options.ts";
 import { type Finding, findingToJson, formatFinding } from "../../check/findings/finding.ts";
 import { formatStack } from "../../check/findings/finding-stack.ts";
 import { FINDING_KINDS, type FindingKind } from "../../check/findings/kinds.ts";
@@ -15,26 +14,14 @@ import {
 } from "../../check/saved/against-check.ts";
 import type { Moment } from "../../check/state/moment.ts";
 import { checkAgainst } from "../../check/whole/check-against.ts";
-import { checkTrace } from "../../check/whole/check-trace.ts";
-import type { KnownDevices } from "../../check/whole/known-devices.ts";
+import { type CheckTraceOptions, checkTrace } from "../../check/whole/check-trace.ts";
 import { reportsToSarif } from "../../check/whole/sarif.ts";
-import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { colors } from "../colors.ts";
-import { type DeviceOptions, devicesOption, devicesTold } from "../device-options.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
-import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
-import {
-  answerOptions,
-  filterOption,
-  momentOption,
-  quietOption,
-  STATE_FILE,
-  snapshotOption,
-  text,
-  thresholdOptions,
-} from "../options.ts";
+import { type JudgingOptions, judgingOf, judgingOptions } from "../judging.ts";
+import { answerOptions, momentOption, quietOption, STATE_FILE, text } from "../options.ts";
 import { print, statusOfFindings, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
 import { splitLogs } from "../split-logs.ts";
@@ -42,31 +29,17 @@ import { outputWidth } from "../terminal.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { wrap } from "../wrap.ts";
 
-/** Thresholds as the command line has them. */
-export interface ThresholdOptions extends CheckOptions {
-  /** Percent, not a part. */
-  readonly fullAt: number;
-}
-
-export interface CheckCommandOptions extends ThresholdOptions, MachineOptions, DeviceOptions {
+export interface CheckCommandOptions extends JudgingOptions {
   readonly output: AnswerOptions["output"] | "sarif";
   readonly rawCells: boolean;
   readonly quiet: boolean;
-  readonly filter: readonly string[];
   readonly against?: string | undefined;
-  readonly kernelLog?: string | undefined;
-  readonly snapshot?: string | undefined;
   readonly at?: Moment;
 }
 
-/** Thresholds, and what is known of windows and devices. */
-type How = CheckOptions & { readonly windows: readonly ToldWindow[]; readonly devices: KnownDevices };
-
 /** `check FILE...`: rebuilds what the files report, verifies it, and prints what is wrong. */
 export async function check(paths: readonly string[], options: CheckCommandOptions): Promise<number> {
-  const thresholds = thresholdsOf(options);
-  const windows = await windowsTold(options);
-  const how = { ...thresholds, windows, devices: await devicesTold(options) };
+  const how = await judgingOf(options);
   if (options.against !== undefined) return checkPair(paths, options.against, how, options);
   if (options.at !== undefined)
     throw new IommuError("BAD_ARGUMENT", "--at says when the stream of --against was taken");
@@ -84,7 +57,7 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
 async function checkPair(
   paths: readonly string[],
   stream: string,
-  how: How,
+  how: CheckTraceOptions,
   options: CheckCommandOptions,
 ): Promise<number> {
   const [path, ...more] = paths;
@@ -111,30 +84,14 @@ async function checkPair(
 /** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
 const checkFile = (
   path: string,
-  how: How,
-  { quiet, filter, buffer, kernelLog: log, snapshot }: CheckCommandOptions,
+  how: CheckTraceOptions,
+  { quiet, kernelLog: log }: CheckCommandOptions,
 ): Promise<CheckReport> =>
   withInput(path, quiet, (data, { name }) => {
-    const options = { ...how, name, filter, buffer, snapshot, isScript: isScriptName(path) || undefined };
+    const options = { ...how, name, isScript: isScriptName(path) || undefined };
     if (log === undefined) return checkTrace(data, options);
     return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
   });
-
-/** What the options of {@link thresholdOptions} say. */
-export const thresholdsOf = ({ fullAt, goneAt, ...options }: ThresholdOptions): CheckOptions => ({
-  ram: options.ram,
-  fullAt: fullAt / 100,
-  freePages: options.freePages,
-  overtaken: options.overtaken,
-  pool: options.pool,
-  outlived: options.outlived,
-  older: options.older,
-  neverUnmapped: options.neverUnmapped,
-  goneAt: goneAt / 100,
-  cacheLine: options.cacheLine,
-  dmaMask: options.dmaMask,
-  sweep: options.sweep,
-});
 
 const COLUMNS = [
   "file",
@@ -317,18 +274,10 @@ export const verb: Verb = defineVerb({
   summary: "rebuild windows from traces, verify every answer, and say what is wrong, where and since when",
   arguments: [["<file...>", STATE_FILE]],
   options: [
-    ...thresholdOptions(),
-    filterOption(),
+    ...judgingOptions(),
     ...answerOptions("sarif"),
-    ...machineOptions(),
-    devicesOption(),
-    text(
-      "--kernel-log <file>",
-      "Linux: the kernel's log of the same time (dmesg), if it is not in the trace",
-    ),
     text("--against <stream>", "compare the trace with a saved machine of the same run, entry by entry"),
     momentOption("where the trace says so", "with --against: when that was saved, "),
-    snapshotOption(),
     quietOption("print findings only"),
   ],
   examples: [

@@ -5,7 +5,8 @@ import { shrinkTrace } from "../../check/whole/shrink-trace.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
-import { machineOptions, windowsTold } from "../machine-options.ts";
+import { type ThresholdOptions, thresholdsOf } from "../judging.ts";
+import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
   answerOptions,
   filterOption,
@@ -16,9 +17,10 @@ import {
 } from "../options.ts";
 import { Exit, print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
-import { type CheckCommandOptions, thresholdsOf } from "./check.ts";
 
-export interface ShrinkOptions extends Omit<CheckCommandOptions, "output">, AnswerOptions {
+export interface ShrinkOptions extends ThresholdOptions, MachineOptions, AnswerOptions {
+  readonly filter: readonly string[];
+  readonly quiet: boolean;
   readonly finding: number;
 }
 

@@ -1,12 +1,13 @@
 import { formatCount } from "../../base/units.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../../check/check-options.ts";
-import type { EventFilter } from "../../check/filter/filters.ts";
+import { type EventFilter, filterOf } from "../../check/filter/filters.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import type { CheckReport } from "../../check/report.ts";
-import { TraceCheck } from "../../check/trace-check.ts";
+import { TraceCheck, type TraceCheckContext } from "../../check/trace-check.ts";
 import { FollowedRebuild } from "../../check/travel/followed-rebuild.ts";
-import { checkTrace } from "../../check/whole/check-trace.ts";
+import { type CheckTraceOptions, checkTrace, contextOf, withDevices } from "../../check/whole/check-trace.ts";
 import { HEAD_BYTES, isKernelScriptHead, isScriptHead } from "../../check/whole/input-kind.ts";
+import { thresholdsOf, traceOptions } from "../../check/whole/input-options.ts";
 import { isLoggedDump } from "../../formats/dma-dump/dma-dump.ts";
 import { type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
@@ -45,11 +46,14 @@ export class Reading {
   /** Why nothing of it was judged, of an input that has nothing to judge. */
   unjudged: string | undefined;
   #isStopped = false;
+  readonly #options: CheckTraceOptions;
 
-  constructor(data: ByteFile, name: string, clock: Clock) {
+  /** @param options how it is judged, as `checkTrace` takes them; a filter leaves out events for that, and in no picture */
+  constructor(data: ByteFile, name: string, clock: Clock, options: Omit<CheckTraceOptions, "name"> = {}) {
     this.#clock = clock;
     this.data = data;
     this.name = name;
+    this.#options = { ...options, name };
     this.#file = new CountedFile(data);
   }
 
@@ -65,7 +69,9 @@ export class Reading {
   /** What nobody can know of it, and why. */
   get notJudged(): string[] {
     const { early, unjudged, report } = this;
+    const filters = [this.#options.filter ?? []].flat();
     return [
+      ...(filters.length === 0 ? [] : [`events that no filter takes: ${filters.join("; ")}`]),
       ...(early === undefined ? [] : [`what follows: ${early}`]),
       ...(unjudged === undefined ? [] : [unjudged]),
       ...reasonsOf(report),
@@ -86,10 +92,10 @@ export class Reading {
     const opened = await openInput(this.#file, this.name, HEAD_BYTES);
     try {
       if (opened.savedAt !== undefined) {
-        this.recording = await readMoment(this.data, this.name);
-        this.#end(await checkTrace(this.data, { name: this.name }));
+        this.recording = await readMoment(this.data, this.#options);
+        this.#end(await checkTrace(this.data, this.#options));
       } else if (isLoggedDump(opened.head)) {
-        this.recording = await readMoment(this.data, this.name);
+        this.recording = await readMoment(this.data, this.#options);
         this.unjudged = "it is a snapshot, and has no events to judge";
       } else if (isScriptHead(opened.head)) {
         const text = await textOf(opened.chunks, this.name);
@@ -98,7 +104,7 @@ export class Reading {
           this.unjudged = "a script of calls to a host's kernel: exec --check compares its results";
         else if (this.recording.format === DEVICE_RUN)
           this.unjudged = "the run of a device: what was found is what its recording says";
-        else this.#end(await checkTrace(text, { name: this.name }));
+        else this.#end(await checkTrace(text, this.#options));
       } else await this.#readTrace(opened, sink);
     } finally {
       await opened.chunks.return(undefined);
@@ -119,14 +125,15 @@ export class Reading {
     const isSimple = TRACE_FORMATS.some(
       ({ format, begins }) => format === "qemu-simple" && begins!(opened.head),
     );
-    const { check, end } = isSimple ? this.#ofSimple(lines) : this.#ofText(lines);
-    const options = {
-      name: this.name,
-      truncated: (reason: string): void => {
-        this.early = reason;
-        check.truncated(reason);
-      },
+    const context = {
+      filter: filterOf(this.#options.filter ?? []),
+      ...(await contextOf(this.data, this.#options)),
     };
+    const { check, end } = isSimple ? this.#ofSimple(lines, context) : this.#ofText(lines, context);
+    const options = traceOptions(this.#options, (reason) => {
+      this.early = reason;
+      check.truncated(reason);
+    });
     const breath = new Breath(this.#clock);
     try {
       const copied = { ...opened, chunks: passing(opened.chunks, (chunk) => lines.store.push(chunk)) };
@@ -144,16 +151,17 @@ export class Reading {
       this.early = "reading was stopped here";
       check.truncated(this.early);
     }
-    this.#end(check.end());
+    this.#end(withDevices(check.end(), this.#options));
     lines.isBinary = check.source.isBinary;
     end();
   }
 
   /** A check that the recording follows. */
-  #ofText(lines: TraceLines): FollowedCheck {
+  #ofText(lines: TraceLines, context: TraceCheckContext): FollowedCheck {
     const qemu = new QemuRecording(lines);
     let linux: LinuxRecording | undefined;
-    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, {
+    const check = new TraceCheck(this.name, thresholdsOf(this.#options), {
+      ...context,
       watch: qemu,
       also: {
         qemu: () => {
@@ -174,13 +182,14 @@ export class Reading {
   }
 
   /** The same of a simple trace, whose windows are rebuilt for the recording alone. */
-  #ofSimple(lines: TraceLines): FollowedCheck {
+  #ofSimple(lines: TraceLines, context: TraceCheckContext): FollowedCheck {
     const recording = new QemuRecording(lines);
     recording.format = "qemu-simple";
-    const followed = new FollowedRebuild(recording);
+    const followed = new FollowedRebuild(recording, context.windows);
     recording.watch(followed.rebuild);
     this.recording = recording;
-    const check = new TraceCheck(this.name, DEFAULT_CHECK_OPTIONS, {
+    const check = new TraceCheck(this.name, thresholdsOf(this.#options), {
+      ...context,
       also: {
         qemu: (event) => followed.handle(event),
         linux: () => {},

@@ -1,10 +1,11 @@
+import type { InputOptions } from "../../check/whole/input-options.ts";
 import { statesAtMoments } from "../../check/whole/windows-at.ts";
 import type { ByteFile } from "../../formats/migration/source.ts";
 import { MomentsRecording, type ShownStep } from "./moments-recording.ts";
 
 /** Reads a saved machine, or a dump of Linux' mappings: one moment. */
-export async function readMoment(data: ByteFile, name: string): Promise<MomentsRecording> {
-  const [state] = await statesAtMoments(data, [undefined], { name });
+export async function readMoment(data: ByteFile, options: InputOptions): Promise<MomentsRecording> {
+  const [state] = await statesAtMoments(data, [undefined], options);
   const { format, windows, spaces, saved } = state!;
   const step: ShownStep = { line: 0, kind: "moment", names: undefined, windows, spaces };
   const notes = [

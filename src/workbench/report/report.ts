@@ -2,6 +2,7 @@ import { hex, hex64 } from "../../base/u64.ts";
 import { counted, formatCount, formatSize, formatTime } from "../../base/units.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import { framesText } from "../../check/findings/finding-stack.ts";
+import { pciDeviceText } from "../../formats/machine/pci-devices.ts";
 import type { Reading } from "../desk/open-recording.ts";
 import { type Recording, spacesAt } from "../desk/recording.ts";
 import { LANE_HEIGHT } from "../draw/lane-picture.ts";
@@ -192,8 +193,12 @@ async function findingsOf(
   );
 }
 
-const placeOf = ({ liobn, device, ioba }: Finding): string =>
-  [liobn === undefined ? device : hex(liobn), ioba === undefined ? undefined : hex64(ioba)]
+const placeOf = ({ liobn, device, pci, ioba }: Finding): string =>
+  [
+    liobn === undefined ? device : hex(liobn),
+    pci === undefined ? undefined : `(${pciDeviceText(pci)})`,
+    ioba === undefined ? undefined : hex64(ioba),
+  ]
     .filter((one) => one !== undefined)
     .join(" ");
 
@@ -244,10 +249,12 @@ function findingOf(
   finding: Finding,
   { id, lines, isPictured }: FindingPlace,
 ): Html {
-  const { kind, severity, message, count, stack } = finding;
+  const { kind, severity, message, count, stack, logLines } = finding;
+  const [logLine] = logLines;
+  const inLog = logLine === undefined ? "" : ` (line ${logLine} of the kernel's log)`;
   const texts = lines.map(({ line, text }) => html`${String(line).padStart(9)}  ${cut(text)}\n`);
   return html`<section id="${id}"><h4><span class="${severity}">${severity}</span> ${kind}: ${placeOf(finding)}</h4>
-<p>${message}${count > 1 ? ` (${formatCount(count)} times)` : ""}</p>${
+<p>${message}${count > 1 ? ` (${formatCount(count)} times)` : ""}${inLog}</p>${
     texts.length === 0 ? undefined : html`<pre tabindex="0">${texts}</pre>`
   }${stack.map(({ call, line, frames }) => html`<p class="dim">${call} (line ${line}) by ${framesText(frames)}</p>`)}${
     pictures === undefined || !isPictured ? undefined : momentOf(pictures, finding)

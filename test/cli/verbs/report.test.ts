@@ -8,6 +8,17 @@ const folder = scratchFolder();
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 const WRONG = path.join(TRACES, "faults-stray-dma-e1000-nvme-linux61.log.gz");
 const FINE = path.join(TRACES, "driver-rebind-phb-hotplug-linux61.log.gz");
+const SIMPLE = path.join(TRACES, "simple-net-load-disable-ddw-e1000-linux61.simple.gz");
+const case_ = (name: string): string => path.resolve(import.meta.dirname, "../../cases", name);
+/** What a browser shows of a page's text. */
+const textOf = (page: string): string =>
+  page
+    .replaceAll(/<[^>]*>/g, "")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&#39;", "'")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&amp;", "&");
 
 describe("report", () => {
   it.each([WRONG, FINE])("exits as check does: %s", async (file) => {
@@ -67,6 +78,49 @@ describe("report", () => {
     expect(stdout).toContain("Nothing was judged.");
     expect(stdout).not.toContain("Nothing was found wrong.");
     expect(stdout).toContain("Not judged (1)");
+  });
+
+  it.each([
+    { name: "thresholds", args: ["--pool", "0", case_("17-rx-never-unmapped.txt")] },
+    { name: "a mask", args: ["--dma-mask", "20", case_("03-ring-writeback-fault.txt")] },
+    { name: "a filter", args: ["-F", "dma_map*: size > 4096", case_("17-rx-never-unmapped.txt")] },
+    {
+      name: "the kernel's log",
+      args: ["--kernel-log", case_("03-faults.dmesg"), case_("03-ring-writeback-fault.txt")],
+    },
+    { name: "windows", args: ["--window", "0x80000000=0x20000000+256M,4K", WRONG] },
+    { name: "windows of a simple trace", args: ["--window", "0x80000000=0x0+1G,4K", SIMPLE] },
+    { name: "memory", args: ["--ram", "1M", WRONG] },
+  ])("judges as check does, by its options: $name", async ({ args }) => {
+    const checked = await cli(["check", "--output", "json", ...args]);
+    const { status, stdout } = await cli(["report", ...args]);
+    expect(status).toBe(checked.status);
+    const [{ findings }] = JSON.parse(checked.stdout).files;
+    expect(stdout.match(/id="f1-n\d+"/g) ?? []).toHaveLength(Math.min(findings.length, 200));
+    for (const { message } of findings.slice(0, 200)) expect(textOf(stdout)).toContain(message);
+  });
+
+  it("says what its filter left out, and what the devices are", async () => {
+    const file = case_("03-ring-writeback-fault.txt");
+    const lspci = path.join(folder, "lspci.txt");
+    writeFileSync(
+      lspci,
+      "0a:00.0 Ethernet controller [0200]: Some Card [8086:10d3]\n\tKernel driver in use: e1000e\n",
+    );
+    const { stdout } = await cli(["report", "--devices", lspci, "-F", "dma_*: size > 0", file]);
+    expect(textOf(stdout)).toContain("events that no filter takes: dma_*: size > 0");
+    expect(textOf(stdout)).toContain("0000:0a:00.0 (e1000e: ");
+  });
+
+  it("refuses what it cannot use", async () => {
+    for (const args of [
+      ["-F", "dma_map_page: nothing > 1"],
+      ["--kernel-log", "/nonexistent"],
+      ["--pool", "-1"],
+    ]) {
+      const { status, stderr } = await cli(["report", ...args, WRONG]);
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/nothing|nonexistent|-1/)]);
+    }
   });
 
   it("says that a file ends early, and reports what is there", async () => {
