@@ -8,7 +8,7 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
+import { H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import { registerEehCalls } from "./eeh.ts";
@@ -177,19 +177,13 @@ export class Machine {
   hcall(regs: Uint32Array, problemState?: boolean): number {
     // Nearly all calls are done at once (see TceTable about short functions).
     if (this.servesPages && !problemState && putPage(this.env, regs)) return SUCCESS;
-    return this.serveOther(regs, problemState === true);
+    return problemState ? this.refusePrivilege(regs) : this.serveOther(regs);
   }
 
-  /** @internal Any other hypercall. */
-  protected serveOther(regs: Uint32Array, problemState: boolean): number {
-    if (problemState)
-      return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
+  /** @internal A hypercall that the kernel sees first, if there is one. */
+  protected serveOther(regs: Uint32Array): number {
     const { accelerator } = this.env;
-    return accelerator === null ? this.serveAny(regs) : this.offer(accelerator, regs);
-  }
-
-  /** @internal A hypercall that the kernel sees first. */
-  protected offer(accelerator: Accelerator, regs: Uint32Array): number {
+    if (accelerator === null) return this.serveAny(regs);
     const status = accelerator.hcall(regs);
     if (status === H_TOO_HARD) return this.#serveForKernel(regs);
     this.servedBy = "kvm";
@@ -217,6 +211,11 @@ export class Machine {
       if (opcode === RTAS) return this.#rtas.call(toBig(regs[R4_HI]!, regs[R4_LO]!));
     }
     return this.#refuse(regs, HStatus.FUNCTION, "no hypercall has this number", "QEMU-HCALL-1");
+  }
+
+  /** @internal */
+  protected refusePrivilege(regs: Uint32Array): number {
+    return this.#refuse(regs, HStatus.PRIVILEGE, "the caller is in problem state", "PAPR-HCALL-1");
   }
 
   #refuse(regs: Uint32Array, status: number, rule: string, id: RuleId): number {
