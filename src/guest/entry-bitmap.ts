@@ -30,11 +30,6 @@ export class EntryBitmap {
   }
 
   set(from: number, to: number): void {
-    if (to - from === 1) this.setOne(from);
-    else this.#setRow(from, to);
-  }
-
-  #setRow(from: number, to: number): void {
     for (let at = from; at < to; at = nextWord(at)) {
       const mask = maskOf(at, to);
       const before = this.words[at >>> 5]!;
@@ -64,14 +59,7 @@ export class EntryBitmap {
    * @returns -1 if there is none
    */
   find(start: number, limit: number, size: number, limits: RowLimits): number {
-    // Nearly always the hint is right: the next one is free.
-    const isOne = size === 1 && limits.align === 1 && start < limit;
-    return isOne && ((this.words[start >>> 5]! >>> (start & 31)) & 1) === 0
-      ? start
-      : this.#search(start, limit, size, limits);
-  }
-
-  #search(start: number, limit: number, size: number, { align, boundary, offset }: RowLimits): number {
+    const { align, boundary, offset } = limits;
     let at = start;
     for (;;) {
       at = this.#nextClear(at, limit);
@@ -91,11 +79,14 @@ export class EntryBitmap {
     }
   }
 
-  protected setOne(at: number): void {
+  /** Sets a bit that is clear; false if it is set. */
+  takeOne(at: number): boolean {
     const word = this.words[at >>> 5]!;
     const bit = 1 << (at & 31);
-    if ((word & bit) === 0) this.taken++;
+    if ((word & bit) !== 0) return false;
+    this.taken++;
     this.words[at >>> 5] = word | bit;
+    return true;
   }
 
   protected clearOne(at: number): void {

@@ -14,6 +14,8 @@ export class GuestWindow {
   readonly pageSize: number;
   /** Pages of a byte: a multiplication by it is exact, and faster than a division. */
   readonly pagesPerByte: number;
+  /** @internal The shift of {@link pageOf} in the first 2 GiB, which are one page if pages are larger. */
+  protected readonly nearShift: number;
   /** {@link busOffset} in halves. */
   readonly firstHi: number;
   readonly firstLo: number;
@@ -24,6 +26,7 @@ export class GuestWindow {
     this.pageShift = pageShift;
     this.pageSize = 2 ** pageShift;
     this.pagesPerByte = 2 ** -pageShift;
+    this.nearShift = Math.min(pageShift, 31);
     this.firstHi = hiOf(busOffset);
     this.firstLo = loOf(busOffset);
   }
@@ -31,6 +34,11 @@ export class GuestWindow {
   /** Bus address of a byte of the window. */
   addressOf(byte: number): bigint {
     return this.busOffset === 0n ? BigInt(byte) : this.busOffset + BigInt(byte);
+  }
+
+  /** @internal The page of a byte from -1 on, of the window or of memory. Integers stay integers. */
+  pageOf(byte: number): number {
+    return byte <= 0x7fff_ffff ? byte >> this.nearShift : Math.floor(byte * this.pagesPerByte);
   }
 
   /** The byte of the window at a bus address in halves; out of its range it is below 0 or too large. */

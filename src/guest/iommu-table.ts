@@ -129,6 +129,25 @@ export class IommuTable {
    * @returns the first one, or -1 if there are none
    */
   allocate(pages: number, limits: TableLimits = this.#anyDevice, handle = -1): number {
+    const pool = this.pools[limits.pool]!;
+    const { hint } = pool;
+    // Nearly always it is one, and the hint is right.
+    if (
+      pages === 1 &&
+      handle < 0 &&
+      limits.align === 1 &&
+      hint < pool.end - 1 &&
+      hint < limits.last &&
+      this.bits.takeOne(hint)
+    ) {
+      pool.hint = roundedUp(hint + 1);
+      return hint;
+    }
+    return this.allocateAny(pages, limits, handle);
+  }
+
+  /** @internal {@link allocate} in all cases; a function of its own, so that the other one is short. */
+  protected allocateAny(pages: number, limits: TableLimits, handle: number): number {
     if (pages < 1) return -1;
     const large = this.pools.length - 1;
     const own = pages > MOST_SMALL ? large : limits.pool;
@@ -178,8 +197,7 @@ export class IommuTable {
   protected take(at: number, pages: number, pool: Pool): number {
     const end = at + pages;
     this.bits.set(at, end);
-    const rounded = end + MOST_SMALL;
-    pool.hint = pages > MOST_SMALL ? end : rounded - (rounded % (MOST_SMALL + 1));
+    pool.hint = pages > MOST_SMALL ? end : roundedUp(end);
     return at;
   }
 
@@ -195,6 +213,9 @@ export class IommuTable {
     return this.bits.find(start, limit - 1, pages, limits);
   }
 }
+
+/** Where the next search begins after a small request. */
+const roundedUp = (end: number): number => end + MOST_SMALL - ((end + MOST_SMALL) % (MOST_SMALL + 1));
 
 /** The pool of a CPU is a hash of two bits of its number. */
 function poolOfCpu(cpu: number): number {

@@ -51,16 +51,20 @@ export class TableDma {
     limits: TableLimits,
     handle: number,
   ): number {
-    const { pageSize, pagesPerByte } = table.window;
-    const start = Math.floor(physical * pagesPerByte) * pageSize;
-    const offset = physical - start;
-    const pages = Math.ceil((offset + size) * pagesPerByte);
+    const { window } = table;
+    const first = window.pageOf(physical);
+    const pages = window.pageOf(physical + size - 1) - first + 1;
     const entry = table.allocate(pages, limits, handle);
     if (entry < 0) return -1;
+    const start = first * window.pageSize;
     const tce = start + (direction === "to-device" ? READ : READ_WRITE);
     const written = pages === 1 ? this.buildOne(table, entry, tce) : this.#build(table, entry, tce, pages);
-    if (written < 0) return entry * pageSize + offset;
-    // The hypervisor has no room: what was written is cleared, and then all of it once more.
+    if (written >= 0) return this.#undo(table, entry, pages, written);
+    return entry * window.pageSize + physical - start;
+  }
+
+  /** The hypervisor has no room: what was written is cleared, and then all of it once more. */
+  #undo(table: IommuTable, entry: number, pages: number, written: number): number {
     this.#clear(table, entry, written);
     this.#clear(table, entry, pages);
     table.give(entry, pages);
@@ -69,11 +73,11 @@ export class TableDma {
 
   /** @returns false for bytes outside of the table: then nothing is done, as in Linux */
   unmap(table: IommuTable, byte: number, size: number): boolean {
-    const { pagesPerByte } = table.window;
-    const entry = Math.floor(byte * pagesPerByte);
-    const pages = Math.ceil((byte + size) * pagesPerByte) - entry;
-    if (entry < 0 || entry + pages > table.length) return false;
-    if (pages === 1 && this.takesLists) this.calls.clear(table.window, entry, 1);
+    const { window } = table;
+    const entry = window.pageOf(byte);
+    const pages = window.pageOf(byte + size - 1) - entry + 1;
+    if (byte < 0 || entry + pages > table.length) return false;
+    if (pages === 1 && this.takesLists) this.calls.clear(window, entry, 1);
     else this.#clear(table, entry, pages);
     return table.give(entry, pages);
   }

@@ -88,13 +88,19 @@ export class GuestTable {
   /** Number of the entry for a bus address; -1 if it is not on a page or outside of the window. */
   indexOf(hi: number, lo: number): number {
     if (!this.isOnPage(hi, lo)) return -1;
-    const startLo = this.startLo;
-    const aheadHi = (hi - this.startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0)) | 0;
-    const aheadLo = (lo - startLo) | 0;
-    // The first 4 GiB need no floating point. An address before the window is a page after it, modulo 2^64.
-    const near = aheadHi === 0 && this.shift < 32;
-    const index = near ? aheadLo >>> this.shift : pageOf(aheadHi >>> 0, aheadLo >>> 0, this.shift);
+    // Nearly all addresses are of the 4 GiB that the window begins in; those need no borrow, and no high half.
+    const { shift } = this;
+    const ahead = (lo >>> 0) - (this.startLo >>> 0);
+    const near = (hi | 0) === this.startHi && ahead >= 0 && shift < 32;
+    const index = near ? ahead >>> shift : this.pageOfFar(hi, lo);
     return index < this.reach ? index : -1;
+  }
+
+  /** The page of any address. One before the window is a page after it, modulo 2^64. */
+  protected pageOfFar(hi: number, lo: number): number {
+    const { startLo } = this;
+    const aheadHi = hi - this.startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0);
+    return pageOf(aheadHi >>> 0, (lo - startLo) >>> 0, this.shift);
   }
 
   /** Is an address, in halves of either sign, a multiple of the page size? */

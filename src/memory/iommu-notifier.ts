@@ -78,11 +78,11 @@ export class IommuNotifier {
   readonly #notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the size it was computed for: wholly inside, and touched.
   /** @internal */
-  protected page: PageStep | null = null;
+  page: PageStep | null = null;
   /** @internal */
-  protected insideFirst = 0;
+  insideFirst = 0;
   /** @internal */
-  protected insideEnd = 0;
+  insideEnd = 0;
   #touchedFirst = 0;
   #touchedEnd = 0;
 

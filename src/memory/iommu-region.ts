@@ -1,10 +1,11 @@
 import { IommuError } from "../base/errors.ts";
 import { FirstError } from "../base/first-error.ts";
 import type { PageStep } from "../base/page-step.ts";
+import type { Permission } from "../base/permission.ts";
 import { Delivery } from "./delivery.ts";
 import type { IommuHooks, ReplayReport } from "./iommu-hooks.ts";
 import { type IommuNotifier, NotifierFlag } from "./iommu-notifier.ts";
-import type { MappingRun } from "./mapping-run.ts";
+import { MappingRun } from "./mapping-run.ts";
 import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
 import { PageWalk } from "./page-walk.ts";
 
@@ -43,6 +44,9 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   /** For the next delivery; null while it is in use. One that threw does not give it back: the next one makes another. */
   /** @internal */
   protected idle: Delivery | null = new Delivery();
+  /** What {@link sole} is told by; null while its callback has it. */
+  /** @internal */
+  protected run: MappingRun | null = new MappingRun();
   /** The only notifier, while nothing is delivered that another change could overtake; else null. */
   /** @internal */
   protected sole: IommuNotifier | null = null;
@@ -176,13 +180,25 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    */
   notify(page: PageStep, firstPage: number, pages: number, hi: number, lo: number): void {
     this.changes = (this.changes + 1) | 0;
-    const notifier = this.sole;
-    const delivery = this.idle;
+    const { sole, run } = this;
     // Nearly always there is one notifier, for all of the region: nothing is left to tell behind its callback.
-    if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + pages)) {
-      this.idle = null;
-      notifier.tell(delivery.run.setEntry(page, firstPage, pages, hi, lo));
-      this.idle = delivery;
+    if (
+      sole !== null &&
+      run !== null &&
+      sole.page === page &&
+      firstPage >= sole.insideFirst &&
+      firstPage + pages <= sole.insideEnd
+    ) {
+      this.run = null;
+      // `setEntry`, written out: V8 makes one function of all of a call, while that is short (see TceTable).
+      run.page = page;
+      run.firstPage = firstPage;
+      run.pages = pages;
+      run.targetHi = hi & page.maskHi;
+      run.targetLo = lo & page.maskLo;
+      run.perm = (lo & 3) as Permission;
+      sole.tell(run);
+      this.run = run;
     } else {
       this.notifyAll(page, firstPage, pages, hi, lo, pages, 0);
     }
@@ -291,6 +307,8 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     } finally {
       this.#innermost = outer;
       this.idle = delivery;
+      // A callback that threw did not give it back.
+      this.run ??= new MappingRun();
       this.#findSole();
     }
     errors.rethrow();

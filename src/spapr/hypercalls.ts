@@ -42,8 +42,9 @@ const { SUCCESS } = HStatus;
 
 /**
  * Does what busy drivers do all the time: an H_PUT_TCE or an H_STUFF_TCE of one
- * page that nothing is to be refused or traced of. It is short, so that V8 makes
- * one function of all calls below it.
+ * page that nothing is to be refused or traced of; for profiles whose entries
+ * may point anywhere. It is short, so that V8 makes one function of all calls
+ * below it.
  *
  * @returns false if nothing was done
  */
@@ -52,12 +53,16 @@ export function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
   const isPage = opcode === PUT_TCE || (opcode === STUFF_TCE && regs[PAGES_LO] === 1 && regs[PAGES_HI] === 0);
   if (!isPage || regs[CALL_HI] !== 0) return false;
   const window = env.liobns.find(regs[LIOBN_HI]!, regs[LIOBN_LO]!);
-  if (window === undefined || env.observer.trace !== null || !env.profile.anyTarget) return false;
-  const { geometry } = window;
+  if (window === undefined || env.observer.trace !== null) return false;
+  const { geometry, iommu } = window;
   const index = geometry.indexOf(regs[IOBA_HI]!, regs[IOBA_LO]!);
   if (index >= geometry.entries) return false;
   // Signed halves: V8 keeps those as small integers.
-  putEntry(window, index, regs[TCE_HI]! | 0, regs[TCE_LO]! | 0);
+  const hi = regs[TCE_HI]! | 0;
+  const lo = regs[TCE_LO]! | 0;
+  // `putEntry`, written out, as each call makes it longer.
+  window.table!.put(index, hi, lo);
+  if (iommu.isHeard) iommu.notify(geometry.page, index, 1, hi, lo);
   return true;
 }
 

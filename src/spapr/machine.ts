@@ -8,7 +8,7 @@ import { AddressSpace } from "../memory/address-space.ts";
 import { GuestRam } from "../memory/guest-ram.ts";
 import { MemoryRegion } from "../memory/memory-region.ts";
 import { MemorySystem } from "../memory/memory-system.ts";
-import { type Accelerator, H_TOO_HARD } from "./accelerator.ts";
+import { H_TOO_HARD } from "./accelerator.ts";
 import { registerDdwCalls } from "./ddw.ts";
 import { buildDeviceTree, type DeviceTree } from "./device-tree.ts";
 import { registerEehCalls } from "./eeh.ts";
@@ -30,6 +30,7 @@ const DEFAULT_RAM_SIZE = 0x1000_0000n;
 const OPCODE_LO = 1;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const { PUT_TCE, STUFF_TCE, PUT_TCE_INDIRECT, GET_TCE, RTAS } = Hcall;
+const { SUCCESS } = HStatus;
 const R4_HI = 2;
 const R4_LO = 3;
 
@@ -49,6 +50,8 @@ export class Machine {
   readonly vio: VioBus;
   /** Who handled the last hypercall. */
   servedBy: "qemu" | "kvm" = "qemu";
+  /** @internal May {@link putPage} be tried first? No kernel sees the calls before, and entries may point anywhere. */
+  protected readonly servesPages: boolean;
   readonly #rtas: RtasDispatcher;
   readonly #registers = new Spare(() => new HcallRegisters());
   #phbs: PciHostBridge[] = [];
@@ -77,6 +80,7 @@ export class Machine {
       accelerator: config.accelerator?.(this.ram) ?? null,
       lists: new Spare(() => new Uint32Array(MAX_LIST_ENTRIES * 2)),
     };
+    this.servesPages = this.env.accelerator === null && this.env.profile.anyTarget;
     this.vio = new VioBus(this.env, ramSize);
     this.#rtas = new RtasDispatcher(this.env);
     registerDdwCalls(this.#rtas, this.env, () => this.#phbs);
@@ -171,12 +175,15 @@ export class Machine {
    * @throws what a callback throws first, when the call is done
    */
   hcall(regs: Uint32Array, problemState?: boolean): number {
-    if (problemState) return this.refusePrivilege(regs);
-    return this.env.accelerator === null ? this.serve(regs) : this.offer(this.env.accelerator, regs);
+    // Nearly all calls are done at once (see TceTable about short functions).
+    if (this.servesPages && !problemState && putPage(this.env, regs)) return SUCCESS;
+    return problemState ? this.refusePrivilege(regs) : this.serveOther(regs);
   }
 
-  /** @internal A hypercall that the kernel sees first. */
-  protected offer(accelerator: Accelerator, regs: Uint32Array): number {
+  /** @internal A hypercall that the kernel sees first, if there is one. */
+  protected serveOther(regs: Uint32Array): number {
+    const { accelerator } = this.env;
+    if (accelerator === null) return this.serveAny(regs);
     const status = accelerator.hcall(regs);
     if (status === H_TOO_HARD) return this.#serveForKernel(regs);
     this.servedBy = "kvm";
@@ -186,16 +193,11 @@ export class Machine {
   /** A hypercall that the kernel leaves to user space. */
   #serveForKernel(regs: Uint32Array): number {
     try {
-      return this.serve(regs);
+      return this.profile.anyTarget && putPage(this.env, regs) ? SUCCESS : this.serveAny(regs);
     } finally {
       // After the call, as a callback may make another one.
       this.servedBy = "qemu";
     }
-  }
-
-  /** @internal A hypercall in user space; nearly all are done at once (see TceTable about short functions). */
-  protected serve(regs: Uint32Array): number {
-    return putPage(this.env, regs) ? HStatus.SUCCESS : this.serveAny(regs);
   }
 
   /** @internal Calls of functions that V8 knows are faster than a table of them. */

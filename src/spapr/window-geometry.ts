@@ -56,7 +56,15 @@ export class WindowGeometry {
    * that is the same as a start that is rounded up.
    */
   indexOf(hi: number, lo: number): number {
-    const busLo = this.busLo;
+    // Nearly all addresses are of the 4 GiB that the window begins in; those need no borrow, and no high half.
+    const { shift } = this;
+    const ahead = lo - (this.busLo >>> 0);
+    return (hi | 0) === this.busHi && ahead >= 0 && shift < 32 ? ahead >>> shift : this.indexOfFar(hi, lo);
+  }
+
+  /** @internal {@link indexOf} for all addresses; a function of its own, so that the other one is short. */
+  protected indexOfFar(hi: number, lo: number): number {
+    const { busLo } = this;
     const borrow = lo >>> 0 < busLo >>> 0 ? 1 : 0;
     return entryOf((hi - this.busHi - borrow) | 0, (lo - busLo) | 0, this.shift);
   }

@@ -7,6 +7,7 @@ const PERM_MASK = TCE_PERM_MASK;
 
 /** Entries of a leaf: 512 TCEs of 8 bytes are one 4 KiB page, and what H_PUT_TCE_INDIRECT takes. */
 export const LEAF_SIZE: number = 512;
+const IN_LEAF = LEAF_SIZE - 1;
 
 /**
  * Who may change a node in place: only the table that has the same owner;
@@ -69,12 +70,13 @@ export class Leaf {
 
   /**
    * Stores a valid entry over a valid one, as most puts of a busy guest do: no
-   * count changes. `at` is the position of the low half.
+   * count changes.
    *
    * @returns false for any other entries, and nothing is stored
    */
-  overwrite(at: number, hi: number, lo: number): boolean {
+  overwrite(index: number, hi: number, lo: number): boolean {
     const { words } = this;
+    const at = (index & IN_LEAF) * 2;
     if ((lo & words[at]! & PERM_MASK) === 0) return false;
     words[at] = lo;
     words[at + 1] = hi;
@@ -86,8 +88,9 @@ export class Leaf {
    *
    * @returns true if the leaf is empty now
    */
-  put(at: number, hi: number, lo: number): boolean {
+  put(index: number, hi: number, lo: number): boolean {
     const { words } = this;
+    const at = (index & IN_LEAF) * 2;
     const wasLo = words[at]!;
     this.valid += isValid(lo) - isValid(wasLo);
     this.stored += ((hi | lo) !== 0 ? 1 : 0) - ((words[at + 1]! | wasLo) !== 0 ? 1 : 0);
@@ -122,7 +125,7 @@ export class Leaf {
   /** Stores a run. */
   write(run: Run): void {
     for (let index = run.first; index < run.end; index++) {
-      this.put((index - this.first) * 2, run.hiAt(index), run.loAt(index));
+      this.put(index, run.hiAt(index), run.loAt(index));
     }
   }
 

@@ -7,6 +7,7 @@ import { Run } from "./run.ts";
  * that two rings of 256 packets lie in 17 leaves or more.
  */
 const LEAVES = 32;
+const SLOT_MASK = LEAVES - 1;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const IN_LEAF = LEAF_SIZE - 1;
 const SIZE = LEAF_SIZE;
@@ -22,7 +23,7 @@ const EMPTY: Leaf[] = Array.from({ length: LEAVES }, () => NO_LEAF);
  * bits take part, because the pools of Linux's allocator begin a multiple of
  * 2^14 entries apart.
  */
-const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & (LEAVES - 1);
+const slotOf = (index: number): number => ((index >>> 9) ^ (index >>> 14)) & SLOT_MASK;
 
 /**
  * What a table found last: dense leaves, as a busy guest works in a handful of

@@ -47,9 +47,8 @@ export class TceTable extends TceView {
    */
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
-    const at = (index & IN_LEAF) * 2;
     if (leaf.owner !== this.owner) this.putSlow(index, hi, lo);
-    else if (!leaf.overwrite(at, hi, lo) && leaf.put(at, hi, lo)) this.drop(index);
+    else if (!leaf.overwrite(index, hi, lo) && leaf.put(index, hi, lo)) this.drop(index);
   }
 
   /**
@@ -59,7 +58,7 @@ export class TceTable extends TceView {
    */
   overwrite(index: number, hi: number, lo: number): boolean {
     const leaf = this.cache.leafOf(index);
-    return leaf.owner === this.owner && leaf.overwrite((index & IN_LEAF) * 2, hi, lo);
+    return leaf.owner === this.owner && leaf.overwrite(index, hi, lo);
   }
 
   /** {@link put}, and `hi` and `lo` of the table are what was there before. */
