@@ -61,6 +61,24 @@ export class GrowingRows {
     this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width] = value;
   }
 
+  /**
+   * Visits the numbers of the rows `[first, end)`, those of one piece at once.
+   *
+   * @param visit gets the numbers of a piece, and where in them those of the rows begin and end
+   */
+  forEachPiece(
+    first: number,
+    end: number,
+    visit: (numbers: Numbers, from: number, to: number) => void,
+  ): void {
+    for (let row = first; row < end; ) {
+      const next = Math.min(end, (row | IN_PIECE) + 1);
+      const from = (row & IN_PIECE) * this.#width;
+      visit(this.#pieces[row >>> SHIFT]!, from, from + (next - row) * this.#width);
+      row = next;
+    }
+  }
+
   /** How many rows have a number of at most `value`, if none is less than the one before it. */
   upTo(value: number, place = 0): number {
     return this.#search(place, (number) => number <= value);

@@ -24,28 +24,22 @@ export class LifeRows {
     numbers[at + END] = end;
   }
 
-  span(row: number): number {
-    return this.#rows.at(row, SPAN);
+  /** Visits the rows `[first, end)` that are of a span, with the numbers that {@link push} got. */
+  forEachOf(
+    span: number,
+    [first, end]: readonly [first: number, end: number],
+    visit: (first: number, count: number, start: number, end: number) => void,
+  ): void {
+    this.#rows.forEachPiece(first, end, (numbers, from, to) => {
+      for (let at = from; at < to; at += WORDS) {
+        if (numbers[at + SPAN] !== span) continue;
+        visit(numbers[at + FIRST]!, numbers[at + COUNT]!, numbers[at + START]!, numbers[at + END]!);
+      }
+    });
   }
 
-  first(row: number): number {
-    return this.#rows.at(row, FIRST);
-  }
-
-  count(row: number): number {
-    return this.#rows.at(row, COUNT);
-  }
-
-  start(row: number): number {
-    return this.#rows.at(row, START);
-  }
-
-  end(row: number): number {
-    return this.#rows.at(row, END);
-  }
-
-  /** The first row that ends at an event or after it. */
-  firstEndingFrom(event: number): number {
-    return this.#rows.below(event, END);
+  /** The rows `[first, end)` that end at the events `from` to `to`. */
+  endingIn(from: number, to: number): readonly [first: number, end: number] {
+    return [this.#rows.below(from, END), this.#rows.upTo(to, END)];
   }
 }

@@ -108,18 +108,19 @@ export class LifeStore {
   }
 
   /**
-   * Visits what the mappings of a space have mapped, in their order.
+   * Visits what those of the mappings `[from, to)` that are of a space have mapped, in their order.
    *
    * @param shift log2 of the bytes of a page
    */
   forEachPages(
     space: string,
     shift: number,
+    { from, to }: { readonly from: number; readonly to: number },
     visit: (number: number, first: number, pages: number) => void,
   ): void {
     const wanted = this.#texts.number(space);
     const rows = this.#stretches;
-    for (let number = 0; number < this.length; number++) {
+    for (let number = from; number < to; number++) {
       if (this.#words.at(number, SPACE) !== wanted) continue;
       const end = this.#endIn(number, STRETCHES, rows);
       for (let row = this.#words.at(number, STRETCHES); row < end; row++) {

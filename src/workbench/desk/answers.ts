@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import type { CallName, Calls, ChangeRow, Lanes, Row, Space, SpaceAt, Totals } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
+import type { Steps } from "./breathe.ts";
 import { changesOf } from "./changes.ts";
 import { type Contents, emptyCells } from "./contents.ts";
 import { LifePicture } from "./life-picture.ts";
@@ -84,12 +85,12 @@ export function rowsOf(
   return { rows, all };
 }
 
-export function livesOf(recording: Recording, ask: Ask<"lives">): Answer<"lives"> {
+export function* livesOf(recording: Recording, ask: Ask<"lives">): Steps<Answer<"lives">> {
   const { rows } = recording;
   const isTime = ask.axis === "time";
   const eventOf = (at: number): number => (isTime ? rows.eventAtSeconds(at) : at);
   const picture = new LifePicture({ ...ask, from: eventOf(ask.from), to: eventOf(ask.to) });
-  recording.draw(spaceOf(recording, ask.space), picture);
+  yield* recording.draw(spaceOf(recording, ask.space), picture);
   const { lines } = picture;
   const placeOf = (event: number): number => {
     if (event < 0) return Number.NaN;

@@ -1,8 +1,19 @@
 /** Milliseconds that the worker works without looking at what the page asks. */
-const TURN_MS = 12;
+const TURN_MS = 4;
 
 /** Milliseconds since some moment. */
 export type Clock = () => number;
+
+/** A job in steps of some milliseconds at most, between which others may have their turn; it returns what it made. */
+export type Steps<Value> = Generator<void, Value, void>;
+
+/** Does a job in one go. */
+export function allAtOnce<Value>(steps: Steps<Value>): Value {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
 
 /** Lets a long job give way to what came meanwhile. */
 export class Breath {
@@ -27,6 +38,15 @@ export class Breath {
       this.#channel.port2.postMessage(null);
     });
     this.#since = this.#clock();
+  }
+
+  /** Does a job, and gives way between its steps. */
+  async through<Value>(steps: Steps<Value>): Promise<Value> {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+      await this.take();
+    }
   }
 
   end(): void {

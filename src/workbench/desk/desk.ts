@@ -31,7 +31,7 @@ import {
   totalsOf,
   whoOf,
 } from "./answers.ts";
-import type { Clock } from "./breathe.ts";
+import { allAtOnce, Breath, type Clock, type Steps } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import { csvOf, reportText, timelineOf } from "./exports.ts";
 import { checkFiltered, Reading, reasonsOf } from "./open-recording.ts";
@@ -112,7 +112,7 @@ export class Desk {
       case "moment":
         return request.asks.map((ask) => this.#answered(file, recording, ask));
       case "lives":
-        return livesOf(recording, request);
+        return await this.#inSteps(livesOf(recording, request));
       case "lines":
         return await recording.lines(request.event, request.before, request.after);
       case "totals":
@@ -149,6 +149,16 @@ export class Desk {
         return minimapOf(recording, ask);
       case "secondsOf":
         return secondsOf(recording, ask);
+    }
+  }
+
+  /** An answer that takes long: what is asked meanwhile is answered between its steps. */
+  async #inSteps<Value>(steps: Steps<Value>): Promise<Value> {
+    const breath = new Breath(this.#clock);
+    try {
+      return await breath.through(steps);
+    } finally {
+      breath.end();
     }
   }
 
@@ -274,7 +284,7 @@ function usedOf({ used, reading }: File, recording: Recording, space: number): r
   )
     return known.stretches;
   const rows = new UsedRows();
-  recording.draw(spaceOf(recording, space), rows);
+  allAtOnce(recording.draw(spaceOf(recording, space), rows));
   const { stretches } = rows;
   used.set(space, { events: length, stretches });
   return stretches;

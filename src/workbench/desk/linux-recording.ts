@@ -7,11 +7,12 @@ import { MappingTravel } from "../../check/travel/mapping-travel.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, type DmaRole } from "../../formats/trace/dma-kinds.ts";
 import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import type { Steps } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
 import type { LifeTaker } from "./life-picture.ts";
 import { MAPPING_PAGE_SHIFT, MappingContents, pagesOf } from "./mapping-contents.ts";
-import type { InstantState, LifeLengths, Recording } from "./recording.ts";
+import { type InstantState, type LifeLengths, type Recording, STEP_LIVES } from "./recording.ts";
 import type { TraceLines } from "./trace-lines.ts";
 
 const CLASS_OF: Readonly<Record<DmaRole, EventClass>> = {
@@ -126,19 +127,23 @@ export class LinuxRecording implements Recording, LifeSink {
     return { windows: [], spaces: spacesOf(this.#travel.at(event)) };
   }
 
-  draw({ name }: Space, picture: LifeTaker): void {
+  *draw({ name }: Space, picture: LifeTaker): Steps<void> {
     const { lives } = this.#travel;
-    lives.forEachPages(name, MAPPING_PAGE_SHIFT, (life, first, pages) => {
-      const end = lives.endOf(life);
-      picture.add(lives.startOf(life), end === BEFORE_ALL ? Number.POSITIVE_INFINITY : end, first, pages);
-    });
+    for (let from = 0; from < lives.length; from += STEP_LIVES) {
+      const some = { from, to: Math.min(lives.length, from + STEP_LIVES) };
+      lives.forEachPages(name, MAPPING_PAGE_SHIFT, some, (life, first, pages) => {
+        const end = lives.endOf(life);
+        picture.add(lives.startOf(life), end === BEFORE_ALL ? Number.POSITIVE_INFINITY : end, first, pages);
+      });
+      yield;
+    }
   }
 
   lengths({ name }: Space, from: number, to: number, first: number, end: number): LifeLengths {
     const { lives } = this.#travel;
     const lengths: number[] = [];
     let counted = -1;
-    lives.forEachPages(name, MAPPING_PAGE_SHIFT, (life, at, pages) => {
+    lives.forEachPages(name, MAPPING_PAGE_SHIFT, { from: 0, to: lives.length }, (life, at, pages) => {
       const [start, ended] = [lives.startOf(life), lives.endOf(life)];
       if (life === counted || start < 0 || ended < from || ended > to) return;
       if (at >= end || at + pages <= first) return;

@@ -2,6 +2,7 @@ import { hex, maxBig } from "../../base/u64.ts";
 import type { Finding } from "../../check/findings/finding.ts";
 import type { SpaceState } from "../../check/lives/alive.ts";
 import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import type { Steps } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
 import type { LifeTaker } from "./life-picture.ts";
@@ -81,7 +82,7 @@ export class MomentsRecording implements Recording {
     return this.#steps[event] ?? { windows: [], spaces: [] };
   }
 
-  draw({ number }: Space, picture: LifeTaker): void {
+  *draw({ number }: Space, picture: LifeTaker): Steps<void> {
     const { contents } = this.#shown[number]!;
     // A script is short: what a step changed is looked for row by row.
     const alive = new Map<string, { start: number; first: number; pages: number }>();
@@ -97,6 +98,7 @@ export class MomentsRecording implements Recording {
         picture.add(start, event, first, pages);
         alive.delete(key);
       }
+      yield;
     }
     for (const { start, first, pages } of alive.values())
       picture.add(start, Number.POSITIVE_INFINITY, first, pages);

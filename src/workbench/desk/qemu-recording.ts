@@ -22,10 +22,11 @@ import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { buidOf } from "../../spapr/papr.ts";
 import { permOf } from "../../tce/tce.ts";
 import { EVENT_CLASSES, type EventClass, type FileLine, type Space } from "../protocol.ts";
+import type { Steps } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import { EventRows } from "./event-rows.ts";
 import type { LifeTaker } from "./life-picture.ts";
-import type { InstantState, LifeLengths, Recording } from "./recording.ts";
+import { type InstantState, type LifeLengths, type Recording, STEP_LIVES } from "./recording.ts";
 import type { TraceLines } from "./trace-lines.ts";
 import { WindowContents } from "./window-contents.ts";
 
@@ -150,28 +151,27 @@ export class QemuRecording implements Recording, RebuildWatch {
     return { windows: this.#travel.at(event), spaces: [] };
   }
 
-  draw(space: Space, picture: LifeTaker): void {
+  *draw(space: Space, picture: LifeTaker): Steps<void> {
     const { lives } = this.#travel;
-    for (let row = lives.firstEndingFrom(picture.from); row < lives.length; row++) {
-      if (lives.span(row) !== space.number) continue;
-      const start = lives.start(row);
-      picture.add(start === BEFORE_ALL ? -1 : start, lives.end(row), lives.first(row), lives.count(row));
+    const [from, to] = lives.endingIn(Math.max(space.from, picture.from), space.until);
+    for (let row = from; row < to; row += STEP_LIVES) {
+      lives.forEachOf(space.number, [row, Math.min(to, row + STEP_LIVES)], (first, count, start, end) =>
+        picture.add(start === BEFORE_ALL ? -1 : start, end, first, count),
+      );
+      yield;
     }
-    const end = this.contents(space, Math.min(space.until - 1, this.#travel.lastEvent));
-    if (!(end instanceof WindowContents) || space.until <= this.#travel.lastEvent) return;
-    end.forEachAlive((first, count, event) => picture.add(event, Number.POSITIVE_INFINITY, first, count));
+    const { lastEvent } = this.#travel;
+    const alive = space.until > lastEvent ? this.contents(space, lastEvent) : undefined;
+    if (alive instanceof WindowContents)
+      alive.forEachAlive((first, count, event) => picture.add(event, Number.POSITIVE_INFINITY, first, count));
   }
 
   lengths({ number }: Space, from: number, to: number, first: number, end: number): LifeLengths {
     const { lives } = this.#travel;
     const lengths: number[] = [];
-    for (let row = lives.firstEndingFrom(from); row < lives.length && lives.end(row) <= to; row++) {
-      if (lives.span(row) !== number) continue;
-      const at = lives.first(row);
-      if (at >= end || at + lives.count(row) <= first) continue;
-      const start = lives.start(row);
-      if (start !== BEFORE_ALL) lengths.push(lives.end(row) - start);
-    }
+    lives.forEachOf(number, lives.endingIn(from, to), (at, count, start, ended) => {
+      if (at < end && at + count > first && start !== BEFORE_ALL) lengths.push(ended - start);
+    });
     return lengths;
   }
 

@@ -2,9 +2,13 @@ import type { Finding } from "../../check/findings/finding.ts";
 import type { SpaceState } from "../../check/lives/alive.ts";
 import type { WindowState } from "../../check/state/window-state.ts";
 import type { FileLine, Space } from "../protocol.ts";
+import type { Steps } from "./breathe.ts";
 import type { Contents } from "./contents.ts";
 import type { EventRows } from "./event-rows.ts";
 import type { LifeTaker } from "./life-picture.ts";
+
+/** Lives that are drawn in one step: some milliseconds. */
+export const STEP_LIVES: number = 2 ** 15;
 
 /** Lives that ended in a stretch: by how many events each lived. */
 export type LifeLengths = number[];
@@ -24,7 +28,7 @@ export interface Recording {
   /** What all is mapped after an event. */
   stateAt(event: number): InstantState;
   /** Tells of all mappings of a space. */
-  draw(space: Space, picture: LifeTaker): void;
+  draw(space: Space, picture: LifeTaker): Steps<void>;
   /** How long the mappings lived that ended in a stretch of events and pages. */
   lengths(space: Space, from: number, to: number, first: number, end: number): LifeLengths;
   /** The lines around an event. */

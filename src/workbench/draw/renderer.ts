@@ -57,13 +57,16 @@ export const inkOf = (ink: Ink): number => NUMBERS.get(ink)!;
 /** Inks that are hatched: what they show is not sure. */
 export const HATCHED: ReadonlySet<Ink> = new Set<Ink>(["inferred", "unknown"]);
 
+/** Bars that there is room for at first: most pictures have no more, and growing leaves garbage in each frame. */
+const BARS = 4096;
+
 /** Rectangles, in pixels from the upper left corner of the picture. */
 export class Bars {
-  x: Float32Array = new Float32Array(256);
-  y: Float32Array = new Float32Array(256);
-  width: Float32Array = new Float32Array(256);
-  height: Float32Array = new Float32Array(256);
-  inks: Uint8Array = new Uint8Array(256);
+  x: Float32Array = new Float32Array(BARS);
+  y: Float32Array = new Float32Array(BARS);
+  width: Float32Array = new Float32Array(BARS);
+  height: Float32Array = new Float32Array(BARS);
+  inks: Uint8Array = new Uint8Array(BARS);
   count = 0;
 
   add(x: number, y: number, width: number, height: number, ink: number): void {

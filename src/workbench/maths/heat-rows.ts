@@ -1,8 +1,11 @@
 import type { HeatRows } from "../protocol.ts";
 import { ROW_CELLS } from "./heat-grid.ts";
 
+/** Powers of two: making one takes longer than all else that the place of a page needs. */
+const POWERS = Float64Array.from({ length: 64 }, (_, power) => 2 ** power);
+
 /** Pages of a row that is not folded. */
-export const rowPages = (shift: number): number => ROW_CELLS * 2 ** shift;
+export const rowPages = (shift: number): number => ROW_CELLS * POWERS[shift]!;
 
 /** The page behind a row. */
 export const rowEnd = ({ shift, starts, folds }: HeatRows, row: number): number =>

@@ -23,18 +23,24 @@ const LEAST_MINIMAP = 64;
 export function AddressView(): ComponentChildren {
   const space = bench.space.value;
   const cells = useCells(space);
+  // What is shown stays until there is something else to show: when the playhead comes into another window, only its numbers change.
+  const shown = bench.summary.value?.spaces.find(({ number }) => number === cells?.space);
   if (space === undefined)
     return (
       <Region name="Address" class="addresses">
         <p class="empty">No window or device is there: nothing to show.</p>
       </Region>
     );
-  return <HeatMap space={space} cells={cells?.space === space.number ? cells : undefined} />;
+  return shown === undefined ? (
+    <HeatMap space={space} asked={space} cells={undefined} />
+  ) : (
+    <HeatMap space={shown} asked={space} cells={cells} />
+  );
 }
 
 /** The cells of the rows that are shown, asked for anew whenever anything of them changes. */
 function useCells(space: Space | undefined): Cells | undefined {
-  const cells = useSignal<Cells | undefined>(undefined);
+  const cells = useSignal<{ readonly file: number; readonly cells: Cells } | undefined>(undefined);
   const event = bench.playhead.value;
   const file = bench.active.value;
   const colour = bench.colour.value;
@@ -52,7 +58,7 @@ function useCells(space: Space | undefined): Cells | undefined {
       .moment("cells", "cells", file, ask)
       .then((answer) => {
         if (answer === undefined) return;
-        cells.value = answer;
+        cells.value = { file, cells: answer };
         const known = bench.rows.peek();
         const { space, shift, starts, folds } = answer;
         if (known?.space !== space || !isSameRows(known, answer))
@@ -60,14 +66,20 @@ function useCells(space: Space | undefined): Cells | undefined {
       })
       .catch(bench.failed(file));
   }, [file, number, view, rows, open, event, detail, before, events, cells]);
-  return cells.value;
+  return cells.value?.file === file ? cells.value.cells : undefined;
 }
 
+/**
+ * @param space the one that the cells are of
+ * @param asked the one at the playhead, of which the cells may still be on their way
+ */
 function HeatMap({
   space,
+  asked,
   cells,
 }: {
   readonly space: Space;
+  readonly asked: Space;
   readonly cells: Cells | undefined;
 }): ComponentChildren {
   const { ref, width } = useSize();
@@ -201,7 +213,7 @@ function HeatMap({
           <Folds cells={cells} />
         </div>
         {cells !== undefined && (
-          <Minimap space={space} rows={cells} height={Math.max(height, LEAST_MINIMAP)} />
+          <Minimap space={asked} rows={cells} height={Math.max(height, LEAST_MINIMAP)} />
         )}
       </div>
       <div class="cell-text">
@@ -212,7 +224,7 @@ function HeatMap({
           <ColourKeys colour={colour} owners={cells?.ownerNames ?? []} />
         </span>
       </div>
-      {cells !== undefined && <ShownTable space={space} cells={cells} />}
+      {cells !== undefined && <ShownTable space={asked} cells={cells} />}
     </Region>
   );
 }

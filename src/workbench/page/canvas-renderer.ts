@@ -1,6 +1,6 @@
 import { HATCHED, INKS, type Picture, type Renderer } from "../draw/renderer.ts";
 import type { Palette } from "../draw/svg-renderer.ts";
-import { paletteOf } from "./palette.ts";
+import { palette } from "./palette.ts";
 
 /** Draws on a canvas, in the colours of the page. */
 export class CanvasRenderer implements Renderer {
@@ -49,10 +49,10 @@ export class CanvasRenderer implements Renderer {
 
   /** Takes the colours of the page, which change with the system's wish. */
   #takeColours(): void {
-    const palette = paletteOf(this.#canvas);
-    if (palette.background === this.#palette?.background) return;
-    this.#palette = palette;
-    this.#fills = palette.colours.map((colour, ink) =>
+    const { value } = palette;
+    if (value === this.#palette) return;
+    this.#palette = value;
+    this.#fills = value.colours.map((colour, ink) =>
       HATCHED.has(INKS[ink]!) ? this.#hatched(colour) : colour,
     );
   }

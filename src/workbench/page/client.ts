@@ -17,12 +17,18 @@ interface Part {
   reject(error: Error): void;
 }
 
+/** Milliseconds of a frame. */
+const FRAME_MS = 16;
+/** Who needs longer than a frame rests so many times as long: it leaves the processor to what is drawn in each frame. */
+const REST = 2;
+
 /** The page's end of the wire to its worker. */
 export class Client {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  /** The newest ask of each picture. */
+  /** The newest ask of each picture, and the end of the one that is on its way. */
   readonly #newest = new Map<string, number>();
+  readonly #busy = new Map<string, Promise<void>>();
   #id = 0;
 
   constructor(onTold: (message: Told) => void) {
@@ -54,7 +60,8 @@ export class Client {
   }
 
   /**
-   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest.
+   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What follows the playhead
+   * ({@link moment}) goes first, and what takes longer than a frame is not asked for again at once.
    *
    * @param picture who asks
    * @returns undefined if a newer ask came
@@ -67,18 +74,17 @@ export class Client {
   ): Promise<Calls[Name]["answer"] | undefined> {
     const turn = (this.#newest.get(picture) ?? 0) + 1;
     this.#newest.set(picture, turn);
-    await this.#idle(picture);
+    await this.#busy.get(picture);
+    await this.#moment;
     if (this.#newest.get(picture) !== turn) return undefined;
+    const asked = performance.now();
     const answer = this.ask(call, file, ask);
-    this.#busy.set(
-      picture,
-      answer.then(
-        () => {},
-        () => {},
-      ),
-    );
-    const value = await answer;
-    return value;
+    const rest = async (): Promise<void> => {
+      const took = performance.now() - asked;
+      if (took > FRAME_MS) await new Promise((resolve) => setTimeout(resolve, took * REST));
+    };
+    this.#busy.set(picture, answer.then(rest, rest));
+    return await answer;
   }
 
   /**
@@ -99,32 +105,30 @@ export class Client {
       this.#wanted.get(picture)?.resolve(undefined);
       const part = { call, ...ask } as MomentAsk;
       this.#wanted.set(picture, { file, ask: part, resolve: resolve as (value: unknown) => void, reject });
-      if (this.#isAsking) return;
-      this.#isAsking = true;
-      setTimeout(() => void this.#askMoments());
+      this.#moment ??= this.#askMoments();
     });
   }
 
   /** Parts of the next ask for a moment, by who asks. */
   readonly #wanted = new Map<string, Part>();
-  /** Is such an ask on its way, or about to be? */
-  #isAsking = false;
+  /** Ends when the ask for a moment that is on its way, or about to be, is answered; undefined without one. */
+  #moment: Promise<void> | undefined;
 
   async #askMoments(): Promise<void> {
-    while (this.#wanted.size > 0) {
-      const parts = [...this.#wanted.values()];
-      this.#wanted.clear();
-      const files = new Set(parts.map(({ file }) => file));
-      await Promise.all(
-        Array.from(files, (file) =>
-          this.#askMoment(
-            file,
-            parts.filter((part) => part.file === file),
-          ),
+    // Who else asks in this turn of the page goes with it.
+    await new Promise((resolve) => setTimeout(resolve));
+    const parts = [...this.#wanted.values()];
+    this.#wanted.clear();
+    const files = new Set(parts.map(({ file }) => file));
+    await Promise.all(
+      Array.from(files, (file) =>
+        this.#askMoment(
+          file,
+          parts.filter((part) => part.file === file),
         ),
-      );
-    }
-    this.#isAsking = false;
+      ),
+    );
+    this.#moment = this.#wanted.size > 0 ? this.#askMoments() : undefined;
   }
 
   async #askMoment(file: number, parts: readonly Part[]): Promise<void> {
@@ -137,11 +141,5 @@ export class Client {
     } catch (error) {
       for (const { reject } of parts) reject(error as Error);
     }
-  }
-
-  readonly #busy = new Map<string, Promise<void>>();
-
-  async #idle(picture: string): Promise<void> {
-    await this.#busy.get(picture);
   }
 }

@@ -8,7 +8,8 @@ import type { LiveNow } from "../served.ts";
 import { CanvasRenderer } from "./canvas-renderer.ts";
 import { Files } from "./files.tsx";
 import type { LiveSession } from "./live-state.ts";
-import { Region, useScheme, useSize } from "./parts.tsx";
+import { palette } from "./palette.ts";
+import { Region, useSize } from "./parts.tsx";
 import { bench } from "./state.ts";
 import { countText, shown } from "./words.ts";
 
@@ -91,7 +92,7 @@ function Rates({ session }: { readonly session: LiveSession }): ComponentChildre
   const { ref, width } = useSize();
   const canvas = useRef<HTMLCanvasElement>(null);
   const renderer = useRef<CanvasRenderer>(undefined);
-  const isDark = useScheme();
+  const colours = palette.value;
   const { lanes, names } = session.lanes.value;
   const picture = useMemo(
     () => lanePicture(lanes, names, width, { lanes: names.map((_, i) => i), classes: bench.classes.value }),
@@ -101,7 +102,7 @@ function Rates({ session }: { readonly session: LiveSession }): ComponentChildre
     if (width === 0 || canvas.current === null) return;
     renderer.current ??= new CanvasRenderer(canvas.current);
     renderer.current.draw(picture);
-  }, [picture, width, isDark]);
+  }, [picture, width, colours]);
   return (
     <Region
       name="Time"

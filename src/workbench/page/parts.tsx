@@ -1,16 +1,16 @@
-import { signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback } from "preact/hooks";
 import { hex64 } from "../../base/u64.ts";
+import { dimZeros } from "./words.ts";
 
 /** An address of 16 digits of which the high zeros are dimmed. */
 export function Address({ value }: { readonly value: bigint }): ComponentChildren {
-  const text = hex64(value);
-  const zeros = /^0x0{0,15}/.exec(text)![0];
+  const [zeros, rest] = dimZeros(hex64(value));
   return (
     <span class="address">
       <span class="zeros">{zeros}</span>
-      {text.slice(zeros.length)}
+      {rest}
     </span>
   );
 }
@@ -38,16 +38,6 @@ export function useSize(): {
   );
   return { ref, ...size.value };
 }
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-/** One for the page: who listened only while something is shown would miss a change between two of its renderings. */
-const isDark = signal(dark.matches);
-dark.addEventListener("change", () => {
-  isDark.value = dark.matches;
-});
-
-/** Tells of the system's light or dark, so that pictures are drawn anew. */
-export const useScheme = (): boolean => isDark.value;
 
 /** A section of the page with the name that it is found by. */
 export function Region({

@@ -3,8 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Picture } from "../draw/renderer.ts";
 import { SvgRenderer } from "../draw/svg-renderer.ts";
 import { CanvasRenderer } from "./canvas-renderer.ts";
-import { paletteOf } from "./palette.ts";
-import { useScheme } from "./parts.tsx";
+import { palette } from "./palette.ts";
 
 /** Pictures of the page, by the names of their regions. */
 export type PictureName = "Time" | "Lifetimes" | "Address" | "Minimap";
@@ -25,7 +24,7 @@ export function usePicture(
   const renderer = useRef<{ readonly canvas: HTMLCanvasElement; readonly renderer: CanvasRenderer }>(
     undefined,
   );
-  const isDark = useScheme();
+  const colours = palette.value;
   useLayoutEffect(() => {
     const { current } = canvas;
     if (picture === undefined || current === null) return;
@@ -33,7 +32,7 @@ export function usePicture(
       renderer.current = { canvas: current, renderer: new CanvasRenderer(current) };
     renderer.current.renderer.draw(picture);
     all.set(name, { canvas: current, picture });
-  }, [name, picture, isDark]);
+  }, [name, picture, colours]);
   useEffect(() => () => void all.delete(name), [name]);
   return canvas;
 }
@@ -44,7 +43,7 @@ export async function pictureFile(name: PictureName, form: "png" | "svg"): Promi
   if (shown === undefined) return undefined;
   const { canvas, picture } = shown;
   if (form === "svg") {
-    const renderer = new SvgRenderer(paletteOf(canvas));
+    const renderer = new SvgRenderer(palette.value);
     renderer.draw(picture);
     return new Blob([renderer.text], { type: "image/svg+xml" });
   }

@@ -24,7 +24,10 @@ import { newFile, type OpenFile } from "./open-file.ts";
 import { room, roomOfHash } from "./rooms.ts";
 import { firstSpace, fullest, isSelected, spaceNameOf } from "./space-choice.ts";
 
-/** Milliseconds between two changes of the page's address, which browsers refuse when there are many. */
+/**
+ * Milliseconds without a change after which the page's address says what is shown: browsers refuse many changes of it, and
+ * load the icon of the page anew for each.
+ */
 const HASH_MS = 100;
 
 /**
@@ -122,7 +125,7 @@ export class Bench {
   #place: Place = {};
   #isRestoring = false;
   #wantedOther: Place["other"];
-  /** What the page's address is to say, and until when it is not written again. */
+  /** What the page's address is to say, and the timer of which the end writes it; the first of many changes is written at once. */
   #hash: string | undefined;
   #hashTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -507,8 +510,9 @@ export class Bench {
     };
     const isShown = room.value === "recordings" && file?.isDone === true && !this.#isRestoring;
     this.#hash = isShown ? placeToHash(place) : undefined;
-    if (this.#hash === undefined || this.#hashTimer !== undefined) return;
-    this.#putHash();
+    if (this.#hash === undefined) return;
+    if (this.#hashTimer === undefined) this.#putHash();
+    clearTimeout(this.#hashTimer);
     this.#hashTimer = setTimeout(() => {
       this.#hashTimer = undefined;
       this.#putHash();

@@ -24,3 +24,9 @@ export const shown = (text: string): string => visible(text);
 
 /** A size as one reads it, from bytes. */
 export const bytesText = (bytes: bigint): string => formatSize(bytes);
+
+/** An address in two parts: the zeros that it begins with, which are dimmed, and the rest. */
+export function dimZeros(address: string): readonly [zeros: string, rest: string] {
+  const [zeros] = /^0x0{0,15}/.exec(address)!;
+  return [zeros, address.slice(zeros.length)];
+}

@@ -1,4 +1,5 @@
 import { cellsOf, lanesOf, livesOf } from "../desk/answers.ts";
+import { allAtOnce } from "../desk/breathe.ts";
 import type { Recording } from "../desk/recording.ts";
 import { RowLayout } from "../desk/row-layout.ts";
 import { type Stretch, UsedRows } from "../desk/used-rows.ts";
@@ -79,7 +80,7 @@ class SpacePictures {
     this.#recording = recording;
     this.#space = space;
     const used = new UsedRows();
-    recording.draw(space, used);
+    allAtOnce(recording.draw(space, used));
     this.#used = used.stretches;
   }
 
@@ -88,7 +89,7 @@ class SpacePictures {
     const { number, pages } = this.#space;
     const rows = new RowLayout(this.#used, pages).fit(HEAT_ROWS);
     const place = { space: number, rows, columns: COLUMNS, height: LIFE_HEIGHT };
-    const lines = livesOf(this.#recording, { axis, ...view, ...place });
+    const lines = allAtOnce(livesOf(this.#recording, { axis, ...view, ...place }));
     return { lines, picture: lifePicture(lines, view, rows, { width: WIDTH, height: LIFE_HEIGHT }) };
   }
 
