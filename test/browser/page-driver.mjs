@@ -53,7 +53,17 @@ export async function openPage(browser, url, options = {}) {
     const to = request.url();
     if (!to.startsWith(url) && !/^(?:blob|data):/.test(to)) trouble.push(`request: ${to}`);
   });
-  return { page, trouble, close: () => context.close() };
+  const open = new Set();
+  let sent = 0;
+  page.on("request", (request) => {
+    if (request.resourceType() === "eventsource") return;
+    sent++;
+    open.add(request);
+  });
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => open.delete(request));
+  /** Waits until the page has all that it asked for, and asks for nothing more. */
+  const hasAll = () => settled(async () => (open.size === 0 ? sent : [sent, open.size, performance.now()]));
+  return { page, trouble, hasAll, close: () => context.close() };
 }
 
 export const region = (page, name) => page.getByRole("region", { name, exact: true });

@@ -121,7 +121,7 @@ async function followsLive(browser, folder, check) {
   writeFileSync(log, "");
   const endMonitor = await startMonitor(socket);
   const ui = await startUi(["--qmp", socket, "--log", log, "--base", "none", "--refresh", "50"]);
-  const { page, trouble, close } = await openPage(browser, ui.url);
+  const { page, trouble, hasAll, close } = await openPage(browser, ui.url);
   await page.goto(ui.url);
   await page.locator(".badge.is-live").waitFor({ timeout: WAIT_MS });
   const text = trace("faults-stray-dma-e1000-nvme-linux61.log.gz").toString();
@@ -149,6 +149,8 @@ async function followsLive(browser, folder, check) {
   await filesRead(page, 1);
   const shown = await region(page, "Findings").locator(".finding").count();
   check("the log so far opens as a file", shown === findings.length, `${shown} findings`);
+  // Afterwards no line of the log can be read any more.
+  await hasAll();
   const status = await ui.end();
   check("it ends with the status of attach", status === 2, `${status} ${ui.said()}`);
   await late.page.locator(".badge.is-ended").waitFor({ timeout: WAIT_MS });

@@ -3,6 +3,8 @@ import type { LiveItem } from "../../workbench/served.ts";
 
 /** Pages that can follow one session. */
 const MAX_LISTENERS = 16;
+/** How long what is told at the end may take to be sent. */
+const LAST_WORDS_MS = 500;
 
 /** Tells a session to any number of pages, by server-sent events. None of them is waited for. */
 export class LiveStream {
@@ -31,9 +33,10 @@ export class LiveStream {
     return true;
   }
 
-  /** Nothing follows. */
-  end(): void {
-    for (const listener of this.#listeners) listener.end();
+  /** Nothing follows. Resolves when all pages were told, or after some time: one that does not read is not waited for. */
+  async end(): Promise<void> {
+    const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref());
+    await Promise.race([Promise.all([...this.#listeners].map((listener) => listener.end())), limit]);
   }
 }
 
@@ -59,7 +62,7 @@ class Listener {
 
   tell(item: LiveItem): void {
     if (!this.#isFull) {
-      this.#isFull = !this.#response.write(`data: ${JSON.stringify({ item, dropped: this.#dropped })}\n\n`);
+      this.#isFull = !this.#write(item);
       return;
     }
     if (item.type === "doubt") return;
@@ -67,7 +70,17 @@ class Listener {
     this.#waiting = item;
   }
 
-  end(): void {
-    this.#response.end();
+  end(): Promise<void> {
+    const response = this.#response;
+    if (this.#waiting !== undefined) this.#write(this.#waiting);
+    return new Promise((resolve) => {
+      response.on("close", resolve);
+      response.end(resolve);
+    });
+  }
+
+  /** @returns false if it should not be told more for now */
+  #write(item: LiveItem): boolean {
+    return this.#response.write(`data: ${JSON.stringify({ item, dropped: this.#dropped })}\n\n`);
   }
 }

@@ -80,7 +80,7 @@ export class PageServer {
   /** Refuses what comes, and ends what is under way. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#content.live?.end();
+    await this.#content.live?.end();
     this.#server.closeAllConnections();
     await closed;
   }

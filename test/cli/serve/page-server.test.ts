@@ -351,4 +351,30 @@ describe("a session that pages follow", () => {
     expect(await body).toBe("");
     await expect(fetch(one.url)).rejects.toThrow();
   });
+
+  it("tells a page that reads late how it ended, and waits for none that does not read", async () => {
+    const own = new LiveStream();
+    const content = { page: new PageFiles(path.join(folder, "page")), files: [], log: () => undefined };
+    const one = await PageServer.listen(0, { ...content, live: own });
+    const { host, port, pathname } = new URL(one.url);
+    const follow = async () => {
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.write(`GET ${pathname}live/events HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      await new Promise((resolve) => socket.once("data", resolve));
+      return socket.pause();
+    };
+    const [late, never] = [await follow(), await follow()];
+    for (let i = 0; i < 50; i++) own.take(state(i, 1_000_000));
+    own.take({ type: "end", message: "QEMU ended" } as unknown as LiveItem);
+    const closed = one.close();
+    let text = "";
+    late.setEncoding("latin1").on("data", (chunk) => {
+      text += chunk;
+    });
+    const gone = new Promise((resolve) => late.once("close", resolve));
+    late.resume();
+    await Promise.all([closed, gone]);
+    expect(text).toContain('"message":"QEMU ended"');
+    never.destroy();
+  });
 });
