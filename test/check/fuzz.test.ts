@@ -3,5 +3,5 @@ import { runSeed } from "../helpers/random.ts";
 import { fuzzChecks } from "./fuzz-campaign.ts";
 
 it(`checks survive damaged traces of all formats, SEED=${runSeed()}`, () => {
-  fuzzChecks(runSeed(), 150);
+  fuzzChecks(runSeed(), 90);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { readCorpusHead } from "../helpers/corpus.ts";
 import { cli } from "./cli.ts";
 
 const TRACES = path.resolve(import.meta.dirname, "../corpus/traces");
@@ -15,6 +16,9 @@ const LINES = gunzipSync(readFileSync(path.join(TRACES, "nvme-e1000-1g-linux61.l
   .slice(0, 1000);
 const TEXT = `${LINES.join("\n")}\n`;
 
+/** A trace that ends within a record. */
+const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 400_001);
+
 /** Inputs of which something is missing. */
 const CUT: Readonly<Record<string, () => string>> = {
   "a last line without its end": () => written("cut.log", TEXT.slice(0, -5)),
@@ -22,8 +26,7 @@ const CUT: Readonly<Record<string, () => string>> = {
     const packed = gzipSync(TEXT);
     return written("cut.log.gz", packed.subarray(0, packed.length - 100));
   },
-  "a trace that QEMU was killed over": () =>
-    path.join(TRACES, "simple-killed-under-load-nvme-e1000-linux61.simple.gz"),
+  "a trace that QEMU was killed over": () => written("killed.simple", KILLED),
   "events that QEMU dropped": () => path.join(TRACES, "simple-dropped-slow-reader-e1000-linux61.simple.gz"),
   "events that the kernel lost": () => path.join(TRACES, "dma-x86-linux72-vtd-lost-trace-pipe.txt.gz"),
 };

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { cli } from "./cli.ts";
-import { type CommandRun, commandLines } from "./measured.ts";
+import { type CommandRun, commandLinesHere } from "./measured.ts";
 import { HEADER, NOTE, readBombs, written } from "./script-bombs.ts";
 
 describe("a script that is small when packed", () => {
@@ -60,7 +60,7 @@ describe("a broken script", () => {
   const files = BROKEN.map(({ bytes }, i) => written(`broken-${i}.jsonl`, bytes));
   let runs: readonly CommandRun[] = [];
   beforeAll(async () => {
-    ({ runs } = await commandLines(files.map((file) => ["exec", file])));
+    runs = await commandLinesHere(files.map((file) => ["exec", file]));
   });
 
   it.each(BROKEN.map((row, i) => ({ ...row, i })))(

@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { cli } from "./cli.ts";
 
 const DIST = path.resolve(import.meta.dirname, "../../dist");
 const MAIN = path.join(DIST, "program/main.js");
@@ -73,7 +74,24 @@ export interface CommandRun {
   readonly cpuSeconds: number;
 }
 
-/** Runs command lines one after the other in one process. */
+/**
+ * Runs command lines one after the other in the process of the tests, which knows the program by heart. What they take of
+ * memory cannot be told there.
+ */
+export async function commandLinesHere(
+  lines: readonly (readonly string[])[],
+): Promise<readonly CommandRun[]> {
+  const runs: CommandRun[] = [];
+  for (const args of lines) {
+    const before = process.cpuUsage();
+    const { status, stdout, stderr } = await cli(args);
+    const { user, system } = process.cpuUsage(before);
+    runs.push({ status, output: stdout + stderr, cpuSeconds: (user + system) / 1e6 });
+  }
+  return runs;
+}
+
+/** Runs command lines one after the other in one process of their own. */
 export async function commandLines(
   lines: readonly (readonly string[])[],
 ): Promise<{ readonly runs: readonly CommandRun[]; readonly peakMib: number }> {

@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readMachineFile } from "../../src/cli/machine-file.ts";
 import { parseYaml } from "../../src/cli/yaml.ts";
 import { plainValue } from "../helpers/plain-value.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { cli } from "./cli.ts";
-import { type CommandRun, commandLines } from "./measured.ts";
+import { refuseHostile } from "./hostile-machines.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const CASES = path.resolve(import.meta.dirname, "../cases/machines");
@@ -149,62 +149,7 @@ describe("a machine in a file of our own", () => {
   });
 });
 
-/** Each is small as a text; the message that ends it. */
-const HOSTILE: readonly { readonly name: string; readonly text: string; readonly says: string }[] = [
-  {
-    name: "aliases of aliases",
-    text: `ram: &a [x,x,x,x,x,x,x,x,x,x]\n${[..."bcdefghij"].map((name, i) => `${name}: &${name} [${Array(10).fill(`*${"abcdefghij"[i]}`).join(",")}]`).join("\n")}`,
-    says: "more than 100,000 values, with those that aliases stand for",
-  },
-  { name: "a value in itself", text: "ram: &a [*a]", says: "more than 30 values in one another" },
-  {
-    name: "lists in lists",
-    text: `ram: ${"[".repeat(1_000_000)}`,
-    says: "more than 30 values in one another",
-  },
-  {
-    name: "items in items",
-    text: `ram:\n${"- ".repeat(500_000)}`,
-    says: "more than 30 values in one another",
-  },
-  { name: "objects in objects", text: `ram: ${"{a: ".repeat(200_000)}`, says: "more than 30 values in" },
-  {
-    name: "many members",
-    text: Array.from({ length: 90_000 }, (_, i) => `k${i}: 1`).join("\n"),
-    says: "more than 400,000 words",
-  },
-  { name: "many mistakes", text: `ram: 4G\n${"a: @b\n".repeat(100_000)}`, says: "more than 400,000 words" },
-  { name: "many documents", text: `ram: 4G\n${"---\n".repeat(200_000)}`, says: ":2:1: a second document" },
-  {
-    name: "a long text",
-    text: `ram: ${"x".repeat(2 ** 20)}`,
-    says: "1,048,581 characters: the most is 1,048,576",
-  },
-  {
-    name: "too many devices",
-    text: `ram: 4G\ndevices: [${"{model: nvme},".repeat(8000)}]`,
-    says: ":2:10: a list of 8,000: there may be at most 7,936",
-  },
-];
-
-describe("a hostile file", () => {
-  let runs: readonly CommandRun[] = [];
-  let peak = Number.POSITIVE_INFINITY;
-  beforeAll(async () => {
-    const files = HOSTILE.map(({ text }, i) => file(`hostile-${i}.yaml`, text));
-    ({ runs, peakMib: peak } = await commandLines(files.map((at) => ["plan", "--kernel", "6.12", at])));
-  });
-
-  it.each(HOSTILE.map(({ name, says }, i) => ({ name, says, i })))("is refused: $name", ({ says, i }) => {
-    expect(runs[i]!.output).toContain(says);
-    expect(runs[i]!.status).toBe(1);
-    expect(runs[i]!.cpuSeconds).toBeLessThan(20);
-  });
-
-  it("takes less than 300 MiB, all in one process", () => {
-    expect(peak).toBeLessThan(300);
-  });
-});
+describe("a hostile file", () => refuseHostile("quick"));
 
 describe("exec --machine", () => {
   const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"}';

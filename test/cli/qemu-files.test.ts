@@ -1,4 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -27,14 +38,35 @@ const REFUSED = ANSWERS.filter(needsProgram);
 const folder = mkdtempSync(path.join(tmpdir(), "qemu-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A file as it was before it was packed, on disk: verbs go past the memory in it, and need not unpack that each time. */
+/**
+ * A file as it was before it was packed, on disk: verbs go past the memory in it, and need not unpack that each time.
+ * Where that is zeros it takes no room.
+ */
 function unpacked(name: string): string {
   const packed = file(name);
   if (!name.endsWith(".gz")) return packed;
   const at = path.join(folder, name.slice(0, -".gz".length));
-  if (!existsSync(at)) writeFileSync(at, gunzip(readFileSync(packed)));
+  if (!existsSync(at)) writeSparse(at, gunzip(readFileSync(packed)));
   return at;
 }
+
+const PIECE = 2 ** 20;
+const ZEROS = Buffer.alloc(PIECE);
+
+function writeSparse(at: string, bytes: Uint8Array): void {
+  const fd = openSync(at, "w");
+  for (let offset = 0; offset < bytes.length; offset += PIECE) {
+    const piece = bytes.subarray(offset, offset + PIECE);
+    if (ZEROS.compare(piece, 0, piece.length, 0, piece.length) !== 0)
+      writeSync(fd, piece, 0, piece.length, offset);
+  }
+  ftruncateSync(fd, bytes.length);
+  closeSync(fd);
+}
+
+/** Takes seconds to be unpacked, as most of it is memory. */
+const isLarge = (name: string): boolean =>
+  name.endsWith(".gz") && readFileSync(file(name)).readUInt32LE(statSync(file(name)).size - 4) > 2 ** 26;
 
 type Tables = Answer["tables"];
 /** The entries of `map --raw --output json`. */
@@ -61,10 +93,12 @@ describe.each(READABLE)("$file", ({ file: name, container, streamOffset, machine
   });
 
   it("is told of with what it is in", async () => {
-    const { stdout } = await cli(["info", file(name), "--output", "json"]);
+    // That gzip is told of is seen in the small ones.
+    const [from, within] = isLarge(name) ? [unpacked(name), container.slice(1)] : [file(name), container];
+    const { stdout } = await cli(["info", from, "--output", "json"]);
     const rows = JSON.parse(stdout);
     expect(rows).toHaveLength(Object.keys(tables).length);
-    for (const row of rows) expect(row).toMatchObject({ container, streamOffset, machine });
+    for (const row of rows) expect(row).toMatchObject({ container: within, streamOffset, machine });
   });
 
   it("becomes a plain stream with the same entries", async () => {

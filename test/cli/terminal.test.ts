@@ -51,7 +51,7 @@ describe("--out", () => {
 });
 
 describe("an output that cannot be written", () => {
-  const story = path.join(ROOT, "stories/disk-and-gpu.yaml");
+  const story = path.join(ROOT, "stories/kexec-old-window.yaml");
   it.each([
     { output: "", says: /a file to write needs a name/ },
     { output: "/dev/full", says: /\/dev\/full: ENOSPC: no space left/ },

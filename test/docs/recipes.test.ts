@@ -4,7 +4,7 @@ import path from "node:path";
 import { format } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { VERBS } from "../../src/cli/command-line.ts";
-import { publicApi } from "../../tools/docs/declarations.mjs";
+import { reportedApi } from "../helpers/api-report.ts";
 import { blocksOf, readDocument } from "../helpers/markdown.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -56,11 +56,11 @@ describe("docs/recipes.md", () => {
   it("lists every verb, with names that the library has", () => {
     const rows = [...readDocument("recipes.md").matchAll(/^\| `(\w+)` +\| (.+) \|$/gm)];
     expect(rows.map(([, verb]) => verb).sort()).toEqual(Object.keys(VERBS).sort());
-    const { modules } = publicApi();
+    const api = reportedApi();
     for (const [, verb, calls] of rows) {
       for (const part of calls!.split(";")) {
         const [entry, ...names] = [...part.matchAll(/`([\w/-]+)`/g)].map(([, name]) => name!);
-        const exported = modules.find(({ name }) => name === entry)?.items.map(({ name }) => name);
+        const exported = api.get(entry!)?.map(({ name }) => name);
         for (const name of names) if (name !== "run") expect(exported, `${verb}: ${name}`).toContain(name);
       }
     }

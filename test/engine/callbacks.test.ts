@@ -1,4 +1,4 @@
 import { describe } from "vitest";
 import { callFromCallbacks } from "./callbacks-matrix.ts";
 
-describe("calls from callbacks", () => callFromCallbacks(12, 96));
+describe("calls from callbacks", () => callFromCallbacks(24, 192));

@@ -68,7 +68,7 @@ it("has the pages that a simple model has, also after all was forgotten in betwe
   const alive = new AlivePatterns();
   const push = follow(alive);
   const owners = new Map<number, number>();
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 6_000; i++) {
     const page = random.below(200);
     const count = 1 + random.below(4);
     const maps = random.below(2) === 0;
@@ -77,7 +77,7 @@ it("has the pages that a simple model has, also after all was forgotten in betwe
       if (maps) owners.set(at, i);
       else owners.delete(at);
     }
-    if (i === 10_000) {
+    if (i === 3_000) {
       alive.clear();
       owners.clear();
     }

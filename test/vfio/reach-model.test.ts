@@ -1,4 +1,4 @@
 import { runSeed } from "../helpers/random.ts";
 import { walkHosts } from "./reach-model-campaign.ts";
 
-walkHosts(runSeed(), 80);
+walkHosts(runSeed(), 40);

@@ -246,7 +246,7 @@ describe("the desk of the workbench", () => {
 
   it("stops where it is told to, and says so", async () => {
     const table = new Table();
-    const bytes = readCorpus("traces", "net-load-disable-ddw-e1000-linux61.log");
+    const bytes = readCorpus("traces", "vfio-in-guest-nvme-linux72.log");
     table.onMessage = ({ what }) => {
       if (what === "read") void table.ask("stop", {});
     };

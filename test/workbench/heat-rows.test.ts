@@ -13,6 +13,7 @@ import {
 } from "../../src/workbench/maths/heat-rows.ts";
 import type { HeatRows } from "../../src/workbench/protocol.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 
 const ROOM = 16;
 const HUGE = 2 ** 31;
@@ -124,7 +125,7 @@ describe("rows that were never used", () => {
       for (const shift of [0, 1, 4, 9]) {
         const rows = layout.rows({ first: random.below(pages), shift, row: random.below(ROOM) }, 2 ** 20);
         for (let row = 1; row < rows.starts.length; row++)
-          expect(rows.starts[row]).toBe(rowEnd(rows, row - 1));
+          same(rows.starts[row], rowEnd(rows, row - 1), () => `row ${row}`);
         expect(rows.starts[0]).toBe(0);
         expect(rowsEnd(rows)).toBeGreaterThanOrEqual(pages);
         for (const [first, count] of used) {

@@ -77,18 +77,10 @@ function namedTypes(node, checker) {
 }
 
 /**
- * @returns the entry points, each with its exports in alphabetical order: name, kind, text of the declaration, comment,
- * the file that declares it; and names of types that signatures have and no entry point exports
+ * @returns the entry points, each with its exports in alphabetical order: name, kind, text of the declaration, comment;
+ * and names of types that signatures have and no entry point exports
  */
 export function publicApi() {
-  known ??= readApi();
-  return known;
-}
-
-/** What the compiled declarations say; it takes seconds to read, and does not change while a process runs. */
-let known;
-
-function readApi() {
   const entries = entryPoints();
   const program = ts.createProgram(
     entries.map(({ file }) => file),
@@ -123,13 +115,11 @@ function readApi() {
         })
         .join("\n")
         .replace(/^export (?:declare )?/gm, "");
-      const declared = declarations[0].getSourceFile().fileName;
       return {
         name: symbol.name,
         typeOnly,
         text,
         comment: commentOf(target, checker),
-        declared: path.relative(DIST, declared),
       };
     });
     items.sort((a, b) => (a.name < b.name ? -1 : 1));

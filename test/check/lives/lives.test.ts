@@ -1,3 +1,3 @@
 import { compareLives } from "./lives-campaign.ts";
 
-compareLives(5);
+compareLives(3);

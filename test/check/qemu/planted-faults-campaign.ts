@@ -21,9 +21,15 @@ const NAMES = [
 ];
 
 const decoder = new TextDecoder("latin1");
-const traces = NAMES.map(
-  (name) => new PlantableTrace(name, decoder.decode(readCorpus("traces", `${name}.log`))),
-);
+const traces = new Map<string, PlantableTrace>();
+
+/** A trace of which one fault after the other is made, read when the first one is. */
+function traceOf(name: string): PlantableTrace {
+  const made =
+    traces.get(name) ?? new PlantableTrace(name, decoder.decode(readCorpus("traces", `${name}.log`)));
+  traces.set(name, made);
+  return made;
+}
 
 /** A finding as what was expected of it, a line for each page. */
 function* claimsOf({ kind, liobn = 0, ioba, pages, lines }: Finding): Generator<string> {
@@ -92,7 +98,7 @@ export function plantFaults(seed: number, faults: number, placeOf = (_: Random):
   const count = { expected: 0, found: 0, right: 0, possible: 0, aged: 0 };
   const kinds = new Map<string, number>();
   for (let i = 0; i < faults; i++) {
-    const fault = random.pick(traces).plant(random);
+    const fault = traceOf(random.pick(NAMES)).plant(random);
     const place = placeOf(random);
     const { what } = fault;
     const expected = fault.expected.map((one) => movedClaim(one, place));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { findAgain, knowAgain } from "./cached-windows.ts";
 
-const STEPS = 20_000;
+const STEPS = 8_000;
 
 describe(`what rebuilt windows remember is what is there, SEED=${runSeed()}`, () => {
   it("the window found last", () => {

@@ -11,7 +11,7 @@ import { Random, runSeed } from "../../helpers/random.ts";
 const seed = runSeed();
 
 describe("the mappings of Linux after any event, after one reading", () => {
-  it.each(smallCorpusNames("traces", ".txt.gz", 60_000))(
+  it.each(smallCorpusNames("traces", ".txt.gz", 45_000))(
     `are those that a reading up to there shows, seed ${seed}: %s`,
     async (name) => {
       const bytes = readCorpus("traces", `${name}.txt`);

@@ -1,3 +1,3 @@
 import { compareTravel } from "./window-travel-campaign.ts";
 
-compareTravel(200_000, 20);
+compareTravel(100_000, 10);

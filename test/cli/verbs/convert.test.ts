@@ -44,7 +44,7 @@ describe("convert", () => {
   });
 
   it.each(TABLES)("writes Parquet that DuckDB and hyparquet read alike, and as JSON: $name $table", (table) =>
-    compareForms(table, 240_000),
+    compareForms(table, 180_000),
   );
 
   it("keeps every bit of 64", async () => {

@@ -1,3 +1,3 @@
 import { runDamaged } from "./damaged-scripts-campaign.ts";
 
-runDamaged(500);
+runDamaged(200);

@@ -13,6 +13,6 @@ describe("damaged recordings end with what could be read or with the place", () 
     "72-perf-pipe.data",
     "72-perf613-z.data",
   ])("%s", async (name) => {
-    await damageRecordings([readCorpus("recordings", name)], new Random(runSeed()), 40);
+    await damageRecordings([readCorpus("recordings", name)], new Random(runSeed()), 15);
   });
 });

@@ -9,7 +9,7 @@ import { qcow2Disk } from "./small-saved.ts";
 
 // The long run has 100,000 of each.
 it.each(READERS)(`damaged files are no trouble: $reader, SEED=${runSeed()}`, (reader) =>
-  damageSaved(reader, runSeed(), 150),
+  damageSaved(reader, runSeed(), 60),
 );
 
 const damageOf = async (bytes: Uint8Array): Promise<IommuError | undefined> => {

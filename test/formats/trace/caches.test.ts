@@ -7,14 +7,14 @@ describe(`what a reader of logs remembers of lines before does not change a line
   const random = new Random(runSeed());
 
   it("of QEMU", () => {
-    expect(readSideBySide(openQemuLog, makeQemuLine, 3_000, random)).toEqual([]);
+    expect(readSideBySide(openQemuLog, makeQemuLine, 1_500, random)).toEqual([]);
   });
 
   it("of Linux", () => {
-    expect(readSideBySide(openDmaLog, makeDmaLines(random), 1_500, random)).toEqual([]);
+    expect(readSideBySide(openDmaLog, makeDmaLines(random), 750, random)).toEqual([]);
   });
 
   it("nor the number of a name", () => {
-    expect(nameAgain(8_000, random)).toEqual([]);
+    expect(nameAgain(4_000, random)).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { fuzzReaders } from "./fuzz-campaign.ts";
 import { EVENT_NAMES } from "./simple-file.ts";
 
 describe("mutated traces", () => {
-  fuzzReaders(runSeed(), { ".log.gz": 80, ".simple.gz": 60, ".txt.gz": 120 });
+  fuzzReaders(runSeed(), { ".log.gz": 40, ".simple.gz": 30, ".txt.gz": 60 });
 
   it("names of events are as many as there are", () => {
     expect(EVENT_NAMES.length).toBe(23);
