@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- [--json] [--only GROUP,...]`: measures what the README promises.
  *
- * A group is a file in groups/ that exports `benchmarks`.
+ * A group is a file in groups/ that exports `benchmarks`, and `isolated` where each is to have a process of its own: then
+ * no row depends on what V8 learned from the rows before. Others share what they make, such as files.
  *
  * @module
  */
@@ -53,16 +54,19 @@ async function runGroups(groups) {
     const there = referenceFolder();
     const rows = [];
     for (const group of groups) {
-      const { benchmarks } = await import(new URL(`groups/${group}.mjs`, import.meta.url));
-      const compared = benchmarks.some(({ over }) => over !== undefined);
-      const today = new Rounds(here);
-      const reference = there !== undefined && compared ? new Rounds(there) : undefined;
-      for (const benchmark of benchmarks) {
-        if (process.stderr.isTTY) console.error(`${group}: ${benchmark.name}`);
-        rows.push(...(await measure(group, benchmark, { today, reference, baseline })));
+      const { benchmarks, isolated = false } = await import(new URL(`groups/${group}.mjs`, import.meta.url));
+      const shares = isolated ? benchmarks.map((benchmark) => [benchmark]) : [benchmarks];
+      for (const share of shares) {
+        const compared = share.some(({ over }) => over !== undefined);
+        const today = new Rounds(here);
+        const reference = there !== undefined && compared ? new Rounds(there) : undefined;
+        for (const benchmark of share) {
+          if (process.stderr.isTTY) console.error(`${group}: ${benchmark.name}`);
+          rows.push(...(await measure(group, benchmark, { today, reference, baseline })));
+        }
+        today.end();
+        reference?.end();
       }
-      today.end();
-      reference?.end();
     }
     return rows;
   } finally {

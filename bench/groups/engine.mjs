@@ -483,6 +483,9 @@ const memory = [
   memoryOf("memory-scattered-2^20-random", "", scattered, unrelated),
 ];
 
+/** Each row is measured in a process of its own (run.mjs). */
+export const isolated = true;
+
 /** @type {import("../harness.mjs").Benchmark[]} */
 export const benchmarks = [...windows, ...replays, ...hypercalls, ...translations, ...memory].map(
   (benchmark) => ({

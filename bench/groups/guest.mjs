@@ -168,4 +168,7 @@ const bootMemory = {
   },
 };
 
+/** Each row is measured in a process of its own (run.mjs). */
+export const isolated = true;
+
 export const benchmarks = [pairs, packets, boot, bootMemory];

@@ -385,6 +385,9 @@ const coherenceOn = {
   },
 };
 
+/** Each row is measured in a process of its own (run.mjs). */
+export const isolated = true;
+
 /** @type {import("../harness.mjs").Benchmark[]} */
 export const benchmarks = [
   ...hotplugs,

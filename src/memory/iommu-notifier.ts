@@ -1,6 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import type { PageStep } from "../base/page-step.ts";
-import { hiOf, loOf, maxBig, minBig, pageOf, U64_MAX } from "../base/u64.ts";
+import { hiOf, loOf, maxBig, minBig, pageOf, smallInteger, U64_MAX } from "../base/u64.ts";
 import type { MappingRun } from "./mapping-run.ts";
 
 /**
@@ -74,15 +74,16 @@ export class IommuNotifier {
   hazards = 0;
   readonly #cropReplay: boolean;
   /** @internal */
-  protected readonly notify: (run: MappingRun) => void;
+  readonly notify: (run: MappingRun) => void;
   readonly #notifyCut: NotifierOptions["notifyCut"];
-  // The range in pages of the size it was computed for: wholly inside, and touched.
+  // The range in pages of the size it was computed for: wholly inside, and touched. The last page, not the one after it:
+  // in a window of 2^31 pages that is still a small integer for V8.
   /** @internal */
   page: PageStep | null = null;
   /** @internal */
   insideFirst = 0;
   /** @internal */
-  insideEnd = 0;
+  insideLast = -1;
   #touchedFirst = 0;
   #touchedEnd = 0;
 
@@ -114,7 +115,7 @@ export class IommuNotifier {
   /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
   covers(page: PageStep, first: number, end: number): boolean {
     if (page !== this.page) this.computePages(page);
-    return first >= this.insideFirst && end <= this.insideEnd;
+    return first >= this.insideFirst && end - 1 <= this.insideLast;
   }
 
   /** Tells a run that is wholly inside of the range, if it is of a kind that is wanted. */
@@ -132,7 +133,7 @@ export class IommuNotifier {
     if (page !== this.page) this.computePages(page);
     if (first < this.#touchedFirst) return Math.min(end, this.#touchedFirst);
     if (first >= this.#touchedEnd) return end;
-    return this.#isInside(first) ? Math.min(end, this.insideEnd) : first + 1;
+    return this.#isInside(first) ? Math.min(end, this.insideLast + 1) : first + 1;
   }
 
   /** Tells one part of a run, the pages from `first` to before `end` (see {@link partEnd}). */
@@ -162,7 +163,7 @@ export class IommuNotifier {
   }
 
   #isInside(page: number): boolean {
-    return page >= this.insideFirst && page < this.insideEnd;
+    return page >= this.insideFirst && page <= this.insideLast;
   }
 
   #tellCut(page: MappingRun): void {
@@ -189,7 +190,7 @@ export class IommuNotifier {
     this.insideFirst = this.start % size === 0n ? this.#touchedFirst : this.#touchedFirst + 1;
     // `end` may be 2^64, which has no halves: the page behind the last byte is one more than its page.
     this.#touchedEnd = pages(this.last) + 1;
-    this.insideEnd = end % size === 0n ? this.#touchedEnd : this.#touchedEnd - 1;
+    this.insideLast = smallInteger(end % size === 0n ? this.#touchedEnd - 1 : this.#touchedEnd - 2);
     this.page = page;
   }
 }

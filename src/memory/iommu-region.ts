@@ -9,6 +9,9 @@ import { MappingRun } from "./mapping-run.ts";
 import { type LayoutTransactions, type MappedIommu, MemoryRegion } from "./memory-region.ts";
 import { PageWalk } from "./page-walk.ts";
 
+// V8 folds a constant of the module itself.
+const { IOTLB_EVENTS } = NotifierFlag;
+
 /** The page size of a replay if the region does not tell one: the target's page, 4 KiB. */
 const DEFAULT_PAGE_SIZE = 0x1000n;
 
@@ -47,7 +50,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   /** What {@link sole} is told by; null while its callback has it. */
   /** @internal */
   protected run: MappingRun | null = new MappingRun();
-  /** The only notifier, while nothing is delivered that another change could overtake; else null. */
+  /** The only notifier, of maps and unmaps, while nothing is delivered that another change could overtake; else null. */
   /** @internal */
   protected sole: IommuNotifier | null = null;
 
@@ -162,8 +165,8 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   #findSole(): void {
     const [first, second] = this.#registrations;
-    this.sole =
-      first !== undefined && second === undefined && this.#innermost === null ? first.notifier : null;
+    const isSole = first !== undefined && second === undefined && this.#innermost === null;
+    this.sole = isSole && (first.notifier.flags & IOTLB_EVENTS) === IOTLB_EVENTS ? first.notifier : null;
   }
 
   /**
@@ -187,7 +190,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
       run !== null &&
       sole.page === page &&
       firstPage >= sole.insideFirst &&
-      firstPage + pages <= sole.insideEnd
+      firstPage + pages - 1 <= sole.insideLast
     ) {
       this.run = null;
       // `setEntry`, written out: V8 makes one function of all of a call, while that is short (see TceTable).
@@ -197,10 +200,10 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
       run.targetHi = hi & page.maskHi;
       run.targetLo = lo & page.maskLo;
       run.perm = (lo & 3) as Permission;
-      sole.tell(run);
+      sole.notify(run);
       this.run = run;
     } else {
-      this.notifyAll(page, firstPage, pages, hi, lo, pages, 0);
+      this.notifyTogether(page, firstPage, pages, hi, lo);
     }
   }
 
@@ -263,6 +266,11 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
   notifyEach(page: PageStep, firstPage: number, pages: number, hi: number, lo: number, step: number): void {
     this.changes = (this.changes + 1) | 0;
     this.notifyAll(page, firstPage, pages, hi, lo, 1, step);
+  }
+
+  /** @internal {@link notify} in all cases; a function of its own, so that the other one is short. */
+  protected notifyTogether(page: PageStep, firstPage: number, pages: number, hi: number, lo: number): void {
+    this.notifyAll(page, firstPage, pages, hi, lo, pages, 0);
   }
 
   /**

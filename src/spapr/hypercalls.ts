@@ -24,18 +24,6 @@ const R5 = 4;
 const R6 = 6;
 const R7 = 8;
 
-// The same halves of r3 to r7 for {@link putPage}: each sum would make it longer.
-const CALL_HI = 0;
-const CALL_LO = 1;
-const LIOBN_HI = 2;
-const LIOBN_LO = 3;
-const IOBA_HI = 4;
-const IOBA_LO = 5;
-const TCE_HI = 6;
-const TCE_LO = 7;
-const PAGES_HI = 8;
-const PAGES_LO = 9;
-
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const { PUT_TCE, STUFF_TCE } = Hcall;
 const { SUCCESS } = HStatus;
@@ -49,17 +37,18 @@ const { SUCCESS } = HStatus;
  * @returns false if nothing was done
  */
 export function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
-  const opcode = regs[CALL_LO];
-  const isPage = opcode === PUT_TCE || (opcode === STUFF_TCE && regs[PAGES_LO] === 1 && regs[PAGES_HI] === 0);
-  if (!isPage || regs[CALL_HI] !== 0) return false;
-  const window = env.liobns.find(regs[LIOBN_HI]!, regs[LIOBN_LO]!);
+  // The halves of r3 to r7 are 0 to 9, the high ones first; plain numbers, as the use of a constant is longer.
+  const opcode = regs[1];
+  const isPage = opcode === PUT_TCE || (opcode === STUFF_TCE && regs[9] === 1 && regs[8] === 0);
+  if (!isPage || regs[0] !== 0) return false;
+  const window = env.liobns.find(regs[2]!, regs[3]!);
   if (window === undefined || env.observer.trace !== null) return false;
   const { geometry, iommu } = window;
-  const index = geometry.indexOf(regs[IOBA_HI]!, regs[IOBA_LO]!);
-  if (index >= geometry.entries) return false;
+  const index = geometry.indexOf(regs[4]!, regs[5]!);
+  if (index > geometry.last) return false;
   // Signed halves: V8 keeps those as small integers.
-  const hi = regs[TCE_HI]! | 0;
-  const lo = regs[TCE_LO]! | 0;
+  const hi = regs[6]! | 0;
+  const lo = regs[7]! | 0;
   // `putEntry`, written out, as each call makes it longer.
   window.table!.put(index, hi, lo);
   if (iommu.isHeard) iommu.notify(geometry.page, index, 1, hi, lo);

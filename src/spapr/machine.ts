@@ -177,11 +177,12 @@ export class Machine {
   hcall(regs: Uint32Array, problemState?: boolean): number {
     // Nearly all calls are done at once (see TceTable about short functions).
     if (this.servesPages && !problemState && putPage(this.env, regs)) return SUCCESS;
-    return problemState ? this.refusePrivilege(regs) : this.serveOther(regs);
+    return this.serveOther(regs, problemState);
   }
 
   /** @internal A hypercall that the kernel sees first, if there is one. */
-  protected serveOther(regs: Uint32Array): number {
+  protected serveOther(regs: Uint32Array, problemState: boolean | undefined): number {
+    if (problemState) return this.refusePrivilege(regs);
     const { accelerator } = this.env;
     if (accelerator === null) return this.serveAny(regs);
     const status = accelerator.hcall(regs);

@@ -1,5 +1,5 @@
 import { type PageStep, pageStep } from "../base/page-step.ts";
-import { entryOf, hiOf, loOf } from "../base/u64.ts";
+import { entryOf, hiOf, loOf, smallInteger } from "../base/u64.ts";
 
 /**
  * Where a DMA window lies on the bus and how it is divided. It never changes:
@@ -18,6 +18,8 @@ export class WindowGeometry {
   // All are numbers from the start: V8 knows no integer field that was undefined once.
   /** Number of TCEs, below 2^32. */
   readonly entries: number = 0;
+  /** @internal Number of the last entry, -1 without one: where {@link entries} is 2^31 this is still a small integer for V8. */
+  readonly last: number = 0;
   /** The masks and the shift of {@link page}, a step nearer to the hot path. */
   readonly maskHi: number = 0;
   readonly maskLo: number = 0;
@@ -34,6 +36,7 @@ export class WindowGeometry {
     this.busOffset = busOffset;
     this.page = pageStep(pageShift);
     this.entries = entries;
+    this.last = smallInteger(entries - 1);
     this.maskHi = this.page.maskHi;
     this.maskLo = this.page.maskLo;
     this.shift = pageShift;

@@ -1,4 +1,5 @@
 import type { PageStep } from "../base/page-step.ts";
+import { smallInteger } from "../base/u64.ts";
 import type { RawRunVisitor, Run } from "./run.ts";
 import { TCE_PERM_MASK } from "./tce.ts";
 
@@ -31,8 +32,11 @@ export interface Summing {
   stored: number;
 }
 
-/** 1 for an entry with a permission bit, else 0. */
-const isValid = (lo: number): number => (lo | (lo >>> 1)) & 1;
+/** Bits of a tally that count stored entries; those above count valid ones, each of which is stored, too. */
+const STORED_BITS = 10;
+
+/** What an entry adds to a tally. Written so that V8 finds it short enough to inline it wherever it is called. */
+const tallyOf = (hi: number, lo: number): number => ((lo & 3) !== 0 ? 0x401 : (hi | lo) !== 0 ? 1 : 0);
 
 /** 512 entries as they are. Only the owner writes them. */
 export class Leaf {
@@ -44,28 +48,33 @@ export class Leaf {
   readonly first: number = 0;
   /** The node above; the invariant is that of inner nodes (nodes.ts). */
   parent: Summing | null = null;
-  valid = 0;
-  stored = 0;
-  /** What of {@link valid} and {@link stored} the nodes above have in their sums. */
-  #summedValid = 0;
-  #summedStored = 0;
+  /** {@link stored} and {@link valid} in one number, so that a store counts both at once. */
+  protected tally = 0;
+  /** What of {@link tally} the nodes above have in their sums. */
+  #summed = 0;
   /** Low half first. */
   readonly words: Uint32Array<ArrayBuffer>;
 
   constructor(owner: Owner, first: number, words: Uint32Array<ArrayBuffer>) {
     this.owner = owner;
-    // What floating-point arithmetic made is no small integer for V8, unless it is told.
-    this.first = first <= 0x7fff_ffff ? first | 0 : first;
+    this.first = smallInteger(first);
     this.words = words;
   }
 
   /** The same entries for another owner. */
   copy(owner: Owner): Leaf {
     const leaf = new Leaf(owner, this.first, this.words.slice());
-    leaf.valid = this.valid;
-    leaf.stored = this.stored;
+    leaf.tally = this.tally;
     leaf.summed();
     return leaf;
+  }
+
+  get valid(): number {
+    return this.tally >>> STORED_BITS;
+  }
+
+  get stored(): number {
+    return this.tally & ((1 << STORED_BITS) - 1);
   }
 
   /**
@@ -91,19 +100,16 @@ export class Leaf {
   put(index: number, hi: number, lo: number): boolean {
     const { words } = this;
     const at = (index & IN_LEAF) * 2;
-    const wasLo = words[at]!;
-    this.valid += isValid(lo) - isValid(wasLo);
-    this.stored += ((hi | lo) !== 0 ? 1 : 0) - ((words[at + 1]! | wasLo) !== 0 ? 1 : 0);
+    this.tally += tallyOf(hi, lo) - tallyOf(words[at + 1]!, words[at]!);
     words[at] = lo;
     words[at + 1] = hi;
-    return this.stored === 0;
+    return this.tally === 0;
   }
 
   /** {@link put} for `count` entries of a list, high half first, from number `from` of the list on. */
   putList(at: number, list: Uint32Array, from: number, count: number): void {
     const { words } = this;
-    let valid = 0;
-    let stored = 0;
+    let tally = 0;
     let to = at;
     const end = (from + count) * 2;
     for (let i = from * 2; i < end; i += 2, to += 2) {
@@ -111,15 +117,11 @@ export class Leaf {
       const lo = list[i + 1]!;
       const wasLo = words[to]!;
       // Valid over valid changes no count. (A valid entry is never zero.)
-      if ((lo & wasLo & PERM_MASK) === 0) {
-        valid += isValid(lo) - isValid(wasLo);
-        stored += ((hi | lo) !== 0 ? 1 : 0) - ((words[to + 1]! | wasLo) !== 0 ? 1 : 0);
-      }
+      if ((lo & wasLo & PERM_MASK) === 0) tally += tallyOf(hi, lo) - tallyOf(words[to + 1]!, wasLo);
       words[to] = lo;
       words[to + 1] = hi;
     }
-    this.valid += valid;
-    this.stored += stored;
+    this.tally += tally;
   }
 
   /** Stores a run. */
@@ -131,15 +133,16 @@ export class Leaf {
 
   /** The nodes above have the counts in their sums. */
   summed(): void {
-    this.#summedValid = this.valid;
-    this.#summedStored = this.stored;
+    this.#summed = this.tally;
   }
 
   /** Adds to the sums of the nodes above what they have not heard of yet. */
   addUp(): void {
-    const valid = this.valid - this.#summedValid;
-    const stored = this.stored - this.#summedStored;
-    if ((valid | stored) === 0) return;
+    const { tally } = this;
+    const summed = this.#summed;
+    if (tally === summed) return;
+    const valid = (tally >>> STORED_BITS) - (summed >>> STORED_BITS);
+    const stored = tally - summed - (valid << STORED_BITS);
     for (let node = this.parent; node !== null; node = node.parent) {
       node.valid += valid;
       node.stored += stored;

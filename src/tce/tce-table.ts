@@ -48,7 +48,7 @@ export class TceTable extends TceView {
   put(index: number, hi: number, lo: number): void {
     const leaf = this.cache.leafOf(index);
     if (leaf.owner !== this.owner) this.putSlow(index, hi, lo);
-    else if (!leaf.overwrite(index, hi, lo) && leaf.put(index, hi, lo)) this.drop(index);
+    else if (leaf.put(index, hi, lo)) this.drop(index);
   }
 
   /**
