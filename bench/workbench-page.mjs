@@ -51,10 +51,19 @@ function watchWorker() {
             seen.drawn ||= now();
           });
         }
-        if (call?.includes("cells")) {
-          const came = now();
-          afterFrame(() => seen.cellsDrawn.push(now() - came));
-        }
+        if (!call?.includes("cells")) return;
+        // Waiting for the next frame is no work: what counts is taking the answer, and then the frame.
+        const came = now();
+        let [taken, began] = [0, 0];
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => {
+          taken = now() - came;
+        };
+        port2.postMessage(null);
+        requestAnimationFrame(() => {
+          began = now();
+        });
+        afterFrame(() => seen.cellsDrawn.push(taken + now() - began));
       });
     }
 
@@ -205,6 +214,36 @@ export class WorkbenchPage {
     );
   }
 
+  /**
+   * Milliseconds between the frames of a page, beside this one, that does nothing but fill a canvas as wide and as high as the pictures: no
+   * page has more frames here.
+   */
+  async framesOfNothing(frames) {
+    const page = await this.#browser.newPage({ viewport: this.page.viewportSize() });
+    await page.setContent('<canvas width="980" height="150"></canvas>');
+    const times = await page.evaluate(
+      (count) =>
+        new Promise((resolve) => {
+          const context = document.querySelector("canvas").getContext("2d", { alpha: false });
+          const times = [];
+          const step = (time) => {
+            times.push(time);
+            if (times.length > count) {
+              resolve(times.slice(1).map((one, i) => one - times[i]));
+              return;
+            }
+            context.fillStyle = times.length % 2 === 0 ? "#eee" : "#ddd";
+            context.fillRect(0, 0, 980, 150);
+            requestAnimationFrame(step);
+          };
+          requestAnimationFrame(step);
+        }),
+      frames,
+    );
+    await page.close();
+    return times;
+  }
+
   /** Moves the playhead to events: milliseconds until the table of the heat map is of each. */
   async jumpTo(events) {
     return await this.page.evaluate(async (all) => {
@@ -249,7 +288,7 @@ export class WorkbenchPage {
     }, place);
   }
 
-  /** Milliseconds from each answer with cells to the end of the frame that shows them. */
+  /** Milliseconds that the page's own thread works for each answer with cells, to the end of the frame that shows them. */
   async drawingOf(act) {
     await this.page.evaluate(() => {
       globalThis.seen.cellsDrawn.length = 0;
