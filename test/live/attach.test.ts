@@ -469,11 +469,13 @@ describe("attach", () => {
   it.each([
     {
       name: "is no saved state",
+      seconds: undefined,
       send: (socket: Socket) => socket.end(JUNK),
       message: /migration stream|QEVM/,
     },
     {
       name: "has no end",
+      seconds: 1,
       send: (socket: Socket): void => {
         const more = (): void => {
           while (socket.write(ENDLESS));
@@ -483,8 +485,8 @@ describe("attach", () => {
       },
       message: /migration stream, byte|not attached within/,
     },
-    { name: "does not come", send: () => {}, message: /not attached within 1 s/ },
-  ])("ends when what QEMU sends $name", async ({ send, message }) => {
+    { name: "does not come", seconds: 1, send: () => {}, message: /not attached within 1 s/ },
+  ])("ends when what QEMU sends $name", async ({ seconds, send, message }) => {
     qemu.replies.migrate = ({ uri }) => {
       qemu.migration = "active";
       const socket = connect(uri!.slice("unix:".length));
@@ -499,7 +501,7 @@ describe("attach", () => {
       qemu.migration = "cancelled";
       return {};
     };
-    await expect(start({ base: "save", seconds: 1 })).rejects.toThrow(message);
+    await expect(start({ base: "save", seconds })).rejects.toThrow(message);
     asBefore();
   });
 
