@@ -402,11 +402,22 @@ describe("attach", () => {
   const BEHAVIOURS: readonly {
     readonly name: string;
     readonly instead?: object;
+    /** How long a command may take: long where an answer comes, so that a slow one is not taken for none. */
+    readonly timeoutSeconds?: number;
     readonly message: RegExp;
   }[] = [
-    { name: "nothing", message: /no answer to .* within 0.2 s|QEMU did not answer/ },
-    { name: "nothing any more", message: /no answer to .* within 0.2 s|QEMU did not answer/ },
-    { name: "another command's answer", instead: { id: 1000 }, message: /no answer to .* within 0.2 s/ },
+    { name: "nothing", timeoutSeconds: 0.3, message: /no answer to .* within 0.3 s|QEMU did not answer/ },
+    {
+      name: "nothing any more",
+      timeoutSeconds: 0.3,
+      message: /no answer to .* within 0.3 s|QEMU did not answer/,
+    },
+    {
+      name: "another command's answer",
+      timeoutSeconds: 0.3,
+      instead: { id: 1000 },
+      message: /no answer to .* within 0.3 s/,
+    },
     { name: "an error", instead: { error: { class: "GenericError", desc: "no way" } }, message: /no way/ },
     { name: "an error that is none", instead: { error: null }, message: /no reason given/ },
     { name: "null", instead: { return: null }, message: /answer .* is null, not / },
@@ -421,7 +432,7 @@ describe("attach", () => {
   it.each(BEHAVIOURS)(
     "ends, with settings put back, whichever command is answered by $name",
     async (behaviour) => {
-      const { name, instead, message } = behaviour;
+      const { name, instead, timeoutSeconds, message } = behaviour;
       qemu.stream = smallStream();
       await startBriefly({ base: "save" });
       const total = qemu.commands.length;
@@ -442,7 +453,7 @@ describe("attach", () => {
         else if (name === "nothing any more")
           qemu.silent = (_command, number, connection) => connection === 1 && number >= nth;
         else qemu.instead = (command, number) => (isIt(command, number) ? instead : undefined);
-        const outcome = await startBriefly({ base: "save", timeoutSeconds: 0.2 }).then(
+        const outcome = await startBriefly({ base: "save", timeoutSeconds }).then(
           ({ reason, message: text }) => (reason === "broken" ? text : reason),
           (error: Error) => error.message,
         );
