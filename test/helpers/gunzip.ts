@@ -5,5 +5,7 @@ export function gunzip(packed: Buffer): Uint8Array<ArrayBuffer> {
   const size = packed.readUInt32LE(packed.length - 4);
   const unpacked = gunzipSync(packed, { chunkSize: Math.max(size, constants.Z_MIN_CHUNK) });
   // What is small may lie in a buffer with others.
-  return unpacked.buffer.byteLength === size ? new Uint8Array(unpacked.buffer) : new Uint8Array(unpacked);
+  return unpacked.buffer.byteLength === size
+    ? new Uint8Array(unpacked.buffer as ArrayBuffer)
+    : new Uint8Array(unpacked);
 }

@@ -125,8 +125,8 @@ describe("attach on a terminal", () => {
     await until(shows(/quit/));
     const state = (): string => readFileSync(`/proc/${terminal.pid}/stat`, "utf8").split(") ")[1]![0]!;
     terminal.type("\u001a");
-    await until(() => state() === "T");
-    expect(terminal.isTaken).toBe(false);
+    // What it wrote before that comes later on a busy machine.
+    await until(() => state() === "T" && !terminal.isTaken);
     qemu.append(put(1));
     terminal.signal("SIGCONT");
     await until(shows(/262,144 +1 /));
