@@ -4,6 +4,15 @@ import { compiledSources } from "./test/compiled-sources.ts";
 /** A limit of time is for hangs: no test fails because the machine is slow. */
 const HANG = 10 * 60_000;
 
+const KEPT_MEMORY = [
+  "mmap_threshold=1073741824",
+  "trim_threshold=1073741824",
+  "top_pad=67108864",
+  "hugetlb=1",
+]
+  .map((one) => `glibc.malloc.${one}`)
+  .join(":");
+
 /** The tests of `npm test`. */
 export default defineConfig({
   plugins: [compiledSources],
@@ -12,8 +21,12 @@ export default defineConfig({
     exclude: ["test/**/*.long.test.ts", "test/qemu/**"],
     globalSetup: "test/global-setup.ts",
     server: { deps: { external: [/\/dist\//] } },
-    // What the command line prints has no colours, wherever the tests run.
-    env: { NO_COLOR: "1" },
+    env: {
+      // What the command line prints has no colours, wherever the tests run.
+      NO_COLOR: "1",
+      // Buffers of recordings are made and dropped all the time: glibc keeps their memory, instead of asking for it again.
+      GLIBC_TUNABLES: KEPT_MEMORY,
+    },
     // No test changes a module: each is loaded and compiled once for all of a worker's files.
     isolate: false,
     execArgv: [

@@ -4,6 +4,7 @@ import { PciFunction } from "../../src/guest/pci-function.ts";
 import { Machine } from "../../src/spapr/machine.ts";
 import type { PhbConfig } from "../../src/spapr/phb.ts";
 import type { TraceEvent } from "../../src/spapr/trace-events.ts";
+import { same } from "../helpers/same.ts";
 
 const GIB = 2 ** 30;
 
@@ -105,7 +106,7 @@ it("10,000 devices on 31 bridges with 4 TiB of memory boot, each bridge with a w
   });
   guest.boot();
   for (const fn of functions) {
-    expect(guest.setMask(fn, 64)).toBe(true);
+    same(guest.setMask(fn, 64), true, () => fn.name);
     guest.setCoherentMask(fn, 64);
   }
   expect(new Set(functions.map(({ name }) => name)).size).toBe(10_000);

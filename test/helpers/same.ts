@@ -7,3 +7,8 @@ import { expect } from "vitest";
 export function same<Value>(actual: Value, expected: Value, where?: () => string): void {
   if (!Object.is(actual, expected)) expect(actual, where?.()).toBe(expected);
 }
+
+/** `expect(actual).toEqual(expected)` for many bytes, which Vitest compares one by one. */
+export function sameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) !== 0) expect(actual).toEqual(expected);
+}

@@ -3,6 +3,7 @@ import { LifetimeTracker } from "../../src/check/lifetimes/qemu-lifetimes.ts";
 import { QemuLogReader } from "../../src/formats/trace/qemu-log.ts";
 import { AlivePatterns } from "../../src/live/alive-patterns.ts";
 import { Random } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 
 const LIOBN = "liobn=0x80000000";
 const TABLE = `spapr_iommu_new_table ${LIOBN} table=0x1 fd=-1\n`;
@@ -81,8 +82,8 @@ it("has the pages that a simple model has, also after all was forgotten in betwe
       alive.clear();
       owners.clear();
     }
-    expect(alive.pages).toBe(owners.size);
-    expect(alive.count).toBe(new Set(owners.values()).size);
+    same(alive.pages, owners.size);
+    same(alive.count, new Set(owners.values()).size);
   }
   const { shown } = alive.patterns(0);
   expect(shown.reduce((sum, { count }) => sum + count, 0)).toBe(alive.count);

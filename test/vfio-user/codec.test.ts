@@ -29,6 +29,7 @@ import {
 } from "../../src/vfio-user/protocol/payloads.ts";
 import { parseVersion, versionFrame } from "../../src/vfio-user/protocol/version.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { sameBytes } from "../helpers/same.ts";
 import { GOLDEN, hexBytes } from "./golden-frames.ts";
 
 const MAX_BODY = 2 ** 20;
@@ -76,9 +77,13 @@ describe("captured messages", () => {
       () => 15,
       () => 17,
       () => stream.length,
-      ...Array.from({ length: 50 }, () => () => 1 + random.below(random.pick([3, 20, 100, 2000]))),
+      ...Array.from({ length: 20 }, () => () => 1 + random.below(random.pick([3, 20, 100, 2000]))),
     ];
-    for (const lengths of cuts) expect(read(stream, lengths).map(encodeMessage)).toEqual(all);
+    for (const lengths of cuts) {
+      const messages = read(stream, lengths).map(encodeMessage);
+      expect(messages.map(({ length }) => length)).toEqual(all.map(({ length }) => length));
+      sameBytes(concat(messages), stream);
+    }
   });
 
   it("say what they were captured to say", () => {
@@ -207,7 +212,7 @@ describe("layouts that are read and written by hand", () => {
     "have the fields that they say: %s",
     (_, layout) => {
       const random = new Random(runSeed());
-      for (let round = 0; round < 500; round++) {
+      for (let round = 0; round < 200; round++) {
         const bytes = Uint8Array.from({ length: layout.bytes + 3 }, () =>
           random.pick([0, 0, 1, 0x7f, 0x80, 0xff, random.below(256)]),
         );

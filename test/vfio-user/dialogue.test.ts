@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { MigrationState, migrationPath } from "../../src/vfio-user/protocol/migration-state.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
+import { sameBytes } from "../helpers/same.ts";
 import {
   DELAY,
   INTERRUPT,
@@ -53,14 +54,14 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     expect(await buffer(16)).toEqual(pattern(16));
     await fillBuffer(pattern(4096, 9));
     await transfer(WRITE, 0n, 4096);
-    expect(memory(0x20_0000n, 4096)).toEqual(pattern(4096, 9));
+    sameBytes(memory(0x20_0000n, 4096), pattern(4096, 9));
     await transfer(WRITE, 0x800n, 4096);
     // libvfio-user takes one window for a transfer.
     const isOneWindow = mode.profile === LIBVFIO_USER;
     expect(await register(ERRNO)).toBe(isOneWindow ? 95 : 0);
     if (!isOneWindow) {
-      expect(memory(0x20_0800n, 0x800)).toEqual(pattern(4096, 9).subarray(0, 0x800));
-      expect(memory(0x50_0000n, 0x800)).toEqual(pattern(4096, 9).subarray(0x800));
+      sameBytes(memory(0x20_0800n, 0x800), pattern(4096, 9).subarray(0, 0x800));
+      sameBytes(memory(0x50_0000n, 0x800), pattern(4096, 9).subarray(0x800));
     }
     expect(refused()).toEqual([]);
   });
@@ -226,7 +227,7 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     await to.put(0n, 0x50_0003n);
     await to.host.loadState(state);
     expect(await to.host.client.migrationState()).toBe(MigrationState.RUNNING);
-    expect(await to.buffer(0x1_0000)).toEqual(pattern(0x1_0000, 3));
+    sameBytes(await to.buffer(0x1_0000), pattern(0x1_0000, 3));
     expect(await to.register(MailboxRegister.QUEUED)).toBe(1);
     await to.setRegister(MailboxRegister.KICK, 1);
     expect(to.memory(0x50_0010n, 64)).toEqual(pattern(64, 3));
@@ -250,7 +251,7 @@ describe.each(MODES)("client and server ($name)", (mode) => {
     const { buffer, fillBuffer } = await plugged(mode);
     const data = pattern(0x1_0000, 3);
     await fillBuffer(data);
-    expect(await buffer(0x1_0000)).toEqual(data);
+    sameBytes(await buffer(0x1_0000), data);
   });
 
   it("goes away on both sides", async () => {

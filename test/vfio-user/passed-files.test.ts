@@ -17,6 +17,7 @@ import { DeviceHost } from "../../src/vfio-user/client/device-host.ts";
 import { MailboxDma, MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { ServerSession } from "../../src/vfio-user/server/session.ts";
+import { sameBytes } from "../helpers/same.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 
 const folder = scratchFolder();
@@ -93,7 +94,7 @@ if (python instanceof Error) {
         const reads = Array.from({ length: 5 }, () => host.read(0, BigInt(MailboxRegister.ID), 4));
         const dma = session.dmaWrite(0n, data).then(() => session.dmaRead(0n, 4096));
         const [read] = await Promise.all([dma, ...reads]);
-        expect(read).toEqual(data);
+        sameBytes(read, data);
       }
     });
   });
@@ -102,7 +103,7 @@ if (python instanceof Error) {
     const { host } = await plug();
     const data = Uint8Array.from({ length: 0x1_0000 }, (_, i) => (i * 5) & 0xff);
     await host.write(0, 0x1_0000n, data);
-    expect(await host.read(0, 0x1_0000n, 0x1_0000)).toEqual(data);
+    sameBytes(await host.read(0, 0x1_0000n, 0x1_0000), data);
   });
 
   it("without files on one side there is no twin socket and no interrupt, and all else goes on", async () => {

@@ -12,6 +12,7 @@ import { MAILBOX_BUFFER, MailboxRegister } from "../../src/vfio-user/devices/mai
 import { serveMailbox } from "../../src/vfio-user/devices/serve-mailbox.ts";
 import { LIBVFIO_USER, type ServerProfile, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { cli } from "../cli/cli.ts";
+import { sameBytes } from "../helpers/same.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 
 const folder = scratchFolder();
@@ -60,8 +61,8 @@ it.each([
   }
   const written = new Uint8Array(0x1_0000);
   machine.systemMemory.read(0x20_0000n, written, null);
-  expect(written).toEqual(data);
-  expect(await host.read(0, BigInt(MAILBOX_BUFFER.offset), 0x1_0000)).toEqual(data);
+  sameBytes(written, data);
+  sameBytes(await host.read(0, BigInt(MAILBOX_BUFFER.offset), 0x1_0000), data);
   host.unplug();
 });
 

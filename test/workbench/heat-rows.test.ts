@@ -130,9 +130,13 @@ describe("rows that were never used", () => {
         expect(rowsEnd(rows)).toBeGreaterThanOrEqual(pages);
         for (const [first, count] of used) {
           for (const page of [first, first + count - 1]) {
-            expect(rows.folds[rowOfPage(rows, page)]).toBe(1);
-            expect(pageOfCell(rows, cellOfPage(rows, page)!)).toBeLessThanOrEqual(page);
-            expect(Math.abs(pageAtPlace(rows, placeOfPage(rows, page)) - page)).toBeLessThanOrEqual(1);
+            same(rows.folds[rowOfPage(rows, page)], 1);
+            same(pageOfCell(rows, cellOfPage(rows, page)!) <= page, true, () => `page ${page}`);
+            same(
+              Math.abs(pageAtPlace(rows, placeOfPage(rows, page)) - page) <= 1,
+              true,
+              () => `page ${page}`,
+            );
           }
         }
       }

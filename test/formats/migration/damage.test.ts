@@ -75,7 +75,7 @@ describe("a small machine", () => {
   });
 
   it(`ends with a stream or with offset and reason after any damage, and takes no memory, SEED=${runSeed()}`, () =>
-    damageStream(runSeed(), 500));
+    damageStream(runSeed(), 200));
 });
 
 describe("device data that looks like the end of its section", () => {
