@@ -354,7 +354,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   endWalk(): void {
     this.#walks--;
-    this.#setFlags(this.#flags);
+    this.isHeard = (this.#flags | this.#walks) !== 0;
   }
 
   /**
