@@ -72,10 +72,13 @@ export class IommuNotifier {
   readonly index: number = 0;
   /** Pages that were not delivered because the edge of the range cuts them. */
   hazards = 0;
-  readonly #cropReplay: boolean;
+  // No private names: those cost most of what making one costs, and a replay may be for a notifier of its own.
+  /** @internal */
+  protected readonly cropReplay: boolean;
   /** @internal */
   readonly notify: (run: MappingRun) => void;
-  readonly #notifyCut: NotifierOptions["notifyCut"];
+  /** @internal */
+  protected readonly notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the size it was computed for: wholly inside, and touched. The last page, not the one after it:
   // in a window of 2^31 pages that is still a small integer for V8.
   /** @internal */
@@ -84,8 +87,10 @@ export class IommuNotifier {
   insideFirst = 0;
   /** @internal */
   insideLast = -1;
-  #touchedFirst = 0;
-  #touchedEnd = 0;
+  /** @internal */
+  protected touchedFirst = 0;
+  /** @internal */
+  protected touchedEnd = 0;
 
   /** @throws IommuError BAD_ARGUMENT if the flags are NONE or unknown, or the range is empty */
   constructor(options: NotifierOptions) {
@@ -107,9 +112,9 @@ export class IommuNotifier {
     this.start = start;
     this.last = last;
     this.index = index;
-    this.#cropReplay = options.cropReplay ?? false;
+    this.cropReplay = options.cropReplay ?? false;
     this.notify = options.notify;
-    this.#notifyCut = options.notifyCut;
+    this.notifyCut = options.notifyCut;
   }
 
   /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
@@ -131,14 +136,14 @@ export class IommuNotifier {
    */
   partEnd(page: PageStep, first: number, end: number): number {
     if (page !== this.page) this.computePages(page);
-    if (first < this.#touchedFirst) return Math.min(end, this.#touchedFirst);
-    if (first >= this.#touchedEnd) return end;
+    if (first < this.touchedFirst) return Math.min(end, this.touchedFirst);
+    if (first >= this.touchedEnd) return end;
     return this.#isInside(first) ? Math.min(end, this.insideLast + 1) : first + 1;
   }
 
   /** Tells one part of a run, the pages from `first` to before `end` (see {@link partEnd}). */
   tellPart(run: MappingRun, first: number, end: number): void {
-    if (first < this.#touchedFirst || first >= this.#touchedEnd) return;
+    if (first < this.touchedFirst || first >= this.touchedEnd) return;
     const part = run.slice(first - run.firstPage, end - first);
     if (this.#isInside(first)) this.tell(part);
     else this.#tellCut(part);
@@ -146,18 +151,18 @@ export class IommuNotifier {
 
   /** Where the part of a replayed run ends: all of it, unless replays are cropped. */
   replayEnd(page: PageStep, first: number, end: number): number {
-    return this.#cropReplay ? this.partEnd(page, first, end) : end;
+    return this.cropReplay ? this.partEnd(page, first, end) : end;
   }
 
   /** Tells one part of a replayed run. */
   tellReplayed(run: MappingRun, first: number, end: number): void {
     const { firstPage, pages, page } = run;
-    if (this.#cropReplay && !this.covers(page, first, end)) this.tellPart(run, first, end);
+    if (this.cropReplay && !this.covers(page, first, end)) this.tellPart(run, first, end);
     else {
       const whole = first === firstPage && end === firstPage + pages;
       const part = whole ? run : run.slice(first - firstPage, end - first);
       // Like QEMU, a replay that is not cropped does not ask what the notifier wants.
-      if (this.#cropReplay) this.tell(part);
+      if (this.cropReplay) this.tell(part);
       else this.notify(part);
     }
   }
@@ -167,12 +172,12 @@ export class IommuNotifier {
   }
 
   #tellCut(page: MappingRun): void {
-    if (this.#notifyCut === undefined) {
+    if (this.notifyCut === undefined) {
       this.hazards++;
       return;
     }
     if ((this.flags & (page.perm === 0 ? UNMAP : MAP)) === 0) return;
-    this.#notifyCut(
+    this.notifyCut(
       maxBig(page.iova, this.start),
       minBig(page.iova + page.sizeBytes - 1n, this.last),
       page.target,
@@ -186,11 +191,11 @@ export class IommuNotifier {
     const size = 1n << BigInt(shift);
     const end = this.last + 1n;
     const pages = (address: bigint): number => pageOf(hiOf(address), loOf(address), shift);
-    this.#touchedFirst = pages(this.start);
-    this.insideFirst = this.start % size === 0n ? this.#touchedFirst : this.#touchedFirst + 1;
+    this.touchedFirst = pages(this.start);
+    this.insideFirst = this.start % size === 0n ? this.touchedFirst : this.touchedFirst + 1;
     // `end` may be 2^64, which has no halves: the page behind the last byte is one more than its page.
-    this.#touchedEnd = pages(this.last) + 1;
-    this.insideLast = smallInteger(end % size === 0n ? this.#touchedEnd - 1 : this.#touchedEnd - 2);
+    this.touchedEnd = pages(this.last) + 1;
+    this.insideLast = smallInteger(end % size === 0n ? this.touchedEnd - 1 : this.touchedEnd - 2);
     this.page = page;
   }
 }

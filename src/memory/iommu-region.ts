@@ -218,13 +218,11 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
    */
   notifyList(page: PageStep, firstPage: number, entries: Uint32Array, errors: FirstError): number {
     const count = entries.length / 2;
-    const notifier = this.sole;
-    const delivery = this.idle;
-    if (notifier !== null && delivery !== null && notifier.covers(page, firstPage, firstPage + count)) {
-      this.idle = null;
-      const run = delivery.run.set(page, firstPage, 1, 0, 0, 0);
-      const told = this.#tellList(notifier, run, entries, errors);
-      this.idle = delivery;
+    const { sole, run } = this;
+    if (sole !== null && run !== null && sole.covers(page, firstPage, firstPage + count)) {
+      this.run = null;
+      const told = this.#tellList(sole, run.set(page, firstPage, 1, 0, 0, 0), entries, errors);
+      this.run = run;
       return told;
     }
     for (let told = 0; told < count; told++) {
@@ -239,18 +237,22 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     return count;
   }
 
-  /** {@link notifyList} where there is one notifier, for all of the region. */
-  #tellList(notifier: IommuNotifier, run: MappingRun, entries: Uint32Array, errors: FirstError): number {
+  /** {@link notifyList} where there is one notifier, for all of the region; `run` is its first page. */
+  #tellList(sole: IommuNotifier, run: MappingRun, entries: Uint32Array, errors: FirstError): number {
     const count = entries.length / 2;
-    const { firstPage } = run;
-    const { page } = run;
-    let changes = this.changes;
+    const { page, firstPage } = run;
+    const { maskHi, maskLo } = page;
+    // One change for all: what is asked is whether there was another one.
+    const changes = (this.changes + 1) | 0;
+    this.changes = changes;
     for (let told = 0; told < count; told++) {
-      run.setEntry(page, firstPage + told, 1, entries[told * 2]!, entries[told * 2 + 1]!);
-      changes = (changes + 1) | 0;
-      this.changes = changes;
+      const lo = entries[told * 2 + 1]! | 0;
+      run.firstPage = firstPage + told;
+      run.targetHi = entries[told * 2]! & maskHi;
+      run.targetLo = lo & maskLo;
+      run.perm = (lo & 3) as Permission;
       try {
-        notifier.tell(run);
+        sole.notify(run);
       } catch (error) {
         errors.keep(error);
       }
@@ -352,7 +354,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
 
   endWalk(): void {
     this.#walks--;
-    this.#setFlags(this.#flags);
+    this.isHeard = (this.#flags | this.#walks) !== 0;
   }
 
   /**

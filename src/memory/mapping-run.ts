@@ -2,6 +2,8 @@ import { type PageStep, pageStep } from "../base/page-step.ts";
 import type { Permission } from "../base/permission.ts";
 import { toBig } from "../base/u64.ts";
 
+const SMALL_PAGE = pageStep(12);
+
 /**
  * What an IOMMU notifier is told: pages of one IOMMU region that map (or, with
  * permission 0, no longer map) memory.
@@ -19,7 +21,7 @@ import { toBig } from "../base/u64.ts";
  */
 export class MappingRun {
   /** Page size of the region. */
-  page: PageStep = pageStep(12);
+  page: PageStep = SMALL_PAGE;
   /** Number of the first page, counted from the start of the region. */
   firstPage = 0;
   /** Number of pages, at least 1. */

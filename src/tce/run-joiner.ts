@@ -22,19 +22,24 @@ export type RunVisitor = (
 
 /** Makes maximal runs of valid entries from the raw runs of a tree, which end where its nodes do. */
 export class RunJoiner {
-  // A walk of few runs costs what making its objects costs: no private names, and the constructor stores first
-  // what it stores (a field that is not `declare` is stored before that, as undefined).
+  // A walk of few runs costs what making its objects costs: no private names, and the constructor stores all, as fields
+  // that are not `declare` are stored by a function of their own.
   declare protected readonly page: PageStep;
   declare protected readonly visit: RunVisitor;
-  protected first = 0;
-  protected pages = 0;
-  protected hi = 0;
-  protected lo = 0;
-  protected perm: Permission = 0;
+  declare protected first: number;
+  declare protected pages: number;
+  declare protected hi: number;
+  declare protected lo: number;
+  declare protected perm: Permission;
 
   constructor(page: PageStep, visit: RunVisitor) {
     this.page = page;
     this.visit = visit;
+    this.first = 0;
+    this.pages = 0;
+    this.hi = 0;
+    this.lo = 0;
+    this.perm = 0;
   }
 
   /** Takes the next raw run. */

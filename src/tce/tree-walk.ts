@@ -12,13 +12,14 @@ export class TreeWalk {
   declare protected readonly page: PageStep;
   declare protected readonly visit: RawRunVisitor;
   /** What {@link touch} read last; stored so that no compiler drops the reads. */
-  protected touched = 0;
+  declare protected touched: number;
 
   constructor(first: number, end: number, page: PageStep, visit: RawRunVisitor) {
     this.first = first;
     this.end = end;
     this.page = page;
     this.visit = visit;
+    this.touched = 0;
   }
 
   /** Visits the runs of a node whose first entry is `base`. */
