@@ -55,12 +55,14 @@ function watchWorker() {
         // Waiting for the next frame is no work: what counts is taking the answer, and then the frame.
         const came = now();
         let [taken, began] = [0, 0];
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => {
-          taken = now() - came;
+        const take = () => {
+          taken ||= now() - came;
         };
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = take;
         port2.postMessage(null);
         requestAnimationFrame(() => {
+          take();
           began = now();
         });
         afterFrame(() => seen.cellsDrawn.push(taken + now() - began));
@@ -116,13 +118,18 @@ function cpuIn(folder) {
 /** The same of all processes of a browser. */
 const cpuOf = (root) => processesOf(root).reduce((sum, process) => sum + cpuIn(`/proc/${process}`), 0);
 
+const renderersOf = (root) =>
+  processesOf(root).filter((one) => readOrNothing(`/proc/${one}/cmdline`).includes("--type=renderer"));
+
 /** The same of what draws the page and answers its keys: the first thread of the page's process. */
-const mainThreadOf = (root) =>
-  Math.max(
-    ...processesOf(root)
-      .filter((one) => readOrNothing(`/proc/${one}/cmdline`).includes("--type=renderer"))
-      .map((one) => cpuIn(`/proc/${one}/task/${one}`)),
-  );
+const mainThreadOf = (root) => Math.max(...renderersOf(root).map((one) => cpuIn(`/proc/${one}/task/${one}`)));
+
+/** The same of the page's workers. */
+const workersOf = (root) =>
+  renderersOf(root)
+    .flatMap((one) => readdirSync(`/proc/${one}/task`).map((thread) => `/proc/${one}/task/${thread}`))
+    .filter((folder) => readOrNothing(`${folder}/comm`).startsWith("DedicatedWorker"))
+    .reduce((sum, folder) => sum + cpuIn(folder), 0);
 
 /** A browser with a page that was just visited. */
 export class WorkbenchPage {
@@ -164,9 +171,13 @@ export class WorkbenchPage {
     this.#server.end();
   }
 
-  /** Opens a file: seconds to the first picture and to all of them, MiB at most, and seconds of the processor. */
+  /**
+   * Opens a file: seconds to the first picture and to all of them, MiB at most, and seconds of the processor: of all, of the workers, and of
+   * the page's own thread.
+   */
   async openFile(file) {
-    const before = cpuOf(this.#root);
+    const spent = () => [cpuOf, workersOf, mainThreadOf].map((of) => of(this.#root));
+    const before = spent();
     let memory = 0;
     const timer = setInterval(() => {
       memory = Math.max(memory, memoryOf(this.#root));
@@ -184,11 +195,14 @@ export class WorkbenchPage {
     clearInterval(timer);
     const seen = await this.page.evaluate(() => globalThis.seen);
     check(this.trouble.length === 0, this.trouble.join("; "));
+    const [cpu, workerCpu, pageCpu] = spent().map((now, i) => now - before[i]);
     return {
       seconds: (Math.max(seen.read, seen.quiet) - seen.opened) / 1000,
       firstPicture: (seen.drawn - seen.opened) / 1000,
       memory: Math.max(memory, memoryOf(this.#root)),
-      cpu: cpuOf(this.#root) - before,
+      cpu,
+      workerCpu,
+      pageCpu,
     };
   }
 
@@ -240,6 +254,31 @@ export class WorkbenchPage {
         }),
       frames,
     );
+    await page.close();
+    return times;
+  }
+
+  /** Milliseconds for an empty worker beside this page to answer: no page can move its playhead faster here. */
+  async answersOfNothing(count) {
+    const page = await this.#browser.newPage();
+    const times = await page.evaluate(async (all) => {
+      const url = URL.createObjectURL(new Blob(["onmessage = ({ data }) => postMessage(data);"]));
+      const worker = new Worker(url);
+      const answer = (i) =>
+        new Promise((resolve) => {
+          worker.onmessage = resolve;
+          worker.postMessage(i);
+        });
+      const times = [];
+      await answer(-1);
+      for (let i = 0; i < all; i++) {
+        const start = performance.now();
+        await answer(i);
+        times.push(performance.now() - start);
+        await new Promise(requestAnimationFrame);
+      }
+      return times;
+    }, count);
     await page.close();
     return times;
   }

@@ -44,10 +44,11 @@ const bytesFile = (bytes: Uint8Array): ByteFile => ({
   read: async (offset, length) => bytes.subarray(offset, offset + length),
 });
 
-/** The bytes of a `Blob`. */
-export const blobFile = (blob: Blob): ByteFile => ({
+/** The bytes of a `Blob`. A browser reads its pieces several times as slowly as it streams all of it. */
+export const blobFile = (blob: Blob): Required<ByteFile> => ({
   size: blob.size,
   read: async (offset, length) => new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
+  stream: () => streamBytes(blob.stream()),
 });
 
 /** Not every browser's stream can be iterated. */

@@ -1,9 +1,9 @@
 import type { ByteFile } from "../../formats/migration/source.ts";
 
-/** Bytes that are read at a time. */
+/** Bytes that are read at a time, at most: who reads gives way between two pieces. */
 const CHUNK = 2 ** 19;
 
-/** A file that says how far it was read; each of its pieces has a buffer of its own. */
+/** A file that says how far it was read; what is in a piece of its stream stays. */
 export class CountedFile implements ByteFile {
   readonly size: number;
   readonly #file: ByteFile;
@@ -21,14 +21,28 @@ export class CountedFile implements ByteFile {
     return bytes;
   }
 
-  /** All bytes in order; the next ones are fetched while those before are looked at. */
+  /** All bytes in order. */
   async *stream(): AsyncGenerator<Uint8Array> {
-    let next = this.read(0, CHUNK);
+    let offset = 0;
+    for await (const given of this.#file.stream?.() ?? this.#pieces()) {
+      // A blob in memory can come in one piece.
+      for (let at = 0; at < given.length; at += CHUNK) {
+        const piece = given.subarray(at, at + CHUNK);
+        offset += piece.length;
+        this.reached = Math.max(this.reached, offset);
+        yield piece;
+      }
+    }
+  }
+
+  /** Of a file that has no stream: the next bytes are fetched while those before are looked at. */
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    let next = this.#file.read(0, CHUNK);
     for (let offset = 0; offset < this.size; ) {
       const chunk = await next;
       if (chunk.length === 0) return;
       offset += chunk.length;
-      next = this.read(offset, CHUNK);
+      next = this.#file.read(offset, CHUNK);
       yield chunk;
     }
   }

@@ -58,7 +58,7 @@ export const inkOf = (ink: Ink): number => NUMBERS.get(ink)!;
 export const HATCHED: ReadonlySet<Ink> = new Set<Ink>(["inferred", "unknown"]);
 
 /** Bars that there is room for at first: most pictures have no more, and growing leaves garbage in each frame. */
-const BARS = 4096;
+const BARS = 1024;
 
 /** Rectangles, in pixels from the upper left corner of the picture. */
 export class Bars {

@@ -23,8 +23,10 @@ const LEAST_MINIMAP = 64;
 export function AddressView(): ComponentChildren {
   const space = bench.space.value;
   const cells = useCells(space);
-  // What is shown stays until there is something else to show: when the playhead comes into another window, only its numbers change.
-  const shown = bench.summary.value?.spaces.find(({ number }) => number === cells?.space);
+  // What is shown stays until the cells are there, also when the playhead comes into a later window of that name.
+  const shown = bench.summary.value?.spaces.find(
+    ({ number, name }) => number === cells?.space && name === space?.name,
+  );
   if (space === undefined)
     return (
       <Region name="Address" class="addresses">
