@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import { readCorpusHead } from "../helpers/corpus.ts";
+import { readCorpus, readCorpusHead } from "../helpers/corpus.ts";
 import { cli } from "./cli.ts";
 
 const TRACES = path.resolve(import.meta.dirname, "../corpus/traces");
@@ -16,6 +16,9 @@ const LINES = gunzipSync(readFileSync(path.join(TRACES, "nvme-e1000-1g-linux61.l
   .slice(0, 1000);
 const TEXT = `${LINES.join("\n")}\n`;
 
+const SLOW_READER = readCorpus("traces", "simple-dropped-slow-reader-e1000-linux61.simple");
+/** The first 1,500 events of a trace, and from the first record of dropped ones on as many. */
+const DROPPED = Buffer.concat([SLOW_READER.subarray(0, 272_193), SLOW_READER.subarray(1_156_057, 1_262_105)]);
 /** A trace that ends within a record. */
 const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 400_001);
 
@@ -27,7 +30,7 @@ const CUT: Readonly<Record<string, () => string>> = {
     return written("cut.log.gz", packed.subarray(0, packed.length - 100));
   },
   "a trace that QEMU was killed over": () => written("killed.simple", KILLED),
-  "events that QEMU dropped": () => path.join(TRACES, "simple-dropped-slow-reader-e1000-linux61.simple.gz"),
+  "events that QEMU dropped": () => written("dropped.simple", DROPPED),
   "events that the kernel lost": () => path.join(TRACES, "dma-x86-linux72-vtd-lost-trace-pipe.txt.gz"),
 };
 

@@ -87,7 +87,7 @@ describe("a table of TCEs", () => {
   });
 
   it.each(WINDOWS)("is the map that the same writes make: $length entries of shift $pageShift", (window) => {
-    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : 600);
+    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : 300);
   });
 
   it.each(SURROUNDINGS)("is right after all sequences of three operations: $name", (surroundings) => {

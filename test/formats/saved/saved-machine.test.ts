@@ -13,6 +13,7 @@ import {
   readSavedMachine,
 } from "../../../src/formats/saved/saved-machine.ts";
 import { inputForms } from "../../helpers/input-forms.ts";
+import { same } from "../../helpers/same.ts";
 import { storedOf } from "../../tce/model.ts";
 import { be, RAM_BLOCK } from "../migration/small-stream.ts";
 import { chunksOf, fileOf } from "../migration/sources.ts";
@@ -146,8 +147,9 @@ describe.each(CONTAINERS)("a machine with $what", (container) => {
       try {
         expect(tablesOf(await readSavedMachine(opened, { name: "x" }))).toEqual(TABLES);
       } catch (error) {
-        expect((error as IommuError).code, `${length}: ${error}`).toMatch(/^(BAD_FILE|UNSUPPORTED)$/);
-        expect((error as IommuError).message).toMatch(/byte \d+|ends early/);
+        const { code, message } = error as IommuError;
+        const isRight = /^(BAD_FILE|UNSUPPORTED)$/.test(code) && /byte \d+|ends early/.test(message);
+        same(isRight, true, () => `${length}: ${error}`);
       }
     }
   });
