@@ -33,7 +33,7 @@ export class DeviceDma {
   /** @internal As of a {@link LinuxGuest.revision}. */
   protected route: DmaRoute;
   /** @internal */
-  protected revision: number;
+  protected revision: number = 0;
   #saidOverflow = false;
 
   constructor(guest: LinuxGuest, fn: PciFunction) {

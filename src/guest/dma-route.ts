@@ -11,12 +11,12 @@ const BOUNDARY = 2 ** 32;
  */
 export class DmaRoute {
   /** The last physical byte that has a direct address, -1 for none. Behind it maps go through {@link table}. */
-  readonly directLast: number;
+  readonly directLast: number = 0;
   /** The last physical byte whose direct address the mask has. */
-  readonly maskLast: number;
+  readonly maskLast: number = 0;
   /** Start of direct addresses, in halves. */
-  readonly offsetHi: number;
-  readonly offsetLo: number;
+  readonly offsetHi: number = 0;
+  readonly offsetLo: number = 0;
   /** Addresses of {@link isFromOffset} count as direct ones: all that the device gets, or those of a limited bus. */
   readonly unmapsFromOffset: boolean;
   /** No address that the device gets is one of a table. */

@@ -1,4 +1,4 @@
-import { hiOf, loOf, TWO32 } from "../base/u64.ts";
+import { hiOf, loOf, smallInteger, TWO32 } from "../base/u64.ts";
 
 /**
  * A DMA window as a guest knows it. Its pages are counted from its start.
@@ -6,25 +6,26 @@ import { hiOf, loOf, TWO32 } from "../base/u64.ts";
  * @public
  */
 export class GuestWindow {
-  readonly liobn: number;
+  // Numbers are numbers from the start, and small integers where they can be: V8 keeps no field so that was another once.
+  readonly liobn: number = 0;
   /** First bus address. */
   readonly busOffset: bigint;
-  readonly pageShift: number;
+  readonly pageShift: number = 0;
   /** Bytes of a page. */
-  readonly pageSize: number;
+  readonly pageSize: number = 0;
   /** Pages of a byte: a multiplication by it is exact, and faster than a division. */
-  readonly pagesPerByte: number;
+  readonly pagesPerByte: number = 0;
   /** @internal The shift of {@link pageOf} in the first 2 GiB, which are one page if pages are larger. */
-  protected readonly nearShift: number;
+  protected readonly nearShift: number = 0;
   /** {@link busOffset} in halves. */
-  readonly firstHi: number;
-  readonly firstLo: number;
+  readonly firstHi: number = 0;
+  readonly firstLo: number = 0;
 
   constructor(liobn: number, busOffset: bigint, pageShift: number) {
     this.liobn = liobn;
     this.busOffset = busOffset;
     this.pageShift = pageShift;
-    this.pageSize = 2 ** pageShift;
+    this.pageSize = smallInteger(2 ** pageShift);
     this.pagesPerByte = 2 ** -pageShift;
     this.nearShift = Math.min(pageShift, 31);
     this.firstHi = hiOf(busOffset);

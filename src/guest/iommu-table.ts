@@ -1,5 +1,5 @@
 import { IommuError } from "../base/errors.ts";
-import { TWO32 } from "../base/u64.ts";
+import { smallInteger, TWO32 } from "../base/u64.ts";
 import { EntryBitmap, type RowLimits } from "./entry-bitmap.ts";
 import type { GuestWindow } from "./guest-window.ts";
 
@@ -52,7 +52,7 @@ export interface TableLimits extends RowLimits {
 export class IommuTable {
   readonly window: GuestWindow;
   /** Number of entries. */
-  readonly length: number;
+  readonly length: number = 0;
   // What allocations need is no private name: those make bytecode longer (see TceTable).
   /** @internal */
   protected readonly bits: EntryBitmap;
@@ -61,7 +61,7 @@ export class IommuTable {
   /** @internal */
   protected readonly large: Pool;
   /** @internal */
-  protected readonly poolSize: number;
+  protected readonly poolSize: number = 0;
   /** Entries that are taken without having been given out. */
   #reserved = 0;
   readonly #anyDevice: TableLimits;
@@ -71,12 +71,12 @@ export class IommuTable {
     if (!Number.isInteger(length) || length < 1 || length > TWO32)
       throw new IommuError("BAD_SHAPE", `a table of ${length} entries`, { length });
     this.window = window;
-    this.length = length;
+    this.length = smallInteger(length);
     this.bits = new EntryBitmap(length);
     const pools = length * window.pageSize >= MANY_POOLS_BYTES ? 4 : 1;
-    this.poolSize = Math.floor(Math.floor((length * 3) / 4) / pools);
-    const starts = Array.from({ length: pools + 1 }, (_, i) => i * this.poolSize);
-    this.pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? length, hint: start }));
+    this.poolSize = smallInteger(Math.floor(Math.floor((length * 3) / 4) / pools));
+    const starts = Array.from({ length: pools + 1 }, (_, i) => smallInteger(i * this.poolSize));
+    this.pools = starts.map((start, i) => ({ start, end: starts[i + 1] ?? this.length, hint: start }));
     this.large = this.pools.at(-1)!;
     this.#anyDevice = this.limitsOf({});
     // Drivers take bus address 0 for none.
@@ -89,7 +89,7 @@ export class IommuTable {
     const firstPage = busOffset >> BigInt(pageShift);
     const segment = Math.floor(boundary / this.window.pageSize);
     return {
-      align: 2 ** alignOrder,
+      align: smallInteger(2 ** alignOrder),
       last: mask === undefined ? Number.POSITIVE_INFINITY : Number((mask >> BigInt(pageShift)) - firstPage),
       boundary: segment,
       offset: segment === 0 ? 0 : Number(firstPage % BigInt(segment)),

@@ -138,10 +138,12 @@ export class TreeWriter {
     const run = this.#part.setPart(this.#run, first, end);
     if ((this.#run.hi | this.#run.lo) === 0) return null;
     const count = end - first;
-    const cells = [first, count, run.hi, run.lo, count === 1 ? 0 : run.step];
-    return count === 1 && level === 0 && this.#spares.length > 0
-      ? this.#denseLeaf(cells, base)
-      : new Runs(this.owner, cells);
+    if (count > 1 || level > 0 || this.#spares.length === 0)
+      return new Runs(this.owner, [first, count, run.hi, run.lo, count === 1 ? 0 : run.step]);
+    const leaf = this.#newLeaf(base);
+    leaf.put(first, run.hi, run.lo);
+    leaf.summed();
+    return leaf;
   }
 
   #writeRuns(node: Runs, level: number, base: number, first: number, end: number): Node | null {
@@ -216,6 +218,14 @@ export class TreeWriter {
   }
 
   #denseLeaf(cells: readonly number[], base: number): Leaf {
+    const leaf = this.#newLeaf(base);
+    for (let at = 0; at < cells.length; at += CELLS) leaf.write(loadRun(cells, at, this.#listed));
+    leaf.summed();
+    return leaf;
+  }
+
+  /** A leaf without entries, which the caller puts in. */
+  #newLeaf(base: number): Leaf {
     if (this.#root !== null && this.#root.leaves >= this.#maxLeaves) {
       const limit = this.#maxLeaves;
       throw new IommuError("LIMIT_EXCEEDED", `more than ${limit} dense leaves of 4 KiB in one TCE table`, {
@@ -223,8 +233,6 @@ export class TreeWriter {
       });
     }
     const leaf = new Leaf(this.owner, base, this.#spares.pop() ?? new Uint32Array(LEAF_SIZE * 2));
-    for (let at = 0; at < cells.length; at += CELLS) leaf.write(loadRun(cells, at, this.#listed));
-    leaf.summed();
     this.leaf = leaf;
     return leaf;
   }
