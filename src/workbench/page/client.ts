@@ -60,8 +60,8 @@ export class Client {
   }
 
   /**
-   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What follows the playhead
-   * ({@link moment}) goes first, and what takes longer than a frame is not asked for again at once.
+   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What takes longer
+   * than a frame is not asked for again at once.
    *
    * @param picture who asks
    * @returns undefined if a newer ask came
@@ -75,7 +75,6 @@ export class Client {
     const turn = (this.#newest.get(picture) ?? 0) + 1;
     this.#newest.set(picture, turn);
     await this.#busy.get(picture);
-    await this.#moment;
     if (this.#newest.get(picture) !== turn) return undefined;
     const asked = performance.now();
     const answer = this.ask(call, file, ask);

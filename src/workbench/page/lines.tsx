@@ -24,19 +24,16 @@ export function Lines(): ComponentChildren {
   const hasLines = bench.summary.value?.hasLines === true;
   useLayoutEffect(() => {
     if (events === 0) return;
-    if (hasLines)
-      bench.client
-        .newest("lines", "lines", file, { event, before, after })
-        .then((answer) => {
-          if (answer !== undefined) lines.value = answer;
-        })
-        .catch(bench.failed(file));
-    bench.client
-      .moment("seconds", "secondsOf", file, { event })
-      .then((answer) => {
-        if (answer !== undefined) seconds.value = answer.seconds;
-      })
-      .catch(bench.failed(file));
+    const look = async (): Promise<void> => {
+      const moment = await bench.client.moment("seconds", "secondsOf", file, { event });
+      if (moment === undefined) return;
+      seconds.value = moment.seconds;
+      if (!hasLines) return;
+      // The worker waits for the browser to give these bytes: what the pictures show of the moment goes first.
+      const answer = await bench.client.newest("lines", "lines", file, { event, before, after });
+      if (answer !== undefined) lines.value = answer;
+    };
+    look().catch(bench.failed(file));
   }, [file, event, hasLines, events > 0, before, after, lines, seconds]);
   const finding = bench.file.value?.findings.find(({ number }) => number === bench.finding.value);
   const proof = new Set(finding?.lines);
