@@ -45,12 +45,18 @@ export function checkReportToJson(report: CheckReport): Record<string, unknown> 
   const { windows, hostWindows, findings, droppedFindings, ...rest } = report;
   return {
     ...rest,
+    notJudged: rest.notJudged.map(({ count, reason }) => ({ count, reason })),
     windows: windows.map(windowToJson),
     ...(hostWindows === undefined ? {} : { hostWindows: hostWindows.map(hostWindowToJson) }),
     findings: findings.map(findingToJson),
     ...(droppedFindings === 0 ? {} : { droppedFindings }),
   };
 }
+
+/** How much a report warns of: its warnings, and what of the input is missing to judge the rest. */
+export const warningsOf = ({ findings, notJudged }: Pick<CheckReport, "findings" | "notJudged">): number =>
+  findings.filter(({ severity }) => severity === "warning").length +
+  notJudged.filter(({ isMissing }) => isMissing === true).length;
 
 /** A window in the shape of the JSON output. */
 function windowToJson(record: WindowRecord): Record<string, unknown> {

@@ -62,10 +62,19 @@ export function commandOf(verb: Verb, finish: (status: number) => void): Command
   return command.action(async (...all) => {
     // Commander passes the options and itself last.
     const parameters = all.slice(0, -1);
+    forgetEmpty(command.options, parameters.at(-1) as Record<string, unknown>);
     const run = async (): Promise<number> => {
       forgetMissing();
       return statusOfReading(await verb.run(...parameters));
     };
     finish(await onTerminal(parameters.at(-1) as TerminalOptions, run));
   });
+}
+
+/** What a parser reads as undefined is as good as not given (`--at end`); Commander makes an empty text of it. */
+function forgetEmpty(options: readonly Option[], values: Record<string, unknown>): void {
+  for (const option of options) {
+    const name = option.attributeName();
+    if (option.parseArg !== undefined && values[name] === "") values[name] = undefined;
+  }
 }

@@ -93,6 +93,66 @@ describe("texts as people have them", () => {
   });
 });
 
+describe("Linux' lines with names that look like something else", () => {
+  const line = (task: string, device: string, at: number, event: string): string =>
+    `${task.padStart(16)}-12 [000] ..... 5.00000${at}: ${event.replace(": ", `: ${device} `)} attrs=\n`;
+  const text = (task: string, device: string): string =>
+    line(task, device, 1, "dma_map_page: dir=TO_DEVICE dma_addr=1000 size=64 phys_addr=9000") +
+    line(task, device, 2, "dma_unmap_page: dir=TO_DEVICE dma_addr=1000 size=32") +
+    line(task, device, 3, "dma_unmap_page: dir=TO_DEVICE dma_addr=1000 size=64");
+  const read = (task: string, device: string): unknown[] => {
+    const { devices, findings, judged } = checkTrace(new TextEncoder().encode(text(task, device)));
+    return [devices!.map((one) => one.device), findings.map(({ kind, task: of }) => [kind, of]), judged.maps];
+  };
+
+  it.each(["dma_map_page:", "dma_unmap_sg:", "dma_free:"])("task %j", (task) => {
+    expect(read(task, "0000:00:03.0")).toEqual([
+      ["0000:00:03.0"],
+      [
+        ["size-mismatch", `${task}-12`],
+        ["double-unmap", `${task}-12`],
+      ],
+      1,
+    ]);
+  });
+
+  it.each(["my sound card", "soc@0:gpu", "AMDI0010:00", "fe310000.usb", "(null)"])("device %j", (device) => {
+    expect(read("a", device)).toEqual([
+      [device],
+      [
+        ["size-mismatch", "a-12"],
+        ["double-unmap", "a-12"],
+      ],
+      1,
+    ]);
+  });
+});
+
+describe("texts of the CPUs of one machine, one after the other", () => {
+  const event = (cpu: number, at: number, rest: string): string =>
+    `   a-12 [00${cpu}] ..... ${at}.000000: ${rest.replace(": ", ": 0000:00:03.0 dir=FROM_DEVICE ")} attrs=\n`;
+  const map = "dma_map_page: dma_addr=1000 size=64 phys_addr=9000";
+  const unmap = "dma_unmap_page: dma_addr=1000 size=64";
+  const check = (text: string) => checkTrace(new TextEncoder().encode(text));
+  // Each CPU maps what the other unmaps.
+  const of = (cpu: number): string =>
+    [1, 3, 5, 7]
+      .map((at) => event(cpu, at + cpu, map) + (at > 5 ? event(cpu, at + cpu + 1, map) : ""))
+      .join("") + event(cpu, 20 + cpu, unmap.replace("1000", "8000"));
+
+  it("are not paired, and nothing of them is called fine or wrong", () => {
+    const { findings, notJudged } = check(of(0) + of(1));
+    expect(findings).toEqual([]);
+    expect(notJudged.map(({ reason }) => reason).join()).toContain("the events of each CPU (0, 1)");
+    expect(notJudged.some(({ isMissing }) => isMissing)).toBe(true);
+  });
+
+  it("are judged where they are in the order of time", () => {
+    const { findings } = check(event(0, 1, map) + event(1, 2, map) + event(0, 3, unmap) + event(1, 4, unmap));
+    expect(findings.map(({ kind }) => kind)).toEqual(["double-map"]);
+  });
+});
+
 describe("what another reader counted in recordings of Linux 6.12 and 7.2", () => {
   it.each(Object.entries(TEXTS))("is read: %s", (name, { dmaEvents, byDevice, lostMarkers }) => {
     const kinds: Record<string, number> = {};

@@ -50,6 +50,8 @@ export interface NotJudged {
   readonly count: number;
   /** What it is and why, as words after the number. */
   readonly reason: string;
+  /** Would more of the recording be wanted to judge it? Then nothing is fine, though nothing was found. */
+  readonly isMissing?: boolean | undefined;
 }
 
 /** What was judged of QEMU's windows. */
@@ -88,7 +90,8 @@ export function assumedWindows(
 export const thatOccur = (list: readonly NotJudged[]): NotJudged[] =>
   list
     .filter(({ count }) => count > 0)
-    .map(({ count, reason }) => ({
+    .map(({ count, reason, isMissing }) => ({
       count,
+      ...(isMissing === true ? { isMissing } : {}),
       reason: count === 1 ? reason.replace(/^(\w+)s\b/, "$1") : reason,
     }));

@@ -14,18 +14,36 @@ const NOW = 3;
 const FIRST = 4;
 const LATEST = 5;
 
-/** Notices where the times of a recording go back, and whether all of it ran on one CPU. */
+/** Notices where the times of a recording go back, and whether each part of it between such places ran on one CPU. */
 export class Continuity {
   /** How often times go back. */
   backwards = 0;
-  /** The one CPU of all events so far; -1 before the first one that names it, NaN if there are several. */
-  cpu: number = -1;
+  /** CPU of the first event of this part that names one; -1 before that. */
+  #cpu = -1;
+  /** CPUs of which parts are, and whether a part is of several. */
+  readonly #cpus = new Set<number>();
+  #isMixed = false;
   /** In an array, and handed on in it: a number that is not whole is an object for each event elsewhere. */
   readonly #times = new Float64Array(6).fill(Number.NaN);
 
+  /** The CPUs of the parts, if each part is of one; none if not, or if the text does not name them. */
+  get cpus(): readonly number[] {
+    return this.#isMixed ? [] : [...this.#cpus];
+  }
+
   /** Is this event older than the one before it? Then it belongs to another recording, or to the text of another CPU. */
-  breaks({ cpu, seconds, nanoseconds, ticks }: LinuxDmaEvent): boolean {
-    if (cpu !== this.cpu && cpu >= 0) this.cpu = this.cpu === -1 ? cpu : Number.NaN;
+  breaks(event: LinuxDmaEvent): boolean {
+    const breaks = this.#isOlder(event);
+    if (breaks) this.#cpu = -1;
+    const { cpu } = event;
+    if (cpu === this.#cpu || cpu < 0) return breaks;
+    if (this.#cpu >= 0) this.#isMixed = true;
+    else this.#cpus.add(cpu);
+    this.#cpu = cpu;
+    return breaks;
+  }
+
+  #isOlder({ seconds, nanoseconds, ticks }: LinuxDmaEvent): boolean {
     const times = this.#times;
     // What is missing is no number, and less than nothing.
     const isOlder =

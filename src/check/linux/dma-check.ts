@@ -225,21 +225,26 @@ export class DmaCheck {
         count: this.#continuity.backwards,
         reason:
           "places where times go back (several recordings, or CPUs, one after the other): nothing is paired across them",
+        // Two whole recordings, one after the other, want nothing.
+        isMissing: this.#counts.unknownUnmaps > 0,
       },
       {
         count: this.#withheld,
-        reason: `mappings: only events of CPU ${this.#continuity.cpu} are there, and what other CPUs mapped and unmapped is not`,
+        isMissing: true,
+        reason: `mappings: ${oneCpuText(this.#continuity.cpus)}`,
       },
     ]);
   }
 
   /**
-   * Is this the text of one of several CPUs? It is if the buffer had entries of which the text has no line; where
-   * nothing says anything of the buffer, also if things are unmapped that nobody mapped.
+   * Is this the text of one of several CPUs, or of one after the other? It is if the buffer had entries of which the text
+   * has no line; where nothing says anything of the buffer, or there are several texts, also if things are unmapped that
+   * nobody mapped.
    */
   #isOneCpu({ cpus, entries, lines }: RecordedPart): boolean {
-    if (cpus === 1 || !(this.#continuity.cpu >= 0)) return false;
-    return cpus === 0 ? this.#counts.unknownUnmaps > 0 : entries > lines;
+    const texts = this.#continuity.cpus.length;
+    if (cpus === 1 || texts === 0) return false;
+    return cpus === 0 || texts > 1 ? this.#counts.unknownUnmaps > 0 : entries > lines;
   }
 
   #tally({ device }: LinuxDmaEvent): DeviceCounts {
@@ -261,3 +266,9 @@ export class DmaCheck {
     return this.#devices[event.device]!;
   }
 }
+
+/** Why nothing is paired in texts of these CPUs. */
+const oneCpuText = (cpus: readonly number[]): string =>
+  cpus.length === 1
+    ? `only events of CPU ${cpus[0]} are there, and what other CPUs mapped and unmapped is not`
+    : `the events of each CPU (${cpus.join(", ")}) stand for themselves, and what one maps and another unmaps is not paired`;

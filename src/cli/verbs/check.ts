@@ -6,7 +6,7 @@ import { type Finding, findingToJson, formatFinding } from "../../check/findings
 import { formatStack } from "../../check/findings/finding-stack.ts";
 import { FINDING_KINDS, type FindingKind } from "../../check/findings/kinds.ts";
 import type { BouncedMaps } from "../../check/linux/bounces.ts";
-import { type CheckReport, checkReportToJson } from "../../check/report.ts";
+import { type CheckReport, checkReportToJson, warningsOf } from "../../check/report.ts";
 import {
   type AgainstCheckReport,
   againstReportToJson,
@@ -139,7 +139,10 @@ async function printForPrograms(
 function statusOf(reports: readonly CheckReport[]): number {
   const findings = reports.flatMap((report) => report.findings);
   const errors = findings.filter(({ severity }) => severity === "error").length;
-  return statusOfFindings(errors, findings.length - errors);
+  return statusOfFindings(
+    errors,
+    reports.reduce((sum, report) => sum + warningsOf(report), 0),
+  );
 }
 
 /** In front of what belongs to the line before. */

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
+import { warningsOf } from "../../check/report.ts";
 import type { CheckTraceOptions } from "../../check/whole/check-trace.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { makePrivateFolder } from "../../live/private-folder.ts";
@@ -91,7 +92,12 @@ async function read(
 function statusOf(readings: readonly Reading[]): number {
   const findings = readings.flatMap((reading) => reading.findings);
   const errors = findings.filter(({ severity }) => severity === "error").length;
-  return statusOfFindings(errors, findings.length - errors);
+  return statusOfFindings(
+    errors,
+    readings.reduce((sum, { findings, report }) => {
+      return sum + warningsOf({ findings, notJudged: report?.notJudged ?? [] });
+    }, 0),
+  );
 }
 
 export const verb: Verb = defineVerb({

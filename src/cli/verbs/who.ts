@@ -92,11 +92,19 @@ function parseRange(given: string): AddressRange {
       `"${given}" is no address: write 0x1000, 0x1000-0x1fff or 0x1000+4K`,
     );
   }
-  const first = parseSize(start);
+  const first = parseAddress(start);
   if (end === undefined) return { first, last: first };
-  const last = sign === "-" ? parseSize(end) : first + parseSize(end) - 1n;
+  const last = sign === "-" ? parseAddress(end) : first + parseSize(end) - 1n;
   if (last >= first && last <= U64_MAX) return { first, last };
   throw new IommuError("BAD_ARGUMENT", `"${given}": the range has no addresses, or more than there are`);
+}
+
+/** A number as {@link parseSize} reads it; one as traces print it has no `0x`, and could be a decimal one. */
+function parseAddress(given: string): bigint {
+  const isBare = /^(?!\d+E?$)[0-9a-f]{1,16}$/i.test(given);
+  if (isBare)
+    throw new IommuError("BAD_ARGUMENT", `"${given}" is no address: in hexadecimal write 0x${given}`);
+  return parseSize(given);
 }
 
 function printWho(answer: WhoAnswer, devices: KnownDevices): void {

@@ -36,13 +36,15 @@ const INTERFACE_MODELS: Readonly<Record<string, string>> = { virtio: "virtio-net
 /**
  * The machine of a libvirt domain: its memory, host bridges and devices, as options of QEMU's that libvirt would write.
  *
- * @param domain the document's element
+ * @param document its element: a domain, or what has one inside, such as the status or a snapshot of a domain
  * @throws IommuError BAD_ARGUMENT for what no machine can have, with element and value
  * @public
  */
-export function machineOfDomain(domain: XmlElement): MachineDescription {
-  if (domain.name !== "domain")
-    throw new IommuError("BAD_ARGUMENT", `<${domain.name}> is no libvirt domain`, { name: domain.name });
+export function machineOfDomain(document: XmlElement): MachineDescription {
+  // What libvirt keeps of a domain that runs, and of a snapshot, has it inside.
+  const domain = document.name === "domain" ? document : childOf(document, "domain");
+  if (domain === undefined)
+    throw new IommuError("BAD_ARGUMENT", `<${document.name}> is no libvirt domain`, { name: document.name });
   const machine = childOf(domain, "os/type")?.attributes.machine ?? "pseries";
   const accel = domain.attributes.type === "kvm" ? "kvm" : "tcg";
   const words = [

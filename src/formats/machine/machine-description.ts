@@ -62,7 +62,10 @@ export type MachineStep =
  * @public
  */
 export interface MachineDescription {
-  /** Version of QEMU, such as `7.2.22`; undefined if nobody says. */
+  /**
+   * Version of QEMU, such as `7.2.22`; where only the machine type is known, the first one that has it. Undefined if nobody
+   * says, or only an old type does.
+   */
   readonly qemuVersion: string | undefined;
   /** Bytes of memory at address 0. */
   readonly ramBytes: number;

@@ -21,7 +21,7 @@ const NAMES = new Set(
     "ich9-intel-hda intel-hda virtio-sound-pci acpi-erst ctucan_pci edu ivshmem-doorbell ivshmem-plain kvaser_pci " +
     "mioe3680_pci pci-testdev pcm3680_pci pvpanic-pci vfio-pci vfio-pci-nohotplug vfio-user-pci vhost-user-vsock-pci " +
     "vhost-vsock-pci virtio-balloon-pci virtio-crypto-pci virtio-iommu-pci virtio-mem-pci virtio-pmem-pci " +
-    "virtio-rng-pci i6300esb"
+    "virtio-rng-pci i6300esb vhost-vdpa-device-pci"
   ).split(" "),
 );
 

@@ -21,6 +21,8 @@ const WITHOUT_VALUE = new Set(
 /** Options that add devices of their own, which are not looked at. */
 const ADDS_DEVICES = new Set("usbdevice sd pflash fda fdb soundhw watchdog readconfig".split(" "));
 const BRIDGE = "spapr-pci-host-bridge";
+/** What is taken for the version of QEMU where nobody says one, as of {@link CommandLine}'s machine types. */
+const LEAST_QEMU = 702;
 /** `pgsz` of machine types up to pseries-4.1: pages of 4 and 64 KiB. */
 const OLD_PAGE_SIZES = 0x1_1000n;
 /** Memory comes in blocks of 256 MiB. */
@@ -151,7 +153,7 @@ class CommandLine {
     if (this.#leftOut.size > 0)
       this.#remarks.push(`not looked at, as DMA does not depend on it: ${[...this.#leftOut].join(" ")}`);
     return {
-      qemuVersion: undefined,
+      qemuVersion: this.#qemuVersion(),
       ...this.#ram,
       memoryNodes: this.#memoryNodes(),
       bridges,
@@ -167,6 +169,13 @@ class CommandLine {
       steps: [],
       remarks: this.#remarks,
     };
+  }
+
+  /** The QEMU of a machine type: no older one has it. A newer QEMU has old types, too. */
+  #qemuVersion(): string | undefined {
+    const type = this.#machineVersion;
+    if (!Number.isFinite(type) || type < LEAST_QEMU) return undefined;
+    return `${Math.floor(type / 100)}.${type % 100}`;
   }
 
   #memory(value: string): void {

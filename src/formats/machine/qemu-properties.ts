@@ -56,11 +56,14 @@ export function switchOf({ text, values }: QemuProperties, name: string): boolea
   throw new IommuError("BAD_ARGUMENT", `"${text}": ${name}=${value} is neither on nor off`);
 }
 
-/** A number, decimal or hexadecimal, with K, M, G, T if it is a size; `undefined` if it is not given. */
+/** A number, decimal or hexadecimal, with K, M, G, T, and then maybe a fraction, if it is a size; `undefined` if it is not given. */
 export function numberOf({ text, values }: QemuProperties, name: string): bigint | undefined {
   const value = values.get(name);
   if (value === undefined) return undefined;
-  const match = /^(0x[0-9a-fA-F]{1,16}|\d{1,20})([kmgtKMGT]?)[bB]?$/.exec(value);
+  const match = /^(0x[0-9a-fA-F]{1,16}|\d{1,20})(\.\d{1,9}(?=[kmgtKMGT]))?([kmgtKMGT]?)[bB]?$/.exec(value);
   if (match === null) throw new IommuError("BAD_ARGUMENT", `"${text}": ${name}=${value} is no number`);
-  return BigInt(match[1]!) << BigInt(10 * ["", "k", "m", "g", "t"].indexOf(match[2]!.toLowerCase()));
+  const [, whole, fraction, unit] = match;
+  const shift = BigInt(10 * ["", "k", "m", "g", "t"].indexOf(unit!.toLowerCase()));
+  const part = fraction === undefined ? 0 : Math.trunc(Number(fraction) * 2 ** Number(shift));
+  return (BigInt(whole!) << shift) + BigInt(part);
 }

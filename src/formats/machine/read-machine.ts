@@ -18,15 +18,17 @@ export function readMachine(text: string, name: string): MachineDescription | un
     const commandLine = commandLineIn(text);
     if (commandLine === undefined) return undefined;
     const version = /\bqemu version: (\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1];
-    return { ...machineOfCommandLine(commandLine), qemuVersion: version };
+    const description = machineOfCommandLine(commandLine);
+    return { ...description, qemuVersion: version ?? description.qemuVersion };
   } catch (cause) {
     if (!(cause instanceof IommuError)) throw cause;
     throw new IommuError("BAD_FILE", `${name}: ${cause.message}`, cause.details);
   }
 }
 
-/** A line that begins with QEMU's program. */
-const PROGRAM = /^(?:\S*\/)?qemu\S*[ \t\\]/;
+/** A line that runs QEMU's program: what may stand before it in a script, and it. */
+const PROGRAM =
+  /^(\s*(?:(?:exec|sudo|env|nohup|nice|ionice|time|setsid|taskset|numactl)(?:[ \t]+(?:-\S*|\d[-,\d]*))*[ \t]+|\w+=\S*[ \t]+)*)(?:\S*\/)?qemu\S*[ \t\\]/;
 
 /** The whole text, if it is a command line; else the last one in it, with the lines that a backslash joins to it. */
 function commandLineIn(text: string): string | undefined {
@@ -35,5 +37,6 @@ function commandLineIn(text: string): string | undefined {
   const first = lines.findLastIndex((line) => PROGRAM.test(line));
   if (first < 0) return undefined;
   const end = lines.findIndex((line, at) => at >= first && !line.endsWith("\\"));
-  return lines.slice(first, end < 0 ? undefined : end + 1).join("\n");
+  const command = lines.slice(first, end < 0 ? undefined : end + 1).join("\n");
+  return command.slice(PROGRAM.exec(command)![1]!.length);
 }

@@ -34,6 +34,9 @@ const CALL_START = encode('device: "');
 /** Digits of an address of code, at least. */
 const NOTED_DIGITS = 6;
 
+/** Bytes that a device's name may have where blanks are a part of it. */
+const MAX_SPACED_NAME = 64;
+
 /** Reads arguments into an event. */
 export class DmaArguments {
   readonly values: DmaValues;
@@ -159,14 +162,27 @@ export class DmaArguments {
     if (bytes[start] === STAR && bytes[start + 1] === SLASH && end === start + 2) return end; // ends a comment
     if (bytes[start] !== OPEN_BRACKET) {
       if (this.#event.device >= 0) return -1;
-      this.#event.device = this.#devices.number(bytes, start, end);
-      return end;
+      const nameEnd = endOfName(bytes, start, end);
+      this.#event.device = this.#devices.number(bytes, start, nameEnd);
+      return nameEnd;
     }
     if (startsWith(bytes, start, FAILED_TO_PARSE)) return start + FAILED_TO_PARSE.length;
     if (!startsWith(bytes, start, TRUNCATED_MARK)) return -1;
     this.#event.truncated = true;
     return end;
   }
+}
+
+/** Where a name ends of which the first word does at `end`: before the first key after it, if there is one. */
+function endOfName(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = end; bytes[at] === SPACE && at - start < MAX_SPACED_NAME; ) {
+    let next = at + 1;
+    if (bytes[next] === OPEN_BRACKET) break;
+    while (bytes[next]! > SPACE && bytes[next] !== EQUALS) next++;
+    if (bytes[next] === EQUALS) return at;
+    at = next;
+  }
+  return end;
 }
 
 function skipBlanks(bytes: Uint8Array, start: number, end: number): number {

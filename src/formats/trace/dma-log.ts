@@ -35,6 +35,9 @@ const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
 /** perf writes the system's name before that of the event. */
 const SYSTEM = encode("dma:");
 
+/** A task can be called as an event is; its name has no room for two of these. */
+const MAX_NAMES = 2;
+
 /** What a line is. */
 const READ = 0;
 /** No event, though its name may occur. */
@@ -205,8 +208,7 @@ export class DmaLogReader extends EventLines {
       return;
     }
     if (this.broken.line > 0) this.giveUp();
-    const is = this.#readEvent(bytes, start, name, end, this.line);
-    if (is === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
+    const is = this.#readNamed(bytes, start, name, end, view);
     if (is === READ) return;
     if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
@@ -231,6 +233,20 @@ export class DmaLogReader extends EventLines {
     const name = this.#findName(broken.bytes, 0, broken.length);
     if (this.#readEvent(broken.bytes, 0, name, broken.length, broken.line) === READ) broken.close();
     return true;
+  }
+
+  /** Reads the event of a line, of which the first name that may be its own begins at `first`. */
+  #readNamed(bytes: Uint8Array, start: number, first: number, end: number, view?: DataView): number {
+    let is = READ;
+    let name = first;
+    for (let names = 0; name >= 0 && names < MAX_NAMES; names++) {
+      const read = this.#readEvent(bytes, start, name, end, this.line);
+      if (read === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
+      if (read === READ) return READ;
+      if (is !== DAMAGED) is = read;
+      name = this.#findName(bytes, start, end, name + 1);
+    }
+    return is;
   }
 
   /** Reads an event of which the name begins at `name`. */
@@ -293,10 +309,10 @@ export class DmaLogReader extends EventLines {
     return this.#origin.read(bytes, from, end, "kernel") && isOfFirst;
   }
 
-  /** Finds the name of a `dma` event, sets the event's kind, and returns where it begins, or -1. */
-  #findName(bytes: Uint8Array, start: number, end: number): number {
+  /** Finds the name of a `dma` event at `from` or after it, sets the event's kind, and returns where it begins, or -1. */
+  #findName(bytes: Uint8Array, start: number, end: number, from: number = start): number {
     if (bytes[start] === HASH) return -1;
-    for (let at = start; ; at++) {
+    for (let at = from; ; at++) {
       at = NAME_SEARCH.find(bytes, at, end);
       if (at < 0) return -1;
       if (at > start && !isBefore(bytes, start, at)) continue;

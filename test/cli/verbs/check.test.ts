@@ -214,6 +214,13 @@ describe("map, info, diff and stat", () => {
     expect(raw[0].tces[1]).toEqual([1, "0x1000003"]);
   });
 
+  it.each(["map", "info", "alive"])("%s takes the end for a moment", async (verb) => {
+    const log = NEW + PUT;
+    const named = await cli([verb, "-", "--at", "end", "--output", "json"], log);
+    expect(named).toEqual(await cli([verb, "-", "--output", "json"], log));
+    expect(named.status).toBe(0);
+  });
+
   it("goes back in time, by event and by time", async () => {
     const before = JSON.parse((await cli(["map", "-", "--at", "0", "--output", "json"], NEW + PUT)).stdout);
     const after = JSON.parse((await cli(["map", "-", "--at", "1", "--output", "json"], NEW + PUT)).stdout);

@@ -18,6 +18,16 @@ async function json(args: readonly string[], status = 0) {
 }
 
 describe("who", () => {
+  it("names an address that is written without 0x, as traces have it", async () => {
+    const { stderr, status } = await cli(["who", RING, "fec3a010"]);
+    expect([status, stderr]).toEqual([
+      1,
+      'spapr-iommu: "fec3a010" is no address: in hexadecimal write 0xfec3a010\n',
+    ]);
+    expect((await cli(["who", RING, "1E"])).status).toBe(3);
+    expect((await cli(["who", RING, "0xfec3a010", "--at", "end"])).stdout).toContain(" at the end,");
+  });
+
   it("names who mapped and who unmapped the address of a fault", async () => {
     const { stdout, status } = await cli(["who", RING, "0xfec3a010"]);
     expect(status).toBe(0);

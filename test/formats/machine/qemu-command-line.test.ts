@@ -23,6 +23,40 @@ describe("words of a command line", () => {
 });
 
 describe("a command line of QEMU's", () => {
+  it.each(["1.5G", "1536M", "1536", "0.0015T,slots=0"])("reads sizes as QEMU does: -m %s", (size) => {
+    const read = () => machineOfCommandLine(`qemu-system-ppc64 -M pseries -m ${size} -nodefaults`).ramBytes;
+    if (size.startsWith("0.")) expect(read).toThrow("is no multiple of 256 MiB");
+    else expect(read()).toBe(1536 * 2 ** 20);
+  });
+
+  it("has no parts of a number that is no size", () => {
+    const option = "spapr-pci-host-bridge,index=1.5";
+    expect(() => machineOfCommandLine(`qemu -M pseries -nodefaults -device ${option}`)).toThrow(
+      `"${option}": index=1.5 is no number`,
+    );
+  });
+
+  it.each([
+    ["pseries", undefined],
+    ["pseries-4.1", undefined],
+    ["pseries-7.2", "7.2"],
+    ["pseries-9.2,usb=off", "9.2"],
+    ["pseries-10.1", "10.1"],
+  ])("is of no QEMU that does not have its machine type: %s", (type, version) => {
+    const { qemuVersion } = machineOfCommandLine(`qemu-system-ppc64 -M ${type} -m 1G -nodefaults`);
+    expect(qemuVersion).toBe(version);
+  });
+
+  it.each([
+    "exec ",
+    "  sudo nohup env FOO=1 ",
+    "LC_ALL=C taskset -c 0-3 nice -n 10 /opt/qemu/bin/",
+    "if true; then\n\texec numactl -N 0 ",
+  ])("is found in a script, behind %j", (before) => {
+    const script = `#!/bin/sh\n# qemu is started here\n${before}qemu-system-ppc64 -M pseries -m 2G \\\n  -nodefaults &\nfi\n`;
+    expect(readMachine(script, "start.sh")?.ramBytes).toBe(2 ** 31);
+  });
+
   it("describes a machine", () => {
     const machine = machineOfCommandLine(
       "qemu-system-ppc64 -M pseries,accel=kvm -m 1536M,slots=4,maxmem=8G -nodefaults -nographic " +

@@ -351,7 +351,7 @@ describe("Linux' dma events", () => {
     "dma_unmap_phys: 0000:00:03.0 dir=4 dma_addr=120000 size=1",
     "dma_unmap_phys: 0000:00:03.0 dir=1 dma_addr=10000000000000000 size=1",
     "dma_unmap_phys: dir=TO_DEVICE dma_addr=120000 size=1",
-    "dma_unmap_phys: a b dir=TO_DEVICE dma_addr=120000 size=1",
+    "dma_unmap_phys: a dir=TO_DEVICE b dma_addr=120000 size=1",
     "dma_unmap_sg: a dir=TO_DEVICE phys_addrs={0x1000",
     "dma_unmap_sg: a dir=TO_DEVICE phys_addrs={0x1000;}",
     "dma_unmap_sg: device=a addrs=ARRAY[00, 00, 00] dir=1",
