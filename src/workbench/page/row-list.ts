@@ -83,9 +83,10 @@ export class RowList {
   #widen(): void {
     const widths = this.#widths;
     for (let i = 0; i < this.#shown; i++) {
-      const [zeros, address, ...others] = this.#lines[i]!.words;
-      widths[0] = Math.max(widths[0]!, zeros!.length + address!.length);
-      for (const [at, { length }] of others.entries()) widths[at + 1] = Math.max(widths[at + 1]!, length);
+      const { words } = this.#lines[i]!;
+      // The address has two of the words.
+      widths[0] = Math.max(widths[0]!, words[0]!.length + words[1]!.length);
+      for (let at = 2; at < words.length; at++) widths[at - 1] = Math.max(widths[at - 1]!, words[at]!.length);
     }
     const columns = widths.map((letters) => `calc(${letters}ch + var(--gap))`).join(" ");
     if (this.#table.style.getPropertyValue("--columns") !== columns)
