@@ -35,6 +35,9 @@ const littleEndian = (head: Uint8Array): boolean => head[5] === 1;
 const elfType = (head: Uint8Array): number => (littleEndian(head) ? head[16]! : head[17]!);
 const isElf = (head: Uint8Array): boolean => startsAt(head, 0, "\x7fELF");
 
+const OP_SCRIPT =
+  "exec, check, info, map, who, alive and diff take an op script, which is known by the end of its name, .jsonl";
+
 const ROWS: readonly KindRow[] = [
   ["\x17\x08Dtracing", "a trace.dat of trace-cmd", READ_RECORDING],
   ["PERFILE2", "a perf.data of perf", READ_RECORDING],
@@ -124,8 +127,8 @@ const ROWS: readonly KindRow[] = [
     "XML",
     "plan and --machine take libvirt's description of a machine; `info` of a saved machine shows it",
   ],
-  ["{", "JSON", "an op script is known by the end of its name, .jsonl"],
-  ["[", "JSON", "an op script has an object a line, and is known by the end of its name, .jsonl"],
+  ["{", "JSON", OP_SCRIPT],
+  ["[", "JSON", `an op script has an object a line; ${OP_SCRIPT}`],
 ];
 
 /** What a file is that begins so; undefined if nothing tells. Text of logs is not asked for: a `[` begins many. */

@@ -27,7 +27,9 @@ export interface ShrinkOptions extends ThresholdOptions, MachineOptions, AnswerO
 /** `shrink FILE --finding K`: writes an op script of a few operations that still show the K-th finding of `check`. */
 export async function shrinkFile(path: string, options: ShrinkOptions): Promise<number> {
   const name = displayName(path);
-  if (path === "-" || isScriptName(path)) {
+  if (isScriptName(path))
+    throw new IommuError("UNSUPPORTED", `${name}: is an op script: a trace of QEMU is made a script of`);
+  if (path === "-") {
     throw new IommuError("UNSUPPORTED", `${name}: a trace is read twice: name a file with one`);
   }
   const { quiet, filter, finding: number } = options;

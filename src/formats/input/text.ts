@@ -42,10 +42,10 @@ function decodeText(bytes: Uint8Array, name: string): string {
   throw new IommuError("BAD_FILE", `${place}: ${found} no UTF-8`, { file: name, line: before.length });
 }
 
-/** The text of some bytes, undefined if they are no UTF-8. */
+/** The text of some bytes, without the mark that programs of Windows begin a text with; undefined if they are no UTF-8. */
 function tryDecode(bytes: Uint8Array, goesOn: boolean): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: goesOn });
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: goesOn });
   } catch {
     return undefined;
   }

@@ -9,7 +9,8 @@ const MAX_TEXT = 2 ** 20;
  *
  * @throws IommuError BAD_ARGUMENT for a quote without its end, or a text of over 1 MiB
  */
-export function shellWords(text: string): string[] {
+export function shellWords(given: string): string[] {
+  const text = given.replaceAll("\r\n", "\n");
   if (text.length > MAX_TEXT)
     throw new IommuError(
       "BAD_ARGUMENT",

@@ -92,6 +92,10 @@ describe("an input", () => {
     expect(isClosed).toBe(true);
   });
 
+  it("that begins with a mark of byte order is text without it", async () => {
+    expect(await readText(Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d), "x.jsonl")).toBe("{}");
+  });
+
   it("that is no UTF-8 is refused with its place", async () => {
     const error = await failure(readText(Uint8Array.of(0x61, 0x0a, 0x62, 0xff), "x.jsonl"));
     expect(error).toBeInstanceOf(IommuError);

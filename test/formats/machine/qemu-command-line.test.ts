@@ -10,6 +10,7 @@ describe("words of a command line", () => {
     ["-append 'console=hvc0 x' \"y z\"", ["-append", "console=hvc0 x", "y z"]],
     ['a\\ b "c\\"d" "e\\f"', ["a b", 'c"d', "e\\f"]],
     ["a \\\n  b # a comment\nc", ["a", "b", "c"]],
+    ["a \\\r\n  b # a comment\r\nc\r\n", ["a", "b", "c"]],
     ["'' x", ["", "x"]],
     ["a'b'\"c\"d", ["abcd"]],
     ["qemu\0-m\x001G\0", ["qemu", "-m", "1G"]],
