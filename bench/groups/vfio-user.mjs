@@ -113,12 +113,12 @@ const floor = (requestBytes, replyBytes, count, bytes = 1) => ({
 const FIXED = HEADER + 16;
 const TARGET_TEXT = "at least 0.7 of an echo: at most 1.43 times its time";
 
-const dma = (bytes) => {
-  const count = Math.max(200, Math.floor((ROUND * PAGE) / (4 * bytes)));
-  // Transfers begin on pages, and stay within what is mapped.
-  const address = (i) => BigInt((i * PAGE) % (WINDOWS * PAGE - bytes + PAGE));
-  return { bytes, count, address };
-};
+/** As many of each size: what fewer take is compiling. Transfers begin on pages, and stay within what is mapped. */
+const dma = (bytes) => ({
+  bytes,
+  count: ROUND,
+  address: (i) => BigInt((i * PAGE) % (WINDOWS * PAGE - bytes + PAGE)),
+});
 
 const read = ({ bytes, count, address }) => {
   // The device has a buffer of its own.

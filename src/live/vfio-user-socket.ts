@@ -6,7 +6,7 @@ import { findPassingPython, passingFiles } from "./file-passer.ts";
 /** Bytes that wait to be written: a side that reads more slowly has to wait for its own commands. */
 const FULL = 2 ** 20;
 /** Bytes of one read. */
-const READ_BYTES = 2 ** 16;
+const READ_BYTES = 2 ** 17;
 /** How long a server may take from its start to listening. */
 const START_MS = 2_000;
 const RETRY_MS = 20;
