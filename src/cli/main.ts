@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { runCommandLine } from "./command-line.ts";
+import { endInterrupted } from "./interrupt.ts";
 import { Exit, printError } from "./output.ts";
 
 /** Ends when nobody takes our output any more: quietly as in `spapr-iommu exec X | head`, else with the reason. */
@@ -12,3 +13,4 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 process.exitCode = await runCommandLine(process.argv.slice(2));
+endInterrupted();

@@ -30,9 +30,10 @@ export class SeekableFile {
    * Opens a file. What can be read only once, and what takes a program to be unpacked, becomes a plain file before.
    *
    * @param folder where that is put
+   * @param signal ends that
    * @throws IommuError BAD_FILE if it cannot be read; UNSUPPORTED if there is no program to unpack it
    */
-  static async open(name: string, folder: string): Promise<SeekableFile> {
+  static async open(name: string, folder: string, signal?: AbortSignal): Promise<SeekableFile> {
     const handle = name !== "-" && (await isFile(name)) ? await openHandle(name) : undefined;
     if (handle !== undefined && !(await isPackedByProgram(handle))) {
       noteInput(name);
@@ -40,7 +41,11 @@ export class SeekableFile {
     }
     await handle?.close();
     const plain = path.join(folder, `${crypto.randomUUID()}.plain`);
-    await pipeline(Readable.from(openInput(name)), createWriteStream(plain, { flags: "wx", mode: 0o600 }));
+    const file = createWriteStream(plain, { flags: "wx", mode: 0o600 });
+    await pipeline(Readable.from(openInput(name)), file, { signal }).catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw cause;
+    });
     return new SeekableFile(withoutPacking(displayName(name)), await open(plain));
   }
 

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
 import { isColorUsual, setColored } from "./colors.ts";
+import { discardOnSignal } from "./interrupt.ts";
 import { asOutputError, NewFile } from "./new-file.ts";
 import { Pager } from "./pager.ts";
 import { forgetUsedFiles } from "./used-files.ts";
@@ -97,12 +98,14 @@ async function intoFile(file: NewFile, name: string, run: () => Promise<number>)
     if (isOpen) closeSync(fd);
     isOpen = false;
   };
+  const stopListening = discardOnSignal(() => file.discard());
   try {
     const status = await run();
     close();
     attempt(name, () => file.commit());
     return status;
   } finally {
+    stopListening();
     write = toStandardOutput;
     close();
     file.discard();

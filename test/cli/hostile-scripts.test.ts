@@ -30,8 +30,8 @@ const BROKEN: readonly { name: string; bytes: string | Uint8Array; says: string 
     says: ':2:7: unknown operation "\\u009b31m\\u202e\\u2028\\udb40\\udc01"',
   },
   {
-    name: "a byte order mark",
-    bytes: `\ufeff${HEADER}\n`,
+    name: "a second byte order mark",
+    bytes: `\ufeff\ufeff${HEADER}\n`,
     says: ':1:1: expected a value, found "\\ufeff"',
   },
   {

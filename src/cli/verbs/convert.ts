@@ -1,6 +1,5 @@
 import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
-import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
 import type { StackWeight } from "../../check/lifetimes/linux-stacks.ts";
@@ -11,7 +10,7 @@ import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-r
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
 import { withInput, withoutPacking } from "../input.ts";
-import { onInterrupt } from "../interrupt.ts";
+import { discardOnSignal } from "../interrupt.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { asOutputError, NewFile } from "../new-file.ts";
 import {
@@ -197,16 +196,6 @@ const appender =
   (path: string) =>
   (piece: string | Uint8Array): void =>
     appendFileSync(path, piece);
-
-/** Leaves nothing behind when the user gives up; then the signal does what it does. Returns what ends that. */
-function discardOnSignal(discard: () => void): () => void {
-  const stopListening = onInterrupt((signal) => {
-    stopListening();
-    discard();
-    process.kill(process.pid, signal);
-  });
-  return stopListening;
-}
 
 function summaryText(
   input: string,

@@ -39,7 +39,7 @@ export async function report(paths: readonly string[], options: ReportOptions): 
     return await untilInterrupted(async (signal) => {
       const readings: Reading[] = [];
       for (const path of paths.flatMap(splitLogs)) {
-        const file = await SeekableFile.open(path, folder);
+        const file = await SeekableFile.open(path, folder, signal);
         files.push(file);
         const reading = (log?: InputData): Promise<Reading> =>
           read(file, path, { ...how, kernelLog: log }, quiet, signal);

@@ -28,7 +28,7 @@ export async function ui(paths: readonly string[], options: UiOptions): Promise<
   const files: SeekableFile[] = [];
   try {
     return await untilInterrupted(async (signal) => {
-      for (const path of paths.flatMap(splitLogs)) files.push(await SeekableFile.open(path, folder));
+      for (const path of paths.flatMap(splitLogs)) files.push(await SeekableFile.open(path, folder, signal));
       return await serve({ page, files }, options, folder, signal);
     });
   } finally {
