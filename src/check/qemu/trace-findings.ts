@@ -150,6 +150,8 @@ export class TraceFindings implements RebuildObserver {
   removing(rebuilt: RebuiltWindow, place: Place, how: Removal): void {
     this.#watch?.removing(rebuilt, place, how);
     if (how === "removed") this.#leaks.removing(rebuilt, place);
+    // A log may have several runs, one after the other: what was alive in this one is judged as at an end.
+    else this.#leaks.end(rebuilt, place.event);
     this.#geometry.add(rebuilt);
     this.#records.removed(rebuilt, place);
     this.#live.delete(rebuilt);
