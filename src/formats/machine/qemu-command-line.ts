@@ -7,7 +7,7 @@ import { doesVioDma, isVioDevice, type VioConfig } from "../../spapr/vio.ts";
 import { ADDING_OPTIONS, DefaultDevices } from "./default-devices.ts";
 import type { MachineDescription, MemoryModule } from "./machine-description.ts";
 import { PciBuses } from "./pci-buses.ts";
-import { isPciBridge, isPciModel, pciModelOf } from "./pci-models.ts";
+import { isElsewhere, isPciBridge, isPciModel, pciModelOf } from "./pci-models.ts";
 import { numberOf, parseProperties, type QemuProperties, switchOf } from "./qemu-properties.ts";
 import { shellWords } from "./shell-words.ts";
 
@@ -280,7 +280,8 @@ class CommandLine {
     const bus = values.get("bus");
     const isThere = bus === undefined || buses.has(bus);
     if (!isPciModel(model) && !(bus !== undefined && isThere && values.has("addr"))) {
-      this.leaveOut(`-device ${first}`);
+      if (isElsewhere(first)) this.leaveOut(`-device ${first}`);
+      else this.#remarks.push(`-device ${first}: not known here: if it is a PCI device, it is missing`);
       return;
     }
     if (!isThere) {
