@@ -347,10 +347,13 @@ const put = (tce, ioba = "0x1000") =>
   `{"op":"h_put_tce","liobn":"0x80000000","ioba":"${ioba}","tce":"${tce}"}`;
 const READ = '{"op":"dma_read","phb":0,"iova":"0x1000","len":16}';
 
-/** What the keyboard does in each step of each tour. */
+/** What the keyboard does in each step of each tour; a key is for what is there. */
 const TOURS = {
   "Build a TCE": [
-    (page) => page.keyboard.press("Control+Enter"),
+    async (page) => {
+      await region(page, "Script").getByRole("textbox").first().waitFor({ timeout: WAIT_MS });
+      await page.keyboard.press("Control+Enter");
+    },
     ...[
       [put("0x1000000")],
       [put("0x1000001")],
@@ -364,7 +367,10 @@ const TOURS = {
     },
   ],
   "Why the replay took minutes": [
-    (page) => page.keyboard.press(" "),
+    async (page) => {
+      await page.locator(".act").first().waitFor({ timeout: WAIT_MS });
+      await page.keyboard.press(" ");
+    },
     async (page) => {
       for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
     },
