@@ -52,6 +52,8 @@ export class TheatreState {
   });
 
   readonly #stage = new StageClient();
+  /** It was told to play before there was a story. */
+  #playsAtOnce = false;
   readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   constructor() {
@@ -71,11 +73,18 @@ export class TheatreState {
       if (message.what === "story") {
         this.story.value = message.story;
         this.#goToWanted();
+        if (this.#playsAtOnce) this.play();
+        this.#playsAtOnce = false;
       } else if (message.what === "failed") this.failure.value = message.message;
     });
   }
 
+  /** Plays, or pauses; where the machines are still being set up, it plays when they are. */
   play(): void {
+    if (this.story.value === undefined) {
+      this.#playsAtOnce = !this.#playsAtOnce;
+      return;
+    }
     if (this.isPlaying.value) {
       this.isPlaying.value = false;
       return;
