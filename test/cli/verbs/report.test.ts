@@ -8,7 +8,7 @@ const folder = scratchFolder();
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 const WRONG = path.join(TRACES, "faults-stray-dma-e1000-nvme-linux61.log.gz");
 const FINE = path.join(TRACES, "driver-rebind-phb-hotplug-linux61.log.gz");
-const SIMPLE = path.join(TRACES, "simple-net-load-disable-ddw-e1000-linux61.simple.gz");
+const SIMPLE = path.join(TRACES, "simple-file-off-and-on-nvme-e1000-linux61.simple.gz");
 const case_ = (name: string): string => path.resolve(import.meta.dirname, "../../cases", name);
 /** What a browser shows of a page's text. */
 const textOf = (page: string): string =>
@@ -88,7 +88,7 @@ describe("report", () => {
       name: "the kernel's log",
       args: ["--kernel-log", case_("03-faults.dmesg"), case_("03-ring-writeback-fault.txt")],
     },
-    { name: "windows", args: ["--window", "0x80000000=0x20000000+256M,4K", WRONG] },
+    { name: "windows", args: ["--window", "0x80000000=0x0+1G,4K", WRONG] },
     { name: "windows of a simple trace", args: ["--window", "0x80000000=0x0+1G,4K", SIMPLE] },
     { name: "memory", args: ["--ram", "1M", WRONG] },
   ])("judges as check does, by its options: $name", async ({ args }) => {
