@@ -25,22 +25,14 @@ const NAMES = new Set(
   ).split(" "),
 );
 
-/** The others of that list, of 7.2, but for what is handled as part of the machine: no slot of a PCI bus, and no DMA of their own. */
+/** Others of that list: what stands behind a controller, which does the DMA, or does none. */
 const ELSEWHERE = new Set(
   (
-    "adb-keyboard adb-mouse adlib at24c-eeprom ccid-card-emulated ccid-card-passthru cs4231a ds1338 eTSEC floppy " +
-    "guest-loader gus hda-duplex hda-micro hda-output i2c-ddc i8042 i82374 ib700 ide-cd ide-hd ipmi-bmc-extern " +
-    "ipmi-bmc-sim ipoctal232 isa-fdc isa-ide isa-ipmi-bt isa-m48t59 isa-parallel isa-serial loader m41t80 " +
-    "mc146818rtc ne2k_isa nvdimm nvme-ns nvme-subsys pc-dimm pc-testdev pnv-phb prep-systemio rs6000-mc sb16 " +
-    "scsi-block scsi-cd scsi-generic scsi-hd sd-card spapr-nvdimm spapr-rng spapr-tpm-proxy spapr-vlan spapr- " +
-    "vscsi spapr-vty tpm-spapr u2f-passthru usb-audio usb-bot usb-braille usb-ccid usb-host usb-hub usb-kbd usb- " +
-    "mouse usb-mtp usb-net usb-redir usb-serial usb-storage usb-tablet usb-uas usb-wacom-tablet vfio-amd-xgbe " +
-    "vfio-calxeda-xgmac vfio-platform vhost-scsi vhost-user-blk vhost-user-fs-device vhost-user-gpio-device " +
-    "vhost-user-gpu vhost-user-i2c-device vhost-user-input vhost-user-rng vhost-user-scsi vhost-user-vsock-device " +
-    "vhost-vsock-device virtconsole virtio-9p-device virtio-balloon-device virtio-blk-device virtio-crypto-device " +
-    "virtio-gpu-device virtio-gpu-gl-device virtio-input-host-device virtio-iommu-device virtio-keyboard-device " +
-    "virtio-mouse-device virtio-net-device virtio-rng-device virtio-scsi-device virtio-serial-device virtio- " +
-    "tablet-device virtserialport"
+    "adb-keyboard adb-mouse at24c-eeprom ccid-card-emulated ccid-card-passthru ds1338 floppy guest-loader " +
+    "hda-duplex hda-micro hda-output i2c-ddc ide-cd ide-hd ipmi-bmc-extern ipmi-bmc-sim ipoctal232 loader m41t80 " +
+    "nvme-ns nvme-subsys scsi-block scsi-cd scsi-generic scsi-hd sd-card spapr-rng spapr-tpm-proxy spapr-vty " +
+    "tpm-spapr u2f-passthru usb-audio usb-bot usb-braille usb-ccid usb-host usb-hub usb-kbd usb-mouse usb-mtp " +
+    "usb-net usb-redir usb-serial usb-storage usb-tablet usb-uas usb-wacom-tablet virtconsole virtserialport"
   ).split(" "),
 );
 
@@ -82,7 +74,7 @@ export function pciModelOf(name: string): string {
 /** Is it a PCI device? */
 export const isPciModel = (model: string): boolean => NAMES.has(model);
 
-/** Is it known to stand on no PCI bus? */
+/** Is it known to take no slot of a PCI bus, and to do no DMA of its own? */
 export const isElsewhere = (model: string): boolean =>
   ELSEWHERE.has(model) || model.endsWith("-spapr-cpu-core");
 
