@@ -30,7 +30,7 @@ const ELSEWHERE = new Set(
   (
     "adb-keyboard adb-mouse at24c-eeprom ccid-card-emulated ccid-card-passthru ds1338 floppy guest-loader " +
     "hda-duplex hda-micro hda-output i2c-ddc ide-cd ide-hd ipmi-bmc-extern ipmi-bmc-sim ipoctal232 loader m41t80 " +
-    "nvme-ns nvme-subsys scsi-block scsi-cd scsi-generic scsi-hd sd-card spapr-rng spapr-tpm-proxy spapr-vty " +
+    "nvme-ns nvme-subsys scsi-block scsi-cd scsi-generic scsi-hd sd-card spapr-rng spapr-tpm-proxy " +
     "tpm-spapr u2f-passthru usb-audio usb-bot usb-braille usb-ccid usb-host usb-hub usb-kbd usb-mouse usb-mtp " +
     "usb-net usb-redir usb-serial usb-storage usb-tablet usb-uas usb-wacom-tablet virtconsole virtserialport"
   ).split(" "),
