@@ -65,6 +65,8 @@ export class TraceCheck {
   /** The first places where Linux lost events. */
   readonly #lostAt: Place[] = [];
   readonly #lost = new LostEvents();
+  /** Events that the filter does not take. */
+  #leftOut = 0;
   readonly #hasNothingOfKernel: boolean;
   readonly #watch: RebuildWatch | undefined;
 
@@ -85,7 +87,10 @@ export class TraceCheck {
     this.source = new TraceSource(file, {
       qemu: (event) => {
         also?.qemu(event);
-        if (filter !== undefined && !filter.qemu(event)) return;
+        if (filter !== undefined && !filter.qemu(event)) {
+          this.#leftOut++;
+          return;
+        }
         onEvent?.(event);
         this.#trace(event);
       },
@@ -98,6 +103,7 @@ export class TraceCheck {
         }
         if (this.#merge !== undefined) this.#merge.upTo(event, event.number);
         if (filter === undefined || filter.linux(event, names)) this.#dma.handle(event);
+        else this.#leftOut++;
       },
       host: (event) => this.#findings.host(event),
       kernel: (event, names) => {
@@ -186,6 +192,14 @@ export class TraceCheck {
     const { undetermined, learned } = this.rebuild.counts;
     const { isBinary } = this.source;
     return [
+      ...thatOccur([
+        {
+          count: this.#leftOut,
+          reason: "events that no filter takes",
+          // Nothing is fine where nothing was looked at.
+          isMissing: this.#leftOut === this.source.events,
+        },
+      ]),
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),
       ...thatOccur([

@@ -6,7 +6,7 @@ import { type Finding, findingToJson, formatFinding } from "../../check/findings
 import { formatStack } from "../../check/findings/finding-stack.ts";
 import { FINDING_KINDS, type FindingKind } from "../../check/findings/kinds.ts";
 import type { BouncedMaps } from "../../check/linux/bounces.ts";
-import { type CheckReport, checkReportToJson, warningsOf } from "../../check/report.ts";
+import { type CheckReport, checkReportToJson } from "../../check/report.ts";
 import {
   type AgainstCheckReport,
   againstReportToJson,
@@ -20,9 +20,9 @@ import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
 import { isScriptName, withInput } from "../input.ts";
-import { type JudgingOptions, judgingOf, judgingOptions } from "../judging.ts";
+import { type JudgingOptions, judgingOf, judgingOptions, statusOfReports } from "../judging.ts";
 import { answerOptions, momentOption, quietOption, STATE_FILE, text } from "../options.ts";
-import { print, statusOfFindings, toJson } from "../output.ts";
+import { print, toJson } from "../output.ts";
 import { packageVersion } from "../package-files.ts";
 import { splitLogs } from "../split-logs.ts";
 import { outputWidth } from "../terminal.ts";
@@ -50,7 +50,7 @@ export async function check(paths: readonly string[], options: CheckCommandOptio
     if (options.output === "human") printReport(report, options.quiet);
   }
   await printForPrograms(reports, reports.map(checkReportToJson), options);
-  return statusOf(reports);
+  return statusOfReports(reports);
 }
 
 /** `check TRACE --against STREAM`: also compares the two. */
@@ -78,7 +78,7 @@ async function checkPair(
     printReport(report, options.quiet);
     if (!options.quiet) print(againstText(report));
   }
-  return statusOf([report]);
+  return statusOfReports([report]);
 }
 
 /** Checks one file: a trace, a saved machine or an op script, as the end of its name may say. */
@@ -134,15 +134,6 @@ async function printForPrograms(
       ),
   };
   await printAnswer(answer, { output, rawCells });
-}
-
-function statusOf(reports: readonly CheckReport[]): number {
-  const findings = reports.flatMap((report) => report.findings);
-  const errors = findings.filter(({ severity }) => severity === "error").length;
-  return statusOfFindings(
-    errors,
-    reports.reduce((sum, report) => sum + warningsOf(report), 0),
-  );
 }
 
 /** In front of what belongs to the line before. */

@@ -4,7 +4,6 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { IommuError } from "../../base/errors.ts";
-import { warningsOf } from "../../check/report.ts";
 import type { CheckTraceOptions } from "../../check/whole/check-trace.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { makePrivateFolder } from "../../live/private-folder.ts";
@@ -13,9 +12,9 @@ import { reportOf } from "../../workbench/report/report.ts";
 import { styleOf } from "../../workbench/report/style.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { type JudgingOptions, judgingOf, judgingOptions } from "../judging.ts";
+import { type JudgingOptions, judgingOf, judgingOptions, statusOfReports } from "../judging.ts";
 import { quietOption, STATE_FILE } from "../options.ts";
-import { printPieces, printWarning, statusOfFindings } from "../output.ts";
+import { printPieces, printWarning } from "../output.ts";
 import { packageFile } from "../package-files.ts";
 import { Progress } from "../progress.ts";
 import { SeekableFile } from "../seekable-file.ts";
@@ -51,7 +50,9 @@ export async function report(paths: readonly string[], options: ReportOptions): 
         signal.throwIfAborted();
         await printPieces([piece]);
       }
-      return statusOf(readings);
+      return statusOfReports(
+        readings.map(({ findings, report }) => ({ findings, notJudged: report?.notJudged ?? [] })),
+      );
     });
   } finally {
     for (const file of files) await file.close();
@@ -86,18 +87,6 @@ async function read(
   if (early !== undefined) printWarning(file.name, early);
   if (unjudged !== undefined) printWarning(file.name, `not judged: ${unjudged}`);
   return reading;
-}
-
-/** As that of `check`. */
-function statusOf(readings: readonly Reading[]): number {
-  const findings = readings.flatMap((reading) => reading.findings);
-  const errors = findings.filter(({ severity }) => severity === "error").length;
-  return statusOfFindings(
-    errors,
-    readings.reduce((sum, { findings, report }) => {
-      return sum + warningsOf({ findings, notJudged: report?.notJudged ?? [] });
-    }, 0),
-  );
 }
 
 export const verb: Verb = defineVerb({

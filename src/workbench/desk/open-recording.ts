@@ -66,12 +66,15 @@ export class Reading {
     return this.#file.size;
   }
 
+  /** Are only some of its events judged? */
+  get isFiltered(): boolean {
+    return [this.#options.filter ?? []].flat().length > 0;
+  }
+
   /** What nobody can know of it, and why. */
   get notJudged(): string[] {
     const { early, unjudged, report } = this;
-    const filters = [this.#options.filter ?? []].flat();
     return [
-      ...(filters.length === 0 ? [] : [`events that no filter takes: ${filters.join("; ")}`]),
       ...(early === undefined ? [] : [`what follows: ${early}`]),
       ...(unjudged === undefined ? [] : [unjudged]),
       ...reasonsOf(report),

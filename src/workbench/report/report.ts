@@ -115,7 +115,8 @@ async function* fileOf(reading: Reading, ids: Ids): AsyncGenerator<string> {
   yield "</article>\n";
 }
 
-function headOf({ name, size, recording, findings, unjudged }: Reading, ids: Ids): Html {
+function headOf(reading: Reading, ids: Ids): Html {
+  const { name, size, recording, findings } = reading;
   const { rows, format, notes } = recording ?? {};
   const errors = findings.filter(({ severity }) => severity === "error").length;
   const facts = [
@@ -125,13 +126,16 @@ function headOf({ name, size, recording, findings, unjudged }: Reading, ids: Ids
     formatSize(BigInt(size)),
   ];
   return html`<header class="file"><h2 id="${ids.of("name")}">${name}</h2><p>${facts.join(", ")}</p>
-<p>${unjudged === undefined ? verdictOf(errors, findings.length - errors) : NOTHING_JUDGED}</p>${(notes ?? []).map((note) => html`<p class="dim">${note}</p>`)}</header>`;
+<p>${findings.length === 0 ? nothingText(reading) : verdictOf(errors, findings.length - errors)}</p>${(notes ?? []).map((note) => html`<p class="dim">${note}</p>`)}</header>`;
 }
 
-const [NOTHING_WRONG, NOTHING_JUDGED] = ["Nothing was found wrong.", "Nothing was judged."];
+/** What is said where there are no findings. */
+function nothingText({ unjudged, isFiltered }: Reading): string {
+  if (unjudged !== undefined) return "Nothing was judged.";
+  return `Nothing was found wrong${isFiltered ? " in the events that the filter takes" : ""}.`;
+}
 
 function verdictOf(errors: number, warnings: number): Html {
-  if (errors + warnings === 0) return html`${NOTHING_WRONG}`;
   const parts = [
     ...(errors > 0 ? [html`<span class="error">${counted(errors, "error")}</span>`] : []),
     ...(warnings > 0 ? [html`<span class="warning">${counted(warnings, "warning")}</span>`] : []),
@@ -147,11 +151,8 @@ const part = (ids: Ids, key: string, name: string, ...inside: readonly Inside[])
 const behind = (summary: string, inside: Html): Html =>
   html`<details><summary>${summary}</summary>${inside}</details>`;
 
-async function findingsOf(
-  { findings, notJudged, unjudged }: Reading,
-  pictures: Pictures | undefined,
-  ids: Ids,
-): Promise<Html> {
+async function findingsOf(reading: Reading, pictures: Pictures | undefined, ids: Ids): Promise<Html> {
+  const { findings, notJudged } = reading;
   const shown = findings.slice(0, MAX_FINDINGS);
   const lines = await provingLines(pictures?.recording, shown);
   const pictured = picturedOf(shown);
@@ -172,7 +173,7 @@ async function findingsOf(
     "findings",
     "Findings",
     shown.length === 0
-      ? html`<p>${unjudged === undefined ? NOTHING_WRONG : NOTHING_JUDGED}</p>`
+      ? html`<p>${nothingText(reading)}</p>`
       : table(["severity", "finding", "place", "#times", "#line", "what"], rows),
     findings.length > shown.length
       ? html`<p class="dim">and ${formatCount(findings.length - shown.length)} more: spapr-iommu check lists all</p>`

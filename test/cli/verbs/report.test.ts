@@ -107,9 +107,23 @@ describe("report", () => {
       lspci,
       "0a:00.0 Ethernet controller [0200]: Some Card [8086:10d3]\n\tKernel driver in use: e1000e\n",
     );
-    const { stdout } = await cli(["report", "--devices", lspci, "-F", "dma_*: size > 0", file]);
-    expect(textOf(stdout)).toContain("events that no filter takes: dma_*: size > 0");
+    const { stdout } = await cli(["report", "--devices", lspci, "-F", "dma_*: size > 4096", file]);
+    expect(textOf(stdout)).toMatch(/\d+ events that no filter takes/);
     expect(textOf(stdout)).toContain("0000:0a:00.0 (e1000e: ");
+  });
+
+  it("calls nothing fine where its filter takes nothing, as check does not", async () => {
+    const args = [
+      "-F",
+      "dma_*: device == nosuch",
+      path.join(TRACES, "dma-ppc64le-linux612-nvme-e1000.txt.gz"),
+    ];
+    const { status, stdout } = await cli(["report", ...args]);
+    expect(textOf(stdout)).toContain("Nothing was found wrong in the events that the filter takes.");
+    expect(textOf(stdout)).toContain("4,743 events that no filter takes");
+    const checked = await cli(["check", ...args]);
+    expect([status, checked.status]).toEqual([3, 3]);
+    expect(checked.stdout).toContain("not judged: 4,743 events that no filter takes");
   });
 
   it("refuses what it cannot use", async () => {
