@@ -131,6 +131,34 @@ const workersOf = (root) =>
     .filter((folder) => readOrNothing(`${folder}/comm`).startsWith("DedicatedWorker"))
     .reduce((sum, folder) => sum + cpuIn(folder), 0);
 
+/**
+ * In a page: the milliseconds between frames, in each of which a key is pressed, or, without keys, the canvas is filled.
+ *
+ * @param {{ keys?: readonly string[], frames: number }} how
+ */
+const timesOfFrames = ({ keys, frames }) =>
+  new Promise((resolve) => {
+    const context =
+      keys === undefined ? document.querySelector("canvas").getContext("2d", { alpha: false }) : undefined;
+    const times = [];
+    const step = (time) => {
+      times.push(time);
+      if (times.length > frames) {
+        resolve(times.slice(1).map((one, i) => one - times[i]));
+        return;
+      }
+      if (keys === undefined) {
+        context.fillStyle = times.length % 2 === 0 ? "#eee" : "#ddd";
+        context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+      } else {
+        const key = keys[times.length % keys.length];
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      }
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  });
+
 /** A browser with a page that was just visited. */
 export class WorkbenchPage {
   #browser;
@@ -208,24 +236,7 @@ export class WorkbenchPage {
 
   /** Presses keys, one a frame: the milliseconds between frames. */
   async framesOf(keys, frames) {
-    return await this.page.evaluate(
-      ([pressed, count]) =>
-        new Promise((resolve) => {
-          const times = [];
-          const step = (time) => {
-            times.push(time);
-            if (times.length > count) {
-              resolve(times.slice(1).map((one, i) => one - times[i]));
-              return;
-            }
-            const key = pressed[times.length % pressed.length];
-            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-            requestAnimationFrame(step);
-          };
-          requestAnimationFrame(step);
-        }),
-      [keys, frames],
-    );
+    return await this.page.evaluate(timesOfFrames, { keys, frames });
   }
 
   /**
@@ -235,25 +246,7 @@ export class WorkbenchPage {
   async framesOfNothing(frames) {
     const page = await this.#browser.newPage({ viewport: this.page.viewportSize() });
     await page.setContent('<canvas width="980" height="150"></canvas>');
-    const times = await page.evaluate(
-      (count) =>
-        new Promise((resolve) => {
-          const context = document.querySelector("canvas").getContext("2d", { alpha: false });
-          const times = [];
-          const step = (time) => {
-            times.push(time);
-            if (times.length > count) {
-              resolve(times.slice(1).map((one, i) => one - times[i]));
-              return;
-            }
-            context.fillStyle = times.length % 2 === 0 ? "#eee" : "#ddd";
-            context.fillRect(0, 0, 980, 150);
-            requestAnimationFrame(step);
-          };
-          requestAnimationFrame(step);
-        }),
-      frames,
-    );
+    const times = await page.evaluate(timesOfFrames, { frames });
     await page.close();
     return times;
   }

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { format } from "node:util";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VERBS } from "../../src/cli/command-line.ts";
 import { reportedApi } from "../helpers/api-report.ts";
 import { blocksOf, readDocument } from "../helpers/markdown.ts";
+import { printedBy } from "../helpers/printed.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 /** Inside of the package, so that its own name resolves to it. */
@@ -31,14 +31,7 @@ describe("docs/recipes.md", () => {
   });
 
   it.each(recipes)("has a program at line $line that prints what it says", async ({ file, printed }) => {
-    const lines: string[] = [];
-    const log = vi.spyOn(console, "log").mockImplementation((...args) => void lines.push(format(...args)));
-    try {
-      await import(file);
-    } finally {
-      log.mockRestore();
-    }
-    expect(lines.join("\n").trimEnd()).toBe(printed?.text);
+    expect((await printedBy(() => import(file))).trimEnd()).toBe(printed?.text);
   });
 
   it("has programs that the types of the package agree with", () => {

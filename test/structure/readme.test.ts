@@ -1,11 +1,11 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { format } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { cli, cliIn, onTerminal } from "../cli/cli.ts";
 import { leakTrace } from "../docs/leak-trace.ts";
 import { readCorpus } from "../helpers/corpus.ts";
+import { printedBy } from "../helpers/printed.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -77,15 +77,8 @@ describe("the README", () => {
       // Inside of the package, so that its own name resolves to it.
       const file = path.join(ROOT, `dist/readme-example-${i}.mjs`);
       writeFileSync(file, example);
-      const lines: string[] = [];
-      const log = vi.spyOn(console, "log").mockImplementation((...args) => void lines.push(format(...args)));
-      try {
-        await import(file);
-      } finally {
-        log.mockRestore();
-        rmSync(file);
-      }
-      expect(readme).toContain(`prints \`${lines.join("\n")}\``);
+      const printed = await printedBy(() => import(file)).finally(() => rmSync(file));
+      expect(readme).toContain(`prints \`${printed}\``);
     },
   );
 
