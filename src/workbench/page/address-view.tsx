@@ -87,13 +87,14 @@ function HeatMap({
   const { ref, width } = useSize();
   const cursor = useSignal(0);
   const colour = bench.colour.value;
-  const playhead = bench.playhead.value;
+  // Ages are counted from the playhead; other colours are drawn once for a moment, when its cells are there.
+  const newest = colour === "age" ? bench.playhead.value : 0;
   const picture = useMemo(
     () =>
       cells === undefined || width === 0
         ? undefined
-        : heatPicture(cells, colour, { width, cellHeight: CELL_HEIGHT }, space.pages, playhead),
-    [cells, width, colour, space.pages, playhead],
+        : heatPicture(cells, colour, { width, cellHeight: CELL_HEIGHT }, space.pages, newest),
+    [cells, width, colour, space.pages, newest],
   );
   const canvas = usePicture("Address", picture);
   const count = cells?.starts.length ?? 0;

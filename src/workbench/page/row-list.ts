@@ -2,8 +2,11 @@ import type { Row } from "../protocol.ts";
 import { ROW_HEADS, type RowWords, rowWords } from "../row-words.ts";
 import { dimZeros } from "./words.ts";
 
-/** Rows that the browser lays out and paints together, and not at all while they are out of sight. */
+/** Rows that the browser lays out and paints together, and not at all while they are far out of sight. */
 const GROUP_ROWS = 8;
+
+/** Milliseconds without a change after which nobody travels any more. */
+const REST_MS = 100;
 
 /** A line of the table: where its words stand, and what it says. */
 interface Line {
@@ -26,9 +29,17 @@ export class RowList {
   #widths: number[] = [];
   #place = "";
   #shown = 0;
+  #rest: ReturnType<typeof setTimeout> | undefined;
+  readonly #sight: IntersectionObserver;
 
   constructor(table: HTMLTableElement) {
     this.#table = table;
+    this.#sight = new IntersectionObserver(
+      (seen) => {
+        for (const { target, isIntersecting } of seen) target.classList.toggle("seen", isIntersecting);
+      },
+      { root: table.parentElement },
+    );
   }
 
   /** The row that an element of the table is in. */
@@ -45,6 +56,17 @@ export class RowList {
     for (const [i, row] of rows.entries()) this.#say(this.#lines[i]!, row);
     this.#fill(rows.length);
     this.#widen();
+    this.#travel();
+  }
+
+  /**
+   * Browsers lay out some screens more of a table than are seen: while one moment follows another that is most of the time that a
+   * frame takes, and waits until they rest. The words are there all the time.
+   */
+  #travel(): void {
+    clearTimeout(this.#rest);
+    this.#table.classList.add("travelling");
+    this.#rest = setTimeout(() => this.#table.classList.remove("travelling"), REST_MS);
   }
 
   /** Puts as many lines into the table as it is to have. */
@@ -53,7 +75,11 @@ export class RowList {
     const groups = Math.ceil(count / GROUP_ROWS);
     const groupsBefore = Math.ceil(before / GROUP_ROWS);
     this.#shown = count;
-    while (this.#groups.length < groups) this.#groups.push(document.createElement("tbody"));
+    while (this.#groups.length < groups) {
+      const group = document.createElement("tbody");
+      this.#groups.push(group);
+      this.#sight.observe(group);
+    }
     for (let i = groupsBefore; i < groups; i++) this.#table.append(this.#groups[i]!);
     for (let i = groups; i < groupsBefore; i++) this.#groups[i]!.remove();
     for (let i = before; i < count; i++)
