@@ -125,7 +125,7 @@ export class Rebuild {
 
   /** Brings the windows up to date before `next` happens, for who wants to look at them there. */
   settle(next: QemuTraceEvent): void {
-    this.#lifecycle.settle(next);
+    if (this.#lifecycle.pending) this.#lifecycle.settle(next);
   }
 
   /** To be called after the last event. */

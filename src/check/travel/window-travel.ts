@@ -159,8 +159,8 @@ export class WindowTravel implements RebuildWatch {
     this.#first = first;
     this.#count = count;
     this.#was = was;
-    if (count === 1 && was === 0) return;
-    this.#endLives(rebuilt, first, count, event.number);
+    if (count !== 1) this.#endLives(rebuilt, first, count, event.number);
+    else if (was !== 0) this.#endLife(rebuilt, first, event.number);
   }
 
   created(): void {
@@ -172,10 +172,22 @@ export class WindowTravel implements RebuildWatch {
     this.#endLives(rebuilt, 0, rebuilt.window.entries, place.event);
   }
 
+  #spanOf(rebuilt: RebuiltWindow): number | undefined {
+    return (this.#last?.rebuilt === rebuilt ? this.#last : this.#byLiobn.get(rebuilt.window.liobn))?.number;
+  }
+
+  /** What is mapped by one entry ends. */
+  #endLife(rebuilt: RebuiltWindow, index: number, event: number): void {
+    const span = this.#spanOf(rebuilt);
+    if (span === undefined) return;
+    const made = rebuilt.history.eventAt(index);
+    this.lives.push(span, index, 1, made < 0 ? BEFORE_ALL : made, event);
+  }
+
   /** What was mapped in these entries ends. */
   #endLives(rebuilt: RebuiltWindow, first: number, count: number, event: number): void {
-    const { liobn, table } = rebuilt.window;
-    const span = (this.#last?.rebuilt === rebuilt ? this.#last : this.#byLiobn.get(liobn))?.number;
+    const { table } = rebuilt.window;
+    const span = this.#spanOf(rebuilt);
     if (span === undefined || table === null) return;
     const { history } = rebuilt;
     if (count <= FEW) {
@@ -225,8 +237,9 @@ export class WindowTravel implements RebuildWatch {
     )
       return;
     const { liobn } = event;
-    const followed = this.#last?.liobn === liobn ? this.#last : this.#byLiobn.get(liobn);
-    const rebuilt = this.#rebuild!.windows.get(liobn);
+    const isLast = last !== undefined && last.liobn === liobn;
+    const followed = isLast ? last : this.#byLiobn.get(liobn);
+    const rebuilt = isLast && last.rebuilt === touched ? touched : this.#rebuild!.windows.get(liobn);
     if (rebuilt === undefined) return;
     if (followed?.rebuilt !== rebuilt || followed.geometry !== rebuilt.window.geometry) {
       this.#learned = learned;
@@ -255,7 +268,7 @@ export class WindowTravel implements RebuildWatch {
       this.#write(followed, first, count, true);
       return;
     }
-    table.load(first);
+    if (count !== 1) table.load(first);
     const step = isList && permOf(tceLo) !== 0 ? 1 : 0;
     if (count !== 1) followed.valid = UNCOUNTED;
     else if (followed.valid !== UNCOUNTED)

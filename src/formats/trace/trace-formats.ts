@@ -28,6 +28,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       cpus: 0,
       entries: 0,
       kernelLines: 0,
+      lines: undefined,
       damagedLines: [],
       get found() {
         return reader.counts.events + reader.counts.hostEvents > 0;
@@ -81,6 +82,9 @@ const LINUX_DMA: TraceFormatReader = {
       get kernelLines() {
         return reader.counts.kernel;
       },
+      get lines() {
+        return reader.line;
+      },
       get skipped() {
         const { damaged, long, torn, other, kernel, comments } = reader.counts;
         return damaged + long + torn + other + kernel + comments;
@@ -118,6 +122,9 @@ const QEMU_LOG: TraceFormatReader = {
       },
       get hasNotified() {
         return reader.counts.events + reader.counts.hostEvents > 0;
+      },
+      get lines() {
+        return reader.line;
       },
       get skipped() {
         const { damaged, long, torn, otherEvents, text } = reader.counts;

@@ -49,6 +49,8 @@ export interface TraceReader {
   readonly hasNotified: boolean;
   /** Other lines in which Linux says something of DMA. */
   readonly kernelLines: number;
+  /** Lines of a text that were read to their ends. */
+  readonly lines: number | undefined;
   /** Lines (of a binary trace: records) that are no event of ours. */
   readonly skipped: number;
   /** The first few lines that name an event of ours and cannot be read as one. */

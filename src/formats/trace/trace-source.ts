@@ -61,6 +61,11 @@ export class TraceSource {
     return (this.#recording ?? this.#chosen?.reader)?.counts.events ?? 0;
   }
 
+  /** Lines of a text that were read to their ends; undefined as long as it is not known to be one. */
+  get lines(): number | undefined {
+    return this.#chosen?.reader.lines;
+  }
+
   /** Lines (of a binary trace: records) that are no event of ours. */
   get skipped(): number {
     if (this.#recording !== undefined) {

@@ -1,7 +1,9 @@
 import type { ByteFile } from "../../formats/migration/source.ts";
 
-/** Bytes that are read at a time, at most: who reads gives way between two pieces. */
-const CHUNK = 2 ** 19;
+/** Bytes that are given at a time, at most: who reads gives way between two pieces, and looks through one for a line. */
+const CHUNK = 2 ** 17;
+/** Bytes that are fetched at a time of a file that has no stream. */
+const FETCHED = 2 ** 19;
 
 /** A file that says how far it was read; what is in a piece of its stream stays. */
 export class CountedFile implements ByteFile {
@@ -37,12 +39,12 @@ export class CountedFile implements ByteFile {
 
   /** Of a file that has no stream: the next bytes are fetched while those before are looked at. */
   async *#pieces(): AsyncGenerator<Uint8Array> {
-    let next = this.#file.read(0, CHUNK);
+    let next = this.#file.read(0, FETCHED);
     for (let offset = 0; offset < this.size; ) {
       const chunk = await next;
       if (chunk.length === 0) return;
       offset += chunk.length;
-      next = this.#file.read(offset, CHUNK);
+      next = this.#file.read(offset, FETCHED);
       yield chunk;
     }
   }

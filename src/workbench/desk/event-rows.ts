@@ -5,12 +5,12 @@ import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
 const BLOCK = 256;
 const CLASSES = EVENT_CLASSES.length;
 
-const [LINE, SECONDS, PLACE_NUMBERS] = [0, 1, 2];
-const [KIND, MAPPED, KIND_WORDS] = [0, 1, 2];
+const [LINE, KIND, MAPPED, WORDS] = [0, 1, 2, 3];
 const [LANE_SHIFT, KIND_MASK] = [4, 15];
 
-/** Pages that a row can say. */
-const MAX_PAGES = 2 ** 32 - 1;
+/** Lines, and pages, that a row can say. */
+const TWO32 = 2 ** 32;
+const MAX_PAGES = TWO32 - 1;
 
 /** A lane: whose events stand together. */
 class Lane {
@@ -35,14 +35,16 @@ class Lane {
 }
 
 /**
- * What is kept of each event: where it stands in the file, its time, what it is, and whose. 24 bytes an event, and sums
- * for each {@link BLOCK}, so that any stretch of time is counted at once.
+ * What is kept of each event: where it stands in the file, what it is, and whose, and its time, if it has one. 12 bytes an event, 20
+ * with times, and sums for each {@link BLOCK}, so that any stretch of time is counted at once.
  */
 export class EventRows {
-  /** Lines, and seconds since the first event, which are never less than those before. */
-  readonly #places = GrowingRows.f64(PLACE_NUMBERS);
-  /** What it is and whose, and the pages that are mapped in its lane after it. */
-  readonly #kinds = GrowingRows.u32(KIND_WORDS);
+  /** Line (its low half), what it is and whose, and the pages that are mapped in its lane after it. */
+  readonly #rows = GrowingRows.u32(WORDS);
+  /** First event at or after each multiple of 2^32 lines. */
+  readonly #passed: number[] = [];
+  /** Seconds since the first event, which are never less than those before; of the events before the first one without a time. */
+  readonly #times = GrowingRows.f64();
   readonly #lanes: Lane[] = [];
   readonly #byName = new Map<string, number>();
   #blocks = 0;
@@ -51,7 +53,7 @@ export class EventRows {
   #hasTimes = true;
 
   get length(): number {
-    return this.#kinds.length;
+    return this.#rows.length;
   }
 
   get lanes(): string[] {
@@ -78,31 +80,28 @@ export class EventRows {
     return number;
   }
 
-  /** Begins an event; its number is how many came before. {@link say} ends it. */
-  push(line: number, seconds: number, nanoseconds: number): void {
-    if (Number.isNaN(seconds)) this.#hasTimes = false;
-    else {
-      const time = seconds + nanoseconds / 1e9;
-      if (Number.isNaN(this.#start)) this.#start = time;
-      if (time - this.#start > this.#last) this.#last = time - this.#start;
-    }
-    const at = this.#places.add();
-    const { numbers } = this.#places;
-    numbers[at + LINE] = line;
-    numbers[at + SECONDS] = this.#last;
-  }
-
   /**
-   * Says of the event what it is.
+   * Takes an event; its number is how many came before.
    *
+   * @param seconds NaN without a time
    * @param kind place in {@link EVENT_CLASSES}
    * @param mapped pages that are mapped in its lane after it
    */
-  say(lane: number, kind: number, mapped: number): void {
-    const at = this.#kinds.add();
-    const { numbers } = this.#kinds;
-    numbers[at] = (lane << LANE_SHIFT) | kind;
-    numbers[at + MAPPED] = Math.min(mapped, MAX_PAGES);
+  push(
+    line: number,
+    seconds: number,
+    nanoseconds: number,
+    lane: number,
+    kind: number,
+    mapped: number,
+  ): void {
+    if (line >= TWO32) this.#pass(line);
+    if (this.#hasTimes) this.#time(seconds, nanoseconds);
+    const at = this.#rows.add();
+    const { numbers } = this.#rows;
+    numbers[at + LINE] = line;
+    numbers[at + KIND] = (lane << LANE_SHIFT) | kind;
+    numbers[at + MAPPED] = mapped < MAX_PAGES ? mapped : MAX_PAGES;
     const one = this.#lanes[lane]!;
     one.counts[kind]!++;
     one.latest = mapped;
@@ -111,32 +110,55 @@ export class EventRows {
     for (const each of this.#lanes) each.endBlock();
   }
 
+  #pass(line: number): void {
+    while (line >= (this.#passed.length + 1) * TWO32) this.#passed.push(this.length);
+  }
+
+  #time(seconds: number, nanoseconds: number): void {
+    if (Number.isNaN(seconds)) {
+      this.#hasTimes = false;
+      return;
+    }
+    const time = seconds + nanoseconds / 1e9;
+    if (Number.isNaN(this.#start)) this.#start = time;
+    if (time - this.#start > this.#last) this.#last = time - this.#start;
+    this.#times.push(this.#last);
+  }
+
   /** Pages that are mapped in a lane after the last event. */
   latest(lane: number): number {
     return this.#lanes[lane]!.latest;
   }
 
   #laneOf(event: number): number {
-    return this.#kinds.at(event, KIND) >>> LANE_SHIFT;
+    return this.#rows.at(event, KIND) >>> LANE_SHIFT;
   }
 
   lineOf(event: number): number {
-    return this.length === 0 ? 0 : this.#places.at(Math.max(0, Math.min(event, this.length - 1)), LINE);
+    if (this.length === 0) return 0;
+    const at = Math.max(0, Math.min(event, this.length - 1));
+    let high = 0;
+    while (high < this.#passed.length && this.#passed[high]! <= at) high++;
+    return high * TWO32 + this.#rows.at(at, LINE);
   }
 
   secondsOf(event: number): number {
-    return this.hasTimes
-      ? this.#places.at(Math.max(0, Math.min(event, this.length - 1)), SECONDS)
-      : Number.NaN;
+    return this.hasTimes ? this.#times.at(Math.max(0, Math.min(event, this.length - 1))) : Number.NaN;
   }
 
   /** The last event at or before a time, or place in the file. */
   eventAtSeconds(seconds: number): number {
-    return Math.max(0, this.#places.upTo(seconds, SECONDS) - 1);
+    return this.hasTimes ? Math.max(0, this.#times.upTo(seconds) - 1) : 0;
   }
 
   eventAtLine(line: number): number {
-    return Math.max(0, this.#places.upTo(line, LINE) - 1);
+    let [low, high] = [0, this.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.lineOf(middle) <= line) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
   }
 
   /** How many events of each class a lane has in `[first, end)`. */
@@ -151,7 +173,7 @@ export class EventRows {
     if (block > 0)
       for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums[kind]!.at(block - 1);
     for (let event = block * BLOCK; event < end; event++) {
-      const word = this.#kinds.at(event, KIND);
+      const word = this.#rows.at(event, KIND);
       if (word >>> LANE_SHIFT === lane) into[at + (word & KIND_MASK)]! += sign;
     }
   }
@@ -160,7 +182,7 @@ export class EventRows {
   mappedAt(lane: number, event: number): number {
     const block = Math.floor(event / BLOCK);
     for (let at = Math.min(event, this.length - 1); at >= block * BLOCK; at--)
-      if (this.#laneOf(at) === lane) return this.#kinds.at(at, MAPPED);
+      if (this.#laneOf(at) === lane) return this.#rows.at(at, MAPPED);
     return block === 0 ? 0 : this.#lanes[lane]!.mapped.at(block - 1);
   }
 
@@ -168,7 +190,7 @@ export class EventRows {
   peak(lane: number, first: number, end: number): number {
     let most = first === 0 ? 0 : this.mappedAt(lane, first - 1);
     for (let event = first; event < end; event++)
-      if (this.#laneOf(event) === lane) most = Math.max(most, this.#kinds.at(event, MAPPED));
+      if (this.#laneOf(event) === lane) most = Math.max(most, this.#rows.at(event, MAPPED));
     return most;
   }
 
@@ -177,7 +199,7 @@ export class EventRows {
     const events = new Float64Array(columns + 1);
     for (let i = 0; i <= columns; i++) {
       const at = from + ((to - from) * i) / columns;
-      const event = axis === "event" ? Math.ceil(at) : this.#places.below(at, SECONDS);
+      const event = axis === "event" ? Math.ceil(at) : this.#times.below(at);
       events[i] = Math.max(0, Math.min(this.length, event));
     }
     const counts = new Uint32Array(this.#lanes.length * CLASSES * columns);

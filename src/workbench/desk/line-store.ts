@@ -3,8 +3,6 @@ import { GrowingRows } from "../../base/growing-rows.ts";
 import { blobFile } from "../../formats/input/input-data.ts";
 import type { ByteFile } from "../../formats/migration/source.ts";
 
-/** Bytes between two places of which the line is known. */
-const STEP = 2 ** 16;
 /** Bytes that are put into one piece of a copy. */
 const PIECE = 2 ** 22;
 /** Unpacked bytes of a packed file that are kept, to show lines of it. */
@@ -19,33 +17,37 @@ const NEWLINE = 0x0a;
 /** A place of the text, and the lines that end before it. */
 const [PLACE, LINES, NUMBERS] = [0, 1, 2];
 
-/** Finds lines of a text that was read once: how many end before each step, and the file itself, or a copy of what was packed. */
+/** Finds lines of a text that was read once: how many end before each piece, and the file itself, or a copy of what was packed. */
 export class LineStore {
   readonly #steps: GrowingRows = GrowingRows.f64(NUMBERS);
   #bytes = 0;
-  #lines = 0;
+  /** Lines that were counted here, as nobody else did. */
+  #counted = 0;
+  readonly #linesRead: () => number | undefined;
   readonly #source: ByteFile | undefined;
   readonly #copies: Blob[] = [];
   #piece: Uint8Array<ArrayBuffer>[] = [];
   #pieceBytes = 0;
   #copied = 0;
 
-  /** @param source the text itself, if it is not packed */
-  constructor(source: ByteFile | undefined) {
+  /**
+   * @param source the text itself, if it is not packed
+   * @param linesRead lines that end in what was pushed before, of who reads it; undefined while nobody counts them
+   */
+  constructor(source: ByteFile | undefined, linesRead: () => number | undefined = () => undefined) {
     this.#source = source;
+    this.#linesRead = linesRead;
   }
 
-  /** Takes the next bytes of the text. */
+  /** Takes the next bytes of the text; who reads it has read all before. */
   push(chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length; from += STEP) {
-      const step = chunk.subarray(from, from + STEP);
-      const at = this.#steps.add();
-      const { numbers } = this.#steps;
-      numbers[at + PLACE] = this.#bytes;
-      numbers[at + LINES] = this.#lines;
-      this.#lines += countBytes(step, NEWLINE);
-      this.#bytes += step.length;
-    }
+    const lines = this.#linesRead();
+    const at = this.#steps.add();
+    const { numbers } = this.#steps;
+    numbers[at + PLACE] = this.#bytes;
+    numbers[at + LINES] = lines ?? this.#counted;
+    if (lines === undefined) this.#counted += countBytes(chunk, NEWLINE);
+    this.#bytes += chunk.length;
     if (this.#source !== undefined || this.#copied >= MAX_COPY) return;
     this.#copied += chunk.length;
     this.#piece.push(new Uint8Array(chunk));
@@ -65,9 +67,12 @@ export class LineStore {
     if (steps.length === 0) return [];
     const last = after < steps.length ? steps.at(after, PLACE) : Math.min(this.#bytes, text.size);
     const start = steps.at(step, PLACE);
-    const lines = new TextDecoder().decode(await text.read(start, last - start)).split("\n");
-    const skipped = before - steps.at(step, LINES);
-    return lines.slice(skipped, skipped + end - 1 - before).map(shortened);
+    const bytes = await text.read(start, last - start);
+    const from = behindLines(bytes, 0, before - steps.at(step, LINES));
+    const to = behindLines(bytes, from, end - 1 - before);
+    if (from < 0) return [];
+    const lines = new TextDecoder().decode(bytes.subarray(from, to < 0 ? bytes.length : to - 1));
+    return lines.split("\n").map(shortened);
   }
 
   /**
@@ -83,7 +88,7 @@ export class LineStore {
     goesOn: () => boolean,
   ): Promise<{ line: number; text: string }[]> {
     const found: { line: number; text: string }[] = [];
-    const last = Math.min(end, this.#lines + 2);
+    const last = Math.min(end, (this.#linesRead() ?? this.#counted) + 2);
     for (let from = Math.max(1, first); from < last && found.length < limit && goesOn(); from += FIND_LINES) {
       const lines = await this.read(from, Math.min(last, from + FIND_LINES));
       for (const [i, text] of lines.entries())
@@ -98,6 +103,16 @@ export class LineStore {
     this.#piece = [];
     this.#pieceBytes = 0;
   }
+}
+
+/** Where what follows so many lines begins; -1 if there are fewer. */
+function behindLines(bytes: Uint8Array, from: number, count: number): number {
+  let at = from;
+  for (let i = 0; i < count && at >= 0; i++) {
+    const newline = bytes.indexOf(NEWLINE, at);
+    at = newline < 0 ? -1 : newline + 1;
+  }
+  return at;
 }
 
 const shortened = (line: string): string => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line);

@@ -59,8 +59,7 @@ export class LinuxRecording implements Recording, LifeSink {
     const kind = event.failed ? "refused" : CLASS_OF[DMA_KINDS[event.kind]!.role];
     const { line, seconds, nanoseconds } = event;
     const { lane, mapped } = device;
-    this.rows.push(line, seconds, nanoseconds);
-    this.rows.say(lane, EVENT_CLASSES.indexOf(kind), mapped);
+    this.rows.push(line, seconds, nanoseconds, lane, EVENT_CLASSES.indexOf(kind), mapped);
   }
 
   begin(life: Life): void {

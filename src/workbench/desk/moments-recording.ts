@@ -59,8 +59,8 @@ export class MomentsRecording implements Recording {
       const lane = shown?.space.lane ?? this.rows.lane("machine");
       const now = shown?.contents[i]?.mapped ?? 0;
       const difference = shown === undefined ? 0 : now - (mapped.get(shown) ?? 0);
-      this.rows.push(line, Number.NaN, 0);
-      this.rows.say(lane, EVENT_CLASSES.indexOf(classOf(kind, came !== undefined, difference)), now);
+      const shownAs = EVENT_CLASSES.indexOf(classOf(kind, came !== undefined, difference));
+      this.rows.push(line, Number.NaN, 0, lane, shownAs, now);
       if (shown !== undefined) mapped.set(shown, now);
     }
   }

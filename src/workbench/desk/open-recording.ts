@@ -14,6 +14,7 @@ import { textOf } from "../../formats/input/text.ts";
 import type { ByteFile } from "../../formats/migration/source.ts";
 import { traceSteps } from "../../formats/recording/read-trace.ts";
 import { TRACE_FORMATS } from "../../formats/trace/trace-formats.ts";
+import type { TraceSource } from "../../formats/trace/trace-source.ts";
 import { Breath, type Clock } from "./breathe.ts";
 import { CountedFile } from "./counted-file.ts";
 import { EventTexts } from "./event-texts.ts";
@@ -121,8 +122,9 @@ export class Reading {
 
   async #readTrace(opened: OpenedInput, sink: ReadingSink): Promise<void> {
     const isPacked = opened.packings.length > 0;
+    let source: TraceSource | undefined;
     const lines = new TraceLines(
-      new LineStore(isPacked ? undefined : this.data),
+      new LineStore(isPacked ? undefined : this.data, () => source?.lines),
       new EventTexts(this.data, this.name),
     );
     const isSimple = TRACE_FORMATS.some(
@@ -133,6 +135,7 @@ export class Reading {
       ...(await contextOf(this.data, this.#options)),
     };
     const { check, end } = isSimple ? this.#ofSimple(lines, context) : this.#ofText(lines, context);
+    ({ source } = check);
     const options = traceOptions(this.#options, (reason) => {
       this.early = reason;
       check.truncated(reason);

@@ -69,8 +69,7 @@ export class QemuRecording implements Recording, RebuildWatch {
     const kind = classOf(event);
     const mapped =
       kind === CLASS.use || kind === CLASS.fault ? this.rows.latest(lane) : this.#travel.validEntries(liobn);
-    this.rows.push(event.position, event.seconds, event.nanoseconds);
-    this.rows.say(lane, kind, mapped);
+    this.rows.push(event.position, event.seconds, event.nanoseconds, lane, kind, mapped);
   }
 
   changing(
