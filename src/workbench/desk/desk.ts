@@ -72,12 +72,17 @@ type Ask<Name extends CallName> = Calls[Name]["ask"];
 export class Desk {
   readonly #post: Post;
   readonly #clock: Clock;
+  readonly #fileOf: (blob: Blob) => ByteFile;
   readonly #files = new Map<number, File>();
 
-  /** @param clock of the one who runs it, for progress and for giving way */
-  constructor(post: Post, clock: Clock) {
+  /**
+   * @param clock of the one who runs it, for progress and for giving way
+   * @param fileOf how it reads
+   */
+  constructor(post: Post, clock: Clock, fileOf: (blob: Blob) => ByteFile = blobFile) {
     this.#post = post;
     this.#clock = clock;
+    this.#fileOf = fileOf;
   }
 
   /** Takes a request; the answer, or why there is none, goes to the page. */
@@ -199,7 +204,7 @@ export class Desk {
   }
 
   async #open(number: number, { name, data: given }: Ask<"open">): Promise<Summary> {
-    const data = given instanceof Blob ? blobFile(given) : new RemoteFile(given);
+    const data = given instanceof Blob ? this.#fileOf(given) : new RemoteFile(given);
     const reading = new Reading(data, name, this.#clock);
     this.#files.set(number, { reading, data, filter: 0, search: 0, shown: undefined, used: new Map() });
     const started = this.#clock();

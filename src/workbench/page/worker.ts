@@ -1,4 +1,5 @@
 import { Desk } from "../desk/desk.ts";
+import { lentFile } from "../desk/lent-file.ts";
 import type { Request } from "../protocol.ts";
 
 /** What of a worker's global scope is used; the page's types are of a document. */
@@ -11,6 +12,7 @@ const scope = globalThis as unknown as WorkerScope;
 const desk = new Desk(
   (message, transfer) => scope.postMessage(message, transfer),
   () => performance.now(),
+  lentFile,
 );
 
 scope.onmessage = ({ data }) => {
