@@ -2,7 +2,8 @@
 const ROWS = 2 ** 14;
 const [SHIFT, IN_PIECE] = [14, ROWS - 1];
 
-type Numbers = Uint32Array | Float64Array;
+/** Numbers of one kind. */
+export type Numbers = Uint32Array | Float64Array;
 
 /** Rows of so many numbers of one kind, of which there are only ever more; with one number a row, a growing list. */
 export class GrowingRows {

@@ -1,4 +1,4 @@
-import { GrowingRows } from "../../base/growing-rows.ts";
+import { GrowingRows, type Numbers } from "../../base/growing-rows.ts";
 
 /** What a row does. */
 const VALUE = 1;
@@ -100,20 +100,22 @@ export class EntryWrites {
 
   /** Visits the rows from one on up to those of an event; returns the number of the row after them. */
   replay(from: number, event: number, visitor: WriteVisitor): number {
-    const rows = this.#rows;
-    let row = from;
-    for (; row < rows.length && rows.at(row, EVENT) <= event; row++) {
-      const kind = rows.at(row, KIND);
-      const span = kind >>> SPAN_SHIFT;
-      const first = rows.at(row, FIRST);
-      const count = rows.at(row, COUNT);
-      const hi = rows.at(row, HI);
-      if ((kind & VALUE) !== 0)
-        visitor.value(span, first, count, hi, rows.at(row, LO), (kind & STEP) === 0 ? 0 : 1);
-      if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
-      if ((kind & STORED) !== 0) visitor.made(span, first, count, rows.at(row, EVENT));
-      if ((kind & MADE) !== 0) visitor.made(span, first, count, hi);
-    }
-    return row;
+    const end = Math.max(from, this.#rows.upTo(event, EVENT));
+    this.#rows.forEachPiece(from, end, (numbers, first, to) => {
+      for (let at = first; at < to; at += WORDS) replayRow(numbers, at, visitor);
+    });
+    return end;
   }
+}
+
+function replayRow(numbers: Numbers, at: number, visitor: WriteVisitor): void {
+  const kind = numbers[at + KIND]!;
+  const span = kind >>> SPAN_SHIFT;
+  const first = numbers[at + FIRST]!;
+  const count = numbers[at + COUNT]!;
+  const hi = numbers[at + HI]!;
+  if ((kind & VALUE) !== 0) visitor.value(span, first, count, hi, numbers[at + LO]!, (kind & STEP) === 0 ? 0 : 1);
+  if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
+  if ((kind & STORED) !== 0) visitor.made(span, first, count, numbers[at + EVENT]!);
+  if ((kind & MADE) !== 0) visitor.made(span, first, count, hi);
 }

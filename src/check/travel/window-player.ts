@@ -7,6 +7,9 @@ export class WindowPlayer implements WriteVisitor {
   readonly #writes: EntryWrites;
   readonly #spans: readonly DescribedSpan[];
   #tables = new Map<number, Tables<TceTable>>();
+  /** The span that was asked for last, as nearly always the next time, and its tables. */
+  #span = -1;
+  #last: Tables<TceTable> | undefined;
   #event = -1;
   #rows = 0;
 
@@ -28,6 +31,7 @@ export class WindowPlayer implements WriteVisitor {
 
   #start(from: Kept | undefined): void {
     this.#tables = new Map();
+    this.#span = -1;
     this.#rows = from?.rows ?? 0;
     for (const [span, { table, certainties, since }] of from?.tables ?? []) {
       this.#tables.set(span, {
@@ -51,17 +55,21 @@ export class WindowPlayer implements WriteVisitor {
   }
 
   #tablesOf(span: number): Tables<TceTable> {
-    let tables = this.#tables.get(span);
-    if (tables === undefined) {
-      const { entries, pageShift } = this.#spans[span]!;
-      const length = Math.max(entries, 1);
-      tables = {
-        table: new TceTable({ length, pageShift }),
-        certainties: new TceTable({ length, pageShift: 0 }),
-        since: new TceTable({ length, pageShift: 0 }),
-      };
-      this.#tables.set(span, tables);
-    }
+    if (this.#span === span) return this.#last!;
+    this.#last = this.#tables.get(span) ?? this.#newTables(span);
+    this.#span = span;
+    return this.#last;
+  }
+
+  #newTables(span: number): Tables<TceTable> {
+    const { entries, pageShift } = this.#spans[span]!;
+    const length = Math.max(entries, 1);
+    const tables = {
+      table: new TceTable({ length, pageShift }),
+      certainties: new TceTable({ length, pageShift: 0 }),
+      since: new TceTable({ length, pageShift: 0 }),
+    };
+    this.#tables.set(span, tables);
     return tables;
   }
 
