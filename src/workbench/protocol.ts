@@ -70,6 +70,12 @@ export interface Row {
   readonly since: readonly [first: number, last: number];
 }
 
+/** Some rows, and the pages behind the last of them that are mapped or unknown. */
+export interface RowsAnswer {
+  readonly rows: readonly Row[];
+  readonly more: number;
+}
+
 /** An input as far as it was read. */
 export interface Summary {
   readonly name: string;
@@ -146,7 +152,7 @@ export interface Cells extends HeatRows {
   readonly inferred: Float64Array;
   /** Permissions that occur, a bit each: read, write, read and write. */
   readonly access: Uint8Array;
-  /** Newest event of any of its pages, -1 where nobody knows. */
+  /** Newest event of any of its pages, -1 where nobody knows; of a window only if its age was asked for. */
   readonly since: Float64Array;
   /** Pages of the largest mapping in it, if that was asked for. */
   readonly sizes: Float64Array;
@@ -243,7 +249,7 @@ export interface Calls {
       rows: number;
       /** Stretches that are not folded. */
       open: readonly { first: number; end: number }[];
-      detail?: "size" | "owner" | undefined;
+      detail?: "size" | "owner" | "age" | undefined;
       before?: Instant | undefined;
     };
     answer: Cells;
@@ -251,7 +257,7 @@ export interface Calls {
   minimap: { ask: { event: number; space: number; parts: number }; answer: { mapped: Float64Array } };
   rows: {
     ask: { event: number; space: number; first: number; end: number; limit: number };
-    answer: { rows: Row[]; all: number };
+    answer: RowsAnswer;
   };
   lives: {
     ask: {

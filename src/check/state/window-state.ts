@@ -114,12 +114,17 @@ export function savedStateOf(saved: SavedWindow): WindowState {
 }
 
 /**
- * Calls `visit` for each run of a window, mapped or unknown, in order.
+ * Calls `visit` for each run of a window, mapped or unknown, in order; costs what is in the entries `[from, end)`.
  *
  * @public
  */
-export function forEachStateRun(state: WindowState, visit: (run: StateRun) => void): void {
-  const { table, certainties, entries, pageShift } = state;
+export function forEachStateRun(
+  state: WindowState,
+  visit: (run: StateRun) => void,
+  from = 0,
+  end: number = state.entries,
+): void {
+  const { table, certainties, pageShift } = state;
   const shift = BigInt(pageShift);
   const iobaOf = (index: number): bigint => BigInt.asUintN(64, state.busOffset + (BigInt(index) << shift));
   // The last entry of a list is known, and those before it are inferred: where they go on, they are one run.
@@ -129,7 +134,7 @@ export function forEachStateRun(state: WindowState, visit: (run: StateRun) => vo
     if (joined === undefined && last !== undefined) visit(last);
     last = joined ?? run;
   };
-  forEachCertainty(certainties, 0, entries, (start, count, sure) => {
+  forEachCertainty(certainties, from, end, (start, count, sure) => {
     if (sure === Certainty.UNKNOWN) {
       add({ ioba: iobaOf(start), target: 0n, pages: count, perm: "??", certainty: "unknown" });
       return;

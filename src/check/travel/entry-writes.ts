@@ -114,7 +114,8 @@ function replayRow(numbers: Numbers, at: number, visitor: WriteVisitor): void {
   const first = numbers[at + FIRST]!;
   const count = numbers[at + COUNT]!;
   const hi = numbers[at + HI]!;
-  if ((kind & VALUE) !== 0) visitor.value(span, first, count, hi, numbers[at + LO]!, (kind & STEP) === 0 ? 0 : 1);
+  if ((kind & VALUE) !== 0)
+    visitor.value(span, first, count, hi, numbers[at + LO]!, (kind & STEP) === 0 ? 0 : 1);
   if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
   if ((kind & STORED) !== 0) visitor.made(span, first, count, numbers[at + EVENT]!);
   if ((kind & MADE) !== 0) visitor.made(span, first, count, hi);

@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import type { CallName, Calls, ChangeRow, Lanes, Row, Space, SpaceAt, Totals } from "../protocol.ts";
+import type { CallName, Calls, ChangeRow, Lanes, Space, SpaceAt, Totals } from "../protocol.ts";
 import { EVENT_CLASSES } from "../protocol.ts";
 import type { Steps } from "./breathe.ts";
 import { changesOf } from "./changes.ts";
@@ -77,12 +77,8 @@ export function rowsOf(
   recording: Recording,
   { event, space, first, end, limit }: Ask<"rows">,
 ): Answer<"rows"> {
-  const rows: Row[] = [];
-  let all = 0;
-  recording.contents(spaceOf(recording, space), event)?.forEachRow({ first, end }, (row) => {
-    if (all++ < limit) rows.push(row);
-  });
-  return { rows, all };
+  const contents = recording.contents(spaceOf(recording, space), event);
+  return contents?.rows({ first, end }, limit) ?? { rows: [], more: 0 };
 }
 
 export function* livesOf(recording: Recording, ask: Ask<"lives">): Steps<Answer<"lives">> {

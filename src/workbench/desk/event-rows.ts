@@ -87,14 +87,7 @@ export class EventRows {
    * @param kind place in {@link EVENT_CLASSES}
    * @param mapped pages that are mapped in its lane after it
    */
-  push(
-    line: number,
-    seconds: number,
-    nanoseconds: number,
-    lane: number,
-    kind: number,
-    mapped: number,
-  ): void {
+  push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number, mapped: number): void {
     if (line >= TWO32) this.#pass(line);
     if (this.#hasTimes) this.#time(seconds, nanoseconds);
     const at = this.#rows.add();

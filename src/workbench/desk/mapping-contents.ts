@@ -1,8 +1,8 @@
 import type { AliveMapping } from "../../check/lives/alive.ts";
 import type { Life } from "../../check/lives/life.ts";
 import { TOP_FRAMES } from "../../formats/trace/call-stacks.ts";
-import type { Cells, Row } from "../protocol.ts";
-import { type CellDetail, type Contents, forEachCell, type PageRange } from "./contents.ts";
+import type { Cells, Row, RowsAnswer } from "../protocol.ts";
+import { type CellDetail, CellFinder, type Contents, type PageRange } from "./contents.ts";
 import { Owners } from "./owners.ts";
 
 /** Pages of a device's addresses: 4 KiB, whatever the machine's are. */
@@ -70,12 +70,23 @@ export class MappingContents implements Contents {
     for (const row of this.#rows) if (row.first < end && row.first + row.pages > first) visit(row);
   }
 
+  rows(range: PageRange, limit: number): RowsAnswer {
+    const rows: Row[] = [];
+    let more = 0;
+    this.forEachRow(range, (row) => {
+      if (rows.length < limit) rows.push(row);
+      else more += row.pages;
+    });
+    return { rows, more };
+  }
+
   fill(cells: Cells, detail: CellDetail | undefined): void {
     const owners = new Owners(cells);
+    const finder = new CellFinder(cells);
     for (const [i, row] of this.#rows.entries()) {
       const { first, pages, access, since } = row;
       const owner = detail === "owner" ? owners.number(ownerOf(this.#lives[i]!)) : 0;
-      forEachCell(cells, first, pages, (cell, count) => {
+      finder.forEach(first, pages, (cell, count) => {
         cells.mapped[cell]! += count;
         cells.access[cell]! |= 1 << (ACCESS[access] ?? 0);
         cells.since[cell] = Math.max(cells.since[cell]!, since[1]);
@@ -89,8 +100,9 @@ export class MappingContents implements Contents {
   compare(before: MappingContents, cells: Cells): void {
     const was = new Set(before.#rows.map(keyOf));
     const is = new Set(this.#rows.map(keyOf));
+    const finder = new CellFinder(cells);
     const add = (into: Float64Array, { first, pages }: Row): void =>
-      forEachCell(cells, first, pages, (cell, count) => {
+      finder.forEach(first, pages, (cell, count) => {
         into[cell]! += count;
       });
     for (const row of this.#rows) if (!was.has(keyOf(row))) add(cells.came, row);

@@ -7,8 +7,8 @@ import type { Contents } from "./contents.ts";
 import type { EventRows } from "./event-rows.ts";
 import type { LifeTaker } from "./life-picture.ts";
 
-/** Lives that are drawn in one step: some milliseconds. */
-export const STEP_LIVES: number = 2 ** 15;
+/** Lives that are drawn in one step: a millisecond or two, as a move of the playhead waits for it. */
+export const STEP_LIVES: number = 2 ** 13;
 
 /** Lives that ended in a stretch: by how many events each lived. */
 export type LifeLengths = number[];

@@ -1,17 +1,19 @@
 import { permText } from "../../base/permission.ts";
 import { Certainty, forEachCertainty } from "../../check/rebuild/rebuilt-window.ts";
-import { forEachStateRun, type WindowState } from "../../check/state/window-state.ts";
+import { forEachStateRun, type StateRun, type WindowState } from "../../check/state/window-state.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
-import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { rowEnd, rowsEnd } from "../maths/heat-rows.ts";
-import type { Cells, Row } from "../protocol.ts";
-import { type CellDetail, type Contents, forEachCell, type PageRange } from "./contents.ts";
+import type { Cells, Row, RowsAnswer } from "../protocol.ts";
+import { type CellDetail, CellFinder, type Contents, type PageRange } from "./contents.ts";
 import { Owners } from "./owners.ts";
 
 /** A window, and which event changed each entry last, where that is known. */
 export type ShownWindow = WindowState & { readonly since?: TceView };
+
+/** Pages of the first stretch that is looked at for some rows, and how many times as many the next one has. */
+const [LOOK_PAGES, LOOK_MORE] = [2 ** 12, 8];
 
 /** What is in a DMA window. */
 export class WindowContents implements Contents {
@@ -36,25 +38,63 @@ export class WindowContents implements Contents {
     return end > first ? this.window.table.count(first, Math.min(end, this.window.entries)) : 0;
   }
 
-  forEachRow({ first, end }: PageRange, visit: (row: Row) => void): void {
+  forEachRow(range: PageRange, visit: (row: Row) => void): void {
+    const { first, end } = this.#inside(range);
+    forEachStateRun(this.window, (run) => visit(this.#rowOf(run)), first, end);
+  }
+
+  rows(range: PageRange, limit: number): RowsAnswer {
+    const { first, end } = this.#inside(range);
+    // Who wants some of a million rows looks at no more than a few times as many.
+    for (let pages = LOOK_PAGES; ; pages *= LOOK_MORE) {
+      const to = Math.min(end, first + pages);
+      const runs: StateRun[] = [];
+      forEachStateRun(
+        this.window,
+        (run) => {
+          if (runs.length <= limit) runs.push(run);
+        },
+        first,
+        to,
+      );
+      if (to < end && runs.length <= limit) continue;
+      const rows = runs.slice(0, limit).map((run) => this.#rowOf(run));
+      const last = rows.at(-1);
+      return { rows, more: this.#filledIn(last === undefined ? first : last.first + last.pages, end) };
+    }
+  }
+
+  #inside({ first, end }: PageRange): PageRange {
+    const { entries } = this.window;
+    return { first: Math.min(Math.max(0, first), entries), end: Math.min(end, entries) };
+  }
+
+  /** Pages that are mapped or unknown. */
+  #filledIn(first: number, end: number): number {
+    const { table, certainties } = this.window;
+    let pages = this.mappedIn(first, end);
+    certainties.forEachStoredRun(first, end, (from, count, _hi, certainty) => {
+      if (certainty === Certainty.UNKNOWN) pages += count - table.count(from, from + count);
+    });
+    return pages;
+  }
+
+  #rowOf(run: StateRun): Row {
     const { window } = this;
     const shift = BigInt(window.pageShift);
-    const part = partOf(window, first, end);
-    forEachStateRun(part, (run) => {
-      const at = Number((run.ioba - window.busOffset) >> shift);
-      visit({
-        first: at,
-        pages: run.pages,
-        address: run.ioba,
-        bytes: BigInt(run.pages) << shift,
-        target: run.certainty === "unknown" ? undefined : run.target,
-        sameTarget: run.sameTarget === true,
-        access: run.perm,
-        certainty: run.certainty,
-        inferredPages: run.inferredPages ?? 0,
-        since: this.#sinceOf(at, run.pages),
-      });
-    });
+    const at = Number((run.ioba - window.busOffset) >> shift);
+    return {
+      first: at,
+      pages: run.pages,
+      address: run.ioba,
+      bytes: BigInt(run.pages) << shift,
+      target: run.certainty === "unknown" ? undefined : run.target,
+      sameTarget: run.sameTarget === true,
+      access: run.perm,
+      certainty: run.certainty,
+      inferredPages: run.inferredPages ?? 0,
+      since: this.#sinceOf(at, run.pages),
+    };
   }
 
   /** The first and the last event that changed any of these entries. */
@@ -86,16 +126,20 @@ export class WindowContents implements Contents {
 
   fill(cells: Cells, detail: CellDetail | undefined): void {
     const { entries } = this.window;
-    for (const { first, end } of blocksOf(cells, entries)) this.#fillBlock(first, end, cells);
-    if (detail !== undefined) this.#fillDetail(cells, detail);
+    for (const { first, end } of blocksOf(cells, entries)) {
+      this.#fillBlock(first, end, cells);
+      if (detail === "age") this.#fillAge(first, end, cells);
+    }
+    if (detail === "size" || detail === "owner") this.#fillDetail(cells, detail);
   }
 
   #fillBlock(from: number, end: number, cells: Cells): void {
-    const { table, certainties, since } = this.window;
+    const { table, certainties } = this.window;
+    const finder = new CellFinder(cells);
     table.forEachStoredRun(from, end, (first, count, _hi, lo) => {
       const perm = permOf(lo);
       if (perm === 0) return;
-      forEachCell(cells, first, count, (cell, pages) => {
+      finder.forEach(first, count, (cell, pages) => {
         cells.mapped[cell]! += pages;
         cells.access[cell]! |= 1 << perm;
       });
@@ -103,12 +147,16 @@ export class WindowContents implements Contents {
     forEachCertainty(certainties, from, end, (first, count, certainty) => {
       if (certainty === Certainty.KNOWN) return;
       const into = certainty === Certainty.INFERRED ? cells.inferred : cells.unknown;
-      forEachCell(cells, first, count, (cell, pages) => {
+      finder.forEach(first, count, (cell, pages) => {
         into[cell]! += pages;
       });
     });
-    since?.forEachStoredRun(from, end, (first, count, hi) => {
-      forEachCell(cells, first, count, (cell) => {
+  }
+
+  #fillAge(from: number, end: number, cells: Cells): void {
+    const finder = new CellFinder(cells);
+    this.window.since?.forEachStoredRun(from, end, (first, count, hi) => {
+      finder.forEach(first, count, (cell) => {
         if (hi - 1 > cells.since[cell]!) cells.since[cell] = hi - 1;
       });
     });
@@ -118,6 +166,7 @@ export class WindowContents implements Contents {
   #fillDetail(cells: Cells, detail: CellDetail): void {
     const { table } = this.window;
     const owners = new Owners(cells);
+    const finder = new CellFinder(cells);
     const [start, stop] = [cells.starts[0] ?? 0, rowsEnd(cells)];
     this.forEachAlive((first, count, event) => {
       if (first >= stop || first + count <= start) return;
@@ -125,7 +174,7 @@ export class WindowContents implements Contents {
       const pages = count === 1 ? "1 page" : `${count.toLocaleString("en")} pages`;
       const name = event < 0 ? "before the recording" : `${permText(permOf(table.lo))} ${pages} a call`;
       const owner = detail === "owner" ? owners.number(name) : 0;
-      forEachCell(cells, first, count, (cell) => {
+      finder.forEach(first, count, (cell) => {
         cells.sizes[cell] = Math.max(cells.sizes[cell]!, count);
         if (owner > 0) owners.add(cell, owner);
       });
@@ -134,8 +183,9 @@ export class WindowContents implements Contents {
 
   /** Says in which cells pages are otherwise than they were. */
   compare(before: WindowContents, cells: Cells): void {
+    const finder = new CellFinder(cells);
     const add = (into: Float64Array, first: number, count: number): void =>
-      forEachCell(cells, first, count, (cell, pages) => {
+      finder.forEach(first, count, (cell, pages) => {
         into[cell]! += pages;
       });
     diff(before.window.table, this.window.table, (first, count, _wasHi, wasLo, _was, _hi, lo) => {
@@ -155,20 +205,4 @@ function blocksOf(cells: Cells, entries: number): PageRange[] {
     else if (end > first) blocks.push({ first, end });
   }
   return blocks;
-}
-
-/** The window with nothing but the entries of a range, and how sure we are of these; costs what is in there. */
-function partOf(window: ShownWindow, first: number, end: number): WindowState {
-  if (first <= 0 && end >= window.entries) return window;
-  const table = new TceTable({ length: window.table.length, pageShift: window.pageShift });
-  const certainties = new TceTable({ length: window.certainties.length, pageShift: 0 });
-  const last = Math.min(end, window.entries);
-  window.table.forEachStoredRun(first, last, (from, count, hi, lo, step) => {
-    if (step === 0) table.fill(from, count, hi, lo);
-    else table.putRun(from, count, hi, lo);
-  });
-  window.certainties.forEachStoredRun(first, last, (from, count, hi, lo) => {
-    certainties.fill(from, count, hi, lo);
-  });
-  return { ...window, table, certainties };
 }

@@ -51,7 +51,7 @@ function useCells(space: Space | undefined): Cells | undefined {
   const rows = bench.heatRows.value;
   const open = bench.unfolded.value;
   const before = colour === "change" ? bench.before.value : undefined;
-  const detail = colour === "size" || colour === "owner" ? colour : undefined;
+  const detail = colour === "size" || colour === "owner" || colour === "age" ? colour : undefined;
   const number = space?.number;
   useLayoutEffect(() => {
     if (number === undefined || events === 0) return;

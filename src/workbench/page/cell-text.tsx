@@ -16,7 +16,8 @@ const MOST_PAGES = 2 ** 16;
 interface Told {
   readonly cell: string;
   readonly rows: readonly Row[];
-  readonly all: number;
+  /** Pages of the cell behind the first mapping. */
+  readonly more: number;
   readonly seconds: number;
   readonly line: number;
 }
@@ -71,11 +72,11 @@ export function CellText({
 
 /** The first mapping of a cell. */
 function First({ told, row }: { readonly told: Told; readonly row: Row }): ComponentChildren {
-  const { all, seconds, line } = told;
+  const { more, seconds, line } = told;
   const hasLine = line > 0 && bench.summary.value?.hasLines === true;
   return (
     <>
-      {all > 1 && `; the first of ${countText(all)}`}
+      {more > 0 && "; the first"}
       {row.target !== undefined && ` to ${hex64(row.target)}`} {row.access}
       {row.since[1] >= 0
         ? ` since ${sinceText(row.since, row.certainty)}`

@@ -19,8 +19,8 @@ interface Part {
 
 /** Milliseconds of a frame. */
 const FRAME_MS = 16;
-/** Who needs longer than a frame rests so many times as long: it leaves the processor to what is drawn in each frame. */
-const REST = 2;
+/** Who needs longer than a frame rests so many times as long: it leaves the processors to what follows the playhead. */
+const REST = 5;
 
 /** The page's end of the wire to its worker. */
 export class Client {

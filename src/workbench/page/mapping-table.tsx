@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { counted } from "../../base/units.ts";
 import type { Row, Space } from "../protocol.ts";
 import { ROW_HEADS } from "../row-words.ts";
 import { RowList } from "./row-list.ts";
@@ -15,10 +16,11 @@ interface Shown {
   readonly event: number;
   readonly place: string;
   readonly rows: readonly Row[];
-  readonly all: number;
+  /** Pages behind the last of them. */
+  readonly more: number;
 }
 
-const NOTHING: Shown = { event: -1, place: "", rows: [], all: 0 };
+const NOTHING: Shown = { event: -1, place: "", rows: [], more: 0 };
 
 /** What `map` prints of the rows that are shown. */
 export function MappingTable({
@@ -46,7 +48,7 @@ export function MappingTable({
       })
       .catch(bench.failed(file));
   }, [file, space, first, end, playhead, events, answer]);
-  const { event, place, rows, all } = answer.value;
+  const { event, place, rows, more } = answer.value;
   useLayoutEffect(() => {
     list.current ??= new RowList(table.current!);
     list.current.show(rows, place);
@@ -60,7 +62,13 @@ export function MappingTable({
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section class="rows" tabIndex={0} aria-label="Mappings">
-      <table data-event={event} aria-rowcount={all + 1} ref={table} onClick={select} onKeyDown={() => {}}>
+      <table
+        data-event={event}
+        aria-rowcount={more > 0 ? -1 : rows.length + 1}
+        ref={table}
+        onClick={select}
+        onKeyDown={() => {}}
+      >
         <thead>
           <tr>
             {ROW_HEADS.map((head) => (
@@ -71,10 +79,10 @@ export function MappingTable({
           </tr>
         </thead>
       </table>
-      {all === 0 && <p class="empty">Nothing is mapped here at event {countText(playhead)}.</p>}
-      {all > rows.length && (
+      {rows.length === 0 && <p class="empty">Nothing is mapped here at event {countText(playhead)}.</p>}
+      {more > 0 && (
         <p class="dim">
-          and {countText(all - rows.length)} more: zoom in, or spapr-iommu map --at {playhead}
+          and {counted(more, "page")} more: zoom in, or spapr-iommu map --at {playhead}
         </p>
       )}
     </section>
