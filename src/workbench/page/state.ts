@@ -520,7 +520,8 @@ export class Bench {
   }
 
   #putHash(): void {
-    if (this.#hash === undefined || this.#hash === location.hash.slice(1)) return;
+    // Who wrote the same in other words keeps them: a browser takes milliseconds for a new address.
+    if (this.#hash === undefined || this.#hash === placeToHash(placeOfHash(location.hash))) return;
     history.replaceState(null, "", `#${this.#hash}`);
   }
 }
