@@ -68,7 +68,7 @@ export interface Message {
 
 /** Files that nobody took. */
 export function closeFiles(message: Pick<Message, "files">): void {
-  for (const file of message.files ?? []) file.close();
+  if (message.files !== undefined) for (const file of message.files) file.close();
 }
 
 /** A message with a body of its own, for later. */
