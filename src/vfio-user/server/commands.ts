@@ -37,6 +37,7 @@ import { CONFIG_BYTES } from "./config-space.ts";
 import { type CommandContext, type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
 import type { BusWindow, MaybePromise } from "./device-model.ts";
 import { IRQ_KINDS } from "./interrupts.ts";
+import type { KnownWindow, ServerWindows } from "./server-windows.ts";
 
 /**
  * Serves one command from its body, which is there until the handler returns, and the files that came with it. What it
@@ -81,19 +82,33 @@ function dmaMap(session: CommandContext, body: Uint8Array): HandlerAnswer | Prom
   const { argsz, flags, offset, address, size } = DmaMap.read(body);
   if (argsz < DmaMap.bytes) throw invalid(`DMA_MAP with argsz ${argsz}`);
   const window = session.table.check(flags, offset, address, size);
-  return whenQuiet(session, () => {
-    if (window === undefined) return emptyFrame();
-    session.table.add(window);
-    const drop = (error: unknown): never => {
-      session.table.delete(window);
-      throw error;
-    };
-    try {
-      return session.device.mapped?.(window)?.then(emptyFrame, drop) ?? emptyFrame();
-    } catch (error) {
-      return drop(error);
-    }
-  });
+  return whenQuiet(session, () => addWindow(session, window));
+}
+
+/** Adds a window, which its device may refuse. */
+function addWindow(
+  { table, device }: CommandContext,
+  window: KnownWindow | undefined,
+): HandlerAnswer | Promise<HandlerAnswer> {
+  if (window === undefined) return emptyFrame();
+  table.add(window);
+  try {
+    const telling = device.mapped?.(window);
+    return telling === undefined ? emptyFrame() : whenTold(telling, table, window);
+  } catch (error) {
+    table.delete(window);
+    throw error;
+  }
+}
+
+async function whenTold(telling: Promise<void>, table: ServerWindows, window: BusWindow): Promise<Frame> {
+  try {
+    await telling;
+  } catch (error) {
+    table.delete(window);
+    throw error;
+  }
+  return emptyFrame();
 }
 
 /** Does something when the device has come to rest. */

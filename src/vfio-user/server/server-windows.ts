@@ -11,7 +11,7 @@ const PAGE = 4096n;
 const READ_WRITE = 3;
 
 /** A window as DMA_MAP described it. */
-interface KnownWindow extends BusWindow {
+export interface KnownWindow extends BusWindow {
   readonly offset: bigint;
 }
 
