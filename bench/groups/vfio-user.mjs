@@ -111,6 +111,10 @@ const floor = (requestBytes, replyBytes, count, bytes = 1) => ({
 });
 
 const FIXED = HEADER + 16;
+/** Rounds until V8 has compiled what both ends are made of. */
+const WARMUPS = 6;
+/** A round is a tenth of a second, in which a machine that does other work may be half as fast as in the next one. */
+const ROUNDS = 21;
 const TARGET_TEXT = "at least 0.7 of an echo: at most 1.43 times its time";
 
 /** As many of each size: what fewer take is compiling. Transfers begin on pages, and stay within what is mapped. */
@@ -128,6 +132,8 @@ const read = ({ bytes, count, address }) => {
     unit: "MB/s",
     better: "higher",
     target: TARGET_TEXT,
+    warmups: WARMUPS,
+    rounds: ROUNDS,
     setup: plugged,
     run: async ({ session }) =>
       1e3 / ((await nsEach(count, (i) => session.dmaRead(address(i), bytes, into))) / bytes),
@@ -142,12 +148,17 @@ const write = ({ bytes, count, address }) => {
     unit: "MB/s",
     better: "higher",
     target: TARGET_TEXT,
+    warmups: WARMUPS,
+    rounds: ROUNDS,
     setup: plugged,
     run: async ({ session }) =>
       1e3 / ((await nsEach(count, (i) => session.dmaWrite(address(i), data))) / bytes),
     floor: floor(FIXED + bytes, FIXED, count, bytes),
   };
 };
+
+/** Each row has a process of its own: a heap full of what other rows left is dearer to collect. */
+export const isolated = true;
 
 /** @type {import("../harness.mjs").Benchmark[]} */
 export const benchmarks = [
@@ -156,6 +167,8 @@ export const benchmarks = [
     unit: "accesses/s",
     better: "higher",
     target: TARGET_TEXT,
+    warmups: WARMUPS,
+    rounds: ROUNDS,
     setup: plugged,
     run: async ({ host }) => 1e9 / (await nsEach(ROUND, () => host.read(0, 0n, 4))),
     floor: floor(FIXED, FIXED + 4, ROUND),
@@ -165,6 +178,8 @@ export const benchmarks = [
     unit: "maps/s",
     better: "higher",
     target: TARGET_TEXT,
+    warmups: WARMUPS,
+    rounds: ROUNDS,
     setup: plugged,
     run: async ({ host }) => {
       // Each time other pages, which are taken away afterwards.

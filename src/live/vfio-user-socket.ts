@@ -31,11 +31,13 @@ class SocketChannel implements ByteChannel {
   onClosed: (reason: string) => void = () => {};
   onDrain: () => void = () => {};
   readonly #socket: Socket;
+  /** The last piece that came. */
+  #piece = new Uint8Array(0);
 
   constructor(socket: Socket) {
     this.#socket = socket;
     let reason = "the other side closed the connection";
-    socket.on("data", (chunk) => this.take(chunk, chunk.length));
+    socket.on("data", (chunk) => this.onBytes(chunk));
     socket.on("error", (error: NodeJS.ErrnoException) => {
       reason = error.code ?? error.message;
     });
@@ -45,9 +47,10 @@ class SocketChannel implements ByteChannel {
     socket.on("close", () => this.onClosed(reason));
   }
 
-  /** Bytes came. As a plain array: what a Buffer slices is not a copy. */
-  take({ buffer, byteOffset }: Uint8Array, length: number): void {
-    this.onBytes(new Uint8Array(buffer, byteOffset, length));
+  /** So many bytes came, at the start of a buffer that is always the same; most are as many as those before. */
+  take({ buffer }: Uint8Array<ArrayBuffer>, length: number): void {
+    if (this.#piece.length !== length) this.#piece = new Uint8Array(buffer, 0, length);
+    this.onBytes(this.#piece);
   }
 
   get isFlushed(): boolean {

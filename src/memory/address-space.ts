@@ -176,7 +176,7 @@ export class AddressSpace {
       const allowed = this.translate(hi, lo, bytes.length - done, write, target);
       let length = target.length;
       if (allowed && target.region!.ram !== null) {
-        this.#copy(target, bytes.subarray(done, done + length), write);
+        this.#copy(target, length === bytes.length ? bytes : bytes.subarray(done, done + length), write);
         faults?.close();
       } else {
         length = accessSize(target, length);

@@ -87,7 +87,7 @@ export class GuestRam {
       const at = (offset + done) % CHUNK;
       const length = Math.min(CHUNK - at, from.length - done);
       this.#findOrMake((offset + done - at) / CHUNK);
-      this.#lastBytes.set(from.subarray(done, done + length), at);
+      this.#lastBytes.set(length === from.length ? from : from.subarray(done, done + length), at);
       done += length;
     }
   }

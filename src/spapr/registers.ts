@@ -31,7 +31,7 @@ export class HcallRegisters {
   /** @param value 0 to 2^64 - 1; a number must be exact, which is below 2^53 */
   set(number: number, value: number | bigint): void {
     const at = placeOf(number);
-    const checked = checkedU64(value, `r${number}`);
+    const checked = checkedU64(value, NAMES[number]!);
     this.words[at] = hiOf(checked);
     this.words[at + 1] = loOf(checked);
   }
@@ -52,5 +52,8 @@ export class HcallRegisters {
     for (let i = 0; i < args.length; i++) this.set(FIRST + 1 + i, args[i]!);
   }
 }
+
+/** Made once: each argument of each call needs one. */
+const NAMES: readonly string[] = Array.from({ length: LAST + 1 }, (_, number) => `r${number}`);
 
 const placeOf = (number: number): number => (checkedNumber(number, "register", FIRST, LAST) - FIRST) * 2;

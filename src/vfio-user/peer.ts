@@ -1,4 +1,5 @@
 import { IommuError } from "../base/errors.ts";
+import { Outstanding } from "./outstanding.ts";
 import type { ByteChannel, PassedFile, Timers } from "./protocol/channel.ts";
 import { ErrnoNumber, errnoName } from "./protocol/errno.ts";
 import { FrameStore } from "./protocol/frame-store.ts";
@@ -27,11 +28,10 @@ export interface PeerOptions {
 }
 
 interface Pending {
+  readonly id: number;
   readonly command: number;
-  /** Makes the result of the reply, which fails if this throws. */
-  readonly take: (reply: Message) => unknown;
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: unknown) => void;
+  readonly answered: (reply: Message) => void;
+  readonly failed: (reason: IommuError) => void;
   readonly stopTimer: (() => void) | undefined;
 }
 
@@ -49,7 +49,7 @@ export class Peer {
   readonly frames: FrameStore = new FrameStore();
   readonly #channel: ByteChannel;
   readonly #options: PeerOptions;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Outstanding<Pending>();
   #resolveClosed!: (reason: IommuError) => void;
   #end: IommuError | undefined;
   #nextId = 0;
@@ -87,46 +87,67 @@ export class Peer {
 
   /** Id of the command that has waited longest for its reply. */
   get oldestOutstanding(): number | undefined {
-    return this.#pending.keys().next().value;
+    return this.#pending.oldest?.id;
   }
 
   /** Fails the command that has waited longest; a reply that comes later is a reply to nothing. */
   abandon(reason: IommuError): void {
-    const [oldest] = this.#pending;
+    const { oldest } = this.#pending;
     if (oldest === undefined) return;
-    const [id, { stopTimer, reject }] = oldest;
-    this.#pending.delete(id);
-    stopTimer?.();
-    reject(reason);
+    this.#pending.delete(oldest);
+    oldest.stopTimer?.();
+    oldest.failed(reason);
   }
 
   /**
    * Sends a command.
    *
-   * @param take makes what is returned of the reply, which may be an error reply, before the next message is looked at
+   * @param answered takes the reply, which may be an error reply, before the next message is looked at
+   * @param failed hears why no reply can come: PEER when the connection ends before, LIMIT_EXCEEDED if all ids are in use
    * @param limit milliseconds until the connection is given up for want of a reply; without timers there is no limit
    * @param files to be passed along
-   * @throws IommuError PEER when the connection ends before, and what `take` throws
    */
-  command<T>(
+  ask(
     command: number,
     frame: Frame,
-    take: (reply: Message) => T,
+    answered: (reply: Message) => void,
+    failed: (reason: IommuError) => void,
     limit?: number,
     files?: readonly PassedFile[],
-  ): Promise<T> {
-    if (this.#end !== undefined) return Promise.reject(this.#end);
+  ): void {
+    const refusal = this.#end ?? this.#tooMany();
+    if (refusal !== undefined) {
+      failed(refusal);
+      return;
+    }
+    const id = this.#freeId();
+    const stopTimer = limit === undefined ? undefined : this.#limitTime(command, limit);
+    this.#pending.add({ id, command, answered, failed, stopTimer });
+    this.#send(sealWith(frame, id, command, 0, 0), files);
+  }
+
+  /**
+   * {@link ask} with a promise.
+   *
+   * @param take makes what is returned of the reply; what it throws is thrown
+   */
+  command<T>(command: number, frame: Frame, take: (reply: Message) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const id = this.#freeId();
-      const stopTimer = limit === undefined ? undefined : this.#limitTime(command, limit);
-      this.#pending.set(id, { command, take, resolve, reject, stopTimer });
-      this.#send(sealWith(frame, id, command, 0, 0), files);
+      const answered = (reply: Message): void => {
+        try {
+          resolve(take(reply));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.ask(command, frame, answered, reject);
     });
   }
 
   /** Sends a command to which no reply comes, not even an error. */
   post(command: number, frame: Frame): void {
-    if (this.#end !== undefined) throw this.#end;
+    const refusal = this.#end ?? this.#tooMany();
+    if (refusal !== undefined) throw refusal;
     this.#send(sealWith(frame, this.#freeId(), command, MessageFlag.NO_REPLY, 0));
   }
 
@@ -163,11 +184,10 @@ export class Peer {
     if (this.#end !== undefined) return;
     this.#end = reason;
     this.#channel.close();
-    for (const { reject, stopTimer } of this.#pending.values()) {
+    for (const { failed, stopTimer } of this.#pending.takeAll()) {
       stopTimer?.();
-      reject(reason);
+      failed(reason);
     }
-    this.#pending.clear();
     this.#resolveClosed(reason);
   }
 
@@ -216,25 +236,22 @@ export class Peer {
         { id: message.id },
       );
     }
-    this.#pending.delete(message.id);
+    this.#pending.delete(pending);
     pending.stopTimer?.();
-    try {
-      pending.resolve(pending.take(message) as never);
-    } catch (error) {
-      pending.reject(error);
-    }
+    pending.answered(message);
     this.#options.onAnswered?.();
   }
 
-  /** @throws IommuError LIMIT_EXCEEDED if all ids are in use */
+  /** All ids are in use. */
+  #tooMany(): IommuError | undefined {
+    if (this.#pending.size < ID_COUNT) return undefined;
+    const message = `more than ${ID_COUNT} commands without a reply`;
+    return new IommuError("LIMIT_EXCEEDED", message, { limit: ID_COUNT });
+  }
+
   #freeId(): number {
-    if (this.#pending.size >= ID_COUNT) {
-      throw new IommuError("LIMIT_EXCEEDED", `more than ${ID_COUNT} commands without a reply`, {
-        limit: ID_COUNT,
-      });
-    }
     let id = this.#nextId;
-    while (this.#pending.has(id)) id = (id + 1) % ID_COUNT;
+    while (this.#pending.get(id) !== undefined) id = (id + 1) % ID_COUNT;
     this.#nextId = (id + 1) % ID_COUNT;
     return id;
   }

@@ -4,11 +4,17 @@ import { parseDeviceScript } from "../../src/formats/op-script/device-operation.
 import { type FuzzReport, fuzzDevice } from "../../src/script/device/fuzz.ts";
 import { MAILBOX_TARGET } from "../../src/script/device/fuzz-target.ts";
 import { DeviceRunner } from "../../src/script/device/run.ts";
-import { MAILBOX_MISTAKES, type MailboxMistake } from "../../src/vfio-user/devices/mailbox-dma.ts";
+import {
+  MAILBOX_MISTAKES,
+  MailboxDma,
+  type MailboxMistake,
+} from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { serveMailbox } from "../../src/vfio-user/devices/serve-mailbox.ts";
 import { memoryChannels } from "../../src/vfio-user/memory-channel.ts";
 import type { ByteChannel } from "../../src/vfio-user/protocol/channel.ts";
+import type { DevicePlace } from "../../src/vfio-user/server/device-model.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
+import { ServerSession } from "../../src/vfio-user/server/session.ts";
 import { realTimers } from "./plugged.ts";
 
 /** In one process nothing is on its way any more when a timer fires. */
@@ -22,6 +28,49 @@ const connect =
     serveMailbox(server, { profile, mistake });
     return Promise.resolve(client);
   };
+
+/** A device whose DMA has a mistake that none of those to choose from has. */
+class OtherMailbox extends MailboxDma {
+  readonly #dma: (place: DevicePlace) => Partial<DevicePlace>;
+
+  constructor(dma: (place: DevicePlace) => Partial<DevicePlace>) {
+    super();
+    this.#dma = dma;
+  }
+
+  override attach(place: DevicePlace): void {
+    const mine = this.#dma(place);
+    super.attach(new Proxy(place, { get: (_, name) => Reflect.get(name in mine ? mine : place, name) }));
+  }
+}
+
+/** Mistakes that show only where a transfer passes the end of a page, or where somebody waits. */
+const OTHER_MISTAKES: Readonly<
+  Record<string, { kinds: RegExp; dma: (place: DevicePlace) => Partial<DevicePlace> }>
+> = {
+  "goes on one page too far": {
+    kinds: /^(?:beyond|missing|stale|read-only|write-only)$/,
+    dma: (place) => ({
+      dmaRead: async (address, bytes) => {
+        const inFirst = 4096 - Number(address % 4096n);
+        if (bytes <= inFirst) return await place.dmaRead(address, bytes);
+        const data = new Uint8Array(bytes);
+        data.set(await place.uncheckedRead(address, inFirst));
+        data.set(await place.uncheckedRead(address + BigInt(inFirst + 4096), bytes - inFirst), inFirst);
+        return data;
+      },
+    }),
+  },
+  "says that it is done before it is": {
+    kinds: /^(?:stale|bus-master-off|after-reset|read-only)$/,
+    dma: (place) => ({
+      dmaWrite: (address, data) => {
+        realTimers.after(0, () => place.uncheckedWrite(address, data).catch(() => {}));
+        return Promise.resolve();
+      },
+    }),
+  },
+};
 
 const fuzz = (
   mistake?: MailboxMistake,
@@ -67,6 +116,23 @@ describe("the fuzzer", () => {
     };
     expect((await shown(mistake))[0]).toBe(finding?.kind);
     expect(await shown()).toEqual([]);
+  });
+
+  it.each(Object.entries(OTHER_MISTAKES))("finds a device that %s", async (_, { dma, kinds }) => {
+    const report = await fuzzDevice({
+      connect: () => {
+        const [client, server] = memoryChannels();
+        new ServerSession(server, new OtherMailbox(dma));
+        return Promise.resolve(client);
+      },
+      target: MAILBOX_TARGET,
+      seed: 1,
+      runs: 200,
+      steps: 40,
+      host,
+    });
+    expect(report.finding?.kind).toMatch(kinds);
+    expect(report.script.length - 1).toBeLessThanOrEqual(10);
   });
 
   it.each(Object.entries(profiles))(

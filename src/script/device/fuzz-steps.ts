@@ -21,6 +21,8 @@ const CONFIG = 7;
 const COMMAND = 4;
 const MEMORY_AND_BUS_MASTER = "0600";
 const MEMORY_ONLY = "0200";
+/** Milliseconds in which nothing is asked of the device, so that what it does late is seen. */
+const WAITS: readonly number[] = [1, 10];
 /** Bytes of one register read. */
 const READ_LENGTHS: readonly number[] = [1, 2, 4, 8, 12, 16, 64];
 
@@ -44,6 +46,7 @@ export type FuzzStep =
   | { readonly step: "write"; readonly register: FuzzRegister; readonly value: number }
   | { readonly step: "read"; readonly offset: number; readonly bytes: number }
   | { readonly step: "reset" }
+  | { readonly step: "wait"; readonly ms: number }
   | { readonly step: "bus-master"; readonly on: boolean };
 
 /** What a driver has to know so that it makes no mistake of its own. */
@@ -87,12 +90,21 @@ export function isCorrectDriver(steps: readonly FuzzStep[]): boolean {
   return steps.every((step) => model.take(step));
 }
 
-/** A random list of steps, each of which a driver may do. */
-export function randomSteps(random: Random, count: number, target: FuzzTarget | undefined): FuzzStep[] {
+/**
+ * A random list of steps, each of which a driver may do.
+ *
+ * @param hasClock it can be waited
+ */
+export function randomSteps(
+  random: Random,
+  count: number,
+  target: FuzzTarget | undefined,
+  hasClock: boolean,
+): FuzzStep[] {
   const model = new DriverModel();
   const steps: FuzzStep[] = [];
   while (steps.length < count) {
-    const step = randomStep(random, model, target);
+    const step = randomStep(random, model, target, hasClock);
     if (step !== undefined && model.take(step)) steps.push(step);
   }
   return steps;
@@ -102,6 +114,7 @@ function randomStep(
   random: Random,
   model: DriverModel,
   target: FuzzTarget | undefined,
+  hasClock: boolean,
 ): FuzzStep | undefined {
   const kind = random.weighted([
     [4, "map"],
@@ -110,6 +123,7 @@ function randomStep(
     [2, "write"],
     [2, "read"],
     [1, "reset"],
+    [hasClock ? 2 : 0, "wait"],
     [model.busMaster ? 1 : 6, "bus-master"],
   ] as const);
   switch (kind) {
@@ -141,20 +155,26 @@ function randomStep(
       return { step: "read", offset: random.below(16) * 4, bytes: random.pick(READ_LENGTHS) };
     case "reset":
       return { step: "reset" };
+    case "wait":
+      return { step: "wait", ms: random.pick(WAITS) };
     case "bus-master":
       return { step: "bus-master", on: !model.busMaster };
   }
 }
 
-/** A transfer within one page that permits it; half of them end with the page. */
+/** A transfer within pages that permit it, most often one; half of them end with the last one. */
 function randomTransfer(random: Random, model: DriverModel, target: FuzzTarget): FuzzStep | undefined {
   const { value, needs } = random.pick(target.command.values);
-  const pages = model.perms.flatMap((perm, page) => ((perm & needs) === needs ? [page] : []));
+  const permits = (page: number): boolean => ((model.perms[page] ?? 0) & needs) === needs;
+  const pages = model.perms.flatMap((_, page) => (permits(page) ? [page] : []));
   if (pages.length === 0) return undefined;
+  const page = random.pick(pages);
+  let end = page + 1;
+  while (permits(end) && end - page < MOST_PAGES && random.chance(0.5)) end++;
   const start = random.pick([0, random.below(PAGE)]);
-  const most = Math.min(PAGE - start, target.length.max);
+  const most = Math.min((end - page) * PAGE - start, target.length.max);
   const bytes = random.chance(0.5) ? most : 1 + random.below(most);
-  return { step: "transfer", offset: random.pick(pages) * PAGE + start, bytes, value, needs };
+  return { step: "transfer", offset: page * PAGE + start, bytes, value, needs };
 }
 
 /** A line of an op script. */
@@ -195,6 +215,8 @@ export function linesOf(step: FuzzStep, base: bigint, target: FuzzTarget | undef
       return [{ op: "vfio_user_read", region, offset: hex(step.offset), len: step.bytes }];
     case "reset":
       return [{ op: "vfio_user_reset" }];
+    case "wait":
+      return [{ op: "vfio_user_wait", ms: step.ms }];
     case "bus-master": {
       const data = step.on ? MEMORY_AND_BUS_MASTER : MEMORY_ONLY;
       return [{ op: "vfio_user_write", region: CONFIG, offset: hex(COMMAND), data }];

@@ -68,7 +68,11 @@ export async function fuzzDevice(options: FuzzOptions): Promise<FuzzReport> {
   const { seed, runs, steps, target } = options;
   for (let run = 0; run < runs; run++) {
     const random = new Random(seed + run);
-    const found: FuzzCase = { base: random.pick(BASES), steps: randomSteps(random, steps, target) };
+    const base = random.pick(BASES);
+    const found: FuzzCase = {
+      base,
+      steps: randomSteps(random, steps, target, options.host.timers !== undefined),
+    };
     const finding = await findingOf(found, options);
     options.onRun?.(run + 1);
     if (finding === undefined) continue;

@@ -82,7 +82,6 @@ export class DeviceRunner {
     operation: Operation | DeviceOperation,
   ): Promise<{ readonly result: OpResult; readonly findings: readonly DeviceFinding[] }> {
     const state = this.#state;
-    state.findings = [];
     let result: OpResult;
     try {
       result = await this.#run(operation);
@@ -97,6 +96,8 @@ export class DeviceRunner {
     state.dmaCount = 0;
     state.interrupts = [];
     state.signals = [];
+    // What comes before the next operation is found with that one.
+    state.findings = [];
     return {
       result: {
         ...result,

@@ -1,4 +1,5 @@
 import { type Permission, permText } from "../../base/permission.ts";
+import type { AddressRange } from "../../base/range.ts";
 import { hex, hex64 } from "../../base/u64.ts";
 
 /**
@@ -32,9 +33,9 @@ export class AnnouncedWindow {
   /** Somebody is sending what the device still has to be told. */
   isBusy = false;
 
-  constructor(first: bigint, size: bigint) {
+  constructor({ first, last }: AddressRange) {
     this.first = first;
-    this.last = first + size - 1n;
+    this.last = last;
   }
 
   get size(): bigint {

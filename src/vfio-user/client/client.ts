@@ -3,11 +3,11 @@ import { IommuError } from "../../base/errors.ts";
 import type { Permission } from "../../base/permission.ts";
 import type { AddressRange } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import { Peer, RefusedError } from "../peer.ts";
+import { Peer } from "../peer.ts";
 import type { ByteChannel, PassedFile, Timers } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
 import { emptyFrame, type Frame, type FrameMaker } from "../protocol/layout.ts";
-import { Command, closeFiles, isError, type Message } from "../protocol/message.ts";
+import { Command, closeFiles, type Message } from "../protocol/message.ts";
 import { bodyBySize } from "../protocol/message-reader.ts";
 import {
   Bitmap,
@@ -41,6 +41,7 @@ import {
   parseVersion,
   versionFrame,
 } from "../protocol/version.ts";
+import { CommandQueue } from "./command-queue.ts";
 import { bitmapWords } from "./dma-service.ts";
 
 /** What we take at once, and send: small messages keep libvfio-user's one-piece reads whole. */
@@ -51,16 +52,6 @@ const MAX_BODY = 2 ** 20 + 64;
 const MAX_FILES = 1;
 /** Room for the capabilities of a region. */
 const REGION_INFO_ROOM = 4096;
-
-/** Limits of time in milliseconds; a device may take long to let go of memory. */
-const QUICK = 5_000;
-const SLOW = 30_000;
-const SLOW_COMMANDS: readonly number[] = [
-  Command.DMA_MAP,
-  Command.DMA_UNMAP,
-  Command.DEVICE_RESET,
-  Command.DEVICE_FEATURE,
-];
 
 /**
  * How to talk to a device.
@@ -81,17 +72,6 @@ export interface ClientOptions {
   readonly timeout?: number | undefined;
   /** The version proposed is 0.this; default 2. */
   readonly minor?: number;
-}
-
-/** How a command is sent, and what is made of its reply. */
-interface Asked<T> {
-  /** Names the command in messages. */
-  readonly what: () => string;
-  /** Makes the result of a reply that is no error, before the next message is looked at; what is wrong with it ends the connection. */
-  readonly take: (reply: Message) => T;
-  /** Called when it is on the way. */
-  readonly sent?: (() => void) | undefined;
-  readonly files?: readonly PassedFile[] | undefined;
 }
 
 const nothing = (): void => {};
@@ -142,29 +122,30 @@ export class VfioUserClient {
   readonly #peer: Peer;
   readonly #options: ClientOptions;
   readonly #channel: ByteChannel;
-  readonly #isSingle: boolean;
-  #messages = 0;
-  /** In single mode: commands that wait until those before are answered. */
-  readonly #waiting: (() => void)[] = [];
+  readonly #commands: CommandQueue;
 
   constructor(channel: ByteChannel, options: ClientOptions = {}) {
     this.name = options.name ?? "device";
     this.#options = options;
     this.#channel = channel;
-    this.#isSingle = options.mode !== "pipelined";
     this.#peer = new Peer(channel, {
       name: this.name,
       bodyRule: bodyBySize(MAX_BODY),
       timers: options.timers,
       onCommand: (message) => this.#serve(message, this.#peer),
-      onAnswered: () => this.#sendNext(),
+      onAnswered: () => this.#commands.sendNext(),
     });
+    const { timers, timeout } = options;
+    this.#commands = new CommandQueue(this.#peer, this.name, { isSingle: this.#isSingle, timers, timeout });
     this.closed = this.#peer.closed;
     void this.closed.then((reason) => {
       this.#twin?.close(reason);
-      // They fail, one as the other.
-      while (this.#waiting.length > 0) this.#waiting.shift()!();
+      this.#commands.fail();
     });
+  }
+
+  get #isSingle(): boolean {
+    return this.#options.mode !== "pipelined";
   }
 
   /** Why the connection ended; undefined while it has not. */
@@ -174,7 +155,7 @@ export class VfioUserClient {
 
   /** Messages sent and received as commands so far; each has its number, from 1. */
   get messages(): number {
-    return this.#messages;
+    return this.#commands.messages;
   }
 
   /** The largest piece of one region access or DMA. */
@@ -214,7 +195,7 @@ export class VfioUserClient {
       this.device = capabilities;
       return { major, minor };
     };
-    return await this.#ask(Command.VERSION, frame, { what: () => "VERSION", take });
+    return await this.#commands.ask(Command.VERSION, frame, { what: () => "VERSION", take });
   }
 
   /** DEVICE_GET_INFO. */
@@ -224,7 +205,7 @@ export class VfioUserClient {
       const { flags, regions, irqs } = DeviceInfo.read(body);
       return { flags, regions, irqs };
     };
-    return await this.#ask(Command.DEVICE_GET_INFO, frame, { what: () => "DEVICE_GET_INFO", take });
+    return await this.#commands.ask(Command.DEVICE_GET_INFO, frame, { what: () => "DEVICE_GET_INFO", take });
   }
 
   /** DEVICE_GET_REGION_INFO; a region that is absent has size 0. */
@@ -236,7 +217,7 @@ export class VfioUserClient {
       if (info.index !== index) throw wrong(`${what()} is answered for region ${info.index}`);
       return { index, flags: info.flags, size: info.size, areas: mappableAreas(body) };
     };
-    return await this.#ask(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), { what, take });
+    return await this.#commands.ask(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), { what, take });
   }
 
   /** DEVICE_GET_IRQ_INFO: how many interrupts of a kind there are. */
@@ -248,7 +229,7 @@ export class VfioUserClient {
       if (info.index !== index) throw wrong(`${what()} is answered for kind ${info.index}`);
       return { index, flags: info.flags, count: info.count };
     };
-    return await this.#ask(Command.DEVICE_GET_IRQ_INFO, frame, { what, take });
+    return await this.#commands.ask(Command.DEVICE_GET_IRQ_INFO, frame, { what, take });
   }
 
   /** DEVICE_SET_IRQS: masking, triggering, taking files away, or giving them ({@link enableIrqs}). */
@@ -259,7 +240,11 @@ export class VfioUserClient {
   ): Promise<void> {
     const argsz = SetIrqs.bytes + (data?.length ?? 0);
     const frame = SetIrqs.frame({ argsz, ...irqs }, data);
-    await this.#ask(Command.DEVICE_SET_IRQS, frame, { what: () => "DEVICE_SET_IRQS", take: nothing, files });
+    await this.#commands.ask(Command.DEVICE_SET_IRQS, frame, {
+      what: () => "DEVICE_SET_IRQS",
+      take: nothing,
+      files,
+    });
   }
 
   /**
@@ -295,7 +280,7 @@ export class VfioUserClient {
       const at = done;
       const count = Math.min(this.maxTransfer, bytes - at);
       const access = { offset: offset + BigInt(at), region, count };
-      await this.#ask(Command.REGION_READ, RegionAccess.frame(access), {
+      await this.#commands.ask(Command.REGION_READ, RegionAccess.frame(access), {
         what: () => `read of ${textOf(access)}`,
         take: ({ body }) => {
           checkEcho("read", body, access);
@@ -314,7 +299,7 @@ export class VfioUserClient {
       const count = Math.min(this.maxTransfer, data.length - done);
       const access = { offset: offset + BigInt(done), region, count };
       const piece = count === data.length ? data : data.subarray(done, done + count);
-      await this.#ask(Command.REGION_WRITE, RegionAccess.frame(access, piece), {
+      await this.#commands.ask(Command.REGION_WRITE, RegionAccess.frame(access, piece), {
         what: () => `write of ${textOf(access)}`,
         take: ({ body }) => checkEcho("write", body, access),
       });
@@ -336,7 +321,7 @@ export class VfioUserClient {
         "a write without a reply has no visible end: only in pipelined mode, or with a twin socket",
       );
     }
-    this.#messages++;
+    this.#commands.messages++;
     this.#peer.post(Command.REGION_WRITE, RegionAccess.frame({ offset, region, count: data.length }, data));
   }
 
@@ -361,38 +346,59 @@ export class VfioUserClient {
       if (done > count) throw wrong(`${what()}: ${done} are said to be done`);
       return done;
     };
-    return await this.#ask(Command.REGION_WRITE_MULTI, WriteMulti.frame({ count }, entries), { what, take });
+    return await this.#commands.ask(Command.REGION_WRITE_MULTI, WriteMulti.frame({ count }, entries), {
+      what,
+      take,
+    });
   }
 
   /** DMA_MAP without a file: the device reaches the window by messages alone. */
-  dmaMap({ first, last }: AddressRange, perm: Permission, sent?: () => void): Promise<void> {
+  dmaMap(window: AddressRange, perm: Permission): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.tellMap(window, perm, nothing, resolve, reject);
+    });
+  }
+
+  /** @internal {@link dmaMap}; `sent` is called when it goes on the way, one of the others when it is answered. */
+  tellMap(
+    { first, last }: AddressRange,
+    perm: Permission,
+    sent: () => void,
+    done: () => void,
+    failed: (error: unknown) => void,
+  ): void {
     const size = last - first + 1n;
     const frame = DmaMap.frame({ argsz: DmaMap.bytes, flags: perm, offset: 0n, address: first, size });
     const what = (): string => `DMA_MAP of ${size} bytes at ${hex64(first)}`;
-    return this.#ask(Command.DMA_MAP, frame, { what, take: nothing, sent });
+    this.#commands.tell(Command.DMA_MAP, frame, { what, take: nothing, sent }, done, failed);
   }
 
-  /**
-   * DMA_UNMAP of one window.
-   *
-   * @param done called with the number of the message when the device agrees, before any later message is looked at
-   */
-  dmaUnmap({ first, last }: AddressRange, done: (message: number) => void = nothing): Promise<void> {
+  /** DMA_UNMAP of one window. */
+  dmaUnmap(window: AddressRange): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.tellUnmap(window, () => resolve(), reject);
+    });
+  }
+
+  /** @internal {@link dmaUnmap}; `done` is called with the number of the message when the device agrees, before any later one is looked at. */
+  tellUnmap(
+    { first, last }: AddressRange,
+    done: (message: number) => void,
+    failed: (error: unknown) => void,
+  ): void {
     const size = last - first + 1n;
     const frame = DmaUnmap.frame({ argsz: DmaUnmap.bytes, flags: 0, address: first, size });
     const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)}`;
     let number = 0;
-    return this.#ask(Command.DMA_UNMAP, frame, {
-      what,
-      sent: () => {
-        number = this.#messages;
-      },
-      take: ({ body }) => {
-        // A device without DMA answers with the bare header.
-        if (body.length > 0) checkUnmapped(what, body, first, size);
-        done(number);
-      },
-    });
+    const sent = (): void => {
+      number = this.#commands.messages;
+    };
+    const take = ({ body }: Message): number => {
+      // A device without DMA answers with the bare header.
+      if (body.length > 0) checkUnmapped(what, body, first, size);
+      return number;
+    };
+    this.#commands.tell(Command.DMA_UNMAP, frame, { what, take, sent }, done, failed);
   }
 
   /**
@@ -416,12 +422,12 @@ export class VfioUserClient {
       return bitmapWords(Bitmap.tail(words), pages);
     };
     const frame = DmaUnmap.frame({ argsz, flags, address: first, size }, tail);
-    return await this.#ask(Command.DMA_UNMAP, frame, { what, take });
+    return await this.#commands.ask(Command.DMA_UNMAP, frame, { what, take });
   }
 
   /** DEVICE_RESET; `done` is called when the device has answered, before any later message is looked at. */
   async reset(done: () => void = nothing): Promise<void> {
-    await this.#ask(Command.DEVICE_RESET, emptyFrame(), { what: () => "DEVICE_RESET", take: done });
+    await this.#commands.ask(Command.DEVICE_RESET, emptyFrame(), { what: () => "DEVICE_RESET", take: done });
   }
 
   /**
@@ -452,7 +458,7 @@ export class VfioUserClient {
       return found;
     };
     const frame = DeviceFeature.frame({ argsz, flags: number | bit }, data);
-    return await this.#ask(Command.DEVICE_FEATURE, frame, { what, take });
+    return await this.#commands.ask(Command.DEVICE_FEATURE, frame, { what, take });
   }
 
   /** Asks the device to log what it writes by itself; what it writes by messages the client logs. */
@@ -531,7 +537,7 @@ export class VfioUserClient {
       return new Uint8Array(data.subarray(0, size));
     };
     const frame = MigrationData.frame({ argsz: MigrationData.bytes + bytes, size: bytes });
-    return await this.#ask(Command.MIG_DATA_READ, frame, { what, take });
+    return await this.#commands.ask(Command.MIG_DATA_READ, frame, { what, take });
   }
 
   /** MIG_DATA_WRITE, in as many messages as it takes. */
@@ -543,44 +549,13 @@ export class VfioUserClient {
         piece,
       );
       const what = (): string => `MIG_DATA_WRITE of ${piece.length} bytes`;
-      await this.#ask(Command.MIG_DATA_WRITE, frame, { what, take: nothing });
+      await this.#commands.ask(Command.MIG_DATA_WRITE, frame, { what, take: nothing });
     }
   }
 
   /** Ends the connection. */
   close(): void {
     this.#peer.close();
-  }
-
-  #ask<T>(command: number, frame: Frame, asked: Asked<T>): Promise<T> {
-    if (!this.#isSingle || (this.#peer.outstanding === 0 && this.#waiting.length === 0)) {
-      return this.#send(command, frame, asked);
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(() => this.#send(command, frame, asked).then(resolve, reject));
-    });
-  }
-
-  #sendNext(): void {
-    if (this.#isSingle && this.#peer.outstanding === 0) this.#waiting.shift()?.();
-  }
-
-  #send<T>(command: number, frame: Frame, { what, take, sent, files }: Asked<T>): Promise<T> {
-    this.#messages++;
-    const { timeout = SLOW_COMMANDS.includes(command) ? SLOW : QUICK, timers } = this.#options;
-    const answered = (reply: Message): T => {
-      if (command !== Command.VERSION) closeFiles(reply);
-      if (isError(reply)) throw new RefusedError(reply.errno, what());
-      try {
-        return take(reply);
-      } catch (error) {
-        throw this.#broken((error as Error).message);
-      }
-    };
-    const limit = timers === undefined ? undefined : timeout;
-    const reply = this.#peer.command(command, frame, answered, limit, files);
-    sent?.();
-    return reply;
   }
 
   /** On the second connection the device does its DMA, and nothing else comes there. */
@@ -596,7 +571,7 @@ export class VfioUserClient {
   }
 
   #serve(message: Message, peer: Peer): void {
-    const number = ++this.#messages;
+    const number = ++this.#commands.messages;
     const { command } = message;
     closeFiles(message);
     if (command !== Command.DMA_READ && command !== Command.DMA_WRITE) {
@@ -606,12 +581,6 @@ export class VfioUserClient {
     const answer = this.onDma?.(message, number, peer.frames.take) ?? { errno: ErrnoNumber.ENODEV };
     if ("frame" in answer) peer.reply(message, answer.frame);
     else peer.refuse(message, answer.errno);
-  }
-
-  #broken(message: string): IommuError {
-    const error = new IommuError("PEER", `${this.name}: ${message}`, { peer: this.name });
-    this.#peer.close(error);
-    return error;
   }
 }
 

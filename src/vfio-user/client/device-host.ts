@@ -87,8 +87,8 @@ export class DeviceHost {
     this.#container = new WindowContainer(
       client.name,
       {
-        map: (window, perm, sent) => client.dmaMap(window, perm, sent),
-        unmap: (window, done) => client.dmaUnmap(window, done),
+        map: (window, perm, sent, done, failed) => client.tellMap(window, perm, sent, done, failed),
+        unmap: (window, done, failed) => client.tellUnmap(window, done, failed),
       },
       maxWindows,
       (divergence) => options.onDivergence?.(divergence),
@@ -147,9 +147,13 @@ export class DeviceHost {
    *
    * @throws IommuError PEER if the connection has ended
    */
-  async settle(): Promise<void> {
-    await this.#container.settle();
-    if (this.client.end !== undefined) throw this.client.end;
+  settle(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#container.whenSettled(() => {
+        if (this.client.end === undefined) resolve();
+        else reject(this.client.end);
+      });
+    });
   }
 
   /** Reads configuration space or a BAR. */

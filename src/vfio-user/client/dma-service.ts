@@ -1,10 +1,10 @@
 import { IommuError } from "../../base/errors.ts";
-import { hex64, hiOf, loOf, U64_MAX } from "../../base/u64.ts";
+import { hex64, hiOf, loOf, TWO32, toBig, U64_MAX } from "../../base/u64.ts";
 import { DmaTarget } from "../../memory/dma-target.ts";
 import { MSI_WINDOW } from "../../spapr/papr.ts";
 import type { PciDevice } from "../../spapr/pci-device.ts";
 import type { DirtyLog } from "../dirty-log.ts";
-import type { Frame, FrameMaker } from "../protocol/layout.ts";
+import { type Frame, type FrameMaker, viewOf } from "../protocol/layout.ts";
 import { Command, type Message } from "../protocol/message.ts";
 import { DmaAccess } from "../protocol/payloads.ts";
 import { type DmaEvidence, type DmaRefusal, type DmaVerdict, judge, verdict } from "./dma-verdict.ts";
@@ -91,7 +91,7 @@ export class DmaService {
         pci.write(address, data);
         this.dirtyLog?.mark(address, bytes);
       } else {
-        pci.read(address, frame.subarray(frame.length - bytes));
+        pci.read(address, viewOf(frame, frame.length - bytes, bytes));
       }
     }
     this.#options.onDma({ write, address, bytes, errno: 0, message: number });
@@ -121,17 +121,23 @@ export class DmaService {
   /** Does the IOMMU agree, from the first byte to the last? */
   #judgeMemory(address: bigint, bytes: number, write: boolean): DmaVerdict | null {
     const target = this.#target;
+    const { addressSpace } = this.#options.pci;
+    let hi = hiOf(address);
+    let lo = loOf(address);
     for (let done = 0; done < bytes; done += target.length) {
-      const at = address + BigInt(done);
-      const { addressSpace } = this.#options.pci;
-      if (addressSpace.translate(hiOf(at) | 0, loOf(at) | 0, bytes - done, write, target)) {
-        if (target.region!.ram !== null && !(write && target.region!.readonly)) continue;
-        return verdict(
-          "no-memory",
-          `the IOMMU leads to ${target.region!.name} at ${hex64(at)}, which is no memory`,
-        );
+      const isAllowed = addressSpace.translate(hi | 0, lo | 0, bytes - done, write, target);
+      if (!isAllowed || target.region!.ram === null || (write && target.region!.readonly)) {
+        const at = hex64(toBig(hi, lo));
+        const why = isAllowed
+          ? `the IOMMU leads to ${target.region!.name} at ${at}, which is no memory`
+          : `the IOMMU refuses ${at}: ${target.reason}`;
+        return verdict("no-memory", why);
       }
-      return verdict("no-memory", `the IOMMU refuses ${hex64(at)}: ${target.reason}`);
+      lo += target.length;
+      if (lo >= TWO32) {
+        lo -= TWO32;
+        hi++;
+      }
     }
     return null;
   }

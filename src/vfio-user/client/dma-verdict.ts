@@ -73,14 +73,14 @@ export function judge(
 ): DmaVerdict | null {
   const last = address + bytes - 1n;
   if (last > U64_MAX) return verdict("beyond", `${bytes} bytes at ${hex64(address)} pass the top of the bus`);
-  for (let at = address; at <= last; ) {
-    const window = evidence.windows.at(at);
-    if (window === undefined) return explainMissing(evidence, address, at, last);
+  let at = address;
+  for (const window of evidence.windows.overlapping({ first: address, last })) {
+    if (window.first > at) break;
     const problem = judgeWindow(evidence, window, at, write);
     if (problem !== null) return problem;
     at = window.last + 1n;
   }
-  return null;
+  return at > last ? null : explainMissing(evidence, address, at, last);
 }
 
 function judgeWindow(

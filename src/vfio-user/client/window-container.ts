@@ -14,17 +14,18 @@ import { AnnouncedWindow, type GoneWindow, type WantedMapping } from "./announce
 const MAX_GONE = 4096;
 const HOST_PAGE_SIZE = 0x1000n;
 
-/** How a device is told of windows. */
+/** How a device is told of windows. `failed` is called with a RefusedError if the device refuses. */
 export interface WindowMessages {
-  /**
-   * Sends DMA_MAP.
-   *
-   * @param sent called when it is on the way
-   * @throws RefusedError if the device refuses
-   */
-  map(window: AddressRange, perm: Permission, sent: () => void): Promise<void>;
+  /** Sends DMA_MAP: `sent` is called when it goes on the way, `done` when the device agrees. */
+  map(
+    window: AddressRange,
+    perm: Permission,
+    sent: () => void,
+    done: () => void,
+    failed: (error: unknown) => void,
+  ): void;
   /** Sends DMA_UNMAP; `done` is called with the number of the message as soon as the device agrees. */
-  unmap(window: AddressRange, done: (message: number) => void): Promise<void>;
+  unmap(window: AddressRange, done: (message: number) => void, failed: (error: unknown) => void): void;
 }
 
 /**
@@ -53,7 +54,7 @@ interface Deferred extends AddressRange {
  * changes: its use is refused here at once, then DMA_UNMAP, its reply, DMA_MAP.
  * One that is cleared: refused here at once, then DMA_UNMAP. Nothing is sent
  * for what the device was not told of. The calls of the listener return at
- * once; {@link settle} waits until the device has answered.
+ * once; {@link whenSettled} says when the device has answered.
  */
 export class WindowContainer implements DmaContainer {
   readonly name: string;
@@ -65,7 +66,7 @@ export class WindowContainer implements DmaContainer {
   /** Windows of which somebody is telling the device. */
   #busy = 0;
   /** Who waits until there are none. */
-  #settling: (() => void)[] = [];
+  readonly #settling: (() => void)[] = [];
   #gone: GoneWindow[] = [];
   #deferred: Deferred[] = [];
 
@@ -93,9 +94,12 @@ export class WindowContainer implements DmaContainer {
     if (pages > this.#maxWindows - this.windows.size - this.#deferred.length && pages > 1) {
       return this.#refuseRun(run);
     }
-    for (let i = 0n; i < BigInt(pages); i++) {
-      const range = rangeOf(iova + i * pageSize, pageSize);
-      if (!this.#want(range, { perm, target: address + i * pageSize })) return this.#refuseRun(run);
+    let first = iova;
+    let target = address;
+    for (let page = 0; page < pages; page++) {
+      if (!this.#want(rangeOf(first, pageSize), { perm, target })) return this.#refuseRun(run);
+      first += pageSize;
+      target += pageSize;
     }
     return 0;
   }
@@ -111,34 +115,31 @@ export class WindowContainer implements DmaContainer {
     return this.unmap(run);
   }
 
-  /** Resolves when the device has answered all that it was told. */
-  settle(): Promise<void> {
-    if (this.#busy === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#settling.push(resolve);
-    });
+  /** Calls back when the device has answered all that it was told. */
+  whenSettled(done: () => void): void {
+    if (this.#busy === 0) done();
+    else this.#settling.push(done);
   }
 
   #want(range: AddressRange, wanted: WantedMapping): boolean {
-    const there = this.windows.overlapping(range);
-    const [same] = there;
-    if (same !== undefined && same.first === range.first && same.last === range.last) {
-      this.#change(same, wanted);
+    const first = this.windows.firstIn(range);
+    if (first !== undefined && first.first === range.first && first.last === range.last) {
+      this.#change(first, wanted);
       return true;
     }
     if (this.windows.size + this.#deferred.length >= this.#maxWindows) return false;
-    this.#deferred = this.#deferred.filter((other) => !overlaps(other, range));
-    if (there.length > 0) {
-      this.#deferred.push({ ...range, wanted });
-      for (const window of there) this.#change(window, null);
-    } else {
+    if (this.#deferred.length > 0) this.#deferred = this.#deferred.filter((other) => !overlaps(other, range));
+    if (first === undefined) {
       this.#place(range, wanted);
+      return true;
     }
+    this.#deferred.push({ ...range, wanted });
+    for (const window of this.windows.overlapping(range)) this.#change(window, null);
     return true;
   }
 
-  #place({ first, last }: AddressRange, wanted: WantedMapping): void {
-    const window = new AnnouncedWindow(first, last - first + 1n);
+  #place(range: AddressRange, wanted: WantedMapping): void {
+    const window = new AnnouncedWindow(range);
     this.windows.add(window);
     this.#change(window, wanted);
   }
@@ -167,10 +168,7 @@ export class WindowContainer implements DmaContainer {
     this.#busy--;
     // What takes its place is told of at once, and waited for with the others.
     if (window.told === null && window.wanted === null) this.#remove(window);
-    if (this.#busy > 0) return;
-    const settling = this.#settling;
-    this.#settling = [];
-    for (const resolve of settling) resolve();
+    while (this.#busy === 0 && this.#settling.length > 0) this.#settling.shift()!();
   }
 
   #sendMap(window: AnnouncedWindow): void {
@@ -181,32 +179,33 @@ export class WindowContainer implements DmaContainer {
       // What is wanted may have changed while the message waited its turn.
       window.state = isSame(window.wanted, wanted) ? "mapping" : "unmapping";
     };
-    this.#messages.map(window, wanted.perm, sent).then(
-      () => this.#bring(window),
-      (error: unknown) => {
-        window.told = null;
-        this.#refused("DMA_MAP", window, error);
-      },
-    );
+    const done = (): void => this.#bring(window);
+    const failed = (error: unknown): void => {
+      window.told = null;
+      this.#refused("DMA_MAP", window, error);
+    };
+    this.#messages.map(window, wanted.perm, sent, done, failed);
   }
 
   #sendUnmap(window: AnnouncedWindow, { perm }: WantedMapping): void {
     window.state = "unmapping";
-    const done = (unmap: number): void => {
-      this.#forget({ first: window.first, last: window.last, perm, unmap });
-      window.state = "gone";
-    };
     const gone = (): void => {
       window.told = null;
+      window.state = "gone";
       this.#bring(window);
     };
-    this.#messages.unmap(window, done).then(gone, (error: unknown) => {
+    const done = (unmap: number): void => {
+      this.#forget({ first: window.first, last: window.last, perm, unmap });
+      gone();
+    };
+    const failed = (error: unknown): void => {
       // What the device does not know cannot be used by it.
       if (error instanceof RefusedError && error.errno === ErrnoNumber.ENOENT) {
         this.#diverged("DMA_UNMAP", window, error);
         gone();
       } else this.#refused("DMA_UNMAP", window, error);
-    });
+    };
+    this.#messages.unmap(window, done, failed);
   }
 
   /** The device refused, which is reported; when the connection ended, its owner hears of that. */

@@ -1,7 +1,5 @@
-import type { Frame } from "./layout.ts";
+import { type Frame, newFrame, SMALL_FRAME } from "./layout.ts";
 
-/** Smaller ones are made anew, which takes no longer than to find one. */
-const SMALLEST = 256;
 /** A larger one is not kept. */
 const LARGEST = 2 ** 20 + 4096;
 
@@ -15,7 +13,7 @@ export class FrameStore {
   /** Room for a message of so many bytes, which may hold anything. */
   readonly take = (bytes: number): Frame => {
     const spare = this.#spare;
-    if (bytes < SMALLEST || bytes > LARGEST) return new Uint8Array(bytes);
+    if (bytes <= SMALL_FRAME || bytes > LARGEST) return newFrame(bytes);
     this.#spare = undefined;
     if (spare !== undefined && spare.byteLength >= bytes) return new Uint8Array(spare, 0, bytes);
     return new Uint8Array(new ArrayBuffer(2 ** Math.ceil(Math.log2(bytes))), 0, bytes);
@@ -23,7 +21,7 @@ export class FrameStore {
 
   /** The message was sent, and nobody looks at it any more. */
   giveBack({ buffer, length }: Frame): void {
-    if (length < SMALLEST || buffer.byteLength > 2 * LARGEST) return;
+    if (length <= SMALL_FRAME || buffer.byteLength > 2 * LARGEST) return;
     if (buffer.byteLength > (this.#spare?.byteLength ?? 0)) this.#spare = buffer;
   }
 }

@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { hiOf, loOf, toBig } from "../../base/u64.ts";
 
 const FIELD_BYTES = { u16: 2, u32: 4, u64: 8 } as const;
 type Kind = keyof typeof FIELD_BYTES;
@@ -14,16 +15,16 @@ export type ValuesOf<F extends Fields> = {
 
 const NOTHING = new Uint8Array(0);
 
+/** Some of the bytes, where they are; `subarray` does the same in twice the time. */
+export const viewOf = ({ buffer, byteOffset }: Uint8Array, at: number, bytes: number): Uint8Array =>
+  new Uint8Array(buffer, byteOffset + at, bytes);
+
 /** A field of 32 bits. */
 export const u32At = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
-/** A field of 64 bits; most are small numbers, which need one bigint and no more. */
-export function u64At(bytes: Uint8Array, at: number): bigint {
-  const high = u32At(bytes, at + 4);
-  const low = BigInt(u32At(bytes, at));
-  return high === 0 ? low : (BigInt(high) << 32n) | low;
-}
+/** A field of 64 bits. */
+export const u64At = (bytes: Uint8Array, at: number): bigint => toBig(u32At(bytes, at + 4), u32At(bytes, at));
 
 export function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
@@ -33,9 +34,8 @@ export function putU32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 export function putU64(bytes: Uint8Array, at: number, value: bigint): void {
-  const isSmall = value <= 0xffff_ffffn;
-  putU32(bytes, at, Number(isSmall ? value : value & 0xffff_ffffn));
-  putU32(bytes, at + 4, isSmall ? 0 : Number(value >> 32n));
+  putU32(bytes, at, loOf(value));
+  putU32(bytes, at + 4, hiOf(value));
 }
 
 /** Reading and writing of one layout by hand, for messages of which there are tens of thousands a second. */
@@ -118,7 +118,7 @@ export class Layout<F extends Fields> {
         expected: bytes,
       });
     }
-    return body.subarray(this.bytes);
+    return viewOf(body, this.bytes, bytes);
   }
 
   /** Writes the fixed part at an offset of a buffer. */
@@ -156,10 +156,27 @@ export class Layout<F extends Fields> {
 /** Gives room for a message of so many bytes. */
 export type FrameMaker = (bytes: number) => Frame;
 
-const newFrame: FrameMaker = (bytes) => new Uint8Array(bytes);
+/** Small messages are cut from one buffer, one behind the other: a buffer for each is most of what such a message costs. */
+const SHEET_BYTES = 2 ** 14;
+/** A larger message has a buffer of its own. */
+export const SMALL_FRAME = 256;
+let sheet = new ArrayBuffer(SHEET_BYTES);
+let used = 0;
+
+/** Room for a message, of zeros. */
+export const newFrame: FrameMaker = (bytes) => {
+  if (bytes > SMALL_FRAME) return new Uint8Array(bytes);
+  if (used + bytes > SHEET_BYTES) {
+    sheet = new ArrayBuffer(SHEET_BYTES);
+    used = 0;
+  }
+  const frame = new Uint8Array(sheet, used, bytes);
+  used += bytes;
+  return frame;
+};
 
 /** A whole message in one buffer, whose header is filled in when it is sent ({@link seal}). */
 export type Frame = Uint8Array<ArrayBuffer>;
 
 /** A message without payload. */
-export const emptyFrame = (): Frame => new Uint8Array(HEADER_BYTES);
+export const emptyFrame = (): Frame => newFrame(HEADER_BYTES);

@@ -1,13 +1,13 @@
 import { IommuError } from "../../base/errors.ts";
 import type { PassedFile } from "./channel.ts";
-import { HEADER_BYTES } from "./layout.ts";
+import { HEADER_BYTES, viewOf } from "./layout.ts";
 import {
   commandName,
   type Message,
   MessageFlag,
   type MessageHeader,
+  newHeader,
   readHeader,
-  SMALL_BODY,
 } from "./message.ts";
 
 /** How a header arrived, for who imitates a peer that cares. */
@@ -19,7 +19,7 @@ export interface Arrival {
 }
 
 /**
- * Says how many bytes of body follow a header.
+ * Says how many bytes of body follow a header. What it gets is filled again for the next one.
  *
  * @throws IommuError PEER to end the connection
  */
@@ -84,7 +84,10 @@ export class MessageReader {
   #cuts: number[] = [];
   #nextCut = 0;
   #files: ArrivedFiles[] = [];
-  #header: MessageHeader | undefined;
+  /** The header of the message that it is within, if it is. */
+  readonly #header = newHeader();
+  readonly #arrival = { inOnePiece: true, available: 0 };
+  #hasHeader = false;
   #headerPlace = 0;
   #bodyBytes = 0;
 
@@ -99,17 +102,17 @@ export class MessageReader {
 
   /** Is it within a message, so that an end of the stream cuts it? */
   get isWithinMessage(): boolean {
-    return this.#end > this.#start || this.#header !== undefined;
+    return this.#end > this.#start || this.#hasHeader;
   }
 
   /** Takes a piece, which is used until {@link hold}. */
   push(piece: Uint8Array, files?: readonly PassedFile[]): void {
     if (files !== undefined) this.#files.push({ upTo: this.#place + this.waiting + piece.length, files });
     if (piece.length === 0) return;
-    const cut = this.#place + this.waiting;
+    const waiting = this.#end - this.#start;
     // Cuts matter within headers alone.
-    if (this.#header === undefined || cut > this.#place + this.#bodyBytes) this.#cuts.push(cut);
-    if (this.#start === this.#end) {
+    if (waiting > (this.#hasHeader ? this.#bodyBytes : 0)) this.#cuts.push(this.#place + waiting);
+    if (waiting === 0) {
       this.#bytes = piece;
       this.#start = 0;
       this.#end = piece.length;
@@ -124,17 +127,17 @@ export class MessageReader {
   /** Copies what waits of the last piece, which is the caller's again. */
   hold(): void {
     if (this.#bytes === this.#own) return;
-    const rest = this.#bytes.subarray(this.#start, this.#end);
+    const piece = this.#bytes;
+    const from = this.#start;
+    const waiting = this.waiting;
+    if (waiting === 0 && this.#own.length > MAX_KEPT) this.#own = NOTHING;
     this.#bytes = this.#own;
     this.#start = 0;
     this.#end = 0;
-    if (rest.length === 0) {
-      if (this.#own.length > MAX_KEPT) this.#own = this.#bytes = NOTHING;
-      return;
-    }
-    this.#makeRoom(rest.length);
-    this.#own.set(rest);
-    this.#end = rest.length;
+    if (waiting === 0) return;
+    this.#makeRoom(waiting);
+    this.#own.set(viewOf(piece, from, waiting));
+    this.#end = waiting;
   }
 
   /**
@@ -143,14 +146,12 @@ export class MessageReader {
    * @throws IommuError PEER where the rule does; the stream is of no use then
    */
   next(): Message | undefined {
-    if (this.#header === undefined && !this.#startMessage()) return undefined;
+    if (!this.#hasHeader && !this.#startMessage()) return undefined;
     const bytes = this.#bodyBytes;
     if (this.waiting < bytes) return undefined;
-    const { id, command, flags, errno } = this.#header!;
-    this.#header = undefined;
-    const from = this.#start;
-    const body =
-      bytes > SMALL_BODY ? this.#bytes.subarray(from, from + bytes) : this.#bytes.slice(from, from + bytes);
+    const { id, command, flags, errno } = this.#header;
+    this.#hasHeader = false;
+    const body = bytes === 0 ? NOTHING : viewOf(this.#bytes, this.#start, bytes);
     this.#pass(bytes);
     if (this.#files.length === 0) return { id, command, flags, errno, body };
     const files = this.#takeFiles();
@@ -161,13 +162,15 @@ export class MessageReader {
 
   #startMessage(): boolean {
     if (this.waiting < HEADER_BYTES) return false;
-    const header = readHeader(this.#bytes, this.#start);
+    const header = readHeader(this.#bytes, this.#start, this.#header);
+    const arrival = this.#arrival;
     this.#headerPlace = this.#place;
     const cut = this.#nextCutBehind(this.#place);
     this.#pass(HEADER_BYTES);
-    const inOnePiece = cut === undefined || cut >= this.#place;
-    this.#bodyBytes = this.bodyRule(header, { inOnePiece, available: this.waiting });
-    this.#header = header;
+    arrival.inOnePiece = cut === undefined || cut >= this.#place;
+    arrival.available = this.waiting;
+    this.#bodyBytes = this.bodyRule(header, arrival);
+    this.#hasHeader = true;
     return true;
   }
 
@@ -179,6 +182,7 @@ export class MessageReader {
   /** Where the first piece begins that begins behind a place. */
   #nextCutBehind(place: number): number | undefined {
     const cuts = this.#cuts;
+    if (cuts.length === 0) return undefined;
     while (this.#nextCut < cuts.length && cuts[this.#nextCut]! <= place) this.#nextCut++;
     const cut = cuts[this.#nextCut];
     // Those that were passed leave the list some at a time, so that many small pieces cost no more than their bytes.

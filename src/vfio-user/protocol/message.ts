@@ -68,24 +68,30 @@ export interface Message {
 
 /** Files that nobody took. */
 export function closeFiles(message: Pick<Message, "files">): void {
-  for (const file of message.files ?? []) file.close();
+  if (message.files !== undefined) for (const file of message.files) file.close();
 }
 
-/** A body of so many bytes is a copy already: that is no dearer than a view. */
-export const SMALL_BODY = 64;
-
 /** A message with a body of its own, for later. */
-export const kept = (message: Message): Message =>
-  message.body.length <= SMALL_BODY ? message : { ...message, body: message.body.slice() };
+export const kept = (message: Message): Message => ({ ...message, body: message.body.slice() });
+
+/** A header to be filled. */
+export const newHeader = (): Writable<MessageHeader> => ({ id: 0, command: 0, size: 0, flags: 0, errno: 0 });
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The header at a place of some bytes, of which there are enough. It is read and written for each message, so not by a layout. */
-export const readHeader = (bytes: Uint8Array, at = 0): MessageHeader => ({
-  id: bytes[at]! | (bytes[at + 1]! << 8),
-  command: bytes[at + 2]! | (bytes[at + 3]! << 8),
-  size: u32At(bytes, at + 4),
-  flags: u32At(bytes, at + 8),
-  errno: u32At(bytes, at + 12),
-});
+export function readHeader(
+  bytes: Uint8Array,
+  at = 0,
+  into: Writable<MessageHeader> = newHeader(),
+): MessageHeader {
+  into.id = bytes[at]! | (bytes[at + 1]! << 8);
+  into.command = bytes[at + 2]! | (bytes[at + 3]! << 8);
+  into.size = u32At(bytes, at + 4);
+  into.flags = u32At(bytes, at + 8);
+  into.errno = u32At(bytes, at + 12);
+  return into;
+}
 
 export const isReply = (message: Pick<Message, "flags">): boolean =>
   (message.flags & MessageFlag.TYPE) === MessageFlag.REPLY;

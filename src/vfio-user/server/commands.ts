@@ -4,7 +4,7 @@ import { DirtyLog } from "../dirty-log.ts";
 import { RefusedError } from "../peer.ts";
 import type { PassedFile } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
-import { emptyFrame, type Frame, HEADER_BYTES } from "../protocol/layout.ts";
+import { emptyFrame, type Frame, HEADER_BYTES, viewOf } from "../protocol/layout.ts";
 import { Command } from "../protocol/message.ts";
 import { MigrationState } from "../protocol/migration-state.ts";
 import {
@@ -37,8 +37,12 @@ import { CONFIG_BYTES } from "./config-space.ts";
 import { type CommandContext, type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
 import type { BusWindow, MaybePromise } from "./device-model.ts";
 import { IRQ_KINDS } from "./interrupts.ts";
+import type { KnownWindow, ServerWindows } from "./server-windows.ts";
 
-/** Serves one command from its body and the files that came with it. What it throws becomes an error reply. */
+/**
+ * Serves one command from its body, which is there until the handler returns, and the files that came with it. What it
+ * throws becomes an error reply.
+ */
 export type Handler = (
   body: Uint8Array,
   files: readonly PassedFile[],
@@ -78,19 +82,33 @@ function dmaMap(session: CommandContext, body: Uint8Array): HandlerAnswer | Prom
   const { argsz, flags, offset, address, size } = DmaMap.read(body);
   if (argsz < DmaMap.bytes) throw invalid(`DMA_MAP with argsz ${argsz}`);
   const window = session.table.check(flags, offset, address, size);
-  return whenQuiet(session, () => {
-    if (window === undefined) return emptyFrame();
-    session.table.add(window);
-    const drop = (error: unknown): never => {
-      session.table.delete(window);
-      throw error;
-    };
-    try {
-      return session.device.mapped?.(window)?.then(emptyFrame, drop) ?? emptyFrame();
-    } catch (error) {
-      return drop(error);
-    }
-  });
+  return whenQuiet(session, () => addWindow(session, window));
+}
+
+/** Adds a window, which its device may refuse. */
+function addWindow(
+  { table, device }: CommandContext,
+  window: KnownWindow | undefined,
+): HandlerAnswer | Promise<HandlerAnswer> {
+  if (window === undefined) return emptyFrame();
+  table.add(window);
+  try {
+    const telling = device.mapped?.(window);
+    return telling === undefined ? emptyFrame() : whenTold(telling, table, window);
+  } catch (error) {
+    table.delete(window);
+    throw error;
+  }
+}
+
+async function whenTold(telling: Promise<void>, table: ServerWindows, window: BusWindow): Promise<Frame> {
+  try {
+    await telling;
+  } catch (error) {
+    table.delete(window);
+    throw error;
+  }
+  return emptyFrame();
 }
 
 /** Does something when the device has come to rest. */
@@ -207,7 +225,7 @@ function supported({ profile, migration }: CommandContext, number: number): numb
 /** Device features: migration, and logging of what the device writes. */
 function feature(session: CommandContext, body: Uint8Array): HandlerAnswer | Promise<HandlerAnswer> {
   const { flags, argsz } = DeviceFeature.read(body);
-  const data = DeviceFeature.tail(body);
+  const data = DeviceFeature.tail(body).slice();
   const number = flags & NUMBER;
   const how = flags & (GET | SET);
   const can = supported(session, number);
@@ -344,7 +362,7 @@ class Regions {
     this.#check(access);
     if (count === 0) return emptyFrame();
     const frame = RegionAccess.frameWithRoom(access, count);
-    const into = frame.subarray(HEADER_BYTES + RegionAccess.bytes);
+    const into = viewOf(frame, HEADER_BYTES + RegionAccess.bytes, count);
     const { device, config } = this.#session;
     return this.#withBody(frame, () => {
       if (region !== PciRegion.CONFIG) return device.bars[region]!.read(Number(offset), into);
@@ -355,7 +373,8 @@ class Regions {
   write(body: Uint8Array): Frame | Promise<Frame> {
     const access = RegionAccess.read(body);
     this.#check(access);
-    const data = RegionAccess.tail(body, access.count);
+    // The device's own: it may take its time.
+    const data = RegionAccess.tail(body, access.count).slice();
     if (access.count === 0) return emptyFrame();
     return this.#withBody(RegionAccess.frame(access), () => this.#writeRegion(access, data));
   }
@@ -363,7 +382,7 @@ class Regions {
   async writeMany(body: Uint8Array): Promise<Frame> {
     const { count } = WriteMulti.read(body);
     if (!this.#session.profile.writeMultiple) throw invalid("REGION_WRITE_MULTI");
-    const entries = WriteMulti.tail(body);
+    const entries = WriteMulti.tail(body).slice();
     if (BigInt(entries.length) !== count * BigInt(SmallWrite.bytes)) {
       throw invalid(`REGION_WRITE_MULTI of ${count} with ${entries.length} bytes`);
     }

@@ -11,7 +11,7 @@ const PAGE = 4096n;
 const READ_WRITE = 3;
 
 /** A window as DMA_MAP described it. */
-interface KnownWindow extends BusWindow {
+export interface KnownWindow extends BusWindow {
   readonly offset: bigint;
 }
 
@@ -47,7 +47,7 @@ export class ServerWindows {
     if (last > U64_MAX) throw new RefusedError(ErrnoNumber.EINVAL, `${what()} passes the top of the bus`);
     if (size > maxWindowBytes) throw new RefusedError(tooLargeErrno, `${what()} is too large`);
     const window = { first: address, last, perm: flags as Permission, offset };
-    const [there] = this.#windows.overlapping(window);
+    const there = this.#windows.firstIn(window);
     if (there !== undefined) {
       const same =
         there.first === address && there.last === last && there.perm === flags && there.offset === offset;

@@ -106,44 +106,36 @@ export class ServerSession implements DevicePlace {
     return this.config.busMaster;
   }
 
-  async dmaRead(
+  dmaRead(address: bigint, bytes: number, into?: Uint8Array): Promise<Uint8Array> {
+    try {
+      this.#checkDma(address, bytes, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.uncheckedRead(address, bytes, into);
+  }
+
+  dmaWrite(address: bigint, data: Uint8Array): Promise<void> {
+    try {
+      this.#checkDma(address, data.length, true);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.uncheckedWrite(address, data);
+  }
+
+  uncheckedRead(
     address: bigint,
     bytes: number,
     into: Uint8Array = new Uint8Array(bytes),
   ): Promise<Uint8Array> {
-    this.#checkDma(address, bytes, false);
-    if (bytes > this.mostAtOnce) return await this.uncheckedRead(address, bytes, into);
-    await this.#read(address, bytes, into);
-    return into;
+    return bytes <= this.mostAtOnce
+      ? this.#read(address, bytes, into)
+      : this.#readPieces(address, bytes, into);
   }
 
-  async dmaWrite(address: bigint, data: Uint8Array): Promise<void> {
-    this.#checkDma(address, data.length, true);
-    if (data.length > this.mostAtOnce) await this.uncheckedWrite(address, data);
-    else await this.#write(address, data);
-  }
-
-  async uncheckedRead(
-    address: bigint,
-    bytes: number,
-    into: Uint8Array = new Uint8Array(bytes),
-  ): Promise<Uint8Array> {
-    if (bytes <= this.mostAtOnce) await this.#read(address, bytes, into);
-    else
-      for (const { at, count } of this.#pieces(bytes)) {
-        await this.#read(address + BigInt(at), count, into.subarray(at, at + count));
-      }
-    return into;
-  }
-
-  async uncheckedWrite(address: bigint, data: Uint8Array): Promise<void> {
-    if (data.length <= this.mostAtOnce) {
-      await this.#write(address, data);
-      return;
-    }
-    for (const { at, count } of this.#pieces(data.length)) {
-      await this.#write(address + BigInt(at), data.subarray(at, at + count));
-    }
+  uncheckedWrite(address: bigint, data: Uint8Array): Promise<void> {
+    return data.length <= this.mostAtOnce ? this.#write(address, data) : this.#writePieces(address, data);
   }
 
   async raise(kind: InterruptKind, vector = 0): Promise<void> {
@@ -199,11 +191,25 @@ export class ServerSession implements DevicePlace {
     }));
   }
 
-  #read(address: bigint, bytes: number, into: Uint8Array): Promise<void> {
+  async #readPieces(address: bigint, bytes: number, into: Uint8Array): Promise<Uint8Array> {
+    for (const { at, count } of this.#pieces(bytes)) {
+      await this.#read(address + BigInt(at), count, into.subarray(at, at + count));
+    }
+    return into;
+  }
+
+  async #writePieces(address: bigint, data: Uint8Array): Promise<void> {
+    for (const { at, count } of this.#pieces(data.length)) {
+      await this.#write(address + BigInt(at), data.subarray(at, at + count));
+    }
+  }
+
+  #read(address: bigint, bytes: number, into: Uint8Array): Promise<Uint8Array> {
     const access = { address, count: BigInt(bytes) };
     return this.#transfer(Command.DMA_READ, DmaAccess.frame(access), (reply) => {
       this.#checkEcho(reply, access, bytes);
       into.set(DmaAccess.tail(reply.body));
+      return into;
     });
   }
 
@@ -217,11 +223,11 @@ export class ServerSession implements DevicePlace {
   }
 
   /** Sends a DMA message and waits; a blocking server waits for nothing else. */
-  #transfer(command: number, frame: Frame, take: (reply: Message) => void): Promise<void> {
+  #transfer<T>(command: number, frame: Frame, take: (reply: Message) => T): Promise<T> {
     const peer = this.#twin ?? this.#peer;
     const done = peer.command(command, frame, (reply) => {
       if (isError(reply)) throw new RefusedError(sentErrno(reply.errno), commandName(command));
-      take(reply);
+      return take(reply);
     });
     peer.pump();
     return done;
@@ -287,7 +293,7 @@ export class ServerSession implements DevicePlace {
       );
     }
     if (!this.#isBusy && this.#queue.length === 0) {
-      const serving = this.#answer(kept(message));
+      const serving = this.#answer(message);
       if (serving !== undefined) {
         this.#isBusy = true;
         void serving.then(() => this.#run());
