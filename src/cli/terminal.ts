@@ -84,22 +84,24 @@ async function throughPager(run: () => Promise<number>): Promise<number> {
 }
 
 async function intoFile(file: NewFile, name: string, run: () => Promise<number>): Promise<number> {
-  const fd = attempt(name, () => {
-    file.makeFile();
-    return openSync(file.path, "a");
-  });
-  write = (text, done) => {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length; ) at += attempt(name, () => writeSync(fd, bytes, at));
-    done();
-  };
-  let isOpen = true;
-  const close = (): void => {
-    if (isOpen) closeSync(fd);
-    isOpen = false;
-  };
+  // From before the file is there: a signal that comes between leaves nothing behind.
   const stopListening = discardOnSignal(() => file.discard());
+  let fd: number | undefined;
+  const close = (): void => {
+    if (fd !== undefined) closeSync(fd);
+    fd = undefined;
+  };
   try {
+    const opened = attempt(name, () => {
+      file.makeFile();
+      return openSync(file.path, "a");
+    });
+    fd = opened;
+    write = (text, done) => {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) at += attempt(name, () => writeSync(opened, bytes, at));
+      done();
+    };
     const status = await run();
     close();
     attempt(name, () => file.commit());

@@ -29,8 +29,8 @@ interface Program {
   readonly args: readonly string[];
   /** Where Debian has it. */
   readonly package: string;
-  /** What it complains of that is fine, and how it ends then. */
-  readonly minds?: { readonly status: number; readonly what: RegExp };
+  /** What it says of data that is right, and ends with status 2 for. */
+  readonly remark?: RegExp;
 }
 
 /** Packed data says how much memory it takes to unpack it: `xz -9` 65 MiB. */
@@ -39,7 +39,8 @@ const XZ_MEMORY = "256MiB";
 const PROGRAMS: Readonly<Record<Exclude<Packing, "gzip" | "zstd">, Program>> = {
   xz: { name: "xz", args: ["-dc", `--memlimit-decompress=${XZ_MEMORY}`], package: "xz-utils" },
   bzip2: { name: "bzip2", args: ["-dc"], package: "bzip2" },
-  lzop: { name: "lzop", args: ["-dc"], package: "lzop", minds: { status: 2, what: /multipart/ } },
+  // Without -q, which is silent about what follows the data, too.
+  lzop: { name: "lzop", args: ["-dc"], package: "lzop", remark: /warning: this is a multipart archive/ },
 };
 
 /** What a program says of its trouble, at most. */
@@ -85,16 +86,15 @@ export async function* unpackByProgram(
       unpacked += chunk.length;
       yield chunk;
     }
-    let status = failure === undefined ? await closed : "";
+    const status = failure === undefined ? await closed : "";
     feeder.stop();
     await fed;
     if (feeder.failure !== undefined) throw feeder.failure;
     if (failure !== undefined) throw notRun(name, packing, program, failure);
-    const { minds } = program;
     const lines = complaint.split("\n").filter((line) => line.trim() !== "");
-    const [said] = lines.filter((line) => minds?.what.test(line) !== true);
-    if (lines.length > 0 && said === undefined && status === `status ${minds?.status}`) status = "";
-    if (status === "" && said === undefined) return;
+    const [said] = lines.filter((line) => program.remark?.test(line) !== true);
+    const isRemark = lines.length > 0 && said === undefined && status === "status 2";
+    if (isRemark || (status === "" && said === undefined)) return;
     const reason = `the ${packing} data is damaged or ends early after ${unpacked} unpacked bytes (${said ?? `${program.name} ended with ${status}`})`;
     throw unpackError(name, reason, unpacked);
   } finally {
