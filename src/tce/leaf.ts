@@ -24,12 +24,16 @@ let owners = NOBODY;
 /** An owner that there never was. */
 export const newOwner = (): Owner => ++owners;
 
-/** What a leaf needs of the nodes above it: their sums, up to the root. */
+/** What a leaf needs of the nodes above it, up to the root: their sums. */
 export interface Summing {
   /** The node above; null for the root. */
   readonly parent: Summing | null;
+  /** Dense leaves below. */
+  leaves: number;
   valid: number;
   stored: number;
+  /** What is below, null for nothing. Who puts a leaf here, or takes away what is empty, counts it in the sums itself. */
+  readonly children: (object | null)[];
 }
 
 /** Bits of a tally that count stored entries; those above count valid ones, each of which is stored, too. */

@@ -89,14 +89,21 @@ export class TceTable extends TceView {
 
   /** Stores an entry that is in the cached gap. Where that made or wrote a leaf, that is cached: more of its entries are to come. */
   #writeIntoGap(index: number, hi: number, lo: number): void {
-    this.#write(index, 1, hi, lo, 0);
-    const leaf = this.#writer!.leaf;
-    if (leaf !== null) this.cache.keepLeaf(leaf.first, leaf);
+    const writer = this.#writerOfOwner();
+    let leaf = writer.place(this.root, index, hi, lo);
+    if (leaf === null) {
+      this.#write(index, 1, hi, lo, 0);
+      leaf = writer.leaf;
+    }
+    // The gap ends here.
+    if (leaf !== null) this.cache.keepLeaf(index, leaf);
   }
 
-  /** Takes away the leaf of an entry, which became empty. */
+  /** Takes away the cached leaf of an entry, which became empty. */
   protected drop(index: number): void {
-    this.#write(index, 1, 0, 0, 0);
+    const leaf = this.cache.leafOf(index);
+    this.cache.forget(index, index + 1);
+    this.root = this.#writerOfOwner().takeAway(this.root, leaf);
   }
 
   /** Is a value there already? Then it copies no shared node, and makes none. */
@@ -245,10 +252,14 @@ export class TceTable extends TceView {
 
   #write(first: number, count: number, hi: number, lo: number, step: number): void {
     this.cache.forget(first, first + count);
-    this.#writer ??= new TreeWriter(this.page, this.height);
-    const writer = this.#writer;
-    writer.owner = this.owner;
+    const writer = this.#writerOfOwner();
     writer.run(first, first + count, hi, lo, step);
     this.root = writer.write(this.root);
+  }
+
+  #writerOfOwner(): TreeWriter {
+    this.#writer ??= new TreeWriter(this.page, this.height);
+    this.#writer.owner = this.owner;
+    return this.#writer;
   }
 }

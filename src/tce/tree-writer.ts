@@ -110,6 +110,61 @@ export class TreeWriter {
     return written;
   }
 
+  /**
+   * Puts an entry that is not zero into a dense leaf of its own, where spare words wait for one, nothing is in its place and
+   * all above is the owner's: the next leaf of pages that move on.
+   *
+   * @returns null where that is not so: nothing is put
+   */
+  place(root: Node | null, index: number, hi: number, lo: number): Leaf | null {
+    const level1 = this.#innerAbove(root, index);
+    if (level1 === null || root!.leaves >= this.#maxLeaves) return null;
+    const words = this.#spares.pop();
+    if (words === undefined) return null;
+    const leaf = new Leaf(this.owner, index - (index % LEAF_SIZE), words);
+    leaf.put(index, hi, lo);
+    leaf.summed();
+    leaf.parent = level1;
+    level1.children[childOf(index, 1)] = leaf;
+    const { valid } = leaf;
+    for (let node: Inner | null = level1; node !== null; node = node.parent) {
+      node.leaves++;
+      node.valid += valid;
+      node.stored++;
+    }
+    return leaf;
+  }
+
+  /** The node above the leaf of an entry, if there is no such leaf, and all nodes down to there are the owner's; else null. */
+  #innerAbove(root: Node | null, index: number): Inner | null {
+    let node = root;
+    for (let level = this.#height; node?.kind === "inner" && node.owner === this.owner; level--) {
+      const child: Node | null = node.children[childOf(index, level)]!;
+      if (level === 1) return child === null ? node : null;
+      node = child;
+    }
+    return null;
+  }
+
+  /**
+   * The tree without a leaf of the owner's in it that became empty and whose counts are added up, and without the nodes
+   * above that have no entry left. A driver's pages move on through its window, and leave such leaves behind.
+   */
+  takeAway(root: Node | null, leaf: Leaf): Node | null {
+    this.leaf = null;
+    this.#list = NO_LIST;
+    this.#listRoot = null;
+    this.#spare(leaf);
+    let isEmpty = true;
+    let level = 1;
+    for (let node = leaf.parent; node !== null; node = node.parent) {
+      if (isEmpty) node.children[childOf(leaf.first, level++)] = null;
+      node.leaves--;
+      isEmpty &&= node.stored === 0;
+    }
+    return isEmpty ? null : root;
+  }
+
   /** Appends the run to the list that was written last, if it is a single entry behind its last one, and it may have one more. */
   #append(): boolean {
     const list = this.#list;
@@ -128,22 +183,17 @@ export class TreeWriter {
 
   /** The subtree `node` after the part `[first, end)` of the run, which lies inside of it, was written. */
   #writeNode(node: Node | null, level: number, base: number, first: number, end: number): Node | null {
-    if (node === null || end - first === SPANS[level]!) return this.#newNode(level, base, first, end);
+    if (node === null || end - first === SPANS[level]!) return this.#newNode(first, end);
     if (node.kind === "runs") return this.#writeRuns(node, level, base, first, end);
     if (node.kind === "leaf") return this.#writeLeaf(node, first, end);
     return this.#writeInner(node, level, base, first, end);
   }
 
-  #newNode(level: number, base: number, first: number, end: number): Node | null {
+  #newNode(first: number, end: number): Node | null {
     const run = this.#part.setPart(this.#run, first, end);
     if ((this.#run.hi | this.#run.lo) === 0) return null;
     const count = end - first;
-    if (count > 1 || level > 0 || this.#spares.length === 0)
-      return new Runs(this.owner, [first, count, run.hi, run.lo, count === 1 ? 0 : run.step]);
-    const leaf = this.#newLeaf(base);
-    leaf.put(first, run.hi, run.lo);
-    leaf.summed();
-    return leaf;
+    return new Runs(this.owner, [first, count, run.hi, run.lo, count === 1 ? 0 : run.step]);
   }
 
   #writeRuns(node: Runs, level: number, base: number, first: number, end: number): Node | null {
@@ -168,8 +218,13 @@ export class TreeWriter {
       return leaf;
     }
     this.leaf = null;
-    if (this.#spares.length < MAX_SPARES) this.#spares.push(leaf.words);
+    this.#spare(leaf);
     return null;
+  }
+
+  /** Keeps the words of a leaf that became empty. */
+  #spare({ words }: Leaf): void {
+    if (this.#spares.length < MAX_SPARES) this.#spares.push(words);
   }
 
   #writeInner(node: Inner, level: number, base: number, first: number, end: number): Inner | null {
