@@ -9,6 +9,7 @@ import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
 import type { Finding } from "./findings/finding.ts";
 import { assumedWindows, judgedWindows, type NotJudged, thatOccur } from "./findings/judged.ts";
+import type { FindingKind } from "./findings/kinds.ts";
 import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
@@ -26,6 +27,9 @@ import type { CheckReport } from "./report.ts";
  * be missing: QEMU's ring has 256 KiB, and is written and filled at one time.
  */
 const DROP_SPAN = 2 ** 19;
+
+/** What is true of a log whoever wrote it. */
+const PROVED_ALONE: readonly FindingKind[] = ["truncated", "lost-events"];
 
 /** Places of lost events that a finding names. */
 const MAX_LOST_PLACES = 100;
@@ -65,6 +69,8 @@ export class TraceCheck {
   /** The first places where Linux lost events. */
   readonly #lostAt: Place[] = [];
   readonly #lost = new LostEvents();
+  /** Why it is not known from some event on whose events these are; empty if it is. */
+  #mixed = "";
   /** Events that the filter does not take. */
   #leftOut = 0;
   readonly #hasNothingOfKernel: boolean;
@@ -141,6 +147,8 @@ export class TraceCheck {
     this.rebuild.end();
     this.#watch?.ended();
     this.#findings.end(this.source.events);
+    const isMixed = this.#mixed !== "";
+    if (isMixed) this.#log.withhold(PROVED_ALONE);
     // What stands in the text of a guest's console beside QEMU's events is the guest's affair.
     if (this.source.format !== "linux-dma") this.#dma = undefined;
     const {
@@ -170,7 +178,7 @@ export class TraceCheck {
       events: this.source.events,
       skippedLines: this.source.skipped,
       verified: verifiedOf(counts),
-      mismatches: counts.mismatches - this.#retractedMismatches,
+      mismatches: isMixed ? 0 : counts.mismatches - this.#retractedMismatches,
       judged:
         this.#dma?.judged(events) ??
         judgedWindows(events, this.#findings.windows.length, verifiedOf(counts), hostEvents),
@@ -187,7 +195,15 @@ export class TraceCheck {
   }
 
   #notJudged(): NotJudged[] {
-    const { overwritten = 0, otherBuffers = 0, damaged = 0, long = 0, breaks = 0 } = this.source.counts;
+    const {
+      overwritten = 0,
+      otherBuffers = 0,
+      damaged = 0,
+      long = 0,
+      breaks = 0,
+      twins = 0,
+    } = this.source.counts;
+    const { mixed = 0 } = this.source.counts;
     const { other = 0, otherEvents = 0, text = 0 } = this.source.counts;
     const { undetermined, learned } = this.rebuild.counts;
     const { isBinary } = this.source;
@@ -224,12 +240,18 @@ export class TraceCheck {
         { count: learned, reason: "translations of entries that were made before the trace began" },
         { count: overwritten, reason: "events that had left the kernel's buffer before it was read" },
         { count: otherBuffers, reason: "events of other buffers" },
+        {
+          count: mixed,
+          isMissing: true,
+          reason: `events: ${this.#mixed}`,
+        },
+        { count: twins, reason: "lines that stand twice, once of each" },
         ...this.source.otherBuffers.map((name) => ({
           count: 1,
           reason: `buffer of the recording: ${name}`,
         })),
         { count: damaged + long, reason: "lines that name an event and cannot be read" },
-        { count: breaks, reason: "pieces that are no whole records" },
+        { count: breaks, reason: "pieces that are not whole" },
         { count: other + otherEvents + text, reason: `${isBinary ? "records" : "lines"} of something else` },
       ]),
     ];
@@ -252,6 +274,7 @@ export class TraceCheck {
 
   #gap(gap: Gap): void {
     if (gap.kind === "dropped") this.#dropped(gap);
+    else if (gap.kind === "mixed") this.#mixed = gap.message;
     else this.#truncated(gap);
     if (gap.kind === "torn") return;
     this.#watch?.losing();

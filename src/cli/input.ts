@@ -6,6 +6,7 @@ import { IommuError } from "../base/errors.ts";
 import type { ReadInputOptions } from "../check/whole/input-options.ts";
 import type { InputData } from "../formats/input/input-data.ts";
 import { readText } from "../formats/input/read-text.ts";
+import { unpackError } from "../formats/input/unpack-error.ts";
 import { unpacked } from "../formats/input/unpacked.ts";
 import type { ByteFile, ByteStream } from "../formats/migration/source.ts";
 import { displayName } from "./display-name.ts";
@@ -31,6 +32,7 @@ async function* fileBytes(
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   noteInput(path);
+  const size = path === "-" ? 0 : await fileSize(path);
   const source: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let bytes = 0;
   try {
@@ -44,7 +46,17 @@ async function* fileBytes(
   } finally {
     if (path !== "-") source.destroy();
   }
+  if (bytes < size) {
+    const reason = `the file became shorter while it was read: it had ${size} bytes, and ends after ${bytes}`;
+    throw unpackError(displayName(path), reason, bytes);
+  }
 }
+
+/** Bytes of a file that is there; 0 of anything else, such as a pipe. */
+const fileSize = async (path: string): Promise<number> => {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() === true ? found.size : 0;
+};
 
 /**
  * Opens a file for the library, and shows how far it was read.
@@ -85,6 +97,22 @@ export const isScriptName = (path: string): boolean => withoutPacking(path).ends
 /** What is not there is reported by who reads it. */
 export const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;
+
+/**
+ * Refuses what cannot be read again.
+ *
+ * @param why it has to be, as a sentence
+ * @throws IommuError UNSUPPORTED for standard input and pipes; BAD_FILE for what is no file, or not there
+ */
+export async function needFile(path: string, why: string): Promise<void> {
+  const found =
+    path === "-" ? undefined : await stat(path).catch((cause) => Promise.reject(asInputError(path, cause)));
+  if (found?.isFile() === true) return;
+  const name = displayName(path);
+  if (found?.isDirectory() === true) throw new IommuError("BAD_FILE", `${name}: is a folder`, { path });
+  const message = `${name}: standard input and pipes can be read only once, and ${why}: write it to a file first, and name that`;
+  throw new IommuError("UNSUPPORTED", message, { path });
+}
 
 export const openHandle = (path: string): Promise<FileHandle> =>
   open(path).catch((cause) => {

@@ -106,6 +106,22 @@ const colours: Change = (text, random) => {
   return mapLines(text, random.pick(ways));
 };
 
+/** Web pages and tables have other blanks, and write some letters as names. */
+const shown: Change = (text, random) => {
+  const show = random.pick<(line: string) => string>([
+    (line) => line.replace(/ +/g, "\t"),
+    (line) => line.replace(/ /g, "\u00a0"),
+    (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;"),
+  ]);
+  return mapLines(text, show);
+};
+
+/** grep puts the file's name and the number of the line before it. */
+const grep: Change = (text) => ({
+  ...text,
+  lines: text.lines.map((line, i) => `trace.txt:${i + 1}:${line}`),
+});
+
 /** Of a log of QEMU: what the guest's console was printing stands before an event, on its line. */
 const consoleText: Change = (text, random) =>
   mapLines(text, (line) =>
@@ -218,8 +234,8 @@ export function changeText(original: readonly string[], isQemu: boolean, random:
     ? { otherBridges }
     : { renamed, ...(isUsualForm(original) ? { shifted } : {}) };
   const changes: Record<string, Change> = isQemu
-    ? { otherLines, consoleText, colours, prefixes, returns, json }
-    : { ...(isBroken(original) ? {} : { otherLines }), colours, prefixes, returns, json };
+    ? { otherLines, consoleText, shown, grep, colours, prefixes, returns, json }
+    : { ...(isBroken(original) ? {} : { otherLines }), shown, colours, prefixes, returns, json };
   for (const [name, translate] of Object.entries(translations)) {
     if (random.below(3) > 0) continue;
     const next = translate(random);

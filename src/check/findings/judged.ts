@@ -86,6 +86,15 @@ export function assumedWindows(
   ]);
 }
 
+/** What a reason in the plural begins with, and its verb if that stands next. */
+const PLURAL = /^(\w+)s\b( that (?:name|are|stand|share)\b)?/;
+const SINGULAR: Readonly<Record<string, string>> = {
+  " that name": " that names",
+  " that are": " that is",
+  " that stand": " that stands",
+  " that share": " that shares",
+};
+
 /** Those of a list that there are any of; what is given in the plural is told of one in the singular. */
 export const thatOccur = (list: readonly NotJudged[]): NotJudged[] =>
   list
@@ -93,5 +102,8 @@ export const thatOccur = (list: readonly NotJudged[]): NotJudged[] =>
     .map(({ count, reason, isMissing }) => ({
       count,
       ...(isMissing === true ? { isMissing } : {}),
-      reason: count === 1 ? reason.replace(/^(\w+)s\b/, "$1") : reason,
+      reason: count === 1 ? reason.replace(PLURAL, singular) : reason,
     }));
+
+const singular = (_: string, noun: string, verb: string | undefined): string =>
+  noun + (verb === undefined ? "" : SINGULAR[verb]!);

@@ -4,7 +4,7 @@ import { findingToJson } from "../../check/findings/finding.ts";
 import { shrinkTrace } from "../../check/whole/shrink-trace.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
-import { isScriptName, withInput } from "../input.ts";
+import { isScriptName, needFile, withInput } from "../input.ts";
 import { type ThresholdOptions, thresholdsOf } from "../judging.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import {
@@ -29,9 +29,7 @@ export async function shrinkFile(path: string, options: ShrinkOptions): Promise<
   const name = displayName(path);
   if (isScriptName(path))
     throw new IommuError("UNSUPPORTED", `${name}: is an op script: a trace of QEMU is made a script of`);
-  if (path === "-") {
-    throw new IommuError("UNSUPPORTED", `${name}: a trace is read twice: name a file with one`);
-  }
+  await needFile(path, "a trace is read twice to reduce it");
   const { quiet, filter, finding: number } = options;
   const thresholds = thresholdsOf(options);
   const windows = await windowsTold(options);

@@ -1,10 +1,23 @@
 import { endOfEscape } from "./line-prefix.ts";
+import { encode, startsWith } from "./words.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
+const AMPERSAND = 0x26;
+/** The first and the second byte of a blank at which no line breaks. */
+const FIXED_BLANK = 0xc2;
+const FIXED_BLANK_END = 0xa0;
+
+/** How a web page writes what it would take for its own. */
+const ENTITIES = [
+  ["&gt;", 0x3e],
+  ["&lt;", 0x3c],
+  ["&amp;", AMPERSAND],
+  ["&quot;", 0x22],
+].map(([text, byte]) => ({ text: encode(text as string), byte: byte as number }));
 
 /** Bytes after a line that readers may look at. */
 const SLACK = 64;
@@ -13,6 +26,29 @@ const MAX_LINES = 16;
 
 /** May a byte stand at the end of a line without being a part of it? */
 export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;
+
+/**
+ * Was a line changed by who showed it? With colours, with tabs or blanks that do not break in place of its blanks, or as a
+ * web page writes `>`.
+ */
+export function isDressed(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (dressAt(bytes, at, end) > 0) return true;
+  return false;
+}
+
+/** Bytes at `at` that are not as they were; 0 if they are. */
+function dressAt(bytes: Uint8Array, at: number, end: number): number {
+  const byte = bytes[at]!;
+  if (byte === ESCAPE) return endOfEscape(bytes, at, end) - at;
+  if (byte === TAB) return 1;
+  if (byte === FIXED_BLANK) return bytes[at + 1] === FIXED_BLANK_END ? 2 : 0;
+  return byte === AMPERSAND ? (entityAt(bytes, at)?.text.length ?? 0) : 0;
+}
+
+const undressed = (bytes: Uint8Array, at: number): number => entityAt(bytes, at)?.byte ?? SPACE;
+
+const entityAt = (bytes: Uint8Array, at: number): (typeof ENTITIES)[number] | undefined =>
+  ENTITIES.find(({ text }) => startsWith(bytes, at, text));
 
 /** A line of its own, with a line end and what readers may look at after it. */
 export class LineCopy {
@@ -32,14 +68,16 @@ export class LineCopy {
     this.bytes.fill(NEWLINE, length, length + SLACK);
   }
 
-  /** The line without escape sequences, and without blanks and returns at its end. */
+  /** The line as it was before it was shown: see {@link isDressed}; and without blanks and returns at its end. */
   setPlain(bytes: Uint8Array, start: number, end: number): void {
     this.length = 0;
     for (let at = start; at < end; ) {
       let next = at;
-      while (next < end && bytes[next] !== ESCAPE) next++;
+      while (next < end && dressAt(bytes, next, end) === 0) next++;
       this.add(bytes, at, next);
-      at = next < end ? endOfEscape(bytes, next, end) : end;
+      if (next === end) break;
+      at = next + dressAt(bytes, next, end);
+      if (bytes[next] !== ESCAPE) this.add(Uint8Array.of(undressed(bytes, next)), 0, 1);
     }
     let length = this.length;
     while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
@@ -49,39 +87,54 @@ export class LineCopy {
 }
 
 /**
- * A line that names an event and does not read as one. Mailers break lines at
- * blanks: it may go on in the lines after it.
+ * A line that names an event and does not read as one: it may go on in the lines after it. Mailers break lines at blanks,
+ * of which none stays; terminals break them anywhere, and leave out nothing.
  */
-export class BrokenLine extends LineCopy {
+export class BrokenLine {
   /** Number of its first line; 0 if there is none. */
   line = 0;
   /** Bytes of its first line. */
   first = 0;
+  readonly #byTerminal = new LineCopy();
+  readonly #byMailer = new LineCopy();
+  /** What the lines so far may have been. The first is tried first: of a broken number the other one makes two words. */
+  readonly whole: readonly LineCopy[] = [this.#byTerminal, this.#byMailer];
   #lines = 0;
 
   /** Keeps a line; that before must have been closed. */
   open(line: number, bytes: Uint8Array, start: number, end: number): void {
     this.line = line;
-    this.length = 0;
-    this.add(bytes, start, end);
-    this.first = this.length;
+    for (const copy of this.whole) copy.length = 0;
+    this.#byTerminal.add(bytes, start, withBlanks(bytes, end));
+    this.#byMailer.add(bytes, start, end);
+    this.first = end - start;
     this.#lines = 1;
   }
 
   /**
    * Appends the line after it.
    *
+   * @param from after what a logger put before that line
    * @returns false if it has too many of them
    */
-  goOn(bytes: Uint8Array, start: number, end: number): boolean {
+  goOn(bytes: Uint8Array, start: number, from: number, end: number): boolean {
     if (++this.#lines > MAX_LINES) return false;
-    while (this.bytes[this.length - 1] === SPACE) this.length--;
-    this.bytes[this.length++] = SPACE;
-    this.add(bytes, start, end);
+    this.#byTerminal.add(bytes, start, withBlanks(bytes, end));
+    const mailed = this.#byMailer;
+    while (mailed.bytes[mailed.length - 1] === SPACE) mailed.length--;
+    mailed.bytes[mailed.length++] = SPACE;
+    mailed.add(bytes, from, end);
     return true;
   }
 
   close(): void {
     this.line = 0;
   }
+}
+
+/** The end of a line with the blanks that were cut off there. */
+function withBlanks(bytes: Uint8Array, end: number): number {
+  let at = end;
+  while (bytes[at] === SPACE) at++;
+  return at;
 }

@@ -8,12 +8,12 @@ const COLON = 0x3a;
 /**
  * The buffers whose events one text holds. trace-cmd reports several in one,
  * with the buffer's name before the task: `second:  kworker/u4:1-28 …`, and several
- * files with that of the file.
+ * files with that of the file. So does grep, and puts the line's number behind it: `trace.txt:12:  kworker/u4:1-28 …`.
  */
 export class BufferNames {
   /** Buffer of the line that was read last, -1 for the one without a name. */
   last = -1;
-  /** Buffer of the next line, if that does not name one; -1 for none. */
+  /** Buffer of the next event, if its line does not name one; -1 for none. A line may be tried in several ways. */
   #next = -1;
   readonly #names = new NameTable();
   /** Buffer of the first event, which is the one that is read; undefined before it. */
@@ -24,24 +24,22 @@ export class BufferNames {
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
     this.last = this.#next;
-    this.#next = -1;
     let end = start;
     // A time is no name.
     while (bytes[end] === DOT || (bytes[end]! >= ZERO && bytes[end]! < COLON)) end++;
     if (bytes[end] === COLON) return start;
-    while (end < name && bytes[end] !== SPACE) end++;
+    while (end < name && bytes[end]! > SPACE) end++;
     if (end >= name - 1 || end === start || bytes[end - 1] !== COLON) return start;
     let after = end + 1;
-    while (bytes[after] === SPACE) after++;
+    while (bytes[after]! <= SPACE) after++;
     if (after >= name) return start;
-    this.last = this.#names.number(bytes, start, end - 1);
+    this.last = this.#names.number(bytes, start, beforeNumber(bytes, start, end - 1));
     return this.last < 0 ? start : after;
   }
 
   /** A line is read again, with its buffer. */
   readAgain(buffer: number): void {
     this.last = buffer < 0 ? this.#next : buffer;
-    this.#next = -1;
   }
 
   /** The line that was read last says where a page of its buffer begins: trace-cmd does not repeat its name in the next line. */
@@ -51,6 +49,7 @@ export class BufferNames {
 
   /** Is the event of the line that was read last one of the buffer that the first event is of? */
   isOfFirst(): boolean {
+    this.#next = -1;
     this.#first ??= this.last;
     return this.last === this.#first;
   }
@@ -62,7 +61,15 @@ export class BufferNames {
 
   /** The same for an event of another system. */
   isOfFirstOther(): boolean {
+    this.#next = -1;
     this.#firstOther ??= this.last;
     return this.last === this.#firstOther;
   }
+}
+
+/** Where the name ends of which a number, after a colon, may be no part. */
+function beforeNumber(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1]! >= ZERO && bytes[at - 1]! < COLON) at--;
+  return at < end && at > start + 1 && bytes[at - 1] === COLON ? at - 1 : end;
 }

@@ -71,3 +71,9 @@ const KEYS_OF_FIELD: Readonly<Record<DmaField, readonly number[]>> = {
 export const REQUIRED_KEYS: readonly number[] = DMA_KINDS.map(({ needs }) =>
   needs.flatMap((field) => KEYS_OF_FIELD[field]).reduce((bits, key) => bits | (1 << key), 0),
 );
+
+/** What the kernel prints last of each kind, as a bit: attributes, also if there are none, or a list; 0 if that is a number. */
+export const LAST_KEYS: readonly number[] = DMA_KINDS.map(({ needs, may }) => {
+  const last = (["attributes", "entries"] as const).find((field) => [...needs, ...may].includes(field));
+  return last === undefined ? 0 : 1 << KEYS_OF_FIELD[last][0]!;
+});

@@ -1,9 +1,10 @@
-import { isBlank } from "./broken-line.ts";
+import { isBlank, isDressed, LineCopy } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
+import { LAST_KEYS } from "./dma-keys.ts";
 import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
@@ -44,6 +45,8 @@ const READ = 0;
 const OTHER = 1;
 /** An event that cannot be read. */
 const DAMAGED = 2;
+/** An event that can be read, of which the end may stand in the next line. */
+const UNFINISHED = 3;
 
 /** What a {@link DmaLogReader} read and what it left out. Every line is counted once. */
 export interface DmaCounts {
@@ -64,6 +67,8 @@ export interface DmaCounts {
   long: number;
   /** 1 if the last line has no line end. It is left out. */
   torn: number;
+  /** Lines that stand twice, each of which is read once. */
+  twins: number;
   /** Lines that say that events of a CPU are missing, and how many these were where they say that. */
   lostMarkers: number;
   lost: number;
@@ -89,6 +94,7 @@ export class DmaLogReader extends EventLines {
     damaged: 0,
     long: 0,
     torn: 0,
+    twins: 0,
     lostMarkers: 0,
     lost: 0,
     overwritten: 0,
@@ -109,6 +115,14 @@ export class DmaLogReader extends EventLines {
   readonly #kernel = new KernelLineReader();
   readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
   readonly #ranges = new IommuRangeText();
+  /**
+   * Is the broken line an event that can be read?
+   *
+   * Invariant *rest*: then the next line is its rest, or it is read as it stands.
+   */
+  #isUnfinished = false;
+  /** Such a line and the next one. */
+  readonly #joined = new LineCopy();
 
   /**
    * @param onEvent called for each event, always with the same object
@@ -135,7 +149,7 @@ export class DmaLogReader extends EventLines {
     return this.#remarks.entries;
   }
 
-  protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+  protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
       const next = this.#readAgain(bytes, view, at, end);
@@ -159,6 +173,7 @@ export class DmaLogReader extends EventLines {
 
   /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
   #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+    if (this.#isUnfinished) return -1;
     const time = this.#keptHeads.readAgain(bytes, view, start);
     if (time < 0) return -1;
     const next = this.#keptArguments.readAgain(bytes, view, time, end);
@@ -201,21 +216,63 @@ export class DmaLogReader extends EventLines {
       for (const line of carried) this.#readLine(line.bytes, 0, line.length);
       return;
     }
+    if (this.#isUnfinished && this.#finish(bytes, start, end)) return;
     const name = this.#findName(bytes, start, end);
     if (name < 0) {
-      if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
-      else if (this.broken.line === 0 || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
+      const mayGoOn = this.broken.line > 0;
+      if ((mayGoOn ? isDressed : hasEscape)(bytes, start, end)) this.#readPlain(bytes, start, end);
+      else if (!mayGoOn || !this.#goOn(bytes, start, end)) this.#readOther(bytes, start, end);
       return;
     }
     if (this.broken.line > 0) this.giveUp();
     const is = this.#readNamed(bytes, start, name, end, view);
     if (is === READ) return;
-    if (hasEscape(bytes, start, end)) this.#readPlain(bytes, start, end);
+    if (is !== UNFINISHED && isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
     else if (is === OTHER) this.counts.other++;
-    else this.broken.open(this.line, bytes, start, end);
+    else {
+      this.broken.open(this.line, bytes, start, end);
+      this.#isUnfinished = is === UNFINISHED;
+    }
   }
 
-  /** Reads a line without its colours. */
+  /** The line before could be read, but for its last word: reads this one with it, if it is the rest; false if not. */
+  #finish(bytes: Uint8Array, start: number, end: number): boolean {
+    const { broken } = this;
+    const joined = this.#joined;
+    joined.length = 0;
+    joined.add(broken.whole[0]!.bytes, 0, broken.whole[0]!.length);
+    joined.add(bytes, start, end);
+    const isRest =
+      this.#findName(bytes, start, end) < 0 &&
+      this.#readEvent(
+        joined.bytes,
+        0,
+        this.#findName(joined.bytes, 0, joined.length),
+        joined.length,
+        broken.line,
+      ) === READ;
+    if (!isRest) {
+      this.giveUp();
+      return false;
+    }
+    this.#isUnfinished = false;
+    this.counts.other++;
+    broken.close();
+    return true;
+  }
+
+  protected override giveUp(): void {
+    const { broken } = this;
+    if (this.#isUnfinished) {
+      const { bytes, length } = broken.whole[0]!;
+      this.#isUnfinished = false;
+      this.#readEvent(bytes, 0, this.#findName(bytes, 0, length), length, broken.line, true);
+      broken.close();
+    }
+    super.giveUp();
+  }
+
+  /** Reads a line as it was before it was shown. */
   #readPlain(bytes: Uint8Array, start: number, end: number): void {
     this.plain.setPlain(bytes, start, end);
     this.#readLine(this.plain.bytes, 0, this.plain.length);
@@ -225,13 +282,16 @@ export class DmaLogReader extends EventLines {
   #goOn(bytes: Uint8Array, start: number, end: number): boolean {
     const broken = this.broken;
     const from = this.prefix.skip(bytes, start, end);
-    if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, from, end)) {
+    if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, start, from, end)) {
       this.giveUp();
       return false;
     }
     this.counts.other++;
-    const name = this.#findName(broken.bytes, 0, broken.length);
-    if (this.#readEvent(broken.bytes, 0, name, broken.length, broken.line) === READ) broken.close();
+    const isRead = broken.whole.some(({ bytes, length }) => {
+      const name = this.#findName(bytes, 0, length);
+      return this.#readEvent(bytes, 0, name, length, broken.line) === READ;
+    });
+    if (isRead) broken.close();
     return true;
   }
 
@@ -242,15 +302,26 @@ export class DmaLogReader extends EventLines {
     for (let names = 0; name >= 0 && names < MAX_NAMES; names++) {
       const read = this.#readEvent(bytes, start, name, end, this.line);
       if (read === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
-      if (read === READ) return READ;
+      if (read === READ || read === UNFINISHED) return read;
       if (is !== DAMAGED) is = read;
       name = this.#findName(bytes, start, end, name + 1);
     }
     return is;
   }
 
-  /** Reads an event of which the name begins at `name`. */
-  #readEvent(bytes: Uint8Array, start: number, name: number, end: number, line: number): number {
+  /**
+   * Reads an event of which the name begins at `name`.
+   *
+   * @param isFinal nothing of it can stand in the next line
+   */
+  #readEvent(
+    bytes: Uint8Array,
+    start: number,
+    name: number,
+    end: number,
+    line: number,
+    isFinal = false,
+  ): number {
     const event = this.#event;
     const from = this.prefix.skip(bytes, start, name);
     const perf = name > start && bytes[name - 1] === COLON;
@@ -269,6 +340,7 @@ export class DmaLogReader extends EventLines {
       : this.#arguments.read(bytes, open + 1, end);
     // Text that only mentions an event has no arguments.
     if (!whole || !known) return whole || known ? DAMAGED : OTHER;
+    if (!isFinal && !isCall && !this.#hasLastWord()) return UNFINISHED;
     if (Number.isNaN(event.seconds)) {
       event.seconds = this.prefix.seconds;
       event.nanoseconds = this.prefix.nanoseconds;
@@ -276,6 +348,12 @@ export class DmaLogReader extends EventLines {
     this.#stacks.noteIndent(line, bytes, start, from);
     this.#emit(line);
     return READ;
+  }
+
+  /** Is there what the kernel prints last? Without it the number before may be cut. */
+  #hasLastWord(): boolean {
+    const last = LAST_KEYS[this.#event.kind]!;
+    return (this.#arguments.seen & last) === last;
   }
 
   #emit(line: number): void {
@@ -333,6 +411,10 @@ export class DmaLogReader extends EventLines {
       this.counts.stacks = this.#stacks.count;
       return;
     }
+    if (bytes[from] === HASH && isDressed(bytes, from, end)) {
+      this.#readPlain(bytes, start, end);
+      return;
+    }
     const remarks = this.#remarks;
     remarks.read(bytes, from, end);
     this.counts.overwritten = remarks.overwritten;
@@ -343,7 +425,9 @@ export class DmaLogReader extends EventLines {
       if (this.#buffers.isOfOther()) this.counts.otherBuffers++;
       else this.#emitLost(remarks.cpu, remarks.lost);
     }
-    if (remarks.lost < 0 && !remarks.isComment && !this.#readKernel(bytes, start, end)) this.counts.other++;
+    if (remarks.lost >= 0 || remarks.isComment || this.#readKernel(bytes, start, end)) return;
+    if (isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
+    else this.counts.other++;
   }
 
   /** Reads what is said of DMA in another line; false if nothing is. */

@@ -1,6 +1,9 @@
 import { BrokenLine, LineCopy } from "./broken-line.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
+import { LineTwins } from "./line-twins.ts";
+
+const NEWLINE = 0x0a;
 
 /** What a text of events has of lines that could not be read. */
 interface UnreadLines {
@@ -10,6 +13,8 @@ interface UnreadLines {
   long: number;
   /** 1 if the last line has no line end. */
   torn: number;
+  /** Lines that stand twice, each of which is read once. */
+  twins: number;
 }
 
 /** Reads a text whose lines are events; mailers may have broken one into several lines. */
@@ -23,10 +28,34 @@ export abstract class EventLines extends LineReader {
   protected readonly broken: BrokenLine = new BrokenLine();
   /** A line without its colours. */
   protected readonly plain: LineCopy = new LineCopy();
+  #twins: LineTwins | undefined;
+
+  /** From here on a line that stands twice is read once. */
+  readTwinsOnce(): void {
+    this.#twins ??= new LineTwins();
+  }
 
   override end(): void {
     super.end();
     this.giveUp();
+  }
+
+  /** Reads the whole lines in `[start, end)`; counts {@link line} up at each. */
+  protected abstract readEvents(bytes: Uint8Array, start: number, end: number): void;
+
+  protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    const twins = this.#twins;
+    if (twins === undefined) {
+      this.readEvents(bytes, start, end);
+      return;
+    }
+    for (let at = start; at < end; ) {
+      const newline = bytes.indexOf(NEWLINE, at);
+      if (twins.isSecond(bytes, at, newline)) this.line++;
+      else this.readEvents(bytes, at, newline + 1);
+      at = newline + 1;
+    }
+    this.counts.twins = twins.count;
   }
 
   protected override longLine(): void {
@@ -42,7 +71,7 @@ export abstract class EventLines extends LineReader {
     const { broken } = this;
     if (broken.line === 0) return;
     this.counts.damaged++;
-    keepDamaged(this.damagedLines, broken.line, broken.bytes, 0, broken.first);
+    keepDamaged(this.damagedLines, broken.line, broken.whole[0]!.bytes, 0, broken.first);
     broken.close();
   }
 }

@@ -7,6 +7,8 @@ const LINE_START = 240;
 /** Names of events that are distinguished, and that a message lists. */
 const MAX_NAMES = 1000;
 const LISTED = 5;
+/** Lines that cannot be read and are shown. */
+const SHOWN = 3;
 
 /** An event of Linux: after a time, perhaps with its system, ends in a colon. */
 const KERNEL_EVENT = /(?:^|\s)\d+(?:\.\d+|us\W?|(?=:))\s?:\s+((?:[a-z]\w*:)?[a-z]\w*)[:(]\s?/;
@@ -40,6 +42,8 @@ export class ForeignText extends LineReader {
   #events = 0;
   #headLines = 0;
   #kernelLog = 0;
+  /** Last lines without a line end. */
+  #torn = 0;
   #dumped = 0;
   readonly #names = new Map<string, number>();
   #isKernel = false;
@@ -69,7 +73,9 @@ export class ForeignText extends LineReader {
 
   protected override longLine(): void {}
 
-  protected override tornLine(): void {}
+  protected override tornLine(): void {
+    this.#torn = 1;
+  }
 
   #readLine(line: string): void {
     if (TRACER.test(line)) this.#isKernel = true;
@@ -100,20 +106,28 @@ export class ForeignText extends LineReader {
     const known = fileKind(this.#head, this.#isText);
     if (known !== undefined) return `it looks like ${known.what}; ${known.advice}`;
     if (!this.#isText) return `it is no text; ${RECORD_ANY}`;
+    if (damaged.length > 0) return this.#refused(damaged);
     const [looks, advice] = this.#kind();
-    const refused = damaged.map(({ line, text }) => `; line ${line} names one and cannot be read: ${text}`);
-    return `${this.#contents()}; it looks like ${looks}; ${advice}${refused.join("")}`;
+    return `${this.#contents()}, 0 of dma events or spapr_iommu events; it looks like ${looks}; ${advice}`;
   }
 
-  /** `120 lines of swiotlb_bounced, 12 other lines, 0 of dma events or spapr_iommu events`. */
+  #refused(damaged: readonly DamagedLine[]): string {
+    const shown = damaged
+      .slice(0, SHOWN)
+      .map(({ line, text }) => `line ${line} names one and cannot be read: ${text}`);
+    return `${this.#contents()}; ${shown.join("; ")}; is something missing in these lines, or was something put around them? Give them as they were recorded`;
+  }
+
+  /** `120 lines of swiotlb_bounced, 12 other lines`. */
   #contents(): string {
     const names = [...this.#names].sort(([, a], [, b]) => b - a);
     const parts = names.slice(0, LISTED).map(([name, count]) => `${linesText(count)} of ${name}`);
     const listed = names.slice(0, LISTED).reduce((sum, [, count]) => sum + count, 0);
     if (this.#events > listed) parts.push(`${formatCount(this.#events - listed)} of other events`);
-    const others = this.line - this.#events;
+    const others = this.line - this.#events - this.#torn;
     if (others > 0) parts.push(linesText(others, "other "));
-    return [...parts, "0 of dma events or spapr_iommu events"].join(", ");
+    if (this.#torn > 0) parts.push("a last line without line end, which is left out as it may be cut off");
+    return parts.join(", ");
   }
 
   #kind(): readonly [looks: string, advice: string] {

@@ -1,10 +1,11 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { isBlank } from "./broken-line.ts";
+import { isBlank, isDressed } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { type HostEvent, readHostLine } from "./host-event.ts";
-import { QemuTraceEvent } from "./trace-event.ts";
+import { LogWriters } from "./log-writers.ts";
+import { QemuTraceEvent, XLATE } from "./trace-event.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
@@ -13,8 +14,11 @@ const MAX_LINE = 65_536;
 /** Digits of a thread and of seconds that keep a number exact. */
 const MAX_DIGITS = 15;
 
+/** What is left of the mask of a page of 4 KiB that is cut. */
+const CUT_MASK = 0xff;
+const CUTTER_MASK = 0xf;
+
 const NEWLINE = 0x0a;
-const ESCAPE = 0x1b;
 const SPACE = 0x20;
 const DOT = 0x2e;
 const ZERO = 0x30;
@@ -55,6 +59,10 @@ export interface LogCounts {
   long: number;
   /** 1 if the last line has no line end. It is left out, since nothing says whether it is whole. */
   torn: number;
+  /** Lines that stand twice, each of which is read once. */
+  twins: number;
+  /** Events that are left out, since several QEMUs write the log, and nothing says whose an event is. */
+  mixed: number;
 }
 
 /**
@@ -73,9 +81,16 @@ export class QemuLogReader extends EventLines {
     damaged: 0,
     long: 0,
     torn: 0,
+    twins: 0,
+    mixed: 0,
   };
   readonly #event = new QemuTraceEvent();
   readonly #text = new EventText(this.#event);
+  /** Says that from here on several QEMUs write the log; empty if not. */
+  mixed = "";
+  /** Line of the first of their events that is left out. */
+  mixedAt = 0;
+  readonly #writers = new LogWriters();
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #onHost: (event: HostEvent) => void;
   /**
@@ -95,13 +110,13 @@ export class QemuLogReader extends EventLines {
     this.#onHost = onHost;
   }
 
-  protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+  protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#text.read(bytes, view, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#readText(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
         if (this.broken.line > 0) this.giveUp();
@@ -117,9 +132,24 @@ export class QemuLogReader extends EventLines {
 
   #emit(line: number): void {
     const event = this.#event;
+    if (this.#isMixed()) {
+      this.counts.mixed++;
+      return;
+    }
     event.number = this.counts.events++;
     event.position = line;
     this.#onEvent(event);
+  }
+
+  /** Is nothing known any more of whose events these are? */
+  #isMixed(): boolean {
+    if (this.mixed !== "") return true;
+    if (!this.#hasOrigin || Number.isNaN(this.#event.thread)) return false;
+    const writers = this.#writers;
+    if (!writers.areTwo(this.#event)) return false;
+    this.mixedAt = this.line;
+    this.mixed = `several QEMUs write one log at the same time (threads ${writers.before} and ${writers.main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`;
+    return true;
   }
 
   /** Reads `tid@seconds.microseconds:`; returns where it ends, or `at` if it is something else. */
@@ -184,13 +214,21 @@ export class QemuLogReader extends EventLines {
         this.#event.nanoseconds = nanoseconds;
       }
     }
-    return this.#text.read(bytes, view, name) >= 0;
+    return this.#readText(bytes, view, name) >= 0;
   }
 
-  /** Reads a line without its colours and the blanks and returns at its end; false if it has none, or is no event. */
+  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
+  #readText(bytes: Uint8Array, view: DataView, name: number): number {
+    const next = this.#text.read(bytes, view, name);
+    // No page is so small: a terminal has broken the number, which is the last one of its line.
+    const { kind, mask } = this.#event;
+    return kind === XLATE && (mask === CUT_MASK || mask === CUTTER_MASK) ? -1 : next;
+  }
+
+  /** Reads a line as it was before it was shown, without blanks and returns at its end; false if it is no other, or no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
     const hasEnd = newline > start && isBlank(bytes[newline - 1]!);
-    if (!hasEnd && !bytes.subarray(start, newline).includes(ESCAPE)) return false;
+    if (!hasEnd && !isDressed(bytes, start, newline)) return false;
     this.plain.setPlain(bytes, start, newline);
     const plain = this.plain.bytes;
     const name = this.#findEvent(plain, 0, this.plain.length);
@@ -204,16 +242,23 @@ export class QemuLogReader extends EventLines {
   #goOn(bytes: Uint8Array, start: number, newline: number): boolean {
     const broken = this.broken;
     if (broken.line === 0) return false;
+    if (isDressed(bytes, start, newline)) {
+      this.plain.setPlain(bytes, start, newline);
+      return this.#goOn(this.plain.bytes, 0, this.plain.length);
+    }
     let end = newline;
     while (end > start && isBlank(bytes[end - 1]!)) end--;
     const from = this.prefix.skip(bytes, start, end);
-    if (from >= end || !broken.goOn(bytes, from, end)) {
+    if (from >= end || !broken.goOn(bytes, start, from, end)) {
       this.giveUp();
       return false;
     }
     this.counts.text++;
-    const name = this.#findEvent(broken.bytes, 0, broken.length);
-    if (!this.#readInside(broken.bytes, viewOf(broken.bytes), 0, name)) return true;
+    const isRead = broken.whole.some(({ bytes, length }) => {
+      const name = this.#findEvent(bytes, 0, length);
+      return this.#readInside(bytes, viewOf(bytes), 0, name);
+    });
+    if (!isRead) return true;
     this.#emit(broken.line);
     broken.close();
     return true;

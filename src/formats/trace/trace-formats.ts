@@ -39,6 +39,7 @@ const QEMU_SIMPLE: TraceFormatReader = {
       get skipped() {
         return reader.counts.otherEvents;
       },
+      readTwinsOnce: () => {},
       push: (chunk) => {
         bytes += chunk.length;
         reader.push(chunk);
@@ -89,6 +90,7 @@ const LINUX_DMA: TraceFormatReader = {
         const { damaged, long, torn, other, kernel, comments } = reader.counts;
         return damaged + long + torn + other + kernel + comments;
       },
+      readTwinsOnce: () => reader.readTwinsOnce(),
       push: (chunk) => reader.push(chunk),
       end: () => {
         reader.end();
@@ -130,10 +132,13 @@ const QEMU_LOG: TraceFormatReader = {
         const { damaged, long, torn, otherEvents, text } = reader.counts;
         return damaged + long + torn + otherEvents + text;
       },
+      readTwinsOnce: () => reader.readTwinsOnce(),
       push: (chunk) => reader.push(chunk),
       end: () => {
         reader.end();
         gaps.end();
+        const { mixed, mixedAt } = reader;
+        if (mixed !== "") handlers.gap({ kind: "mixed", line: mixedAt, message: mixed });
       },
     };
   },

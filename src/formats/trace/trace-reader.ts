@@ -10,8 +10,11 @@ import type { QemuTraceEvent } from "./trace-event.ts";
  * @public
  */
 export interface Gap {
-  /** `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. */
-  readonly kind: "torn" | "damaged" | "dropped";
+  /**
+   * `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. `mixed`: from
+   * here on there are events of several machines, and none is read.
+   */
+  readonly kind: "torn" | "damaged" | "dropped" | "mixed";
   /** Line or byte offset. */
   readonly line: number;
   readonly message: string;
@@ -60,6 +63,8 @@ export interface TraceReader {
   readonly entries: number;
   /** Names that Linux' events have numbers of; without any for QEMU. */
   readonly names: DmaNames;
+  /** Each line of the text that comes now stands twice: it is to be read once. Of a binary trace nothing. */
+  readTwinsOnce(): void;
   push(chunk: Uint8Array): void;
   /** Ends the trace; what is missing of its end is a gap. */
   end(): void;

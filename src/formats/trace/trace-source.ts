@@ -1,5 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { describeSimple, ForeignText } from "./foreign-text.ts";
+import { areTwins } from "./line-twins.ts";
 import { isRecording, type Recording } from "./recording.ts";
 import { TRACE_FORMATS } from "./trace-formats.ts";
 import type { TraceFormat, TraceHandlers, TraceReader } from "./trace-reader.ts";
@@ -131,6 +132,7 @@ export class TraceSource {
 
   #describe(): string {
     if (this.#chosen !== undefined) return describeSimple(this.skipped);
+    this.#foreign.end();
     return this.#foreign.describe(this.#candidates!.flatMap(({ reader }) => reader.damagedLines));
   }
 
@@ -139,8 +141,10 @@ export class TraceSource {
     const bytes = this.#block!.subarray(0, this.#blockBytes);
     this.#blockBytes = 0;
     this.#candidates ??= this.#begin(bytes);
+    const standTwice = areTwins(bytes);
     for (const candidate of this.#candidates) {
       if (candidate.isBinary) this.#chosen = candidate;
+      if (standTwice) candidate.reader.readTwinsOnce();
       candidate.reader.push(bytes);
       if (candidate.reader.found) this.#chosen = candidate;
       if (this.#chosen === undefined) continue;

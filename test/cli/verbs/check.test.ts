@@ -294,4 +294,14 @@ describe("shrink", () => {
     expect(JSON.parse(checked.stdout).files[0].findings).toMatchObject([{ kind }]);
     expect((await cli(["exec", "--check", script])).status).toBe(0);
   });
+
+  it("says of what it cannot read twice that it is that, and of what is not there that it is not", async () => {
+    const messageOf = async (name: string): Promise<string> =>
+      (await cli(["shrink", name, "--finding", "1"])).stderr;
+    const once = /can be read only once, and a trace is read twice to reduce it: write it to a file first/;
+    expect(await messageOf("-")).toMatch(once);
+    expect(await messageOf("/dev/null")).toMatch(once);
+    expect(await messageOf(path.join(folder, "nowhere.log"))).toMatch(/nowhere.log: no such file/);
+    expect(await messageOf(folder)).toMatch(/is a folder/);
+  });
 });

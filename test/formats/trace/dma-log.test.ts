@@ -132,6 +132,7 @@ describe("Linux' dma events", () => {
       damaged: 0,
       long: 0,
       torn: 0,
+      twins: 0,
       lostMarkers: facts.lost_marker_count,
       lost: facts.lost_marker_count * 619,
       overwritten: 0,

@@ -116,10 +116,12 @@ function isOfLines(event: string, lines: readonly string[], position: number): b
   return eventTexts(parts[0]!).some((text) => {
     if ([text, plainOf(text)].includes(event)) return true;
     const begun = plainOf(text).trimEnd();
-    let joined = text;
+    let mailed = text;
+    let wrapped = text;
     for (const part of parts.slice(1)) {
-      joined = `${joined.trimEnd()} ${part}`;
-      if (plainOf(joined) === event) return true;
+      mailed = `${mailed.trimEnd()} ${part}`;
+      wrapped += part;
+      if ([plainOf(mailed), plainOf(wrapped)].includes(event)) return true;
       const rest = event.slice(begun.length).trimStart();
       if (event.startsWith(begun) && rest !== "" && plainOf(part).endsWith(rest)) return true;
     }
