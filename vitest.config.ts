@@ -31,8 +31,8 @@ export default defineConfig({
     isolate: false,
     execArgv: [
       // Tests make much that is dropped at once: with room for it, less is copied by the garbage collector.
-      "--min-semi-space-size=64",
-      "--max-semi-space-size=64",
+      "--min-semi-space-size=128",
+      "--max-semi-space-size=128",
       // What lives long is little, and what is outside of the heap would have it marked again and again.
       "--initial-heap-size=1024",
       // Helpers of the garbage collector take more time of processors than they save the one that waits.
