@@ -11,6 +11,7 @@ const MOST = 5;
  * paths, where an object for them would have to be kept for each call that may nest.
  */
 const MORE: Readonly<Record<string, number>> = {
+  "formats/trace/dma-log.ts readEvent": 6,
   "guest/table-dma.ts map": 6,
   "memory/flat-view.ts render": 6,
   "memory/flat-view.ts fillGaps": 6,
@@ -27,6 +28,8 @@ const MORE: Readonly<Record<string, number>> = {
   "check/travel/entry-writes.ts value": 6,
   "check/travel/window-player.ts value": 6,
   "check/travel/window-travel.ts (function)": 6,
+  "vfio-user/peer.ts ask": 6,
+  "workbench/desk/event-rows.ts push": 6,
   "workbench/desk/window-contents.ts (function)": 7,
 };
 

@@ -9,7 +9,7 @@ const ESCAPE = 0x1b;
 const AMPERSAND = 0x26;
 /** The first and the second byte of a blank at which no line breaks. */
 const FIXED_BLANK = 0xc2;
-const FIXED_BLANK_END = 0xa0;
+export const FIXED_BLANK_END = 0xa0;
 
 /** How a web page writes what it would take for its own. */
 const ENTITIES = [

@@ -1,4 +1,4 @@
-import { isBlank, isDressed, LineCopy } from "./broken-line.ts";
+import { FIXED_BLANK_END, isBlank, isDressed, LineCopy } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
@@ -480,7 +480,10 @@ export class DmaLogReader extends EventLines {
 
 /** May an event's name follow here: a blank, or perf's `dma:`? */
 function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
-  if (bytes[at - 1] === SPACE || bytes[at - 1] === TAB) return true;
+  const before = bytes[at - 1];
+  // Found after a blank at which no line breaks, too, the event is read as it was before it was shown, and not as what it
+  // looks like: a frame of a call stack, after a tab.
+  if (before === SPACE || before === TAB || before === FIXED_BLANK_END) return true;
   const system = at - SYSTEM.length;
   return system >= start && startsWith(bytes, system, SYSTEM);
 }

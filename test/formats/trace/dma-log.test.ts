@@ -403,4 +403,11 @@ describe("Linux' dma events", () => {
       overwritten: 2729,
     });
   });
+
+  it("reads events behind a tab and blanks that do not break, also after what looks like a frame", () => {
+    const shown = `\t${LINE.replace(/ /g, "\u00a0")}`;
+    const { events, reader } = readAll(bytesOf([shown, "\tx", shown, ""].join("\n")), ({ line }) => line);
+    expect(events).toEqual([1, 3]);
+    expect(reader.counts).toMatchObject({ events: 2, damaged: 0 });
+  });
 });
