@@ -99,7 +99,7 @@ describe("a story in a file", () => {
     ],
     [`${HEAD}seed: -1\nsteps:\n  - expect: {}`, ":5:7: -1: expected a whole number from 0"],
     [`${HEAD.replace("ram: 1G", "ram: 1")}steps: [boot]`, ":4:16: 1 is no multiple of 256 MiB"],
-    [HEAD.replace("{ram", "{steps: [reset], ram") + "steps:\n  - expect: {}", ":4:18: steps of a machine"],
+    [`${HEAD.replace("{ram", "{steps: [reset], ram")}steps:\n  - expect: {}`, ":4:18: steps of a machine"],
     ["a: &a [x,x]\nb: *c", ':2:4: there is no anchor "c"'],
     ["x: 1", "no story: it should have a title and steps"],
   ])("is refused with its place: %s", async (text, message) => {

@@ -334,7 +334,7 @@ describe("attach", () => {
 
   it("goes on by the log when that has been on since QEMU started", async () => {
     for (const name of qemu.events.keys()) qemu.events.set(name, "enabled");
-    qemu.append("spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n" + put(0x1000, 0x2003));
+    qemu.append(`spapr_iommu_new_table liobn=0x80000000 table=0x1 fd=-1\n${put(0x1000, 0x2003)}`);
     const found = { path: qemu.log, from: 0, patterns: ["spapr_iommu_pci_*", "spapr_*"] };
     const spy = vi.spyOn(QmpClient.prototype, "findLog").mockResolvedValue(found);
     try {

@@ -94,7 +94,7 @@ export class EventRows {
     const { numbers } = this.#rows;
     numbers[at + LINE] = line;
     numbers[at + KIND] = (lane << LANE_SHIFT) | kind;
-    numbers[at + MAPPED] = mapped < MAX_PAGES ? mapped : MAX_PAGES;
+    numbers[at + MAPPED] = Math.min(mapped, MAX_PAGES);
     const one = this.#lanes[lane]!;
     one.counts[kind]!++;
     one.latest = mapped;

@@ -77,6 +77,8 @@ export class RowList {
     this.#shown = count;
     while (this.#groups.length < groups) {
       const group = document.createElement("tbody");
+      // It may be in sight until the browser has looked: the first rows do not come a frame late.
+      group.className = "seen";
       this.#groups.push(group);
       this.#sight.observe(group);
     }

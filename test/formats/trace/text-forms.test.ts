@@ -41,7 +41,7 @@ function plain(event: LinuxDmaEvent, reader: DmaLogReader) {
 }
 
 describe("one recording", () => {
-  const expected = readAll(ROWS.map((row) => FORMS[0]!.print([row])[0]).join("\n") + "\n").events;
+  const expected = readAll(`${ROWS.map((row) => FORMS[0]!.print([row])[0]).join("\n")}\n`).events;
 
   it("has what its rows have", () => {
     expect(ROWS).toHaveLength(154);
