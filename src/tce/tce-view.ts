@@ -82,7 +82,7 @@ export class TceView {
     return this.root === null ? 0 : this.root.valid;
   }
 
-  /** {@link validCount} or somewhat more: what nobody needs to add up for. */
+  /** @internal {@link validCount} or somewhat more: what nobody needs to add up for. */
   get validAtMost(): number {
     return this.root === null ? 0 : this.root.valid + this.cache.unsummed;
   }
