@@ -64,11 +64,10 @@ export class QemuRecording implements Recording, RebuildWatch {
 
   after(event: QemuTraceEvent): void {
     this.#travel.after(event);
-    const liobn = liobnOf(event);
-    const lane = this.#laneOf(liobn);
+    const isLast = event.kind <= XLATE && event.liobnLo === this.#lastLiobn && event.liobnHi === 0;
+    const lane = isLast ? this.#lastLane : this.#laneOf(liobnOf(event));
     const kind = classOf(event);
-    const mapped =
-      kind === CLASS.use || kind === CLASS.fault ? this.rows.latest(lane) : this.#travel.validEntries(liobn);
+    const mapped = event.kind === XLATE ? this.rows.latest(lane) : this.#travel.validEntries(this.#lastLiobn);
     this.rows.push(event.position, event.seconds, event.nanoseconds, lane, kind, mapped);
   }
 
