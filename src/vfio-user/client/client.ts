@@ -30,7 +30,7 @@ import {
 import { ClientConnection, type DmaMessageServer } from "./client-connection.ts";
 import type { CommandQueue } from "./command-queue.ts";
 import { DeviceFeatures, type FeatureUse } from "./device-features.ts";
-import { DeviceMigration } from "./device-migration.ts";
+import { MigrationCommands } from "./migration-commands.ts";
 import { checkUnmapped, sizeOf, wrongReply } from "./replies.ts";
 import { WriteLog } from "./write-log.ts";
 
@@ -91,7 +91,7 @@ export class VfioUserClient {
   device: Capabilities = DEFAULT_CAPABILITIES;
   readonly name: string;
   /** Migration of the device. */
-  readonly migration: DeviceMigration;
+  readonly migration: MigrationCommands;
   /** What the device logs of its own writes. */
   readonly writeLog: WriteLog;
   readonly #options: ClientOptions;
@@ -108,7 +108,7 @@ export class VfioUserClient {
     this.#connection = new ClientConnection(channel, { name, isSingle: this.#isSingle, timers, timeout });
     this.#commands = this.#connection.commands;
     this.#features = new DeviceFeatures(this.#commands);
-    this.migration = new DeviceMigration(this.#commands, this.#features, () => this.maxTransfer);
+    this.migration = new MigrationCommands(this.#commands, this.#features, () => this.maxTransfer);
     this.writeLog = new WriteLog(this.#commands, this.#features);
   }
 

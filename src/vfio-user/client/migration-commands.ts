@@ -12,7 +12,7 @@ const nothing = (): void => {};
  *
  * @public
  */
-export class DeviceMigration {
+export class MigrationCommands {
   readonly #commands: CommandQueue;
   readonly #features: DeviceFeatures;
   readonly #maxTransfer: () => number;
