@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--json] [--only GROUP,...]`: measures what the README promises.
+ * `npm run bench -- [--json] [--only GROUP,...] [--rows NAME,...]`: measures what the README promises.
  *
  * A group is a file in groups/ that exports `benchmarks`, and `isolated` where each is to have a process of its own: then
  * no row depends on what V8 learned from the rows before. Others share what they make, such as files.
@@ -21,18 +21,22 @@ const GROUPS = readdirSync(new URL("groups/", import.meta.url))
   .map((file) => file.slice(0, -".mjs".length))
   .sort();
 
-const USAGE = `usage: npm run bench -- [--json] [--only GROUP,...]\ngroups: ${GROUPS.join(", ")}`;
+const USAGE = `usage: npm run bench -- [--json] [--only GROUP,...] [--rows NAME,...]\ngroups: ${GROUPS.join(", ")}`;
 
 /** @throws Error if the arguments are wrong */
 function parse(args) {
   const { values } = parseArgs({
     args,
-    options: { json: { type: "boolean", default: false }, only: { type: "string" } },
+    options: {
+      json: { type: "boolean", default: false },
+      only: { type: "string" },
+      rows: { type: "string" },
+    },
   });
   const groups = values.only?.split(",") ?? GROUPS;
   const unknown = groups.find((group) => !GROUPS.includes(group));
   if (unknown !== undefined) throw new Error(`unknown group "${unknown}"`);
-  return { json: values.json, groups };
+  return { json: values.json, groups, names: values.rows?.split(",") };
 }
 
 /** The folder of the reference build, or undefined where it cannot be made. */
@@ -45,16 +49,33 @@ function referenceFolder() {
   }
 }
 
-/** Measures the benchmarks of some groups; progress and failures go to stderr. */
-async function runGroups(groups) {
+/**
+ * The benchmarks of some groups, all or those of some names.
+ *
+ * @throws Error if there is none of a name
+ */
+async function rowsOf(groups, names) {
+  const all = [];
+  for (const group of groups) {
+    const { benchmarks, isolated = false } = await import(new URL(`groups/${group}.mjs`, import.meta.url));
+    all.push({ group, benchmarks, isolated });
+  }
+  const isThere = (name) => all.some(({ benchmarks }) => benchmarks.some((one) => one.name === name));
+  const unknown = names?.find((name) => !isThere(name));
+  if (unknown !== undefined) throw new Error(`no row "${unknown}" in ${groups.join(", ")}`);
+  const isAsked = ({ name }) => names?.includes(name) ?? true;
+  return all.map((one) => ({ ...one, benchmarks: one.benchmarks.filter(isAsked) }));
+}
+
+/** Measures them; progress and failures go to stderr. */
+async function runGroups({ groups, names }) {
   const baseline = new Baseline();
   try {
     if (baseline.missing !== undefined) console.error(`without ratios to C: ${baseline.missing}`);
     const here = fileURLToPath(new URL(".", import.meta.url));
     const there = referenceFolder();
     const rows = [];
-    for (const group of groups) {
-      const { benchmarks, isolated = false } = await import(new URL(`groups/${group}.mjs`, import.meta.url));
+    for (const { group, benchmarks, isolated } of await rowsOf(groups, names)) {
       const shares = isolated ? benchmarks.map((benchmark) => [benchmark]) : [benchmarks];
       for (const share of shares) {
         const compared = share.some(({ over }) => over !== undefined);
@@ -107,6 +128,6 @@ try {
   console.error(`bench: ${error.message}\n${USAGE}`);
   process.exit(1);
 }
-const rows = await runGroups(options.groups);
+const rows = await runGroups(options);
 if (options.json) console.log(JSON.stringify(rows));
 else printTable(rows);

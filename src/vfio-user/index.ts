@@ -11,10 +11,13 @@ export {
   type RegionDescription,
   VfioUserClient,
 } from "./client/client.ts";
+export type { FeatureUse } from "./client/device-features.ts";
 export { type DeviceDescription, DeviceHost, type DeviceHostOptions } from "./client/device-host.ts";
 export type { DmaRecord } from "./client/dma-service.ts";
 export type { DmaRefusal } from "./client/dma-verdict.ts";
+export type { MigrationCommands } from "./client/migration-commands.ts";
 export type { Divergence } from "./client/window-container.ts";
+export type { WriteLog } from "./client/write-log.ts";
 export {
   MAILBOX_MISTAKES,
   MailboxCommand,

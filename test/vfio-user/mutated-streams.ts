@@ -38,14 +38,14 @@ async function talk(machine: Machine, channel: ByteChannel): Promise<void> {
     await put(0x1000n, 0n);
     await host.reset();
     await host.disableIrqs(1);
-    await host.client.startLogging(4096n, []);
-    await host.client.reportLog(0n, 0x4000n, 4096n);
-    await host.client.stopLogging();
-    await host.client.migrationState();
-    await host.client.setMigrationState(MigrationState.STOP_COPY);
-    const state = await host.client.migrationRead(64);
-    await host.client.setMigrationState(MigrationState.RESUMING);
-    await host.client.migrationWrite(state);
+    await host.client.writeLog.start(4096n, []);
+    await host.client.writeLog.report(0n, 0x4000n, 4096n);
+    await host.client.writeLog.stop();
+    await host.client.migration.state();
+    await host.client.migration.setState(MigrationState.STOP_COPY);
+    const state = await host.client.migration.read(64);
+    await host.client.migration.setState(MigrationState.RESUMING);
+    await host.client.migration.write(state);
     await host.reset();
   } finally {
     host.unplug();

@@ -88,7 +88,7 @@ describe("replies of real servers", () => {
 
   it("a report of dirty pages as it was captured", async () => {
     const { client, received } = scripted(() => ({ body: body(GOLDEN["reply to DMA_LOGGING_REPORT"]!) }));
-    expect(await client.reportLog(0n, 4096n, 4096n)).toEqual(new BigUint64Array(1));
+    expect(await client.writeLog.report(0n, 4096n, 4096n)).toEqual(new BigUint64Array(1));
     expect(received[0]?.body).toEqual(body(GOLDEN.DMA_LOGGING_REPORT!).with(0, 40));
   });
 
@@ -117,11 +117,11 @@ describe("replies of real servers", () => {
     const reply = (size: number, bytes: number): Answer => ({
       body: body(MigrationData.frame({ argsz: 1032, size }, new Uint8Array(bytes))),
     });
-    expect((await scripted(() => reply(5, 1024)).client.migrationRead(1024)).length).toBe(5);
-    await expect(scripted(() => reply(1025, 1025)).client.migrationRead(1024)).rejects.toThrow(
+    expect((await scripted(() => reply(5, 1024)).client.migration.read(1024)).length).toBe(5);
+    await expect(scripted(() => reply(1025, 1025)).client.migration.read(1024)).rejects.toThrow(
       /1025 are data/,
     );
-    await expect(scripted(() => reply(9, 8)).client.migrationRead(1024)).rejects.toThrow(
+    await expect(scripted(() => reply(9, 8)).client.migration.read(1024)).rejects.toThrow(
       /answered by 8 bytes/,
     );
   });
@@ -192,13 +192,13 @@ describe("replies that break the protocol end the connection, with what was wron
     ],
     [
       "another feature",
-      (client) => client.stopLogging(),
+      (client) => client.writeLog.stop(),
       body(DeviceFeature.frame({ argsz: 8, flags: 0x2_0006 })),
       /is answered for 6/,
     ],
     [
       "a bitmap of the wrong length",
-      (client) => client.reportLog(0n, 0x41_000n, 4096n),
+      (client) => client.writeLog.report(0n, 0x41_000n, 4096n),
       body(GOLDEN["reply to DMA_LOGGING_REPORT"]!),
       /dirty bitmap of 8 bytes: 16 expected/,
     ],

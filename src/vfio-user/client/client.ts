@@ -3,35 +3,21 @@ import { IommuError } from "../../base/errors.ts";
 import type { Permission } from "../../base/permission.ts";
 import type { AddressRange } from "../../base/range.ts";
 import { hex64 } from "../../base/u64.ts";
-import { Peer } from "../peer.ts";
 import type { ByteChannel, PassedFile, Timers } from "../protocol/channel.ts";
-import { ErrnoNumber } from "../protocol/errno.ts";
-import { emptyFrame, type Frame, type FrameMaker } from "../protocol/layout.ts";
-import { Command, closeFiles, type Message } from "../protocol/message.ts";
-import { bodyBySize } from "../protocol/message-reader.ts";
+import { emptyFrame } from "../protocol/layout.ts";
+import { Command, type Message } from "../protocol/message.ts";
 import {
-  Bitmap,
-  DeviceFeature,
   DeviceInfo,
   DmaMap,
   DmaUnmap,
-  Feature,
-  FeatureFlag,
   IrqFlag,
   IrqInfo,
-  LoggedRange,
-  LoggingReport,
-  LoggingStart,
   type MappableArea,
-  MigrationData,
-  MigrationStateData,
-  MigrationSupport,
   mappableAreas,
   RegionAccess,
   RegionInfo,
   SetIrqs,
   SmallWrite,
-  UnmapFlag,
   WriteMulti,
 } from "../protocol/payloads.ts";
 import {
@@ -41,13 +27,15 @@ import {
   parseVersion,
   versionFrame,
 } from "../protocol/version.ts";
-import { CommandQueue } from "./command-queue.ts";
-import { bitmapWords } from "./dma-service.ts";
+import { ClientConnection, type DmaMessageServer } from "./client-connection.ts";
+import type { CommandQueue } from "./command-queue.ts";
+import { DeviceFeatures, type FeatureUse } from "./device-features.ts";
+import { MigrationCommands } from "./migration-commands.ts";
+import { checkUnmapped, sizeOf, wrongReply } from "./replies.ts";
+import { WriteLog } from "./write-log.ts";
 
 /** What we take at once, and send: small messages keep libvfio-user's one-piece reads whole. */
 const MAX_TRANSFER = 65_536;
-/** The largest reply: region data, or capabilities and bitmaps, which are smaller. */
-const MAX_BODY = 2 ** 20 + 64;
 /** Files that we take with one message: that of a twin socket. */
 const MAX_FILES = 1;
 /** Room for the capabilities of a region. */
@@ -77,17 +65,6 @@ export interface ClientOptions {
 const nothing = (): void => {};
 
 /**
- * What serves the device's own commands.
- *
- * @internal
- */
-export type DmaMessageServer = (
-  message: Message,
-  number: number,
-  make: FrameMaker,
-) => { readonly frame: Frame } | { readonly errno: number };
-
-/**
  * A region of a device.
  *
  * @public
@@ -113,44 +90,45 @@ export class VfioUserClient {
   /** What the device said it can; the defaults before {@link negotiate}. */
   device: Capabilities = DEFAULT_CAPABILITIES;
   readonly name: string;
-  /** Resolves when the connection has ended, with the reason. */
-  readonly closed: Promise<IommuError>;
-  /** @internal Serves DMA messages; without it they are refused. */
-  onDma: DmaMessageServer | null = null;
-  /** The second connection, if the device made one: its DMA comes there. */
-  #twin: Peer | undefined;
-  readonly #peer: Peer;
+  /** Migration of the device. */
+  readonly migration: MigrationCommands;
+  /** What the device logs of its own writes. */
+  readonly writeLog: WriteLog;
   readonly #options: ClientOptions;
   readonly #channel: ByteChannel;
+  readonly #connection: ClientConnection;
   readonly #commands: CommandQueue;
+  readonly #features: DeviceFeatures;
 
   constructor(channel: ByteChannel, options: ClientOptions = {}) {
-    this.name = options.name ?? "device";
+    const { name = "device", timers, timeout } = options;
+    this.name = name;
     this.#options = options;
     this.#channel = channel;
-    this.#peer = new Peer(channel, {
-      name: this.name,
-      bodyRule: bodyBySize(MAX_BODY),
-      timers: options.timers,
-      onCommand: (message) => this.#serve(message, this.#peer),
-      onAnswered: () => this.#commands.sendNext(),
-    });
-    const { timers, timeout } = options;
-    this.#commands = new CommandQueue(this.#peer, this.name, { isSingle: this.#isSingle, timers, timeout });
-    this.closed = this.#peer.closed;
-    void this.closed.then((reason) => {
-      this.#twin?.close(reason);
-      this.#commands.fail();
-    });
+    this.#connection = new ClientConnection(channel, { name, isSingle: this.#isSingle, timers, timeout });
+    this.#commands = this.#connection.commands;
+    this.#features = new DeviceFeatures(this.#commands);
+    this.migration = new MigrationCommands(this.#commands, this.#features, () => this.maxTransfer);
+    this.writeLog = new WriteLog(this.#commands, this.#features);
   }
 
   get #isSingle(): boolean {
     return this.#options.mode !== "pipelined";
   }
 
+  /** Resolves when the connection has ended, with the reason. */
+  get closed(): Promise<IommuError> {
+    return this.#connection.closed;
+  }
+
   /** Why the connection ended; undefined while it has not. */
   get end(): IommuError | undefined {
-    return this.#peer.end;
+    return this.#connection.end;
+  }
+
+  /** @internal Serves DMA messages; without it they are refused. */
+  set onDma(serve: DmaMessageServer | null) {
+    this.#connection.onDma = serve;
   }
 
   /** Messages sent and received as commands so far; each has its number, from 1. */
@@ -170,7 +148,7 @@ export class VfioUserClient {
 
   /** The device's DMA comes on a connection of its own. */
   get hasTwinSocket(): boolean {
-    return this.#twin !== undefined;
+    return this.#connection.hasTwin;
   }
 
   /** VERSION, which must be the first command. A twin socket is asked for where files can be passed. */
@@ -184,12 +162,12 @@ export class VfioUserClient {
     });
     const take = ({ body, files = [] }: Message): { major: number; minor: number } => {
       const { major, minor, capabilities } = parseVersion(body);
-      if (minor > proposed) throw wrong(`version ${major}.${minor} in reply to ${major}.${proposed}`);
+      if (minor > proposed) throw wrongReply(`version ${major}.${minor} in reply to ${major}.${proposed}`);
       if (capabilities.twinSocket) {
-        if (!passesFiles) throw wrong("a twin socket in reply to a client that did not ask for one");
+        if (!passesFiles) throw wrongReply("a twin socket in reply to a client that did not ask for one");
         const file = files[capabilities.twinSocketFile];
-        if (file === undefined) throw wrong("a twin socket is promised, and no file for it came");
-        this.#twin = this.#twinOf(file.channel());
+        if (file === undefined) throw wrongReply("a twin socket is promised, and no file for it came");
+        this.#connection.takeTwin(file.channel());
       }
       for (const file of files) if (files.indexOf(file) !== capabilities.twinSocketFile) file.close();
       this.device = capabilities;
@@ -214,7 +192,7 @@ export class VfioUserClient {
     const what = (): string => `DEVICE_GET_REGION_INFO of region ${index}`;
     const take = ({ body }: Message): RegionDescription => {
       const info = RegionInfo.read(body);
-      if (info.index !== index) throw wrong(`${what()} is answered for region ${info.index}`);
+      if (info.index !== index) throw wrongReply(`${what()} is answered for region ${info.index}`);
       return { index, flags: info.flags, size: info.size, areas: mappableAreas(body) };
     };
     return await this.#commands.ask(Command.DEVICE_GET_REGION_INFO, RegionInfo.frame(empty), { what, take });
@@ -226,7 +204,7 @@ export class VfioUserClient {
     const frame = IrqInfo.frame({ argsz: IrqInfo.bytes, flags: 0, index, count: 0 });
     const take = ({ body }: Message): { index: number; flags: number; count: number } => {
       const info = IrqInfo.read(body);
-      if (info.index !== index) throw wrong(`${what()} is answered for kind ${info.index}`);
+      if (info.index !== index) throw wrongReply(`${what()} is answered for kind ${info.index}`);
       return { index, flags: info.flags, count: info.count };
     };
     return await this.#commands.ask(Command.DEVICE_GET_IRQ_INFO, frame, { what, take });
@@ -321,8 +299,10 @@ export class VfioUserClient {
         "a write without a reply has no visible end: only in pipelined mode, or with a twin socket",
       );
     }
-    this.#commands.messages++;
-    this.#peer.post(Command.REGION_WRITE, RegionAccess.frame({ offset, region, count: data.length }, data));
+    this.#connection.post(
+      Command.REGION_WRITE,
+      RegionAccess.frame({ offset, region, count: data.length }, data),
+    );
   }
 
   /** Writes of at most 8 bytes each in one message, if the device takes that; returns how many it did. */
@@ -343,7 +323,7 @@ export class VfioUserClient {
     const what = (): string => `REGION_WRITE_MULTI of ${count}`;
     const take = ({ body }: Message): bigint => {
       const done = WriteMulti.read(body).count;
-      if (done > count) throw wrong(`${what()}: ${done} are said to be done`);
+      if (done > count) throw wrongReply(`${what()}: ${done} are said to be done`);
       return done;
     };
     return await this.#commands.ask(Command.REGION_WRITE_MULTI, WriteMulti.frame({ count }, entries), {
@@ -361,15 +341,15 @@ export class VfioUserClient {
 
   /** @internal {@link dmaMap}; `sent` is called when it goes on the way, one of the others when it is answered. */
   tellMap(
-    { first, last }: AddressRange,
+    window: AddressRange,
     perm: Permission,
     sent: () => void,
     done: () => void,
     failed: (error: unknown) => void,
   ): void {
-    const size = last - first + 1n;
-    const frame = DmaMap.frame({ argsz: DmaMap.bytes, flags: perm, offset: 0n, address: first, size });
-    const what = (): string => `DMA_MAP of ${size} bytes at ${hex64(first)}`;
+    const size = sizeOf(window);
+    const frame = DmaMap.frame({ argsz: DmaMap.bytes, flags: perm, offset: 0n, address: window.first, size });
+    const what = (): string => `DMA_MAP of ${size} bytes at ${hex64(window.first)}`;
     this.#commands.tell(Command.DMA_MAP, frame, { what, take: nothing, sent }, done, failed);
   }
 
@@ -381,48 +361,20 @@ export class VfioUserClient {
   }
 
   /** @internal {@link dmaUnmap}; `done` is called with the number of the message when the device agrees, before any later one is looked at. */
-  tellUnmap(
-    { first, last }: AddressRange,
-    done: (message: number) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    const size = last - first + 1n;
-    const frame = DmaUnmap.frame({ argsz: DmaUnmap.bytes, flags: 0, address: first, size });
-    const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)}`;
+  tellUnmap(window: AddressRange, done: (message: number) => void, failed: (error: unknown) => void): void {
+    const size = sizeOf(window);
+    const frame = DmaUnmap.frame({ argsz: DmaUnmap.bytes, flags: 0, address: window.first, size });
+    const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(window.first)}`;
     let number = 0;
     const sent = (): void => {
       number = this.#commands.messages;
     };
     const take = ({ body }: Message): number => {
       // A device without DMA answers with the bare header.
-      if (body.length > 0) checkUnmapped(what, body, first, size);
+      if (body.length > 0) checkUnmapped(what, body, window);
       return number;
     };
     this.#commands.tell(Command.DMA_UNMAP, frame, { what, take, sent }, done, failed);
-  }
-
-  /**
-   * DMA_UNMAP of one window whose writes the device logs ({@link startLogging}).
-   *
-   * @returns the pages that it wrote: a bit for each, in words of 64
-   */
-  async dmaUnmapDirty({ first, last }: AddressRange, pageSize: bigint): Promise<BigUint64Array<ArrayBuffer>> {
-    const size = last - first + 1n;
-    const pages = (size + pageSize - 1n) / pageSize;
-    const bytes = Math.ceil(Number(pages) / 64) * 8;
-    const argsz = DmaUnmap.bytes + Bitmap.bytes + bytes;
-    const tail = new Uint8Array(Bitmap.bytes);
-    Bitmap.write({ pageSize, size: BigInt(bytes) }, tail, 0);
-    const flags = UnmapFlag.DIRTY_BITMAP;
-    const what = (): string => `DMA_UNMAP of ${size} bytes at ${hex64(first)} with a dirty bitmap`;
-    const take = ({ body }: Message): BigUint64Array<ArrayBuffer> => {
-      checkUnmapped(what, body, first, size);
-      const words = DmaUnmap.tail(body);
-      Bitmap.read(words);
-      return bitmapWords(Bitmap.tail(words), pages);
-    };
-    const frame = DmaUnmap.frame({ argsz, flags, address: first, size }, tail);
-    return await this.#commands.ask(Command.DMA_UNMAP, frame, { what, take });
   }
 
   /** DEVICE_RESET; `done` is called when the device has answered, before any later message is looked at. */
@@ -434,153 +386,15 @@ export class VfioUserClient {
    * DEVICE_FEATURE.
    *
    * @param room how many bytes of data the reply may have
-   * @param done called with the data of the reply before any later message is looked at
    * @returns the data of the reply
    */
-  async feature(
-    number: number,
-    how: "get" | "set" | "probe",
-    data: Uint8Array,
-    room = 0,
-    done: (data: Uint8Array) => void = nothing,
-  ): Promise<Uint8Array> {
-    checkedNumber(number, "feature", 0, FeatureFlag.NUMBER);
-    const bit = { get: FeatureFlag.GET, set: FeatureFlag.SET, probe: FeatureFlag.PROBE }[how];
-    const argsz = DeviceFeature.bytes + Math.max(data.length, room);
-    const what = (): string => `DEVICE_FEATURE ${how} of ${number}`;
-    const take = ({ body }: Message): Uint8Array => {
-      const { flags } = DeviceFeature.read(body);
-      if ((flags & FeatureFlag.NUMBER) !== number) {
-        throw wrong(`${what()} is answered for ${flags & FeatureFlag.NUMBER}`);
-      }
-      const found = DeviceFeature.tail(body).slice();
-      done(found);
-      return found;
-    };
-    const frame = DeviceFeature.frame({ argsz, flags: number | bit }, data);
-    return await this.#commands.ask(Command.DEVICE_FEATURE, frame, { what, take });
-  }
-
-  /** Asks the device to log what it writes by itself; what it writes by messages the client logs. */
-  async startLogging(pageSize: bigint, ranges: readonly AddressRange[]): Promise<void> {
-    const data = new Uint8Array(LoggingStart.bytes + ranges.length * LoggedRange.bytes);
-    LoggingStart.write({ pageSize, count: ranges.length, reserved: 0 }, data, 0);
-    ranges.forEach(({ first, last }, i) => {
-      LoggedRange.write(
-        { address: first, size: last - first + 1n },
-        data,
-        LoggingStart.bytes + i * LoggedRange.bytes,
-      );
-    });
-    await this.feature(Feature.DMA_LOGGING_START, "set", data);
-  }
-
-  async stopLogging(): Promise<void> {
-    await this.feature(Feature.DMA_LOGGING_STOP, "set", new Uint8Array(0));
-  }
-
-  /** What the device logged: a bit for each page, in words of 64. */
-  async reportLog(address: bigint, size: bigint, pageSize: bigint): Promise<BigUint64Array<ArrayBuffer>> {
-    const pages = (size + pageSize - 1n) / pageSize;
-    const data = new Uint8Array(LoggingReport.bytes);
-    LoggingReport.write({ address, size, pageSize }, data, 0);
-    const room = LoggingReport.bytes + Math.ceil(Number(pages) / 64) * 8;
-    let words = new BigUint64Array(0);
-    await this.feature(Feature.DMA_LOGGING_REPORT, "get", data, room, (reply) => {
-      words = bitmapWords(LoggingReport.tail(reply), pages);
-    });
-    return words;
-  }
-
-  /** What the device can of migration: flags of `MigrationFlag`. */
-  async migrationSupport(): Promise<bigint> {
-    let flags = 0n;
-    const { bytes } = MigrationSupport;
-    await this.feature(Feature.MIGRATION, "get", new Uint8Array(0), bytes, (data) => {
-      ({ flags } = MigrationSupport.read(data));
-    });
-    return flags;
-  }
-
-  /** The state of migration that the device is in: one of `MigrationState`. */
-  async migrationState(): Promise<number> {
-    let state = 0;
-    const { bytes } = MigrationStateData;
-    await this.feature(Feature.MIG_DEVICE_STATE, "get", new Uint8Array(0), bytes, (data) => {
-      ({ state } = MigrationStateData.read(data));
-    });
-    return state;
-  }
-
-  /**
-   * Brings the device to a state of migration, by all states on the way.
-   *
-   * @param done called when it is there, before any later message is looked at
-   */
-  async setMigrationState(state: number, done: () => void = nothing): Promise<void> {
-    const data = new Uint8Array(MigrationStateData.bytes);
-    MigrationStateData.write({ state, dataFd: 0 }, data, 0);
-    await this.feature(Feature.MIG_DEVICE_STATE, "set", data, 0, done);
-  }
-
-  /** MIG_DATA_READ: the next data of a device that is saved, at most so many bytes; fewer are the last ones. */
-  async migrationRead(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
-    checkedNumber(bytes, "bytes of migration data", 1, this.maxTransfer);
-    const what = (): string => `MIG_DATA_READ of ${bytes} bytes`;
-    const take = ({ body }: Message): Uint8Array<ArrayBuffer> => {
-      const { size } = MigrationData.read(body);
-      const data = MigrationData.tail(body);
-      if (size > bytes || size > data.length) {
-        throw wrong(`${what()} is answered by ${data.length} bytes, of which ${size} are data`);
-      }
-      // Some devices fill up with zeros what was asked for.
-      return new Uint8Array(data.subarray(0, size));
-    };
-    const frame = MigrationData.frame({ argsz: MigrationData.bytes + bytes, size: bytes });
-    return await this.#commands.ask(Command.MIG_DATA_READ, frame, { what, take });
-  }
-
-  /** MIG_DATA_WRITE, in as many messages as it takes. */
-  async migrationWrite(data: Uint8Array): Promise<void> {
-    for (let done = 0; done < data.length; done += this.maxTransfer) {
-      const piece = data.subarray(done, done + this.maxTransfer);
-      const frame = MigrationData.frame(
-        { argsz: MigrationData.bytes + piece.length, size: piece.length },
-        piece,
-      );
-      const what = (): string => `MIG_DATA_WRITE of ${piece.length} bytes`;
-      await this.#commands.ask(Command.MIG_DATA_WRITE, frame, { what, take: nothing });
-    }
+  feature(number: number, how: FeatureUse, data: Uint8Array, room = 0): Promise<Uint8Array> {
+    return this.#features.use(number, how, data, room);
   }
 
   /** Ends the connection. */
   close(): void {
-    this.#peer.close();
-  }
-
-  /** On the second connection the device does its DMA, and nothing else comes there. */
-  #twinOf(channel: ByteChannel): Peer {
-    const name = `${this.name} (twin socket)`;
-    const twin = new Peer(channel, {
-      name,
-      bodyRule: bodyBySize(MAX_BODY),
-      onCommand: (message) => this.#serve(message, twin),
-    });
-    void twin.closed.then((reason) => this.#peer.close(reason));
-    return twin;
-  }
-
-  #serve(message: Message, peer: Peer): void {
-    const number = ++this.#commands.messages;
-    const { command } = message;
-    closeFiles(message);
-    if (command !== Command.DMA_READ && command !== Command.DMA_WRITE) {
-      peer.refuse(message, ErrnoNumber.ENOSYS);
-      return;
-    }
-    const answer = this.onDma?.(message, number, peer.frames.take) ?? { errno: ErrnoNumber.ENODEV };
-    if ("frame" in answer) peer.reply(message, answer.frame);
-    else peer.refuse(message, answer.errno);
+    this.#connection.close();
   }
 }
 
@@ -597,13 +411,7 @@ const textOf = ({ offset, region, count }: Access): string =>
 function checkEcho(kind: "read" | "write", body: Uint8Array, asked: Access): void {
   const { offset, region, count } = RegionAccess.read(body);
   if (offset === asked.offset && region === asked.region && count === asked.count) return;
-  throw wrong(`${kind} of ${textOf(asked)} is answered for ${textOf({ offset, region, count })}`);
-}
-
-function checkUnmapped(what: () => string, body: Uint8Array, first: bigint, size: bigint): void {
-  const reply = DmaUnmap.read(body);
-  if (reply.address === first && reply.size === size) return;
-  throw wrong(`${what()} is answered for ${reply.size} bytes at ${hex64(reply.address)}`);
+  throw wrongReply(`${kind} of ${textOf(asked)} is answered for ${textOf({ offset, region, count })}`);
 }
 
 function checkAccess(region: number, offset: bigint, bytes: number): void {
@@ -611,5 +419,3 @@ function checkAccess(region: number, offset: bigint, bytes: number): void {
   checkedAddress(offset, "offset in a region");
   checkedNumber(bytes, "bytes of a region access", 1, 2 ** 24);
 }
-
-const wrong = (message: string): IommuError => new IommuError("PEER", message);

@@ -219,7 +219,7 @@ export class DeviceHost {
     const pieces: Uint8Array[] = [];
     let bytes = 0;
     for (let isLast = false; !isLast; ) {
-      const piece = await client.migrationRead(client.maxTransfer);
+      const piece = await client.migration.read(client.maxTransfer);
       isLast = piece.length < client.maxTransfer;
       pieces.push(piece);
       bytes += piece.length;
@@ -242,7 +242,7 @@ export class DeviceHost {
   /** Gives the device the state of another one, or its own of before, and makes it run. */
   async loadState(state: Uint8Array): Promise<void> {
     await this.#enter(MigrationState.RESUMING);
-    await this.client.migrationWrite(state);
+    await this.client.migration.write(state);
     await this.#enter(MigrationState.RUNNING);
     await this.#readCommand();
   }
@@ -250,7 +250,7 @@ export class DeviceHost {
   /** From the reply on that it is stopped there is no DMA of the device; before it is told to run there may be some. */
   async #enter(state: number): Promise<void> {
     if (!isStopped(state)) this.#service.isStopped = false;
-    await this.client.setMigrationState(state, () => {
+    await this.client.migration.setState(state, () => {
       this.#service.isStopped = isStopped(state);
     });
   }

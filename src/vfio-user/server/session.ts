@@ -5,16 +5,8 @@ import type { DirtyLog } from "../dirty-log.ts";
 import { Peer, RefusedError, sentErrno } from "../peer.ts";
 import type { ByteChannel, PassedFile } from "../protocol/channel.ts";
 import { ErrnoNumber } from "../protocol/errno.ts";
-import { emptyFrame, type Frame } from "../protocol/layout.ts";
-import {
-  Command,
-  closeFiles,
-  commandName,
-  isError,
-  kept,
-  type Message,
-  MessageFlag,
-} from "../protocol/message.ts";
+import { emptyFrame } from "../protocol/layout.ts";
+import { Command, closeFiles, commandName, kept, type Message, MessageFlag } from "../protocol/message.ts";
 import { bodyBySize } from "../protocol/message-reader.ts";
 import { isStopped, MigrationState } from "../protocol/migration-state.ts";
 import { DmaAccess, type InterruptKind } from "../protocol/payloads.ts";
@@ -24,6 +16,7 @@ import { ConfigSpace } from "./config-space.ts";
 import { type HandlerAnswer, MAX_DATA, NO_ANSWER } from "./context.ts";
 import { DeviceMigration } from "./device-migration.ts";
 import type { BusWindow, DevicePlace, PciDeviceModel } from "./device-model.ts";
+import { DmaTransfers } from "./dma-transfers.ts";
 import { Interrupts } from "./interrupts.ts";
 import { type ServerProfile, SPECIFICATION } from "./profile.ts";
 import { serverBodyRule } from "./reading.ts";
@@ -56,6 +49,7 @@ export class ServerSession implements DevicePlace {
   /** @internal What the device wrote, while the client wants to know. */
   dirtyLog: DirtyLog | null = null;
   readonly #peer: Peer;
+  readonly #dma: DmaTransfers;
   readonly #channel: ByteChannel;
   /** The twin socket, for DMA; by default that is on the one connection. */
   #twin: Peer | undefined;
@@ -88,6 +82,7 @@ export class ServerSession implements DevicePlace {
       onCommand: (message) => this.#take(message),
       onStrayReply: (message) => this.#takeStray(message),
     });
+    this.#dma = new DmaTransfers(this.#peer, (address, bytes) => this.dirtyLog?.mark(address, bytes));
     this.closed = this.#peer.closed.then((reason) => {
       this.#twin?.close(reason);
       this.interrupts.close();
@@ -129,13 +124,11 @@ export class ServerSession implements DevicePlace {
     bytes: number,
     into: Uint8Array = new Uint8Array(bytes),
   ): Promise<Uint8Array> {
-    return bytes <= this.mostAtOnce
-      ? this.#read(address, bytes, into)
-      : this.#readPieces(address, bytes, into);
+    return this.#dma.read(address, bytes, into);
   }
 
   uncheckedWrite(address: bigint, data: Uint8Array): Promise<void> {
-    return data.length <= this.mostAtOnce ? this.#write(address, data) : this.#writePieces(address, data);
+    return this.#dma.write(address, data);
   }
 
   async raise(kind: InterruptKind, vector = 0): Promise<void> {
@@ -146,7 +139,7 @@ export class ServerSession implements DevicePlace {
     }
     const data = new Uint8Array(4);
     new DataView(data.buffer).setUint32(0, message.data, true);
-    await this.#write(message.address, data);
+    await this.#dma.write(message.address, data);
   }
 
   /** Ends the connection. */
@@ -180,82 +173,7 @@ export class ServerSession implements DevicePlace {
 
   /** @internal Bytes of data of one message. */
   get mostAtOnce(): number {
-    return Math.min(MAX_DATA, this.#client?.maxDataXferSize ?? MAX_DATA);
-  }
-
-  #pieces(bytes: number): { at: number; count: number }[] {
-    const most = this.mostAtOnce;
-    return Array.from({ length: Math.ceil(bytes / most) }, (_, i) => ({
-      at: i * most,
-      count: Math.min(most, bytes - i * most),
-    }));
-  }
-
-  async #readPieces(address: bigint, bytes: number, into: Uint8Array): Promise<Uint8Array> {
-    for (const { at, count } of this.#pieces(bytes)) {
-      await this.#read(address + BigInt(at), count, into.subarray(at, at + count));
-    }
-    return into;
-  }
-
-  async #writePieces(address: bigint, data: Uint8Array): Promise<void> {
-    for (const { at, count } of this.#pieces(data.length)) {
-      await this.#write(address + BigInt(at), data.subarray(at, at + count));
-    }
-  }
-
-  #read(address: bigint, bytes: number, into: Uint8Array): Promise<Uint8Array> {
-    const access = { address, count: BigInt(bytes) };
-    return this.#transfer(Command.DMA_READ, DmaAccess.frame(access), (reply) => {
-      this.#checkEcho(reply, access, bytes);
-      into.set(DmaAccess.tail(reply.body));
-      return into;
-    });
-  }
-
-  #write(address: bigint, data: Uint8Array): Promise<void> {
-    const access = { address, count: BigInt(data.length) };
-    const frame = DmaAccess.frame(access, data, this.#peer.frames.take);
-    return this.#transfer(Command.DMA_WRITE, frame, (reply) => {
-      this.#checkEcho(reply, access, 0);
-      this.dirtyLog?.mark(address, data.length);
-    });
-  }
-
-  /** Sends a DMA message and waits; a blocking server waits for nothing else. */
-  #transfer<T>(command: number, frame: Frame, take: (reply: Message) => T): Promise<T> {
-    const peer = this.#twin ?? this.#peer;
-    const done = peer.command(command, frame, (reply) => {
-      if (isError(reply)) throw new RefusedError(sentErrno(reply.errno), commandName(command));
-      return take(reply);
-    });
-    peer.pump();
-    return done;
-  }
-
-  /** A reply with too few bytes ends the connection; one that repeats something else is an error for the device. */
-  #checkEcho(
-    { command, body }: Message,
-    { address, count }: { address: bigint; count: bigint },
-    dataBytes: number,
-  ): void {
-    const what = (): string => `reply to ${commandName(command)} at ${hex64(address)}`;
-    if (body.length === 0) throw new RefusedError(ErrnoNumber.EINVAL, `${what()} is empty`);
-    if (body.length !== DmaAccess.bytes + dataBytes) {
-      const error = new IommuError(
-        "PEER",
-        `client: ${what()} has ${body.length} bytes: ${DmaAccess.bytes + dataBytes} expected`,
-      );
-      this.#peer.close(error);
-      throw error;
-    }
-    const echo = DmaAccess.read(body);
-    if (echo.address !== address || echo.count !== count) {
-      throw new RefusedError(
-        ErrnoNumber.EINVAL,
-        `${what()} is for ${echo.count} bytes at ${hex64(echo.address)}`,
-      );
-    }
+    return this.#dma.mostAtOnce;
   }
 
   /** Id of the reply that a blocking server takes whatever comes for. */
@@ -406,6 +324,7 @@ export class ServerSession implements DevicePlace {
       throw new RefusedError(ErrnoNumber.EINVAL, `migration with pages of ${said} bytes, not ${wanted}`);
     }
     this.#client = capabilities;
+    this.#dma.mostAtOnce = Math.min(MAX_DATA, capabilities.maxDataXferSize);
     const { maxDmaMaps, pgsizes } = DEFAULT_CAPABILITIES;
     const maker = twinSocket && maxMsgFds > 0 ? this.#channel.files : undefined;
     const frame = versionFrame(Math.min(minor, profile.minor), {
@@ -418,6 +337,7 @@ export class ServerSession implements DevicePlace {
     if (maker === undefined) return frame;
     const { file, channel } = maker.stream();
     this.#twin = this.#twinOf(channel);
+    this.#dma.carrier = this.#twin;
     this.#peer.reply(message, frame, [file]);
     return NO_ANSWER;
   }

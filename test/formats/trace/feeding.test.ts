@@ -4,7 +4,7 @@ import { feedInPieces, headOf, RECORDINGS } from "./feeding-campaign.ts";
 import { digest, whole } from "./readers.ts";
 
 /** Of each file a part is enough to meet every kind of line. */
-const PART = { pieces: 60_000, single: 3_000 };
+const PART = { pieces: 24_000, single: 1_200 };
 
 describe("a trace may be fed in any pieces", () => {
   it.each(RECORDINGS)(`$name$kind, SEED=${runSeed()}`, (recording) =>
