@@ -2,7 +2,8 @@ import { Command, CommanderError } from "commander";
 import { IommuError } from "../base/errors.ts";
 import { visible } from "../base/visible.ts";
 import { completionOf, isShell, SHELLS } from "./completion.ts";
-import { EXIT_TEXT, Exit, printError, printPieces } from "./output.ts";
+import { EXIT_TEXT, Exit } from "./exit-status.ts";
+import { printError, printPieces } from "./output.ts";
 import { packageVersion } from "./package-files.ts";
 import { commandOf, HELP, type Verb } from "./verb.ts";
 

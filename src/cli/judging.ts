@@ -1,11 +1,9 @@
 import type { Option } from "commander";
 import type { CheckOptions } from "../check/check-options.ts";
-import { type CheckReport, warningsOf } from "../check/report.ts";
 import type { CheckTraceOptions } from "../check/whole/check-trace.ts";
 import { type DeviceOptions, devicesOption, devicesTold } from "./device-options.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "./machine-options.ts";
 import { filterOption, snapshotOption, text, thresholdOptions } from "./options.ts";
-import { statusOfFindings } from "./output.ts";
 
 /** Thresholds as the command line has them. */
 export interface ThresholdOptions extends CheckOptions {
@@ -42,15 +40,6 @@ export async function judgingOf(options: JudgingOptions): Promise<Omit<CheckTrac
     buffer,
     snapshot,
   };
-}
-
-/** The exit status of files that were judged: by what was found, and by what is missing to judge the rest. */
-export function statusOfReports(reports: readonly Pick<CheckReport, "findings" | "notJudged">[]): number {
-  const errors = reports.flatMap(({ findings }) => findings).filter(({ severity }) => severity === "error");
-  return statusOfFindings(
-    errors.length,
-    reports.reduce((sum, report) => sum + warningsOf(report), 0),
-  );
 }
 
 /** What the options of {@link thresholdOptions} say. */

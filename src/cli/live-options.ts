@@ -7,8 +7,9 @@ import type { FeedItem, FeedOptions } from "../live/live-feed.ts";
 import type { MonitorPlace } from "../live/monitor-place.ts";
 import { COMMAND_SECONDS } from "../live/qmp.ts";
 import { findProfile } from "../spapr/profile.ts";
+import { Exit, statusOfFindings } from "./exit-status.ts";
 import { flag, profileOption, text, value, wholeNumber } from "./options.ts";
-import { Exit, printError, statusOfFindings } from "./output.ts";
+import { printError } from "./output.ts";
 
 /** Which running QEMU, and how it is followed; see {@link liveOptions}. */
 export interface LiveOptions {

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from "./command-line.ts";
+import { Exit } from "./exit-status.ts";
 import { endInterrupted } from "./interrupt.ts";
-import { Exit, printError } from "./output.ts";
+import { printError } from "./output.ts";
 
 /** Ends when nobody takes our output any more: quietly as in `spapr-iommu exec X | head`, else with the reason. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

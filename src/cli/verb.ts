@@ -1,6 +1,6 @@
 import { Command, Help, type Option } from "commander";
+import { EXIT_TEXT, forgetMissing, statusOfReading } from "./exit-status.ts";
 import { terminalOptions } from "./options.ts";
-import { EXIT_TEXT, forgetMissing, statusOfReading } from "./output.ts";
 import { onTerminal, type TerminalOptions } from "./terminal.ts";
 
 /**

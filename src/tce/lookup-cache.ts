@@ -80,6 +80,11 @@ export class LookupCache {
     this.#forgetRun(first, end);
   }
 
+  /** Entries that the sums of the tree lack at most. */
+  get unsummed(): number {
+    return this.#held * SIZE;
+  }
+
   /** Makes the sums of the tree right. */
   addUp(): void {
     if (this.#held === 0) return;

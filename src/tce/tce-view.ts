@@ -82,6 +82,11 @@ export class TceView {
     return this.root === null ? 0 : this.root.valid;
   }
 
+  /** @internal {@link validCount} or somewhat more: what nobody needs to add up for. */
+  get validAtMost(): number {
+    return this.root === null ? 0 : this.root.valid + this.cache.unsummed;
+  }
+
   /** Number of entries that are not zero. */
   get storedCount(): number {
     this.cache.addUp();

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { SUMMARY } from "../../src/cli/command-line.ts";
+import { EXIT_TEXT } from "../../src/cli/exit-status.ts";
 import { manPage } from "../../src/cli/man-page.ts";
-import { EXIT_TEXT } from "../../src/cli/output.ts";
 import { csvCell } from "../../src/formats/table/csv-cell.ts";
 import { allCommands, cli } from "./cli.ts";
 

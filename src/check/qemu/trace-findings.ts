@@ -104,8 +104,10 @@ export class TraceFindings implements RebuildObserver {
 
   changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
     const { table, entries } = rebuilt.window;
+    const enough = entries * this.#options.fullAt;
     // Nearly no window gets here.
-    if (table!.validCount >= entries * this.#options.fullAt) this.#windowFindings.grown(event, rebuilt);
+    if (table!.validAtMost >= enough && table!.validCount >= enough)
+      this.#windowFindings.grown(event, rebuilt);
   }
 
   translated(event: QemuTraceEvent, rebuilt: RebuiltWindow, index: number, same: boolean): boolean {

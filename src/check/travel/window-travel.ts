@@ -122,7 +122,25 @@ export class WindowTravel implements RebuildWatch {
     this.#event = event.number;
   }
 
+  // Nearly every event ends here: what else there is stands in a function of its own, so that V8 makes one of all before it.
   after(event: QemuTraceEvent): void {
+    if (this.#touched !== undefined || !this.#showsNothing(event)) this.#afterOther(event);
+  }
+
+  /** Is it of the window of the event before, of which nothing else became known? */
+  #showsNothing(event: QemuTraceEvent): boolean {
+    const last = this.#last;
+    return (
+      last !== undefined &&
+      event.liobnLo === last.liobn &&
+      event.liobnHi === 0 &&
+      learnedOf(this.#rebuild!.counts) === this.#learned &&
+      last.geometry === last.rebuilt.window.geometry &&
+      last.evidence === evidenceOf(last.rebuilt)
+    );
+  }
+
+  #afterOther(event: QemuTraceEvent): void {
     if (this.#isUsual) this.#afterUsual(event);
     if (this.#writes.length >= this.#keepAt) this.#keep();
   }
@@ -225,17 +243,6 @@ export class WindowTravel implements RebuildWatch {
     const { counts } = this.#rebuild!;
     const learned = learnedOf(counts);
     const last = this.#last;
-    // Nearly every translation: of the window of the event before, and it shows nothing new.
-    if (
-      touched === undefined &&
-      learned === this.#learned &&
-      last !== undefined &&
-      event.liobnLo === last.liobn &&
-      event.liobnHi === 0 &&
-      last.geometry === last.rebuilt.window.geometry &&
-      last.evidence === evidenceOf(last.rebuilt)
-    )
-      return;
     const { liobn } = event;
     const isLast = last !== undefined && last.liobn === liobn;
     const followed = isLast ? last : this.#byLiobn.get(liobn);
@@ -388,6 +395,7 @@ export class WindowTravel implements RebuildWatch {
 
   /** Keeps the tables as they are, to compare them afterwards. */
   #hold(): void {
+    this.#last = undefined;
     this.#before = new Map();
     for (const followed of this.#byLiobn.values()) {
       const { window } = followed.rebuilt;

@@ -15,6 +15,7 @@ import { aliveAt, aliveMappingToJson, aliveToJson } from "../../check/whole/aliv
 import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
+import { Exit, noteMissing } from "../exit-status.ts";
 import { withInput } from "../input.ts";
 import { ALIVE_COLUMNS, addressesText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -27,7 +28,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, noteMissing, print, toJson } from "../output.ts";
+import { print, toJson } from "../output.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 

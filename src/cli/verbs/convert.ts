@@ -9,6 +9,7 @@ import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
 import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { withInput, withoutPacking } from "../input.ts";
 import { discardOnSignal } from "../interrupt.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -22,7 +23,7 @@ import {
   snapshotOption,
   text,
 } from "../options.ts";
-import { Exit, printError } from "../output.ts";
+import { printError } from "../output.ts";
 import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 

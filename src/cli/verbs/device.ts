@@ -17,10 +17,11 @@ import { SERVER_PROFILES } from "../../vfio-user/server/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { ANY_INPUT, answerOptions, flag, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { print, printError, toJson } from "../output.ts";
 import { printTable } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 

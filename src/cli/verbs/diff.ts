@@ -10,11 +10,12 @@ import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
+import { Exit, statusOfReading } from "../exit-status.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { ALIVE_COLUMNS, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { answerOptions, flag, quietOption } from "../options.ts";
-import { Exit, print, printError, statusOfReading, toJson } from "../output.ts";
+import { print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, rangeText, titleOf, warnOfRemarks } from "../windows.ts";
 

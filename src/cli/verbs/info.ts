@@ -10,11 +10,12 @@ import { hasNoWindows, type RecordedState } from "../../check/whole/windows-at.t
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption } from "../options.ts";
-import { Exit, print, printWarning, toJson } from "../output.ts";
+import { print, printWarning, toJson } from "../output.ts";
 import { SavedText } from "../saved-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, stateOf } from "../windows.ts";

@@ -13,11 +13,12 @@ import {
 import { aliveMappingToJson } from "../../check/whole/alive-at.ts";
 import type { RecordedState } from "../../check/whole/windows-at.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { Exit } from "../exit-status.ts";
 import { ALIVE_COLUMNS, callText, momentText, stretchesText } from "../life-text.ts";
 import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption, text, value } from "../options.ts";
-import { Exit, print, printPieces, toJson } from "../output.ts";
+import { print, printPieces, toJson } from "../output.ts";
 import { rawJson, rawText } from "../raw-entries.ts";
 import { printTable, type TableColumn } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";

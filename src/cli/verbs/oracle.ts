@@ -10,6 +10,7 @@ import { findProfile } from "../../spapr/profile.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { readKnownDifferences } from "../known-differences.ts";
@@ -25,7 +26,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { print, printError, toJson } from "../output.ts";
 import { toldMachine, toldMachineOption } from "../told-machine.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 

@@ -8,11 +8,12 @@ import type { PlanNote } from "../../lab/plan-note.ts";
 import { plannedWindowToJson } from "../../lab/planned-windows.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { openInput } from "../input.ts";
 import { readMachineFile } from "../machine-file.ts";
 import { MACHINE_FILE } from "../machine-file-kinds.ts";
 import { answerOptions, flag, text } from "../options.ts";
-import { Exit, print, toJson } from "../output.ts";
+import { print, toJson } from "../output.ts";
 import { printTable } from "../table.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 

@@ -14,10 +14,11 @@ import { ServerSession } from "../../vfio-user/server/session.ts";
 import { type AnswerOptions, RowPrinter } from "../answer.ts";
 import { colors } from "../colors.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { readTextFile } from "../input.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { answerOptions, flag, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ProbeVerbOptions extends AnswerOptions {

@@ -4,6 +4,7 @@ import { findingToJson } from "../../check/findings/finding.ts";
 import { shrinkTrace } from "../../check/whole/shrink-trace.ts";
 import { type Answer, type AnswerOptions, printAnswer } from "../answer.ts";
 import { displayName } from "../display-name.ts";
+import { Exit } from "../exit-status.ts";
 import { isScriptName, needFile, withInput } from "../input.ts";
 import { type ThresholdOptions, thresholdsOf } from "../judging.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -15,7 +16,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, print, printError, toJson } from "../output.ts";
+import { print, printError, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ShrinkOptions extends ThresholdOptions, MachineOptions, AnswerOptions {

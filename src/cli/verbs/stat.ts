@@ -1,10 +1,11 @@
 import { counted, formatCount } from "../../base/units.ts";
 import { measuresToJson, measureTrace, type TraceMeasures } from "../../check/whole/measure-trace.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
+import { Exit } from "../exit-status.ts";
 import { withInput } from "../input.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
 import { ANY_INPUT, answerOptions, filterOption, quietOption, text, value, wholeNumber } from "../options.ts";
-import { Exit, print, printWarning, toJson } from "../output.ts";
+import { print, printWarning, toJson } from "../output.ts";
 import {
   printDmaGroup,
   printDmaSummary,

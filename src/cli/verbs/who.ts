@@ -9,6 +9,7 @@ import type { KnownDevices } from "../../check/whole/known-devices.ts";
 import { type WhoAnswer, whoLifeToJson, whoMaps, whoToJson } from "../../check/whole/who-maps.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { type DeviceOptions, devicesOption, devicesTold, spaceText } from "../device-options.ts";
+import { Exit, noteMissing } from "../exit-status.ts";
 import { withInput } from "../input.ts";
 import { addressesText, callText, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -22,7 +23,7 @@ import {
   value,
   wholeNumber,
 } from "../options.ts";
-import { Exit, noteMissing, print, toJson } from "../output.ts";
+import { print, toJson } from "../output.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 interface WhoOptions extends AnswerOptions, MachineOptions, DeviceOptions {

@@ -5,12 +5,15 @@ import { type Axis, EVENT_CLASSES, type Lanes } from "../protocol.ts";
 const BLOCK = 256;
 const CLASSES = EVENT_CLASSES.length;
 
-const [LINE, KIND, MAPPED, WORDS] = [0, 1, 2, 3];
-const [LANE_SHIFT, KIND_MASK] = [4, 15];
+/** An event is one word: its lane, its class, and the low bits of its line. */
+const [LANE_SHIFT, KIND_SHIFT] = [24, 20];
+const [KIND_MASK, LINES] = [15, 2 ** 20];
 
-/** Lines, and pages, that a row can say. */
-const TWO32 = 2 ** 32;
-const MAX_PAGES = TWO32 - 1;
+/** Pages that a row can say. */
+const MAX_PAGES = 2 ** 32 - 1;
+
+/** A value from an event on, as a row of two numbers. */
+const [SINCE, VALUE, WORDS] = [0, 1, 2];
 
 /** A lane: whose events stand together. */
 class Lane {
@@ -19,8 +22,8 @@ class Lane {
   readonly sums: readonly GrowingRows[] = EVENT_CLASSES.map(() => GrowingRows.u32());
   /** Of the block that is filled now. */
   readonly counts: number[] = EVENT_CLASSES.map(() => 0);
-  /** Pages that are mapped after each block. */
-  readonly mapped: GrowingRows = GrowingRows.f64();
+  /** Pages that are mapped from an event on: a row for each change. */
+  readonly mapped: GrowingRows = GrowingRows.u32(WORDS);
   latest = 0;
 
   constructor(name: string, blocks: number) {
@@ -30,19 +33,20 @@ class Lane {
 
   endBlock(): void {
     for (const [kind, sum] of this.sums.entries()) sum.push(this.counts[kind]!);
-    this.mapped.push(this.latest);
   }
 }
 
 /**
- * What is kept of each event: where it stands in the file, what it is, and whose, and its time, if it has one. 12 bytes an event, 20
- * with times, and sums for each {@link BLOCK}, so that any stretch of time is counted at once.
+ * What is kept of each event: where it stands in the file, what it is, and whose, and its time, if it has one. 4 bytes an event, 12
+ * with times, 8 more where it changes how many pages are mapped, and sums for each {@link BLOCK}, so that any stretch of time is
+ * counted at once.
  */
 export class EventRows {
-  /** Line (its low half), what it is and whose, and the pages that are mapped in its lane after it. */
-  readonly #rows = GrowingRows.u32(WORDS);
-  /** First event at or after each multiple of 2^32 lines. */
-  readonly #passed: number[] = [];
+  readonly #rows = GrowingRows.u32();
+  /** How many times {@link LINES} the lines of events are, from one on: records of several processors come in the order of their times. */
+  readonly #steps = GrowingRows.u32(WORDS);
+  /** The same of the last event, as lines. */
+  #line = 0;
   /** Seconds since the first event, which are never less than those before; of the events before the first one without a time. */
   readonly #times = GrowingRows.f64();
   readonly #lanes: Lane[] = [];
@@ -88,23 +92,30 @@ export class EventRows {
    * @param mapped pages that are mapped in its lane after it
    */
   push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number, mapped: number): void {
-    if (line >= TWO32) this.#pass(line);
+    const low = line - this.#line;
+    if (low < 0 || low >= LINES) {
+      this.#pass(line);
+      this.push(line, seconds, nanoseconds, lane, kind, mapped);
+      return;
+    }
     if (this.#hasTimes) this.#time(seconds, nanoseconds);
-    const at = this.#rows.add();
-    const { numbers } = this.#rows;
-    numbers[at + LINE] = line;
-    numbers[at + KIND] = (lane << LANE_SHIFT) | kind;
-    numbers[at + MAPPED] = Math.min(mapped, MAX_PAGES);
     const one = this.#lanes[lane]!;
+    if (mapped !== one.latest) {
+      addSince(one.mapped, this.length, Math.min(mapped, MAX_PAGES));
+      one.latest = mapped;
+    }
     one.counts[kind]!++;
-    one.latest = mapped;
+    const at = this.#rows.add();
+    this.#rows.numbers[at] = (lane << LANE_SHIFT) | (kind << KIND_SHIFT) | low;
     if (this.length % BLOCK !== 0) return;
     this.#blocks++;
     for (const each of this.#lanes) each.endBlock();
   }
 
   #pass(line: number): void {
-    while (line >= (this.#passed.length + 1) * TWO32) this.#passed.push(this.length);
+    const steps = Math.floor(line / LINES);
+    addSince(this.#steps, this.length, steps);
+    this.#line = steps * LINES;
   }
 
   #time(seconds: number, nanoseconds: number): void {
@@ -123,16 +134,10 @@ export class EventRows {
     return this.#lanes[lane]!.latest;
   }
 
-  #laneOf(event: number): number {
-    return this.#rows.at(event, KIND) >>> LANE_SHIFT;
-  }
-
   lineOf(event: number): number {
     if (this.length === 0) return 0;
     const at = Math.max(0, Math.min(event, this.length - 1));
-    let high = 0;
-    while (high < this.#passed.length && this.#passed[high]! <= at) high++;
-    return high * TWO32 + this.#rows.at(at, LINE);
+    return valueAt(this.#steps, at) * LINES + (this.#rows.at(at) & (LINES - 1));
   }
 
   secondsOf(event: number): number {
@@ -166,24 +171,23 @@ export class EventRows {
     if (block > 0)
       for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums[kind]!.at(block - 1);
     for (let event = block * BLOCK; event < end; event++) {
-      const word = this.#rows.at(event, KIND);
-      if (word >>> LANE_SHIFT === lane) into[at + (word & KIND_MASK)]! += sign;
+      const word = this.#rows.at(event);
+      if (word >>> LANE_SHIFT === lane) into[at + ((word >>> KIND_SHIFT) & KIND_MASK)]! += sign;
     }
   }
 
   /** Pages that are mapped in a lane after an event. */
   mappedAt(lane: number, event: number): number {
-    const block = Math.floor(event / BLOCK);
-    for (let at = Math.min(event, this.length - 1); at >= block * BLOCK; at--)
-      if (this.#laneOf(at) === lane) return this.#rows.at(at, MAPPED);
-    return block === 0 ? 0 : this.#lanes[lane]!.mapped.at(block - 1);
+    return valueAt(this.#lanes[lane]!.mapped, event);
   }
 
   /** The most pages that were mapped in a lane after any of the events `[first, end)`. */
   peak(lane: number, first: number, end: number): number {
-    let most = first === 0 ? 0 : this.mappedAt(lane, first - 1);
-    for (let event = first; event < end; event++)
-      if (this.#laneOf(event) === lane) most = Math.max(most, this.#rows.at(event, MAPPED));
+    const { mapped } = this.#lanes[lane]!;
+    let most = this.mappedAt(lane, first - 1);
+    mapped.forEachPiece(mapped.below(first, SINCE), mapped.below(end, SINCE), (numbers, from, to) => {
+      for (let at = from; at < to; at += WORDS) most = Math.max(most, numbers[at + VALUE]!);
+    });
     return most;
   }
 
@@ -210,4 +214,18 @@ export class EventRows {
     }
     return { axis, from, to, columns, events, counts, mapped };
   }
+}
+
+/** A value is another one from an event on. */
+function addSince(rows: GrowingRows, event: number, value: number): void {
+  const at = rows.add();
+  const { numbers } = rows;
+  numbers[at + SINCE] = event;
+  numbers[at + VALUE] = value;
+}
+
+/** A value after an event; 0 before it was ever another one. */
+function valueAt(rows: GrowingRows, event: number): number {
+  const row = rows.upTo(event, SINCE) - 1;
+  return row < 0 ? 0 : rows.at(row, VALUE);
 }

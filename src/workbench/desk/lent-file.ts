@@ -29,14 +29,19 @@ function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader 
   }
 }
 
+/** While the bytes in one buffer are worked on, the next ones come into the other. */
 async function* lentBytes(reader: ReadableStreamBYOBReader): ByteStream {
-  let buffer = new Uint8Array(BUFFER);
+  let free = new ArrayBuffer(BUFFER);
+  let next = reader.read(new Uint8Array(new ArrayBuffer(BUFFER)));
   try {
     for (;;) {
-      const { done, value } = await reader.read(buffer);
+      const { done, value } = await next;
       if (done || value === undefined) return;
+      next = reader.read(new Uint8Array(free));
+      // Who stops here does not wait for it any more.
+      next.catch(() => {});
       yield value;
-      buffer = new Uint8Array(value.buffer);
+      free = value.buffer;
     }
   } finally {
     await reader.cancel();

@@ -31,6 +31,8 @@ import type { TraceLines } from "./trace-lines.ts";
 import { WindowContents } from "./window-contents.ts";
 
 const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as Record<EventClass, number>;
+// V8 folds a constant of the module itself, but loads a property each time.
+const [USE, FAULT] = [CLASS.use, CLASS.fault];
 
 /** LIOBN of the first window of the first bridge, and how many numbers a bridge has. */
 const FIRST_LIOBN = 0x8000_0000;
@@ -64,12 +66,22 @@ export class QemuRecording implements Recording, RebuildWatch {
 
   after(event: QemuTraceEvent): void {
     this.#travel.after(event);
-    const liobn = liobnOf(event);
-    const lane = this.#laneOf(liobn);
-    const kind = classOf(event);
-    const mapped =
-      kind === CLASS.use || kind === CLASS.fault ? this.rows.latest(lane) : this.#travel.validEntries(liobn);
-    this.rows.push(event.position, event.seconds, event.nanoseconds, lane, kind, mapped);
+    if (event.kind === XLATE && event.liobnLo === this.#lastLiobn && event.liobnHi === 0)
+      this.#push(event, event.perm === 0 ? FAULT : USE, this.rows.latest(this.#lastLane));
+    else this.#afterOther(event);
+  }
+
+  #afterOther(event: QemuTraceEvent): void {
+    const lane = this.#laneOf(liobnOf(event));
+    this.#push(
+      event,
+      classOf(event),
+      event.kind === XLATE ? this.rows.latest(lane) : this.#travel.validEntries(this.#lastLiobn),
+    );
+  }
+
+  #push({ position, seconds, nanoseconds }: QemuTraceEvent, kind: number, mapped: number): void {
+    this.rows.push(position, seconds, nanoseconds, this.#lastLane, kind, mapped);
   }
 
   changing(
@@ -196,7 +208,7 @@ function liobnOf(event: QemuTraceEvent): number {
 
 function classOf(event: QemuTraceEvent): number {
   const { kind } = event;
-  if (kind === XLATE) return event.perm === 0 ? CLASS.fault : CLASS.use;
+  if (kind === XLATE) return event.perm === 0 ? FAULT : USE;
   if (kind === PUT || kind === STUFF || kind === INDIRECT) {
     if (event.failed) return CLASS.refused;
     return permOf(event.tceLo) === 0 ? CLASS.unmap : CLASS.map;
