@@ -215,6 +215,11 @@ export class TraceCheck {
           // Nothing is fine where nothing was looked at.
           isMissing: this.#leftOut === this.source.events,
         },
+        {
+          count: this.source.saysNothing ? 1 : 0,
+          reason: "recording for which dma events were switched on, and none came",
+          isMissing: true,
+        },
       ]),
       ...(this.#dma?.notJudged() ?? []),
       ...assumedWindows(this.#findings.windows),

@@ -40,11 +40,35 @@ export function diff(before: TceView, after: TceView, visit: ChangeVisitor): voi
       { before: before.length, after: after.length },
     );
   }
+  withRoots(before, after, (a, b) => diffNodes(a, b, before.page, visit));
+}
+
+/**
+ * The same for two tables that need not have one shape: what one of them does not have is zero there. Costs what both hold.
+ *
+ * @param later entries that `before` begins later than `after`, whose numbers `visit` gets
+ * @throws IommuError BAD_SHAPE if page sizes differ
+ */
+export function diffAt(before: TceView, after: TceView, later: number, visit: ChangeVisitor): void {
+  if (later === 0 && (before.length === after.length || before.pageShift !== after.pageShift)) {
+    diff(before, after, visit);
+    return;
+  }
+  const { page } = before;
+  withRoots(before, after, (a, b) => {
+    // A cell is a first entry and what its run holds.
+    const cells = runsOf(a, page).map((value, i) => (i % CELLS === 0 ? value + later : value));
+    sweep(cells, runsOf(b, page), page, visit);
+  });
+}
+
+/** Nobody writes into the nodes of two tables meanwhile. */
+function withRoots(before: TceView, after: TceView, use: (a: Node | null, b: Node | null) => void): void {
   const { root: a } = before;
   const { root: b } = after;
   const owners = [before.owner, before.hold(), after.owner, after.hold()] as const;
   try {
-    diffNodes(a, b, before.page, visit);
+    use(a, b);
   } finally {
     after.letGo(b, owners[2], owners[3]);
     before.letGo(a, owners[0], owners[1]);
@@ -128,7 +152,7 @@ class Cursor {
 function sweep(a: readonly number[], b: readonly number[], page: PageStep, visit: ChangeVisitor): void {
   const before = new Cursor(a, page);
   const after = new Cursor(b, page);
-  let index = 0;
+  let index = Math.min(0, a[0] ?? 0);
   for (;;) {
     index = Math.min(before.nextStored(index), after.nextStored(index));
     if (index === Infinity) return;

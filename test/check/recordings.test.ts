@@ -114,6 +114,21 @@ describe.each(Object.entries(FACTS).filter(([, { events_of_text }]) => events_of
   },
 );
 
+it("nothing is fine in a recording into which no event came", async () => {
+  const { status, stdout } = await cli([
+    "check",
+    "--color",
+    "never",
+    "test/corpus/recordings/ppc64le-64k-72-v6-empty.dat.gz",
+  ]);
+  expect({ status, stdout }).toMatchObject({
+    status: 3,
+    stdout: expect.stringMatching(
+      /linux-dma, 0 events .*not judged: 1 recording for which dma events were switched on, and none came\n$/s,
+    ),
+  });
+});
+
 describe("perf.data in other forms", () => {
   it.each(["72-perf-pipe.data", "72-perf613-z.data"])("%s is read", async (name) => {
     const { events, judged, findings } = await checkTrace(readCorpus("recordings", name));

@@ -12,13 +12,14 @@ import { between, type DmaReport, timeOf } from "./report.ts";
 
 type Said<T extends KernelStatement["type"]> = Extract<KernelStatement, { readonly type: T }>;
 
-/** Our kind for a verdict of CONFIG_DMA_API_DEBUG, by its words. */
+/** Our kind for a verdict of CONFIG_DMA_API_DEBUG, or of a map that failed, by its words. */
 const KINDS: readonly (readonly [words: RegExp, kind: FindingKind])[] = [
   [/cacheline/, "cache-line-shared"],
   [/different size|outside allocated|out of range/, "size-mismatch"],
   [/different direction|read-only|write-only/, "direction-mismatch"],
   [/frees DMA memory it has not allocated|free DMA memory it has not allocated/, "double-unmap"],
   [/sync DMA memory it has not allocated/, "dma-after-unmap"],
+  [/of DMA mask/, "beyond-mask"],
 ];
 
 /** Verdicts of the kernel itself, joined with what the events say. */

@@ -3,7 +3,7 @@ import { hex, toBig } from "../../base/u64.ts";
 import type { SavedWindow } from "../../formats/migration/stream.ts";
 import type { DmaWindow } from "../../spapr/dma-window.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn } from "../../spapr/papr.ts";
-import { diff } from "../../tce/diff.ts";
+import { diffAt } from "../../tce/diff.ts";
 import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
@@ -266,7 +266,8 @@ export function diffStates(
       continue;
     }
     const shift = BigInt(window.pageShift);
-    diff(old.table, window.table, (first, pages, wasHi, wasLo, _wasStep, isHi, isLo) => {
+    const later = Number((old.busOffset - window.busOffset) >> shift);
+    diffAt(old.table, window.table, later, (first, pages, wasHi, wasLo, _wasStep, isHi, isLo) => {
       const ioba = BigInt.asUintN(64, window.busOffset + (BigInt(first) << shift));
       visit({ what: "entries", window, ioba, pages, before: toBig(wasHi, wasLo), after: toBig(isHi, isLo) });
     });
@@ -289,11 +290,16 @@ export function changeToJson(change: WindowChange): Record<string, unknown> {
   return { what, liobn, ioba: hex(ioba), pages, before: hex(before), after: hex(after) };
 }
 
+/** Is something the same in two windows, or assumed of one of them? */
+const agrees = (a: WindowState, b: WindowState, part: "start" | "size", isSame: boolean): boolean =>
+  isSame || a.assumedParts.includes(part) || b.assumedParts.includes(part);
+
+/** What was learned of a window between two moments makes it no other one. */
 const isSameWindow = (a: WindowState, b: WindowState): boolean =>
   a.liobn === b.liobn &&
-  a.busOffset === b.busOffset &&
   a.pageShift === b.pageShift &&
-  a.entries === b.entries;
+  agrees(a, b, "start", a.busOffset === b.busOffset) &&
+  agrees(a, b, "size", a.entries === b.entries);
 
 /** `0x2000 rw`, or `-` for an entry without permission. */
 export const entryText = (entry: bigint): string =>

@@ -69,6 +69,8 @@ export class RawEvents implements DmaNames {
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
   readonly stacks: CallStacks = new CallStacks();
+  /** Were events of ours switched on? Their formats are in the recording then. */
+  readonly areRecorded: boolean;
   /** Records so far: the number of the last one, from 1. */
   records = 0;
   /** Set when the first time is known. */
@@ -76,6 +78,9 @@ export class RawEvents implements DmaNames {
   readonly #handlers: TraceHandlers;
   readonly #event = new LinuxDmaEvent();
   readonly #decoders: (Decoder | undefined)[] = [];
+  /** Names by the numbers of formats, and how many records of each were passed over. */
+  readonly #names: string[] = [];
+  readonly #passedOver: number[] = [];
   readonly #symbols: KernelSymbols;
   readonly #owners = new StackOwners();
   readonly #number = new RawNumber();
@@ -89,11 +94,25 @@ export class RawEvents implements DmaNames {
   constructor(tracing: TracingData, idle: string, handlers: TraceHandlers) {
     this.#handlers = handlers;
     this.#symbols = new KernelSymbols(tracing.symbols);
-    for (const format of tracing.formats) this.#decoders[format.id] = this.#decoderOf(format);
+    for (const format of tracing.formats) {
+      this.#decoders[format.id] = this.#decoderOf(format);
+      this.#names[format.id] = `${format.system}:${format.name}`;
+    }
+    this.areRecorded = this.#decoders.some((decoder) => decoder !== undefined && decoder !== "stack");
     this.setTask(0, idle);
     for (const line of textOf(tracing.tasks).matchAll(/^ *(\d{1,10}) (.{1,64})$/gm)) {
       this.setTask(Number(line[1]), line[2]!);
     }
+  }
+
+  /** How many records there were of other events, by their names. */
+  get others(): ReadonlyMap<string, number> {
+    const others = new Map<string, number>();
+    // A sparse array: only those that occurred.
+    this.#passedOver.forEach((count, id) => {
+      others.set(this.#names[id] ?? `event ${id}`, count);
+    });
+    return others;
   }
 
   /** A process has a name from here on. */
@@ -122,8 +141,9 @@ export class RawEvents implements DmaNames {
       this.#damaged(cpu, "an event of less than its head");
       return;
     }
-    const decoder = this.#decoders[raw.view.getUint16(start, raw.littleEndian)];
-    if (decoder === undefined) this.#passOver(cpu);
+    const id = raw.view.getUint16(start, raw.littleEndian);
+    const decoder = this.#decoders[id];
+    if (decoder === undefined) this.#passOver(id, cpu);
     else if (decoder === "stack") this.readStack(raw, start + STACK_FRAMES, end, cpu);
     else if ("dma" in decoder) {
       if (decoder.dma.read(this.#event, raw, start, end)) {
@@ -132,7 +152,7 @@ export class RawEvents implements DmaNames {
       } else this.#damaged(cpu, "an event that does not read as its format says");
     } else {
       const what = decoder.statement(raw, start, end);
-      if (what === undefined) this.#passOver(cpu);
+      if (what === undefined) this.#passOver(id, cpu);
       else {
         this.#setOrigin(raw, start, cpu, time);
         this.#tellStatement(what, cpu);
@@ -159,8 +179,9 @@ export class RawEvents implements DmaNames {
   }
 
   /** An event of something else. */
-  #passOver(cpu: number): void {
+  #passOver(id: number, cpu: number): void {
     this.counts.other++;
+    this.#passedOver[id] = (this.#passedOver[id] ?? 0) + 1;
     this.#owners.push(cpu, -1, 0, 0);
   }
 

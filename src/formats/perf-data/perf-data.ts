@@ -119,6 +119,10 @@ export class PerfData implements Recording {
     return this.names.counts;
   }
 
+  get others(): ReadonlyMap<string, number> {
+    return this.names.others;
+  }
+
   /** Samples that perf counted as lost, and said nowhere where. */
   get overwritten(): number {
     return Math.max(0, this.#lostSamples - this.counts.lost);

@@ -23,6 +23,9 @@ const TIME_MASK = TIME_WEIGHT - 1;
 /** The bits of a time that do not fit into {@link TIME_STAMP} are those of the page. */
 const HIGH_BITS = 59n;
 
+/** The upper word of a negative number. */
+const SIGN = 0x8000_0000;
+
 const NO_LOSS = -1;
 
 /** Goes through the records of a CPU, page by page. */
@@ -175,8 +178,9 @@ export class CpuCursor implements RawBytes {
     let count = 0;
     if (isStored && at + 8 <= this.#page) {
       const { view, littleEndian } = this;
-      count = view.getUint32(littleEndian ? at : at + 4, littleEndian);
-      count += view.getUint32(littleEndian ? at + 4 : at, littleEndian) * TWO32;
+      const hi = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
+      // `trace-cmd split` writes -1 for a number that it does not know.
+      if (hi < SIGN) count = hi * TWO32 + view.getUint32(littleEndian ? at : at + 4, littleEndian);
     }
     if (this.lost === NO_LOSS) this.lost = count;
     else this.lost = this.lost === 0 || count === 0 ? 0 : this.lost + count;

@@ -5,6 +5,9 @@ import type { Unpack } from "./unpack.ts";
 /** Bytes of a chunk, packed or not; trace-cmd puts ten pages into one. */
 const MAX_CHUNK = 2 ** 24;
 
+/** Bytes of the number of chunks, which `trace-cmd convert` does not count as data of the CPU. */
+const NUMBER_OF_CHUNKS = 4;
+
 /** Some pages of a CPU, one after another. */
 export interface Pages {
   /** Whole pages; they stay until the next ones are asked for. */
@@ -91,7 +94,7 @@ class PackedPages implements CpuPages {
 
   constructor(reader: ByteReader, data: CpuData, pageSize: number, unpack: Unpack) {
     this.#reader = reader;
-    this.#end = data.offset + data.size;
+    this.#end = data.offset + NUMBER_OF_CHUNKS + data.size;
     this.#pageSize = pageSize;
     this.#unpack = unpack;
     if (data.size === 0) this.#chunks = 0;

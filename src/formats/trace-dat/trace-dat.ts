@@ -20,6 +20,9 @@ const MIN_WINDOW = 2 ** 16;
 /** Places that are named of those where something is damaged. */
 const MAX_DAMAGES = 20;
 
+/** A top buffer that nobody used. */
+const NO_BUFFER: DatBuffer = { name: "", clock: "", pageSize: 4096, cpus: [], isCompressed: false };
+
 /** A CPU whose records are read. */
 interface Cpu {
   readonly cursor: CpuCursor;
@@ -65,11 +68,14 @@ export class TraceDat implements Recording {
     handlers: TraceHandlers,
   ): Promise<TraceDat> {
     const head = await readDatHead(file);
-    const chosen = head.buffers.find(({ name }) => name === (buffer ?? ""));
+    const chosen =
+      head.buffers.find(({ name }) => name === (buffer ?? "")) ??
+      // Nothing was recorded into the top one; `trace-cmd convert` leaves it out then.
+      (buffer === undefined ? { ...NO_BUFFER, clock: head.options.clock } : undefined);
     if (chosen === undefined) {
-      const names = head.buffers.map(nameOf).join(", ");
-      throw new IommuError("BAD_ARGUMENT", `no buffer ${JSON.stringify(buffer ?? "")}: there are ${names}`, {
-        buffer: buffer ?? "",
+      const names = head.buffers.map(nameOf).join(", ") || "none";
+      throw new IommuError("BAD_ARGUMENT", `no buffer ${JSON.stringify(buffer)}: there are ${names}`, {
+        buffer: buffer!,
       });
     }
     return new TraceDat(file, head, chosen, handlers);
@@ -77,6 +83,10 @@ export class TraceDat implements Recording {
 
   get counts(): RawEvents["counts"] {
     return this.names.counts;
+  }
+
+  get others(): ReadonlyMap<string, number> {
+    return this.names.others;
   }
 
   /** By trace-cmd's own statistics; what is known to be lost at places of the recording is not counted again. */

@@ -435,6 +435,10 @@ export class DmaLogReader extends EventLines {
     if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return false;
     const read = this.#kernel.read(bytes, start, end);
     if (read === undefined) return false;
+    if (read === "part") {
+      this.counts.other++;
+      return true;
+    }
     const event = this.#event;
     const { what, origin } = read;
     const from = this.prefix.skip(bytes, start, end);

@@ -1,6 +1,7 @@
 import { counted, formatCount } from "../../base/units.ts";
 import { fileKind, KIND_BYTES } from "../file-kind.ts";
 import { type DamagedLine, LineReader } from "./line-reader.ts";
+import type { Recording } from "./recording.ts";
 
 /** Bytes of a line that can show what it is. */
 const LINE_START = 240;
@@ -33,6 +34,22 @@ const linesText = (count: number, which = ""): string => counted(count, `${which
 /** What a simple trace of QEMU without events of ours is, and what to do. */
 export const describeSimple = (others: number): string =>
   `${counted(others, "record")} of other events; it looks like a simple trace of QEMU; ${RECORD_QEMU}`;
+
+/** What a recording without events of ours is, and what to do. */
+export function describeRecording({ others, counts }: Recording): string {
+  const parts = namesText(others, counts.other, "record");
+  const what = parts.length === 0 ? "no records" : parts.join(", ");
+  return `${what}, 0 of dma events; it is a recording of Linux with other events; ${RECORD_LINUX}`;
+}
+
+/** The most frequent names of events: `120 lines of swiotlb_bounced`. */
+function namesText(counts: ReadonlyMap<string, number>, events: number, noun: string): string[] {
+  const names = [...counts].sort(([, a], [, b]) => b - a).slice(0, LISTED);
+  const parts = names.map(([name, count]) => `${counted(count, noun)} of ${name}`);
+  const listed = names.reduce((sum, [, count]) => sum + count, 0);
+  if (events > listed) parts.push(`${formatCount(events - listed)} of other events`);
+  return parts;
+}
 
 /** Counts what stands in a text before its first event of ours, to say so if there is none. */
 export class ForeignText extends LineReader {
@@ -120,10 +137,7 @@ export class ForeignText extends LineReader {
 
   /** `120 lines of swiotlb_bounced, 12 other lines`. */
   #contents(): string {
-    const names = [...this.#names].sort(([, a], [, b]) => b - a);
-    const parts = names.slice(0, LISTED).map(([name, count]) => `${linesText(count)} of ${name}`);
-    const listed = names.slice(0, LISTED).reduce((sum, [, count]) => sum + count, 0);
-    if (this.#events > listed) parts.push(`${formatCount(this.#events - listed)} of other events`);
+    const parts = namesText(this.#names, this.#events, "line");
     const others = this.line - this.#events - this.#torn;
     if (others > 0) parts.push(linesText(others, "other "));
     if (this.#torn > 0) parts.push("a last line without line end, which is left out as it may be cut off");

@@ -15,6 +15,8 @@ const MARKS = [
   "DDW",
   "ddw.",
   "IO_PAGE_FAULT",
+  "apple-dart",
+  "virtio_iommu",
 ].map((word) => new TextSearch(word));
 
 /** Each byte a character. */
@@ -29,8 +31,9 @@ const AMD_WRITE = 0x20;
 const SMMU_WRITE = 1 << 4;
 /** SMMUv3 events that name an input address: translation, address size, access flag, permission. */
 const SMMU_FAULTS: readonly number[] = [0x10, 0x11, 0x12, 0x13];
-/** Words of 64 bits that an SMMUv3 event record has. */
+/** Words of 64 bits that an SMMUv3 event record has, and lines of others that may stand between them. */
 const SMMU_WORDS = 4;
+const LINES_BETWEEN = 16;
 
 const HEX = "(?:0x)?([0-9a-f]{1,16})";
 /** A PCI device, with or without its domain. */
@@ -79,6 +82,9 @@ const trouble = (
     limit: hex(limit),
   }),
 });
+
+/** An event of an SMMUv3 in words. */
+const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`);
 
 const FORMS: readonly Form[] = [
   {
@@ -133,8 +139,17 @@ const FORMS: readonly Form[] = [
       fault(undefined, address, (hex(syndrome) & BigInt(SMMU_WRITE)) === 0n ? "read" : "write"),
   },
   {
-    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`),
+    pattern: SMMU_WORDED,
     read: ([, device, address]) => fault(device, address, "unknown"),
+  },
+  {
+    pattern: new RegExp(`apple-dart .*translation fault: .* at ${HEX}`),
+    read: ([, address]) => fault(undefined, address, "unknown"),
+  },
+  {
+    pattern: new RegExp(`virtio_iommu .*fault from EP \\d+ at ${HEX} \\[(R?)(W?)X?\\]`),
+    read: ([, address, reads, writes]) =>
+      fault(undefined, address, writes === "" ? "read" : reads === "" ? "write" : "unknown"),
   },
   {
     pattern: /EEH: Frozen PHB#([0-9a-f]+)-PE#([0-9a-f]+) detected/i,
@@ -231,6 +246,10 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    pattern: /(\S+): (overflow 0x[0-9a-f]+\+\d+ of DMA mask .*)/,
+    read: ([, device, text]) => ({ type: "verdict", device, address: undefined, text: text! }),
+  },
+  {
     pattern: /DMA-API: (?:\S+ (\S+): )?((?:cacheline tracking|exceeded) .*)/,
     read: ([, device, text]) => ({ type: "verdict", device, address: undefined, text: text! }),
   },
@@ -249,10 +268,12 @@ interface ReadStatement {
 
 /** Reads what Linux says of DMA in lines that are no `dma` event. */
 export class KernelLineReader {
-  /** Words of an SMMUv3 event record, which takes a line for each; undefined outside of one. */
-  #record: bigint[] | undefined;
+  /** An SMMUv3 event record, of which each word takes a line; undefined outside of one. */
+  #record: { readonly words: bigint[]; others: number } | undefined;
+  /** The address of the last one: newer kernels say it again, in words. */
+  #recorded: bigint | undefined;
 
-  /** Is a record of several lines being read? */
+  /** Is a record of several lines being read? The line that was read last is a part of it then, or of something else. */
   get isInRecord(): boolean {
     return this.#record !== undefined;
   }
@@ -264,31 +285,43 @@ export class KernelLineReader {
     return false;
   }
 
-  /** What a line says; undefined if nothing. */
-  read(bytes: Uint8Array, start: number, end: number): ReadStatement | undefined {
+  /** What a line says: "part" of something that later lines complete; undefined if nothing. */
+  read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | undefined {
     const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
-    if (this.#record !== undefined) return this.#readRecord(this.#record, line);
+    const word = this.#record === undefined ? null : /arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/.exec(line);
+    if (word !== null) return this.#readWord(hex(word[1]));
+    if (this.#record !== undefined && ++this.#record.others > LINES_BETWEEN) this.#record = undefined;
     if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
-      this.#record = [];
-      return undefined;
+      this.#record = { words: [], others: 0 };
+      return "part";
     }
     for (const { pattern, isEvent, read } of FORMS) {
       const groups = pattern.exec(line);
       if (groups === null) continue;
-      return { what: read(groups), origin: isEvent === true ? groups.index : -1 };
+      const what = read(groups);
+      if (pattern === SMMU_WORDED && this.#isSaidAgain(what)) return "part";
+      return { what, origin: isEvent === true ? groups.index : -1 };
     }
     return undefined;
   }
 
+  /** Newer kernels print an event of an SMMUv3 as a record, and then in words. */
+  #isSaidAgain(what: KernelStatement): boolean {
+    if (what.type !== "fault" || what.address !== this.#recorded) return false;
+    this.#recorded = undefined;
+    return true;
+  }
+
   /** A word of an event record of an SMMUv3: the stream's number is that of the PCI function. */
-  #readRecord(record: bigint[], line: string): ReadStatement | undefined {
-    const word = /\b0x([0-9a-f]{16})\s*$/.exec(line);
-    if (word === null) this.#record = undefined;
-    else record.push(hex(word[1]));
-    if (record.length < SMMU_WORDS) return undefined;
+  #readWord(word: bigint): ReadStatement | "part" {
+    const { words } = this.#record!;
+    words.push(word);
+    this.#record!.others = 0;
+    if (words.length < SMMU_WORDS) return "part";
     this.#record = undefined;
-    const [first, second, address] = record;
-    if (!SMMU_FAULTS.includes(Number(first! & 0xffn))) return undefined;
+    const [first, second, address] = words;
+    if (!SMMU_FAULTS.includes(Number(first! & 0xffn))) return "part";
+    this.#recorded = address;
     const stream = Number((first! >> 32n) & 0xffffn);
     const two = (value: number): string => value.toString(16).padStart(2, "0");
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;

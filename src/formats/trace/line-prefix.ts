@@ -12,6 +12,7 @@ import { encode, startsWith } from "./words.ts";
  *     [    1.234567] host kernel:  1795820252.848947 host kernel:     journalctl -o short-monotonic, short-unix
  *     <6>1 2026-11-27T22:13:24.627Z host kernel - - -        syslog of RFC 5424
  *     2026-11-27T22:13:24.627Z stdout F                      files of containers (CRI)
+ *     6,1234,5678901,-;  6.1.0,6,1234,5678901,-,caller=T7;   /dev/kmsg and netconsole
  *     MESSAGE=                                               journalctl -o export and verbose
  *     [pod/guest/qemu]  guest-1  |                           kubectl logs --prefix, docker compose logs
  *     >                                                      an answer to a mail
@@ -30,6 +31,7 @@ const DOT = 0x2e;
 const SLASH = 0x2f;
 const ZERO = 0x30;
 const COLON = 0x3a;
+const SEMICOLON = 0x3b;
 const LESS = 0x3c;
 const GREATER = 0x3e;
 const OPEN_BRACKET = 0x5b;
@@ -46,6 +48,13 @@ const STREAMS = ["stdout F ", "stderr F ", "stdout P ", "stderr P "].map(encode)
 
 /** Days from the first of March of the year 0 to 1970. */
 const DAYS_TO_1970 = 719_468;
+
+/** What stands before a record of /dev/kmsg, and how many bytes that may be. */
+const KMSG_HEAD = /^(?:[\w.+~-]{1,64},)?\d{1,4},\d{1,20},(\d{1,16}),[^\s;]*$/;
+const MAX_RECORD_HEAD = 160;
+
+const textAt = (bytes: Uint8Array, start: number, end: number): string =>
+  String.fromCharCode(...bytes.subarray(start, end));
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
@@ -76,8 +85,11 @@ export class LinePrefix {
     if (first === GREATER) return at + 1;
     if (first === LESS) return endOfLevel(bytes, at);
     if (first === OPEN_BRACKET) return this.#bracket(bytes, at, end);
-    if (isDigit(first))
-      return isDate(bytes, at) ? this.#isoTime(bytes, at, end) : this.#unixTime(bytes, at, end);
+    if (isDigit(first)) {
+      if (isDate(bytes, at)) return this.#isoTime(bytes, at, end);
+      const record = this.#kmsgRecord(bytes, at, end);
+      return record < 0 ? this.#unixTime(bytes, at, end) : record;
+    }
     if (!isLetter(first)) return -1;
     if (bytes[at + 3] === SPACE) {
       if (isDate(bytes, at + 4)) return this.#isoTime(bytes, at + 4, end);
@@ -118,6 +130,20 @@ export class LinePrefix {
     if (bytes[close] !== CLOSE_BRACKET) return -1;
     this.seconds = seconds;
     return close + 1;
+  }
+
+  /** `6,1234,5678901,-;`: level, number, microseconds and flags; netconsole may put the kernel's release before them. */
+  #kmsgRecord(bytes: Uint8Array, start: number, end: number): number {
+    const limit = Math.min(end, start + MAX_RECORD_HEAD);
+    let semicolon = start;
+    while (semicolon < limit && bytes[semicolon]! > SPACE && bytes[semicolon] !== SEMICOLON) semicolon++;
+    if (semicolon === limit || bytes[semicolon] !== SEMICOLON) return -1;
+    const head = KMSG_HEAD.exec(textAt(bytes, start, semicolon));
+    if (head === null) return -1;
+    const microseconds = Number(head[1]);
+    this.seconds = Math.floor(microseconds / 1e6);
+    this.nanoseconds = (microseconds % 1e6) * 1000;
+    return semicolon + 1;
   }
 
   /** `1795820252.848947 host kernel: ` */

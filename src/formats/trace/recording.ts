@@ -36,8 +36,15 @@ export interface Recording {
     readonly other: number;
     readonly kernel: number;
     readonly damaged: number;
+    /** Places where events were lost. */
+    readonly lostMarkers: number;
   };
-  readonly names: DmaNames;
+  readonly names: DmaNames & {
+    /** Were events of ours switched on, whether any came or not? */
+    readonly areRecorded: boolean;
+  };
+  /** How many records there were of other events, by their names. */
+  readonly others: ReadonlyMap<string, number>;
   /** Names of other buffers that have events and are not read. */
   readonly otherBuffers: readonly string[];
   /** CPUs that are told of; 0 if nothing says. */

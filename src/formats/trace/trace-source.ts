@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { describeSimple, ForeignText } from "./foreign-text.ts";
+import { describeRecording, describeSimple, ForeignText } from "./foreign-text.ts";
 import { areTwins } from "./line-twins.ts";
 import { isRecording, type Recording } from "./recording.ts";
 import { TRACE_FORMATS } from "./trace-formats.ts";
@@ -31,11 +31,19 @@ export class TraceSource {
   #chosen: Candidate | undefined;
   /** A recording that is no text, instead of all that. */
   #recording: Recording | undefined;
+  /** Places where something is missing. */
+  #gaps = 0;
 
   /** @param name of the file, for messages */
   constructor(name: string, handlers: TraceHandlers) {
     this.#name = name;
-    this.#handlers = handlers;
+    this.#handlers = {
+      ...handlers,
+      gap: (gap) => {
+        this.#gaps++;
+        handlers.gap(gap);
+      },
+    };
   }
 
   /** Who is notified. */
@@ -119,13 +127,27 @@ export class TraceSource {
    * @throws IommuError UNSUPPORTED if there was no event of ours: it says what was there, and what to do
    */
   end(): void {
-    if (this.#recording !== undefined) return;
+    if (this.#recording !== undefined) {
+      if (!this.saysNothing || this.#recording.names.areRecorded) return;
+      throw this.#unknown(describeRecording(this.#recording));
+    }
     if (this.#chosen === undefined) this.#look();
     if (this.#chosen !== undefined) this.#chosen.reader.end();
     else for (const { reader } of this.#candidates!) reader.end();
     this.#chosen ??= this.#candidates!.find(({ reader }) => reader.kernelLines > 0);
     if (this.#chosen?.reader.found === true || (this.#chosen?.reader.kernelLines ?? 0) > 0) return;
-    throw new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${this.#describe()}`, {
+    throw this.#unknown(this.#describe());
+  }
+
+  /** Has a recording neither events of ours, nor what keeps from reading them? */
+  get saysNothing(): boolean {
+    if (this.#recording === undefined) return false;
+    const { events, kernel, lostMarkers, damaged } = this.#recording.counts;
+    return events + kernel + lostMarkers + damaged + this.#gaps === 0;
+  }
+
+  #unknown(description: string): IommuError {
+    return new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${description}`, {
       file: this.#name,
     });
   }

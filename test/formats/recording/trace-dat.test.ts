@@ -61,6 +61,65 @@ describe("a trace.dat", () => {
     expect(scaled.times[0]).toBe(177_193_929_454n);
   });
 
+  it("is read where the size of a CPU's data leaves out the number of its chunks, as trace-cmd convert 3.1.6 writes it", async () => {
+    const NAME = "612-v7-zstd.dat";
+    const converted = changed(NAME, (view) => {
+      // CPU, offset and size of the option's two CPUs: 693 and 626 bytes with that number.
+      for (const [at, size] of [
+        [25_247, 693],
+        [25_267, 626],
+      ] as const) {
+        expect(view.getBigUint64(at + 12, true)).toBe(BigInt(size));
+        view.setBigUint64(at + 12, BigInt(size - 4), true);
+      }
+    });
+    const { events, gaps } = await readAll(converted);
+    expect({ events, gaps }).toEqual({
+      events: (await readAll(readCorpus("recordings", NAME))).events,
+      gaps: [],
+    });
+  });
+
+  it.each([
+    { stored: 214n, says: "LOST 0 214" },
+    // trace-cmd split 3.1.6 writes this for a number that the kernel had no room for.
+    { stored: -1n, says: "LOST 0 0" },
+  ])("knows how many events were lost before a page: $stored", async ({ stored, says }) => {
+    const { events } = await readAll(
+      changed("612-v6.dat", (view) => {
+        const page = view.byteLength - 8192;
+        const commit = view.getUint32(page + 8, true);
+        view.setUint32(page + 8, (commit | 0xc000_0000) >>> 0, true);
+        view.setBigInt64(page + 16 + commit, stored, true);
+      }),
+    );
+    expect(events.filter((event) => event.startsWith("LOST"))).toEqual([says]);
+  });
+
+  it("of other events is refused, and says what was recorded", async () => {
+    const ofOthers = changed("612-v6.dat", (_, bytes) => {
+      // The name of the system before its formats: its events are those of something else.
+      bytes[Buffer.from(bytes).indexOf("dma\0")] = "x".charCodeAt(0);
+    });
+    await expect(readAll(ofOthers)).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(
+        /known here: 14 records of xma:dma_unmap_page, .*, 3 of other events, 0 of dma events; it is a recording of Linux with other events; record/,
+      ),
+    });
+  });
+
+  it("into whose top buffer nothing came has no events, and other buffers", async () => {
+    const { events, source } = await readAll(
+      changed("612-two-buffers.dat", (view, bytes) => {
+        // The top buffer's option: it has no CPU.
+        const clock = Buffer.from("\0local\0");
+        view.setUint32(Buffer.from(bytes).indexOf(clock) + clock.length + 4, 0, true);
+      }),
+    );
+    expect({ events, others: source.otherBuffers }).toEqual({ events: [], others: ["second"] });
+  });
+
   it("whose options lead in a circle is refused", async () => {
     const circle = changed(V7, (view, bytes) => {
       const first = view.getBigUint64(18 + 5 + 1, true);

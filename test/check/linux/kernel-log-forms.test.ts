@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { checkTrace } from "../../../src/check/whole/check-trace.ts";
+
+const SMMU = "arm-smmu-v3 2b400000.iommu:";
+/** Tabs stand before the words, as the kernel prints them. */
+const RECORD = [
+  `${SMMU} event 0x10 received:`,
+  ...["0000010000000010", "0000020800000000", "00000000fffe0040", "0000000000000000"].map(
+    (word) => `${SMMU} \t0x${word}`,
+  ),
+];
+const WORDED = `${SMMU} event: F_TRANSLATION client: 0000:01:00.0 sid: 0x100 ssid: 0x0 iova: 0xfffe0040 ipa: 0x0`;
+const OTHER = "usb 1-1: new high-speed USB device number 2 using xhci_hcd";
+
+/** The findings of a log. */
+const findingsOf = async (
+  lines: readonly string[],
+): Promise<{ kind: string; device?: string; ioba?: string; message: string; time?: number }[]> => {
+  const { findings } = await checkTrace(lines.map((line) => `${line}\n`).join(""));
+  return findings.map(({ kind, device, ioba, message, time }) => ({
+    kind,
+    ...(device === undefined ? {} : { device }),
+    ...(ioba === undefined ? {} : { ioba: ioba.toString(16) }),
+    message: message.split(":")[0]!,
+    ...(time === undefined ? {} : { time: Number(time) }),
+  }));
+};
+
+const onBus = {
+  kind: "io-fault",
+  device: "0000:01:00.0",
+  ioba: "fffe0040",
+  message: "the device reads 0xfffe0040",
+};
+
+describe("the kernel's log says of", () => {
+  it.each([
+    { of: "an SMMUv3's event record", lines: RECORD, says: onBus },
+    { of: "one with lines of others between", lines: RECORD.flatMap((line) => [line, OTHER]), says: onBus },
+    { of: "one that is said again in words", lines: [...RECORD, WORDED], says: onBus },
+    {
+      of: "one whose record is not whole",
+      lines: [...RECORD.slice(0, 3), WORDED],
+      says: { ...onBus, message: "the device accesses 0xfffe0040" },
+    },
+    {
+      of: "an Apple DART",
+      lines: [
+        "apple-dart 682008000.iommu: translation fault: status:0x80000001 stream:1 code:0x2 (no PTE for IOVA) at 0x10000ff000",
+      ],
+      says: { kind: "io-fault", ioba: "10000ff000", message: "a device accesses 0x10000ff000" },
+    },
+    {
+      of: "a virtio-iommu",
+      lines: ["virtio_iommu virtio0: page fault from EP 8 at 0x1234000 [W]"],
+      says: { kind: "io-fault", ioba: "1234000", message: "a device writes 0x1234000" },
+    },
+    {
+      of: "memory that a device cannot reach",
+      lines: ["nvme 0000:5e:00.0: overflow 0x0000000123456000+4096 of DMA mask ffffffff bus limit 0"],
+      says: {
+        kind: "beyond-mask",
+        device: "0000:5e:00.0",
+        message: 'the kernel says "overflow 0x0000000123456000+4096 of DMA mask ffffffff bus limit 0"',
+      },
+    },
+  ])("$of", async ({ lines, says }) => {
+    expect(await findingsOf(lines)).toEqual([says]);
+  });
+
+  it.each([
+    { by: "a console", before: "[   12.100000] " },
+    { by: "/dev/kmsg", before: "3,1105,12100000,-;" },
+    { by: "netconsole", before: "6.12.0-rc3+,3,1105,12100000,-,caller=T77;" },
+  ])("a moment, by $by", async ({ before }) => {
+    expect(await findingsOf(RECORD.map((line) => before + line))).toEqual([{ ...onBus, time: 12.1 }]);
+  });
+
+  it("an SMMUv3's record in JSON and in the journal's fields", async () => {
+    const json = RECORD.map((line) => `         "msg": "${line.replace("\t", "\\t")}"\n      },{`);
+    const fields = RECORD.map((line) => `    PRIORITY=3\n    MESSAGE=${line}\n    _TRANSPORT=kernel`);
+    expect(await findingsOf(json.flatMap((text) => text.split("\n")))).toEqual([onBus]);
+    expect(await findingsOf(fields.flatMap((text) => text.split("\n")))).toEqual([onBus]);
+  });
+});
