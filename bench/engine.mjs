@@ -8,7 +8,7 @@ export { Random } from "../dist/base/random.js";
 export { DEFAULT_CHECK_OPTIONS } from "../dist/check/check-options.js";
 export { TraceCheck } from "../dist/check/trace-check.js";
 export { writeMigration } from "../dist/formats/migration/stream-writer.js";
-export { DmaLogReader } from "../dist/formats/trace/dma-log.js";
+export { DmaLogReader } from "../dist/formats/trace/linux-dma-log.js";
 export { QemuLogReader } from "../dist/formats/trace/qemu-log.js";
 export { SimpleTraceReader } from "../dist/formats/trace/simple-trace.js";
 export {

@@ -1,8 +1,8 @@
 import { hex64 } from "../base/u64.ts";
 import { formatCount, formatSize } from "../base/units.ts";
 import { OfferedWindows } from "../check/linux/refused-window.ts";
-import { DmaLogReader } from "../formats/trace/dma-log.ts";
 import type { KernelEvent, KernelStatement } from "../formats/trace/kernel-event.ts";
+import { DmaLogReader } from "../formats/trace/linux-dma-log.ts";
 import type { PlanNote } from "./plan-note.ts";
 
 type Said<T extends KernelStatement["type"]> = Extract<KernelStatement, { readonly type: T }>;

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { measureTrace } from "../../src/check/whole/measure-trace.ts";
 import { packingOf } from "../../src/formats/input/packing.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../src/formats/trace/dma-kinds.ts";
-import { DmaLogReader } from "../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../src/formats/trace/linux-dma-log.ts";
 import { checkTrace } from "../check/checked.ts";
 
 /** Texts of recordings, and what another reader counted in them. */

@@ -11,7 +11,7 @@ const MOST = 5;
  * paths, where an object for them would have to be kept for each call that may nest.
  */
 const MORE: Readonly<Record<string, number>> = {
-  "formats/trace/dma-log.ts readEvent": 6,
+  "formats/trace/linux-dma-log.ts readEvent": 6,
   "guest/table-dma.ts map": 6,
   "memory/flat-view.ts render": 6,
   "memory/flat-view.ts fillGaps": 6,

@@ -1,5 +1,5 @@
-import { DmaLogReader } from "../../formats/trace/dma-log.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
+import { DmaLogReader } from "../../formats/trace/linux-dma-log.ts";
 import { areOneClock } from "./clock-match.ts";
 import type { Moment } from "./report.ts";
 

@@ -1,6 +1,6 @@
 import { NO_NAMES } from "./dma-event.ts";
-import { DmaLogReader } from "./dma-log.ts";
 import { LineGaps } from "./line-gaps.ts";
+import { DmaLogReader } from "./linux-dma-log.ts";
 import { QemuLogReader } from "./qemu-log.ts";
 import { isSimpleTrace } from "./simple-format.ts";
 import { SimpleGaps } from "./simple-gaps.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileFilter } from "../../../src/check/filter/event-filter.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { DDW_CREATE, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 

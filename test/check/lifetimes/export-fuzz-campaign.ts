@@ -9,7 +9,7 @@ import { addDmaRow, DMA_COLUMNS } from "../../../src/formats/table/dma-rows.ts";
 import { addEventRow, EVENT_COLUMNS } from "../../../src/formats/table/event-rows.ts";
 import { type Column, RowBuffer } from "../../../src/formats/table/row-buffer.ts";
 import { CSV, JSON_LINES } from "../../../src/formats/table/text-rows.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { readCorpus } from "../../helpers/corpus.ts";
 import { Random } from "../../helpers/random.ts";

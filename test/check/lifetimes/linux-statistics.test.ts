@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DmaStatistics } from "../../../src/check/lifetimes/linux-statistics.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { corpusNames, readCorpus, readSidecar } from "../../helpers/corpus.ts";
 
 function statisticsOf(content: string | Uint8Array): DmaStatistics {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DmaTimeline } from "../../../src/check/lifetimes/linux-timeline.ts";
 import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
 import { Timeline } from "../../../src/check/lifetimes/qemu-timeline.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
 import { type QemuTraceEvent, STUFF, XLATE } from "../../../src/formats/trace/trace-event.ts";

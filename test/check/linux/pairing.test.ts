@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DmaLifetimeTracker } from "../../../src/check/lifetimes/linux-lifetimes.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { checkTrace } from "../checked.ts";
 
 /** Pairs of events: the map, and the unmap that ends it; null where there is none. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 
 const FRAMES = 500;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { readCorpus, readSidecar } from "../../helpers/corpus.ts";
 
 const RECORDING = "dma-x86-linux612-vtd-trace-cmd-report-stacks";

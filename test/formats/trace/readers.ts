@@ -1,5 +1,5 @@
 import type { LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
 import type { QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";

@@ -1,5 +1,5 @@
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { NEW_TABLE, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { D32, D64, findSchema, SCHEMAS, U32, X32 } from "../../../src/formats/trace/trace-schema.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
 import { DMA_LOST } from "../../../src/formats/trace/dma-kinds.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { readCorpus } from "../../helpers/corpus.ts";
 import { FORMS, rowsOf } from "./text-forms.ts";
 

@@ -6,7 +6,7 @@ import {
   type LinuxDmaEvent,
 } from "../../../src/formats/trace/dma-event.ts";
 import { DMA_EVENT_NAMES, DMA_LOST } from "../../../src/formats/trace/dma-kinds.ts";
-import { DmaLogReader } from "../../../src/formats/trace/dma-log.ts";
+import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { corpusNames, readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
 import { same } from "../../helpers/same.ts";
 
