@@ -40,6 +40,22 @@ describe("the desk of the workbench", () => {
     await expect(table.ask("filter", { text: "size >" })).rejects.toThrow(/filter/);
   });
 
+  it("has a lane for each of 254 devices, and one for all others, in which their pages add up", async () => {
+    const table = new Table();
+    const address = (i: number): string =>
+      `${(i >> 5).toString(16).padStart(4, "0")}:00:${(i & 31).toString(16).padStart(2, "0")}.0`;
+    const lines = Array.from(
+      { length: 260 },
+      (_, i) =>
+        ` nvme-8 [000] d..1. 5.${100_000 + i}: dma_map_page: ${address(i)} dir=TO_DEVICE dma_addr=${i + 1}000 size=8192 phys_addr=${i + 1}000 attrs=\n`,
+    );
+    const { events, lanes } = await table.open(lines.join(""));
+    expect(lanes).toHaveLength(255);
+    expect(lanes.slice(-2)).toEqual([address(253), "others"]);
+    const { mapped } = await table.ask("lanes", { axis: "event", from: 0, to: events, columns: 1 });
+    expect([...mapped]).toEqual([...Array(254).fill(2), 12]);
+  });
+
   it("shows the lines of the file around an event, packed or not", async () => {
     const bytes = readCorpus("traces", FAULTS);
     const text = new TextDecoder().decode(bytes).split("\n");

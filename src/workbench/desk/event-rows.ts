@@ -9,6 +9,9 @@ const CLASSES = EVENT_CLASSES.length;
 const [LANE_SHIFT, KIND_SHIFT] = [24, 20];
 const [KIND_MASK, LINES] = [15, 2 ** 20];
 
+/** The last lane that a row can say: of all for which there is no other one. */
+const OTHERS = 254;
+
 /** Pages that a row can say. */
 const MAX_PAGES = 2 ** 32 - 1;
 
@@ -74,13 +77,15 @@ export class EventRows {
     return this.hasTimes ? this.#last : Number.NaN;
   }
 
-  /** The number of a lane; beyond 255 all that come are one. */
+  /** The number of a lane; all that come when there are 254 are one. */
   lane(name: string): number {
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known;
-    if (this.#lanes.length >= 255) return 254;
-    const number = this.#lanes.push(new Lane(name, this.#blocks)) - 1;
-    this.#byName.set(name, number);
+    let number = this.#byName.get(name);
+    if (number === undefined) {
+      number = Math.min(this.#lanes.length, OTHERS);
+      if (this.#lanes.length === number)
+        this.#lanes.push(new Lane(number === OTHERS ? "others" : name, this.#blocks));
+      this.#byName.set(name, number);
+    }
     return number;
   }
 

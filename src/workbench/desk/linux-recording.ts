@@ -28,7 +28,6 @@ interface Device {
   readonly lane: number;
   first: bigint;
   last: bigint;
-  mapped: number;
 }
 
 /** A recording of Linux' `dma:*` events: the addresses of each device are a space. */
@@ -42,6 +41,8 @@ export class LinuxRecording implements Recording, LifeSink {
   readonly #names: DmaNames;
   readonly #lines: TraceLines;
   readonly #devices = new Map<string, Device>();
+  /** Pages that are mapped, by lane. */
+  readonly #mapped: number[] = [];
   #at: { event: number; rows: number; spaces: ReadonlyMap<string, readonly AliveMapping[]> } | undefined;
 
   constructor(names: DmaNames, lines: TraceLines) {
@@ -58,7 +59,8 @@ export class LinuxRecording implements Recording, LifeSink {
     const device = this.#device(this.#names.devices.names[event.device]!);
     const kind = event.failed ? "refused" : CLASS_OF[DMA_KINDS[event.kind]!.role];
     const { line, seconds, nanoseconds } = event;
-    const { lane, mapped } = device;
+    const { lane } = device;
+    const mapped = this.#mapped[lane]!;
     this.rows.push(line, seconds, nanoseconds, lane, EVENT_CLASSES.indexOf(kind), mapped);
   }
 
@@ -69,12 +71,12 @@ export class LinuxRecording implements Recording, LifeSink {
       if (first < device.first) device.first = first;
       if (last > device.last) device.last = last;
     }
-    device.mapped += pagesOf(life);
+    this.#mapped[device.lane]! += pagesOf(life);
   }
 
   end(life: Life, gone: AddressRange | undefined, fate: string, call: LifeCall): void {
     this.#travel.end(life, gone, fate, call);
-    this.#device(life.space).mapped -= pagesOf(life);
+    this.#mapped[this.#device(life.space).lane]! -= pagesOf(life);
   }
 
   use(): void {}
@@ -83,7 +85,8 @@ export class LinuxRecording implements Recording, LifeSink {
   #device(name: string): Device {
     let device = this.#devices.get(name);
     if (device === undefined) {
-      device = { lane: this.rows.lane(name), first: 2n ** 64n, last: 0n, mapped: 0 };
+      device = { lane: this.rows.lane(name), first: 2n ** 64n, last: 0n };
+      this.#mapped[device.lane] ??= 0;
       this.#devices.set(name, device);
     }
     return device;
