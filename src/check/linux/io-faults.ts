@@ -26,6 +26,8 @@ const ACCESS_NAMES = { read: "reads", write: "writes", unknown: "accesses" } as 
 export interface FaultSpaces {
   /** Addresses of a device: its own, or those of the IOMMU's events; undefined if nothing is known of it. */
   spaceOf(device: string | undefined): AddressSpace | undefined;
+  /** Is something mapped for other devices, and nothing known of this one? */
+  knowsOthersThan(device: string | undefined): boolean;
   /** Another device that has an address mapped now. */
   otherWith(
     device: string | undefined,
@@ -89,15 +91,22 @@ export class IoFaults {
     return !this.#unmapped.isEmpty;
   }
 
-  fault(event: KernelEvent, what: Fault, place: Place): void {
+  fault(event: KernelEvent, said: Fault, place: Place): void {
     if (++this.#faults > MAX_FAULTS) return;
+    const what = this.#checked(said);
     const cause = this.#causeOf(event, what);
-    const sort = `${cause.sort} ${what.device ?? ""}`;
+    const sort = `${cause.sort} ${what.device ?? what.stream ?? ""}`;
     const byCause = this.#groups.get(sort) ?? new Map<object | string, FaultGroup>();
     this.#groups.set(sort, byCause);
     const known = byCause.get(cause.key);
     if (known === undefined) byCause.set(cause.key, this.#begin(event, what, cause, place));
     else this.#extend(known, what.address, place);
+  }
+
+  /** A stream is of no device where devices are known, and that is none of them. */
+  #checked(what: Fault): Fault {
+    if (what.stream === undefined || !this.#spaces.knowsOthersThan(what.device)) return what;
+    return { ...what, device: undefined };
   }
 
   /** A mapping was made: is it the one that a device used too early? */
@@ -117,7 +126,7 @@ export class IoFaults {
   }
 
   #begin(event: KernelEvent, what: Fault, cause: Cause, place: Place): FaultGroup {
-    const { device, address, access } = what;
+    const { device, address, access, stream } = what;
     const finding = this.#report.log.add({
       kind: "io-fault",
       ...(device === undefined ? {} : { device }),
@@ -127,7 +136,8 @@ export class IoFaults {
       time: timeOf(event),
       message: "",
     });
-    const head = `${device === undefined ? "a device" : "the device"} ${ACCESS_NAMES[access]}`;
+    const by = stream === undefined ? "" : `, known by its stream ${hex(stream)} only,`;
+    const head = `${device === undefined ? "a device" : "the device"}${by} ${ACCESS_NAMES[access]}`;
     const group: FaultGroup = {
       finding,
       device,
@@ -180,7 +190,9 @@ export class IoFaults {
     const other = this.#spaces.otherWith(device, hi, lo);
     if (other !== undefined) {
       const { name, mapping } = other;
-      const text = `${hex(address)}, which is mapped for ${name}, by ${this.#report.actText(mapping)}, and not for itself`;
+      const whose =
+        device === undefined ? "; nothing tells whether that is the device" : ", and not for itself";
+      const text = `${hex(address)}, which is mapped for ${name}, by ${this.#report.actText(mapping)}${whose}`;
       return { sort: "foreign", key: mapping, places: [mapping], text, isInside: true };
     }
     const text =

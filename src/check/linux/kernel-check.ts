@@ -103,6 +103,10 @@ export class KernelCheck implements FaultSpaces {
     return device ?? (this.ranges.maps > 0 ? this.ranges : undefined);
   }
 
+  knowsOthersThan(name: string | undefined): boolean {
+    return this.#report.devices.length > 0 && this.#deviceOf(name) === undefined;
+  }
+
   otherWith(
     name: string | undefined,
     hi: number,

@@ -55,6 +55,8 @@ export type KernelStatement =
       readonly device: string | undefined;
       readonly address: bigint;
       readonly access: FaultAccess;
+      /** The stream of an SMMUv3, where the line names no device: it is taken for that of a PCI function. */
+      readonly stream?: number;
     }
   /** EEH stopped a partitionable endpoint of a bridge, which is a PCI domain. */
   | { readonly type: "frozen"; readonly domain: number; readonly endpoint: string }

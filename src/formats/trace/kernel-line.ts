@@ -312,7 +312,7 @@ export class KernelLineReader {
     return true;
   }
 
-  /** A word of an event record of an SMMUv3: the stream's number is that of the PCI function. */
+  /** A word of an event record of an SMMUv3. It names no device; the number of a stream mostly is that of a PCI function. */
   #readWord(word: bigint): ReadStatement | "part" {
     const { words } = this.#record!;
     words.push(word);
@@ -326,6 +326,6 @@ export class KernelLineReader {
     const two = (value: number): string => value.toString(16).padStart(2, "0");
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
     const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
-    return { what: { type: "fault", device, address: address!, access }, origin: -1 };
+    return { what: { type: "fault", device, address: address!, access, stream }, origin: -1 };
   }
 }

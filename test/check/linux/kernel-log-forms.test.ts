@@ -30,7 +30,7 @@ const onBus = {
   kind: "io-fault",
   device: "0000:01:00.0",
   ioba: "fffe0040",
-  message: "the device reads 0xfffe0040",
+  message: "the device, known by its stream 0x100 only, reads 0xfffe0040",
 };
 
 describe("the kernel's log says of", () => {
@@ -74,6 +74,30 @@ describe("the kernel's log says of", () => {
     { by: "netconsole", before: "6.12.0-rc3+,3,1105,12100000,-,caller=T77;" },
   ])("a moment, by $by", async ({ before }) => {
     expect(await findingsOf(RECORD.map((line) => before + line))).toEqual([{ ...onBus, time: 12.1 }]);
+  });
+
+  it.each([
+    {
+      about: "is of the device that has its number",
+      device: "0000:01:00.0",
+      found: "0000:01:00.0",
+      owner: "",
+    },
+    {
+      about: "is of none, where others are known",
+      device: "0000:00:05.0",
+      found: undefined,
+      owner: "0000:00:05.0",
+    },
+  ])("a stream, which $about", async ({ device, found, owner }) => {
+    const map = ` nvme-8 [000] d..1. 5.100000: dma_map_page: ${device} dir=FROM_DEVICE dma_addr=fffe0000 size=4096 phys_addr=1000 attrs=`;
+    const { findings } = await checkTrace([map, ...RECORD].map((line) => `${line}\n`).join(""));
+    const [fault] = findings.filter(({ kind }) => kind === "io-fault");
+    expect(fault?.device).toBe(found);
+    if (owner !== "")
+      expect(fault?.message).toMatch(
+        /^a device, known by its stream 0x100 only, reads 0xfffe0040, which is mapped for 0000:00:05.0, .*; nothing tells whether/,
+      );
   });
 
   it("an SMMUv3's record in JSON and in the journal's fields", async () => {
