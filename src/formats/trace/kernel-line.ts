@@ -260,6 +260,10 @@ function addressIn(text: string): bigint | undefined {
   return found === null ? undefined : hex(found[1]);
 }
 
+/** How events begin of which a line says less than they have: it was broken. */
+const EVENT_HEAD =
+  /\b(?:(?:un)?map:\s+IOMMU:|swiotlb_bounced:\s+dev_name:|attach_device_to_domain:\s+IOMMU:|io_page_fault:\s+IOMMU:)/;
+
 /** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
 interface ReadStatement {
   readonly what: KernelStatement;
@@ -285,8 +289,11 @@ export class KernelLineReader {
     return false;
   }
 
-  /** What a line says: "part" of something that later lines complete; undefined if nothing. */
-  read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | undefined {
+  /**
+   * What a line says: "part" of something that later lines complete, each on its own; "broken" if the lines after it may be
+   * the rest of it; undefined if nothing.
+   */
+  read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | "broken" | undefined {
     const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
     const word = this.#record === undefined ? null : /arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/.exec(line);
     if (word !== null) return this.#readWord(hex(word[1]));
@@ -302,7 +309,7 @@ export class KernelLineReader {
       if (pattern === SMMU_WORDED && this.#isSaidAgain(what)) return "part";
       return { what, origin: isEvent === true ? groups.index : -1 };
     }
-    return undefined;
+    return EVENT_HEAD.test(line) ? "broken" : undefined;
   }
 
   /** Newer kernels print an event of an SMMUv3 as a record, and then in words. */

@@ -289,6 +289,7 @@ export class DmaLogReader extends EventLines {
     this.counts.other++;
     const isRead = broken.whole.some(({ bytes, length }) => {
       const name = this.#findName(bytes, 0, length);
+      if (name < 0) return this.#readKernel(bytes, 0, length, broken.line) === READ;
       return this.#readEvent(bytes, 0, name, length, broken.line) === READ;
     });
     if (isRead) broken.close();
@@ -425,19 +426,23 @@ export class DmaLogReader extends EventLines {
       if (this.#buffers.isOfOther()) this.counts.otherBuffers++;
       else this.#emitLost(remarks.cpu, remarks.lost);
     }
-    if (remarks.lost >= 0 || remarks.isComment || this.#readKernel(bytes, start, end)) return;
+    if (remarks.lost >= 0 || remarks.isComment) return;
+    const is = this.#readKernel(bytes, start, end, this.line);
+    if (is === DAMAGED) this.broken.open(this.line, bytes, start, end);
+    if (is !== OTHER) return;
     if (isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
     else this.counts.other++;
   }
 
-  /** Reads what is said of DMA in another line; false if nothing is. */
-  #readKernel(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return false;
+  /** Reads what is said of DMA in another line. */
+  #readKernel(bytes: Uint8Array, start: number, end: number, line: number): number {
+    if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return OTHER;
     const read = this.#kernel.read(bytes, start, end);
-    if (read === undefined) return false;
+    if (read === undefined) return OTHER;
+    if (read === "broken") return DAMAGED;
     if (read === "part") {
       this.counts.other++;
-      return true;
+      return READ;
     }
     const event = this.#event;
     const { what, origin } = read;
@@ -449,20 +454,20 @@ export class DmaLogReader extends EventLines {
     const known = isEvent && this.#origin.read(bytes, afterBuffer, to, to < name ? "perf-script" : "kernel");
     if (isEvent && !this.#buffers.isOfFirstOther()) {
       this.counts.otherBuffers++;
-      return true;
+      return READ;
     }
     const hasTime = known && !Number.isNaN(event.seconds);
     this.counts.kernel++;
     this.#onKernel({
       what,
-      line: this.line,
+      line,
       number: this.counts.events,
       seconds: hasTime ? event.seconds : this.prefix.seconds,
       nanoseconds: hasTime ? event.nanoseconds : this.prefix.nanoseconds,
       task: known ? event.task : -1,
       pid: known ? event.pid : -1,
     });
-    return true;
+    return READ;
   }
 
   /** Where the word before an event's name begins, if perf wrote its system there: `iommu:`. */

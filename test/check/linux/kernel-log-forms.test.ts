@@ -107,3 +107,32 @@ describe("the kernel's log says of", () => {
     expect(await findingsOf(fields.flatMap((text) => text.split("\n")))).toEqual([onBus]);
   });
 });
+
+describe("an event of another kind that a mailer broke", () => {
+  const origin = " (udev-worker)-410     [003] .....     5.101550: ";
+
+  it.each([
+    "map: IOMMU: iova=0x00000000f5f00000 - 0x00000000f5f80000 paddr=0x0000000142500000 size=524288",
+    "swiotlb_bounced: dev_name: 0000:00:06.0 dma_mask=ffffffff dev_addr=140000000 size=4096 NORMAL",
+    "io_page_fault: IOMMU:0000:00:06.0 iova=0xfffe0040 flags=0x0001",
+  ])("is joined, wherever that was: %s", async (text) => {
+    const words = text.split(" ");
+    const whole = await checkTrace(`${origin}${text}\n`);
+    expect(whole.judged.kernelLines).toBe(1);
+    for (let at = 2; at < words.length; at++) {
+      const broken = `${origin}${words.slice(0, at).join(" ")}\n${words.slice(at).join(" ")}\n`;
+      const { judged, findings } = await checkTrace(broken);
+      expect([judged.kernelLines, findings], broken).toEqual([1, whole.findings]);
+    }
+  });
+
+  it("is named where the rest is not there", async () => {
+    const text = `${origin}map: IOMMU: iova=0x00000000f5f00000 -\n${origin}dma_map_page: 0000:00:06.0 dir=TO_DEVICE dma_addr=1000 size=4096 phys_addr=1000 attrs=\n`;
+    const { findings, notJudged } = await checkTrace(text);
+    expect(
+      JSON.stringify([findings, notJudged], (_, value) =>
+        typeof value === "bigint" ? String(value) : value,
+      ),
+    ).toMatch(/line 1\b|unreadable|cannot be read/);
+  });
+});
