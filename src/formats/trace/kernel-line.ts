@@ -264,6 +264,8 @@ function addressIn(text: string): bigint | undefined {
 const EVENT_HEAD =
   /\b(?:(?:un)?map:\s+IOMMU:|swiotlb_bounced:\s+dev_name:|attach_device_to_domain:\s+IOMMU:|io_page_fault:\s+IOMMU:)/;
 
+type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
+
 /** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
 interface ReadStatement {
   readonly what: KernelStatement;
@@ -274,8 +276,8 @@ interface ReadStatement {
 export class KernelLineReader {
   /** An SMMUv3 event record, of which each word takes a line; undefined outside of one. */
   #record: { readonly words: bigint[]; others: number } | undefined;
-  /** The address of the last one: newer kernels say it again, in words. */
-  #recorded: bigint | undefined;
+  /** What the last one said: newer kernels say it again, in words. */
+  #recorded: Fault | undefined;
 
   /** Is a record of several lines being read? The line that was read last is a part of it then, or of something else. */
   get isInRecord(): boolean {
@@ -312,11 +314,11 @@ export class KernelLineReader {
     return EVENT_HEAD.test(line) ? "broken" : undefined;
   }
 
-  /** Newer kernels print an event of an SMMUv3 as a record, and then in words. */
+  /** Is it what the record said? Where the words name another device than its stream stood for, they tell of one more. */
   #isSaidAgain(what: KernelStatement): boolean {
-    if (what.type !== "fault" || what.address !== this.#recorded) return false;
+    const recorded = this.#recorded;
     this.#recorded = undefined;
-    return true;
+    return what.type === "fault" && what.address === recorded?.address && what.device === recorded.device;
   }
 
   /** A word of an event record of an SMMUv3. It names no device; the number of a stream mostly is that of a PCI function. */
@@ -328,11 +330,11 @@ export class KernelLineReader {
     this.#record = undefined;
     const [first, second, address] = words;
     if (!SMMU_FAULTS.includes(Number(first! & 0xffn))) return "part";
-    this.#recorded = address;
     const stream = Number((first! >> 32n) & 0xffffn);
     const two = (value: number): string => value.toString(16).padStart(2, "0");
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
     const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
-    return { what: { type: "fault", device, address: address!, access, stream }, origin: -1 };
+    this.#recorded = { type: "fault", device, address: address!, access, stream };
+    return { what: this.#recorded, origin: -1 };
   }
 }

@@ -76,6 +76,14 @@ describe("the kernel's log says of", () => {
     expect(await findingsOf(RECORD.map((line) => before + line))).toEqual([{ ...onBus, time: 12.1 }]);
   });
 
+  it("the device that the words of an SMMUv3 name, where its stream stands for another one", async () => {
+    const lines = [...RECORD, WORDED.replace("0000:01:00.0", "30700000.gpu")];
+    expect(await findingsOf(lines)).toEqual([
+      onBus,
+      { ...onBus, device: "30700000.gpu", message: "the device accesses 0xfffe0040" },
+    ]);
+  });
+
   it.each([
     {
       about: "is of the device that has its number",
