@@ -68,14 +68,14 @@ async function rowsOf(groups, names) {
 }
 
 /** Measures them; progress and failures go to stderr. */
-async function runGroups({ groups, names }) {
+async function runGroups(chosen) {
   const baseline = new Baseline();
   try {
     if (baseline.missing !== undefined) console.error(`without ratios to C: ${baseline.missing}`);
     const here = fileURLToPath(new URL(".", import.meta.url));
     const there = referenceFolder();
     const rows = [];
-    for (const { group, benchmarks, isolated } of await rowsOf(groups, names)) {
+    for (const { group, benchmarks, isolated } of chosen) {
       const shares = isolated ? benchmarks.map((benchmark) => [benchmark]) : [benchmarks];
       for (const share of shares) {
         const compared = share.some(({ over }) => over !== undefined);
@@ -122,12 +122,14 @@ const formatValue = (value) =>
   value >= 1000 ? Math.round(value).toLocaleString("en-US") : Number(value.toPrecision(3)).toString();
 
 let options;
+let chosen;
 try {
   options = parse(process.argv.slice(2));
+  chosen = await rowsOf(options.groups, options.names);
 } catch (error) {
   console.error(`bench: ${error.message}\n${USAGE}`);
   process.exit(1);
 }
-const rows = await runGroups(options);
+const rows = await runGroups(chosen);
 if (options.json) console.log(JSON.stringify(rows));
 else printTable(rows);

@@ -71,6 +71,8 @@ export class TraceCheck {
   readonly #lost = new LostEvents();
   /** Why it is not known from some event on whose events these are; empty if it is. */
   #mixed = "";
+  /** Were events of ours switched on, and none came? */
+  #isEmpty = false;
   /** Events that the filter does not take. */
   #leftOut = 0;
   readonly #hasNothingOfKernel: boolean;
@@ -216,7 +218,7 @@ export class TraceCheck {
           isMissing: this.#leftOut === this.source.events,
         },
         {
-          count: this.source.saysNothing ? 1 : 0,
+          count: this.#isEmpty ? 1 : 0,
           reason: "recording for which dma events were switched on, and none came",
           isMissing: true,
         },
@@ -278,6 +280,10 @@ export class TraceCheck {
   }
 
   #gap(gap: Gap): void {
+    if (gap.kind === "empty") {
+      this.#isEmpty = true;
+      return;
+    }
     if (gap.kind === "dropped") this.#dropped(gap);
     else if (gap.kind === "mixed") this.#mixed = gap.message;
     else this.#truncated(gap);

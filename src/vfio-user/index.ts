@@ -11,7 +11,7 @@ export {
   type RegionDescription,
   VfioUserClient,
 } from "./client/client.ts";
-export type { FeatureUse } from "./client/device-features.ts";
+export type { DeviceFeatures, FeatureUse } from "./client/device-features.ts";
 export { type DeviceDescription, DeviceHost, type DeviceHostOptions } from "./client/device-host.ts";
 export type { DmaRecord } from "./client/dma-service.ts";
 export type { DmaRefusal } from "./client/dma-verdict.ts";

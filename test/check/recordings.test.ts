@@ -114,13 +114,19 @@ describe.each(Object.entries(FACTS).filter(([, { events_of_text }]) => events_of
   },
 );
 
+const EMPTY = "test/corpus/recordings/ppc64le-64k-72-v6-empty.dat.gz";
+
+it.each(["stat", "alive", "map", "info"])(
+  "%s of a recording into which no event came is not fine",
+  async (verb) => {
+    const { status, stdout, stderr } = await cli([verb, EMPTY]);
+    expect(status).toBe(3);
+    expect(stdout + stderr).toMatch(/none came|something is missing/);
+  },
+);
+
 it("nothing is fine in a recording into which no event came", async () => {
-  const { status, stdout } = await cli([
-    "check",
-    "--color",
-    "never",
-    "test/corpus/recordings/ppc64le-64k-72-v6-empty.dat.gz",
-  ]);
+  const { status, stdout } = await cli(["check", "--color", "never", EMPTY]);
   expect({ status, stdout }).toMatchObject({
     status: 3,
     stdout: expect.stringMatching(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MailboxRegister } from "../../src/vfio-user/devices/mailbox-dma.ts";
 import { MigrationState, migrationPath } from "../../src/vfio-user/protocol/migration-state.ts";
+import { Feature } from "../../src/vfio-user/protocol/payloads.ts";
 import { LIBVFIO_USER, SPECIFICATION } from "../../src/vfio-user/server/profile.ts";
 import { sameBytes } from "../helpers/same.ts";
 import {
@@ -272,6 +273,9 @@ describe("logging by the device (specification)", () => {
     await setCommand(BUS_MASTER);
     for (let page = 0n; page < 4n; page++) await put(page * PAGE, 0x20_0003n + page * PAGE);
     await expect(client.writeLog.report(0n, 0x4000n, 4096n)).rejects.toMatchObject({ errno: 22 });
+    const nothing = new Uint8Array(0);
+    expect(await client.features.use(Feature.DMA_LOGGING_START, "probe", nothing)).toEqual(nothing);
+    await expect(client.features.use(0xff, "probe", nothing)).rejects.toMatchObject({ errno: 22 });
     await client.writeLog.start(4096n, [{ first: 0n, last: 0x3fffn }]);
     await transfer(WRITE, PAGE, 16);
     await transfer(WRITE, 3n * PAGE, 16);

@@ -26,7 +26,7 @@ const ACCESS_NAMES = { read: "reads", write: "writes", unknown: "accesses" } as 
 export interface FaultSpaces {
   /** Addresses of a device: its own, or those of the IOMMU's events; undefined if nothing is known of it. */
   spaceOf(device: string | undefined): AddressSpace | undefined;
-  /** Is something mapped for other devices, and nothing known of this one? */
+  /** Are devices known, and this one is none of them? */
   knowsOthersThan(device: string | undefined): boolean;
   /** Another device that has an address mapped now. */
   otherWith(

@@ -43,8 +43,8 @@ const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 interface Form {
   /** The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. */
   readonly pattern: RegExp;
-  /** A trace event, with an origin before it, and not a line of the log. */
-  readonly isEvent?: true;
+  /** How a trace event begins, which has an origin before it; absent for a line of the log. */
+  readonly head?: RegExp;
   read(groups: readonly (string | undefined)[]): KernelStatement;
 }
 
@@ -86,19 +86,21 @@ const trouble = (
 /** An event of an SMMUv3 in words. */
 const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`);
 
+/** A trace event: how it begins, and what a whole one has then. */
+const event = (head: string, rest: string, read: Form["read"]): Form => ({
+  head: new RegExp(head),
+  pattern: new RegExp(head + rest),
+  read,
+});
+
 const FORMS: readonly Form[] = [
-  {
-    pattern: new RegExp(`\\b(un)?map:\\s+IOMMU: iova=${HEX}.*? size=(\\d+)`),
-    isEvent: true,
-    read: ([, un, iova, size]) =>
-      rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
-  },
-  {
-    pattern: new RegExp(
-      `\\bswiotlb_bounced:\\s+dev_name: (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
-    ),
-    isEvent: true,
-    read: ([, device, mask, physical, size, force]) => ({
+  event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)`, ([, un, iova, size]) =>
+    rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
+  ),
+  event(
+    "\\bswiotlb_bounced:\\s+dev_name:",
+    ` (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
+    ([, device, mask, physical, size, force]) => ({
       type: "bounced",
       device: device!,
       mask: hex(mask),
@@ -106,17 +108,14 @@ const FORMS: readonly Form[] = [
       size: Number(size),
       isForced: force === "FORCE",
     }),
-  },
-  {
-    pattern: /\battach_device_to_domain:\s+IOMMU: Device=(\S+)/,
-    isEvent: true,
-    read: ([, device]) => ({ type: "attached", device: device! }),
-  },
-  {
-    pattern: new RegExp(`\\bio_page_fault:\\s+IOMMU:.*?(\\S+) iova=${HEX} flags=${HEX}`),
-    isEvent: true,
-    read: ([, device, address, flags]) => fault(device, address, accessOf(hex(flags))),
-  },
+  ),
+  event("\\battach_device_to_domain:\\s+IOMMU:", " Device=(\\S+)", ([, device]) => ({
+    type: "attached",
+    device: device!,
+  })),
+  event("\\bio_page_fault:\\s+IOMMU:", `.*?(\\S+) iova=${HEX} flags=${HEX}`, ([, device, address, flags]) =>
+    fault(device, address, accessOf(hex(flags))),
+  ),
   {
     pattern: new RegExp(
       `(?:(\\S+): AMD-Vi: .*)?IO_PAGE_FAULT (?:device=${PCI} )?.*address=${HEX} flags=${HEX}`,
@@ -260,10 +259,6 @@ function addressIn(text: string): bigint | undefined {
   return found === null ? undefined : hex(found[1]);
 }
 
-/** How events begin of which a line says less than they have: it was broken. */
-const EVENT_HEAD =
-  /\b(?:(?:un)?map:\s+IOMMU:|swiotlb_bounced:\s+dev_name:|attach_device_to_domain:\s+IOMMU:|io_page_fault:\s+IOMMU:)/;
-
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 
 /** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
@@ -304,14 +299,14 @@ export class KernelLineReader {
       this.#record = { words: [], others: 0 };
       return "part";
     }
-    for (const { pattern, isEvent, read } of FORMS) {
+    for (const { pattern, head, read } of FORMS) {
       const groups = pattern.exec(line);
       if (groups === null) continue;
       const what = read(groups);
       if (pattern === SMMU_WORDED && this.#isSaidAgain(what)) return "part";
-      return { what, origin: isEvent === true ? groups.index : -1 };
+      return { what, origin: head === undefined ? -1 : groups.index };
     }
-    return EVENT_HEAD.test(line) ? "broken" : undefined;
+    return FORMS.some(({ head }) => head?.test(line) === true) ? "broken" : undefined;
   }
 
   /** Is it what the record said? Where the words name another device than its stream stood for, they tell of one more. */

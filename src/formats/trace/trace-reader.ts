@@ -12,9 +12,9 @@ import type { QemuTraceEvent } from "./trace-event.ts";
 export interface Gap {
   /**
    * `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. `mixed`: from
-   * here on there are events of several machines, and none is read.
+   * here on there are events of several machines, and none is read. `empty`: events of ours were switched on, and none came.
    */
-  readonly kind: "torn" | "damaged" | "dropped" | "mixed";
+  readonly kind: "torn" | "damaged" | "dropped" | "mixed" | "empty";
   /** Line or byte offset. */
   readonly line: number;
   readonly message: string;

@@ -128,8 +128,14 @@ export class TraceSource {
    */
   end(): void {
     if (this.#recording !== undefined) {
-      if (!this.saysNothing || this.#recording.names.areRecorded) return;
-      throw this.#unknown(describeRecording(this.#recording));
+      if (!this.#saysNothing) return;
+      if (!this.#recording.names.areRecorded) throw this.#unknown(describeRecording(this.#recording));
+      this.#handlers.gap({
+        kind: "empty",
+        line: 0,
+        message: "dma events were switched on for this recording, and none came",
+      });
+      return;
     }
     if (this.#chosen === undefined) this.#look();
     if (this.#chosen !== undefined) this.#chosen.reader.end();
@@ -140,9 +146,8 @@ export class TraceSource {
   }
 
   /** Has a recording neither events of ours, nor what keeps from reading them? */
-  get saysNothing(): boolean {
-    if (this.#recording === undefined) return false;
-    const { events, kernel, lostMarkers, damaged } = this.#recording.counts;
+  get #saysNothing(): boolean {
+    const { events, kernel, lostMarkers, damaged } = this.#recording!.counts;
     return events + kernel + lostMarkers + damaged + this.#gaps === 0;
   }
 

@@ -29,7 +29,7 @@ import {
 } from "../protocol/version.ts";
 import { ClientConnection, type DmaMessageServer } from "./client-connection.ts";
 import type { CommandQueue } from "./command-queue.ts";
-import { DeviceFeatures, type FeatureUse } from "./device-features.ts";
+import { DeviceFeatures } from "./device-features.ts";
 import { MigrationCommands } from "./migration-commands.ts";
 import { checkUnmapped, sizeOf, wrongReply } from "./replies.ts";
 import { WriteLog } from "./write-log.ts";
@@ -90,6 +90,8 @@ export class VfioUserClient {
   /** What the device said it can; the defaults before {@link negotiate}. */
   device: Capabilities = DEFAULT_CAPABILITIES;
   readonly name: string;
+  /** Features of the device, those of which the next two are made included. */
+  readonly features: DeviceFeatures;
   /** Migration of the device. */
   readonly migration: MigrationCommands;
   /** What the device logs of its own writes. */
@@ -98,7 +100,6 @@ export class VfioUserClient {
   readonly #channel: ByteChannel;
   readonly #connection: ClientConnection;
   readonly #commands: CommandQueue;
-  readonly #features: DeviceFeatures;
 
   constructor(channel: ByteChannel, options: ClientOptions = {}) {
     const { name = "device", timers, timeout } = options;
@@ -107,9 +108,9 @@ export class VfioUserClient {
     this.#channel = channel;
     this.#connection = new ClientConnection(channel, { name, isSingle: this.#isSingle, timers, timeout });
     this.#commands = this.#connection.commands;
-    this.#features = new DeviceFeatures(this.#commands);
-    this.migration = new MigrationCommands(this.#commands, this.#features, () => this.maxTransfer);
-    this.writeLog = new WriteLog(this.#commands, this.#features);
+    this.features = new DeviceFeatures(this.#commands);
+    this.migration = new MigrationCommands(this.#commands, this.features, () => this.maxTransfer);
+    this.writeLog = new WriteLog(this.#commands, this.features);
   }
 
   get #isSingle(): boolean {
@@ -380,16 +381,6 @@ export class VfioUserClient {
   /** DEVICE_RESET; `done` is called when the device has answered, before any later message is looked at. */
   async reset(done: () => void = nothing): Promise<void> {
     await this.#commands.ask(Command.DEVICE_RESET, emptyFrame(), { what: () => "DEVICE_RESET", take: done });
-  }
-
-  /**
-   * DEVICE_FEATURE.
-   *
-   * @param room how many bytes of data the reply may have
-   * @returns the data of the reply
-   */
-  feature(number: number, how: FeatureUse, data: Uint8Array, room = 0): Promise<Uint8Array> {
-    return this.#features.use(number, how, data, room);
   }
 
   /** Ends the connection. */

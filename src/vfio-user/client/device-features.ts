@@ -13,10 +13,15 @@ const nothing = (): void => {};
  */
 export type FeatureUse = "get" | "set" | "probe";
 
-/** DEVICE_FEATURE, of which migration and the log of writes are made. */
+/**
+ * DEVICE_FEATURE, of which migration and the log of writes are made. The methods throw as those of the client.
+ *
+ * @public
+ */
 export class DeviceFeatures {
   readonly #commands: CommandQueue;
 
+  /** @internal */
   constructor(commands: CommandQueue) {
     this.#commands = commands;
   }
