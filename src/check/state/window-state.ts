@@ -291,10 +291,6 @@ export function diffStates(
 export function changeToJson(change: WindowChange): Record<string, unknown> {
   const { what, window } = change;
   const liobn = hex(window.liobn);
-  if (what === "not-compared") {
-    const [before, after] = [change.before, window].map(({ pageShift }) => 2 ** pageShift);
-    return { what, liobn, pageSizeBefore: before, pageSizeAfter: after };
-  }
   if (what !== "entries") return { what, liobn };
   const { ioba, pages, before, after } = change;
   return { what, liobn, ioba: hex(ioba), pages, before: hex(before), after: hex(after) };
