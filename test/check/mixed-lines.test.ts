@@ -75,6 +75,34 @@ describe("a log of two QEMUs", () => {
     expect(said!.count).toBeGreaterThan(5900);
   });
 
+  it("is not judged either where a logger tells their processes", () => {
+    const ways: ((line: string, process: number) => string)[] = [
+      (line, process) => `Nov 27 22:13:24 host qemu-system-ppc64[${process}]: ${line}`,
+      (line, process) =>
+        JSON.stringify({ __REALTIME_TIMESTAMP: "1795820252848947", _PID: `${process}`, MESSAGE: line }),
+    ];
+    for (const way of ways) {
+      const [one, two] = [QEMU.slice(0, 400), OTHER_QEMU.slice(0, 400)];
+      const both = [one.map((line) => way(line, 100)), two.map((line) => way(line, 200))] as const;
+      const mingled = both[0].slice(0, 300).flatMap((line, i) => [line, both[1][i]!]);
+      const { findings, notJudged } = report(mingled);
+      expect([findings, notJudged.filter(({ isMissing }) => isMissing)]).toEqual([
+        [],
+        [
+          {
+            count: 598,
+            isMissing: true,
+            reason: expect.stringContaining(
+              "at the same time (processes 100 and 200), and each is to be judged alone",
+            ),
+          },
+        ],
+      ]);
+      const { verified } = report([...both[0], ...both[1]]);
+      expect(verified).toBe(report(one).verified + report(two).verified);
+    }
+  });
+
   it("is judged where one runs after the other", () => {
     const { verified, notJudged } = report([...one, ...two]);
     expect(verified).toBe(report(one).verified + report(two).verified);

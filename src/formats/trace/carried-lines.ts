@@ -61,7 +61,9 @@ function timeOf(members: Readonly<Record<string, unknown>>): string {
   const sinceBoot = members._TRANSPORT === "kernel" ? members._SOURCE_MONOTONIC_TIMESTAMP : undefined;
   if (sinceBoot !== undefined) return `[${secondsOf(sinceBoot)}] `;
   const since1970 = members._SOURCE_REALTIME_TIMESTAMP ?? members.__REALTIME_TIMESTAMP;
-  if (since1970 !== undefined) return `${secondsOf(since1970)} host kernel: `;
+  // The journal tells the process of all lines but the kernel's.
+  const program = members._PID === undefined ? "kernel" : `program[${members._PID}]`;
+  if (since1970 !== undefined) return `${secondsOf(since1970)} host ${program}: `;
   const iso = TIMES.map((name) => members[name]).find((one) => typeof one === "string");
   return iso === undefined ? "" : `${iso} `;
 }

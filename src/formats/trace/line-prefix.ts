@@ -56,6 +56,8 @@ const MAX_RECORD_HEAD = 160;
 const textAt = (bytes: Uint8Array, start: number, end: number): string =>
   String.fromCharCode(...bytes.subarray(start, end));
 
+/** What may stand before a line without meaning: the start of a log that was cut while it was written is a hole of zeros. */
+const isBlank = (byte: number): boolean => byte === SPACE || byte === TAB || byte === 0;
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 
@@ -64,18 +66,33 @@ export class LinePrefix {
   /** Time of the prefix, NaN without one: of the kernel's log since boot, of others since 1970. */
   seconds: number = Number.NaN;
   nanoseconds = 0;
+  /** No prefix tells a thread. */
+  readonly thread: number = Number.NaN;
+  /** Process of the program whose line it is, -1 where the prefix does not tell. */
+  process = -1;
   readonly #numbers = new NumberReader();
 
   /** Where the line itself begins, after blanks, too. */
   skip(bytes: Uint8Array, start: number, end: number): number {
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
+    this.process = -1;
     for (let at = start; ; ) {
-      while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+      while (at < end && isBlank(bytes[at]!)) at++;
       const next = at < end ? this.#skipOne(bytes, at, end) : -1;
       if (next < 0 || next > end) return at;
+      if (bytes[next - 2] === COLON && bytes[next - 3] === CLOSE_BRACKET) this.#readProcess(bytes, next - 3);
       at = next;
     }
+  }
+
+  /** The number in `program[4711]: `, of which the bracket stands at `close`. */
+  #readProcess(bytes: Uint8Array, close: number): void {
+    let open = close;
+    while (isDigit(bytes[open - 1]!)) open--;
+    if (open === close || bytes[open - 1] !== OPEN_BRACKET) return;
+    this.#numbers.decimal(bytes, open);
+    this.process = this.#numbers.lo;
   }
 
   /** The end of one prefix, or -1. */

@@ -1,4 +1,5 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { readBackendOrigin } from "./backend-origin.ts";
 import { isBlank, isDressed } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
@@ -93,10 +94,12 @@ export class QemuLogReader extends EventLines {
   readonly #writers = new LogWriters();
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #onHost: (event: HostEvent) => void;
+  /** Process of the event, by what a logger put before it; -1 if it does not tell. */
+  #process = -1;
   /**
-   * Does the event have a thread or a time? Most logs have none.
+   * Does the event have a thread, a time or a process? Most logs have none.
    *
-   * Invariant *origin*: if not, the event's thread and time are NaN.
+   * Invariant *origin*: if not, the event's thread and time are NaN, and the process is -1.
    */
   #hasOrigin = false;
 
@@ -144,12 +147,24 @@ export class QemuLogReader extends EventLines {
   /** Is nothing known any more of whose events these are? */
   #isMixed(): boolean {
     if (this.mixed !== "") return true;
-    if (!this.#hasOrigin || Number.isNaN(this.#event.thread)) return false;
+    if (!this.#hasOrigin) return false;
     const writers = this.#writers;
-    if (!writers.areTwo(this.#event)) return false;
+    const process = this.#process;
+    const other = process < 0 ? -1 : writers.otherProcess(process);
+    if (other >= 0) {
+      this.#setMixed(`processes ${process} and ${other}), and each is to be judged alone: grep its lines`);
+    } else if (!Number.isNaN(this.#event.thread) && writers.areTwo(this.#event)) {
+      const { before, main } = writers;
+      this.#setMixed(
+        `threads ${before} and ${main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`,
+      );
+    }
+    return this.mixed !== "";
+  }
+
+  #setMixed(why: string): void {
     this.mixedAt = this.line;
-    this.mixed = `several QEMUs write one log at the same time (threads ${writers.before} and ${writers.main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`;
-    return true;
+    this.mixed = `several QEMUs write one log at the same time (${why}`;
   }
 
   /** Reads `tid@seconds.microseconds:`; returns where it ends, or `at` if it is something else. */
@@ -170,6 +185,7 @@ export class QemuLogReader extends EventLines {
     event.thread = thread;
     event.seconds = seconds;
     event.nanoseconds = microseconds * 1000;
+    this.#process = -1;
     this.#hasOrigin = true;
     return position + 1;
   }
@@ -180,6 +196,7 @@ export class QemuLogReader extends EventLines {
     this.#event.thread = Number.NaN;
     this.#event.seconds = Number.NaN;
     this.#event.nanoseconds = 0;
+    this.#process = -1;
     return at;
   }
 
@@ -202,18 +219,17 @@ export class QemuLogReader extends EventLines {
 
   /** Reads an event that stands inside of a line, with thread and time before it, or those of the line's prefix. */
   #readInside(bytes: Uint8Array, view: DataView, start: number, name: number): boolean {
+    const { prefix } = this;
+    prefix.skip(bytes, start, name);
     const origin = originBefore(bytes, start, name);
     if (origin < 0 || this.#readOrigin(bytes, origin) !== name) {
-      this.#noOrigin(0);
-      this.prefix.skip(bytes, start, name);
-      const { seconds, nanoseconds } = this.prefix;
-      if (!Number.isNaN(seconds)) {
-        this.#hasOrigin = true;
-        this.#event.thread = Number.NaN;
-        this.#event.seconds = seconds;
-        this.#event.nanoseconds = nanoseconds;
-      }
+      const { thread, seconds, nanoseconds } = readBackendOrigin(bytes, start, name) ?? prefix;
+      this.#event.thread = thread;
+      this.#event.seconds = seconds;
+      this.#event.nanoseconds = nanoseconds;
+      this.#hasOrigin = true;
     }
+    this.#process = prefix.process;
     return this.#readText(bytes, view, name) >= 0;
   }
 
