@@ -122,6 +122,21 @@ const grep: Change = (text) => ({
   lines: text.lines.map((line, i) => `trace.txt:${i + 1}:${line}`),
 });
 
+const MAILED_WIDTH = 76;
+
+/** Mailers break lines at blanks, and answers have a mark before each of them. */
+const mailed: Change = ({ lines, from }, random) => {
+  const width = MAILED_WIDTH + random.below(40);
+  const quote = random.pick(["", "> ", "> > "]);
+  const out: { line: string; from: number }[] = [];
+  lines.forEach((line, i) => {
+    (line.match(new RegExp(`.{1,${width}}(?= |$)|\\S+`, "g")) ?? [line]).forEach((piece, part) => {
+      out.push({ line: quote + (part === 0 ? piece : piece.trimStart()), from: part === 0 ? from[i]! : 0 });
+    });
+  });
+  return { lines: out.map(({ line }) => line), from: out.map((one) => one.from) };
+};
+
 /** Of a log of QEMU: what the guest's console was printing stands before an event, on its line. */
 const consoleText: Change = (text, random) =>
   mapLines(text, (line) =>
@@ -222,6 +237,10 @@ const isUsualForm = (lines: readonly string[]): boolean =>
     (line) => !/\bdma_(map|unmap|alloc|free)_?\w*[:(]/.test(line) || /_addrs?=(\{|[0-9a-f]+ )/.test(line),
   );
 
+/** Have events their names before the place where a mailer breaks their lines? */
+const namesEarly = (lines: readonly string[]): boolean =>
+  lines.every((line) => !/[:)]\s+dma_\w+:/.test(line) || line.search(/dma_\w+:/) < MAILED_WIDTH - 24);
+
 /** Is a line that names an event broken in two? */
 const isBroken = (lines: readonly string[]): boolean => lines.some((line) => /: dma_\w+: [^=]*$/.test(line));
 
@@ -249,7 +268,10 @@ export function changeText(original: readonly string[], isQemu: boolean, random:
       ioba: (address) => before.ioba(next.ioba(address)),
     };
   }
-  const chosen = Object.entries(changes).filter(() => random.below(2) === 0);
+  const chosen = Object.entries<Change>(changes).filter(() => random.below(2) === 0);
+  // What a mailer broke nobody prints on a console any more.
+  if (!isBroken(original) && namesEarly(original) && random.below(6) === 0)
+    chosen.splice(0, chosen.length, ["mailed", mailed]);
   for (const [name, change] of chosen.length > 0 ? chosen : [random.pick(Object.entries(changes))]) {
     names.push(name);
     text = change(text, random);

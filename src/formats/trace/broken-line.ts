@@ -5,6 +5,8 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
+const DASH = 0x2d;
+const GREATER = 0x3e;
 const ESCAPE = 0x1b;
 const AMPERSAND = 0x26;
 /** The first and the second byte of a blank at which no line breaks. */
@@ -119,7 +121,7 @@ export class BrokenLine {
    */
   goOn(bytes: Uint8Array, start: number, from: number, end: number): boolean {
     if (++this.#lines > MAX_LINES) return false;
-    this.#byTerminal.add(bytes, start, withBlanks(bytes, end));
+    this.#byTerminal.add(bytes, this.#goesOnAt(bytes, start, from), withBlanks(bytes, end));
     const mailed = this.#byMailer;
     while (mailed.bytes[mailed.length - 1] === SPACE) mailed.length--;
     mailed.bytes[mailed.length++] = SPACE;
@@ -129,6 +131,18 @@ export class BrokenLine {
 
   close(): void {
     this.line = 0;
+  }
+
+  /**
+   * Where a line that a terminal broke goes on: with its blanks, but after what a logger or a mail put before it. A `>` is
+   * a part of the text where that has an arrow, or no blank after it.
+   */
+  #goesOnAt(bytes: Uint8Array, start: number, from: number): number {
+    const { bytes: text, length } = this.#byTerminal;
+    const isQuote = bytes[start] !== GREATER || isBlank(bytes[start + 1]!) || bytes[start + 1] === GREATER;
+    if (!isQuote || (bytes[start] === GREATER && text[length - 1] === DASH)) return start;
+    for (let at = start; at < from; at++) if (!isBlank(bytes[at]!)) return from;
+    return start;
   }
 }
 

@@ -45,6 +45,10 @@ interface Form {
   readonly pattern: RegExp;
   /** How a trace event begins, which has an origin before it; absent for a line of the log. */
   readonly head?: RegExp;
+  /** How a line of the log begins that cannot be anything else. */
+  readonly start?: RegExp;
+  /** What stands in a line that is not cut off, where one that is can be read, too. */
+  readonly end?: RegExp;
   read(groups: readonly (string | undefined)[]): KernelStatement;
 }
 
@@ -84,7 +88,7 @@ const trouble = (
 });
 
 /** An event of an SMMUv3 in words. */
-const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`);
+const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) sid: .*iova: ${HEX}`);
 
 /** A trace event: how it begins, and what a whole one has then. */
 const event = (head: string, rest: string, read: Form["read"]): Form => ({
@@ -117,6 +121,8 @@ const FORMS: readonly Form[] = [
     fault(device, address, accessOf(hex(flags))),
   ),
   {
+    start: /\[IO_PAGE_FAULT (?:device|domain)=/,
+    end: /flags=(?:0x)?[0-9a-f]+\]/,
     pattern: new RegExp(
       `(?:(\\S+): AMD-Vi: .*)?IO_PAGE_FAULT (?:device=${PCI} )?.*address=${HEX} flags=${HEX}`,
     ),
@@ -126,6 +132,8 @@ const FORMS: readonly Form[] = [
     },
   },
   {
+    start: /DMAR: ?\[DMA (?:Read|Write)[^\]]*\] Request device \[/,
+    end: /fault addr \w+\s+\[/,
     pattern: new RegExp(
       `DMAR: ?\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
@@ -133,24 +141,30 @@ const FORMS: readonly Form[] = [
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
   },
   {
+    start: /arm-smmu .*[Cc]ontext fault: fsr=/,
+    end: /fsynr=\w+,/,
     pattern: new RegExp(`arm-smmu .*[Cc]ontext fault:.* iova=${HEX}, fsynr=${HEX}`),
     read: ([, address, syndrome]) =>
       fault(undefined, address, (hex(syndrome) & BigInt(SMMU_WRITE)) === 0n ? "read" : "write"),
   },
   {
+    start: /arm-smmu-v3 .*event: F_(?:TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION) client: /,
     pattern: SMMU_WORDED,
     read: ([, device, address]) => fault(device, address, "unknown"),
   },
   {
+    start: /apple-dart .*translation fault: status/,
     pattern: new RegExp(`apple-dart .*translation fault: .* at ${HEX}`),
     read: ([, address]) => fault(undefined, address, "unknown"),
   },
   {
+    start: /virtio_iommu .*fault from EP \d/,
     pattern: new RegExp(`virtio_iommu .*fault from EP \\d+ at ${HEX} \\[(R?)(W?)X?\\]`),
     read: ([, address, reads, writes]) =>
       fault(undefined, address, writes === "" ? "read" : reads === "" ? "write" : "unknown"),
   },
   {
+    start: /EEH: Frozen PHB#[0-9a-f]/i,
     pattern: /EEH: Frozen PHB#([0-9a-f]+)-PE#([0-9a-f]+) detected/i,
     read: ([, bridge, endpoint]) => ({
       type: "frozen",
@@ -159,6 +173,7 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    start: /EEH: Frozen PE#[0-9a-f]/i,
     pattern: /EEH: Frozen PE#([0-9a-f]+) on PHB#([0-9a-f]+) detected/i,
     read: ([, endpoint, bridge]) => ({
       type: "frozen",
@@ -167,6 +182,8 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    start: /: swiotlb buffer is full \(sz/,
+    end: /bytes\)(?:$|[^,]|,.*used \d+ \(slots\))/,
     pattern:
       /(\S+): swiotlb buffer is full \(sz: (\d+) bytes\)(?:, total (\d+) \(slots\), used (\d+) \(slots\))?/,
     read: ([, device, size, slots, used]) => ({
@@ -188,6 +205,7 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    start: /iommu_alloc failed, tbl/,
     pattern: /(?:(\S+): )?iommu_alloc failed, tbl \S+ vaddr \S+ npages ([0-9a-f]{1,8})\b/,
     read: ([, device, pages]) => ({
       type: "alloc-failed",
@@ -196,6 +214,7 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    start: /: ibm,query-pe-dma-windows\(/,
     pattern: new RegExp(
       `(\\S+): ibm,query-pe-dma-windows${CONFIG} returned -?\\d+, lb=${HEX} ps=${HEX} wn=${HEX}`,
     ),
@@ -208,6 +227,8 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    start: /: ibm,create-pe-dma-window\(/,
+    end: /returned (?:-|[1-9]|0 \(liobn = \w+ starting addr = \w+ \w+\))/,
     pattern: new RegExp(
       `(\\S+): ibm,create-pe-dma-window${CONFIG} ${HEX} ${HEX} returned (-?\\d+)(?: \\(liobn = ${HEX} starting addr = ${HEX} ${HEX}\\))?`,
     ),
@@ -236,6 +257,7 @@ const FORMS: readonly Form[] = [
     }),
   },
   {
+    end: /\]\W*$/,
     pattern: /(?:DMA-API: \S+ (\S+): |(\S+): DMA-API: )((?:device driver|mapping|Mapping) .*)/,
     read: ([, device, older, text]) => ({
       type: "verdict",
@@ -254,6 +276,9 @@ const FORMS: readonly Form[] = [
   },
 ];
 
+const lineOf = (bytes: Uint8Array, start: number, end: number): string =>
+  LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
+
 function addressIn(text: string): bigint | undefined {
   const found = new RegExp(`\\[device address=${HEX}\\]`).exec(text);
   return found === null ? undefined : hex(found[1]);
@@ -262,9 +287,26 @@ function addressIn(text: string): bigint | undefined {
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 
 /** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
-interface ReadStatement {
+export interface ReadStatement {
   readonly what: KernelStatement;
   readonly origin: number;
+  /** Is the line cut off, so that the rest of what it says may stand in the next one? */
+  readonly isCut: boolean;
+}
+
+/**
+ * What a line says that needs no other one; "broken" if it is a trace event that is cut off, "begun" if it is a line of the log
+ * that is; undefined if it says nothing.
+ */
+function statementIn(line: string): ReadStatement | "broken" | "begun" | undefined {
+  for (const { pattern, head, end, read } of FORMS) {
+    const groups = pattern.exec(line);
+    if (groups === null) continue;
+    const origin = head === undefined ? -1 : groups.index;
+    return { what: read(groups), origin, isCut: end?.test(line) === false };
+  }
+  if (FORMS.some(({ head }) => head?.test(line) === true)) return "broken";
+  return FORMS.some(({ start }) => start?.test(line) === true) ? "begun" : undefined;
 }
 
 /** Reads what Linux says of DMA in lines that are no `dma` event. */
@@ -286,12 +328,22 @@ export class KernelLineReader {
     return false;
   }
 
+  /** What a line says that needs no other one; undefined if it says nothing, or is cut off. */
+  whole(bytes: Uint8Array, start: number, end: number): KernelStatement | undefined {
+    const said = statementIn(lineOf(bytes, start, end));
+    return typeof said === "object" && !said.isCut ? said.what : undefined;
+  }
+
   /**
-   * What a line says: "part" of something that later lines complete, each on its own; "broken" if the lines after it may be
-   * the rest of it; undefined if nothing.
+   * What a line says: "part" of something that later lines complete, each on its own; "broken" or "begun" if the lines after it
+   * may be the rest of it, and it is a trace event or a line of the log; undefined if nothing.
    */
-  read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | "broken" | undefined {
-    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): ReadStatement | "part" | "broken" | "begun" | undefined {
+    const line = lineOf(bytes, start, end);
     const word = this.#record === undefined ? null : /arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/.exec(line);
     if (word !== null) return this.#readWord(hex(word[1]));
     if (this.#record !== undefined && ++this.#record.others > LINES_BETWEEN) this.#record = undefined;
@@ -299,14 +351,9 @@ export class KernelLineReader {
       this.#record = { words: [], others: 0 };
       return "part";
     }
-    for (const { pattern, head, read } of FORMS) {
-      const groups = pattern.exec(line);
-      if (groups === null) continue;
-      const what = read(groups);
-      if (pattern === SMMU_WORDED && this.#isSaidAgain(what)) return "part";
-      return { what, origin: head === undefined ? -1 : groups.index };
-    }
-    return FORMS.some(({ head }) => head?.test(line) === true) ? "broken" : undefined;
+    const said = statementIn(line);
+    if (typeof said === "object" && SMMU_WORDED.test(line) && this.#isSaidAgain(said.what)) return "part";
+    return said;
   }
 
   /** Is it what the record said? Where the words name another device than its stream stood for, they tell of one more. */
@@ -330,6 +377,6 @@ export class KernelLineReader {
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
     const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
     this.#recorded = { type: "fault", device, address: address!, access, stream };
-    return { what: this.#recorded, origin: -1 };
+    return { what: this.#recorded, origin: -1, isCut: false };
   }
 }

@@ -4,7 +4,7 @@ import { isBlank, isDressed } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
-import { type HostEvent, readHostLine } from "./host-event.ts";
+import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
 import { LogWriters } from "./log-writers.ts";
 import { QemuTraceEvent, XLATE } from "./trace-event.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
@@ -265,18 +265,22 @@ export class QemuLogReader extends EventLines {
     let end = newline;
     while (end > start && isBlank(bytes[end - 1]!)) end--;
     const from = this.prefix.skip(bytes, start, end);
-    if (from >= end || !broken.goOn(bytes, start, from, end)) {
+    const isOwn = readHostLine(textOf(bytes, from, end)) !== undefined;
+    if (isOwn || from >= end || !broken.goOn(bytes, start, from, end)) {
       this.giveUp();
       return false;
     }
     this.counts.text++;
-    const isRead = broken.whole.some(({ bytes, length }) => {
+    const { line } = broken;
+    for (const { bytes, length } of broken.whole) {
       const name = this.#findEvent(bytes, 0, length);
-      return this.#readInside(bytes, viewOf(bytes), 0, name);
-    });
-    if (!isRead) return true;
-    this.#emit(broken.line);
-    broken.close();
+      if (name < 0 && !this.#readHost(bytes, 0, length, line)) continue;
+      if (name >= 0 && !this.#readInside(bytes, viewOf(bytes), 0, name)) continue;
+      broken.close();
+      if (name < 0) this.counts.hostEvents++;
+      else this.#emit(line);
+      break;
+    }
     return true;
   }
 
@@ -287,16 +291,18 @@ export class QemuLogReader extends EventLines {
     const mayBeHost = isOther
       ? startsWith(bytes, name, VFIO)
       : HOST_WORDS.some((word) => word.find(bytes, start, newline) >= 0);
-    if (mayBeHost && this.#readHost(bytes, start, newline)) this.counts.hostEvents++;
+    if (mayBeHost && this.#readHost(bytes, start, newline, this.line)) this.counts.hostEvents++;
+    else if (mayBeHost && beginsHostLine(textOf(bytes, name, newline)))
+      this.broken.open(this.line, bytes, start, newline);
     else if (isOther) this.counts.otherEvents++;
     else this.counts.text++;
   }
 
-  #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
+  #readHost(bytes: Uint8Array, start: number, newline: number, line: number): boolean {
     this.plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
-    const found = readHostLine(String.fromCharCode(...this.plain.bytes.subarray(0, this.plain.length)));
+    const found = readHostLine(textOf(this.plain.bytes, 0, this.plain.length));
     if (found === undefined) return false;
-    this.#onHost({ ...found, line: this.line, event: this.counts.events });
+    this.#onHost({ ...found, line, event: this.counts.events });
     return true;
   }
 
@@ -331,6 +337,9 @@ function digitsBefore(bytes: Uint8Array, start: number, end: number): number {
   while (at > start && isDigit(bytes[at - 1]!)) at--;
   return at;
 }
+
+const textOf = (bytes: Uint8Array, start: number, end: number): string =>
+  String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE)));
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
