@@ -17,6 +17,9 @@ const MARKS = [
   "IO_PAGE_FAULT",
   "apple-dart",
   "virtio_iommu",
+  "iova=",
+  "dev_name=",
+  "_to_domain:",
 ].map((word) => new TextSearch(word));
 
 /** Each byte a character. */
@@ -36,6 +39,8 @@ const SMMU_WORDS = 4;
 const LINES_BETWEEN = 16;
 
 const HEX = "(?:0x)?([0-9a-f]{1,16})";
+/** Decimal, or hexadecimal with its mark. */
+const NUMBER = "(0x[0-9a-f]+|\\d+)\\b";
 /** A PCI device, with or without its domain. */
 const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 
@@ -120,6 +125,31 @@ const FORMS: readonly Form[] = [
   event("\\bio_page_fault:\\s+IOMMU:", `.*?(\\S+) iova=${HEX} flags=${HEX}`, ([, device, address, flags]) =>
     fault(device, address, accessOf(hex(flags))),
   ),
+  // The same as fields: of the kernel's option, or of trace-cmd report -R.
+  event("\\b(un)?map:\\s+iova=", `${HEX}\\b.*? size=${NUMBER}`, ([, un, iova, size]) =>
+    rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
+  ),
+  event(
+    "\\bio_page_fault:\\s+device=",
+    `(\\S+).*? iova=${HEX}\\b.*? flags=${NUMBER}`,
+    ([, device, address, flags]) => fault(device, address, accessOf(BigInt(flags!))),
+  ),
+  event(
+    "\\bswiotlb_bounced:\\s+dev_name=",
+    `(\\S+).*? dma_mask=${HEX}\\b.*? dev_addr=${HEX}\\b.*? size=${NUMBER}(?:.*?force=${NUMBER})?`,
+    ([, device, mask, physical, size, force = "0"]) => ({
+      type: "bounced",
+      device: device!,
+      mask: hex(mask),
+      physical: hex(physical),
+      size: Number(size),
+      isForced: Number(force) !== 0,
+    }),
+  ),
+  event("\\battach_device_to_domain:\\s+device=", "(\\S+)", ([, device]) => ({
+    type: "attached",
+    device: device!,
+  })),
   {
     start: /\[IO_PAGE_FAULT (?:device|domain)=/,
     end: /flags=(?:0x)?[0-9a-f]+\]/,
