@@ -213,7 +213,7 @@ const FORMS: readonly Form[] = [
   },
   {
     start: /: swiotlb buffer is full \(sz/,
-    end: /bytes\)(?:$|[^,]|,.*used \d+ \(slots\))/,
+    end: /bytes\)(?:$|[^,]|, total \d+ \(slots\), used \d+ \(slots\))/,
     pattern:
       /(\S+): swiotlb buffer is full \(sz: (\d+) bytes\)(?:, total (\d+) \(slots\), used (\d+) \(slots\))?/,
     read: ([, device, size, slots, used]) => ({
