@@ -130,3 +130,36 @@ describe("a text that a terminal broke at its width", () => {
     expect(found(report(wrapped(LINUX, width))).findings).toEqual(found(report(LINUX)).findings);
   });
 });
+
+describe("a text with events of QEMU and evidence of Linux", () => {
+  const FAULT =
+    "nvme 0000:02:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000c address=0xfec3a08c flags=0x0020]";
+  const BOOT =
+    "[    1.000000] pci 0000:00:01.0: ibm,query-pe-dma-windows(53) 800 8000000 20000000 returned 0, lb=1000000 ps=d wn=1";
+  const notRead = (lines: readonly string[]): unknown[] =>
+    report(lines)
+      .notJudged.filter(({ isMissing }) => isMissing)
+      .map(({ count, reason }) => [count, reason.split(":")[0]]);
+
+  it("says what it does not read, and does not call that fine", () => {
+    const some = QEMU.slice(0, 100);
+    expect(notRead([...some, FAULT, FAULT])).toEqual([
+      [2, "lines in which Linux tells of DMA, from line 101 on"],
+    ]);
+    expect(notRead([FAULT, BOOT, ...some])).toEqual([
+      [1, "line in which Linux tells of DMA, from line 1 on"],
+    ]);
+    expect(notRead([...some, ...LINUX])[0]).toMatchObject([
+      100,
+      "lines of QEMU's spapr_iommu events, from line 1 on",
+    ]);
+    expect(notRead([...LINUX, ...some])[0]).toMatchObject([
+      100,
+      `lines of QEMU's spapr_iommu events, from line ${LINUX.length + 1} on`,
+    ]);
+  });
+
+  it("is fine with what each guest prints of its windows", () => {
+    expect(notRead([BOOT, ...QEMU.slice(0, 100)])).toEqual([]);
+  });
+});

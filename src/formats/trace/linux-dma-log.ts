@@ -16,6 +16,7 @@ import { KernelLineReader, MAX_STATEMENT, type ReadStatement } from "./kernel-li
 import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { StackReader } from "./stack-reader.ts";
+import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
@@ -108,6 +109,8 @@ export class DmaLogReader extends EventLines {
     overwritten: 0,
     otherBuffers: 0,
   };
+  /** Events of QEMU between those of Linux. */
+  readonly unread: UnreadEvidence = new UnreadEvidence("qemu");
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
@@ -455,7 +458,10 @@ export class DmaLogReader extends EventLines {
     else if (read === "broken") this.broken.open(this.line, bytes, start, end);
     else if (!isRead && mayTell) {
       this.#beginStatement(read, bytes, start, end);
-    } else if (this.#take(read, bytes, start, end, this.line) === OTHER) this.counts.other++;
+    } else if (this.#take(read, bytes, start, end, this.line) === OTHER) {
+      this.counts.other++;
+      this.unread.look(bytes, start, end, this.line);
+    }
   }
 
   /** Keeps a line of the kernel's log that may go on in the next ones. */

@@ -7,6 +7,7 @@ import { EventText } from "./event-text.ts";
 import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
 import { LogWriters } from "./log-writers.ts";
 import { QemuTraceEvent, XLATE } from "./trace-event.ts";
+import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
@@ -91,6 +92,8 @@ export class QemuLogReader extends EventLines {
   mixed = "";
   /** Line of the first of their events that is left out. */
   mixedAt = 0;
+  /** What Linux says of DMA between QEMU's events. */
+  readonly unread: UnreadEvidence = new UnreadEvidence("linux");
   readonly #writers = new LogWriters();
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #onHost: (event: HostEvent) => void;
@@ -295,7 +298,10 @@ export class QemuLogReader extends EventLines {
     else if (mayBeHost && beginsHostLine(textOf(bytes, name, newline)))
       this.broken.open(this.line, bytes, start, newline);
     else if (isOther) this.counts.otherEvents++;
-    else this.counts.text++;
+    else {
+      this.counts.text++;
+      this.unread.look(bytes, start, newline, this.line);
+    }
   }
 
   #readHost(bytes: Uint8Array, start: number, newline: number, line: number): boolean {
