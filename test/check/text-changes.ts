@@ -74,6 +74,8 @@ const PREFIXES: readonly string[] = [
   "2026-11-27T22:13:24.627005123Z stdout F ",
   "[pod/guest-0/qemu] 2026-11-27T22:13:24.627005123Z ",
   "MESSAGE=",
+  "[2026-11-27T22:13:24.627Z] ",
+  "11-27 22:13:24.627  1234  1234 I kernel  : ",
 ];
 
 const prefixes: Change = (text, random) => {
@@ -88,6 +90,9 @@ const json: Change = (text, random) => {
     (line) => JSON.stringify({ log: `${line}\n`, stream: "stdout", time: "2026-11-27T22:13:24.627005123Z" }),
     (line) => JSON.stringify({ MESSAGE: [...new TextEncoder().encode(line)] }),
     (line) => `\t"MESSAGE" : ${JSON.stringify(line)},`,
+    (line) => `  "message": ${JSON.stringify(line)},`,
+    (line) => JSON.stringify({ line, timestamp: "2026-11-27T22:13:24.627Z" }),
+    (line) => JSON.stringify({ _index: "logs", _source: { log: { offset: 1 }, message: line } }),
   ]);
   return mapLines(text, carry);
 };
@@ -106,11 +111,15 @@ const colours: Change = (text, random) => {
   return mapLines(text, random.pick(ways));
 };
 
-/** Web pages and tables have other blanks, and write some letters as names. */
+/** Web pages, tables and lists have other blanks, and write some letters as names. */
 const shown: Change = (text, random) => {
   const show = random.pick<(line: string) => string>([
     (line) => line.replace(/ +/g, "\t"),
     (line) => line.replace(/ /g, "\u00a0"),
+    (line) =>
+      `<span class="line">${line.replace(/&/g, "&#38;").replace(/</g, "&#60;").replace(/ /g, "&nbsp;")}</span>`,
+    (line) => `${line}^M`,
+    (line) => `${line}$`,
     (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;"),
   ]);
   return mapLines(text, show);

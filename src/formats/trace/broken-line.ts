@@ -16,10 +16,20 @@ export const FIXED_BLANK_END = 0xa0;
 /** How a web page writes what it would take for its own. */
 const ENTITIES = [
   ["&gt;", 0x3e],
+  ["&#62;", 0x3e],
   ["&lt;", 0x3c],
+  ["&#60;", 0x3c],
   ["&amp;", AMPERSAND],
+  ["&#38;", AMPERSAND],
   ["&quot;", 0x22],
+  ["&#34;", 0x22],
+  ["&#39;", 0x27],
+  ["&nbsp;", SPACE],
+  ["&#160;", SPACE],
 ].map(([text, byte]) => ({ text: encode(text as string), byte: byte as number }));
+
+/** Last bytes of what closes a line: `>`, quotes, a brace or comma behind one, `\\n`, `\\r`, `^M`, `$`, U+2028. */
+const CLOSERS = Uint8Array.from(">\"',}nrM$\u00a8", (letter) => letter.charCodeAt(0));
 
 /** Bytes after a line that readers may look at. */
 const SLACK = 64;
@@ -30,10 +40,28 @@ const MAX_LINES = 16;
 export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;
 
 /**
+ * What closes a line that another text carries: tags of a web page, quotes of a table or list, marks of `cat -A`. Two lines
+ * in one have letters or digits there.
+ */
+const CLOSING = /(?:\s*<\/?[a-z][^<>]*>|["']\}?,?|\\[nr]|\^M|\$|\u00e2\u0080\u00a8)+$/;
+const LONGEST_CLOSING = 64;
+
+/** Where the line ends that `[start, end)` is with what closes it. */
+function beforeClosing(bytes: Uint8Array, start: number, end: number): number {
+  const from = Math.max(start, end - LONGEST_CLOSING);
+  const closing = CLOSING.exec(String.fromCharCode(...bytes.subarray(from, end)));
+  return closing === null ? end : from + closing.index;
+}
+
+/** May a byte be the last one of what closes a line? */
+const mayClose = (byte: number): boolean => CLOSERS.includes(byte);
+
+/**
  * Was a line changed by who showed it? With colours, with tabs or blanks that do not break in place of its blanks, or as a
  * web page writes `>`.
  */
 export function isDressed(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end > start && mayClose(bytes[end - 1]!) && beforeClosing(bytes, start, end) < end) return true;
   for (let at = start; at < end; at++) if (dressAt(bytes, at, end) > 0) return true;
   return false;
 }
@@ -70,6 +98,13 @@ export class LineCopy {
     this.bytes.fill(NEWLINE, length, length + SLACK);
   }
 
+  /** The length without the blanks at the end. */
+  #withoutBlanks(end: number): number {
+    let length = end;
+    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
+    return length;
+  }
+
   /** The line as it was before it was shown: see {@link isDressed}; and without blanks and returns at its end. */
   setPlain(bytes: Uint8Array, start: number, end: number): void {
     this.length = 0;
@@ -81,8 +116,8 @@ export class LineCopy {
       at = next + dressAt(bytes, next, end);
       if (bytes[next] !== ESCAPE) this.add(Uint8Array.of(undressed(bytes, next)), 0, 1);
     }
-    let length = this.length;
-    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
+    let length = this.#withoutBlanks(this.length);
+    length = this.#withoutBlanks(beforeClosing(this.bytes, 0, length));
     this.bytes.fill(NEWLINE, length, this.length);
     this.length = length;
   }

@@ -38,7 +38,7 @@ const SMMU_FAULTS: readonly number[] = [0x10, 0x11, 0x12, 0x13];
 const SMMU_WORDS = 4;
 const LINES_BETWEEN = 16;
 
-const HEX = "(?:0x)?([0-9a-f]{1,16})";
+const HEX = "(?:0x)?([0-9a-f]{1,16})\\b";
 /** Decimal, or hexadecimal with its mark. */
 const NUMBER = "(0x[0-9a-f]+|\\d+)\\b";
 /** A PCI device, with or without its domain. */
@@ -103,12 +103,12 @@ const event = (head: string, rest: string, read: Form["read"]): Form => ({
 });
 
 const FORMS: readonly Form[] = [
-  event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)`, ([, un, iova, size]) =>
+  event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)\\b`, ([, un, iova, size]) =>
     rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   ),
   event(
     "\\bswiotlb_bounced:\\s+dev_name:",
-    ` (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
+    ` (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)\\b(?: (\\w+))?`,
     ([, device, mask, physical, size, force]) => ({
       type: "bounced",
       device: device!,
@@ -126,17 +126,17 @@ const FORMS: readonly Form[] = [
     fault(device, address, accessOf(hex(flags))),
   ),
   // The same as fields: of the kernel's option, or of trace-cmd report -R.
-  event("\\b(un)?map:\\s+iova=", `${HEX}\\b.*? size=${NUMBER}`, ([, un, iova, size]) =>
+  event("\\b(un)?map:\\s+iova=", `${HEX}.*? size=${NUMBER}`, ([, un, iova, size]) =>
     rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   ),
   event(
     "\\bio_page_fault:\\s+device=",
-    `(\\S+).*? iova=${HEX}\\b.*? flags=${NUMBER}`,
+    `(\\S+).*? iova=${HEX}.*? flags=${NUMBER}`,
     ([, device, address, flags]) => fault(device, address, accessOf(BigInt(flags!))),
   ),
   event(
     "\\bswiotlb_bounced:\\s+dev_name=",
-    `(\\S+).*? dma_mask=${HEX}\\b.*? dev_addr=${HEX}\\b.*? size=${NUMBER}(?:.*?force=${NUMBER})?`,
+    `(\\S+).*? dma_mask=${HEX}.*? dev_addr=${HEX}.*? size=${NUMBER}(?:.*?force=${NUMBER})?`,
     ([, device, mask, physical, size, force = "0"]) => ({
       type: "bounced",
       device: device!,

@@ -16,6 +16,7 @@ import { encode, startsWith } from "./words.ts";
  *     MESSAGE=                                               journalctl -o export and verbose
  *     [pod/guest/qemu]  guest-1  |                           kubectl logs --prefix, docker compose logs
  *     >                                                      an answer to a mail
+ *     <span class="line">                                    a web page
  *     \x1b[32m                                               colours
  *
  * @module
@@ -52,6 +53,9 @@ const DAYS_TO_1970 = 719_468;
 /** What stands before a record of /dev/kmsg, and how many bytes that may be. */
 const KMSG_HEAD = /^(?:[\w.+~-]{1,64},)?\d{1,4},\d{1,20},(\d{1,16}),[^\s;]*$/;
 const MAX_RECORD_HEAD = 160;
+
+const TAG = /^<\/?(?:a|b|code|div|font|li|p|pre|span|td|tr)(?: [^<>]*)?>/;
+const MAX_TAG = 200;
 
 const textAt = (bytes: Uint8Array, start: number, end: number): string =>
   String.fromCharCode(...bytes.subarray(start, end));
@@ -100,7 +104,7 @@ export class LinePrefix {
     const first = bytes[at]!;
     if (first === ESCAPE) return endOfEscape(bytes, at, end);
     if (first === GREATER) return at + 1;
-    if (first === LESS) return endOfLevel(bytes, at);
+    if (first === LESS) return Math.max(endOfLevel(bytes, at), endOfTag(bytes, at, end));
     if (first === OPEN_BRACKET) return this.#bracket(bytes, at, end);
     if (isDigit(first)) {
       if (isDate(bytes, at)) return this.#isoTime(bytes, at, end);
@@ -236,6 +240,13 @@ function endOfLevel(bytes: Uint8Array, start: number): number {
   while (isDigit(bytes[at]!)) at++;
   if (at === start + 1 || bytes[at] !== GREATER) return -1;
   return isDigit(bytes[at + 1]!) && bytes[at + 2] === SPACE && isDate(bytes, at + 3) ? at + 3 : at + 1;
+}
+
+/** `<span class="line">`, of a web page; a task may be called `<idle>`. */
+function endOfTag(bytes: Uint8Array, start: number, end: number): number {
+  if (!isLetter(bytes[start + 1]!) && bytes[start + 1] !== SLASH) return -1;
+  const tag = TAG.exec(textAt(bytes, start, Math.min(end, start + MAX_TAG)));
+  return tag === null ? -1 : start + tag[0].length;
 }
 
 /** `Nov 27 22:13:24 host program[1]: `, or the date alone. */
