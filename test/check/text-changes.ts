@@ -115,6 +115,7 @@ const colours: Change = (text, random) => {
 const shown: Change = (text, random) => {
   const show = random.pick<(line: string) => string>([
     (line) => line.replace(/ +/g, "\t"),
+    (line) => line.replace(/ +/g, "   "),
     (line) => line.replace(/ /g, "\u00a0"),
     (line) =>
       `<span class="line">${line.replace(/&/g, "&#38;").replace(/</g, "&#60;").replace(/ /g, "&nbsp;")}</span>`,

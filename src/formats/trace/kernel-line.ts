@@ -46,7 +46,10 @@ const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 
 /** One form of a line. */
 interface Form {
-  /** The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. */
+  /**
+   * The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. A blank in
+   * it is any run of blanks and tabs of the line ({@link spaced}).
+   */
   readonly pattern: RegExp;
   /** How a trace event begins, which has an origin before it; absent for a line of the log. */
   readonly head?: RegExp;
@@ -54,6 +57,8 @@ interface Form {
   readonly start?: RegExp;
   /** What stands in a line that is not cut off, where one that is can be read, too. */
   readonly end?: RegExp;
+  /** It may say again what a record of an SMMUv3 said. */
+  readonly mayRepeat?: true;
   read(groups: readonly (string | undefined)[]): KernelStatement;
 }
 
@@ -92,9 +97,6 @@ const trouble = (
   }),
 });
 
-/** An event of an SMMUv3 in words. */
-const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) sid: .*iova: ${HEX}`);
-
 /** A trace event: how it begins, and what a whole one has then. */
 const event = (head: string, rest: string, read: Form["read"]): Form => ({
   head: new RegExp(head),
@@ -102,7 +104,14 @@ const event = (head: string, rest: string, read: Form["read"]): Form => ({
   read,
 });
 
-const FORMS: readonly Form[] = [
+/** Columns are made with tabs, and tabs are made blanks, on the way to us. */
+const spaced = ({ source, flags }: RegExp): RegExp => new RegExp(source.replaceAll(" ", "[ \\t]+"), flags);
+
+/** How the record of an event of an SMMUv3 begins, and each word of it. */
+const SMMU_RECORD = spaced(/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/);
+const SMMU_WORD = spaced(/arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/);
+
+const LINES: readonly Form[] = [
   event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)\\b`, ([, un, iova, size]) =>
     rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   ),
@@ -165,7 +174,7 @@ const FORMS: readonly Form[] = [
     start: /DMAR: ?\[DMA (?:Read|Write)[^\]]*\] Request device \[/,
     end: /fault addr \w+\s+\[/,
     pattern: new RegExp(
-      `DMAR: ?\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
+      `DMAR:\\s*\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
     read: ([, access, device, address]) =>
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
@@ -179,7 +188,8 @@ const FORMS: readonly Form[] = [
   },
   {
     start: /arm-smmu-v3 .*event: F_(?:TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION) client: /,
-    pattern: SMMU_WORDED,
+    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) sid: .*iova: ${HEX}`),
+    mayRepeat: true,
     read: ([, device, address]) => fault(device, address, "unknown"),
   },
   {
@@ -309,6 +319,14 @@ const FORMS: readonly Form[] = [
 const lineOf = (bytes: Uint8Array, start: number, end: number): string =>
   LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
 
+const FORMS = LINES.map(({ pattern, head, start, end, ...form }) => ({
+  ...form,
+  pattern: spaced(pattern),
+  head: head === undefined ? undefined : spaced(head),
+  start: start === undefined ? undefined : spaced(start),
+  end: end === undefined ? undefined : spaced(end),
+}));
+
 function addressIn(text: string): bigint | undefined {
   const found = new RegExp(`\\[device address=${HEX}\\]`).exec(text);
   return found === null ? undefined : hex(found[1]);
@@ -320,6 +338,8 @@ type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 export interface ReadStatement {
   readonly what: KernelStatement;
   readonly origin: number;
+  /** May it say again what a record of an SMMUv3 said? */
+  readonly mayRepeat: boolean;
   /** Is the line cut off, so that the rest of what it says may stand in the next one? */
   readonly isCut: boolean;
 }
@@ -329,11 +349,11 @@ export interface ReadStatement {
  * that is; undefined if it says nothing.
  */
 function statementIn(line: string): ReadStatement | "broken" | "begun" | undefined {
-  for (const { pattern, head, end, read } of FORMS) {
+  for (const { pattern, head, end, mayRepeat = false, read } of FORMS) {
     const groups = pattern.exec(line);
     if (groups === null) continue;
     const origin = head === undefined ? -1 : groups.index;
-    return { what: read(groups), origin, isCut: end?.test(line) === false };
+    return { what: read(groups), origin, isCut: end?.test(line) === false, mayRepeat };
   }
   if (FORMS.some(({ head }) => head?.test(line) === true)) return "broken";
   return FORMS.some(({ start }) => start?.test(line) === true) ? "begun" : undefined;
@@ -374,16 +394,15 @@ export class KernelLineReader {
     end: number,
   ): ReadStatement | "part" | "broken" | "begun" | undefined {
     const line = lineOf(bytes, start, end);
-    const word = this.#record === undefined ? null : /arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/.exec(line);
+    const word = this.#record === undefined ? null : SMMU_WORD.exec(line);
     if (word !== null) return this.#readWord(hex(word[1]));
     if (this.#record !== undefined && ++this.#record.others > LINES_BETWEEN) this.#record = undefined;
-    if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
+    if (SMMU_RECORD.test(line)) {
       this.#record = { words: [], others: 0 };
       return "part";
     }
     const said = statementIn(line);
-    if (typeof said === "object" && SMMU_WORDED.test(line) && this.#isSaidAgain(said.what)) return "part";
-    return said;
+    return typeof said === "object" && said.mayRepeat && this.#isSaidAgain(said.what) ? "part" : said;
   }
 
   /** Is it what the record said? Where the words name another device than its stream stood for, they tell of one more. */
@@ -407,6 +426,6 @@ export class KernelLineReader {
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
     const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
     this.#recorded = { type: "fault", device, address: address!, access, stream };
-    return { what: this.#recorded, origin: -1, isCut: false };
+    return { what: this.#recorded, origin: -1, isCut: false, mayRepeat: false };
   }
 }
