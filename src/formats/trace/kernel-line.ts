@@ -171,7 +171,7 @@ const LINES: readonly Form[] = [
     },
   },
   {
-    start: /DMAR: ?\[DMA (?:Read|Write)[^\]]*\] Request device \[/,
+    start: /DMAR:\s*\[DMA (?:Read|Write)[^\]]*\] Request device \[/,
     end: /fault addr \w+\s+\[/,
     pattern: new RegExp(
       `DMAR:\\s*\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
