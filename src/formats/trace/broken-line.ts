@@ -34,7 +34,7 @@ const CLOSERS = Uint8Array.from(">\"',}nrM$\u00a8", (letter) => letter.charCodeA
 /** Bytes after a line that readers may look at. */
 const SLACK = 64;
 /** Lines that one event may be broken into. */
-const MAX_LINES = 16;
+const MAX_LINES = 64;
 
 /** May a byte stand at the end of a line without being a part of it? */
 export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;

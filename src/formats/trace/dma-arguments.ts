@@ -82,7 +82,8 @@ export class DmaArguments {
     let colon = start;
     while (colon < end && bytes[colon] !== COLON) colon++;
     const at = colon + 2;
-    if (at >= end) return -1;
+    // Without the blank the line was broken there, and joined too closely.
+    if (at >= end || bytes[colon + 1] !== SPACE) return -1;
     const key = keyOf(bytes, start, colon);
     let after: number;
     if (bytes[at] === QUOTE) {

@@ -22,6 +22,7 @@ import { NumberReader } from "./number-reader.ts";
 import { type NameTable, WordSet } from "./words.ts";
 
 const SPACE = 0x20;
+const EQUALS = 0x3d;
 const OPEN_PARENTHESIS = 0x28;
 const CLOSE_PARENTHESIS = 0x29;
 const ZERO = 0x30;
@@ -102,6 +103,8 @@ export class DmaValues {
     const end = endOfWord(bytes, at);
     switch (key) {
       case KEY_DEVICE:
+        // The next field stands right behind it: a line was broken at the blank between them.
+        if (bytes.subarray(at, end).includes(EQUALS)) return -1;
         event.device = this.#devices.number(bytes, at, end);
         return end;
       case KEY_POINTER:

@@ -44,6 +44,9 @@ const NUMBER = "(0x[0-9a-f]+|\\d+)\\b";
 /** A PCI device, with or without its domain. */
 const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 
+/** A driver's name and a device without the blank between them, at which a line was broken. A domain has 32 bits. */
+const GLUED = "(?:\\S*[^0-9a-f\\s][0-9a-f]{4,}|[0-9a-f]{9,}):[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7] ";
+
 /** One form of a line. */
 interface Form {
   /**
@@ -131,8 +134,10 @@ const LINES: readonly Form[] = [
     type: "attached",
     device: device!,
   })),
-  event("\\bio_page_fault:\\s+IOMMU:", `.*?(\\S+) iova=${HEX} flags=${HEX}`, ([, device, address, flags]) =>
-    fault(device, address, accessOf(hex(flags))),
+  event(
+    "\\bio_page_fault:\\s+IOMMU:",
+    `(?:\\S* )?(?!${GLUED})(\\S+) iova=${HEX} flags=${HEX}`,
+    ([, device, address, flags]) => fault(device, address, accessOf(hex(flags))),
   ),
   // The same as fields: of the kernel's option, or of trace-cmd report -R.
   event("\\b(un)?map:\\s+iova=", `${HEX}.*? size=${NUMBER}`, ([, un, iova, size]) =>

@@ -313,14 +313,15 @@ export class QemuLogReader extends EventLines {
   }
 
   /**
-   * Where an event of ours begins in a line: its name at the start, or its name and first argument inside. The name
-   * alone may be text of another event, such as the command that switched it on. -1 if there is none.
+   * Where an event of ours begins in a line: its name at the start, or its name inside, with thread and
+   * time before it or its first argument after it. The name alone may be text of another event, such as the command
+   * that switched it on. -1 if there is none.
    */
   #findEvent(bytes: Uint8Array, start: number, newline: number): number {
     const first = PREFIX_SEARCH.find(bytes, start, newline);
     if (first === start || (first >= 0 && this.#readOrigin(bytes, start) === first)) return first;
     for (let at = first; at >= 0; at = PREFIX_SEARCH.find(bytes, at + 1, newline)) {
-      if (this.#text.begins(bytes, at)) return at;
+      if (this.#text.begins(bytes, at) || originBefore(bytes, start, at) >= 0) return at;
     }
     return -1;
   }
