@@ -55,6 +55,11 @@ const DEVICES = written(
 );
 const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
+/** The size of a page is learned at its end. */
+const LEARNED = written(
+  "learned.log",
+  `${"spapr_iommu_pci_put liobn=0x80000100 ioba=0x10000 tce=0x50003 ret=0\n".repeat(2)}spapr_iommu_pre_save liobn=80000100 4000 bus_offset=0x0 ps=16\n`,
+);
 const DEVICE_SCRIPT = written(
   "device.jsonl",
   `{"header":1}\n{"op":"vfio_user_read","region":0,"offset":"0x0","len":4}\n`,
@@ -140,6 +145,7 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [HOTPLUG, SAVED],
     [`${LISTS}@20`, `${LISTS}@200`],
     [`${REBOOT}@900`, REBOOT],
+    [`${LEARNED}@1`, LEARNED],
   ],
   who: [
     [testCase("03-ring-writeback-fault.txt"), "0xfec3a010"],
