@@ -79,6 +79,13 @@ export class Rebuild {
     return this.#verdicts.counts;
   }
 
+  /**
+   * Of an event that is a translation: its window, if the event changed nothing that is known of any, as nearly none does.
+   */
+  get plain(): RebuiltWindow | undefined {
+    return this.#translations.plain;
+  }
+
   /** The first recorded answers that the engine does not give. */
   get mismatches(): readonly Mismatch[] {
     return this.#verdicts.mismatches;

@@ -21,6 +21,11 @@ export class RebuiltTranslations {
   readonly #counts: RebuildCounts;
   readonly #observer: RebuildObserver | null;
   readonly #translation = new IommuTranslation();
+  /**
+   * The window of the translation before, if that was as nearly all are: of an entry that is known, and as the engine has it. It changed
+   * nothing that is known of the window.
+   */
+  plain: RebuiltWindow | undefined;
 
   constructor({ windows, hosts, verdicts, fit, observer }: RebuildParts, adoption: WindowAdoption) {
     this.#windows = windows;
@@ -33,6 +38,7 @@ export class RebuiltTranslations {
   }
 
   translate(event: QemuTraceEvent): void {
+    this.plain = undefined;
     let rebuilt = this.#windows.find(event);
     if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
       rebuilt = this.#adoption.translated(event);
@@ -50,6 +56,7 @@ export class RebuiltTranslations {
     if (same && event.perm !== 0 && rebuilt.knows(index)) {
       this.#counts.translations++;
       if (rebuilt.isOpen) this.#fit.agreed(rebuilt, index);
+      else this.plain = rebuilt;
     } else this.#translateOther(event, rebuilt);
   }
 

@@ -9,6 +9,8 @@ export const MAX_ENTRIES: number = 2 ** 32 - 1;
  */
 export type HowKnown = "told" | "shown" | "assumed";
 
+const [START, PAGE, SIZE] = [1, 2, 4];
+
 /** Where a window lies and how it is divided. */
 export interface Geometry {
   readonly busOffset: bigint;
@@ -24,9 +26,11 @@ export interface Geometry {
  * translations offsets, so that a page that is mapped by one and read by the other shows where the window starts.
  */
 export class WindowEvidence {
-  start: HowKnown;
-  page: HowKnown;
-  size: HowKnown;
+  #start: HowKnown;
+  #page: HowKnown;
+  #size: HowKnown;
+  /** What is assumed, a bit for each part: who follows a window looks at it after each call, and comparing texts is slow. */
+  assumedBits = 0;
   geometry: Geometry;
   /** What is usual: what was taken first. */
   readonly usual: Geometry;
@@ -43,9 +47,41 @@ export class WindowEvidence {
   constructor({ busOffset, pageShift, entries }: Geometry, how: HowKnown, page: HowKnown = how) {
     this.usual = { busOffset, pageShift, entries };
     this.geometry = this.usual;
-    this.start = how;
-    this.page = page;
-    this.size = how;
+    this.#start = how;
+    this.#page = page;
+    this.#size = how;
+    this.#noteAssumed();
+  }
+
+  get start(): HowKnown {
+    return this.#start;
+  }
+  set start(how) {
+    this.#start = how;
+    this.#noteAssumed();
+  }
+
+  get page(): HowKnown {
+    return this.#page;
+  }
+  set page(how) {
+    this.#page = how;
+    this.#noteAssumed();
+  }
+
+  get size(): HowKnown {
+    return this.#size;
+  }
+  set size(how) {
+    this.#size = how;
+    this.#noteAssumed();
+  }
+
+  #noteAssumed(): void {
+    this.assumedBits =
+      (this.#start === "assumed" ? START : 0) |
+      (this.#page === "assumed" ? PAGE : 0) |
+      (this.#size === "assumed" ? SIZE : 0);
   }
 
   /** Names of what is assumed. */

@@ -106,7 +106,9 @@ export class WindowTravel implements RebuildWatch {
 
   /** Entries that are valid now in the window that has a LIOBN. */
   validEntries(liobn: number): number {
-    const followed = this.#last?.liobn === liobn ? this.#last : this.#byLiobn.get(liobn);
+    const last = this.#last;
+    // Not "last?.liobn": V8 compares what may be a number or nothing by a call.
+    const followed = last !== undefined && last.liobn === liobn ? last : this.#byLiobn.get(liobn);
     if (followed === undefined || this.#before !== undefined)
       return this.#rebuild?.windows.get(liobn)?.window.table?.validCount ?? 0;
     if (followed.valid === UNCOUNTED) followed.valid = followed.rebuilt.window.table?.validCount ?? 0;
@@ -122,25 +124,9 @@ export class WindowTravel implements RebuildWatch {
     this.#event = event.number;
   }
 
-  // Nearly every event ends here: what else there is stands in a function of its own, so that V8 makes one of all before it.
   after(event: QemuTraceEvent): void {
-    if (this.#touched !== undefined || !this.#showsNothing(event)) this.#afterOther(event);
-  }
-
-  /** Is it of the window of the event before, of which nothing else became known? */
-  #showsNothing(event: QemuTraceEvent): boolean {
-    const last = this.#last;
-    return (
-      last !== undefined &&
-      event.liobnLo === last.liobn &&
-      event.liobnHi === 0 &&
-      learnedOf(this.#rebuild!.counts) === this.#learned &&
-      last.geometry === last.rebuilt.window.geometry &&
-      last.evidence === evidenceOf(last.rebuilt)
-    );
-  }
-
-  #afterOther(event: QemuTraceEvent): void {
+    // Nearly every event ends here.
+    if (event.kind === XLATE && this.#rebuild!.plain !== undefined) return;
     if (this.#isUsual) this.#afterUsual(event);
     if (this.#writes.length >= this.#keepAt) this.#keep();
   }
@@ -464,11 +450,8 @@ const tablesOf = (rebuilt: RebuiltWindow, table: TceTable): Tables => ({
 });
 
 /** What of a window is assumed, a bit each. */
-const evidenceOf = ({ assumed, evidence: { start, page, size } }: RebuiltWindow): number =>
-  (assumed ? 1 : 0) |
-  (start === "assumed" ? 2 : 0) |
-  (page === "assumed" ? 4 : 0) |
-  (size === "assumed" ? 8 : 0);
+const evidenceOf = ({ assumed, evidence }: RebuiltWindow): number =>
+  evidence.assumedBits * 2 + (assumed ? 1 : 0);
 
 /** Entries that looks made known, or made sure of. */
 const learnedOf = ({ learned, confirmed, contradicted, silentClears }: RebuildCounts): number =>

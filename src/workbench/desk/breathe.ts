@@ -1,5 +1,5 @@
 /** Milliseconds that the worker works without looking at what the page asks. */
-const TURN_MS = 4;
+const TURN_MS = 8;
 
 /** Milliseconds since some moment. */
 export type Clock = () => number;

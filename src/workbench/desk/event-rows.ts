@@ -89,27 +89,29 @@ export class EventRows {
     return number;
   }
 
+  /** Says how many pages are mapped in a lane after the event that comes next. */
+  mapped(lane: number, pages: number): void {
+    const one = this.#lanes[lane]!;
+    if (pages === one.latest) return;
+    addSince(one.mapped, this.length, Math.min(pages, MAX_PAGES));
+    one.latest = pages;
+  }
+
   /**
    * Takes an event; its number is how many came before.
    *
    * @param seconds NaN without a time
    * @param kind place in {@link EVENT_CLASSES}
-   * @param mapped pages that are mapped in its lane after it
    */
-  push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number, mapped: number): void {
+  push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number): void {
     const low = line - this.#line;
     if (low < 0 || low >= LINES) {
       this.#pass(line);
-      this.push(line, seconds, nanoseconds, lane, kind, mapped);
+      this.push(line, seconds, nanoseconds, lane, kind);
       return;
     }
     if (this.#hasTimes) this.#time(seconds, nanoseconds);
-    const one = this.#lanes[lane]!;
-    if (mapped !== one.latest) {
-      addSince(one.mapped, this.length, Math.min(mapped, MAX_PAGES));
-      one.latest = mapped;
-    }
-    one.counts[kind]!++;
+    this.#lanes[lane]!.counts[kind]!++;
     const at = this.#rows.add();
     this.#rows.numbers[at] = (lane << LANE_SHIFT) | (kind << KIND_SHIFT) | low;
     if (this.length % BLOCK !== 0) return;

@@ -60,8 +60,8 @@ export class LinuxRecording implements Recording, LifeSink {
     const kind = event.failed ? "refused" : CLASS_OF[DMA_KINDS[event.kind]!.role];
     const { line, seconds, nanoseconds } = event;
     const { lane } = device;
-    const mapped = this.#mapped[lane]!;
-    this.rows.push(line, seconds, nanoseconds, lane, EVENT_CLASSES.indexOf(kind), mapped);
+    this.rows.mapped(lane, this.#mapped[lane]!);
+    this.rows.push(line, seconds, nanoseconds, lane, EVENT_CLASSES.indexOf(kind));
   }
 
   begin(life: Life): void {

@@ -60,7 +60,8 @@ export class MomentsRecording implements Recording {
       const now = shown?.contents[i]?.mapped ?? 0;
       const difference = shown === undefined ? 0 : now - (mapped.get(shown) ?? 0);
       const shownAs = EVENT_CLASSES.indexOf(classOf(kind, came !== undefined, difference));
-      this.rows.push(line, Number.NaN, 0, lane, shownAs, now);
+      this.rows.mapped(lane, now);
+      this.rows.push(line, Number.NaN, 0, lane, shownAs);
       if (shown !== undefined) mapped.set(shown, now);
     }
   }

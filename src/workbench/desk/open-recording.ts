@@ -39,8 +39,7 @@ export class Reading {
   readonly #file: CountedFile;
   readonly #clock: Clock;
   recording: Recording | undefined;
-  /** What was found so far. */
-  findings: readonly Finding[] = [];
+  #found: () => readonly Finding[] = () => [];
   report: CheckReport | undefined;
   /** Why what was read is not all. */
   early: string | undefined;
@@ -65,6 +64,11 @@ export class Reading {
 
   get size(): number {
     return this.#file.size;
+  }
+
+  /** What was found so far. */
+  get findings(): readonly Finding[] {
+    return this.#found();
   }
 
   /** Are only some of its events judged? */
@@ -117,7 +121,7 @@ export class Reading {
 
   #end(report: CheckReport): void {
     this.report = report;
-    this.findings = report.findings;
+    this.#found = () => report.findings;
   }
 
   async #readTrace(opened: OpenedInput, sink: ReadingSink): Promise<void> {
@@ -136,6 +140,7 @@ export class Reading {
     };
     const { check, end } = isSimple ? this.#ofSimple(lines, context) : this.#ofText(lines, context);
     ({ source } = check);
+    this.#found = () => check.found;
     const options = traceOptions(this.#options, (reason) => {
       this.early = reason;
       check.truncated(reason);
@@ -146,7 +151,6 @@ export class Reading {
       for await (const _ of traceSteps(copied, check.source, options)) {
         lines.isBinary = check.source.isBinary;
         if (this.#isStopped) break;
-        this.findings = check.found;
         sink.read(this);
         await breath.take();
       }

@@ -32,7 +32,7 @@ import { WindowContents } from "./window-contents.ts";
 
 const CLASS = Object.fromEntries(EVENT_CLASSES.map((name, i) => [name, i])) as Record<EventClass, number>;
 // V8 folds a constant of the module itself, but loads a property each time.
-const [USE, FAULT] = [CLASS.use, CLASS.fault];
+const [USE, FAULT, MAP, UNMAP] = [CLASS.use, CLASS.fault, CLASS.map, CLASS.unmap];
 
 /** LIOBN of the first window of the first bridge, and how many numbers a bridge has. */
 const FIRST_LIOBN = 0x8000_0000;
@@ -49,6 +49,11 @@ export class QemuRecording implements Recording, RebuildWatch {
   readonly #lanes = new Map<number, number>();
   #lastLiobn = -1;
   #lastLane = 0;
+  #rebuild: Rebuild | undefined;
+  /** The window of the last event, if its lane is the last one; nearly all events are of one. */
+  #last: RebuiltWindow | undefined;
+  /** The window of which the event stores entries. */
+  #touched: RebuiltWindow | undefined;
   #at: { event: number; last: number; windows: readonly TravelledWindow[] } | undefined;
 
   constructor(lines: TraceLines) {
@@ -57,6 +62,7 @@ export class QemuRecording implements Recording, RebuildWatch {
 
   /** Who rebuilds the windows: to be called before the first event. */
   watch(rebuild: Rebuild): void {
+    this.#rebuild = rebuild;
     this.#travel.watch(rebuild);
   }
 
@@ -65,23 +71,35 @@ export class QemuRecording implements Recording, RebuildWatch {
   }
 
   after(event: QemuTraceEvent): void {
+    if (event.kind === XLATE) {
+      const { plain } = this.#rebuild!;
+      if (plain !== undefined && plain === this.#last) {
+        this.#push(event, USE);
+        return;
+      }
+    }
     this.#travel.after(event);
-    if (event.kind === XLATE && event.liobnLo === this.#lastLiobn && event.liobnHi === 0)
-      this.#push(event, event.perm === 0 ? FAULT : USE, this.rows.latest(this.#lastLane));
-    else this.#afterOther(event);
+    const touched = this.#touched;
+    if (touched === undefined || touched !== this.#last) this.#afterOther(event, touched);
+    else {
+      this.rows.mapped(this.#lastLane, this.#travel.validEntries(this.#lastLiobn));
+      this.#push(event, permOf(event.tceLo) === 0 ? UNMAP : MAP);
+    }
+    this.#touched = undefined;
   }
 
-  #afterOther(event: QemuTraceEvent): void {
-    const lane = this.#laneOf(liobnOf(event));
-    this.#push(
-      event,
-      classOf(event),
-      event.kind === XLATE ? this.rows.latest(lane) : this.#travel.validEntries(this.#lastLiobn),
-    );
+  #afterOther(event: QemuTraceEvent, touched: RebuiltWindow | undefined): void {
+    const liobn = liobnOf(event);
+    const lane = this.#laneOf(liobn);
+    this.#lastLiobn = liobn;
+    this.#lastLane = lane;
+    this.#last = event.kind === XLATE ? this.#rebuild!.plain : touched;
+    if (event.kind !== XLATE) this.rows.mapped(lane, this.#travel.validEntries(liobn));
+    this.#push(event, classOf(event));
   }
 
-  #push({ position, seconds, nanoseconds }: QemuTraceEvent, kind: number, mapped: number): void {
-    this.rows.push(position, seconds, nanoseconds, this.#lastLane, kind, mapped);
+  #push({ position, seconds, nanoseconds }: QemuTraceEvent, kind: number): void {
+    this.rows.push(position, seconds, nanoseconds, this.#lastLane, kind);
   }
 
   changing(
@@ -91,6 +109,7 @@ export class QemuRecording implements Recording, RebuildWatch {
     count: number,
     was: Permission,
   ): void {
+    this.#touched = rebuilt;
     this.#travel.changing(event, rebuilt, first, count, was);
   }
 
@@ -121,8 +140,6 @@ export class QemuRecording implements Recording, RebuildWatch {
       lane = this.rows.lane(hex(liobn));
       this.#lanes.set(liobn, lane);
     }
-    this.#lastLiobn = liobn;
-    this.#lastLane = lane;
     return lane;
   }
 
@@ -211,7 +228,7 @@ function classOf(event: QemuTraceEvent): number {
   if (kind === XLATE) return event.perm === 0 ? FAULT : USE;
   if (kind === PUT || kind === STUFF || kind === INDIRECT) {
     if (event.failed) return CLASS.refused;
-    return permOf(event.tceLo) === 0 ? CLASS.unmap : CLASS.map;
+    return permOf(event.tceLo) === 0 ? UNMAP : MAP;
   }
   if (kind === GET) return event.failed ? CLASS.refused : CLASS.other;
   return kind === DDW_QUERY ? CLASS.other : CLASS.moment;

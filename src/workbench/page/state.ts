@@ -34,7 +34,7 @@ const HASH_MS = 100;
  * What is read is shown after so large a part of the time that was read for: drawing it takes time from reading, and what
  * comes later changes less of the pictures.
  */
-const PICTURE_PART = 0.5;
+const PICTURE_PART = 2 / 3;
 
 /**
  * What the page shows: one file, one playhead, one space, one selection. Everything on the page follows these, and
