@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { FINDING_KINDS } from "../../src/check/findings/kinds.ts";
@@ -12,7 +12,9 @@ import { connectDevice } from "../../src/live/vfio-user-socket.ts";
 import { Machine } from "../../src/spapr/machine.ts";
 import { Hcall } from "../../src/spapr/papr.ts";
 import { DeviceHost } from "../../src/vfio-user/client/device-host.ts";
+import { recordedFile } from "../formats/migration/sources.ts";
 import { readCorpus, smallCorpusNames } from "../helpers/corpus.ts";
+import { gunzip } from "../helpers/gunzip.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { FakeQemu } from "../live/fake-qemu.ts";
@@ -29,9 +31,7 @@ import {
 
 const TESTS = path.resolve(import.meta.dirname, "..");
 const trace = (name: string): string => path.join(TESTS, "corpus/traces", name);
-const saved = (name: string): string => path.join(TESTS, "corpus/migration", `${name}.mig.gz`);
 const script = (name: string): string => path.join(TESTS, "corpus/hcall", `${name}.jsonl.gz`);
-const qemuFile = (name: string): string => path.join(TESTS, "corpus/qemu-files", name);
 const testCase = (name: string): string => path.join(TESTS, "cases", name);
 
 const BOOT = trace("pgsz-256m-linux61.log.gz");
@@ -41,14 +41,17 @@ const PLANTED = trace("dma-ppc64le-linux612-planted.txt.gz");
 const LISTS = trace("dma-ppc64le-linux612-biglist-planted.txt.gz");
 const REBOOT = trace("reboot-twice-nvme-e1000-linux61.log.gz");
 const STACKS = trace("dma-x86-linux612-vtd-trace-cmd-report-stacks.txt.gz");
-const SAVED = saved("pgsz-256m-linux61--pgsz-256m");
 
 const folder = scratchFolder();
-const written = (name: string, text: string): string => {
+const written = (name: string, text: string | Uint8Array): string => {
   const file = path.join(folder, name);
   writeFileSync(file, text);
   return file;
 };
+const SAVED = recordedFile(folder, "pgsz-256m-linux61--pgsz-256m");
+/** Not packed: verbs go past the memory in it. */
+const qemuFile = (name: string): string =>
+  written(name, gunzip(readFileSync(path.join(TESTS, "corpus/qemu-files", `${name}.gz`))));
 const DEVICES = written(
   "lspci.txt",
   "00:03.0 Non-Volatile memory controller: Red Hat, Inc. QEMU NVM Express Controller (rev 02)\n\tKernel driver in use: nvme\n",
@@ -119,8 +122,8 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [BOOT],
     [PLANTED],
     [SAVED],
-    [qemuFile("libvirt9-save-xz.img.gz")],
-    [qemuFile("savevm-11.1.qcow2.gz")],
+    [qemuFile("libvirt9-save-xz.img")],
+    [qemuFile("savevm-11.1.qcow2")],
     ["--migration", BOOT],
     [testCase("21-vfio-listener.log")],
   ],
