@@ -13,14 +13,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const LINES = gunzipSync(readFileSync(path.join(TRACES, "nvme-e1000-1g-linux61.log.gz")))
   .toString()
   .split("\n")
-  .slice(0, 1000);
+  .slice(0, 600);
 const TEXT = `${LINES.join("\n")}\n`;
 
 const SLOW_READER = readCorpus("traces", "simple-dropped-slow-reader-e1000-linux61.simple");
 /** The first 1,500 events of a trace, and from the first record of dropped ones on as many. */
 const DROPPED = Buffer.concat([SLOW_READER.subarray(0, 272_193), SLOW_READER.subarray(1_156_057, 1_262_105)]);
 /** A trace that ends within a record. */
-const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 400_001);
+const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 100_003);
 
 /** Inputs of which something is missing. */
 const CUT: Readonly<Record<string, () => string>> = {
