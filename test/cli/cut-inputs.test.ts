@@ -20,7 +20,7 @@ const SLOW_READER = readCorpus("traces", "simple-dropped-slow-reader-e1000-linux
 /** The first 1,500 events of a trace, and from the first record of dropped ones on as many. */
 const DROPPED = Buffer.concat([SLOW_READER.subarray(0, 272_193), SLOW_READER.subarray(1_156_057, 1_262_105)]);
 /** A trace that ends within a record. */
-const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 100_003);
+const KILLED = readCorpusHead("traces", "simple-killed-under-load-nvme-e1000-linux61.simple", 400_001);
 
 /** Inputs of which something is missing. */
 const CUT: Readonly<Record<string, () => string>> = {

@@ -32,7 +32,7 @@ const shown = blocks("console").flatMap((text) =>
 );
 
 /** What these show lies behind the beginning of the log. */
-const NEEDS_WHOLE = /^(?:map|shrink|diff) qemu\.log/;
+const NEEDS_WHOLE = /^(?:map|shrink) qemu\.log/;
 
 /** Words as a shell cuts them; names of files lie in the folder of short ones. */
 const wordsOf = (command: string): string[] =>
