@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CliResult, cliIn } from "../cli/cli.ts";
+import { until } from "../cli/processes.ts";
 import { blocksOf, readDocument } from "../helpers/markdown.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
 import { commandEnvironment, makeCommands } from "./command-folder.ts";
@@ -36,7 +37,10 @@ async function run(text: string): Promise<Pick<CliResult, "status" | "stdout" | 
     env: commandEnvironment(folder),
   });
   const started = ran.stdout.trimEnd().split("\n").at(-1)!;
-  if (/^\d+$/.test(started)) server = Number(started);
+  if (/^\d+$/.test(started)) {
+    server = Number(started);
+    await until(() => existsSync(path.join(folder, "mailbox.sock")));
+  }
   return { ...ran, status: ran.status! };
 }
 
