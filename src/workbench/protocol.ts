@@ -200,7 +200,7 @@ export interface Totals {
 
 /** One change between two instants. */
 export interface ChangeRow {
-  readonly what: "created" | "removed" | "mapped" | "unmapped" | "changed";
+  readonly what: "created" | "removed" | "not-compared" | "mapped" | "unmapped" | "changed";
   readonly space: string;
   readonly address: bigint;
   readonly pages: number;

@@ -18,6 +18,18 @@ const PIECE = 100_000;
 /** Packed bytes of a recording that a short run takes. */
 const SMALL = 3000;
 
+/** A text, packed or not. */
+const unpacked = (packed: Uint8Array): Uint8Array =>
+  packingOf(packed) === "gzip" ? gunzipSync(packed) : packed;
+
+function linesOf(bytes: Uint8Array): string[] {
+  const text = new TextDecoder().decode(bytes);
+  return (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n");
+}
+
+/** Lines of a case. */
+export const caseLines = (name: string): string[] => linesOf(unpacked(readFileSync(new URL(name, CASES))));
+
 /** Names and texts of recordings: cases, and those of the corpus. */
 function recordings(all: boolean): { name: string; lines: string[] }[] {
   const texts: [string, Uint8Array][] = readdirSync(CASES)
@@ -30,11 +42,9 @@ function recordings(all: boolean): { name: string; lines: string[] }[] {
     for (const name of names(`${ending}.gz`)) texts.push([name, readCorpus("traces", `${name}${ending}`)]);
   }
   return texts.flatMap(([name, packed]) => {
-    const bytes = packingOf(packed) === "gzip" ? gunzipSync(packed) : packed;
+    const bytes = unpacked(packed);
     // A snapshot has no findings.
-    if (isDmaDump(bytes.subarray(0, HEAD_BYTES))) return [];
-    const text = new TextDecoder().decode(bytes);
-    return [{ name, lines: (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n") }];
+    return isDmaDump(bytes.subarray(0, HEAD_BYTES)) ? [] : [{ name, lines: linesOf(bytes) }];
   });
 }
 
@@ -94,6 +104,18 @@ function firstDifference(found: unknown, expected: unknown, place = ""): string 
     if (difference !== undefined) return difference;
   }
   return undefined;
+}
+
+/** Where what is found in a changed text differs first from what is found in the text. */
+export function differenceWith(
+  lines: readonly string[],
+  change: (line: string) => string,
+): string | undefined {
+  const untouched = { from: lines.map((_line, i) => i + 1), told: SAME };
+  return firstDifference(
+    outcome({ ...untouched, lines: lines.map(change), names: [] }),
+    told(check(lines), untouched),
+  );
 }
 
 /** Changes recordings in ways that change nothing in what they tell: the same is found in each. */

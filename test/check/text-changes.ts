@@ -110,6 +110,7 @@ const colours: Change = (text, random) => {
 const shown: Change = (text, random) => {
   const show = random.pick<(line: string) => string>([
     (line) => line.replace(/ +/g, "\t"),
+    (line) => line.replace(/ +/g, "   "),
     (line) => line.replace(/ /g, "\u00a0"),
     (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;"),
   ]);

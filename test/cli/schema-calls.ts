@@ -33,6 +33,11 @@ export const DEVICES = written(
 );
 export const PUT = '{"op":"h_put_tce","liobn":"0x80000000","ioba":"0x1000","tce":"0x2003"';
 const DIFFERS = written("differs.jsonl", `{"header":1}\n${PUT},"result":{"ret":-4}}\n${PUT}}\n`);
+/** The size of a page is learned at its end. */
+const LEARNED = written(
+  "learned.log",
+  `${"spapr_iommu_pci_put liobn=0x80000100 ioba=0x10000 tce=0x50003 ret=0\n".repeat(2)}spapr_iommu_pre_save liobn=80000100 4000 bus_offset=0x0 ps=16\n`,
+);
 const DEVICE_SCRIPT = written(
   "device.jsonl",
   `{"header":1}\n{"op":"vfio_user_read","region":0,"offset":"0x0","len":4}\n`,
@@ -67,6 +72,7 @@ export const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [`${BOOT}@500`, `${BOOT}@1200`],
     [`${HOTPLUG}@0`, HOTPLUG],
     [HOTPLUG, SAVED],
+    [`${LEARNED}@1`, LEARNED],
     [`${LISTS}@20`, `${LISTS}@200`],
     [`${REBOOT}@900`, REBOOT],
   ],

@@ -212,6 +212,20 @@ describe("diff --exit-code", () => {
     expect((await cli(["diff", a, b])).status).toBe(plain);
   });
 
+  it("says which window it cannot compare, and is not fine then", async () => {
+    const put = "spapr_iommu_pci_put liobn=0x80000100 ioba=0x10000 tce=0x50003 ret=0\n";
+    const saved = "spapr_iommu_pre_save liobn=80000100 4000 bus_offset=0x0 ps=16\n";
+    const log = path.join(folder, "learned.log");
+    writeFileSync(log, put + put + saved);
+    const { status, stdout } = await cli(["diff", `${log}@1`, log]);
+    expect(status).toBe(3);
+    expect(stdout).toMatch(/^not compared: .*\bbefore are of 4 KiB \(assumed\), those after of 64 KiB;/m);
+    expect(stdout).toMatch(/\n1 window not compared, nothing else changed\n$/);
+    expect((await cli(["diff", "--exit-code", `${log}@1`, log])).status).toBe(2);
+    const told = ["--window", "0x80000100=0x0+1G,64K"];
+    expect((await cli(["diff", ...told, `${log}@1`, log])).stdout).toMatch(/\nnothing changed\n$/);
+  });
+
   it("sums up what changed", async () => {
     const { stdout } = await cli(["diff", `${BOOT}@300`, `${BOOT}@1200`]);
     expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/\d pages? mapped/);

@@ -126,6 +126,7 @@ describe("two files side by side", () => {
       unmapped: "mapped",
       created: "removed",
       removed: "created",
+      "not-compared": "not-compared",
       changed: "changed",
     };
     const keyOf = (what: string, { space, address, pages }: (typeof there.rows)[number]): string =>

@@ -239,6 +239,8 @@ export function* rawEntries({ table, entries }: WindowState): Generator<[index: 
  */
 export type WindowChange =
   | { readonly what: "created" | "removed"; readonly window: WindowState }
+  /** Pages of another size, which are assumed of one of the two: where an entry lies is not known of that one. */
+  | { readonly what: "not-compared"; readonly window: WindowState; readonly before: WindowState }
   | {
       readonly what: "entries";
       readonly window: WindowState;
@@ -263,6 +265,10 @@ export function diffStates(
     const window = after.find((one) => isSameWindow(one, old));
     if (window === undefined) {
       visit({ what: "removed", window: old });
+      continue;
+    }
+    if (old.pageShift !== window.pageShift) {
+      visit({ what: "not-compared", window, before: old });
       continue;
     }
     const shift = BigInt(window.pageShift);
@@ -291,13 +297,13 @@ export function changeToJson(change: WindowChange): Record<string, unknown> {
 }
 
 /** Is something the same in two windows, or assumed of one of them? */
-const agrees = (a: WindowState, b: WindowState, part: "start" | "size", isSame: boolean): boolean =>
+const agrees = (a: WindowState, b: WindowState, part: "start" | "page" | "size", isSame: boolean): boolean =>
   isSame || a.assumedParts.includes(part) || b.assumedParts.includes(part);
 
 /** What was learned of a window between two moments makes it no other one. */
 const isSameWindow = (a: WindowState, b: WindowState): boolean =>
   a.liobn === b.liobn &&
-  a.pageShift === b.pageShift &&
+  agrees(a, b, "page", a.pageShift === b.pageShift) &&
   agrees(a, b, "start", a.busOffset === b.busOffset) &&
   agrees(a, b, "size", a.entries === b.entries);
 

@@ -1,6 +1,6 @@
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import { counted } from "../../base/units.ts";
+import { counted, formatSize } from "../../base/units.ts";
 import { diffSpaces } from "../../check/lives/alive.ts";
 import { type Moment, parseMoment } from "../../check/state/moment.ts";
 import { changeToJson, diffStates, entryText, type WindowChange } from "../../check/state/window-state.ts";
@@ -10,7 +10,7 @@ import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import { TCE_PERM_MASK } from "../../tce/tce.ts";
 import { type Answer, type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
-import { Exit, statusOfReading } from "../exit-status.ts";
+import { Exit, noteMissing, statusOfReading } from "../exit-status.ts";
 import { isScriptName, withInput } from "../input.ts";
 import { ALIVE_COLUMNS, lifeText, momentText } from "../life-text.ts";
 import { type MachineOptions, machineOptions, windowsTold } from "../machine-options.ts";
@@ -46,6 +46,14 @@ async function diff(a: string, b: string, options: DiffOptions): Promise<number>
   }
 }
 
+const notComparedText = ({ before, window }: Extract<WindowChange, { what: "not-compared" }>): string => {
+  const [was, is] = [before, window].map(
+    ({ pageShift, assumedParts }) =>
+      `${formatSize(2 ** pageShift)}${assumedParts.includes("page") ? " (assumed)" : ""}`,
+  );
+  return `not compared: ${titleOf(window)}: the pages before are of ${was}, those after of ${is}; --window tells what they are`;
+};
+
 /** @returns whether anything changed */
 async function printDiff(a: string, b: string, options: DiffOptions): Promise<boolean> {
   const { output, buffer } = options;
@@ -69,6 +77,7 @@ async function printDiff(a: string, b: string, options: DiffOptions): Promise<bo
   diffStates(before.windows.filter(isThere), after.windows.filter(isThere), (change) => {
     sum.add(change);
     if (output !== "human") changes.push({ ...changeToJson(change), ...moments });
+    else if (change.what === "not-compared") print(notComparedText(change));
     else if (change.what !== "entries") print(`${change.what}: ${titleOf(change.window)}`);
     else {
       const { window, ioba, pages } = change;
@@ -96,6 +105,7 @@ async function printDiff(a: string, b: string, options: DiffOptions): Promise<bo
     rows: () => changes,
   };
   await printAnswer(answer, options);
+  noteMissing(sum.notCompared);
   return sum.changes > 0;
 }
 
@@ -104,6 +114,8 @@ class ChangeSum {
   /** Runs of entries, and windows that came, went or changed. */
   changes = 0;
   #windows = 0;
+  /** Windows of which it is not known what changed. */
+  notCompared = 0;
   readonly #mappings = { mapped: 0, unmapped: 0 };
   readonly #pages = { mapped: 0, unmapped: 0, replaced: 0 };
 
@@ -113,6 +125,10 @@ class ChangeSum {
   }
 
   add(change: WindowChange): void {
+    if (change.what === "not-compared") {
+      this.notCompared++;
+      return;
+    }
     this.changes++;
     if (change.what !== "entries") {
       this.#windows++;
@@ -123,7 +139,9 @@ class ChangeSum {
   }
 
   get text(): string {
-    if (this.changes === 0) return "nothing changed";
+    const missing = this.notCompared === 0 ? [] : [`${counted(this.notCompared, "window")} not compared`];
+    if (this.changes === 0)
+      return [...missing, missing.length === 0 ? "nothing changed" : "nothing else changed"].join(", ");
     const { mapped, unmapped, replaced } = this.#pages;
     const count = (pages: number, what: string): string[] =>
       pages === 0 ? [] : [`${counted(pages, "page")} ${what}`];
@@ -136,6 +154,7 @@ class ChangeSum {
       ...count(unmapped, "unmapped"),
       ...count(replaced, "replaced"),
       ...(this.#windows === 0 ? [] : [`${counted(this.#windows, "window")} created, removed or changed`]),
+      ...missing,
     ].join(", ");
   }
 }

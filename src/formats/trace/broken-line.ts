@@ -36,6 +36,22 @@ export function isDressed(bytes: Uint8Array, start: number, end: number): boolea
   return false;
 }
 
+/**
+ * Were blanks put between all words, as who makes columns of them does? Where only some are apart, a digit may have been
+ * lost between them.
+ */
+export function isSpread(bytes: Uint8Array, start: number, end: number): boolean {
+  let gaps = 0;
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== SPACE) continue;
+    const first = at;
+    while (at < end && bytes[at] === SPACE) at++;
+    if (at < end && at - first === 1) return false;
+    gaps++;
+  }
+  return gaps > 0;
+}
+
 /** Bytes at `at` that are not as they were; 0 if they are. */
 function dressAt(bytes: Uint8Array, at: number, end: number): number {
   const byte = bytes[at]!;
@@ -44,8 +60,6 @@ function dressAt(bytes: Uint8Array, at: number, end: number): number {
   if (byte === FIXED_BLANK) return bytes[at + 1] === FIXED_BLANK_END ? 2 : 0;
   return byte === AMPERSAND ? (entityAt(bytes, at)?.text.length ?? 0) : 0;
 }
-
-const undressed = (bytes: Uint8Array, at: number): number => entityAt(bytes, at)?.byte ?? SPACE;
 
 const entityAt = (bytes: Uint8Array, at: number): (typeof ENTITIES)[number] | undefined =>
   ENTITIES.find(({ text }) => startsWith(bytes, at, text));
@@ -58,31 +72,41 @@ export class LineCopy {
   /** Appends bytes. */
   add(bytes: Uint8Array, start: number, end: number): void {
     const length = this.length + end - start;
-    if (length + SLACK > this.bytes.length) {
-      const more = new Uint8Array(length * 2 + SLACK);
-      more.set(this.bytes.subarray(0, this.length));
-      this.bytes = more;
-    }
+    this.#makeRoom(length);
     this.bytes.set(bytes.subarray(start, end), this.length);
-    this.length = length;
-    this.bytes.fill(NEWLINE, length, length + SLACK);
+    this.#end(length);
   }
 
-  /** The line as it was before it was shown: see {@link isDressed}; and without blanks and returns at its end. */
+  /**
+   * The line as it was before it was shown (see {@link isDressed}), with one blank for each run of them and none, nor
+   * returns, at its end. It may be this line itself.
+   */
   setPlain(bytes: Uint8Array, start: number, end: number): void {
-    this.length = 0;
+    this.#makeRoom(end - start);
+    const plain = this.bytes;
+    let length = 0;
     for (let at = start; at < end; ) {
-      let next = at;
-      while (next < end && dressAt(bytes, next, end) === 0) next++;
-      this.add(bytes, at, next);
-      if (next === end) break;
-      at = next + dressAt(bytes, next, end);
-      if (bytes[next] !== ESCAPE) this.add(Uint8Array.of(undressed(bytes, next)), 0, 1);
+      const dress = dressAt(bytes, at, end);
+      const byte = bytes[at]!;
+      const plainByte = dress === 0 || byte === ESCAPE ? byte : (entityAt(bytes, at)?.byte ?? SPACE);
+      at += Math.max(dress, 1);
+      const isNone = dress > 0 && byte === ESCAPE;
+      if (!isNone && (plainByte !== SPACE || plain[length - 1] !== SPACE)) plain[length++] = plainByte;
     }
-    let length = this.length;
-    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
-    this.bytes.fill(NEWLINE, length, this.length);
+    while (length > 0 && isBlank(plain[length - 1]!)) length--;
+    this.#end(length);
+  }
+
+  #makeRoom(length: number): void {
+    if (length + SLACK <= this.bytes.length) return;
+    const more = new Uint8Array(length * 2 + SLACK);
+    more.set(this.bytes.subarray(0, this.length));
+    this.bytes = more;
+  }
+
+  #end(length: number): void {
     this.length = length;
+    this.bytes.fill(NEWLINE, length, length + SLACK);
   }
 }
 

@@ -26,9 +26,10 @@ const SLASH = 0x2f;
 const COLON = 0x3a;
 const EQUALS = 0x3d;
 const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
 
 const TRUNCATED_MARK = encode("[TRUNCATED]");
-const FAILED_TO_PARSE = encode("[FAILED TO PARSE]");
+const FAILED = encode("[FAILED ");
 const CALL_START = encode('device: "');
 
 /** Digits of an address of code, at least. */
@@ -166,17 +167,25 @@ export class DmaArguments {
       this.#event.device = this.#devices.number(bytes, start, nameEnd);
       return nameEnd;
     }
-    if (startsWith(bytes, start, FAILED_TO_PARSE)) return start + FAILED_TO_PARSE.length;
+    if (startsWith(bytes, start, FAILED)) return endOfMark(bytes, start);
     if (!startsWith(bytes, start, TRUNCATED_MARK)) return -1;
     this.#event.truncated = true;
     return end;
   }
 }
 
+/** Where `[FAILED TO PARSE]` ends, however its words are spaced; -1 if its line ends before. */
+function endOfMark(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (bytes[at]! >= SPACE && bytes[at] !== CLOSE_BRACKET) at++;
+  return bytes[at] === CLOSE_BRACKET ? at + 1 : -1;
+}
+
 /** Where a name ends of which the first word does at `end`: before the first key after it, if there is one. */
 function endOfName(bytes: Uint8Array, start: number, end: number): number {
   for (let at = end; bytes[at] === SPACE && at - start < MAX_SPACED_NAME; ) {
     let next = at + 1;
+    while (bytes[next] === SPACE) next++;
     if (bytes[next] === OPEN_BRACKET) break;
     while (bytes[next]! > SPACE && bytes[next] !== EQUALS) next++;
     if (bytes[next] === EQUALS) return at;

@@ -40,7 +40,7 @@ export class DmaListReader {
   }
 }
 
-/** Reads two digits a byte, with a comma and perhaps a blank between them; returns the end, or -1. */
+/** Reads two digits a byte, with a comma and perhaps blanks between them; returns the end, or -1. */
 function byteList(list: HalvesList, width: number, bytes: Uint8Array, start: number): number {
   let at = start;
   let hi = 0;
@@ -60,7 +60,8 @@ function byteList(list: HalvesList, width: number, bytes: Uint8Array, start: num
     }
     at += 2;
     if (bytes[at] !== COMMA) break;
-    at += bytes[at + 1] === SPACE ? 2 : 1;
+    do at++;
+    while (bytes[at] === SPACE);
   }
   return count === 0 ? at : -1;
 }

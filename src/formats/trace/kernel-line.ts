@@ -41,10 +41,15 @@ const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 
 /** One form of a line. */
 interface Form {
-  /** The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. */
+  /**
+   * The text; what is said of `what` stands behind the origin of a trace event, or behind that of a log line. A blank in
+   * it is any run of blanks and tabs of the line ({@link spaced}).
+   */
   readonly pattern: RegExp;
   /** How a trace event begins, which has an origin before it; absent for a line of the log. */
   readonly head?: RegExp;
+  /** It may say again what a record of an SMMUv3 said. */
+  readonly mayRepeat?: true;
   read(groups: readonly (string | undefined)[]): KernelStatement;
 }
 
@@ -83,9 +88,6 @@ const trouble = (
   }),
 });
 
-/** An event of an SMMUv3 in words. */
-const SMMU_WORDED = new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`);
-
 /** A trace event: how it begins, and what a whole one has then. */
 const event = (head: string, rest: string, read: Form["read"]): Form => ({
   head: new RegExp(head),
@@ -93,7 +95,14 @@ const event = (head: string, rest: string, read: Form["read"]): Form => ({
   read,
 });
 
-const FORMS: readonly Form[] = [
+/** Columns are made with tabs, and tabs are made blanks, on the way to us. */
+const spaced = ({ source, flags }: RegExp): RegExp => new RegExp(source.replaceAll(" ", "[ \\t]+"), flags);
+
+/** How the record of an event of an SMMUv3 begins, and each word of it. */
+const SMMU_RECORD = spaced(/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/);
+const SMMU_WORD = spaced(/arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/);
+
+const LINES: readonly Form[] = [
   event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)`, ([, un, iova, size]) =>
     rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   ),
@@ -127,7 +136,7 @@ const FORMS: readonly Form[] = [
   },
   {
     pattern: new RegExp(
-      `DMAR: ?\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
+      `DMAR:\\s*\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
     read: ([, access, device, address]) =>
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
@@ -138,7 +147,8 @@ const FORMS: readonly Form[] = [
       fault(undefined, address, (hex(syndrome) & BigInt(SMMU_WRITE)) === 0n ? "read" : "write"),
   },
   {
-    pattern: SMMU_WORDED,
+    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`),
+    mayRepeat: true,
     read: ([, device, address]) => fault(device, address, "unknown"),
   },
   {
@@ -254,6 +264,12 @@ const FORMS: readonly Form[] = [
   },
 ];
 
+const FORMS = LINES.map(({ pattern, head, ...form }) => ({
+  ...form,
+  pattern: spaced(pattern),
+  head: head === undefined ? undefined : spaced(head),
+}));
+
 function addressIn(text: string): bigint | undefined {
   const found = new RegExp(`\\[device address=${HEX}\\]`).exec(text);
   return found === null ? undefined : hex(found[1]);
@@ -292,18 +308,18 @@ export class KernelLineReader {
    */
   read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | "broken" | undefined {
     const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
-    const word = this.#record === undefined ? null : /arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/.exec(line);
+    const word = this.#record === undefined ? null : SMMU_WORD.exec(line);
     if (word !== null) return this.#readWord(hex(word[1]));
     if (this.#record !== undefined && ++this.#record.others > LINES_BETWEEN) this.#record = undefined;
-    if (/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/.test(line)) {
+    if (SMMU_RECORD.test(line)) {
       this.#record = { words: [], others: 0 };
       return "part";
     }
-    for (const { pattern, head, read } of FORMS) {
+    for (const { pattern, head, mayRepeat, read } of FORMS) {
       const groups = pattern.exec(line);
       if (groups === null) continue;
       const what = read(groups);
-      if (pattern === SMMU_WORDED && this.#isSaidAgain(what)) return "part";
+      if (mayRepeat === true && this.#isSaidAgain(what)) return "part";
       return { what, origin: head === undefined ? -1 : groups.index };
     }
     return FORMS.some(({ head }) => head?.test(line) === true) ? "broken" : undefined;

@@ -1,4 +1,4 @@
-import { FIXED_BLANK_END, isBlank, isDressed, LineCopy } from "./broken-line.ts";
+import { FIXED_BLANK_END, isBlank, isDressed, isSpread, LineCopy } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
@@ -26,6 +26,7 @@ const TAB = 0x09;
 const SPACE = 0x20;
 const ESCAPE = 0x1b;
 const HASH = 0x23;
+const CLOSE_BRACKET = 0x5d;
 const OPEN_PARENTHESIS = 0x28;
 const COLON = 0x3a;
 
@@ -228,6 +229,7 @@ export class DmaLogReader extends EventLines {
     const is = this.#readNamed(bytes, start, name, end, view);
     if (is === READ) return;
     if (is !== UNFINISHED && isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
+    else if (is !== UNFINISHED && this.#isReadClose(bytes, start, name, end)) return;
     else if (is === OTHER) this.counts.other++;
     else {
       this.broken.open(this.line, bytes, start, end);
@@ -270,6 +272,16 @@ export class DmaLogReader extends EventLines {
       broken.close();
     }
     super.giveUp();
+  }
+
+  /** Reads a line that has more blanks between its words than the kernel prints; false if it is none. */
+  #isReadClose(bytes: Uint8Array, start: number, name: number, end: number): boolean {
+    if (!isSpread(bytes, name, end)) return false;
+    const { plain } = this;
+    plain.setPlain(bytes, start, end);
+    return (
+      this.#readNamed(plain.bytes, 0, this.#findName(plain.bytes, 0, plain.length), plain.length) === READ
+    );
   }
 
   /** Reads a line as it was before it was shown. */
@@ -412,7 +424,9 @@ export class DmaLogReader extends EventLines {
       this.counts.stacks = this.#stacks.count;
       return;
     }
-    if (bytes[from] === HASH && isDressed(bytes, from, end)) {
+    // What may be a remark on the recording is told by its blanks.
+    const isRemark = bytes[from] === HASH || bytes[end - 1] === CLOSE_BRACKET;
+    if (isRemark && (isDressed(bytes, from, end) || isSpread(bytes, from, end))) {
       this.#readPlain(bytes, start, end);
       return;
     }

@@ -1,5 +1,5 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { isBlank, isDressed } from "./broken-line.ts";
+import { isBlank, isDressed, isSpread } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
@@ -228,7 +228,7 @@ export class QemuLogReader extends EventLines {
   /** Reads a line as it was before it was shown, without blanks and returns at its end; false if it is no other, or no event. */
   #readPlain(bytes: Uint8Array, start: number, newline: number): boolean {
     const hasEnd = newline > start && isBlank(bytes[newline - 1]!);
-    if (!hasEnd && !isDressed(bytes, start, newline)) return false;
+    if (!hasEnd && !isDressed(bytes, start, newline) && !isSpreadEvent(bytes, start, newline)) return false;
     this.plain.setPlain(bytes, start, newline);
     const plain = this.plain.bytes;
     const name = this.#findEvent(plain, 0, this.plain.length);
@@ -296,6 +296,11 @@ export class QemuLogReader extends EventLines {
     }
     return -1;
   }
+}
+
+function isSpreadEvent(bytes: Uint8Array, start: number, newline: number): boolean {
+  const name = PREFIX_SEARCH.find(bytes, start, newline);
+  return name >= 0 && isSpread(bytes, name, newline);
 }
 
 /** Where `tid@seconds.microseconds:` begins that ends at `end`; -1 if there is none. */

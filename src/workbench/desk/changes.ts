@@ -1,4 +1,5 @@
 import { hex } from "../../base/u64.ts";
+import { formatSize } from "../../base/units.ts";
 import { diffSpaces, type SpaceState } from "../../check/lives/alive.ts";
 import { diffStates, entryText, type WindowState } from "../../check/state/window-state.ts";
 import type { ChangeRow } from "../protocol.ts";
@@ -28,7 +29,18 @@ export function windowChanges(
     const space = hex(window.liobn);
     if (change.what !== "entries") {
       const { busOffset, entries } = window;
-      visit({ what: change.what, space, address: busOffset, pages: entries, before: "", after: "" });
+      const [before, after] =
+        change.what === "not-compared"
+          ? [change.before, window].map(({ pageShift }) => `pages of ${formatSize(2 ** pageShift)}`)
+          : [];
+      visit({
+        what: change.what,
+        space,
+        address: busOffset,
+        pages: entries,
+        before: before ?? "",
+        after: after ?? "",
+      });
       return;
     }
     const [was, is] = [change.before & PERMISSIONS, change.after & PERMISSIONS];

@@ -139,6 +139,7 @@ function Why({ refusal: { call, rule, id, values } }: { readonly refusal: Refusa
 const SIGNS: Readonly<Record<ChangeRow["what"], string>> = {
   created: "+",
   removed: "−",
+  "not-compared": "?",
   mapped: "+",
   unmapped: "−",
   changed: "~",
