@@ -43,7 +43,7 @@ describe.each(storyNames())("the story %s", (name) => {
 });
 
 // The long run tells all of them.
-comeOutAsTheySay(storyNames().filter((_, i) => i % 2 === 0));
+comeOutAsTheySay(storyNames().filter((_, i) => i % 3 === 0));
 failWithTheirMutation(storyNames().filter((_, i) => i % 8 === 3));
 
 it("docs/stories.md has all stories, in their order, after what a story may say", () => {
