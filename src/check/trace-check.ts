@@ -3,7 +3,7 @@ import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
 import type { KernelEvent } from "../formats/trace/kernel-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
-import type { Gap, TraceHandlers } from "../formats/trace/trace-reader.ts";
+import { type Gap, losesEvents, type TraceHandlers } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
 import { type CheckOptions, DEFAULT_CHECK_OPTIONS } from "./check-options.ts";
 import type { EventFilter } from "./filter/filters.ts";
@@ -73,6 +73,8 @@ export class TraceCheck {
   #mixed = "";
   /** Were events of ours switched on, and none came? */
   #isEmpty = false;
+  /** What else is evidence in the text, and not read; empty if there is nothing. */
+  #unread = "";
   /** Events that the filter does not take. */
   #leftOut = 0;
   readonly #hasNothingOfKernel: boolean;
@@ -252,6 +254,7 @@ export class TraceCheck {
           isMissing: true,
           reason: `events: ${this.#mixed}`,
         },
+        { count: this.source.unread, isMissing: true, reason: this.#unread },
         { count: twins, reason: "lines that stand twice, once of each" },
         ...this.source.otherBuffers.map((name) => ({
           count: 1,
@@ -284,10 +287,14 @@ export class TraceCheck {
       this.#isEmpty = true;
       return;
     }
+    if (gap.kind === "unread") {
+      this.#unread = gap.message;
+      return;
+    }
     if (gap.kind === "dropped") this.#dropped(gap);
     else if (gap.kind === "mixed") this.#mixed = gap.message;
     else this.#truncated(gap);
-    if (gap.kind === "torn") return;
+    if (!losesEvents(gap)) return;
     this.#watch?.losing();
     this.rebuild.lose();
     this.#findings.lose();

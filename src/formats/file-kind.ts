@@ -127,6 +127,7 @@ const ROWS: readonly KindRow[] = [
     "XML",
     "plan and --machine take libvirt's description of a machine; `info` of a saved machine shows it",
   ],
+  [isCast, "a recording of a terminal (asciinema)", "make text of it: asciinema cat FILE > FILE.txt"],
   ["{", "JSON", OP_SCRIPT],
   ["[", "JSON", `an op script has an object a line; ${OP_SCRIPT}`],
 ];
@@ -145,6 +146,12 @@ export function fileKind(head: Uint8Array, isText: boolean): FileKind | undefine
 function startsAt(head: Uint8Array, offset: number, bytes: string): boolean {
   for (let i = 0; i < bytes.length; i++) if (head[offset + i] !== bytes.charCodeAt(i)) return false;
   return true;
+}
+
+/** The head of a recording of asciinema, of which each line after it has a piece of the output. */
+function isCast(head: Uint8Array): boolean {
+  const first = String.fromCharCode(...head.subarray(0, 400)).split("\n")[0]!;
+  return /^\{.*"version": ?[23]\b/.test(first) && /"(?:width|cols|term)":/.test(first);
 }
 
 /** Packets with field number 1, one behind the other: tag, length, bytes. */

@@ -75,6 +75,34 @@ describe("a log of two QEMUs", () => {
     expect(said!.count).toBeGreaterThan(5900);
   });
 
+  it("is not judged either where a logger tells their processes", () => {
+    const ways: ((line: string, process: number) => string)[] = [
+      (line, process) => `Nov 27 22:13:24 host qemu-system-ppc64[${process}]: ${line}`,
+      (line, process) =>
+        JSON.stringify({ __REALTIME_TIMESTAMP: "1795820252848947", _PID: `${process}`, MESSAGE: line }),
+    ];
+    for (const way of ways) {
+      const [one, two] = [QEMU.slice(0, 400), OTHER_QEMU.slice(0, 400)];
+      const both = [one.map((line) => way(line, 100)), two.map((line) => way(line, 200))] as const;
+      const mingled = both[0].slice(0, 300).flatMap((line, i) => [line, both[1][i]!]);
+      const { findings, notJudged } = report(mingled);
+      expect([findings, notJudged.filter(({ isMissing }) => isMissing)]).toEqual([
+        [],
+        [
+          {
+            count: 598,
+            isMissing: true,
+            reason: expect.stringContaining(
+              "at the same time (processes 100 and 200), and each is to be judged alone",
+            ),
+          },
+        ],
+      ]);
+      const { verified } = report([...both[0], ...both[1]]);
+      expect(verified).toBe(report(one).verified + report(two).verified);
+    }
+  });
+
   it("is judged where one runs after the other", () => {
     const { verified, notJudged } = report([...one, ...two]);
     expect(verified).toBe(report(one).verified + report(two).verified);
@@ -100,5 +128,38 @@ describe("a text that a terminal broke at its width", () => {
 
   it.each([100, 120, 130, 132, 138, 142])("is read as it was, of Linux: %i columns", (width) => {
     expect(found(report(wrapped(LINUX, width))).findings).toEqual(found(report(LINUX)).findings);
+  });
+});
+
+describe("a text with events of QEMU and evidence of Linux", () => {
+  const FAULT =
+    "nvme 0000:02:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000c address=0xfec3a08c flags=0x0020]";
+  const BOOT =
+    "[    1.000000] pci 0000:00:01.0: ibm,query-pe-dma-windows(53) 800 8000000 20000000 returned 0, lb=1000000 ps=d wn=1";
+  const notRead = (lines: readonly string[]): unknown[] =>
+    report(lines)
+      .notJudged.filter(({ isMissing }) => isMissing)
+      .map(({ count, reason }) => [count, reason.split(":")[0]]);
+
+  it("says what it does not read, and does not call that fine", () => {
+    const some = QEMU.slice(0, 100);
+    expect(notRead([...some, FAULT, FAULT])).toEqual([
+      [2, "lines in which Linux tells of DMA, from line 101 on"],
+    ]);
+    expect(notRead([FAULT, BOOT, ...some])).toEqual([
+      [1, "line in which Linux tells of DMA, from line 1 on"],
+    ]);
+    expect(notRead([...some, ...LINUX])[0]).toMatchObject([
+      100,
+      "lines of QEMU's spapr_iommu events, from line 1 on",
+    ]);
+    expect(notRead([...LINUX, ...some])[0]).toMatchObject([
+      100,
+      `lines of QEMU's spapr_iommu events, from line ${LINUX.length + 1} on`,
+    ]);
+  });
+
+  it("is fine with what each guest prints of its windows", () => {
+    expect(notRead([BOOT, ...QEMU.slice(0, 100)])).toEqual([]);
   });
 });

@@ -74,6 +74,8 @@ const PREFIXES: readonly string[] = [
   "2026-11-27T22:13:24.627005123Z stdout F ",
   "[pod/guest-0/qemu] 2026-11-27T22:13:24.627005123Z ",
   "MESSAGE=",
+  "[2026-11-27T22:13:24.627Z] ",
+  "11-27 22:13:24.627  1234  1234 I kernel  : ",
 ];
 
 const prefixes: Change = (text, random) => {
@@ -88,6 +90,9 @@ const json: Change = (text, random) => {
     (line) => JSON.stringify({ log: `${line}\n`, stream: "stdout", time: "2026-11-27T22:13:24.627005123Z" }),
     (line) => JSON.stringify({ MESSAGE: [...new TextEncoder().encode(line)] }),
     (line) => `\t"MESSAGE" : ${JSON.stringify(line)},`,
+    (line) => `  "message": ${JSON.stringify(line)},`,
+    (line) => JSON.stringify({ line, timestamp: "2026-11-27T22:13:24.627Z" }),
+    (line) => JSON.stringify({ _index: "logs", _source: { log: { offset: 1 }, message: line } }),
   ]);
   return mapLines(text, carry);
 };
@@ -106,12 +111,16 @@ const colours: Change = (text, random) => {
   return mapLines(text, random.pick(ways));
 };
 
-/** Web pages and tables have other blanks, and write some letters as names. */
+/** Web pages, tables and lists have other blanks, and write some letters as names. */
 const shown: Change = (text, random) => {
   const show = random.pick<(line: string) => string>([
     (line) => line.replace(/ +/g, "\t"),
     (line) => line.replace(/ +/g, "   "),
     (line) => line.replace(/ /g, "\u00a0"),
+    (line) =>
+      `<span class="line">${line.replace(/&/g, "&#38;").replace(/</g, "&#60;").replace(/ /g, "&nbsp;")}</span>`,
+    (line) => `${line}^M`,
+    (line) => `${line}$`,
     (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;"),
   ]);
   return mapLines(text, show);
@@ -122,6 +131,21 @@ const grep: Change = (text) => ({
   ...text,
   lines: text.lines.map((line, i) => `trace.txt:${i + 1}:${line}`),
 });
+
+const MAILED_WIDTH = 76;
+
+/** Mailers break lines at blanks, and answers have a mark before each of them. */
+const mailed: Change = ({ lines, from }, random) => {
+  const width = MAILED_WIDTH + random.below(40);
+  const quote = random.pick(["", "> ", "> > "]);
+  const out: { line: string; from: number }[] = [];
+  lines.forEach((line, i) => {
+    (line.match(new RegExp(`.{1,${width}}(?= |$)|\\S+`, "g")) ?? [line]).forEach((piece, part) => {
+      out.push({ line: quote + (part === 0 ? piece : piece.trimStart()), from: part === 0 ? from[i]! : 0 });
+    });
+  });
+  return { lines: out.map(({ line }) => line), from: out.map((one) => one.from) };
+};
 
 /** Of a log of QEMU: what the guest's console was printing stands before an event, on its line. */
 const consoleText: Change = (text, random) =>
@@ -223,6 +247,10 @@ const isUsualForm = (lines: readonly string[]): boolean =>
     (line) => !/\bdma_(map|unmap|alloc|free)_?\w*[:(]/.test(line) || /_addrs?=(\{|[0-9a-f]+ )/.test(line),
   );
 
+/** Have events their names before the place where a mailer breaks their lines? */
+const namesEarly = (lines: readonly string[]): boolean =>
+  lines.every((line) => !/[:)]\s+dma_\w+:/.test(line) || line.search(/dma_\w+:/) < MAILED_WIDTH - 24);
+
 /** Is a line that names an event broken in two? */
 const isBroken = (lines: readonly string[]): boolean => lines.some((line) => /: dma_\w+: [^=]*$/.test(line));
 
@@ -250,7 +278,10 @@ export function changeText(original: readonly string[], isQemu: boolean, random:
       ioba: (address) => before.ioba(next.ioba(address)),
     };
   }
-  const chosen = Object.entries(changes).filter(() => random.below(2) === 0);
+  const chosen = Object.entries<Change>(changes).filter(() => random.below(2) === 0);
+  // What a mailer broke nobody prints on a console any more.
+  if (!isBroken(original) && namesEarly(original) && random.below(6) === 0)
+    chosen.splice(0, chosen.length, ["mailed", mailed]);
   for (const [name, change] of chosen.length > 0 ? chosen : [random.pick(Object.entries(changes))]) {
     names.push(name);
     text = change(text, random);

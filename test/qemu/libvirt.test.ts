@@ -86,7 +86,8 @@ describe(`attach to a domain of libvirt ${libvirt}`, () => {
       expect(base.kind).toBe("mtree");
       expect(base.refused[1]).toMatch(/^save: libvirt does not let others save its domains/);
       await finish(domain, tool);
-      expect([0, 2, 3], tool.stderr).toContain((await tool.exit).status);
+      const { status } = await tool.exit;
+      expect([0, 2, 3], tool.stderr).toContain(status);
       const end = (await tool.line("end")) as unknown as { windows: ReturnType<typeof expectedWindows> };
       expect(end).toMatchObject({ reason: "asked", mismatches: [] });
       const expected = expectedWindows(script);
@@ -131,7 +132,8 @@ describe(`attach to a domain of libvirt ${libvirt}`, () => {
     await withDomain(traceableScript(3, 100), [], async (domain, tool) => {
       await tool.line("attached");
       await domain.virsh("destroy", domain.name);
-      expect([0, 2, 3], tool.stderr).toContain((await tool.exit).status);
+      const { status } = await tool.exit;
+      expect([0, 2, 3], tool.stderr).toContain(status);
       expect(await tool.line("end")).toMatchObject({ reason: "qemu-ended" });
     });
   });

@@ -1,6 +1,6 @@
 import type { ToldWindow } from "../../formats/machine/told-window.ts";
 import type { QemuTraceEvent } from "../../formats/trace/trace-event.ts";
-import type { Gap } from "../../formats/trace/trace-reader.ts";
+import { type Gap, losesEvents } from "../../formats/trace/trace-reader.ts";
 import type { RebuildObserver, RebuildWatch } from "../rebuild/observer.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 
@@ -41,8 +41,8 @@ export class FollowedRebuild {
   }
 
   /** To be called before the next event, if something is missing there. */
-  gap({ kind }: Gap): void {
-    if (kind === "torn") return;
+  gap(gap: Gap): void {
+    if (!losesEvents(gap)) return;
     this.#watch.losing();
     this.rebuild.lose();
   }

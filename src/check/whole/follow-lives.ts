@@ -8,7 +8,7 @@ import { textOf } from "../../formats/input/text.ts";
 import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
-import type { TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { losesEvents, type TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { tellDumpedLives } from "../lives/dumped-lives.ts";
 import type { LifeSink } from "../lives/life.ts";
@@ -157,9 +157,9 @@ async function followTrace(
       if (event.kind !== DMA_LOST && cursor.passes(event, event.line) && !was) sink.reached();
       linux.handle(event);
     },
-    gap: ({ kind }) => {
+    gap: (gap) => {
       gaps++;
-      if (kind !== "torn") rebuild.lose();
+      if (losesEvents(gap)) rebuild.lose();
     },
   });
   await readTrace(opened, source, traceOptions(options));

@@ -3,7 +3,7 @@ import type { InputData } from "../../formats/input/input-data.ts";
 import { openInput } from "../../formats/input/opened-input.ts";
 import { readTrace } from "../../formats/recording/read-trace.ts";
 import type { CallStacks } from "../../formats/trace/call-stacks.ts";
-import type { Gap, TraceFormat } from "../../formats/trace/trace-reader.ts";
+import { type Gap, losesEvents, type TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import { DmaStackCounts, needStacks, type StackStatistics } from "../lifetimes/linux-stacks.ts";
@@ -80,7 +80,7 @@ export async function measureTrace(input: InputData, options: MeasureOptions = {
       counts?.handle(event);
     },
     gap: (gap) => {
-      if (gap.kind !== "torn") statistics.lose();
+      if (losesEvents(gap)) statistics.lose();
       gaps.push(gap);
     },
   });

@@ -1,6 +1,7 @@
 import { IommuError } from "../../base/errors.ts";
 import { type InputData, isReadOnce } from "../../formats/input/input-data.ts";
 import { openInput, pour } from "../../formats/input/opened-input.ts";
+import { losesEvents } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { filterOf } from "../filter/filters.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -75,7 +76,7 @@ export async function shrinkTrace(input: InputData, options: ShrinkOptions = {})
     linux: () => {},
     gap: (gap) => {
       tellGap(told, gap);
-      if (gap.kind !== "torn") taken.lose();
+      if (losesEvents(gap)) taken.lose();
     },
   });
   const { chunks } = await openInput(input, name, 1);

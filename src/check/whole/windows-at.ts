@@ -6,7 +6,7 @@ import { textOf } from "../../formats/input/text.ts";
 import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readSavedMachine, type SavedContainer } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
-import type { TraceFormat, TraceHandlers } from "../../formats/trace/trace-reader.ts";
+import { losesEvents, type TraceFormat, type TraceHandlers } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
 import { DEFAULT_CHECK_OPTIONS } from "../check-options.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -262,7 +262,7 @@ async function traceStates(
     },
     gap: (gap) => {
       tellGap(told, gap);
-      if (gap.kind !== "torn") rebuild.lose();
+      if (losesEvents(gap)) rebuild.lose();
     },
   };
   const check =

@@ -5,6 +5,8 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
+const DASH = 0x2d;
+const GREATER = 0x3e;
 const ESCAPE = 0x1b;
 const AMPERSAND = 0x26;
 /** The first and the second byte of a blank at which no line breaks. */
@@ -14,10 +16,20 @@ export const FIXED_BLANK_END = 0xa0;
 /** How a web page writes what it would take for its own. */
 const ENTITIES = [
   ["&gt;", 0x3e],
+  ["&#62;", 0x3e],
   ["&lt;", 0x3c],
+  ["&#60;", 0x3c],
   ["&amp;", AMPERSAND],
+  ["&#38;", AMPERSAND],
   ["&quot;", 0x22],
+  ["&#34;", 0x22],
+  ["&#39;", 0x27],
+  ["&nbsp;", SPACE],
+  ["&#160;", SPACE],
 ].map(([text, byte]) => ({ text: encode(text as string), byte: byte as number }));
+
+/** Last bytes of what closes a line: `>`, quotes, a brace or comma behind one, `\\n`, `\\r`, `^M`, `$`, U+2028. */
+const CLOSERS = Uint8Array.from(">\"',}nrM$\u00a8", (letter) => letter.charCodeAt(0));
 
 /** Bytes after a line that readers may look at. */
 const SLACK = 64;
@@ -28,10 +40,28 @@ const MAX_LINES = 16;
 export const isBlank = (byte: number): boolean => byte === SPACE || byte === RETURN || byte === TAB;
 
 /**
+ * What closes a line that another text carries: tags of a web page, quotes of a table or list, marks of `cat -A`. Two lines
+ * in one have letters or digits there.
+ */
+const CLOSING = /(?:\s*<\/?[a-z][^<>]*>|["']\}?,?|\\[nr]|\^M|\$|\u00e2\u0080\u00a8)+$/;
+const LONGEST_CLOSING = 64;
+
+/** Where the line ends that `[start, end)` is with what closes it. */
+function beforeClosing(bytes: Uint8Array, start: number, end: number): number {
+  const from = Math.max(start, end - LONGEST_CLOSING);
+  const closing = CLOSING.exec(String.fromCharCode(...bytes.subarray(from, end)));
+  return closing === null ? end : from + closing.index;
+}
+
+/** May a byte be the last one of what closes a line? */
+const mayClose = (byte: number): boolean => CLOSERS.includes(byte);
+
+/**
  * Was a line changed by who showed it? With colours, with tabs or blanks that do not break in place of its blanks, or as a
  * web page writes `>`.
  */
 export function isDressed(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end > start && mayClose(bytes[end - 1]!) && beforeClosing(bytes, start, end) < end) return true;
   for (let at = start; at < end; at++) if (dressAt(bytes, at, end) > 0) return true;
   return false;
 }
@@ -77,6 +107,13 @@ export class LineCopy {
     this.#end(length);
   }
 
+  /** The length without the blanks at the end. */
+  #withoutBlanks(end: number): number {
+    let length = end;
+    while (length > 0 && isBlank(this.bytes[length - 1]!)) length--;
+    return length;
+  }
+
   /**
    * The line as it was before it was shown (see {@link isDressed}), with one blank for each run of them and none, nor
    * returns, at its end. It may be this line itself.
@@ -93,7 +130,8 @@ export class LineCopy {
       const isNone = dress > 0 && byte === ESCAPE;
       if (!isNone && (plainByte !== SPACE || plain[length - 1] !== SPACE)) plain[length++] = plainByte;
     }
-    while (length > 0 && isBlank(plain[length - 1]!)) length--;
+    length = this.#withoutBlanks(length);
+    length = this.#withoutBlanks(beforeClosing(plain, 0, length));
     this.#end(length);
   }
 
@@ -143,7 +181,7 @@ export class BrokenLine {
    */
   goOn(bytes: Uint8Array, start: number, from: number, end: number): boolean {
     if (++this.#lines > MAX_LINES) return false;
-    this.#byTerminal.add(bytes, start, withBlanks(bytes, end));
+    this.#byTerminal.add(bytes, this.#goesOnAt(bytes, start, from), withBlanks(bytes, end));
     const mailed = this.#byMailer;
     while (mailed.bytes[mailed.length - 1] === SPACE) mailed.length--;
     mailed.bytes[mailed.length++] = SPACE;
@@ -153,6 +191,18 @@ export class BrokenLine {
 
   close(): void {
     this.line = 0;
+  }
+
+  /**
+   * Where a line that a terminal broke goes on: with its blanks, but after what a logger or a mail put before it. A `>` is
+   * a part of the text where that has an arrow, or no blank after it.
+   */
+  #goesOnAt(bytes: Uint8Array, start: number, from: number): number {
+    const { bytes: text, length } = this.#byTerminal;
+    const isQuote = bytes[start] !== GREATER || isBlank(bytes[start + 1]!) || bytes[start + 1] === GREATER;
+    if (!isQuote || (bytes[start] === GREATER && text[length - 1] === DASH)) return start;
+    for (let at = start; at < from; at++) if (!isBlank(bytes[at]!)) return from;
+    return start;
   }
 }
 

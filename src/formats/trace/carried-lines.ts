@@ -7,6 +7,8 @@ import { encode, startsWith } from "./words.ts";
  *     {"__REALTIME_TIMESTAMP":"1764281604627005","MESSAGE":"…"}          journalctl -o json, json-seq, json-sse
  *             "MESSAGE" : "…",                                           journalctl -o json-pretty
  *     {"log":"…\n","stream":"stdout","time":"2026-11-27T22:13:24.6Z"}    Docker's files
+ *     {"_index":"logs","_source":{"message":"…"}}                        what Elasticsearch found
+ *     {"dmesg":[{"pri":6,"time":1.234567,"msg":"…"}]}                    dmesg --json, put into one line
  *
  * @module
  */
@@ -14,9 +16,11 @@ import { encode, startsWith } from "./words.ts";
 const SPACE = 0x20;
 
 /** How such a line begins. */
-const STARTS = ['{"', '"MESSAGE" : ', '\x1e{"', 'data: {"'].map(encode);
+const STARTS = ['{"', '"', '\x1e{"', 'data: {"'].map(encode);
+/** A line of JSON: an object, or a member that carries a text. */
+const OBJECT_OR_MEMBER = /(\{".*\}|^"(?:MESSAGE|log|message|msg|line)" ?: ?".*[^,]|^"MESSAGE" : .*[^,]),?$/s;
 
-const TEXTS = ["MESSAGE", "log", "message", "msg"];
+const TEXTS = ["MESSAGE", "log", "message", "msg", "line"];
 const TIMES = ["time", "timestamp", "@timestamp"];
 const TEXT = new TextDecoder();
 const BYTES = new TextEncoder();
@@ -28,20 +32,34 @@ export function carriedLines(bytes: Uint8Array, start: number, end: number): Lin
   let first = start;
   while (bytes[first]! <= SPACE && first < end) first++;
   if (!STARTS.some((text) => startsWith(bytes, first, text))) return undefined;
-  const json = /(\{".*\}|"MESSAGE" : .*[^,]),?$/s.exec(TEXT.decode(bytes.subarray(first, end)));
-  const members = json === null ? undefined : membersOf(json[1]!);
-  const text = members === undefined ? undefined : textOf(members);
-  if (members === undefined || text === undefined) return undefined;
-  const time = timeOf(members);
-  return text.split("\n").map((line) => {
-    const copy = new LineCopy();
-    const carried = BYTES.encode(time + line.trimEnd());
-    copy.add(carried, 0, carried.length);
-    return copy;
-  });
+  const json = OBJECT_OR_MEMBER.exec(TEXT.decode(bytes.subarray(first, end)));
+  const all = json === null ? undefined : membersOf(json[1]!);
+  const carriers = all === undefined ? [] : carriersIn(all);
+  if (carriers.length === 0) return undefined;
+  return carriers.flatMap((members) =>
+    textOf(members)!
+      .split("\n")
+      .map((line) => {
+        const copy = new LineCopy();
+        const carried = BYTES.encode(timeOf(members) + line.trimEnd());
+        copy.add(carried, 0, carried.length);
+        return copy;
+      }),
+  );
 }
 
-function membersOf(text: string): Readonly<Record<string, unknown>> | undefined {
+type Members = Readonly<Record<string, unknown>>;
+
+/** The object, or those in it, that carry a text: what a search found, or all of a log in one line. */
+function carriersIn(members: Members): Members[] {
+  if (textOf(members) !== undefined) return [members];
+  return Object.values(members)
+    .flat()
+    .filter((one): one is Members => typeof one === "object" && one !== null && !Array.isArray(one))
+    .filter((one) => textOf(one) !== undefined);
+}
+
+function membersOf(text: string): Members | undefined {
   try {
     return JSON.parse(text.startsWith("{") ? text : `{${text}}`);
   } catch {
@@ -49,19 +67,23 @@ function membersOf(text: string): Readonly<Record<string, unknown>> | undefined 
   }
 }
 
-function textOf(members: Readonly<Record<string, unknown>>): string | undefined {
-  const value = TEXTS.map((name) => members[name]).find((one) => one !== undefined);
+function textOf(members: Members): string | undefined {
+  const value = TEXTS.map((name) => members[name]).find(
+    (one) => typeof one === "string" || Array.isArray(one),
+  );
   if (typeof value === "string") return value.trimEnd();
   // The journal writes what is not all printable as bytes.
-  return Array.isArray(value) ? TEXT.decode(Uint8Array.from(value as number[])) : undefined;
+  return value === undefined ? undefined : TEXT.decode(Uint8Array.from(value as number[]));
 }
 
 /** When the line was written, as one of the forms that {@link LinePrefix} knows; empty if nothing says. */
-function timeOf(members: Readonly<Record<string, unknown>>): string {
+function timeOf(members: Members): string {
   const sinceBoot = members._TRANSPORT === "kernel" ? members._SOURCE_MONOTONIC_TIMESTAMP : undefined;
   if (sinceBoot !== undefined) return `[${secondsOf(sinceBoot)}] `;
   const since1970 = members._SOURCE_REALTIME_TIMESTAMP ?? members.__REALTIME_TIMESTAMP;
-  if (since1970 !== undefined) return `${secondsOf(since1970)} host kernel: `;
+  // The journal tells the process of all lines but the kernel's.
+  const program = members._PID === undefined ? "kernel" : `program[${members._PID}]`;
+  if (since1970 !== undefined) return `${secondsOf(since1970)} host ${program}: `;
   const iso = TIMES.map((name) => members[name]).find((one) => typeof one === "string");
   return iso === undefined ? "" : `${iso} `;
 }

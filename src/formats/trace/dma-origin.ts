@@ -13,6 +13,7 @@ import type { NameTable } from "./words.ts";
  *     insmod-111       0..... 12647278us#: …                           latency-format
  *     kworker/-12      0.....    10.946595468: …                       trace-cmd report -l
  *     kworker/u4:0-12    [000]-0x0    10.946595: …                     trace-cmd report -R
+ *     kworker/-12      0-0x0    10.946595: …                           … and -l
  *     kworker/u4:0-12    [000]    10.946595: (+37) …                   trace-cmd report --ts-diff
  *     kworker/u4:0-12    [000] .....101192083566: …                    trace-cmd report, a clock without a point
  *     kworker/u4:1-ev      28 [000]    35.193728:   dma:dma_alloc: …   perf script, of which -F leaves any column out

@@ -155,6 +155,10 @@ const MESSAGES: readonly HostText[] = [
   },
 ];
 
+/** How messages begin that cannot be anything else. */
+const BEGUN_MESSAGE =
+  /vfio_(?:container_)?dma_(?:map|unmap)\(0x|Failed to create a window, ret = |can't map guest IOVA region 0x/;
+
 const hexOf = (digits: string | undefined): bigint => BigInt(`0x${digits}`);
 
 const rangeOf = ({ start, last }: Readonly<Record<string, string | undefined>>): Fields => ({
@@ -164,6 +168,12 @@ const rangeOf = ({ start, last }: Readonly<Record<string, string | undefined>>):
 
 /** A trace event, at the start of the line or behind thread and time or what a logger puts before lines. */
 const NAMED = /(?:^|[\s:])(?<name>vfio_[a-z0-9_]+) (?<text>.*)$/;
+
+/** Is a line that cannot be read the beginning of one of the trace events or messages? */
+export const beginsHostLine = (line: string): boolean => {
+  const name = /^vfio_[a-z0-9_]+(?= )/.exec(line)?.[0];
+  return name === undefined ? BEGUN_MESSAGE.test(line) : Object.hasOwn(EVENTS, name);
+};
 
 /**
  * Reads a line that has `vfio` in any case, `DMA window` or such in it.

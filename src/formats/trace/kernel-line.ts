@@ -17,6 +17,9 @@ const MARKS = [
   "IO_PAGE_FAULT",
   "apple-dart",
   "virtio_iommu",
+  "iova=",
+  "dev_name=",
+  "_to_domain:",
 ].map((word) => new TextSearch(word));
 
 /** Each byte a character. */
@@ -35,7 +38,9 @@ const SMMU_FAULTS: readonly number[] = [0x10, 0x11, 0x12, 0x13];
 const SMMU_WORDS = 4;
 const LINES_BETWEEN = 16;
 
-const HEX = "(?:0x)?([0-9a-f]{1,16})";
+const HEX = "(?:0x)?([0-9a-f]{1,16})\\b";
+/** Decimal, or hexadecimal with its mark. */
+const NUMBER = "(0x[0-9a-f]+|\\d+)\\b";
 /** A PCI device, with or without its domain. */
 const PCI = "((?:[0-9a-f]{4,}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])";
 
@@ -48,6 +53,10 @@ interface Form {
   readonly pattern: RegExp;
   /** How a trace event begins, which has an origin before it; absent for a line of the log. */
   readonly head?: RegExp;
+  /** How a line of the log begins that cannot be anything else. */
+  readonly start?: RegExp;
+  /** What stands in a line that is not cut off, where one that is can be read, too. */
+  readonly end?: RegExp;
   /** It may say again what a record of an SMMUv3 said. */
   readonly mayRepeat?: true;
   read(groups: readonly (string | undefined)[]): KernelStatement;
@@ -103,12 +112,12 @@ const SMMU_RECORD = spaced(/arm-smmu-v3 .*event 0x[0-9a-f]+ received:/);
 const SMMU_WORD = spaced(/arm-smmu-v3 .*0x([0-9a-f]{16})["\s,]*$/);
 
 const LINES: readonly Form[] = [
-  event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)`, ([, un, iova, size]) =>
+  event("\\b(un)?map:\\s+IOMMU:", ` iova=${HEX}.*? size=(\\d+)\\b`, ([, un, iova, size]) =>
     rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
   ),
   event(
     "\\bswiotlb_bounced:\\s+dev_name:",
-    ` (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)(?: (\\w+))?`,
+    ` (\\S+) dma_mask=${HEX} dev_addr=${HEX} size=(\\d+)\\b(?: (\\w+))?`,
     ([, device, mask, physical, size, force]) => ({
       type: "bounced",
       device: device!,
@@ -125,7 +134,34 @@ const LINES: readonly Form[] = [
   event("\\bio_page_fault:\\s+IOMMU:", `.*?(\\S+) iova=${HEX} flags=${HEX}`, ([, device, address, flags]) =>
     fault(device, address, accessOf(hex(flags))),
   ),
+  // The same as fields: of the kernel's option, or of trace-cmd report -R.
+  event("\\b(un)?map:\\s+iova=", `${HEX}.*? size=${NUMBER}`, ([, un, iova, size]) =>
+    rangeOf(un === undefined ? "iommu-map" : "iommu-unmap", hex(iova), BigInt(size!)),
+  ),
+  event(
+    "\\bio_page_fault:\\s+device=",
+    `(\\S+).*? iova=${HEX}.*? flags=${NUMBER}`,
+    ([, device, address, flags]) => fault(device, address, accessOf(BigInt(flags!))),
+  ),
+  event(
+    "\\bswiotlb_bounced:\\s+dev_name=",
+    `(\\S+).*? dma_mask=${HEX}.*? dev_addr=${HEX}.*? size=${NUMBER}(?:.*?force=${NUMBER})?`,
+    ([, device, mask, physical, size, force = "0"]) => ({
+      type: "bounced",
+      device: device!,
+      mask: hex(mask),
+      physical: hex(physical),
+      size: Number(size),
+      isForced: Number(force) !== 0,
+    }),
+  ),
+  event("\\battach_device_to_domain:\\s+device=", "(\\S+)", ([, device]) => ({
+    type: "attached",
+    device: device!,
+  })),
   {
+    start: /\[IO_PAGE_FAULT (?:device|domain)=/,
+    end: /flags=(?:0x)?[0-9a-f]+\]/,
     pattern: new RegExp(
       `(?:(\\S+): AMD-Vi: .*)?IO_PAGE_FAULT (?:device=${PCI} )?.*address=${HEX} flags=${HEX}`,
     ),
@@ -135,6 +171,8 @@ const LINES: readonly Form[] = [
     },
   },
   {
+    start: /DMAR:\s*\[DMA (?:Read|Write)[^\]]*\] Request device \[/,
+    end: /fault addr \w+\s+\[/,
     pattern: new RegExp(
       `DMAR:\\s*\\[DMA (Read|Write)[^\\]]*\\] Request device \\[${PCI}\\].* fault addr ${HEX}`,
     ),
@@ -142,25 +180,31 @@ const LINES: readonly Form[] = [
       fault(pci(device!), address, access === "Write" ? "write" : "read"),
   },
   {
+    start: /arm-smmu .*[Cc]ontext fault: fsr=/,
+    end: /fsynr=\w+,/,
     pattern: new RegExp(`arm-smmu .*[Cc]ontext fault:.* iova=${HEX}, fsynr=${HEX}`),
     read: ([, address, syndrome]) =>
       fault(undefined, address, (hex(syndrome) & BigInt(SMMU_WRITE)) === 0n ? "read" : "write"),
   },
   {
-    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) .*iova: ${HEX}`),
+    start: /arm-smmu-v3 .*event: F_(?:TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION) client: /,
+    pattern: new RegExp(`arm-smmu-v3 .*event: F_\\w+ client: (\\S+) sid: .*iova: ${HEX}`),
     mayRepeat: true,
     read: ([, device, address]) => fault(device, address, "unknown"),
   },
   {
+    start: /apple-dart .*translation fault: status/,
     pattern: new RegExp(`apple-dart .*translation fault: .* at ${HEX}`),
     read: ([, address]) => fault(undefined, address, "unknown"),
   },
   {
+    start: /virtio_iommu .*fault from EP \d/,
     pattern: new RegExp(`virtio_iommu .*fault from EP \\d+ at ${HEX} \\[(R?)(W?)X?\\]`),
     read: ([, address, reads, writes]) =>
       fault(undefined, address, writes === "" ? "read" : reads === "" ? "write" : "unknown"),
   },
   {
+    start: /EEH: Frozen PHB#[0-9a-f]/i,
     pattern: /EEH: Frozen PHB#([0-9a-f]+)-PE#([0-9a-f]+) detected/i,
     read: ([, bridge, endpoint]) => ({
       type: "frozen",
@@ -169,6 +213,7 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    start: /EEH: Frozen PE#[0-9a-f]/i,
     pattern: /EEH: Frozen PE#([0-9a-f]+) on PHB#([0-9a-f]+) detected/i,
     read: ([, endpoint, bridge]) => ({
       type: "frozen",
@@ -177,6 +222,8 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    start: /: swiotlb buffer is full \(sz/,
+    end: /bytes\)(?:$|[^,]|, total \d+ \(slots\), used \d+ \(slots\))/,
     pattern:
       /(\S+): swiotlb buffer is full \(sz: (\d+) bytes\)(?:, total (\d+) \(slots\), used (\d+) \(slots\))?/,
     read: ([, device, size, slots, used]) => ({
@@ -198,6 +245,7 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    start: /iommu_alloc failed, tbl/,
     pattern: /(?:(\S+): )?iommu_alloc failed, tbl \S+ vaddr \S+ npages ([0-9a-f]{1,8})\b/,
     read: ([, device, pages]) => ({
       type: "alloc-failed",
@@ -206,6 +254,7 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    start: /: ibm,query-pe-dma-windows\(/,
     pattern: new RegExp(
       `(\\S+): ibm,query-pe-dma-windows${CONFIG} returned -?\\d+, lb=${HEX} ps=${HEX} wn=${HEX}`,
     ),
@@ -218,6 +267,8 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    start: /: ibm,create-pe-dma-window\(/,
+    end: /returned (?:-|[1-9]|0 \(liobn = \w+ starting addr = \w+ \w+\))/,
     pattern: new RegExp(
       `(\\S+): ibm,create-pe-dma-window${CONFIG} ${HEX} ${HEX} returned (-?\\d+)(?: \\(liobn = ${HEX} starting addr = ${HEX} ${HEX}\\))?`,
     ),
@@ -246,6 +297,7 @@ const LINES: readonly Form[] = [
     }),
   },
   {
+    end: /\]\W*$/,
     pattern: /(?:DMA-API: \S+ (\S+): |(\S+): DMA-API: )((?:device driver|mapping|Mapping) .*)/,
     read: ([, device, older, text]) => ({
       type: "verdict",
@@ -264,10 +316,15 @@ const LINES: readonly Form[] = [
   },
 ];
 
-const FORMS = LINES.map(({ pattern, head, ...form }) => ({
+const lineOf = (bytes: Uint8Array, start: number, end: number): string =>
+  LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
+
+const FORMS = LINES.map(({ pattern, head, start, end, ...form }) => ({
   ...form,
   pattern: spaced(pattern),
   head: head === undefined ? undefined : spaced(head),
+  start: start === undefined ? undefined : spaced(start),
+  end: end === undefined ? undefined : spaced(end),
 }));
 
 function addressIn(text: string): bigint | undefined {
@@ -278,9 +335,28 @@ function addressIn(text: string): bigint | undefined {
 type Fault = Extract<KernelStatement, { readonly type: "fault" }>;
 
 /** A statement, and how many characters of its line stand before a trace event; -1 in a line of the log. */
-interface ReadStatement {
+export interface ReadStatement {
   readonly what: KernelStatement;
   readonly origin: number;
+  /** May it say again what a record of an SMMUv3 said? */
+  readonly mayRepeat: boolean;
+  /** Is the line cut off, so that the rest of what it says may stand in the next one? */
+  readonly isCut: boolean;
+}
+
+/**
+ * What a line says that needs no other one; "broken" if it is a trace event that is cut off, "begun" if it is a line of the log
+ * that is; undefined if it says nothing.
+ */
+function statementIn(line: string): ReadStatement | "broken" | "begun" | undefined {
+  for (const { pattern, head, end, mayRepeat = false, read } of FORMS) {
+    const groups = pattern.exec(line);
+    if (groups === null) continue;
+    const origin = head === undefined ? -1 : groups.index;
+    return { what: read(groups), origin, isCut: end?.test(line) === false, mayRepeat };
+  }
+  if (FORMS.some(({ head }) => head?.test(line) === true)) return "broken";
+  return FORMS.some(({ start }) => start?.test(line) === true) ? "begun" : undefined;
 }
 
 /** Reads what Linux says of DMA in lines that are no `dma` event. */
@@ -302,12 +378,22 @@ export class KernelLineReader {
     return false;
   }
 
+  /** What a line says that needs no other one; undefined if it says nothing, or is cut off. */
+  whole(bytes: Uint8Array, start: number, end: number): KernelStatement | undefined {
+    const said = statementIn(lineOf(bytes, start, end));
+    return typeof said === "object" && !said.isCut ? said.what : undefined;
+  }
+
   /**
-   * What a line says: "part" of something that later lines complete, each on its own; "broken" if the lines after it may be
-   * the rest of it; undefined if nothing.
+   * What a line says: "part" of something that later lines complete, each on its own; "broken" or "begun" if the lines after it
+   * may be the rest of it, and it is a trace event or a line of the log; undefined if nothing.
    */
-  read(bytes: Uint8Array, start: number, end: number): ReadStatement | "part" | "broken" | undefined {
-    const line = LATIN1.decode(bytes.subarray(start, Math.min(end, start + MAX_STATEMENT)));
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): ReadStatement | "part" | "broken" | "begun" | undefined {
+    const line = lineOf(bytes, start, end);
     const word = this.#record === undefined ? null : SMMU_WORD.exec(line);
     if (word !== null) return this.#readWord(hex(word[1]));
     if (this.#record !== undefined && ++this.#record.others > LINES_BETWEEN) this.#record = undefined;
@@ -315,14 +401,8 @@ export class KernelLineReader {
       this.#record = { words: [], others: 0 };
       return "part";
     }
-    for (const { pattern, head, mayRepeat, read } of FORMS) {
-      const groups = pattern.exec(line);
-      if (groups === null) continue;
-      const what = read(groups);
-      if (mayRepeat === true && this.#isSaidAgain(what)) return "part";
-      return { what, origin: head === undefined ? -1 : groups.index };
-    }
-    return FORMS.some(({ head }) => head?.test(line) === true) ? "broken" : undefined;
+    const said = statementIn(line);
+    return typeof said === "object" && said.mayRepeat && this.#isSaidAgain(said.what) ? "part" : said;
   }
 
   /** Is it what the record said? Where the words name another device than its stream stood for, they tell of one more. */
@@ -346,6 +426,6 @@ export class KernelLineReader {
     const device = `0000:${two(stream >> 8)}:${two((stream >> 3) & 31)}.${stream & 7}`;
     const access = ((second! >> 35n) & 1n) === 1n ? "read" : "write";
     this.#recorded = { type: "fault", device, address: address!, access, stream };
-    return { what: this.#recorded, origin: -1 };
+    return { what: this.#recorded, origin: -1, isCut: false, mayRepeat: false };
   }
 }

@@ -16,6 +16,7 @@ import { encode, startsWith } from "./words.ts";
  *     MESSAGE=                                               journalctl -o export and verbose
  *     [pod/guest/qemu]  guest-1  |                           kubectl logs --prefix, docker compose logs
  *     >                                                      an answer to a mail
+ *     <span class="line">                                    a web page
  *     \x1b[32m                                               colours
  *
  * @module
@@ -53,9 +54,14 @@ const DAYS_TO_1970 = 719_468;
 const KMSG_HEAD = /^(?:[\w.+~-]{1,64},)?\d{1,4},\d{1,20},(\d{1,16}),[^\s;]*$/;
 const MAX_RECORD_HEAD = 160;
 
+const TAG = /^<\/?(?:a|b|code|div|font|li|p|pre|span|td|tr)(?: [^<>]*)?>/;
+const MAX_TAG = 200;
+
 const textAt = (bytes: Uint8Array, start: number, end: number): string =>
   String.fromCharCode(...bytes.subarray(start, end));
 
+/** What may stand before a line without meaning: the start of a log that was cut while it was written is a hole of zeros. */
+const isBlank = (byte: number): boolean => byte === SPACE || byte === TAB || byte === 0;
 const isDigit = (byte: number): boolean => byte >= ZERO && byte < COLON;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 
@@ -64,18 +70,33 @@ export class LinePrefix {
   /** Time of the prefix, NaN without one: of the kernel's log since boot, of others since 1970. */
   seconds: number = Number.NaN;
   nanoseconds = 0;
+  /** No prefix tells a thread. */
+  readonly thread: number = Number.NaN;
+  /** Process of the program whose line it is, -1 where the prefix does not tell. */
+  process = -1;
   readonly #numbers = new NumberReader();
 
   /** Where the line itself begins, after blanks, too. */
   skip(bytes: Uint8Array, start: number, end: number): number {
     this.seconds = Number.NaN;
     this.nanoseconds = 0;
+    this.process = -1;
     for (let at = start; ; ) {
-      while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+      while (at < end && isBlank(bytes[at]!)) at++;
       const next = at < end ? this.#skipOne(bytes, at, end) : -1;
       if (next < 0 || next > end) return at;
+      if (bytes[next - 2] === COLON && bytes[next - 3] === CLOSE_BRACKET) this.#readProcess(bytes, next - 3);
       at = next;
     }
+  }
+
+  /** The number in `program[4711]: `, of which the bracket stands at `close`. */
+  #readProcess(bytes: Uint8Array, close: number): void {
+    let open = close;
+    while (isDigit(bytes[open - 1]!)) open--;
+    if (open === close || bytes[open - 1] !== OPEN_BRACKET) return;
+    this.#numbers.decimal(bytes, open);
+    this.process = this.#numbers.lo;
   }
 
   /** The end of one prefix, or -1. */
@@ -83,7 +104,7 @@ export class LinePrefix {
     const first = bytes[at]!;
     if (first === ESCAPE) return endOfEscape(bytes, at, end);
     if (first === GREATER) return at + 1;
-    if (first === LESS) return endOfLevel(bytes, at);
+    if (first === LESS) return Math.max(endOfLevel(bytes, at), endOfTag(bytes, at, end));
     if (first === OPEN_BRACKET) return this.#bracket(bytes, at, end);
     if (isDigit(first)) {
       if (isDate(bytes, at)) return this.#isoTime(bytes, at, end);
@@ -219,6 +240,13 @@ function endOfLevel(bytes: Uint8Array, start: number): number {
   while (isDigit(bytes[at]!)) at++;
   if (at === start + 1 || bytes[at] !== GREATER) return -1;
   return isDigit(bytes[at + 1]!) && bytes[at + 2] === SPACE && isDate(bytes, at + 3) ? at + 3 : at + 1;
+}
+
+/** `<span class="line">`, of a web page; a task may be called `<idle>`. */
+function endOfTag(bytes: Uint8Array, start: number, end: number): number {
+  if (!isLetter(bytes[start + 1]!) && bytes[start + 1] !== SLASH) return -1;
+  const tag = TAG.exec(textAt(bytes, start, Math.min(end, start + MAX_TAG)));
+  return tag === null ? -1 : start + tag[0].length;
 }
 
 /** `Nov 27 22:13:24 host program[1]: `, or the date alone. */

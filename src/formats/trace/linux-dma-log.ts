@@ -1,4 +1,4 @@
-import { FIXED_BLANK_END, isBlank, isDressed, isSpread, LineCopy } from "./broken-line.ts";
+import { BrokenLine, FIXED_BLANK_END, isBlank, isDressed, isSpread, LineCopy } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
@@ -11,10 +11,12 @@ import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
 import { KeptArguments } from "./kept-arguments.ts";
 import { KeptHeads } from "./kept-heads.ts";
-import type { KernelEvent } from "./kernel-event.ts";
-import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
+import type { KernelEvent, KernelStatement } from "./kernel-event.ts";
+import { KernelLineReader, MAX_STATEMENT, type ReadStatement } from "./kernel-line.ts";
+import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { StackReader } from "./stack-reader.ts";
+import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
 
 /** An event is smaller than a page of 64 KiB; as text of bytes it has up to four times as much, and its context. */
@@ -48,6 +50,13 @@ const OTHER = 1;
 const DAMAGED = 2;
 /** An event that can be read, of which the end may stand in the next line. */
 const UNFINISHED = 3;
+
+/** What waits for its rest. */
+const NOTHING = 0;
+const EVENT = 1;
+const STATEMENT = 2;
+/** Lines that may be the rest of one of the kernel's log. */
+const MAX_RESTS = 3;
 
 /** What a {@link DmaLogReader} read and what it left out. Every line is counted once. */
 export interface DmaCounts {
@@ -101,6 +110,8 @@ export class DmaLogReader extends EventLines {
     overwritten: 0,
     otherBuffers: 0,
   };
+  /** Events of QEMU between those of Linux. */
+  readonly unread: UnreadEvidence = new UnreadEvidence("qemu");
   /** Devices and tasks that occur; an event has their numbers. */
   readonly devices: NameTable = new NameTable();
   readonly tasks: NameTable = new NameTable();
@@ -117,11 +128,16 @@ export class DmaLogReader extends EventLines {
   readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
   readonly #ranges = new IommuRangeText();
   /**
-   * Is the broken line an event that can be read?
+   * What can be read and waits for the next line, since that may be its rest: {@link NOTHING}, the event of the broken line
+   * or the statement of the begun one.
    *
-   * Invariant *rest*: then the next line is its rest, or it is read as it stands.
+   * Invariant *rest*: the next line is its rest, or it is read as it stands.
    */
-  #isUnfinished = false;
+  #waits = NOTHING;
+  /** A line of the kernel's log that may go on in the next ones, what it says as it stands, and the last line of it. */
+  readonly #begun = new BrokenLine();
+  #said: ReadStatement | "begun" | undefined;
+  #begunEnd = 0;
   /** Such a line and the next one. */
   readonly #joined = new LineCopy();
 
@@ -174,7 +190,7 @@ export class DmaLogReader extends EventLines {
 
   /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
   #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
-    if (this.#isUnfinished) return -1;
+    if (this.#waits !== NOTHING) return -1;
     const time = this.#keptHeads.readAgain(bytes, view, start);
     if (time < 0) return -1;
     const next = this.#keptArguments.readAgain(bytes, view, time, end);
@@ -217,8 +233,9 @@ export class DmaLogReader extends EventLines {
       for (const line of carried) this.#readLine(line.bytes, 0, line.length);
       return;
     }
-    if (this.#isUnfinished && this.#finish(bytes, start, end)) return;
+    if (this.#waits === EVENT && this.#finish(bytes, start, end)) return;
     const name = this.#findName(bytes, start, end);
+    if (name >= 0) this.#endStatement();
     if (name < 0) {
       const mayGoOn = this.broken.line > 0;
       if ((mayGoOn ? isDressed : hasEscape)(bytes, start, end)) this.#readPlain(bytes, start, end);
@@ -233,7 +250,7 @@ export class DmaLogReader extends EventLines {
     else if (is === OTHER) this.counts.other++;
     else {
       this.broken.open(this.line, bytes, start, end);
-      this.#isUnfinished = is === UNFINISHED;
+      this.#waits = is === UNFINISHED ? EVENT : NOTHING;
     }
   }
 
@@ -257,17 +274,22 @@ export class DmaLogReader extends EventLines {
       this.giveUp();
       return false;
     }
-    this.#isUnfinished = false;
+    this.#waits = NOTHING;
     this.counts.other++;
     broken.close();
     return true;
   }
 
+  override end(): void {
+    super.end();
+    this.#endStatement();
+  }
+
   protected override giveUp(): void {
     const { broken } = this;
-    if (this.#isUnfinished) {
+    if (this.#waits === EVENT) {
       const { bytes, length } = broken.whole[0]!;
-      this.#isUnfinished = false;
+      this.#waits = NOTHING;
       this.#readEvent(bytes, 0, this.#findName(bytes, 0, length), length, broken.line, true);
       broken.close();
     }
@@ -294,7 +316,8 @@ export class DmaLogReader extends EventLines {
   #goOn(bytes: Uint8Array, start: number, end: number): boolean {
     const broken = this.broken;
     const from = this.prefix.skip(bytes, start, end);
-    if (from >= end || bytes[from] === HASH || !broken.goOn(bytes, start, from, end)) {
+    const isOwn = this.#kernel.whole(bytes, start, end) !== undefined;
+    if (from >= end || bytes[from] === HASH || isOwn || !broken.goOn(bytes, start, from, end)) {
       this.giveUp();
       return false;
     }
@@ -441,18 +464,99 @@ export class DmaLogReader extends EventLines {
       else this.#emitLost(remarks.cpu, remarks.lost);
     }
     if (remarks.lost >= 0 || remarks.isComment) return;
-    const is = this.#readKernel(bytes, start, end, this.line);
-    if (is === DAMAGED) this.broken.open(this.line, bytes, start, end);
-    if (is !== OTHER) return;
-    if (isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
-    else this.counts.other++;
+    if (this.#begun.line > 0 && this.#goOnStatement(bytes, start, from, end)) return;
+    const mayTell = this.#onKernel !== undefined && this.#kernel.mentions(bytes, start, end);
+    const read = mayTell ? this.#kernel.read(bytes, start, end) : undefined;
+    const isRead = read === "part" || (typeof read === "object" && !read.isCut);
+    if (!isRead && isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
+    else if (read === "broken") this.broken.open(this.line, bytes, start, end);
+    else if (!isRead && mayTell) {
+      this.#beginStatement(read, bytes, start, end);
+    } else if (this.#take(read, bytes, start, end, this.line) === OTHER) {
+      this.counts.other++;
+      this.unread.look(bytes, start, end, this.line);
+    }
+  }
+
+  /** Keeps a line of the kernel's log that may go on in the next ones. */
+  #beginStatement(
+    said: ReadStatement | "begun" | undefined,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#begun.open(this.line, bytes, start, end);
+    this.#said = said;
+    this.#begunEnd = this.line;
+    if (typeof said === "object") this.#waits = STATEMENT;
+  }
+
+  /** Reads what the line that was begun and this one are together; false if this one is to be read on its own. */
+  #goOnStatement(bytes: Uint8Array, start: number, from: number, end: number): boolean {
+    const begun = this.#begun;
+    const alone = this.#kernel.whole(bytes, start, end);
+    const isNext = this.line - this.#begunEnd <= 1 && this.#begunEnd - begun.line < MAX_RESTS;
+    if (isNext && !namesWho(alone) && begun.goOn(bytes, start, from, end)) {
+      const joined = this.#bestOf(begun.whole);
+      if (joined !== undefined && (alone === undefined || namesWho(joined.what))) {
+        const { bytes: text, length } = joined.line;
+        this.counts.other++;
+        this.#readKernel(text, 0, length, begun.line);
+        begun.close();
+        this.#waits = NOTHING;
+        return true;
+      }
+      if (!this.#kernel.mentions(bytes, start, end)) {
+        this.counts.other++;
+        this.#begunEnd = this.line;
+        return true;
+      }
+    }
+    this.#endStatement();
+    return false;
+  }
+
+  /** What a begun line and those after it are, of all that they may have been: what says most. */
+  #bestOf(lines: readonly LineCopy[]): { line: LineCopy; what: KernelStatement } | undefined {
+    // Of words none is known to be right: mailers, which break lines between them, are more frequent than terminals.
+    const read = lines.toReversed().flatMap((line) => {
+      const what = this.#kernel.whole(line.bytes, 0, line.length);
+      return what === undefined ? [] : [{ line, what }];
+    });
+    return read.reduce<(typeof read)[number] | undefined>(
+      (best, one) => (best === undefined || tells(one.what) > tells(best.what) ? one : best),
+      undefined,
+    );
+  }
+
+  /** The line that was begun does not go on: it is what it says as it stands. */
+  #endStatement(): void {
+    const { line, first, whole } = this.#begun;
+    if (line === 0) return;
+    this.#begun.close();
+    this.#waits = NOTHING;
+    const { bytes } = whole[0]!;
+    if (this.#said === "begun") {
+      this.counts.damaged++;
+      keepDamaged(this.damagedLines, line, bytes, 0, first);
+    } else if (this.#take(this.#said, bytes, 0, first, line) === OTHER) this.counts.other++;
   }
 
   /** Reads what is said of DMA in another line. */
   #readKernel(bytes: Uint8Array, start: number, end: number, line: number): number {
     if (this.#onKernel === undefined || !this.#kernel.mentions(bytes, start, end)) return OTHER;
-    const read = this.#kernel.read(bytes, start, end);
-    if (read === undefined) return OTHER;
+    return this.#take(this.#kernel.read(bytes, start, end), bytes, start, end, line);
+  }
+
+  /** Takes what was read of a line. */
+  #take(
+    read: ReturnType<KernelLineReader["read"]>,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    line: number,
+  ): number {
+    if (read === undefined || read === "begun" || this.#onKernel === undefined) return OTHER;
     if (read === "broken") return DAMAGED;
     if (read === "part") {
       this.counts.other++;
@@ -500,6 +604,14 @@ export class DmaLogReader extends EventLines {
     this.#onEvent(event);
   }
 }
+
+/** Does a statement name whose it is, where it has such a name? */
+const namesWho = (what: KernelStatement | undefined): boolean =>
+  what !== undefined && (!("device" in what) || what.device !== undefined);
+
+/** How much a statement tells: words only, words of an address, numbers, and whose they are. */
+const tells = (what: KernelStatement): number =>
+  what.type === "verdict" ? (what.address === undefined ? 0 : 1) : namesWho(what) ? 3 : 2;
 
 /** May an event's name follow here: a blank, or perf's `dma:`? */
 function isBefore(bytes: Uint8Array, start: number, at: number): boolean {

@@ -4,7 +4,8 @@ import { DDW_CREATE, DDW_RESET, NEW_TABLE, POST_LOAD, type QemuTraceEvent, XLATE
 const EXPLAINS_TABLE = [DDW_CREATE, DDW_RESET, POST_LOAD];
 
 /**
- * Notices that two QEMUs write one log at the same time. Each makes the tables of its devices in its main thread. If
+ * Notices that two QEMUs write one log at the same time. A logger that tells their processes shows it where one goes on
+ * after another one has written. Of a log without these: each QEMU makes the tables of its devices in its main thread. If
  * another thread does so, another QEMU has begun; that is a run after the first one's, unless threads of that go on.
  */
 export class LogWriters {
@@ -17,6 +18,19 @@ export class LogWriters {
   /** Thread of the event before this one, which is none of these; and who made a table that nothing has explained yet. */
   #last = Number.NaN;
   #maker = Number.NaN;
+  /** Process of the event before this one, and all that have written. */
+  #process = -1;
+  readonly #processes = new Set<number>();
+
+  /** Does a process go on after which another one has written? Returns that one; -1 if not. To be asked of each event that has one. */
+  otherProcess(process: number): number {
+    const before = this.#process;
+    if (process === before) return -1;
+    this.#process = process;
+    if (this.#processes.has(process)) return before;
+    this.#processes.add(process);
+    return -1;
+  }
 
   /** Is the event one of a QEMU after which another one began? To be asked of each event that has a thread. */
   areTwo({ kind, thread }: QemuTraceEvent): boolean {

@@ -2,6 +2,7 @@ import type { LinuxDmaEvent } from "./dma-event.ts";
 import type { NameTable } from "./words.ts";
 
 const SPACE = 0x20;
+const DASH = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
 const OPEN_BRACKET = 0x5b;
@@ -117,12 +118,18 @@ export class OriginText {
     this.event.nanoseconds = fraction * NANOSECONDS[digits]!;
   }
 
-  /** `[000]`, `[000] d.h..`, `[000]-0x9`, or `0d.h..`. */
+  /** `[000]`, `[000] d.h..`, `[000]-0x9`, `0d.h..`, or `0-0x9`. */
   readCpu(end: number): number {
     const bytes = this.bytes;
     let from = this.word(end);
     if (from === end) return from;
     if (bytes[from] !== OPEN_BRACKET) {
+      let digits = from;
+      while (isDigit(bytes[digits]!)) digits++;
+      if (bytes[digits] === DASH) {
+        this.event.cpu = this.digits(from, digits);
+        return from;
+      }
       const before = this.skipBlanks(from);
       if (before === this.start || bytes[before - 1] !== CLOSE_BRACKET) {
         this.event.cpu = this.digits(from, Math.max(from, end - FLAG_COLUMNS));

@@ -1,11 +1,13 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { readBackendOrigin } from "./backend-origin.ts";
 import { isBlank, isDressed, isSpread } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
-import { type HostEvent, readHostLine } from "./host-event.ts";
+import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
 import { LogWriters } from "./log-writers.ts";
 import { QemuTraceEvent, XLATE } from "./trace-event.ts";
+import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
 
 /** No event of QEMU has lines this long; strings in other events' text may. */
@@ -90,13 +92,17 @@ export class QemuLogReader extends EventLines {
   mixed = "";
   /** Line of the first of their events that is left out. */
   mixedAt = 0;
+  /** What Linux says of DMA between QEMU's events. */
+  readonly unread: UnreadEvidence = new UnreadEvidence("linux");
   readonly #writers = new LogWriters();
   readonly #onEvent: (event: QemuTraceEvent) => void;
   readonly #onHost: (event: HostEvent) => void;
+  /** Process of the event, by what a logger put before it; -1 if it does not tell. */
+  #process = -1;
   /**
-   * Does the event have a thread or a time? Most logs have none.
+   * Does the event have a thread, a time or a process? Most logs have none.
    *
-   * Invariant *origin*: if not, the event's thread and time are NaN.
+   * Invariant *origin*: if not, the event's thread and time are NaN, and the process is -1.
    */
   #hasOrigin = false;
 
@@ -144,12 +150,24 @@ export class QemuLogReader extends EventLines {
   /** Is nothing known any more of whose events these are? */
   #isMixed(): boolean {
     if (this.mixed !== "") return true;
-    if (!this.#hasOrigin || Number.isNaN(this.#event.thread)) return false;
+    if (!this.#hasOrigin) return false;
     const writers = this.#writers;
-    if (!writers.areTwo(this.#event)) return false;
+    const process = this.#process;
+    const other = process < 0 ? -1 : writers.otherProcess(process);
+    if (other >= 0) {
+      this.#setMixed(`processes ${process} and ${other}), and each is to be judged alone: grep its lines`);
+    } else if (!Number.isNaN(this.#event.thread) && writers.areTwo(this.#event)) {
+      const { before, main } = writers;
+      this.#setMixed(
+        `threads ${before} and ${main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`,
+      );
+    }
+    return this.mixed !== "";
+  }
+
+  #setMixed(why: string): void {
     this.mixedAt = this.line;
-    this.mixed = `several QEMUs write one log at the same time (threads ${writers.before} and ${writers.main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`;
-    return true;
+    this.mixed = `several QEMUs write one log at the same time (${why}`;
   }
 
   /** Reads `tid@seconds.microseconds:`; returns where it ends, or `at` if it is something else. */
@@ -170,6 +188,7 @@ export class QemuLogReader extends EventLines {
     event.thread = thread;
     event.seconds = seconds;
     event.nanoseconds = microseconds * 1000;
+    this.#process = -1;
     this.#hasOrigin = true;
     return position + 1;
   }
@@ -180,6 +199,7 @@ export class QemuLogReader extends EventLines {
     this.#event.thread = Number.NaN;
     this.#event.seconds = Number.NaN;
     this.#event.nanoseconds = 0;
+    this.#process = -1;
     return at;
   }
 
@@ -202,18 +222,17 @@ export class QemuLogReader extends EventLines {
 
   /** Reads an event that stands inside of a line, with thread and time before it, or those of the line's prefix. */
   #readInside(bytes: Uint8Array, view: DataView, start: number, name: number): boolean {
+    const { prefix } = this;
+    prefix.skip(bytes, start, name);
     const origin = originBefore(bytes, start, name);
     if (origin < 0 || this.#readOrigin(bytes, origin) !== name) {
-      this.#noOrigin(0);
-      this.prefix.skip(bytes, start, name);
-      const { seconds, nanoseconds } = this.prefix;
-      if (!Number.isNaN(seconds)) {
-        this.#hasOrigin = true;
-        this.#event.thread = Number.NaN;
-        this.#event.seconds = seconds;
-        this.#event.nanoseconds = nanoseconds;
-      }
+      const { thread, seconds, nanoseconds } = readBackendOrigin(bytes, start, name) ?? prefix;
+      this.#event.thread = thread;
+      this.#event.seconds = seconds;
+      this.#event.nanoseconds = nanoseconds;
+      this.#hasOrigin = true;
     }
+    this.#process = prefix.process;
     return this.#readText(bytes, view, name) >= 0;
   }
 
@@ -249,18 +268,22 @@ export class QemuLogReader extends EventLines {
     let end = newline;
     while (end > start && isBlank(bytes[end - 1]!)) end--;
     const from = this.prefix.skip(bytes, start, end);
-    if (from >= end || !broken.goOn(bytes, start, from, end)) {
+    const isOwn = readHostLine(textOf(bytes, from, end)) !== undefined;
+    if (isOwn || from >= end || !broken.goOn(bytes, start, from, end)) {
       this.giveUp();
       return false;
     }
     this.counts.text++;
-    const isRead = broken.whole.some(({ bytes, length }) => {
+    const { line } = broken;
+    for (const { bytes, length } of broken.whole) {
       const name = this.#findEvent(bytes, 0, length);
-      return this.#readInside(bytes, viewOf(bytes), 0, name);
-    });
-    if (!isRead) return true;
-    this.#emit(broken.line);
-    broken.close();
+      if (name < 0 && !this.#readHost(bytes, 0, length, line)) continue;
+      if (name >= 0 && !this.#readInside(bytes, viewOf(bytes), 0, name)) continue;
+      broken.close();
+      if (name < 0) this.counts.hostEvents++;
+      else this.#emit(line);
+      break;
+    }
     return true;
   }
 
@@ -271,16 +294,21 @@ export class QemuLogReader extends EventLines {
     const mayBeHost = isOther
       ? startsWith(bytes, name, VFIO)
       : HOST_WORDS.some((word) => word.find(bytes, start, newline) >= 0);
-    if (mayBeHost && this.#readHost(bytes, start, newline)) this.counts.hostEvents++;
+    if (mayBeHost && this.#readHost(bytes, start, newline, this.line)) this.counts.hostEvents++;
+    else if (mayBeHost && beginsHostLine(textOf(bytes, name, newline)))
+      this.broken.open(this.line, bytes, start, newline);
     else if (isOther) this.counts.otherEvents++;
-    else this.counts.text++;
+    else {
+      this.counts.text++;
+      this.unread.look(bytes, start, newline, this.line);
+    }
   }
 
-  #readHost(bytes: Uint8Array, start: number, newline: number): boolean {
+  #readHost(bytes: Uint8Array, start: number, newline: number, line: number): boolean {
     this.plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
-    const found = readHostLine(String.fromCharCode(...this.plain.bytes.subarray(0, this.plain.length)));
+    const found = readHostLine(textOf(this.plain.bytes, 0, this.plain.length));
     if (found === undefined) return false;
-    this.#onHost({ ...found, line: this.line, event: this.counts.events });
+    this.#onHost({ ...found, line, event: this.counts.events });
     return true;
   }
 
@@ -320,6 +348,9 @@ function digitsBefore(bytes: Uint8Array, start: number, end: number): number {
   while (at > start && isDigit(bytes[at - 1]!)) at--;
   return at;
 }
+
+const textOf = (bytes: Uint8Array, start: number, end: number): string =>
+  String.fromCharCode(...bytes.subarray(start, Math.min(end, start + MAX_HOST_LINE)));
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 

@@ -83,6 +83,9 @@ const LINUX_DMA: TraceFormatReader = {
       get kernelLines() {
         return reader.counts.kernel;
       },
+      get unread() {
+        return reader.unread.count;
+      },
       get lines() {
         return reader.line;
       },
@@ -95,10 +98,21 @@ const LINUX_DMA: TraceFormatReader = {
       end: () => {
         reader.end();
         gaps.end();
+        tellUnread(reader, reader.counts.events + reader.counts.kernel > 0, handlers);
       },
     };
   },
 };
+
+/** Of a text that is read, says what else is evidence in it. */
+function tellUnread(
+  { unread }: DmaLogReader | QemuLogReader,
+  isRead: boolean,
+  handlers: TraceHandlers,
+): void {
+  if (isRead && unread.count > 0)
+    handlers.gap({ kind: "unread", line: unread.line, message: unread.message });
+}
 
 /** QEMU's `log` backend. */
 const QEMU_LOG: TraceFormatReader = {
@@ -125,6 +139,9 @@ const QEMU_LOG: TraceFormatReader = {
       get hasNotified() {
         return reader.counts.events + reader.counts.hostEvents > 0;
       },
+      get unread() {
+        return reader.unread.count;
+      },
       get lines() {
         return reader.line;
       },
@@ -137,6 +154,7 @@ const QEMU_LOG: TraceFormatReader = {
       end: () => {
         reader.end();
         gaps.end();
+        tellUnread(reader, reader.counts.events + reader.counts.hostEvents > 0, handlers);
         const { mixed, mixedAt } = reader;
         if (mixed !== "") handlers.gap({ kind: "mixed", line: mixedAt, message: mixed });
       },

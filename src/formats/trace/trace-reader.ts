@@ -13,12 +13,17 @@ export interface Gap {
   /**
    * `torn`: the end is cut off. `damaged`: in the middle. `dropped`: the tracer lost events, somewhere near. `mixed`: from
    * here on there are events of several machines, and none is read. `empty`: events of ours were switched on, and none came.
+   * `unread`: there is evidence of another kind, which is not read.
    */
-  readonly kind: "torn" | "damaged" | "dropped" | "mixed" | "empty";
+  readonly kind: "torn" | "damaged" | "dropped" | "mixed" | "empty" | "unread";
   /** Line or byte offset. */
   readonly line: number;
   readonly message: string;
 }
+
+/** Can events be missing at a gap, after which others are read? */
+export const losesEvents = ({ kind }: Gap): boolean =>
+  kind === "damaged" || kind === "dropped" || kind === "mixed";
 
 /**
  * Who is notified of the events of a trace.
@@ -52,6 +57,8 @@ export interface TraceReader {
   readonly hasNotified: boolean;
   /** Other lines in which Linux says something of DMA. */
   readonly kernelLines: number;
+  /** Lines of a text that are evidence of another kind, which this does not read. */
+  readonly unread?: number;
   /** Lines of a text that were read to their ends. */
   readonly lines: number | undefined;
   /** Lines (of a binary trace: records) that are no event of ours. */

@@ -89,6 +89,11 @@ export class TraceSource {
     return (this.#recording ?? this.#chosen?.reader)?.cpus ?? 0;
   }
 
+  /** Lines of a text that are evidence of another kind. */
+  get unread(): number {
+    return this.#chosen?.reader.unread ?? 0;
+  }
+
   get entries(): number {
     return this.#chosen?.reader.entries ?? 0;
   }

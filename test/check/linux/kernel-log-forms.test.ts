@@ -144,3 +144,76 @@ describe("an event of another kind that a mailer broke", () => {
     ).toMatch(/line 1\b|unreadable|cannot be read/);
   });
 });
+
+describe("an event of another kind as its fields", () => {
+  const origin = " (udev-worker)-410     [003] .....     5.101550: ";
+  const MAP = "map: IOMMU: iova=0x00000000f5f00000 - 0x00000000f5f80000 paddr=0x0000000142500000 size=524288";
+  const BOUNCED =
+    "swiotlb_bounced: dev_name: 0000:00:06.0 dma_mask=ffffffff dev_addr=140000000 size=4096 FORCE";
+  const FAULT = "io_page_fault: IOMMU:0000:00:06.0 iova=0xfffe0040 flags=0x0001";
+
+  it.each([
+    [MAP, "map:  iova=0x00000000f5f00000 paddr=0x0000000142500000 size=524288"],
+    [MAP, "map: iova=0xf5f00000 (4126146560) paddr=0x142500000 (5407506432) size=0x80000 (524288)"],
+    [
+      BOUNCED,
+      "swiotlb_bounced:  dev_name=0000:00:06.0 dma_mask=ffffffff dev_addr=140000000 size=4096 force=1",
+    ],
+    [FAULT, "io_page_fault:  device=0000:00:06.0 driver=virtio-pci iova=0x00000000fffe0040 flags=1"],
+    [FAULT, "io_page_fault: device=0000:00:06.0 driver= iova=0xfffe0040 (4294836288) flags=0x1 (1)"],
+  ])("says the same: %s, %s", async (text, fields) => {
+    const { judged, findings, bounced } = await checkTrace(`${origin}${text}\n`);
+    const asFields = await checkTrace(`${origin}${fields}\n`);
+    expect(judged.kernelLines).toBe(1);
+    expect([asFields.judged, asFields.findings, asFields.bounced]).toEqual([judged, findings, bounced]);
+  });
+});
+
+describe("a line of the kernel's log that was broken", () => {
+  const LINES = [
+    "[   12.345679] DMAR: [DMA Write NO_PASID] Request device [02:00.0] fault addr 0xfec3a000 [fault reason 0x05] PTE",
+    "[   12.345679] nvme 0000:02:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000c address=0xfec3a08c flags=0x0020]",
+    "[   12.345679] arm-smmu 5000000.iommu: Unhandled context fault: fsr=0x402, iova=0xfec3a000, fsynr=0x10, cb=2",
+    "[   12.345679] e1000e 0000:00:19.0: swiotlb buffer is full (sz: 4096 bytes), total 32768 (slots), used 100 (slots)",
+    "[   12.345679] DMA-API: e1000e 0000:00:19.0: device driver has pending DMA allocations while released from device [count=32]",
+    "[   12.345679] DMA-API: e1000e 0000:00:19.0: device driver tries to free DMA memory it has not allocated [device address=0x00000000fec3a000]",
+  ];
+  const told = async (text: string): Promise<unknown> => {
+    const { findings, judged } = await checkTrace(text);
+    return [
+      judged,
+      findings.map(({ message, ...rest }) => ({ ...rest, message: message.replace(/ /g, "").slice(0, 30) })),
+    ];
+  };
+
+  it.each(LINES)("is joined, or named: %s", async (line) => {
+    const whole = await told(`${line}\n${OTHER}\n`);
+    // Of words, and of what older kernels leave out, nobody knows what they were.
+    const isCertain = (at: number): boolean =>
+      (line[at] === " " || !line.includes("DMA-API")) && line.slice(at - 1, at + 1) !== "),";
+    for (let at = 45; at < line.length; at++) {
+      if (!isCertain(at) || (line[at] !== " " && at % 3 > 0)) continue;
+      const pieces =
+        line[at] === " " ? [line.slice(0, at), line.slice(at + 1)] : [line.slice(0, at), line.slice(at)];
+      expect(await told(`${pieces.join("\n")}\n${OTHER}\n`), pieces.join("|")).toEqual(whole);
+      if (line[at] === " ")
+        expect(await told(`${pieces.map((piece) => `> ${piece}\n`).join("")}`)).toEqual(whole);
+    }
+  });
+
+  it.each(LINES.slice(0, 4))("is not taken for nothing where its end is missing: %s", async (line) => {
+    const event =
+      "  dd-7  [000] ..... 9.000001: dma_map_page: 0000:00:06.0 dir=TO_DEVICE dma_addr=1000 size=4096 phys_addr=1000 attrs=";
+    for (const end of [82, 90]) {
+      const { findings, judged } = await checkTrace(`${event}\n${line.slice(0, end)}\n`);
+      expect(judged.kernelLines + findings.filter(({ kind }) => kind === "truncated").length).toBe(1);
+    }
+  });
+
+  it("does not swallow the next one", async () => {
+    const text = `${LINES[1]!.slice(0, 80)}\n${LINES[0]}\n${LINES[1]}\n`;
+    const { judged, findings } = await checkTrace(text);
+    expect(judged.kernelLines).toBe(2);
+    expect(findings.map(({ kind }) => kind)).toContain("truncated");
+  });
+});

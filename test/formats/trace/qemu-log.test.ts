@@ -146,6 +146,25 @@ describe("QEMU's log of trace events", () => {
       expect(linesRead(`${before}${timed}\r\n`).lines).toEqual([timed]);
   });
 
+  it("takes thread and time from what other backends put before an event", () => {
+    const event = "spapr_iommu_ddw_remove liobn=0x1";
+    const told = [
+      "4711@1795820252848947123 ",
+      " qemu-system-ppc-4711    [001] .....   100.000017: tracing_mark_write: ",
+      " qemu-system-ppc-4711  [001]   100.000017005: print:                tracing_mark_write: ",
+    ];
+    const origins: number[][] = [];
+    const reader = new QemuLogReader(({ thread, seconds, nanoseconds }) =>
+      origins.push([thread, seconds, nanoseconds]),
+    );
+    reader.push(bytesOf(told.map((before) => `${before}${event}\n`).join("")));
+    expect(origins).toEqual([
+      [4711, 1795820252, 848947123],
+      [4711, 100, 17000],
+      [4711, 100, 17005],
+    ]);
+  });
+
   it("takes the time of QEMU 11 from the start of the line", () => {
     const seconds: number[] = [];
     const reader = new QemuLogReader((event) => seconds.push(event.seconds, event.nanoseconds));
