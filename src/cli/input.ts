@@ -33,7 +33,8 @@ async function* fileBytes(
 ): AsyncGenerator<Uint8Array> {
   noteInput(path);
   const size = path === "-" ? 0 : await fileSize(path);
-  const source: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const source: Readable =
+    path === "-" ? process.stdin : createReadStream(path, { highWaterMark: bytesAtATime(size) });
   let bytes = 0;
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
@@ -51,6 +52,11 @@ async function* fileBytes(
     throw unpackError(displayName(path), reason, bytes);
   }
 }
+
+const MOST_AT_A_TIME = 2 ** 20;
+
+/** No more room than a file of so many bytes needs; what is no file may have any number. */
+const bytesAtATime = (size: number): number => (size === 0 ? MOST_AT_A_TIME : Math.min(size, MOST_AT_A_TIME));
 
 /** Bytes of a file that is there; 0 of anything else, such as a pipe. */
 const fileSize = async (path: string): Promise<number> => {

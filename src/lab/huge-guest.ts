@@ -55,7 +55,7 @@ export const QEMU_MEASURED: QemuCosts = {
 };
 
 /** Pages of the generic replay that are really walked to measure its rate. */
-export const WALKED_PAGES: number = 2 ** 22;
+export const WALKED_PAGES: number = 2 ** 20;
 
 /** A window that a guest has created. */
 export interface CreatedWindow {

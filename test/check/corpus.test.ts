@@ -48,7 +48,7 @@ describe("a recording of QEMU", () => {
   // libvirt and shells that append to a log write one run behind the other.
   it("is judged to its end where another run follows in the file", () => {
     const leaky = readCorpus("traces", "default-1g-nvme-e1000-linux72.log");
-    const fine = readCorpus("traces", "nvme-e1000-1g-linux61.log");
+    const fine = readCorpus("traces", "pgsz-256m-linux61.log");
     const kindsOf = (...runs: readonly Uint8Array[]): string[] =>
       checkTrace(Buffer.concat(runs)).findings.map(({ kind }) => kind);
     expect(kindsOf(leaky)).toEqual(["never-unmapped"]);

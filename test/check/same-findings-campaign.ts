@@ -35,7 +35,7 @@ function recordings(all: boolean): { name: string; lines: string[] }[] {
   const texts: [string, Uint8Array][] = readdirSync(CASES)
     .filter((name) => /\.(txt|log|dmesg)(\.gz)?$/.test(name))
     .map((name): [string, Uint8Array] => [name, readFileSync(new URL(name, CASES))])
-    .filter(([, { length }]) => all || length < SMALL * 4);
+    .filter(([, { length }]) => all || length < SMALL);
   const names = (ending: string): string[] =>
     all ? corpusNames("traces", ending) : smallCorpusNames("traces", ending, SMALL);
   for (const ending of [".log", ".txt"]) {

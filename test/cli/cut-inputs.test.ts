@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const LINES = gunzipSync(readFileSync(path.join(TRACES, "nvme-e1000-1g-linux61.log.gz")))
   .toString()
   .split("\n")
-  .slice(0, 1000);
+  .slice(0, 600);
 const TEXT = `${LINES.join("\n")}\n`;
 
 const SLOW_READER = readCorpus("traces", "simple-dropped-slow-reader-e1000-linux61.simple");

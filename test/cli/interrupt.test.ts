@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
-import { MAIN, until } from "./verbs/converted.ts";
+import { MAIN, until } from "./processes.ts";
 
 // `check` does nothing at a signal but to tidy up. `report` ends by itself where the signal comes before it waits for the pipe.
 it.each([

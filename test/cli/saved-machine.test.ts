@@ -1,20 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
-import { afterAll, describe, expect, it } from "vitest";
-import { recordedReference, recordedStream } from "../formats/migration/sources.ts";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { recordedFile, recordedReference, recordedStream } from "../formats/migration/sources.ts";
+import { scratchFolder } from "../helpers/scratch.ts";
 import { cli } from "./cli.ts";
 
 const STREAMS = path.resolve(import.meta.dirname, "../corpus/migration");
-const stream = (name: string): string => path.join(STREAMS, `${name}.mig.gz`);
+const packed = (name: string): string => path.join(STREAMS, `${name}.mig.gz`);
 const IDLE = "two-phbs-virtio-e1000-linux61--two-phbs-idle";
 const LOADED = "two-phbs-virtio-e1000-linux61--two-phbs-under-load";
 /** All of them are read by test/formats/migration. */
 const SOME = ["vio-vscsi-vlan-linux61--vio-under-load", "pgsz-256m-linux61--pgsz-256m"];
 
-const folder = mkdtempSync(path.join(tmpdir(), "saved-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
+const stream = (name: string): string => recordedFile(folder, name);
 const written = (name: string, bytes: Uint8Array): string => {
   const file = path.join(folder, name);
   writeFileSync(file, bytes);
@@ -47,10 +47,10 @@ describe("map of a saved machine", () => {
 
   it("reads a plain file and a pipe as it reads a packed file", async () => {
     const bytes = recordedStream(LOADED);
-    const packed = await cli(["map", stream(LOADED)]);
-    expect(packed.stdout).toContain("LIOBN 0x80000000 at 0x0000000000000000, 262,144 pages of 4 KiB");
-    expect(await cli(["map", written("plain.mig", bytes)])).toEqual(packed);
-    expect(await cli(["map", "-"], bytes)).toEqual(packed);
+    const result = await cli(["map", packed(LOADED)]);
+    expect(result.stdout).toContain("LIOBN 0x80000000 at 0x0000000000000000, 262,144 pages of 4 KiB");
+    expect(await cli(["map", stream(LOADED)])).toEqual(result);
+    expect(await cli(["map", "-"], bytes)).toEqual(result);
   });
 
   it.each([
@@ -153,16 +153,16 @@ describe("convert of a saved machine", () => {
   it("writes it without its guest's memory, packed or not, and never half", async () => {
     const name = "hash-table-power8-firmware";
     const plain = path.join(folder, "blank.mig");
-    const packed = path.join(folder, "blank.mig.gz");
-    for (const file of [plain, packed]) {
+    const zipped = path.join(folder, "blank.mig.gz");
+    for (const file of [plain, zipped]) {
       const { status, stderr } = await cli(["convert", stream(name), file]);
       expect(status, stderr).toBe(0);
       expect(stderr).toMatch(/blank\.mig(\.gz)?: [\d,]+ pages of guest memory made zero\n$/);
     }
     const bytes = readFileSync(plain);
     expect(bytes.length).toBe(recordedStream(name).length);
-    expect(Buffer.compare(gunzipSync(readFileSync(packed)), bytes)).toBe(0);
-    expect(await cli(["map", packed, "--raw"])).toEqual(await cli(["map", stream(name), "--raw"]));
+    expect(Buffer.compare(gunzipSync(readFileSync(zipped)), bytes)).toBe(0);
+    expect(await cli(["map", zipped, "--raw"])).toEqual(await cli(["map", stream(name), "--raw"]));
     expect(bytes.includes("magic123")).toBe(false);
     expect((await cli(["convert", stream(name), plain])).stderr).toContain("exists; --force overwrites it");
     const cut = written("cut.mig", bytes.subarray(0, 200_000));
@@ -187,8 +187,8 @@ describe("check of a saved machine", () => {
     ]);
     const plain = recordedStream(IDLE);
     const cut = written("check-cut.mig", plain.subarray(0, plain.length - 30_000));
-    const packed = written("check-cut.mig.gz", gzipSync(plain).subarray(0, 500_000));
-    for (const file of [cut, packed]) {
+    const whole = readFileSync(packed(IDLE));
+    for (const file of [cut, written("check-cut.mig.gz", whole.subarray(0, 500_000))]) {
       const result = await cli(["check", file, "--output", "json"]);
       expect(result.status).toBe(2);
       const { findings } = JSON.parse(result.stdout).files[0];

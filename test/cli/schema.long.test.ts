@@ -1,7 +1,8 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "vitest";
-import { isCheckable, jsonFollowsSchema } from "./schemas.ts";
+import { CALLS } from "./schema-calls.ts";
+import { followsSchema, isCheckable, jsonFollowsSchema } from "./schemas.ts";
 
 const CORPUS = path.resolve(import.meta.dirname, "../corpus");
 const filesOf = (kind: string, ending: RegExp): string[] =>
@@ -30,4 +31,8 @@ describe("the schemas hold for all recordings", () => {
   it.each(filesOf("hcall", /\.jsonl\.gz$/))("%s", async (file) => {
     for (const args of [["exec"], ["exec", "--check"], ["check"]]) await jsonFollowsSchema([...args, file]);
   });
+});
+
+describe.each(Object.entries(CALLS))("the schema of %s holds, as do its rows", (verb, calls) => {
+  it.each(calls.map((args) => ({ args })))("$args", ({ args }) => followsSchema([verb, ...args]));
 });

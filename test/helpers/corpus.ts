@@ -24,9 +24,19 @@ export const smallCorpusNames = (kind: string, ending: string, limit = 30_000): 
     (name) => statSync(new URL(`${kind}/${name}${ending}`, FOLDER)).size < limit,
   );
 
-/** A recording, unpacked. */
-export const readCorpus = (kind: string, name: string): Uint8Array<ArrayBuffer> =>
-  gunzip(readFileSync(new URL(`${kind}/${name}.gz`, FOLDER)));
+/** Recordings that were unpacked, but for large ones: most are read by tests of many files. */
+const kept = new Map<string, Uint8Array<ArrayBuffer>>();
+const KEPT_BYTES = 2 ** 21;
+
+/** A recording, unpacked. Tests share it, and change copies. */
+export function readCorpus(kind: string, name: string): Uint8Array<ArrayBuffer> {
+  const file = `${kind}/${name}.gz`;
+  const before = kept.get(file);
+  if (before !== undefined) return before;
+  const bytes = gunzip(readFileSync(new URL(file, FOLDER)));
+  if (bytes.length <= KEPT_BYTES) kept.set(file, bytes);
+  return bytes;
+}
 
 /** The first bytes of a recording; of a long one no more is unpacked than that takes. */
 export function readCorpusHead(kind: string, name: string, bytes: number): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,5 @@
 import { storyNames } from "../../src/cli/story-files.ts";
-import { failWithTheirMutation } from "./mutated-stories.ts";
+import { comeOutAsTheySay, failWithTheirMutation } from "./told-stories.ts";
 
+comeOutAsTheySay(storyNames());
 failWithTheirMutation(storyNames());

@@ -14,7 +14,7 @@ const readme = readFileSync(path.join(ROOT, "README.md"), "utf8");
 const folder = scratchFolder();
 /** Where calls run of which nothing is shown: of a long log it has the beginning. */
 const short = scratchFolder();
-const SHORT_LINES = 20_000;
+const SHORT_LINES = 5_000;
 
 const blocks = (language: string): string[] =>
   [...readme.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, text]) => text!);
@@ -31,12 +31,15 @@ const shown = blocks("console").flatMap((text) =>
   })),
 );
 
+/** What these show lies behind the beginning of the log. */
+const NEEDS_WHOLE = /^(?:map|shrink) qemu\.log/;
+
 /** Words as a shell cuts them; names of files lie in the folder of short ones. */
 const wordsOf = (command: string): string[] =>
   [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) =>
     plain !== undefined &&
     /^[\w.-]+\.(?:log|mig|txt|html|jsonl|jsonl\.gz|parquet|folded|sock)(?:@\d+)?$/.test(plain)
-      ? path.join(short, plain)
+      ? path.join(NEEDS_WHOLE.test(command) ? folder : short, plain)
       : (quoted ?? plain!),
   );
 

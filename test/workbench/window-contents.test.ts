@@ -6,6 +6,7 @@ import { RowLayout } from "../../src/workbench/desk/row-layout.ts";
 import { type ShownWindow, WindowContents } from "../../src/workbench/desk/window-contents.ts";
 import type { Row } from "../../src/workbench/protocol.ts";
 import { Random } from "../helpers/random.ts";
+import { same } from "../helpers/same.ts";
 
 const ENTRIES = 2 ** 17;
 const SHIFT = 16;
@@ -71,7 +72,8 @@ describe("what is in a window", () => {
           if ((window.table.get(page) & 3n) !== 0n) mapped++;
           newest = Math.max(newest, Number(window.since!.get(page) >> 32n) - 1);
         }
-        expect([cell, cells.mapped[cell], cells.since[cell]]).toEqual([cell, mapped, newest]);
+        same(cells.mapped[cell], mapped, () => `mapped in cell ${cell}`);
+        same(cells.since[cell], newest, () => `since of cell ${cell}`);
       }
     }
   });

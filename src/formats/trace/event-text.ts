@@ -1,19 +1,28 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { compileText, type Stretch, TextMatcher } from "./text-program.ts";
+import { compileText, Stretch, type StretchText, TextMatcher } from "./text-program.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
 import { encode, startsWith } from "./words.ts";
 
-interface Candidate {
+/** What a schema says of a line. */
+interface Line {
   readonly schema: TraceSchema;
   /** The whole line. */
-  readonly stretches: readonly Stretch[];
+  readonly texts: readonly StretchText[];
   /** The text up to the first argument. */
   readonly head: Uint8Array<ArrayBuffer>;
 }
 
+/** A line that a reader may find, and what it found of it last. */
+interface Candidate extends Line {
+  readonly stretches: readonly Stretch[];
+}
+
 /** Events by the first letter of their name, after what all names begin with (and `pci_`). */
 type ByLetter = readonly (readonly Candidate[])[];
+
+/** What all schemas say: readers are made by the thousand, and most of them read little. */
+let lines: readonly Line[] | undefined;
 
 const PREFIX = encode(TRACE_PREFIX);
 const PCI = encode("pci_");
@@ -75,11 +84,17 @@ export class EventText {
 
 function candidatesByLetter(pci: boolean): Candidate[][] {
   const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
-  for (const schema of SCHEMAS) {
-    if (schema.pci !== pci) continue;
-    const letter = schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
-    const head = encode(schema.name + schema.fields[0]!.before);
-    byLetter[letter]!.push({ schema, stretches: compileText(schema), head });
+  lines ??= SCHEMAS.map(lineOf);
+  for (const line of lines) {
+    if (line.schema.pci !== pci) continue;
+    const letter = line.schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
+    byLetter[letter]!.push({ ...line, stretches: line.texts.map((text) => new Stretch(text)) });
   }
   return byLetter;
 }
+
+const lineOf = (schema: TraceSchema): Line => ({
+  schema,
+  texts: compileText(schema),
+  head: encode(schema.name + schema.fields[0]!.before),
+});

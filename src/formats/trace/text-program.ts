@@ -33,13 +33,8 @@ const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
 /** The most words of a stretch that is remembered; others are read each time. */
 const MAX_WORDS = 16;
 
-/**
- * A piece of a line, as it was when it was read last.
- *
- * Invariant *kept*: the numbers are those that reading the kept text gives,
- * which depend on nothing but the text; {@link keep} changes both or neither.
- */
-export class Stretch {
+/** What a schema says of a piece of a line; all readers have the same. */
+export interface StretchText {
   /**
    * For each text: its length, where its whole words end in the program, these,
    * mask and value of the bytes that are left; after that the type of the
@@ -47,9 +42,21 @@ export class Stretch {
    * {@link STRETCH_END} or {@link LINE_END}.
    */
   readonly program: Int32Array<ArrayBuffer>;
+  /** Words of the event that take the numbers inside. */
+  readonly words: Uint8Array<ArrayBuffer>;
   /** Word of the event that takes the address after the stretch; -1 if this ends the line. */
   readonly word: number;
-  /** Words of the event that take the numbers inside. */
+}
+
+/**
+ * A piece of a line, as it was when it was read last.
+ *
+ * Invariant *kept*: the numbers are those that reading the kept text gives,
+ * which depend on nothing but the text; {@link keep} changes both or neither.
+ */
+export class Stretch {
+  readonly program: Int32Array<ArrayBuffer>;
+  readonly word: number;
   readonly #words: Uint8Array<ArrayBuffer>;
   readonly #numbers: Uint32Array<ArrayBuffer>;
   // The text: its length in bytes, its whole words of 64 bits, and the up to 7 bytes after them.
@@ -62,10 +69,10 @@ export class Stretch {
   /** As floating-point numbers: no text is a NaN or a zero, so that equal ones have equal bits. */
   readonly #text: Float64Array<ArrayBuffer> = new Float64Array(MAX_WORDS);
 
-  constructor(program: readonly number[], words: readonly number[], word: number) {
-    this.program = Int32Array.from(program);
+  constructor({ program, words, word }: StretchText) {
+    this.program = program;
     this.word = word;
-    this.#words = Uint8Array.from(words);
+    this.#words = words;
     this.#numbers = new Uint32Array(words.length * 2);
   }
 
@@ -113,8 +120,8 @@ export class Stretch {
 const maskOf = (bytes: number): number => (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
 
 /** The stretches of an event's lines, from its name on. */
-export function compileText(schema: TraceSchema): Stretch[] {
-  const stretches: Stretch[] = [];
+export function compileText(schema: TraceSchema): StretchText[] {
+  const stretches: StretchText[] = [];
   let program: number[] = [];
   let words: number[] = [];
   let text = schema.name;
@@ -122,7 +129,7 @@ export function compileText(schema: TraceSchema): Stretch[] {
     pushText(program, text + before);
     text = "";
     if (type === X64 && CHANGING.includes(name)) {
-      stretches.push(new Stretch([...program, STRETCH_END], words, word));
+      stretches.push(stretchText([...program, STRETCH_END], words, word));
       program = [];
       words = [];
     } else {
@@ -131,9 +138,15 @@ export function compileText(schema: TraceSchema): Stretch[] {
     }
   }
   pushText(program, text + schema.after);
-  stretches.push(new Stretch([...program, LINE_END], words, -1));
+  stretches.push(stretchText([...program, LINE_END], words, -1));
   return stretches;
 }
+
+const stretchText = (program: readonly number[], words: readonly number[], word: number): StretchText => ({
+  program: Int32Array.from(program),
+  words: Uint8Array.from(words),
+  word,
+});
 
 function pushText(program: number[], text: string): void {
   const words = text.length >>> 2;

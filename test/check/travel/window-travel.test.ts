@@ -1,3 +1,3 @@
 import { compareTravel } from "./window-travel-campaign.ts";
 
-compareTravel(100_000, 10);
+compareTravel(40_000, 5);

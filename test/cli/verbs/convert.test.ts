@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { readCorpus, readCorpusHead } from "../../helpers/corpus.ts";
 import { query } from "../../helpers/duckdb.ts";
 import { cli } from "../cli.ts";
+import { MAIN, until } from "../processes.ts";
 import {
   compareForms,
   convert,
@@ -14,12 +15,10 @@ import {
   inFolder,
   jsonRows,
   LOGS,
-  MAIN,
   type Row,
   stopBySignal,
   TABLES,
   trace,
-  until,
 } from "./converted.ts";
 
 const LOG = "nvme-e1000-1g-linux61.log";

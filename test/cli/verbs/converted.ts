@@ -7,9 +7,8 @@ import { readCorpusHead } from "../../helpers/corpus.ts";
 import { query } from "../../helpers/duckdb.ts";
 import { scratchFolder } from "../../helpers/scratch.ts";
 import { cli } from "../cli.ts";
+import { MAIN, until } from "../processes.ts";
 
-/** The compiled command line, for processes of their own. */
-export const MAIN = path.resolve(import.meta.dirname, "../../../dist/program/main.js");
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 /** Where the files of a test file are written. */
 const folder = scratchFolder();
@@ -171,9 +170,4 @@ export async function stopBySignal({
   const endedBy = await new Promise((resolve) => child.on("close", (_status, by) => resolve(by)));
   expect(endedBy).toBe(signal);
   expect(files()).toEqual([]);
-}
-
-/** Waits for it; the limit of the test is for when it never comes. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 }

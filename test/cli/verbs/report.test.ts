@@ -7,7 +7,7 @@ import { cli, onTerminal } from "../cli.ts";
 const folder = scratchFolder();
 const TRACES = path.resolve(import.meta.dirname, "../../corpus/traces");
 const WRONG = path.join(TRACES, "faults-stray-dma-e1000-nvme-linux61.log.gz");
-const FINE = path.join(TRACES, "driver-rebind-phb-hotplug-linux61.log.gz");
+const FINE = path.join(TRACES, "pgsz-256m-linux61.log.gz");
 const SIMPLE = path.join(TRACES, "simple-file-off-and-on-nvme-e1000-linux61.simple.gz");
 const case_ = (name: string): string => path.resolve(import.meta.dirname, "../../cases", name);
 /** What a browser shows of a page's text. */

@@ -1,5 +1,7 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { recordedFile } from "../../formats/migration/sources.ts";
+import { scratchFolder } from "../../helpers/scratch.ts";
 import { cli } from "../cli.ts";
 
 const CASES = path.resolve(import.meta.dirname, "../../cases");
@@ -9,7 +11,7 @@ const RX = path.join(CASES, "17-rx-never-unmapped.txt.gz");
 const EPOCH = path.join(CASES, "epoch-times.log");
 const SCRIPT = path.join(CASES, "readme-script.jsonl");
 const KVM = path.join(CORPUS, "kvm/k01-create.jsonl.gz");
-const SAVED = path.join(CORPUS, "migration/pgsz-256m-linux61--pgsz-256m.mig.gz");
+const SAVED = recordedFile(scratchFolder(), "pgsz-256m-linux61--pgsz-256m");
 
 async function json(args: readonly string[], status = 0) {
   const ran = await cli([...args, "--output", "json"]);

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
-import { isOnce, type MigrationSource } from "../../../src/formats/migration/source.ts";
+import { isOnce } from "../../../src/formats/migration/source.ts";
 import { runSeed } from "../../helpers/random.ts";
-import { same } from "../../helpers/same.ts";
-import { storedOf } from "../../tce/model.ts";
+import { cutSmallMachine, tablesOf } from "./cut-campaign.ts";
 import { damageStream, errorOf } from "./damage-campaign.ts";
 import {
   ascii,
@@ -19,60 +18,12 @@ import {
   part,
   RAM_BLOCK,
   section,
-  smallStream,
   tceData,
 } from "./small-stream.ts";
 import { chunksOf, fileOf } from "./sources.ts";
 
-const tablesOf = async (source: MigrationSource) =>
-  (await readMigration(source)).windows.map(({ liobn, table }) => [
-    liobn,
-    table === null ? [] : storedOf(table),
-  ]);
-
 describe("a small machine", () => {
-  const bytes = smallStream();
-  const tables = [
-    [
-      0x8000_0000,
-      [
-        [1, 0x1003n],
-        [2, 0x2003n],
-      ],
-    ],
-    [0x8000_0001, [[0, 0x1_0003n]]],
-  ];
-
-  it("is read the same from a file, twice from a factory and once from a pipe, cut anywhere", async () => {
-    expect(await tablesOf(fileOf(bytes))).toEqual(tables);
-    for (const size of [1, 2, 3, 4, 5, 7, 8, 11, 16, 23, 39]) {
-      expect(await tablesOf(() => chunksOf(bytes, () => size))).toEqual(tables);
-      expect(await tablesOf(chunksOf(bytes, () => size))).toEqual(tables);
-    }
-    for (let cut = 0; cut <= bytes.length; cut++) {
-      let first = true;
-      const sizes = () => {
-        const size = first ? cut : bytes.length;
-        first = false;
-        return size;
-      };
-      expect(await tablesOf(chunksOf(bytes, sizes))).toEqual(tables);
-    }
-  });
-
-  it("ends with an error at the offset of the end, wherever it is cut", async () => {
-    // From the end of the sections on QEMU loads it, and their framing is all there is to go by.
-    const whole = bytes.lastIndexOf(6);
-    for (let length = 0; length < bytes.length; length++) {
-      const cut = bytes.subarray(0, length);
-      for (const source of [fileOf(cut), chunksOf(cut, () => 7)]) {
-        const error = await errorOf(source);
-        const where = (): string => `cut to ${length} bytes`;
-        same(error?.code, length >= whole ? undefined : "BAD_FILE", where);
-        same(error?.details.offset, length >= whole ? undefined : length, where);
-      }
-    }
-  });
+  cutSmallMachine(7);
 
   it(`ends with a stream or with offset and reason after any damage, and takes no memory, SEED=${runSeed()}`, () =>
     damageStream(runSeed(), 200));

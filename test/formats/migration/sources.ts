@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { ByteFile, ByteStream } from "../../../src/formats/migration/source.ts";
 import { gunzip } from "../../helpers/gunzip.ts";
@@ -12,9 +13,28 @@ export const recordedStreams = (): string[] =>
     .filter((file) => file.endsWith(".mig.gz"))
     .map((file) => file.slice(0, -".mig.gz".length));
 
-/** A recorded stream, unpacked. */
-export const recordedStream = (name: string): Uint8Array =>
-  gunzip(readFileSync(new URL(`${name}.mig.gz`, FOLDER)));
+/** Streams that were unpacked, but for one that is large. */
+const kept = new Map<string, Uint8Array>();
+const KEPT_BYTES = 10_000_000;
+
+/** A recorded stream, unpacked. Tests share it, and change copies. */
+export function recordedStream(name: string): Uint8Array {
+  const before = kept.get(name);
+  if (before !== undefined) return before;
+  const bytes = gunzip(readFileSync(new URL(`${name}.mig.gz`, FOLDER)));
+  if (bytes.length <= KEPT_BYTES) kept.set(name, bytes);
+  return bytes;
+}
+
+/**
+ * A recorded stream as a file that is not packed, made once in a folder: verbs go past the memory of the guest there, and need
+ * not unpack it each time.
+ */
+export function recordedFile(folder: string, name: string): string {
+  const file = path.join(folder, `${name}.mig`);
+  if (!existsSync(file)) writeFileSync(file, recordedStream(name));
+  return file;
+}
 
 /** What another reader found in a recorded stream. */
 export const recordedReference = (name: string): Reference =>
@@ -41,13 +61,16 @@ export interface Reference {
 /** Bytes as a file that lends out one buffer, as a careful reader of real files does. */
 export function fileOf(bytes: Uint8Array): ByteFile {
   let buffer = new Uint8Array(0);
+  let lent = 0;
   return {
     size: bytes.length,
     async read(offset, length) {
       const part = bytes.subarray(offset, offset + length);
       if (buffer.length < part.length) buffer = new Uint8Array(part.length);
-      buffer.fill(0xee);
+      // What was lent before is spoilt.
+      buffer.fill(0xee, part.length, lent);
       buffer.set(part);
+      lent = part.length;
       return buffer.subarray(0, part.length);
     },
   };

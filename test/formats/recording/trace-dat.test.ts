@@ -17,7 +17,7 @@ function optionAt(bytes: Uint8Array, id: number): number {
 
 /** The same recording with bytes changed. */
 function changed(name: string, change: (view: DataView, bytes: Uint8Array) => void): Uint8Array<ArrayBuffer> {
-  const bytes = readCorpus("recordings", name);
+  const bytes = readCorpus("recordings", name).slice();
   change(new DataView(bytes.buffer), bytes);
   return bytes;
 }

@@ -1,0 +1,3 @@
+import { useScreens } from "./terminal-campaign.ts";
+
+useScreens("all");

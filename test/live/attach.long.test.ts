@@ -1,0 +1,3 @@
+import { attachSessions } from "./attach-campaign.ts";
+
+attachSessions(1);

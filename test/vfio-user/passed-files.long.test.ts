@@ -1,0 +1,3 @@
+import { PROFILES, passFiles } from "./passed-files-campaign.ts";
+
+passFiles(PROFILES);
