@@ -177,76 +177,56 @@ function replay({ window }, pages, notifications) {
   check(mapped === pages && heard <= notifications, `replay: ${mapped} pages in ${heard} runs`);
 }
 
-/** Replays of a window that `indexes` are mapped in, against C's walk of all its entries. */
-const replayOf = (name, target, indexes, targets, notifications) => ({
+/**
+ * Replays of a window, against C's walk of all its entries. `pages` of it are mapped: the indexes and their targets.
+ * A round is the mean of `replays` in a row, as a single short one is what V8 does when code runs first.
+ */
+const replayOf = (name, unit, target, { indexes, targets, notifications, replays }) => ({
   name,
-  unit: "ms",
+  unit,
   better: "lower",
   target,
   baseline: "replay-empty",
   baselineOperations: HUGE,
   setup: () => {
     const made = newHugeMachine();
-    mapPages(made, indexes(), targets());
-    return made;
+    const pages = indexes();
+    mapPages(made, pages, targets());
+    return { ...made, pages: pages.length };
   },
-  run: (made) => cpuNs(() => replay(made, MILLION, notifications)) / 1e6,
+  run: (made) => {
+    const ns = cpuNs(() => {
+      for (let i = 0; i < replays; i++) replay(made, made.pages, notifications);
+    });
+    return ns / replays / (unit === "us" ? 1e3 : 1e6);
+  },
 });
 
-/** Replays of a round where what counts is not what V8 does when code runs first. */
-const WARM_REPLAYS = 500;
-
-const EMPTY_REPLAYS = 1000;
-
 const replays = [
-  {
-    name: "replay-empty-2^31",
-    unit: "us",
-    better: "lower",
-    target: "a millionth of C",
-    baseline: "replay-empty",
-    baselineOperations: HUGE,
-    setup: () => newHugeMachine(),
-    run: (made) =>
-      cpuNs(() => {
-        for (let i = 0; i < EMPTY_REPLAYS; i++) replay(made, 0, 0);
-      }) /
-      EMPTY_REPLAYS /
-      1e3,
-  },
-  replayOf("replay-scattered-2^20-of-2^31", "below 60", scattered, unrelated, MILLION),
-  replayOf(
-    "replay-spaced-2^20-of-2^31",
-    "below 60",
-    () => shuffled(ascending(MILLION, HUGE / MILLION)),
-    unrelated,
-    MILLION,
-  ),
-  replayOf(
-    "replay-contiguous-2^20-of-2^31",
-    "below 2, one notification",
-    () => ascending(MILLION),
-    () => ascending(MILLION),
-    1,
-  ),
-  {
-    name: "replay-contiguous-2^20-of-2^31-warm",
-    unit: "us",
-    better: "lower",
-    target: "",
-    setup: () => {
-      const made = newHugeMachine();
-      mapPages(made, ascending(MILLION), ascending(MILLION));
-      return made;
-    },
-    warmups: 20,
-    run: (made) =>
-      cpuNs(() => {
-        for (let i = 0; i < WARM_REPLAYS; i++) replay(made, MILLION, 1);
-      }) /
-      WARM_REPLAYS /
-      1e3,
-  },
+  replayOf("replay-empty-2^31", "us", "a millionth of C", {
+    indexes: () => [],
+    targets: () => [],
+    notifications: 0,
+    replays: 20_000,
+  }),
+  replayOf("replay-scattered-2^20-of-2^31", "ms", "below 60", {
+    indexes: scattered,
+    targets: unrelated,
+    notifications: MILLION,
+    replays: 1,
+  }),
+  replayOf("replay-spaced-2^20-of-2^31", "ms", "below 60", {
+    indexes: () => shuffled(ascending(MILLION, HUGE / MILLION)),
+    targets: unrelated,
+    notifications: MILLION,
+    replays: 1,
+  }),
+  replayOf("replay-contiguous-2^20-of-2^31", "us", "below 2,000, one notification", {
+    indexes: () => ascending(MILLION),
+    targets: () => ascending(MILLION),
+    notifications: 1,
+    replays: 20_000,
+  }),
 ];
 
 // ------------------------------------------------------------------ hypercalls
