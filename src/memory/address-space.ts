@@ -76,15 +76,12 @@ export class AddressSpace {
   /**
    * Follows an access through all IOMMUs to the region that answers.
    *
-   * @param hi high half of the address, of either sign; so the low one
+   * @param hi high half of the address, of 32 bits and either sign; so the low one
    * @param length bytes wanted, at least 1
    * @returns false if the access is refused, with the reason in `into`
-   * @throws IommuError BAD_ARGUMENT or OUT_OF_RANGE for halves or a length that are none
-   * @internal
+   * @internal Whoever calls it has checked what it hands over.
    */
   translate(hi: number, lo: number, length: number, write: boolean, into: DmaTarget): boolean {
-    if (hi !== (hi | 0) || lo !== (lo | 0) || length !== (length | 0) || length < 1)
-      checkAccess(hi, lo, length);
     const need = write ? 2 : 1;
     const entry = this.#entry;
     let view: TargetView = this.#view;
@@ -136,6 +133,7 @@ export class AddressSpace {
    */
   readCells(hi: number, lo: number, into: Uint32Array, count: number): boolean {
     if (count === 0) return true;
+    checkAccess(hi, lo, count * 4);
     const target = this.#targets.take();
     const found = this.translate(hi, lo, count * 4, false, target);
     const ram =
@@ -156,6 +154,7 @@ export class AddressSpace {
   /** Is a stretch of addresses memory, all of one region? */
   isMemory(hi: number, lo: number, bytes: number): boolean {
     if (bytes > MAX_RAM_BYTES) return false;
+    checkAccess(hi, lo, bytes);
     const target = this.#targets.take();
     const found = this.translate(hi, lo, bytes, false, target);
     const whole = found && target.region!.ram !== null && target.length === bytes;

@@ -1,6 +1,5 @@
 import { FirstError } from "../base/first-error.ts";
 import type { PageStep } from "../base/page-step.ts";
-import type { Permission } from "../base/permission.ts";
 import { entryOf, hex } from "../base/u64.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { IommuHooks, ReplayReport } from "../memory/iommu-hooks.ts";
@@ -234,27 +233,22 @@ export class DmaWindow implements IommuHooks {
   translate(hi: number, lo: number, into: IommuTranslation): void {
     const { geometry, table } = this;
     const index = entryOf(hi, lo, geometry.shift);
-    let targetHi = 0;
-    let targetLo = 0;
-    let maskHi = -1;
-    let maskLo = -1;
-    let perm: Permission = 0;
     if (table !== null && index < geometry.entries) {
       table.load(index);
-      maskHi = ~geometry.maskHi;
-      maskLo = ~geometry.maskLo;
-      targetHi = table.hi & geometry.maskHi;
-      targetLo = table.lo & geometry.maskLo;
-      perm = permOf(table.lo);
-    }
-    // Before the answer is given: the observer may translate, too.
-    if (this.env.observer.trace !== null)
-      traceTranslation(this, hi, lo, { targetHi, targetLo, maskLo, perm });
-    into.targetHi = targetHi;
-    into.targetLo = targetLo;
-    into.maskHi = maskHi;
-    into.maskLo = maskLo;
-    into.perm = perm;
+      into.targetHi = table.hi & geometry.maskHi;
+      into.targetLo = table.lo & geometry.maskLo;
+      into.maskHi = ~geometry.maskHi;
+      into.maskLo = ~geometry.maskLo;
+      into.perm = permOf(table.lo);
+    } else into.outside();
+    if (this.env.observer.trace !== null) this.#traceTranslation(hi, lo, into);
+  }
+
+  /** The observer may translate, too: the answer is given again. */
+  #traceTranslation(hi: number, lo: number, into: IommuTranslation): void {
+    const { targetHi, targetLo, maskHi, maskLo, perm } = into;
+    traceTranslation(this, hi, lo, into);
+    Object.assign(into, { targetHi, targetLo, maskHi, maskLo, perm });
   }
 
   replay(notifier: IommuNotifier): ReplayReport {
