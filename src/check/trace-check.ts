@@ -167,7 +167,8 @@ export class TraceCheck {
     const { events, cpus, entries } = this.source;
     this.#merge?.end(events);
     // A stack is an entry of the buffer, too.
-    this.#dma?.end({ cpus, entries, lines: events + other + kernel + stacks + damaged });
+    const lines = events + other + kernel + stacks + damaged;
+    this.#dma?.end({ cpus, entries, lines, isFile: this.source.isBinary });
     if (lostMarkers > 0)
       this.#sayLost(
         lostMarkers,

@@ -91,6 +91,17 @@ describe("texts as people have them", () => {
     expect(reasons("612-percpu-pipe-cpu0.txt.gz").join()).toContain("only events of CPU 0 are there");
     expect(reasons("72-percpu-trace-cpu0-wrapped.txt.gz").join()).toContain("only events of CPU 0 are there");
   });
+
+  it.each([0, 1])("withholds from trace-cmd report --cpu %i what only a text of all CPUs shows", (cpu) => {
+    const others = new RegExp(`\\[(?!00${cpu}\\])\\d{3}\\]`);
+    const whole = new TextDecoder().decode(readCase("trace-cmd316-stack.txt.gz"));
+    const entries = whole.split(/\n(?=\s+\S.*\[\d{3}\])/);
+    const text = entries.filter((entry) => !others.test(entry.split("\n")[0]!)).join("\n");
+    const { findings, notJudged, judged } = checkTrace(new TextEncoder().encode(`cpus=2\n${text}\n`));
+    expect(judged.events).toBeGreaterThan(50);
+    expect(findings).toEqual([]);
+    expect(notJudged.map(({ reason }) => reason).join()).toContain(`only events of CPU ${cpu} are there`);
+  });
 });
 
 describe("Linux' lines with names that look like something else", () => {

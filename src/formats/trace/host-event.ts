@@ -166,8 +166,8 @@ const rangeOf = ({ start, last }: Readonly<Record<string, string | undefined>>):
   bytes: hexOf(last) - hexOf(start) + 1n,
 });
 
-/** A trace event, at the start of the line or behind thread and time or what a logger puts before lines. */
-const NAMED = /(?:^|[\s:])(?<name>vfio_[a-z0-9_]+) (?<text>.*)$/;
+/** A trace event, at the start of the line or behind thread and time, what a logger puts before lines, or a tag of a page. */
+const NAMED = /(?:^|[\s:>])(?<name>vfio_[a-z0-9_]+) (?<text>.*)$/;
 
 /** Is a line that cannot be read the beginning of one of the trace events or messages? */
 export const beginsHostLine = (line: string): boolean => {

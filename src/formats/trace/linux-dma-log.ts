@@ -466,10 +466,13 @@ export class DmaLogReader extends EventLines {
     if (remarks.lost >= 0 || remarks.isComment) return;
     if (this.#begun.line > 0 && this.#goOnStatement(bytes, start, from, end)) return;
     const mayTell = this.#onKernel !== undefined && this.#kernel.mentions(bytes, start, end);
+    if (isDressed(bytes, start, end)) {
+      this.#readPlain(bytes, start, end);
+      return;
+    }
     const read = mayTell ? this.#kernel.read(bytes, start, end) : undefined;
     const isRead = read === "part" || (typeof read === "object" && !read.isCut);
-    if (!isRead && isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
-    else if (read === "broken") this.broken.open(this.line, bytes, start, end);
+    if (read === "broken") this.broken.open(this.line, bytes, start, end);
     else if (!isRead && mayTell) {
       this.#beginStatement(read, bytes, start, end);
     } else if (this.#take(read, bytes, start, end, this.line) === OTHER) {

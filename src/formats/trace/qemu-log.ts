@@ -295,7 +295,10 @@ export class QemuLogReader extends EventLines {
       ? startsWith(bytes, name, VFIO)
       : HOST_WORDS.some((word) => word.find(bytes, start, newline) >= 0);
     if (mayBeHost && this.#readHost(bytes, start, newline, this.line)) this.counts.hostEvents++;
-    else if (mayBeHost && beginsHostLine(textOf(bytes, name, newline)))
+    else if (
+      mayBeHost &&
+      beginsHostLine(textOf(bytes, this.#afterPrefix(bytes, start, newline, name), newline))
+    )
       this.broken.open(this.line, bytes, start, newline);
     else if (isOther) this.counts.otherEvents++;
     else {
@@ -304,9 +307,17 @@ export class QemuLogReader extends EventLines {
     }
   }
 
+  /** Where the text begins: after thread and time, which end at `origin`, or after what a logger or mailer put before it. */
+  #afterPrefix(bytes: Uint8Array, start: number, newline: number, origin: number): number {
+    return origin > start ? origin : this.prefix.skip(bytes, start, newline);
+  }
+
   #readHost(bytes: Uint8Array, start: number, newline: number, line: number): boolean {
-    this.plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
-    const found = readHostLine(textOf(this.plain.bytes, 0, this.plain.length));
+    const { plain } = this;
+    plain.setPlain(bytes, start, Math.min(newline, start + MAX_HOST_LINE));
+    // A page may have been shown in colours.
+    while (isDressed(plain.bytes, 0, plain.length)) plain.setPlain(plain.bytes, 0, plain.length);
+    const found = readHostLine(textOf(plain.bytes, 0, plain.length));
     if (found === undefined) return false;
     this.#onHost({ ...found, line, event: this.counts.events });
     return true;
