@@ -29,7 +29,6 @@ const MORE: Readonly<Record<string, number>> = {
   "check/travel/window-player.ts value": 6,
   "check/travel/window-travel.ts (function)": 6,
   "vfio-user/peer.ts ask": 6,
-  "workbench/desk/event-rows.ts push": 6,
   "workbench/desk/window-contents.ts (function)": 7,
 };
 

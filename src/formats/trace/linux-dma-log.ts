@@ -455,6 +455,9 @@ export class DmaLogReader extends EventLines {
     }
     const remarks = this.#remarks;
     remarks.read(bytes, from, end);
+    const isRead = remarks.lost >= 0 || remarks.isComment;
+    // What was begun before does not go on after it.
+    if (isRead) this.#endStatement();
     this.counts.overwritten = remarks.overwritten;
     if (remarks.isComment) this.counts.comments++;
     if (remarks.lost >= 0 || remarks.isPageStart) this.#buffers.read(bytes, from, remarks.at + 1);
@@ -463,7 +466,7 @@ export class DmaLogReader extends EventLines {
       if (this.#buffers.isOfOther()) this.counts.otherBuffers++;
       else this.#emitLost(remarks.cpu, remarks.lost);
     }
-    if (remarks.lost >= 0 || remarks.isComment) return;
+    if (isRead) return;
     if (this.#begun.line > 0 && this.#goOnStatement(bytes, start, from, end)) return;
     const mayTell = this.#onKernel !== undefined && this.#kernel.mentions(bytes, start, end);
     if (isDressed(bytes, start, end)) {
@@ -471,9 +474,9 @@ export class DmaLogReader extends EventLines {
       return;
     }
     const read = mayTell ? this.#kernel.read(bytes, start, end) : undefined;
-    const isRead = read === "part" || (typeof read === "object" && !read.isCut);
+    const isWhole = read === "part" || (typeof read === "object" && !read.isCut);
     if (read === "broken") this.broken.open(this.line, bytes, start, end);
-    else if (!isRead && mayTell) {
+    else if (!isWhole && mayTell) {
       this.#beginStatement(read, bytes, start, end);
     } else if (this.#take(read, bytes, start, end, this.line) === OTHER) {
       this.counts.other++;
