@@ -9,7 +9,8 @@ export const MAX_ENTRIES: number = 2 ** 32 - 1;
  */
 export type HowKnown = "told" | "shown" | "assumed";
 
-const [START, PAGE, SIZE] = [1, 2, 4];
+/** What there is to know of where a window lies and how it is divided. */
+export type GeometryPart = "start" | "page" | "size";
 
 /** Where a window lies and how it is divided. */
 export interface Geometry {
@@ -26,11 +27,8 @@ export interface Geometry {
  * translations offsets, so that a page that is mapped by one and read by the other shows where the window starts.
  */
 export class WindowEvidence {
-  #start: HowKnown;
-  #page: HowKnown;
-  #size: HowKnown;
-  /** What is assumed, a bit for each part: who follows a window looks at it after each call, and comparing texts is slow. */
-  assumedBits = 0;
+  /** How each part is known. Replaced when one becomes known better: who follows a window sees by that whether one did. */
+  how: Readonly<Record<GeometryPart, HowKnown>>;
   geometry: Geometry;
   /** What is usual: what was taken first. */
   readonly usual: Geometry;
@@ -47,45 +45,28 @@ export class WindowEvidence {
   constructor({ busOffset, pageShift, entries }: Geometry, how: HowKnown, page: HowKnown = how) {
     this.usual = { busOffset, pageShift, entries };
     this.geometry = this.usual;
-    this.#start = how;
-    this.#page = page;
-    this.#size = how;
-    this.#noteAssumed();
+    this.how = { start: how, page, size: how };
   }
 
   get start(): HowKnown {
-    return this.#start;
-  }
-  set start(how) {
-    this.#start = how;
-    this.#noteAssumed();
+    return this.how.start;
   }
 
   get page(): HowKnown {
-    return this.#page;
-  }
-  set page(how) {
-    this.#page = how;
-    this.#noteAssumed();
+    return this.how.page;
   }
 
   get size(): HowKnown {
-    return this.#size;
-  }
-  set size(how) {
-    this.#size = how;
-    this.#noteAssumed();
+    return this.how.size;
   }
 
-  #noteAssumed(): void {
-    this.assumedBits =
-      (this.#start === "assumed" ? START : 0) |
-      (this.#page === "assumed" ? PAGE : 0) |
-      (this.#size === "assumed" ? SIZE : 0);
+  /** A part is known now, or in another way. */
+  know(part: GeometryPart, how: HowKnown): void {
+    if (this.how[part] !== how) this.how = { ...this.how, [part]: how };
   }
 
   /** Names of what is assumed. */
-  get assumed(): readonly ("start" | "page" | "size")[] {
+  get assumed(): readonly GeometryPart[] {
     return (["start", "page", "size"] as const).filter((part) => this[part] === "assumed");
   }
 
@@ -113,9 +94,7 @@ export class WindowEvidence {
   /** The geometry, as an event or the caller tells it. */
   tell({ busOffset, pageShift, entries }: Geometry): void {
     this.geometry = { busOffset, pageShift, entries };
-    this.start = "told";
-    this.page = "told";
-    this.size = "told";
+    this.how = { start: "told", page: "told", size: "told" };
   }
 
   /** The pages have another size than was assumed. */
@@ -128,7 +107,7 @@ export class WindowEvidence {
       pageShift,
       entries: Math.max(1, Math.min(MAX_ENTRIES, Math.floor(ofUsual))),
     };
-    this.page = "shown";
+    this.know("page", "shown");
     if (this.lastCalled >= 0) {
       this.firstCalled = Math.floor(this.firstCalled * scale);
       this.lastCalled = Math.floor(this.lastCalled * scale);
@@ -145,7 +124,7 @@ export class WindowEvidence {
       Math.floor(this.usual.entries * 2 ** (this.usual.pageShift - this.geometry.pageShift)),
     );
     const room = least > most ? Math.min(2 ** Math.ceil(Math.log2(least)), MAX_ENTRIES) : most;
-    if (end === least && this.size === "assumed") this.size = "shown";
+    if (end === least && this.size === "assumed") this.know("size", "shown");
     this.geometry = { ...this.geometry, entries: Math.max(1, Math.min(room, end)) };
   }
 
@@ -157,7 +136,7 @@ export class WindowEvidence {
     }
     if (this.calledOutside < MAX_ENTRIES) this.calledOutside -= pages;
     this.geometry = { ...this.geometry, busOffset };
-    this.start = how;
+    this.know("start", how);
     this.fitSize();
   }
 }

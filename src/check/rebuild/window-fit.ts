@@ -134,10 +134,10 @@ export class WindowFit {
     const { evidence } = rebuilt;
     const open = this.#openOf(rebuilt);
     const made = rebuilt.history.eventAt(index);
-    if (evidence.page === "assumed") evidence.page = "shown";
+    if (evidence.page === "assumed") evidence.know("page", "shown");
     if (evidence.start !== "assumed") this.#close(rebuilt, undefined);
     else if (made > rebuilt.learned.eventAt(index)) {
-      evidence.start = "shown";
+      evidence.know("start", "shown");
       this.#close(rebuilt, undefined);
     } else if (open.looks++ > MAX_LOOKS) this.#close(rebuilt, undefined);
   }
@@ -171,7 +171,7 @@ export class WindowFit {
     const { evidence, window } = rebuilt;
     const start = window.busOffset + (BigInt(by) << BigInt(window.pageShift));
     evidence.startLater(by, start, "shown");
-    if (evidence.page === "assumed") evidence.page = "shown";
+    if (evidence.page === "assumed") evidence.know("page", "shown");
     evidence.shownAt ??= placeOf(event);
     this.#verdicts.moved(rebuilt, start - window.busOffset);
     rebuilt.reshape(evidence.geometry);

@@ -8,6 +8,7 @@ import { permOf, TCE_PERM_MASK } from "../../tce/tce.ts";
 import { TceTable } from "../../tce/tce-table.ts";
 import type { TceView } from "../../tce/tce-view.ts";
 import { Certainty, forEachCertainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
+import type { GeometryPart } from "../rebuild/window-evidence.ts";
 import { forEachEntryRun } from "../windows/entry-runs.ts";
 
 /**
@@ -297,7 +298,7 @@ export function changeToJson(change: WindowChange): Record<string, unknown> {
 }
 
 /** Is something the same in two windows, or assumed of one of them? */
-const agrees = (a: WindowState, b: WindowState, part: "start" | "page" | "size", isSame: boolean): boolean =>
+const agrees = (a: WindowState, b: WindowState, part: GeometryPart, isSame: boolean): boolean =>
   isSame || a.assumedParts.includes(part) || b.assumedParts.includes(part);
 
 /** What was learned of a window between two moments makes it no other one. */

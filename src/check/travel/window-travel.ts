@@ -10,6 +10,7 @@ import type { RebuildWatch } from "../rebuild/observer.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../rebuild/verdicts.ts";
+import type { WindowEvidence } from "../rebuild/window-evidence.ts";
 import { stateOf } from "../state/window-state.ts";
 import { EntryWrites, WrittenEntries } from "./entry-writes.ts";
 import { BEFORE_ALL, LifeRows } from "./life-rows.ts";
@@ -40,8 +41,9 @@ interface Followed extends DescribedSpan {
   readonly rebuilt: RebuiltWindow;
   readonly geometry: WindowGeometry;
   assumed: readonly string[];
-  /** What was sure of its geometry when these were noted last. */
-  evidence: number;
+  /** How its geometry was known when these were noted last, and whether it was a guess what the window is at all. */
+  how: WindowEvidence["how"];
+  isGuess: boolean;
   /** Entries that are valid; {@link UNCOUNTED} where they have to be counted anew. */
   valid: number;
 }
@@ -244,7 +246,7 @@ export class WindowTravel implements RebuildWatch {
     else if (learned !== this.#learned) this.#show(event, followed);
     this.#learned = learned;
     this.#silentClears = counts.silentClears;
-    if (followed.evidence !== evidenceOf(rebuilt)) this.#note(followed);
+    if (followed.how !== rebuilt.evidence.how || followed.isGuess !== rebuilt.assumed) this.#note(followed);
   }
 
   /** Books what a successful call stored: all of a fill is known, and of a list the last entry. */
@@ -348,7 +350,8 @@ export class WindowTravel implements RebuildWatch {
       geometry,
       facts: [],
       assumed: [],
-      evidence: 0,
+      how: rebuilt.evidence.how,
+      isGuess: rebuilt.assumed,
       valid: UNCOUNTED,
     };
     this.#spans.push(followed);
@@ -374,7 +377,8 @@ export class WindowTravel implements RebuildWatch {
 
   #note(followed: Followed): void {
     const { table: _table, certainties: _certainties, ...facts } = stateOf(followed.rebuilt);
-    followed.evidence = evidenceOf(followed.rebuilt);
+    followed.how = followed.rebuilt.evidence.how;
+    followed.isGuess = facts.isGuess;
     followed.facts.push({ event: this.#event, facts });
     followed.assumed = facts.assumedParts;
   }
@@ -448,10 +452,6 @@ const tablesOf = (rebuilt: RebuiltWindow, table: TceTable): Tables => ({
   certainties: rebuilt.certainties(),
   since: rebuilt.history.snapshot(),
 });
-
-/** What of a window is assumed, a bit each. */
-const evidenceOf = ({ assumed, evidence }: RebuiltWindow): number =>
-  evidence.assumedBits * 2 + (assumed ? 1 : 0);
 
 /** Entries that looks made known, or made sure of. */
 const learnedOf = ({ learned, confirmed, contradicted, silentClears }: RebuildCounts): number =>
