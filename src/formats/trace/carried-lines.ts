@@ -1,4 +1,4 @@
-import { LineCopy } from "./broken-line.ts";
+import { LineCopy } from "./line-copy.ts";
 import { encode, startsWith } from "./words.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { BrokenLine, LineCopy } from "./broken-line.ts";
+import { BrokenLine } from "./broken-line.ts";
+import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { LineTwins } from "./line-twins.ts";

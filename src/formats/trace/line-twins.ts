@@ -1,4 +1,4 @@
-import { LineCopy } from "./broken-line.ts";
+import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
 
 const NEWLINE = 0x0a;

@@ -1,4 +1,4 @@
-import { BrokenLine, FIXED_BLANK_END, isBlank, isDressed, isSpread, LineCopy } from "./broken-line.ts";
+import { BrokenLine } from "./broken-line.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
@@ -13,8 +13,10 @@ import { KeptArguments } from "./kept-arguments.ts";
 import { KeptHeads } from "./kept-heads.ts";
 import type { KernelEvent, KernelStatement } from "./kernel-event.ts";
 import { KernelLineReader, MAX_STATEMENT, type ReadStatement } from "./kernel-line.ts";
+import { LineCopy } from "./line-copy.ts";
 import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
+import { FIXED_BLANK_END, isBlank, isDressed, isSpread } from "./shown-text.ts";
 import { StackReader } from "./stack-reader.ts";
 import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, NameTable, startsWith, TextSearch, WordSet } from "./words.ts";
@@ -468,11 +470,11 @@ export class DmaLogReader extends EventLines {
     }
     if (isRead) return;
     if (this.#begun.line > 0 && this.#goOnStatement(bytes, start, from, end)) return;
-    const mayTell = this.#onKernel !== undefined && this.#kernel.mentions(bytes, start, end);
     if (isDressed(bytes, start, end)) {
       this.#readPlain(bytes, start, end);
       return;
     }
+    const mayTell = this.#onKernel !== undefined && this.#kernel.mentions(bytes, start, end);
     const read = mayTell ? this.#kernel.read(bytes, start, end) : undefined;
     const isWhole = read === "part" || (typeof read === "object" && !read.isCut);
     if (read === "broken") this.broken.open(this.line, bytes, start, end);

@@ -1,11 +1,11 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
 import { readBackendOrigin } from "./backend-origin.ts";
-import { isBlank, isDressed, isSpread } from "./broken-line.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
 import { LogWriters } from "./log-writers.ts";
+import { isBlank, isDressed, isSpread } from "./shown-text.ts";
 import { QemuTraceEvent, XLATE } from "./trace-event.ts";
 import { UnreadEvidence } from "./unread-evidence.ts";
 import { encode, startsWith, TextSearch } from "./words.ts";
