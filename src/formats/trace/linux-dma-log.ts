@@ -1,4 +1,4 @@
-import { BrokenLine } from "./broken-line.ts";
+import { BegunStatement } from "./begun-statement.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
 import { carriedLines } from "./carried-lines.ts";
@@ -11,8 +11,8 @@ import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
 import { KeptArguments } from "./kept-arguments.ts";
 import { KeptHeads } from "./kept-heads.ts";
-import type { KernelEvent, KernelStatement } from "./kernel-event.ts";
-import { KernelLineReader, MAX_STATEMENT, type ReadStatement } from "./kernel-line.ts";
+import type { KernelEvent } from "./kernel-event.ts";
+import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { LineCopy } from "./line-copy.ts";
 import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
@@ -57,9 +57,6 @@ const UNFINISHED = 3;
 const NOTHING = 0;
 const EVENT = 1;
 const STATEMENT = 2;
-/** Lines that may be the rest of one of the kernel's log. */
-const MAX_RESTS = 3;
-
 /** What a {@link DmaLogReader} read and what it left out. Every line is counted once. */
 export interface DmaCounts {
   /** Lines that became events. */
@@ -136,10 +133,7 @@ export class DmaLogReader extends EventLines {
    * Invariant *rest*: the next line is its rest, or it is read as it stands.
    */
   #waits = NOTHING;
-  /** A line of the kernel's log that may go on in the next ones, what it says as it stands, and the last line of it. */
-  readonly #begun = new BrokenLine();
-  #said: ReadStatement | "begun" | undefined;
-  #begunEnd = 0;
+  readonly #begun = new BegunStatement(this.#kernel);
   /** Such a line and the next one. */
   readonly #joined = new LineCopy();
 
@@ -479,75 +473,44 @@ export class DmaLogReader extends EventLines {
     const isWhole = read === "part" || (typeof read === "object" && !read.isCut);
     if (read === "broken") this.broken.open(this.line, bytes, start, end);
     else if (!isWhole && mayTell) {
-      this.#beginStatement(read, bytes, start, end);
+      this.#begun.open(read, this.line, bytes, start, end);
+      if (typeof read === "object") this.#waits = STATEMENT;
     } else if (this.#take(read, bytes, start, end, this.line) === OTHER) {
       this.counts.other++;
       this.unread.look(bytes, start, end, this.line);
     }
   }
 
-  /** Keeps a line of the kernel's log that may go on in the next ones. */
-  #beginStatement(
-    said: ReadStatement | "begun" | undefined,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    this.#begun.open(this.line, bytes, start, end);
-    this.#said = said;
-    this.#begunEnd = this.line;
-    if (typeof said === "object") this.#waits = STATEMENT;
-  }
-
-  /** Reads what the line that was begun and this one are together; false if this one is to be read on its own. */
+  /** Reads what the statement that was begun and this line are together; false if this one is to be read on its own. */
   #goOnStatement(bytes: Uint8Array, start: number, from: number, end: number): boolean {
-    const begun = this.#begun;
-    const alone = this.#kernel.whole(bytes, start, end);
-    const isNext = this.line - this.#begunEnd <= 1 && this.#begunEnd - begun.line < MAX_RESTS;
-    if (isNext && !namesWho(alone) && begun.goOn(bytes, start, from, end)) {
-      const joined = this.#bestOf(begun.whole);
-      if (joined !== undefined && (alone === undefined || namesWho(joined.what))) {
-        const { bytes: text, length } = joined.line;
-        this.counts.other++;
-        this.#readKernel(text, 0, length, begun.line);
-        begun.close();
-        this.#waits = NOTHING;
-        return true;
-      }
-      if (!this.#kernel.mentions(bytes, start, end)) {
-        this.counts.other++;
-        this.#begunEnd = this.line;
-        return true;
-      }
+    const { line } = this.#begun;
+    const rest = this.#begun.goOn(this.line, bytes, start, from, end);
+    if (rest === undefined) {
+      this.#endStatement();
+      return false;
     }
-    this.#endStatement();
-    return false;
+    this.counts.other++;
+    if (rest !== "part") {
+      this.#readKernel(rest.bytes, 0, rest.length, line);
+      this.#closeStatement();
+    }
+    return true;
   }
 
-  /** What a begun line and those after it are, of all that they may have been: what says most. */
-  #bestOf(lines: readonly LineCopy[]): { line: LineCopy; what: KernelStatement } | undefined {
-    // Of words none is known to be right: mailers, which break lines between them, are more frequent than terminals.
-    const read = lines.toReversed().flatMap((line) => {
-      const what = this.#kernel.whole(line.bytes, 0, line.length);
-      return what === undefined ? [] : [{ line, what }];
-    });
-    return read.reduce<(typeof read)[number] | undefined>(
-      (best, one) => (best === undefined || tells(one.what) > tells(best.what) ? one : best),
-      undefined,
-    );
-  }
-
-  /** The line that was begun does not go on: it is what it says as it stands. */
+  /** The statement that was begun does not go on: it is what it says as it stands. */
   #endStatement(): void {
-    const { line, first, whole } = this.#begun;
+    const { line, said, bytes, length } = this.#begun;
     if (line === 0) return;
+    this.#closeStatement();
+    if (said === "begun") {
+      this.counts.damaged++;
+      keepDamaged(this.damagedLines, line, bytes, 0, length);
+    } else if (this.#take(said, bytes, 0, length, line) === OTHER) this.counts.other++;
+  }
+
+  #closeStatement(): void {
     this.#begun.close();
     this.#waits = NOTHING;
-    const { bytes } = whole[0]!;
-    if (this.#said === "begun") {
-      this.counts.damaged++;
-      keepDamaged(this.damagedLines, line, bytes, 0, first);
-    } else if (this.#take(this.#said, bytes, 0, first, line) === OTHER) this.counts.other++;
   }
 
   /** Reads what is said of DMA in another line. */
@@ -612,14 +575,6 @@ export class DmaLogReader extends EventLines {
     this.#onEvent(event);
   }
 }
-
-/** Does a statement name whose it is, where it has such a name? */
-const namesWho = (what: KernelStatement | undefined): boolean =>
-  what !== undefined && (!("device" in what) || what.device !== undefined);
-
-/** How much a statement tells: words only, words of an address, numbers, and whose they are. */
-const tells = (what: KernelStatement): number =>
-  what.type === "verdict" ? (what.address === undefined ? 0 : 1) : namesWho(what) ? 3 : 2;
 
 /** May an event's name follow here: a blank, or perf's `dma:`? */
 function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
