@@ -133,7 +133,7 @@ export class AddressSpace {
    */
   readCells(hi: number, lo: number, into: Uint32Array, count: number): boolean {
     if (count === 0) return true;
-    checkAccess(hi, lo, count * 4);
+    if (!isSmall(hi, lo, count)) checkAccess(hi, lo, count * 4);
     const target = this.#targets.take();
     const found = this.translate(hi, lo, count * 4, false, target);
     const ram =
@@ -154,7 +154,7 @@ export class AddressSpace {
   /** Is a stretch of addresses memory, all of one region? */
   isMemory(hi: number, lo: number, bytes: number): boolean {
     if (bytes > MAX_RAM_BYTES) return false;
-    checkAccess(hi, lo, bytes);
+    if (!isSmall(hi, lo, bytes)) checkAccess(hi, lo, bytes);
     const target = this.#targets.take();
     const found = this.translate(hi, lo, bytes, false, target);
     const whole = found && target.region!.ram !== null && target.length === bytes;
@@ -250,6 +250,10 @@ class FaultList {
     this.#open = null;
   }
 }
+
+/** Are all small integers, as they nearly always are? Then they are halves of an address, and a length. */
+const isSmall = (hi: number, lo: number, length: number): boolean =>
+  hi === (hi | 0) && lo === (lo | 0) && length === (length | 0) && length > 0;
 
 /** Halves of 2^31 and more may be unsigned, and a length may be larger than 2^31. */
 function checkAccess(hi: number, lo: number, length: number): void {
