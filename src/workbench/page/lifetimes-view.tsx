@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo } from "preact/hooks";
 import { hex64 } from "../../base/u64.ts";
 import { lifePicture } from "../draw/life-lines.ts";
+import { lifeWords } from "../life-words.ts";
 import { pageAtPlace, placeOfPage } from "../maths/heat-rows.ts";
 import { type View, valueAt } from "../maths/view.ts";
 import type { HeatRows, LifeLines } from "../protocol.ts";
@@ -12,7 +13,7 @@ import { usePicture } from "./pictures.ts";
 import { bench } from "./state.ts";
 import { TableDetails } from "./table-details.tsx";
 import { goTo, Playhead, SelectionMark } from "./time-view.tsx";
-import { countText, secondsText } from "./words.ts";
+import { countText, shown as printable, secondsText } from "./words.ts";
 
 const HEIGHT = 104;
 /** Pixels of its panel that are not the picture. */
@@ -73,7 +74,6 @@ export function Lifetimes(): ComponentChildren {
       : ([selected.first, selected.end].map(
           (page) => (placeOfPage(rows, page) * height) / Math.max(1, rows.starts.length),
         ) as [number, number]);
-  const alive = shown === undefined ? 0 : aliveOf(shown.lines);
   return (
     <Region
       name="Lifetimes"
@@ -112,21 +112,13 @@ export function Lifetimes(): ComponentChildren {
       </div>
       {shown !== undefined && (
         <div class="foot">
-          <span class="dim">
-            {countText(shown.lines.all)} mappings of {space?.name ?? ""}, {countText(alive)} do not end
-          </span>
+          <span class="dim">{printable(lifeWords(shown.lines, space?.name ?? ""))}</span>
           <TableDetails>{() => <LifeTable lines={shown.lines} />}</TableDetails>
         </div>
       )}
     </Region>
   );
 }
-
-const aliveOf = ({ ends, counts, count }: LifeLines): number => {
-  let alive = 0;
-  for (let i = 0; i < count; i++) if (ends[i] === Number.POSITIVE_INFINITY) alive += counts[i]!;
-  return alive;
-};
 
 function LifeTable({ lines }: { readonly lines: LifeLines }): ComponentChildren {
   const space = bench.space.value;

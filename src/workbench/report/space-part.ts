@@ -1,5 +1,6 @@
 import { formatCount, formatSize, formatTime } from "../../base/units.ts";
 import type { Recording } from "../desk/recording.ts";
+import { lifeWords } from "../life-words.ts";
 import type { LifeLines, Space } from "../protocol.ts";
 import { rowWords } from "../row-words.ts";
 import { type Html, html, table } from "./html.ts";
@@ -37,11 +38,7 @@ export function spaceOf(pictures: Pictures, space: Space, ids: Ids): Html {
   const heat = own.heat(last);
   const { rows, all } = rowsOf(recording, space, last, { first: 0, end: space.pages }, MAX_ROWS);
   const cell = formatSize(1n << BigInt(space.pageShift + heat.rows.shift));
-  const alive = lines.ends.reduce(
-    (sum, end, i) => (end === Number.POSITIVE_INFINITY ? sum + lines.counts[i]! : sum),
-    0,
-  );
-  const about = `${formatCount(lines.all)} mappings of ${space.name}, ${formatCount(alive)} do not end`;
+  const about = lifeWords(lines, space.name);
   const folded = heat.rows.folds.some((fold) => fold > 1)
     ? "; a thin row is a long stretch that was never used"
     : "";
