@@ -1,22 +1,6 @@
 import { hiOfNumber } from "../../base/u64.ts";
+import { isOnePiece, lastPieceOf, pieceHi, pieceLo, pieceOf } from "./address-pieces.ts";
 import { HalvesIndex, type Numbered } from "./halves-index.ts";
-
-/** Bytes of a piece of address space, their log2, and the pieces of 4 GiB. */
-const PIECE = 4096;
-const PIECE_SHIFT = 12;
-const PIECES = 2 ** (32 - PIECE_SHIFT);
-/** A division takes much longer than a product, also one by a constant. */
-const PER_BYTE = 1 / PIECE;
-
-/** The piece in which an address lies: exact, as their numbers have 52 bits. */
-const pieceOf = (hi: number, lo: number): number => hi * PIECES + (lo >>> PIECE_SHIFT);
-
-/** The piece in which so many bytes from an address on end. */
-const lastPieceOf = (hi: number, lo: number, bytes: number): number =>
-  pieceOf(hi, lo) + Math.floor(((lo & (PIECE - 1)) + Math.max(bytes, 1) - 1) * PER_BYTE);
-
-/** Do they lie in one piece? Most do, and whole numbers of 32 bits are enough for these. */
-const isOnePiece = (lo: number, bytes: number): boolean => (lo & (PIECE - 1)) + bytes <= PIECE;
 
 /** Stretches of one level that are one of the next, and levels whose stretches are together all pieces there are. */
 const FANOUT = 16;
@@ -165,9 +149,9 @@ export class IntervalIndex<T> implements Numbered {
     return undefined;
   }
 
-  /** The stretch that is one piece, if it is there: its key is the halves of the piece's number. */
+  /** The stretch that is one piece, if it is there. */
   #pieceAt(hi: number, lo: number): number {
-    return this.#index.find(hi >>> PIECE_SHIFT, (hi << (32 - PIECE_SHIFT)) | (lo >>> PIECE_SHIFT));
+    return this.#index.find(pieceHi(hi), pieceLo(hi, lo));
   }
 
   /** A stretch, if it is there. */
@@ -182,7 +166,11 @@ export class IntervalIndex<T> implements Numbered {
     const hasWhole = level + 1 < LEVELS;
     const above = Math.floor(number / FANOUT);
     // It is counted before it is there, so that the longer one stays when the index makes room and gives new numbers.
-    if (hasWhole) this.#stretches[this.#stretch(level + 1, above) * WORDS + PARTS]!++;
+    if (hasWhole) {
+      // It can make the rows anew.
+      const longer = this.#stretch(level + 1, above);
+      this.#stretches[longer * WORDS + PARTS]!++;
+    }
     const made = this.#index.add(level * LEVEL + hiOfNumber(number), number | 0);
     const whole = hasWhole ? this.#find(level + 1, above) : NONE;
     const at = made * WORDS;
