@@ -223,6 +223,18 @@ describe("lifetimes", () => {
     expect(counts.subarray(0, count).reduce((a, b) => a + b, 0)).toBe(200_000);
   });
 
+  it("are counted where columns twice as wide join none of them", () => {
+    const picture = new LifePicture({ ...plan, columns: 1000, height: 2000 });
+    for (let i = 0; i < 42_500; i++) {
+      const start = (i % 25) * 4;
+      const half = Math.floor(i / 25);
+      picture.add(start, start + 1, half >> 1, 1 + (half & 1));
+    }
+    const { count, counts, starts, all } = picture.lines;
+    expect([starts.length, counts.length]).toEqual([count, count]);
+    expect(counts.reduce((a, b) => a + b, 0)).toBe(all);
+  });
+
   it("outside of the picture are not counted", () => {
     const picture = new LifePicture({ ...plan, from: 50 });
     picture.add(0, 49, 0, 1);

@@ -9,6 +9,12 @@ export interface Owned {
   left: number;
 }
 
+/** Consecutive entries of a window. */
+export interface Piece {
+  readonly first: number;
+  readonly pages: number;
+}
+
 /**
  * Whose each entry of a window is. Memory follows what is owned: a sparse table has the slot of the owner of each entry.
  */
@@ -24,9 +30,27 @@ export class Owners<Owner extends Owned> {
 
   /** Gives all its entries, which nobody owns, to an owner. */
   add(owner: Owner): void {
+    this.#table.fill(owner.first, owner.pages, 0, this.#slotOf(owner));
+  }
+
+  /** Gives what is left to an owner: pieces that nobody owns. */
+  addPieces(owner: Owner, pieces: readonly Piece[]): void {
+    const slot = this.#slotOf(owner);
+    for (const { first, pages } of pieces) this.#table.fill(first, pages, 0, slot);
+  }
+
+  /** Takes a slot; returns its number and 1. */
+  #slotOf(owner: Owner): number {
     const slot = this.#free.pop() ?? this.#slots.length;
     this.#slots[slot] = owner;
-    this.#table.fill(owner.first, owner.pages, 0, slot + 1);
+    return slot + 1;
+  }
+
+  /** Visits what is owned piece by piece, in order. */
+  forEach(visit: (owner: Owner, first: number, pages: number) => void): void {
+    this.#table.forEachStoredRun(0, this.#table.length, (first, pages, _hi, lo) => {
+      visit(this.#slots[lo - 1]!, first, pages);
+    });
   }
 
   /** Takes entries away from their owners; `visit` is called for each piece, in order, which is counted no longer. */

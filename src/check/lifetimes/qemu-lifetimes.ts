@@ -5,7 +5,7 @@ import { permOf } from "../../tce/tce.ts";
 import { CallRange, isStore, ListTce, storedPages } from "../rebuild/call-range.ts";
 import { Rebuild } from "../rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../rebuild/rebuilt-window.ts";
-import { Owners } from "./owners.ts";
+import { Owners, type Piece } from "./owners.ts";
 
 /** Entries of a window that may be longer than is assumed; a table of them is as high as one of the usual length. */
 const OPEN_ENTRIES = 2 ** 21;
@@ -61,6 +61,8 @@ export interface Mapping {
   readonly made: EventStamp;
   /** Pages that are still mapped. */
   left: number;
+  /** The index of its first entry, as its window is known by now; {@link first} is as it was taken to be then. */
+  at: number;
 }
 
 /** Notified of mappings as they begin and end. */
@@ -106,7 +108,7 @@ export class LifetimeTracker {
     this.#lastKind = event.kind;
     if (this.rebuild.counts.silentClears !== this.#silentClears) {
       this.#silentClears = this.rebuild.counts.silentClears;
-      this.#dropCleared(event.liobn, stampOf(event));
+      this.#dropCleared(event);
     }
     if (isStore(event)) this.#store(event);
   }
@@ -129,20 +131,19 @@ export class LifetimeTracker {
     for (const liobn of [...this.#windows.keys()]) this.#dropWindow(liobn, "alive", undefined);
   }
 
-  /** The window that has this number now. */
-  window(liobn: number): LifetimeWindow | undefined {
-    return this.#windowOf(liobn)?.window;
+  /** The window that an event is of. */
+  window(event: QemuTraceEvent): LifetimeWindow | undefined {
+    return this.#windowOf(event.liobn, event)?.window;
   }
 
   #store(event: QemuTraceEvent): void {
-    const owned = this.#windowOf(event.liobn);
+    const owned = this.#windowOf(event.liobn, event);
     if (owned === undefined) return;
     const { window } = owned.rebuilt;
     const range = this.#range;
     range.read(event, window.page);
-    const pages = storedPages(event, window.entries - window.indexOf(range.startHi, range.startLo));
-    // Counted from where the window was taken to start first, which may be elsewhere by now.
-    const first = owned.geometry.indexOf(range.startHi, range.startLo);
+    const first = window.indexOf(range.startHi, range.startLo);
+    const pages = storedPages(event, window.entries - first);
     if (pages <= 0 || first + pages > owned.length) return;
     const stamp = stampOf(event);
     const maps = permOf(event.tceLo) !== 0;
@@ -177,6 +178,7 @@ export class LifetimeTracker {
       inferred: back > 0,
       made,
       left: pages,
+      at: first,
     };
   }
 
@@ -188,18 +190,47 @@ export class LifetimeTracker {
     stamp: EventStamp | undefined,
   ): void {
     owned.owners.take(first, pages, (mapping, from, count) => {
-      this.#sink.end(mapping, from, count, fate, stamp);
+      this.#sink.end(mapping, mapping.first + from - mapping.at, count, fate, stamp);
     });
   }
 
-  #windowOf(liobn: number): OwnedWindow | undefined {
+  /** @param event what happens there */
+  #windowOf(liobn: number, event: QemuTraceEvent): OwnedWindow | undefined {
     const rebuilt = this.rebuild.windows.get(liobn);
     const owned = this.#windows.get(liobn);
     if (rebuilt === undefined) return undefined;
-    if (owned?.rebuilt === rebuilt) return owned;
+    if (owned?.rebuilt === rebuilt && owned.isCounted) return owned;
     const fresh = new OwnedWindow(rebuilt);
     this.#windows.set(liobn, fresh);
+    if (owned?.rebuilt === rebuilt) this.#recount(owned, fresh, stampOf(event));
     return fresh;
+  }
+
+  /**
+   * A window starts elsewhere than it was taken to, or has other pages: a call named its first address, and how many entries
+   * from there on it stored. What lies outside of it by that, or under what came later, is there no longer.
+   */
+  #recount(before: OwnedWindow, after: OwnedWindow, stamp: EventStamp): void {
+    const left = new Map<Mapping, Piece[]>();
+    before.owners.forEach((mapping, from, pages) => {
+      const piece = { first: from - mapping.at, pages };
+      const pieces = left.get(mapping);
+      if (pieces === undefined) left.set(mapping, [piece]);
+      else pieces.push(piece);
+    });
+    for (const [mapping, pieces] of [...left].sort(([a], [b]) => a.number - b.number)) {
+      mapping.at = after.indexOf(mapping);
+      const placed = pieces.map(({ first, pages }) => ({ first: mapping.at + first, pages }));
+      const inside = placed.filter(({ first, pages }) => first >= 0 && first + pages <= after.length);
+      for (const { first, pages } of inside) this.#endRange(after, first, pages, "replaced", stamp);
+      for (const piece of placed) {
+        if (inside.includes(piece)) continue;
+        mapping.left -= piece.pages;
+        const from = mapping.first + piece.first - mapping.at;
+        this.#sink.end(mapping, from, piece.pages, "window-gone", stamp);
+      }
+      if (inside.length > 0) after.owners.addPieces(mapping, inside);
+    }
   }
 
   /** Ends what was mapped in windows that are there no longer, or are others by now. */
@@ -210,9 +241,10 @@ export class LifetimeTracker {
   }
 
   /** Ends what was mapped where a table is empty now. */
-  #dropCleared(liobn: number, stamp: EventStamp): void {
-    const owned = this.#windows.get(liobn);
+  #dropCleared(event: QemuTraceEvent): void {
+    const owned = this.#windowOf(event.liobn, event);
     if (owned === undefined) return;
+    const stamp = stampOf(event);
     let at = 0;
     owned.rebuilt.window.table!.forEachStoredRun(0, owned.rebuilt.window.entries, (first, count) => {
       this.#endRange(owned, at, first - at, "cleared", stamp);
@@ -232,9 +264,10 @@ export class LifetimeTracker {
 /** A window with the owner of each entry. */
 class OwnedWindow {
   readonly rebuilt: RebuiltWindow;
+  /** The window as its entries are counted here. */
   readonly window: LifetimeWindow;
-  /** Of the window when it was first seen. */
-  readonly geometry: WindowGeometry;
+  /** That of the window when it was looked at last. */
+  #geometry: WindowGeometry;
   /** Entries that are followed: more than are assumed, if they are not told. */
   readonly length: number;
   readonly owners: Owners<Mapping>;
@@ -243,9 +276,26 @@ class OwnedWindow {
     const { liobn, busOffset, pageShift, entries } = rebuilt.window;
     this.rebuilt = rebuilt;
     this.window = { liobn, busOffset, pageShift, entries };
-    this.geometry = rebuilt.window.geometry;
+    this.#geometry = rebuilt.window.geometry;
     this.length = rebuilt.evidence.size === "told" ? entries : Math.max(entries, OPEN_ENTRIES);
     this.owners = new Owners(this.length);
+  }
+
+  /** Are its entries counted as the window is known by now? */
+  get isCounted(): boolean {
+    const { geometry, busOffset, pageShift, entries } = this.rebuilt.window;
+    if (geometry === this.#geometry) return true;
+    const { window } = this;
+    if (window.busOffset !== busOffset || window.pageShift !== pageShift || entries > this.length)
+      return false;
+    this.#geometry = geometry;
+    return true;
+  }
+
+  /** The index of the first entry of a mapping, also of one that was made when something else was known of its window. */
+  indexOf({ window, first }: Mapping): number {
+    const address = window.busOffset + (BigInt(first) << BigInt(window.pageShift));
+    return Number((address - this.window.busOffset) >> BigInt(this.window.pageShift));
   }
 }
 

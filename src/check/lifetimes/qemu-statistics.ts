@@ -86,7 +86,7 @@ export class TraceStatistics implements RebuildObserver {
     this.events++;
     const time = event.seconds + event.nanoseconds / 1e9;
     if (Number.isNaN(this.firstTime)) this.firstTime = time;
-    this.lastTime = time;
+    if (!Number.isNaN(time)) this.lastTime = time;
     const name = findSchema(event.kind, event.pci).name;
     // Queries and resets are of a bridge and name no window.
     const { events } = this.#collector(

@@ -117,7 +117,7 @@ export class Timeline {
 
   /** Counts a call or a translation, and shows one that failed. */
   #count(event: QemuTraceEvent): void {
-    const window = this.#tracker.window(event.liobn);
+    const window = this.#tracker.window(event);
     if (window === undefined) return;
     const tracks = this.#tracksOf(window);
     if (event.kind !== XLATE) {

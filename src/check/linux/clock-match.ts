@@ -21,14 +21,15 @@ export function clockDistance(
   log: readonly KernelEvent[],
 ): number | undefined {
   const there = onceOnly(log);
-  const distances: number[] = [];
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const [address, event] of onceOnly(trace)) {
     const same = there.get(address);
-    if (same !== undefined) distances.push(secondsOf(event) - secondsOf(same));
+    if (same === undefined) continue;
+    const distance = secondsOf(event) - secondsOf(same);
+    least = Math.min(least, distance);
+    most = Math.max(most, distance);
   }
-  if (distances.length === 0) return undefined;
-  const [least, most] = [Math.min(...distances), Math.max(...distances)];
-  return most - least <= TOLERANCE ? least : undefined;
+  return least <= most && most - least <= TOLERANCE ? least : undefined;
 }
 
 /** An event so many seconds later. */

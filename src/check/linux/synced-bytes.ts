@@ -24,8 +24,9 @@ export class SyncedBytes {
     return this.#pieces;
   }
 
-  /** The last sync of some of the bytes `[first, end)`. */
+  /** The last sync of some of the bytes `[first, end)`; none of no bytes. */
   latest(first: number, end: number): SyncedPiece | undefined {
+    if (first >= end) return undefined;
     let latest: SyncedPiece | undefined;
     for (const piece of this.#pieces) {
       const isIn = piece.first < end && first < piece.end;

@@ -38,6 +38,8 @@ export class LifePicture implements LifeTaker {
   readonly #end: number;
   /** Columns that one event takes. */
   readonly #scale: number;
+  /** Rows of places: few enough for lines that ended and lines that did not in each, if there is one column. */
+  readonly #height: number;
   /** Numbers of lines, counted from 1, by their keys. */
   readonly #slots = new Uint32Array(2 ** SLOT_BITS);
   readonly #keys = new Float64Array(MAX_LINES + 1);
@@ -56,6 +58,7 @@ export class LifePicture implements LifeTaker {
     this.#first = plan.rows.starts[0] ?? 0;
     this.#end = rowsEnd(plan.rows);
     this.#scale = plan.columns / Math.max(1, plan.to - plan.from);
+    this.#height = Math.min(plan.height, MAX_LINES / 4);
   }
 
   /** First event of the picture. */
@@ -68,7 +71,8 @@ export class LifePicture implements LifeTaker {
     if (end < from || start > to || first >= this.#end || first + pages <= this.#first) return;
     this.#all++;
     this.#put(start, end, first, pages, 1);
-    if (this.#count > MAX_LINES) this.#coarsen();
+    // Lines of which none share a place with columns twice as wide stay as many.
+    while (this.#count > MAX_LINES) this.#coarsen();
   }
 
   get lines(): LifeLines {
@@ -125,7 +129,8 @@ export class LifePicture implements LifeTaker {
   }
 
   #down(middle: number): number {
-    const { rows, height } = this.#plan;
+    const { rows } = this.#plan;
+    const height = this.#height;
     const place = placeOfPage(rows, middle) / Math.max(1, rows.starts.length);
     return Math.max(0, Math.min(height, Math.floor(place * height)));
   }

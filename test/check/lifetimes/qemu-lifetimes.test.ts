@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { toBig } from "../../../src/base/u64.ts";
-import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import { type LifetimeSink, LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import { Rebuild } from "../../../src/check/rebuild/rebuild.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { INDIRECT, PUT, type QemuTraceEvent, STUFF } from "../../../src/formats/trace/trace-event.ts";
 import { readCorpus } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
 
 /** One piece as text: `put@1 0x1000+1 -> 0x2000 unmapped@3`. */
-function lifetimes(text: string | Uint8Array): string[] {
+function lifetimes(text: string | Uint8Array, rebuild?: Rebuild): string[] {
   const pieces: string[] = [];
-  const tracker = new LifetimeTracker({
+  const sink: LifetimeSink = {
     begin: () => {},
     end: ({ window, made, tce, constant, ...mapping }, first, pages, fate, moment) => {
       const ioba = window.busOffset + (BigInt(first) << BigInt(window.pageShift));
@@ -18,7 +20,8 @@ function lifetimes(text: string | Uint8Array): string[] {
         `${made.event} ${window.liobn.toString(16)} 0x${ioba.toString(16)}+${pages} -> ${target} ${fate} ${moment?.event ?? "-"}`,
       );
     },
-  });
+  };
+  const tracker = new LifetimeTracker(sink, rebuild);
   const reader = new QemuLogReader((event) => tracker.handle(event));
   reader.push(typeof text === "string" ? new TextEncoder().encode(text) : text);
   reader.end();
@@ -126,6 +129,62 @@ describe("lifetimes of mappings", () => {
     }
     expect(ours.sort()).toEqual(pageByPage(log).sort());
     expect(ours.length).toBeGreaterThan(1000);
+  });
+});
+
+describe("lifetimes in a window of which nothing told", () => {
+  const XLATE = "spapr_iommu_xlate liobn=0x80000001 0x0 -> 0x100000 perm=3 mask=0xffff\n";
+
+  it.each([runSeed(), 2])(
+    "are those of a book of addresses, wherever calls show it to start, seed %i",
+    (seed) => {
+      const random = new Random(seed);
+      for (let round = 0; round < 5; round++) {
+        const lines = [XLATE];
+        const book = new Map<bigint, number>();
+        const ended: string[] = [];
+        // From high addresses to low ones.
+        let low = 4000;
+        for (let event = 1; event < 60; event++) {
+          if (random.chance(0.2)) low = Math.max(0, low - random.below(1000));
+          const address = 0xa00_0000_0000_0000n + BigInt(low + random.below(40)) * 0x1_0000n;
+          const maps = random.chance(0.6);
+          lines.push(put(`0x${address.toString(16)}`, maps ? "0x100003" : "0x0", "0x80000001"));
+          const was = book.get(address);
+          const fate = `${maps ? "replaced" : "unmapped"} ${event}`;
+          if (was !== undefined)
+            ended.push(`${was} 80000001 0x${address.toString(16)}+1 -> 0x100003 ${fate}`);
+          if (maps) book.set(address, event);
+          else book.delete(address);
+        }
+        for (const [address, made] of book)
+          ended.push(`${made} 80000001 0x${address.toString(16)}+1 -> 0x100003 alive -`);
+        expect(lifetimes(lines.join("")).sort()).toEqual(ended.sort());
+      }
+    },
+  );
+
+  it("are of pages of the size that a translation shows, from there on", () => {
+    const told = { liobn: 0x8000_0000, busOffset: 0n, bytes: 1n << 30n, pageShift: undefined };
+    const text =
+      put("0x100000", "0x100003") +
+      list("0x200000", 3, "0x230003") +
+      put("0x230000", "0x500003") +
+      "spapr_iommu_xlate liobn=0x80000000 0x100000 -> 0x100000 perm=3 mask=0xffff\n" +
+      put("0x210000", "0x0") +
+      list("0x110000", 1, "0x120003") +
+      stuff("0x120000", "0x0", 1);
+    // In pages of 64 KiB the last entry of the first list is the one that the put replaced.
+    expect(lifetimes(text, new Rebuild(undefined, null, [told]))).toEqual([
+      "1 80000000 0x203000+1 -> 0x230003 replaced 4",
+      "1 80000000 0x201000+1 -> 0x22e003 unmapped 4",
+      "5 80000000 0x110000+1 -> 0x110003 unmapped 6",
+      "0 80000000 0x100000+1 -> 0x100003 alive -",
+      "5 80000000 0x120000+1 -> 0x120003 alive -",
+      "1 80000000 0x200000+1 -> 0x22d003 alive -",
+      "1 80000000 0x202000+1 -> 0x22f003 alive -",
+      "2 80000000 0x230000+1 -> 0x500003 alive -",
+    ]);
   });
 });
 

@@ -211,6 +211,20 @@ describe("whether a sync is missing", () => {
       expected: [],
     },
     {
+      name: "a sync of no bytes is none",
+      lines: [
+        map("1000", FROM),
+        ...Array.from({ length: 80 }, (_, i) => sync(i % 2 === 0 ? "cpu" : "device", "1000", FROM)),
+        sync("cpu", "1000", FROM),
+        map("2000", FROM),
+        sync("cpu", "1040", FROM, 0),
+        sync("device", "1000", FROM),
+        unmap("1000", FROM),
+        unmap("2000", FROM),
+      ],
+      expected: [],
+    },
+    {
       name: "a buffer that was not given back once",
       lines: [
         map("1000", FROM),
