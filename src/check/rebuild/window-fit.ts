@@ -73,7 +73,7 @@ export class WindowFit {
 
   /**
    * A call used an address before an assumed start, or so far behind it that the usual window would not reach it: the
-   * window is taken to start at the first address that was used.
+   * window is taken to start where it usually does, or, if that one does not have them, at the first address that was used.
    */
   #guessStart(event: QemuTraceEvent, rebuilt: RebuiltWindow, address: bigint, count: number): boolean {
     const { evidence, window } = rebuilt;
@@ -83,9 +83,10 @@ export class WindowFit {
     const low = Math.min(first, firstCalled);
     const lowest = window.busOffset + (BigInt(low) << shift);
     const usualEnd = usual.busOffset + (BigInt(usual.entries) << BigInt(usual.pageShift));
-    const start = lowest < usualEnd ? usual.busOffset : lowest;
+    const start = lowest >= usual.busOffset && lowest < usualEnd ? usual.busOffset : lowest;
     const by = Number((start - window.busOffset) >> shift);
-    const end = Math.max(first + count, lastCalled + 1) - by;
+    const past = lastCalled < 0 ? first + count : Math.max(first + count, lastCalled + 1);
+    const end = past - by;
     if (by === 0 || start < 0n || end > MAX_ENTRIES) return false;
     evidence.startLater(by, start, "assumed");
     evidence.called(first - by, count);

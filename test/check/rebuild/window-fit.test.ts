@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hex } from "../../../src/base/u64.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
 import { checkTrace } from "../checked.ts";
 import { rebuild } from "./rebuilt.ts";
 
@@ -37,6 +38,32 @@ const moved = (start: number): string =>
   put(start + 0x5000, 0x9001) +
   xlate(0x1000, 0x7000) +
   xlate(0x5000, 0x9000, 1);
+
+describe("a dynamic window that a trace does not tell of", () => {
+  // Below the usual place of such windows, 2^59, and behind the end of the largest one there.
+  it.each([2n ** 40n, 2n ** 59n, 10n * 2n ** 56n])(
+    "starts at %i, if calls and translations show that",
+    (start) => {
+      const seed = runSeed();
+      const random = new Random(seed);
+      const liobn = 0x8000_0001;
+      const lines = [`spapr_iommu_xlate liobn=0x80000001 0x0 -> 0x100000 perm=3 mask=0xffff`];
+      for (let event = 0; event < 60; event++) {
+        // High pages first.
+        const offset = BigInt(1000 - event + random.below(20)) << 16n;
+        const target = BigInt(1000 + event) << 16n;
+        lines.push(
+          `spapr_iommu_pci_put liobn=0x80000001 ioba=${hex(start + offset)} tce=${hex(target | 3n)} ret=0`,
+          `spapr_iommu_xlate liobn=0x80000001 ${hex(offset)} -> ${hex(target)} perm=3 mask=0xffff`,
+        );
+      }
+      const text = `${lines.join("\n")}\n`;
+      const { window, evidence } = rebuild(text).windows.get(liobn)!;
+      expect([window.busOffset, evidence.start], `seed ${seed}`).toEqual([start, "shown"]);
+      expect(checkTrace(text).findings.filter(({ kind }) => kind === "mismatch")).toEqual([]);
+    },
+  );
+});
 
 describe("a window that a trace does not tell the geometry of", () => {
   it.each([
