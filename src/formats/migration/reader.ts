@@ -141,7 +141,8 @@ class StreamReader {
   async lookAtEnd(source: ByteFile | ByteStreamFactory): Promise<void> {
     try {
       // Mostly it is short: of a file no more is read than that takes.
-      if (isFile(source)) this.#known = findDescription(await readTail(source, MOSTLY_ENOUGH));
+      if (isFile(source) && source.size > MOSTLY_ENOUGH)
+        this.#known = findDescription(await readTail(source, MOSTLY_ENOUGH));
       if (this.#known !== undefined) return;
       // 6 more: the byte before the record, its own, and its length.
       const tail = await readTail(source, MAX_DESCRIPTION + 6);

@@ -65,7 +65,7 @@ describe.each(FORMS)("data packed by $packing", ({ packing, bytes, program, need
     expect(packingOf(new TextEncoder().encode("BZhello"))).toBeUndefined();
   });
 
-  it.each(some(inputForms(bytes), 2))(
+  it.each(some(inputForms(bytes), 4))(
     "is read from $form, or what unpacks it is named",
     async ({ open, isOnce }) => {
       expect(isReadOnce(open())).toBe(isOnce);

@@ -104,7 +104,7 @@ describe.each(CONTAINERS)("a machine with $what", (container) => {
   const { bytes, layers } = container;
   const offset = "offset" in container ? container.offset : 0;
 
-  it.each(some(inputForms(bytesOf(bytes)), 3))("is read from $form", async ({ open, isOnce }) => {
+  it.each(some(inputForms(bytesOf(bytes)), 6))("is read from $form", async ({ open, isOnce }) => {
     const machine = await read(open());
     expect(tablesOf(machine)).toEqual(TABLES);
     expect(machine.container).toMatchObject({ layers, offset, remarks: [] });
