@@ -71,7 +71,7 @@ describe("a random script", () => {
     "hits windows, refuses some calls, and reaches no state without a defined answer (DMA: %s)",
     (dma) => {
       const statuses = new Map<string, number>();
-      for (let seed = 0; seed < times(3, 50); seed++) {
+      for (let seed = 0; seed < times(3, 15); seed++) {
         const script = randomScript({ ...options, seed, dma });
         expect(script.lines).toHaveLength(options.operations);
         const runner = new OpRunner(script.config);
