@@ -24,7 +24,6 @@ import {
   text,
 } from "../options.ts";
 import { printError } from "../output.ts";
-import { ParquetFile, ParquetParts } from "../table-files.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions extends MachineOptions {
@@ -101,14 +100,14 @@ export async function convert(input: string, output: string, options: ConvertOpt
     return file.path;
   };
   try {
+    const writerAt = await writersOf(form, options.rawCells);
     const summary = await withInput(input, quiet, (data, read) => {
       const how = { ...read, filter, windows, weight, buffer };
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
       if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
-      const open = (columns: readonly Column[]): TableWriter =>
-        writerOf(make(), form, columns, options.rawCells);
+      const open = (columns: readonly Column[]): TableWriter => writerAt(make(), columns);
       return writeTable(data, open, { ...how, table, run: column });
     });
     file!.commit();
@@ -185,11 +184,18 @@ function partitionOf(folder: string, run: string): string {
   return path.join(folder, `run=${run}`);
 }
 
-function writerOf(path: string, form: Form, columns: readonly Column[], isRaw: boolean): TableWriter {
-  if (form === "jsonl") return textWriter(JSON_LINES, appender(path));
-  if (form === "csv") return textWriter(isRaw ? RAW_CSV : CSV, appender(path));
-  if (form === "parquet") return new ParquetFile(path, columns);
-  return new ParquetParts(path, columns);
+/** What makes a table of a form, at a path. The package for Parquet is loaded where it is wanted. */
+async function writersOf(
+  form: Form,
+  isRaw: boolean,
+): Promise<(path: string, columns: readonly Column[]) => TableWriter> {
+  if (form === "parquet" || form === "folder") {
+    const { ParquetFile, ParquetParts } = await import("../table-files.ts");
+    const Table = form === "parquet" ? ParquetFile : ParquetParts;
+    return (path, columns) => new Table(path, columns);
+  }
+  const rows = form === "jsonl" ? JSON_LINES : isRaw ? RAW_CSV : CSV;
+  return (path) => textWriter(rows, appender(path));
 }
 
 /** Writes to the end of a file. */
