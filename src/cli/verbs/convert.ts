@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
@@ -6,7 +6,6 @@ import type { StackWeight } from "../../check/lifetimes/linux-stacks.ts";
 import type { ConversionSummary } from "../../check/whole/conversion.ts";
 import { writeFoldedStacks, writeTable, writeTimeline } from "../../check/whole/tables.ts";
 import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
-import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
 import { Exit } from "../exit-status.ts";
@@ -24,6 +23,7 @@ import {
   text,
 } from "../options.ts";
 import { printError } from "../output.ts";
+import { appender, type TableForm, tableMaker } from "../table-writers.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions extends MachineOptions {
@@ -37,7 +37,7 @@ export interface ConvertOptions extends MachineOptions {
   readonly snapshot: string | undefined;
 }
 
-type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folded" | "folder";
+type Form = TableForm | "perfetto" | "folded";
 
 /** Forms by the end of the file's name. */
 const FORMS: readonly (readonly [ending: string, form: Form])[] = [
@@ -100,14 +100,14 @@ export async function convert(input: string, output: string, options: ConvertOpt
     return file.path;
   };
   try {
-    const writerAt = await writersOf(form, options.rawCells);
-    const summary = await withInput(input, quiet, (data, read) => {
+    const summary = await withInput(input, quiet, async (data, read) => {
       const how = { ...read, filter, windows, weight, buffer };
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
       if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
-      const open = (columns: readonly Column[]): TableWriter => writerAt(make(), columns);
+      const tableAt = await tableMaker(form, options.rawCells);
+      const open = (columns: readonly Column[]): TableWriter => tableAt(make(), columns);
       return writeTable(data, open, { ...how, table, run: column });
     });
     file!.commit();
@@ -183,26 +183,6 @@ function partitionOf(folder: string, run: string): string {
   }
   return path.join(folder, `run=${run}`);
 }
-
-/** What makes a table of a form, at a path. The package for Parquet is loaded where it is wanted. */
-async function writersOf(
-  form: Form,
-  isRaw: boolean,
-): Promise<(path: string, columns: readonly Column[]) => TableWriter> {
-  if (form === "parquet" || form === "folder") {
-    const { ParquetFile, ParquetParts } = await import("../table-files.ts");
-    const Table = form === "parquet" ? ParquetFile : ParquetParts;
-    return (path, columns) => new Table(path, columns);
-  }
-  const rows = form === "jsonl" ? JSON_LINES : isRaw ? RAW_CSV : CSV;
-  return (path) => textWriter(rows, appender(path));
-}
-
-/** Writes to the end of a file. */
-const appender =
-  (path: string) =>
-  (piece: string | Uint8Array): void =>
-    appendFileSync(path, piece);
 
 function summaryText(
   input: string,
