@@ -17,8 +17,8 @@ const MAX_HELD = 64;
 /** Answers about a window whose start is open. */
 interface Open {
   looks: number;
-  /** Answers that do not fit, but would with another start. */
-  held: { readonly mismatch: Mismatch; readonly by: number }[];
+  /** Answers that do not fit, but would with another start; that nothing is mapped fits many, and has none of its own. */
+  held: { readonly mismatch: Mismatch; readonly by: number | undefined }[];
 }
 
 /**
@@ -94,7 +94,10 @@ export class WindowFit {
     evidence.shownAt ??= placeOf(event);
     rebuilt.votes.moved(by);
     const open = this.#openOf(rebuilt);
-    open.held = open.held.map(({ mismatch, by: other }) => ({ mismatch, by: other - by }));
+    open.held = open.held.map(({ mismatch, by: other }) => ({
+      mismatch,
+      by: other === undefined ? undefined : other - by,
+    }));
     this.#verdicts.moved(rebuilt, start - window.busOffset);
     rebuilt.reshape(evidence.geometry);
     return true;
@@ -153,10 +156,11 @@ export class WindowFit {
     const open = this.#openOf(rebuilt);
     if (open.looks++ > MAX_LOOKS) this.#close(rebuilt, undefined);
     const by = voteOf(event, rebuilt, index);
-    if (by === undefined) return false;
+    if (by === undefined && event.perm !== 0) return false;
     const isKnown = rebuilt.knows(index);
     const mismatch = mismatchOf(event, "this translation", actual);
     if (isKnown && open.held.length < MAX_HELD) open.held.push({ mismatch, by });
+    if (by === undefined) return isKnown;
     if (rebuilt.votes.count(by) < (isKnown ? VOTES.known : VOTES.unknown)) return isKnown;
     this.#move(event, rebuilt, by);
     if (!isKnown) this.#verdicts.counts.translations++;
@@ -186,7 +190,9 @@ export class WindowFit {
     rebuilt.votes = new StartVotes();
     this.#open.delete(rebuilt);
     for (const one of held) {
-      if (one.by === by) this.#verdicts.counts.translations++;
+      if (by === undefined) this.#verdicts.tell(one.mismatch);
+      else if (one.by === by) this.#verdicts.counts.translations++;
+      else if (one.by === undefined) this.#verdicts.skip();
       else this.#verdicts.tell(one.mismatch);
     }
   }

@@ -65,6 +65,27 @@ describe("a dynamic window that a trace does not tell of", () => {
   );
 });
 
+describe("a translation that finds nothing, in a window whose start is not known", () => {
+  it("is told if nothing shows another start", () => {
+    const { findings } = checkTrace(NEW + put(START + 4 * GIB, 0x5003) + xlate(0, 0, 0));
+    expect(findings.filter(({ kind }) => kind === "mismatch")).toMatchObject([{ lines: [3] }]);
+  });
+
+  it("is none of another entry, if another start is shown later", () => {
+    const far = 8 * GIB;
+    const { mismatches, start, at } = shapeOf(
+      NEW +
+        put(far + 0x1000, 0x5003) +
+        xlate(0, 0, 0) +
+        put(far + 0x2000, 0x7003) +
+        put(far + 0x3000, 0x9003) +
+        xlate(0x2000, 0x7000) +
+        xlate(0x3000, 0x9000),
+    );
+    expect({ mismatches, start, at }).toEqual({ mismatches: 0, start: "shown", at: far });
+  });
+});
+
 describe("a window that a trace does not tell the geometry of", () => {
   it.each([
     {
