@@ -1,5 +1,5 @@
 import { hex, hex64 } from "../base/u64.ts";
-import type { Fate, LifetimeSink, LifetimeWindow, Mapping } from "../check/lifetimes/qemu-lifetimes.ts";
+import type { Fate, LifetimeSink, LifetimeWindow, Mapping } from "../check/lifetimes/qemu-mapping.ts";
 
 /** Patterns that are shown: those with the most bytes. */
 const SHOWN_PATTERNS = 100;

@@ -1,7 +1,7 @@
 import { hiOf, loOf } from "../../base/u64.ts";
 import type { Column, RowBuffer } from "../../formats/table/row-buffer.ts";
 import { eventWord } from "../../formats/trace/trace-schema.ts";
-import type { EventStamp, Fate, LifetimeSink, Mapping } from "./qemu-lifetimes.ts";
+import type { EventStamp, Fate, LifetimeSink, Mapping } from "./qemu-mapping.ts";
 
 const MAPPING = 0;
 const LIOBN = 1;

@@ -4,13 +4,8 @@ import { type Annotation, PerfettoWriter } from "../../formats/perfetto/perfetto
 import { type QemuTraceEvent, XLATE } from "../../formats/trace/trace-event.ts";
 import { eventWord } from "../../formats/trace/trace-schema.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
-import {
-  type EventStamp,
-  type Fate,
-  LifetimeTracker,
-  type LifetimeWindow,
-  type Mapping,
-} from "./qemu-lifetimes.ts";
+import { LifetimeTracker } from "./qemu-lifetimes.ts";
+import type { EventStamp, Fate, LifetimeWindow, Mapping } from "./qemu-mapping.ts";
 import { Lanes, RateCounter, TimelineClock } from "./timeline-parts.ts";
 
 /** What is drawn of a window. */

@@ -3,13 +3,8 @@ import { hex, toBig } from "../../base/u64.ts";
 import { GET, type QemuTraceEvent, STUFF, XLATE } from "../../formats/trace/trace-event.ts";
 import { traceEventName } from "../../formats/trace/trace-schema.ts";
 import { isPciLiobn } from "../../spapr/papr.ts";
-import {
-  type EventStamp,
-  type Fate,
-  LifetimeTracker,
-  type Mapping,
-  stampOf,
-} from "../lifetimes/qemu-lifetimes.ts";
+import { LifetimeTracker } from "../lifetimes/qemu-lifetimes.ts";
+import { type EventStamp, type Fate, type Mapping, stampOf } from "../lifetimes/qemu-mapping.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "./life.ts";
 

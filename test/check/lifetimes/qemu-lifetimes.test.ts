@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toBig } from "../../../src/base/u64.ts";
-import { type LifetimeSink, LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import { LifetimeTracker } from "../../../src/check/lifetimes/qemu-lifetimes.ts";
+import type { LifetimeSink } from "../../../src/check/lifetimes/qemu-mapping.ts";
 import { Rebuild } from "../../../src/check/rebuild/rebuild.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { INDIRECT, PUT, type QemuTraceEvent, STUFF } from "../../../src/formats/trace/trace-event.ts";
