@@ -123,7 +123,7 @@ function entryOfFar(hi: number, lo: number, shift: number): number {
 export const isBelow = (hi: number, lo: number, otherHi: number, otherLo: number): boolean =>
   (hi ^ otherHi) === 0 ? lo >>> 0 < otherLo >>> 0 : hi >>> 0 < otherHi >>> 0;
 
-/** log2 of a power of two in halves. */
+/** log2 of a value above 0 in halves, rounded down. */
 export const log2Of = (hi: number, lo: number): number =>
   hi === 0 ? 31 - Math.clz32(lo) : 63 - Math.clz32(hi);
 
