@@ -1,5 +1,7 @@
+import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import { ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import type { ByteFile } from "./source.ts";
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 /** "QEVM". */
@@ -9,6 +11,11 @@ export const FORMAT_VERSION = 3;
 
 /** Byte that begins the configuration. */
 export const RECORD_CONFIGURATION = 0x07;
+
+/** The capability that gives each page of guest RAM a place of its own in the file. */
+export const MAPPED_RAM = "mapped-ram";
+/** The capability that leaves out memory which is a file that is shared. */
+export const IGNORE_SHARED = "x-ignore-shared";
 
 /** Capabilities that a configuration may list; QEMU knows about 25. */
 const MAX_CAPABILITIES = 1024;
@@ -107,5 +114,17 @@ async function readConfigured(cursor: ByteCursor, capabilities: string[]): Promi
     }
     default:
       throw unsupportedStream(offset, `subsection ${JSON.stringify(name)} of the configuration`);
+  }
+}
+
+/** Does a stream have its pages at places of their own? Not if it is damaged before it says so. */
+export async function hasMappedRam(file: ByteFile): Promise<boolean> {
+  const cursor = new ByteCursor(file);
+  try {
+    await readHeader(cursor);
+    return (await readConfiguration(cursor)).capabilities.includes(MAPPED_RAM);
+  } catch (error) {
+    if (error instanceof IommuError) return false;
+    throw error;
   }
 }

@@ -2,7 +2,14 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import { ByteCursor, badStream, bytesText, unsupportedStream } from "./byte-cursor.ts";
-import { type ReadConfiguration, readConfiguration, readHeader, type StreamPlace } from "./configuration.ts";
+import {
+  IGNORE_SHARED,
+  MAPPED_RAM,
+  type ReadConfiguration,
+  readConfiguration,
+  readHeader,
+  type StreamPlace,
+} from "./configuration.ts";
 import {
   type DescribedSection,
   findDescription,
@@ -146,8 +153,8 @@ class StreamReader {
     this.#configuration = await readConfiguration(cursor);
     const { capabilities } = this.#configuration;
     this.#live = new LiveSections(this.#ram ?? this.#options.ramSink ?? null, {
-      withAddresses: capabilities.includes("x-ignore-shared"),
-      isMapped: capabilities.includes("mapped-ram"),
+      withAddresses: capabilities.includes(IGNORE_SHARED),
+      isMapped: capabilities.includes(MAPPED_RAM),
       origin: this.#options.origin ?? 0,
     });
     try {
