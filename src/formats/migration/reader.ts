@@ -5,6 +5,7 @@ import { ByteCursor, badStream, bytesText, unsupportedStream } from "./byte-curs
 import {
   IGNORE_SHARED,
   MAPPED_RAM,
+  otherMachine,
   type ReadConfiguration,
   readConfiguration,
   readHeader,
@@ -166,6 +167,8 @@ class StreamReader {
       this.#end = cursor.offset;
       return;
     }
+    if (this.#configuration.machine === null && !this.#sections.some(({ name }) => name.startsWith("spapr")))
+      throw otherMachine(0, "that does not say its type, without any section of spapr");
     await this.#readDescription();
     if (this.#early !== undefined)
       this.#remark(this.#early, "what it is packed in has more, behind the stream");

@@ -16,7 +16,7 @@ import {
 import { inputForms } from "../../helpers/input-forms.ts";
 import { same } from "../../helpers/same.ts";
 import { storedOf } from "../../tce/model.ts";
-import { be, RAM_BLOCK } from "../migration/small-stream.ts";
+import { ascii, be, HEADER, named, RAM_BLOCK, section } from "../migration/small-stream.ts";
 import { chunksOf, fileOf } from "../migration/sources.ts";
 import {
   compressedStream,
@@ -206,6 +206,40 @@ describe("an old machine", () => {
       ]);
       expect([stream.machine, stream.remarks, stream.length]).toEqual([null, [], bytes.length]);
     }
+  });
+});
+
+describe("a machine that is no pseries", () => {
+  const q35 = [7, ...be(4, 11), ...ascii("pc-q35-11.1")];
+  const bits = [5, ...named("configuration/target-page-bits"), ...be(4, 1), ...be(4, 16)];
+  const ram = section(1, 2, "ram", 0, 4, [...be(8, 4), ...be(8, 0x10)]);
+  const timer = section(4, 9, "timer", 0, 1, [1, 2, 3]);
+
+  it.each([
+    {
+      what: "of its type",
+      bytes: [...HEADER, ...q35, ...bits, ...timer, 0],
+      message: /of type "pc-q35-11\.1"/,
+    },
+    {
+      what: "without a type",
+      bytes: [...HEADER, ...ram, ...timer, 0],
+      message: /that does not say its type/,
+    },
+    {
+      what: "in a disk",
+      bytes: [...qcow2Disk({ snapshots: [{ name: "a", state: [...HEADER, ...q35, ...timer, 0] }] })],
+      message: /of type "pc-q35-11\.1": only pseries machines have TCE tables/,
+    },
+  ])("is refused as such, and not said to map nothing: $what", async ({ bytes, message }) => {
+    const { code, message: said } = await errorOf(read(bytesOf(bytes)));
+    expect([code, said]).toEqual(["UNSUPPORTED", expect.stringMatching(message)]);
+  });
+
+  it("of a distribution is one", async () => {
+    const own = [7, ...be(4, 17), ...ascii("pseries-rhel7.6.0")];
+    const { stream } = await read(bytesOf([...HEADER, ...own, ...timer, 0]));
+    expect(stream.machine).toBe("pseries-rhel7.6.0");
   });
 });
 
