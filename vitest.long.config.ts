@@ -13,7 +13,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.long.test.ts"],
     server: { deps: { external: [/\/dist\//] } },
-    env: { NO_COLOR: "1" },
+    // Tests of which npm test runs some rows have all (test/helpers/some.ts).
+    env: { NO_COLOR: "1", WHOLE: "1" },
     globalSetup: "test/global-setup.ts",
     reporters: ["verbose"],
     testTimeout: HANG,

@@ -1,6 +1,8 @@
-/** Rows of a piece: growing copies nothing. */
+/** Rows of a piece: growing by pieces copies nothing. */
 const ROWS = 2 ** 14;
 const [SHIFT, IN_PIECE] = [14, ROWS - 1];
+/** Rows that the first piece has room for at first; it is copied as it grows, since most lists are short. */
+const FIRST_ROWS = 2 ** 8;
 
 /** Numbers of one kind. */
 export type Numbers = Uint32Array | Float64Array;
@@ -35,11 +37,19 @@ export class GrowingRows {
   /** Adds a row of zeros, and returns where its numbers begin in {@link numbers}. */
   add(): number {
     const row = this.#length++ & IN_PIECE;
+    const at = row * this.#width;
     if (row === 0) {
-      this.#last = this.#make(ROWS * this.#width);
+      this.#last = this.#make((this.#pieces.length === 0 ? FIRST_ROWS : ROWS) * this.#width);
       this.#pieces.push(this.#last);
-    }
-    return row * this.#width;
+    } else if (at === this.#last.length) this.#growFirst();
+    return at;
+  }
+
+  #growFirst(): void {
+    const first = this.#make(this.#last.length * 2);
+    first.set(this.#last);
+    this.#last = first;
+    this.#pieces[0] = first;
   }
 
   /** Adds a row that begins with a number. */

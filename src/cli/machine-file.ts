@@ -1,23 +1,19 @@
 import { IommuError } from "../base/errors.ts";
 import { isLibvirtImage, readLibvirtImage } from "../formats/container/libvirt-image.ts";
-import { SAVED_HEAD_BYTES } from "../formats/container/place.ts";
+import { isSavedMachine, SAVED_HEAD_BYTES } from "../formats/container/place.ts";
 import { named } from "../formats/input/opened-input.ts";
 import { textOf } from "../formats/input/text.ts";
 import { parseJsonLines } from "../formats/json-lines.ts";
 import type { Located } from "../formats/located.ts";
-import { machineOfDomain } from "../formats/machine/libvirt-domain.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
 import { isMachineDocument, looksOwn, machineOfDocument, placeOf } from "../formats/machine/own-machine.ts";
 import { machineOfCommandLine } from "../formats/machine/qemu-command-line.ts";
 import { readMachine } from "../formats/machine/read-machine.ts";
-import { childOf } from "../formats/machine/xml-element.ts";
 import { ByteCursor } from "../formats/migration/byte-cursor.ts";
 import { parseHeader } from "../formats/op-script/header.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
 import { MACHINE_FILE } from "./machine-file-kinds.ts";
-import { parseXml } from "./xml.ts";
-import { parseYaml } from "./yaml.ts";
 
 /** A description of a machine, and where its file says what. */
 export interface MachineFile {
@@ -45,12 +41,17 @@ export async function openMachineFile(path: string): Promise<MachineFile> {
     description,
     placeOf: () => name,
   });
-  if (isXml(text)) return whole(machineOfXml(text, name).machine);
+  // What reads XML and YAML are packages, which take as long to load as all else: only where they are wanted.
+  if (isXml(text)) {
+    const { machineOfXml } = await import("./domain-xml.ts");
+    return whole(machineOfXml(text, name).machine);
+  }
   if (isHeader(text)) return whole(machineOfHeader(text, name));
   const isOwn = looksOwn(text);
   const known = isOwn && !isJson(text) ? undefined : readMachine(text, name);
   if (known !== undefined) return whole(known);
   if (isOwn) {
+    const { parseYaml } = await import("./yaml.ts");
     const document: Located = parseYaml(text, name);
     if (isMachineDocument(document)) {
       const description = machineOfDocument(document);
@@ -68,30 +69,13 @@ const isHeader = (text: string): boolean => /^\s*\{\s*"header"\s*:/.test(text);
 async function machineText(path: string, name: string): Promise<string> {
   const cursor = new ByteCursor(openInput(path));
   try {
-    const isImage = isLibvirtImage(await cursor.peek(SAVED_HEAD_BYTES));
-    return isImage
-      ? (await named(name, readLibvirtImage(cursor))).domainXml
-      : await textOf(cursor.rest(), name);
+    const head = await cursor.peek(SAVED_HEAD_BYTES);
+    if (isLibvirtImage(head)) return (await named(name, readLibvirtImage(cursor))).domainXml;
+    if (!isSavedMachine(head)) return await textOf(cursor.rest(), name);
+    const message = `${name}: a saved machine, which has its windows in it (info, map), but no description of the machine: it should be ${MACHINE_FILE}`;
+    throw new IommuError("UNSUPPORTED", message, { path: name });
   } finally {
     await cursor.close();
-  }
-}
-
-/**
- * The machine of a libvirt domain: `virsh dumpxml` of a running one, or what `virsh save-image-dumpxml` prints.
- *
- * @throws IommuError BAD_FILE for a document with a mistake, with its place
- */
-export function machineOfXml(
-  text: string,
-  name: string,
-): { readonly machine: MachineDescription; readonly name: string } {
-  const document = parseXml(text, name);
-  try {
-    return { machine: machineOfDomain(document), name: childOf(document, "name")?.text.trim() ?? "" };
-  } catch (cause) {
-    if (!(cause instanceof IommuError)) throw cause;
-    throw new IommuError("BAD_FILE", `${name}: ${cause.message}`, cause.details);
   }
 }
 

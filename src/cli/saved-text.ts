@@ -4,7 +4,7 @@ import { counted, formatSize } from "../base/units.ts";
 import { visible } from "../base/visible.ts";
 import type { SavedSource } from "../check/whole/windows-at.ts";
 import type { MachineDescription } from "../formats/machine/machine-description.ts";
-import { machineOfXml } from "./machine-file.ts";
+import { machineOfXml } from "./domain-xml.ts";
 import { printWarning } from "./output.ts";
 
 /** What libvirt says of the machine. */

@@ -7,7 +7,6 @@ import { isStoryDocument, storyOfDocument } from "../lab/story/story-shape.ts";
 import { displayName } from "./display-name.ts";
 import { openInput } from "./input.ts";
 import { packageFile } from "./package-files.ts";
-import { parseYaml } from "./yaml.ts";
 
 const ENDING = ".yaml";
 
@@ -29,6 +28,7 @@ export const isStoryFile = (name: string): boolean => /[/\\]|\.(?:ya?ml|json)$/.
 export async function readStory(name: string): Promise<Story> {
   const file = isStoryFile(name) ? name : packageFile(`stories/${name}${ENDING}`);
   const shown = isStoryFile(name) ? displayName(name) : `${name}${ENDING}`;
+  const { parseYaml } = await import("./yaml.ts");
   const document = parseYaml(await textOf(openInput(file), shown), shown);
   if (!isStoryDocument(document))
     throw new IommuError(

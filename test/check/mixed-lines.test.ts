@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CheckReport } from "../../src/check/report.ts";
 import { readCorpus } from "../helpers/corpus.ts";
+import { some } from "../helpers/some.ts";
 import { checkTrace } from "./checked.ts";
 
 const QEMU = textOf("nvme-e1000-1g-linux61.log").slice(0, 3000);
@@ -121,12 +122,12 @@ describe("a text that a terminal broke at its width", () => {
   const wrapped = (lines: readonly string[], width: number): string[] =>
     lines.flatMap((line) => line.match(new RegExp(`.{1,${width}}`, "g")) ?? [line]);
 
-  it.each([70, 75, 76, 77, 79])("is read as it was, of QEMU: %i columns", (width) => {
+  it.each(some([79, 75, 76, 77, 70], 3))("is read as it was, of QEMU: %i columns", (width) => {
     const { verified, findings, mismatches } = report(wrapped(OTHER_QEMU, width));
     expect({ verified, findings, mismatches }).toEqual({ verified: 2999, findings: [], mismatches: 0 });
   });
 
-  it.each([100, 120, 130, 132, 138, 142])("is read as it was, of Linux: %i columns", (width) => {
+  it.each(some([130, 100, 120, 132, 138, 142], 3))("is read as it was, of Linux: %i columns", (width) => {
     expect(found(report(wrapped(LINUX, width))).findings).toEqual(found(report(LINUX)).findings);
   });
 });

@@ -1,3 +1,4 @@
+import "./schema.test.ts";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "vitest";

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { tableText } from "../../src/cli/table.ts";
@@ -94,7 +94,14 @@ describe("the pager", () => {
   });
 
   it("ends the verb with it", () => {
-    const command = `PAGER='head -n 1' ${process.execPath} ${ROOT}/dist/program/main.js map --raw ${LEAK}; echo $?`;
+    const log = path.join(folder, "long.log");
+    // More than a pipe holds.
+    const puts = Array.from(
+      { length: 5000 },
+      (_, i) => `ioba=0x${(i * 4096).toString(16)} tce=0x2003 ret=0\n`,
+    );
+    writeFileSync(log, puts.map((put) => `spapr_iommu_pci_put liobn=0x80000000 ${put}`).join(""));
+    const command = `PAGER='head -n 1' ${process.execPath} ${ROOT}/dist/program/main.js map --raw ${log}; echo $?`;
     const printed = execFileSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" });
     expect(linesOf(printed.replaceAll("\r", ""))).toEqual([expect.stringMatching(/^LIOBN 0x80000000/), "0"]);
   });

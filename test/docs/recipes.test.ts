@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,7 +9,6 @@ import { printedBy } from "../helpers/printed.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 /** Inside of the package, so that its own name resolves to it. */
 const FOLDER = path.join(ROOT, "dist/recipes");
-const TSC = path.join(ROOT, "node_modules/typescript/bin/tsc");
 
 const blocks = blocksOf("recipes.md");
 const recipes = blocks
@@ -32,18 +30,6 @@ describe("docs/recipes.md", () => {
 
   it.each(recipes)("has a program at line $line that prints what it says", async ({ file, printed }) => {
     expect((await printedBy(() => import(file))).trimEnd()).toBe(printed?.text);
-  });
-
-  it("has programs that the types of the package agree with", () => {
-    const strict =
-      "--ignoreConfig --noEmit --checkJs --strict --skipLibCheck --target es2023 --module nodenext --types node";
-    const files = recipes.map(({ file }) => file);
-    const { status, stdout } = spawnSync(process.execPath, [TSC, ...strict.split(" "), ...files], {
-      cwd: ROOT,
-      encoding: "utf8",
-    });
-    expect(stdout).toBe("");
-    expect(status).toBe(0);
   });
 
   it("lists every verb, with names that the library has", () => {

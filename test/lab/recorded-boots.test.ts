@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { corpusNames, smallCorpusNames } from "../helpers/corpus.ts";
+import { some } from "../helpers/some.ts";
 import { BOOTS, compareBoot, NOT_FOLLOWED } from "./recorded-boots.ts";
 
 /** All others are in recorded-boots.long.test.ts. */
 const SMALL = BOOTS.filter(([kind, name]) => smallCorpusNames(kind, ".log.gz").includes(name));
 
 describe("Linux as a guest", () => {
-  it.each(SMALL.filter(([, name]) => !(name in NOT_FOLLOWED)))(
+  it.each(some(SMALL, 3).filter(([, name]) => !(name in NOT_FOLLOWED)))(
     "sets up its windows as recorded: %s, %s",
     (kind, name) => {
       const { comparison } = compareBoot(kind, name);

@@ -387,7 +387,7 @@ export function attachSessions(step: number): void {
       qemu.stream = SAVED;
       await startBriefly({ base: "save" });
       const total = qemu.commands.length;
-      for (let nth = 1; nth < total; nth += nth < 30 ? 1 : 5) {
+      for (let nth = 1; nth < total; nth += nth < 30 ? Math.ceil(step / 2) : 5) {
         qemu.commands.length = 0;
         qemu.migration = "none";
         released = false;

@@ -9,6 +9,7 @@ import { MemoryRegion } from "../../src/memory/memory-region.ts";
 import { MemorySystem } from "../../src/memory/memory-system.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { same } from "../helpers/same.ts";
+import { times } from "../helpers/some.ts";
 
 const { OK, DECODE_ERROR } = TxResult;
 /** Where the device's registers lie in system memory, and how long memory is. */
@@ -279,7 +280,7 @@ describe("any DMA", () => {
     const seed = runSeed();
     const random = new Random(seed);
     try {
-      for (let round = 0; round < 12; round++) {
+      for (let round = 0; round < times(6, 60); round++) {
         bus = new AddressSpace(system, "bus", MemoryRegion.container(system, "bus root"));
         registers.clear();
         const model = new Map<bigint, number>();

@@ -91,7 +91,7 @@ describe("a table of TCEs", () => {
   });
 
   it.each(SURROUNDINGS)("is right after all sequences of three operations: $name", (surroundings) => {
-    expect(allSequences(surroundings, 3)).toBeGreaterThan(10_000);
+    expect(allSequences({ ...surroundings, sizes: [3] }, 3)).toBeGreaterThan(1000);
   });
 
   it.each([

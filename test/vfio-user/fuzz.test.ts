@@ -138,15 +138,13 @@ describe("the fuzzer", () => {
   it.each(Object.entries(profiles))(
     "finds nothing in a device without a mistake (%s)",
     async (_, profile) => {
-      const report = await fuzz(undefined, { runs: 25, profile });
-      expect(report).toMatchObject({ finding: undefined, script: [], runs: 25 });
+      const report = await fuzz(undefined, { runs: 10, profile });
+      expect(report).toMatchObject({ finding: undefined, script: [], runs: 10 });
     },
   );
 
   it("makes the same of the same seed", async () => {
-    expect(await fuzz("keeps-translation", { seed: 7 })).toEqual(
-      await fuzz("keeps-translation", { seed: 7 }),
-    );
+    expect(await fuzz("short-reply", { seed: 7 })).toEqual(await fuzz("short-reply", { seed: 7 }));
   });
 
   it("reports a device that goes away, also if it never comes back", async () => {

@@ -7,6 +7,7 @@ import { type ShownWindow, WindowContents } from "../../src/workbench/desk/windo
 import type { Row } from "../../src/workbench/protocol.ts";
 import { Random } from "../helpers/random.ts";
 import { same } from "../helpers/same.ts";
+import { times } from "../helpers/some.ts";
 
 const ENTRIES = 2 ** 17;
 const SHIFT = 16;
@@ -43,7 +44,7 @@ function windowOf(random: Random): ShownWindow {
 describe("what is in a window", () => {
   it("has the first rows of a range, and counts the pages behind them", () => {
     const random = new Random(1);
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < times(6, 25); round++) {
       const contents = new WindowContents(windowOf(random));
       for (let i = 0; i < 8; i++) {
         const first = random.chance(0.3) ? 0 : random.below(ENTRIES);
@@ -59,7 +60,7 @@ describe("what is in a window", () => {
 
   it("has each page in its cell, at any level", () => {
     const random = new Random(2);
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < times(4, 10); round++) {
       const window = windowOf(random);
       const shift = random.below(9);
       const layout = new RowLayout([[0, ENTRIES / 64]], ENTRIES);

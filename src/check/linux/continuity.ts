@@ -54,7 +54,7 @@ export class Continuity {
     times[NANOSECONDS] = nanoseconds;
     times[TICKS] = ticks;
     if (ticks >= 0) times[NOW] = ticks;
-    else times[NOW] = seconds + nanoseconds / 1e9;
+    else times[NOW] = seconds + nanoseconds * 1e-9;
     if (isOlder) return this.#beginsAnew();
     if (!(times[NOW]! < times[LATEST]!)) times[LATEST] = times[NOW]!;
     if (!(times[FIRST]! >= 0)) times[FIRST] = times[NOW]!;

@@ -1,4 +1,3 @@
-import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, LIST } from "../../formats/trace/dma-kinds.ts";
 import type { LiveMapping } from "./live-mapping.ts";
@@ -34,8 +33,8 @@ export class DeviceCounts {
 
   /** Events were lost: the check knows nothing of these any more. */
   forget(live: Iterable<LiveMapping>): void {
-    for (const { family, dmaHi, dmaLo, physical } of live) {
-      const key = family === LIST ? keyOf(family, physical) : keyOf(family, dmaHi * TWO32 + dmaLo);
+    for (const { family, dmaHi, dmaLo, physHi, physLo } of live) {
+      const key = family === LIST ? keyOf(family, physHi, physLo) : keyOf(family, dmaHi, dmaLo);
       this.#before.set(key, (this.#before.get(key) ?? 0) + 1);
       this.#beforeCount++;
     }
@@ -46,7 +45,7 @@ export class DeviceCounts {
     if (this.#beforeCount === 0) return;
     const { family } = DMA_KINDS[kind]!;
     const [hi, lo] = family === LIST ? [entries.words[0]!, entries.words[1]!] : [dmaHi, dmaLo];
-    const key = keyOf(family, hi * TWO32 + lo);
+    const key = keyOf(family, hi, lo);
     const count = this.#before.get(key);
     if (count === undefined) return;
     this.#beforeCount--;
@@ -55,5 +54,4 @@ export class DeviceCounts {
   }
 }
 
-/** Addresses are exact below 2^53; real ones are. */
-const keyOf = (family: number, address: number): string => `${family} ${address}`;
+const keyOf = (family: number, hi: number, lo: number): string => `${family} ${hi} ${lo}`;

@@ -1,13 +1,6 @@
 import { hiOfNumber } from "../../base/u64.ts";
+import { isOnePiece, lastPieceOf, pieceHi, pieceLo, pieceOf } from "./address-pieces.ts";
 import { HalvesIndex, type Numbered } from "./halves-index.ts";
-
-/** Bytes of a piece of address space, their log2, and the pieces of 4 GiB. */
-export const PIECE = 4096;
-const PIECE_SHIFT = 12;
-const PIECES = 2 ** (32 - PIECE_SHIFT);
-
-/** The piece in which an address lies: exact, as their numbers have 52 bits. */
-export const pieceOf = (hi: number, lo: number): number => hi * PIECES + (lo >>> PIECE_SHIFT);
 
 /** Stretches of one level that are one of the next, and levels whose stretches are together all pieces there are. */
 const FANOUT = 16;
@@ -29,9 +22,11 @@ const WORDS = 4;
 const NONE = -1;
 
 /**
- * Finds intervals by the pieces of an address space that they take. Memory and time are those of their number, whatever
- * their length: each one stands in the at most two stretches of its own length or little more in which it lies. A stretch
- * is a piece, or 16 of them, 256, …; it is a number of an index, and has a list of nodes, one for each interval.
+ * Finds intervals of addresses by the pieces of the address space that they take. Memory and time are those of their number,
+ * whatever their length: each one stands in the at most two stretches of its own length or little more in which it lies. A
+ * stretch is a piece, or 16 of them, 256, …; it is a number of an index, and has a list of nodes, one for each interval.
+ *
+ * An interval is given by its address, in halves, and its bytes.
  *
  * Invariant *whole*: a stretch that is kept is counted as a part of the next longer one, which has a smaller number.
  */
@@ -46,8 +41,15 @@ export class IntervalIndex<T> implements Numbered {
   readonly #counts = new Int32Array(LEVELS);
   #highest = 0;
 
-  /** @param last piece in which it ends */
-  add(first: number, last: number, item: T): void {
+  add(hi: number, lo: number, bytes: number, item: T): void {
+    if (isOnePiece(lo, bytes)) {
+      this.#counts[0]!++;
+      const there = this.#pieceAt(hi, lo);
+      this.#put(there >= 0 ? there : this.#stretch(0, pieceOf(hi, lo)), item);
+      return;
+    }
+    const first = pieceOf(hi, lo);
+    const last = lastPieceOf(hi, lo, bytes);
     const level = levelOf(first, last);
     const from = Math.floor(first * PER_PIECE[level]!);
     const to = Math.floor(last * PER_PIECE[level]!);
@@ -58,7 +60,13 @@ export class IntervalIndex<T> implements Numbered {
   }
 
   /** Takes out what {@link add} put in; nothing if it did not. */
-  remove(first: number, last: number, item: T): void {
+  remove(hi: number, lo: number, bytes: number, item: T): void {
+    if (isOnePiece(lo, bytes)) {
+      if (this.#takeOut(this.#pieceAt(hi, lo), item)) this.#counts[0]!--;
+      return;
+    }
+    const first = pieceOf(hi, lo);
+    const last = lastPieceOf(hi, lo, bytes);
     const level = levelOf(first, last);
     const from = Math.floor(first * PER_PIECE[level]!);
     const to = Math.floor(last * PER_PIECE[level]!);
@@ -68,23 +76,41 @@ export class IntervalIndex<T> implements Numbered {
   }
 
   /**
-   * One that fits, of those that take some of these pieces; it is also asked about others near them. The shorter ones
-   * are looked at first.
+   * One that fits, of those that take some of the pieces in which these addresses lie; it is also asked about others near
+   * them. The shorter ones are looked at first.
    */
-  find(first: number, last: number, fits: (item: T) => boolean): T | undefined {
-    const base = levelOf(first, last);
-    for (let level = base; level === base || level <= this.#highest; level++) {
-      if (level > base && this.#counts[level] === 0) continue;
-      const from = Math.floor(first * PER_PIECE[level]!);
+  find(hi: number, lo: number, bytes: number, fits: (item: T) => boolean): T | undefined {
+    if (isOnePiece(lo, bytes)) {
+      const stretch = this.#pieceAt(hi, lo);
+      const found = stretch < 0 ? undefined : this.#findIn(stretch, fits);
+      if (found !== undefined || this.#highest === 0) return found;
+      return this.#findLonger(1, pieceOf(hi, lo), pieceOf(hi, lo), fits);
+    }
+    const first = pieceOf(hi, lo);
+    const last = lastPieceOf(hi, lo, bytes);
+    const level = levelOf(first, last);
+    const to = Math.floor(last * PER_PIECE[level]!);
+    for (let number = Math.floor(first * PER_PIECE[level]!); number <= to; number++) {
+      const stretch = this.#find(level, number);
+      if (stretch < 0) continue;
+      if (this.#stretches[stretch * WORDS + PARTS]! > 0) {
+        const found = this.#findInParts(level, number, first, last, fits);
+        if (found !== undefined) return found;
+      }
+      const found = this.#findIn(stretch, fits);
+      if (found !== undefined) return found;
+    }
+    return this.#findLonger(level + 1, first, last, fits);
+  }
+
+  /** Looks at the intervals of a level and of those above it. */
+  #findLonger(lowest: number, first: number, last: number, fits: (item: T) => boolean): T | undefined {
+    for (let level = lowest; level <= this.#highest; level++) {
+      if (this.#counts[level] === 0) continue;
       const to = Math.floor(last * PER_PIECE[level]!);
-      for (let number = from; number <= to; number++) {
+      for (let number = Math.floor(first * PER_PIECE[level]!); number <= to; number++) {
         const stretch = this.#find(level, number);
-        if (stretch < 0) continue;
-        if (level === base && this.#stretches[stretch * WORDS + PARTS]! > 0) {
-          const found = this.#findInParts(level, number, first, last, fits);
-          if (found !== undefined) return found;
-        }
-        const found = this.#findIn(stretch, fits);
+        const found = stretch < 0 ? undefined : this.#findIn(stretch, fits);
         if (found !== undefined) return found;
       }
     }
@@ -123,6 +149,11 @@ export class IntervalIndex<T> implements Numbered {
     return undefined;
   }
 
+  /** The stretch that is one piece, if it is there. */
+  #pieceAt(hi: number, lo: number): number {
+    return this.#index.find(pieceHi(hi), pieceLo(hi, lo));
+  }
+
   /** A stretch, if it is there. */
   #find(level: number, number: number): number {
     return this.#index.find(level * LEVEL + hiOfNumber(number), number | 0);
@@ -135,7 +166,11 @@ export class IntervalIndex<T> implements Numbered {
     const hasWhole = level + 1 < LEVELS;
     const above = Math.floor(number / FANOUT);
     // It is counted before it is there, so that the longer one stays when the index makes room and gives new numbers.
-    if (hasWhole) this.#stretches[this.#stretch(level + 1, above) * WORDS + PARTS]!++;
+    if (hasWhole) {
+      // It can make the rows anew.
+      const longer = this.#stretch(level + 1, above);
+      this.#stretches[longer * WORDS + PARTS]!++;
+    }
     const made = this.#index.add(level * LEVEL + hiOfNumber(number), number | 0);
     const whole = hasWhole ? this.#find(level + 1, above) : NONE;
     const at = made * WORDS;

@@ -1,10 +1,10 @@
-import { hiOf, hiOfNumber, loOf, loOfNumber, numberOf, toBig } from "../../base/u64.ts";
+import { hiOf, loOf, numberOf, toBig } from "../../base/u64.ts";
 import { BIDIRECTIONAL } from "../../formats/trace/dma-event.ts";
 import { DMA_MAP_PAGE } from "../../formats/trace/dma-kinds.ts";
 import type { IommuRange, KernelEvent } from "../../formats/trace/kernel-event.ts";
-import { IntervalIndex, pieceOf } from "./interval-index.ts";
+import { IntervalIndex } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
-import { type LiveMapping, lastPieceOf, offsetIn, RANGE, SpareMappings } from "./live-mapping.ts";
+import { type LiveMapping, offsetIn, RANGE, SpareMappings } from "./live-mapping.ts";
 import { type AddressSpace, held, nearestIn } from "./mappings.ts";
 import { type DmaReport, timeOf } from "./report.ts";
 import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
@@ -71,8 +71,7 @@ export class IommuRanges implements AddressSpace {
   }
 
   covering(hi: number, lo: number): LiveMapping | undefined {
-    const piece = pieceOf(hi, lo);
-    const found = this.#byPiece.find(piece, piece, (mapping) => {
+    const found = this.#byPiece.find(hi, lo, 1, (mapping) => {
       const offset = offsetIn(mapping, hi, lo);
       return offset >= 0 && offset < mapping.size;
     });
@@ -140,12 +139,10 @@ export class IommuRanges implements AddressSpace {
   #overlapping(range: IommuRange): LiveMapping | undefined {
     const { iovaHi, iovaLo } = range;
     const size = sizeOf(range);
-    const last = iovaLo + size - 1;
-    const lastPiece = pieceOf(iovaHi + hiOfNumber(last), loOfNumber(last));
     this.#hi = iovaHi;
     this.#lo = iovaLo;
     this.#size = size;
-    return this.#byPiece.find(pieceOf(iovaHi, iovaLo), lastPiece, this.#overlaps);
+    return this.#byPiece.find(iovaHi, iovaLo, size, this.#overlaps);
   }
 
   readonly #overlaps = (mapping: LiveMapping): boolean => {
@@ -155,13 +152,13 @@ export class IommuRanges implements AddressSpace {
 
   #add(mapping: LiveMapping): void {
     this.live.add(mapping);
-    this.#byPiece.add(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    this.#byPiece.add(mapping.dmaHi, mapping.dmaLo, mapping.size, mapping);
     this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
   }
 
   #remove(mapping: LiveMapping, event: KernelEvent): void {
     this.live.delete(mapping);
-    this.#byPiece.remove(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping), mapping);
+    this.#byPiece.remove(mapping.dmaHi, mapping.dmaLo, mapping.size, mapping);
     this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
   }
 }

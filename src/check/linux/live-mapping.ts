@@ -1,7 +1,6 @@
 import { TWO32 } from "../../base/u64.ts";
 import type { LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS } from "../../formats/trace/dma-kinds.ts";
-import { PIECE, pieceOf } from "./interval-index.ts";
 import type { Linked } from "./live-list.ts";
 import type { SyncState } from "./synced-bytes.ts";
 
@@ -28,10 +27,9 @@ export interface LiveMapping extends Linked<LiveMapping> {
   readonly size: number;
   /** Entries of a list. */
   readonly entries: number;
-  /** Physical address (of the first entry): exact, as real ones have at most 52 bits; and the pieces in which it lies and ends. */
-  readonly physical: number;
-  readonly firstPiece: number;
-  readonly lastPiece: number;
+  /** Physical address (of the first entry), in halves. */
+  readonly physHi: number;
+  readonly physLo: number;
   readonly event: number;
   readonly line: number;
   readonly seconds: number;
@@ -86,8 +84,8 @@ const newMapping = (): NewMapping => ({
   dmaLo: 0,
   pattern: 0,
   order: 0,
-  firstPiece: 0,
-  lastPiece: 0,
+  physHi: 0,
+  physLo: 0,
   skipsSync: false,
   isHeld: false,
   syncs: undefined,
@@ -95,7 +93,6 @@ const newMapping = (): NewMapping => ({
   older: undefined,
   newer: undefined,
   entries: 1,
-  physical: 0,
   device: -1,
   seconds: Number.NaN,
   nanoseconds: 0,
@@ -152,7 +149,3 @@ export const offsetIn = (
   hi: number,
   lo: number,
 ): number => (hi - dmaHi) * TWO32 + (lo - dmaLo);
-
-/** The piece of DMA addresses in which a mapping ends. */
-export const lastPieceOf = ({ dmaHi, dmaLo, size }: Pick<LiveMapping, "dmaHi" | "dmaLo" | "size">): number =>
-  pieceOf(dmaHi, dmaLo) + Math.floor(((dmaLo % PIECE) + Math.max(size, 1) - 1) / PIECE);

@@ -1,9 +1,9 @@
 import { hiOfNumber, loOfNumber, numberOf, TWO32 } from "../../base/u64.ts";
 import { ATTRIBUTE_BITS, type LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { ALLOCATION, DMA_KINDS, kindsWith, LIST } from "../../formats/trace/dma-kinds.ts";
-import { IntervalIndex, PIECE, pieceOf } from "./interval-index.ts";
+import { IntervalIndex } from "./interval-index.ts";
 import { LiveList } from "./live-list.ts";
-import { isInRanges, type LiveMapping, lastPieceOf, offsetIn, SpareMappings } from "./live-mapping.ts";
+import { isInRanges, type LiveMapping, offsetIn, SpareMappings } from "./live-mapping.ts";
 import { type PastUnmap, UsedAddresses } from "./used-addresses.ts";
 
 const SKIP_CPU_SYNC = ATTRIBUTE_BITS.SKIP_CPU_SYNC!;
@@ -92,12 +92,8 @@ export class DeviceMappings implements AddressSpace {
     mapping.dmaLo = isList ? ranges.words[1]! : event.dmaLo;
     mapping.size = isList ? numberOf(rangeSizes.words[0]!, rangeSizes.words[1]!) : event.size;
     mapping.entries = isList ? event.totalEntries : 1;
-    const physHi = isList ? entries.words[0]! : event.physHi;
-    const physLo = isList ? entries.words[1]! : event.physLo;
-    mapping.physical = physHi * TWO32 + physLo;
-    mapping.firstPiece = pieceOf(physHi, physLo);
-    mapping.lastPiece =
-      mapping.firstPiece + Math.floor(((physLo & (PIECE - 1)) + mapping.size - 1) * PER_BYTE);
+    mapping.physHi = isList ? entries.words[0]! : event.physHi;
+    mapping.physLo = isList ? entries.words[1]! : event.physLo;
     mapping.event = event.number;
     mapping.line = event.line;
     mapping.seconds = event.seconds;
@@ -179,8 +175,7 @@ export class DeviceMappings implements AddressSpace {
 
   /** A mapping in which an address lies, but does not begin. */
   around(hi: number, lo: number): LiveMapping | undefined {
-    const piece = pieceOf(hi, lo);
-    const found = this.#pieces().find(piece, piece, (mapping) => {
+    const found = this.#pieces().find(hi, lo, 1, (mapping) => {
       const ahead = offsetIn(mapping, hi, lo);
       return ahead > 0 && ahead < mapping.size;
     });
@@ -190,8 +185,7 @@ export class DeviceMappings implements AddressSpace {
   covering(hi: number, lo: number): LiveMapping | undefined {
     const found = this.at(hi, lo)[0] ?? this.around(hi, lo);
     if (found !== undefined) return held(found);
-    const piece = pieceOf(hi, lo);
-    return held(this.#pieces().find(piece, piece, (mapping) => isInRanges(mapping, hi, lo)));
+    return held(this.#pieces().find(hi, lo, 1, (mapping) => isInRanges(mapping, hi, lo)));
   }
 
   coveredBefore(hi: number, lo: number): PastUnmap | undefined {
@@ -224,7 +218,7 @@ export class DeviceMappings implements AddressSpace {
     this.made[mapping.family * 4 + mapping.direction]!++;
     this.#addresses.add(mapping.dmaHi, mapping.dmaLo, mapping);
     if (mapping.family !== LIST) return;
-    this.#lists.add(physicalHi(mapping), physicalLo(mapping), mapping);
+    this.#lists.add(mapping.physHi, mapping.physLo, mapping);
   }
 
   /** Takes a mapping away, which is used again if nobody holds it; its address is remembered. */
@@ -243,10 +237,10 @@ export class DeviceMappings implements AddressSpace {
       this.releasedSince = Math.min(this.releasedSince, mapping.event);
     }
     if (this.#byPiece !== undefined)
-      forEachStretch(mapping, (first, last) => this.#byPiece!.remove(first, last, mapping));
+      forEachRange(mapping, (hi, lo, size) => this.#byPiece!.remove(hi, lo, size, mapping));
     this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
-    if (mapping.family === LIST) this.#lists.undo(physicalHi(mapping), physicalLo(mapping), event, mapping);
-    else this.#writable.remove(mapping.firstPiece, mapping.lastPiece, mapping);
+    if (mapping.family === LIST) this.#lists.undo(mapping.physHi, mapping.physLo, event, mapping);
+    else this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
     this.#spare.giveBack(mapping);
   }
 
@@ -254,8 +248,8 @@ export class DeviceMappings implements AddressSpace {
   forget(): void {
     for (const mapping of this.live) {
       this.#addresses.takeOut(mapping.dmaHi, mapping.dmaLo, mapping);
-      if (mapping.family === LIST) this.#lists.takeOut(physicalHi(mapping), physicalLo(mapping), mapping);
-      else this.#writable.remove(mapping.firstPiece, mapping.lastPiece, mapping);
+      if (mapping.family === LIST) this.#lists.takeOut(mapping.physHi, mapping.physLo, mapping);
+      else this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
     }
     this.#byPiece = undefined;
     this.live.clear();
@@ -283,12 +277,12 @@ export class DeviceMappings implements AddressSpace {
    * @returns another live mapping through which it can write some of the same bytes
    */
   addWritable(mapping: LiveMapping, line: number): LiveMapping | undefined {
-    const { firstPiece: first, lastPiece: last } = mapping;
+    const { physHi, physLo, size } = mapping;
     this.sharesLine = undefined;
     this.#written = mapping;
     this.#line = line;
-    const found = this.#writable.find(first, last, this.#writesSame);
-    this.#writable.add(first, last, mapping);
+    const found = this.#writable.find(physHi, physLo, size, this.#writesSame);
+    this.#writable.add(physHi, physLo, size, mapping);
     return found;
   }
 
@@ -322,27 +316,19 @@ export class DeviceMappings implements AddressSpace {
   }
 
   #addPieces(mapping: LiveMapping): void {
-    forEachStretch(mapping, (first, last) => this.#byPiece!.add(first, last, mapping));
+    forEachRange(mapping, (hi, lo, size) => this.#byPiece!.add(hi, lo, size, mapping));
   }
 }
 
-/** The pieces in which a mapping lies: where it begins, and each of the ranges of a list that has several. */
-function forEachStretch(mapping: LiveMapping, visit: (first: number, last: number) => void): void {
-  visit(pieceOf(mapping.dmaHi, mapping.dmaLo), lastPieceOf(mapping));
+/** Where a mapping lies: its address and bytes, and those of each of the ranges of a list that has several. */
+function forEachRange(mapping: LiveMapping, visit: (hi: number, lo: number, size: number) => void): void {
+  visit(mapping.dmaHi, mapping.dmaLo, mapping.size);
   const { ranges = NO_RANGES } = mapping;
-  for (let at = 0; at < ranges.length; at += 4) {
-    const [dmaHi, dmaLo] = [ranges[at]!, ranges[at + 1]!];
-    const size = ranges[at + 2]! * TWO32 + ranges[at + 3]!;
-    visit(pieceOf(dmaHi, dmaLo), lastPieceOf({ dmaHi, dmaLo, size }));
-  }
+  for (let at = 0; at < ranges.length; at += 4)
+    visit(ranges[at]!, ranges[at + 1]!, ranges[at + 2]! * TWO32 + ranges[at + 3]!);
 }
 
 const NO_RANGES = new Uint32Array(0);
-
-const physicalHi = ({ physical }: LiveMapping): number => hiOfNumber(physical);
-const physicalLo = ({ physical }: LiveMapping): number => loOfNumber(physical);
-// A division takes much longer than a product, also one by a constant.
-const PER_BYTE = 1 / PIECE;
 
 /** A mapping that is handed out to be kept. */
 export function held(mapping: LiveMapping | undefined): LiveMapping | undefined {
@@ -373,10 +359,11 @@ export function nearestIn(
   lo: number,
   most: number,
 ): LiveMapping | undefined {
-  const piece = pieceOf(hi, lo);
-  const around = Math.ceil(most / PIECE);
   let nearest: LiveMapping | undefined;
-  pieces.find(piece - around, piece + around, (mapping) => {
+  // The sum of the halves is exact to 2 KiB.
+  const around = most + 4096;
+  const from = Math.max(hi * TWO32 + lo - around, 0);
+  pieces.find(hiOfNumber(from), loOfNumber(from), 2 * around, (mapping) => {
     const gap = gapTo(mapping, hi, lo);
     if (gap <= most && (nearest === undefined || gap < gapTo(nearest, hi, lo))) nearest = mapping;
     return false;
@@ -386,8 +373,10 @@ export function nearestIn(
 
 /** Do two mappings have some of the same units of memory, of so many bytes each? */
 function overlap(a: LiveMapping, b: LiveMapping, unit: number): boolean {
-  return (
-    Math.floor(a.physical / unit) <= Math.floor((b.physical + b.size - 1) / unit) &&
-    Math.floor(b.physical / unit) <= Math.floor((a.physical + a.size - 1) / unit)
-  );
+  const ahead = (b.physHi - a.physHi) * TWO32 + (b.physLo - a.physLo);
+  const [first, last] = ahead >= 0 ? [a, b] : [b, a];
+  const gap = Math.abs(ahead) - first.size;
+  if (gap < 0) return true;
+  // Most are further apart, and a remainder takes long.
+  return gap < unit - 1 && (last.physHi * TWO32 + last.physLo) % unit > gap;
 }

@@ -1,6 +1,6 @@
 import { HalvesIndex, type Numbered } from "./halves-index.ts";
-import { IntervalIndex, pieceOf } from "./interval-index.ts";
-import { isInRanges, type LiveMapping, lastPieceOf, offsetIn } from "./live-mapping.ts";
+import { IntervalIndex } from "./interval-index.ts";
+import { isInRanges, type LiveMapping, offsetIn } from "./live-mapping.ts";
 
 /** Who undid something, and when. */
 export type Unmapping = Pick<LiveMapping, "event" | "line" | "seconds" | "nanoseconds" | "task" | "pid">;
@@ -121,9 +121,8 @@ export class UsedAddresses implements Numbered {
 
   /** The last one of those that had an address. */
   covering(hi: number, lo: number): PastUnmap | undefined {
-    const piece = pieceOf(hi, lo);
     let last: PastUnmap | undefined;
-    this.#all().find(piece, piece, (past) => {
+    this.#all().find(hi, lo, 1, (past) => {
       const offset = offsetIn(past.mapping, hi, lo);
       const is = offset >= 0 && offset < past.mapping.size && this.#isLast(past);
       if (is && (last === undefined || past.line > last.line)) last = past;
@@ -157,7 +156,8 @@ export class UsedAddresses implements Numbered {
   }
 
   #indexPast(index: IntervalIndex<PastUnmap>, past: PastUnmap): void {
-    index.add(pieceOf(past.mapping.dmaHi, past.mapping.dmaLo), lastPieceOf(past.mapping), past);
+    const { dmaHi, dmaLo, size } = past.mapping;
+    index.add(dmaHi, dmaLo, size, past);
   }
 
   #forEach(visit: (past: PastUnmap) => void): void {

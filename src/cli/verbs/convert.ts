@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
@@ -6,7 +6,6 @@ import type { StackWeight } from "../../check/lifetimes/linux-stacks.ts";
 import type { ConversionSummary } from "../../check/whole/conversion.ts";
 import { writeFoldedStacks, writeTable, writeTimeline } from "../../check/whole/tables.ts";
 import type { Column, TableWriter } from "../../formats/table/row-buffer.ts";
-import { CSV, JSON_LINES, RAW_CSV, textWriter } from "../../formats/table/text-rows.ts";
 import { isStreamName, writeBlankMachine } from "../blank-machine.ts";
 import { displayName } from "../display-name.ts";
 import { Exit } from "../exit-status.ts";
@@ -24,7 +23,7 @@ import {
   text,
 } from "../options.ts";
 import { printError } from "../output.ts";
-import { ParquetFile, ParquetParts } from "../table-files.ts";
+import { appender, type TableForm, tableMaker } from "../table-writers.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 
 export interface ConvertOptions extends MachineOptions {
@@ -38,7 +37,7 @@ export interface ConvertOptions extends MachineOptions {
   readonly snapshot: string | undefined;
 }
 
-type Form = "jsonl" | "csv" | "parquet" | "perfetto" | "folded" | "folder";
+type Form = TableForm | "perfetto" | "folded";
 
 /** Forms by the end of the file's name. */
 const FORMS: readonly (readonly [ending: string, form: Form])[] = [
@@ -101,14 +100,14 @@ export async function convert(input: string, output: string, options: ConvertOpt
     return file.path;
   };
   try {
-    const summary = await withInput(input, quiet, (data, read) => {
+    const summary = await withInput(input, quiet, async (data, read) => {
       const how = { ...read, filter, windows, weight, buffer };
       if (form === "perfetto") return writeTimeline(data, () => appender(make()), how);
       if (form === "folded") return writeFoldedStacks(data, () => appender(make()), how);
       // In a partitioned table the folder's name is the column.
       const column = form === "folder" ? undefined : run;
-      const open = (columns: readonly Column[]): TableWriter =>
-        writerOf(make(), form, columns, options.rawCells);
+      const tableAt = await tableMaker(form, options.rawCells);
+      const open = (columns: readonly Column[]): TableWriter => tableAt(make(), columns);
       return writeTable(data, open, { ...how, table, run: column });
     });
     file!.commit();
@@ -184,19 +183,6 @@ function partitionOf(folder: string, run: string): string {
   }
   return path.join(folder, `run=${run}`);
 }
-
-function writerOf(path: string, form: Form, columns: readonly Column[], isRaw: boolean): TableWriter {
-  if (form === "jsonl") return textWriter(JSON_LINES, appender(path));
-  if (form === "csv") return textWriter(isRaw ? RAW_CSV : CSV, appender(path));
-  if (form === "parquet") return new ParquetFile(path, columns);
-  return new ParquetParts(path, columns);
-}
-
-/** Writes to the end of a file. */
-const appender =
-  (path: string) =>
-  (piece: string | Uint8Array): void =>
-    appendFileSync(path, piece);
 
 function summaryText(
   input: string,

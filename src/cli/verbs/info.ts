@@ -6,7 +6,7 @@ import { forecastMigration, forecastToJson, formatForecast } from "../../check/f
 import { bytesOf, type SpaceState } from "../../check/lives/alive.ts";
 import { type Moment, momentToJson } from "../../check/state/moment.ts";
 import { type WindowState, windowStateToJson } from "../../check/state/window-state.ts";
-import { hasNoWindows, type RecordedState } from "../../check/whole/windows-at.ts";
+import { hasNoWindows, type RecordedState, type SavedSource } from "../../check/whole/windows-at.ts";
 import { isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import { type AnswerOptions, printAnswer, type Row } from "../answer.ts";
 import { displayName } from "../display-name.ts";
@@ -16,7 +16,7 @@ import { type MachineOptions, machineOptions } from "../machine-options.ts";
 import { rangesLine, windowLine } from "../occupancy-line.ts";
 import { answerOptions, flag, MAPPED_FILE, momentOption, snapshotOption } from "../options.ts";
 import { print, printWarning, toJson } from "../output.ts";
-import { SavedText } from "../saved-text.ts";
+import type { SavedText } from "../saved-text.ts";
 import { defineVerb, type Verb } from "../verb.ts";
 import { isThere, stateOf } from "../windows.ts";
 
@@ -57,6 +57,12 @@ const FORECAST_COLUMNS = [
   "warnings",
 ];
 
+/** What a saved machine is saved in. What reads libvirt's XML is loaded for these alone. */
+async function savedText(file: string, saved: SavedSource): Promise<SavedText> {
+  const { SavedText } = await import("../saved-text.ts");
+  return new SavedText(file, saved);
+}
+
 /** `info FILE`: the windows as a tree, in the way of QEMU's `info mtree`. */
 async function info(path: string, options: InfoOptions): Promise<number> {
   const state = await stateOf(path, options.at, { ...options, judgeFilling: !options.migration });
@@ -67,7 +73,7 @@ async function info(path: string, options: InfoOptions): Promise<number> {
   }
   if (options.migration) return foretell(path, states, options);
   const moment = state.moment === undefined ? null : momentToJson(state.moment);
-  const saved = state.saved === undefined ? undefined : new SavedText(displayName(path), state.saved);
+  const saved = state.saved === undefined ? undefined : await savedText(displayName(path), state.saved);
   const windowRows = states.map((window) => ({
     ...windowStateToJson(window),
     assumed: window.assumed,

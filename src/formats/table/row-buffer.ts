@@ -47,6 +47,9 @@ export const RUN_COLUMN: Column = { name: "run", type: "text" };
 /** Rows in a buffer: a group of rows in a Parquet file, some megabytes. */
 const DEFAULT_CAPACITY = 65_536;
 
+/** Rows that a buffer has room for at first: most tables are short. */
+const FIRST_ROOM = 1024;
+
 /**
  * Rows of a table, column by column, on their way to a file. Memory does not
  * grow with the number of rows: a full buffer is written and used again.
@@ -61,12 +64,14 @@ export class RowBuffer {
   /** Rows that are complete. */
   rows: number;
   readonly #capacity: number;
+  /** Rows that there is room for; up to the capacity. */
+  #room: number;
   readonly #writer: TableWriter;
   readonly #run: string | undefined;
   /** By column: high and low half by row (of text: nothing), text by row, and whether the cell is filled. */
-  readonly #words: Uint32Array[];
+  #words: Uint32Array[];
   readonly #texts: string[][];
-  readonly #filled: Uint8Array[];
+  #filled: Uint8Array[];
 
   /** @param run fills {@link RUN_COLUMN}, which is added to the columns; undefined for a table without it */
   constructor(
@@ -78,11 +83,12 @@ export class RowBuffer {
     this.columns = run === undefined ? columns : [...columns, RUN_COLUMN];
     this.rows = 0;
     this.#capacity = capacity;
+    this.#room = Math.min(FIRST_ROOM, capacity);
     this.#writer = writer;
     this.#run = run;
-    this.#words = this.columns.map(({ type }) => new Uint32Array(type === "text" ? 0 : capacity * 2));
+    this.#words = this.columns.map(({ type }) => new Uint32Array(type === "text" ? 0 : this.#room * 2));
     this.#texts = this.columns.map(() => []);
-    this.#filled = this.columns.map(() => new Uint8Array(capacity));
+    this.#filled = this.columns.map(() => new Uint8Array(this.#room));
   }
 
   setHalves(column: number, hi: number, lo: number): void {
@@ -122,6 +128,7 @@ export class RowBuffer {
     if (this.#run !== undefined) this.setText(this.columns.length - 1, this.#run);
     this.rows++;
     if (this.rows === this.#capacity) this.#flush();
+    else if (this.rows === this.#room) this.#makeRoom();
   }
 
   /** Writes what is left and ends the table. */
@@ -148,9 +155,20 @@ export class RowBuffer {
     return this.#texts[column]![row]!;
   }
 
+  #makeRoom(): void {
+    this.#room = Math.min(2 * this.#room, this.#capacity);
+    this.#words = this.#words.map((words) => copied(words, new Uint32Array(words.length && this.#room * 2)));
+    this.#filled = this.#filled.map((filled) => copied(filled, new Uint8Array(this.#room)));
+  }
+
   #flush(): void {
     this.#writer.write(this);
     this.rows = 0;
     for (const filled of this.#filled) filled.fill(0);
   }
+}
+
+function copied<Words extends Uint8Array | Uint32Array>(from: Words, to: Words): Words {
+  to.set(from);
+  return to;
 }

@@ -82,13 +82,14 @@ export class EventText {
   }
 }
 
-function candidatesByLetter(pci: boolean): Candidate[][] {
-  const byLetter: Candidate[][] = Array.from({ length: 256 }, () => []);
+function candidatesByLetter(pci: boolean): ByLetter {
+  const byLetter = new Array<readonly Candidate[]>(256).fill([]);
   lines ??= SCHEMAS.map(lineOf);
   for (const line of lines) {
     if (line.schema.pci !== pci) continue;
     const letter = line.schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
-    byLetter[letter]!.push({ ...line, stretches: line.texts.map((text) => new Stretch(text)) });
+    const candidate = { ...line, stretches: line.texts.map((text) => new Stretch(text)) };
+    byLetter[letter] = [...byLetter[letter]!, candidate];
   }
   return byLetter;
 }

@@ -3,6 +3,12 @@ import type { KeptText } from "./kept-text.ts";
 /** log2 of the number of places for texts; where two need the same one, the one that was read last has it. */
 const PLACE_BITS = 12;
 
+const PLACES = 2 ** PLACE_BITS;
+
+/** What is there before anything was kept: readers are made by the thousand, and most of them keep nothing. */
+const NONE: readonly undefined[] = new Array<undefined>(PLACES).fill(undefined);
+const NO_HASHES = new Int32Array(PLACES);
+
 /** Something that was read, and the text that said it. */
 export interface Kept {
   readonly text: KeptText;
@@ -15,9 +21,9 @@ export interface Kept {
  * kept from the second time on that its text comes, so that what comes once costs little.
  */
 export class KeptByHash<T extends Kept> {
-  readonly #kept = new Array<T | undefined>(2 ** PLACE_BITS).fill(undefined);
+  #kept: (T | undefined)[] = NONE as undefined[];
   /** The hash that came last, by place. */
-  readonly #hashes = new Int32Array(2 ** PLACE_BITS);
+  #hashes = NO_HASHES;
   #last: T | undefined;
 
   /** What came after the text that was found last when that came before; compare its text with what is there now. */
@@ -39,6 +45,10 @@ export class KeptByHash<T extends Kept> {
 
   /** @param make makes what is kept of a text with this hash */
   keep(hash: number, make: () => T): void {
+    if (this.#hashes === NO_HASHES) {
+      this.#kept = NONE.slice();
+      this.#hashes = new Int32Array(PLACES);
+    }
     const place = placeOf(hash);
     if (this.#hashes[place] === hash) this.#kept[place] = make();
     this.#hashes[place] = hash;

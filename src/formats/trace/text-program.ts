@@ -48,6 +48,10 @@ export interface StretchText {
   readonly word: number;
 }
 
+/** What a stretch has until it keeps something: most of a reader's never do. */
+const NO_TEXT = new Float64Array(0);
+const NO_NUMBERS = new Uint32Array(0);
+
 /**
  * A piece of a line, as it was when it was read last.
  *
@@ -58,7 +62,7 @@ export class Stretch {
   readonly program: Int32Array<ArrayBuffer>;
   readonly word: number;
   readonly #words: Uint8Array<ArrayBuffer>;
-  readonly #numbers: Uint32Array<ArrayBuffer>;
+  #numbers: Uint32Array<ArrayBuffer> = NO_NUMBERS;
   // The text: its length in bytes, its whole words of 64 bits, and the up to 7 bytes after them.
   #length = 0;
   #whole = 0;
@@ -67,13 +71,12 @@ export class Stretch {
   #mask2 = 0;
   #rest2 = 0;
   /** As floating-point numbers: no text is a NaN or a zero, so that equal ones have equal bits. */
-  readonly #text: Float64Array<ArrayBuffer> = new Float64Array(MAX_WORDS);
+  #text: Float64Array<ArrayBuffer> = NO_TEXT;
 
   constructor({ program, words, word }: StretchText) {
     this.program = program;
     this.word = word;
     this.#words = words;
-    this.#numbers = new Uint32Array(words.length * 2);
   }
 
   /** If the bytes at `at` are the stretch again: stores its numbers, and returns where it ends; else -1. */
@@ -100,6 +103,10 @@ export class Stretch {
     const length = end - at;
     const whole = length >>> 3;
     if (whole > MAX_WORDS) return;
+    if (this.#text === NO_TEXT) {
+      this.#text = new Float64Array(MAX_WORDS);
+      this.#numbers = new Uint32Array(this.#words.length * 2);
+    }
     for (let i = 0; i < whole; i++) this.#text[i] = view.getFloat64(at + i * 8, true);
     this.#length = length;
     this.#whole = whole;

@@ -16,6 +16,7 @@ import {
   perfettoMistakes,
   textOf,
 } from "../../helpers/perfetto.ts";
+import { some } from "../../helpers/some.ts";
 
 interface Track {
   readonly name: string;
@@ -239,7 +240,7 @@ describe("a timeline for Perfetto", () => {
     ]);
   });
 
-  it.each(smallCorpusNames("traces", ".txt.gz", 40_000))("pairs the maps of Linux: %s", (name) => {
+  it.each(some(smallCorpusNames("traces", ".txt.gz", 40_000), 4))("pairs the maps of Linux: %s", (name) => {
     const { write, file } = collect();
     const reader: DmaLogReader = new DmaLogReader((event) => timeline.handle(event));
     const timeline = new DmaTimeline(write, reader);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FOR_CPU, FOR_DEVICE, SyncedBytes } from "../../../src/check/linux/synced-bytes.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
+import { some } from "../../helpers/some.ts";
 import { checkTrace } from "../checked.ts";
 import { leaveOutSyncs, MANNERS, recordings, takeSyncs } from "./missing-syncs-campaign.ts";
 
@@ -12,7 +13,7 @@ describe("a sync that is missing", () => {
   });
 
   it.each(MANNERS)("is none where a driver syncs all that it uses: %s", (manner) => {
-    for (const recording of recordings) {
+    for (const recording of some(recordings, 3)) {
       const { what, text } = recording.plant(manner, new Random(1), true);
       expect(checkTrace(text).findings, what).toEqual([]);
     }

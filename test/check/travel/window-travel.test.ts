@@ -1,3 +1,3 @@
 import { compareTravel } from "./window-travel-campaign.ts";
 
-compareTravel(40_000, 5);
+compareTravel(20_000, 2);

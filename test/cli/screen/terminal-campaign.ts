@@ -83,7 +83,7 @@ export function useScreens(which: "quick" | "all"): void {
       );
     });
 
-    if (which === "all")
+    if (which === "all") {
       it("follows the size of its terminal", async () => {
         await attach();
         await until(shows(/h help {2}Tab pane .* filter/));
@@ -96,6 +96,31 @@ export function useScreens(which: "quick" | "all"): void {
         await terminal.exit;
         asBefore();
       });
+
+      it("ends at once by a second Ctrl-C, with the terminal as it was", async () => {
+        qemu.silent = (command) =>
+          command === "trace-event-set-state" && qemu.events.get("spapr_iommu_xlate") === "enabled";
+        await attach();
+        await until(shows(/quit/));
+        terminal.type("\u0003");
+        await until(shows(/^ENDING/m));
+        terminal.type("\u0003");
+        await terminal.exit;
+        expect(terminal.note("status")).toBe("130");
+        expect(terminal.note("after")).toBe(terminal.note("before"));
+        expect(terminal.isTaken).toBe(false);
+      });
+
+      it("prints the state at the end with --no-screen, and draws nothing", async () => {
+        await attach("--no-screen");
+        qemu.append(put(1));
+        terminal.type("\u0003");
+        await terminal.exit;
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+        expect(terminal.output).not.toMatch(/\u001b\[\?/);
+        expect(terminal.output).toContain("trace settings were put back");
+      });
+    }
 
     it.each(
       some([
@@ -111,20 +136,6 @@ export function useScreens(which: "quick" | "all"): void {
       await terminal.exit;
       expect(terminal.note("status")).toBe("0");
       if (how !== "the end of QEMU") asBefore();
-      expect(terminal.note("after")).toBe(terminal.note("before"));
-      expect(terminal.isTaken).toBe(false);
-    });
-
-    it("ends at once by a second Ctrl-C, with the terminal as it was", async () => {
-      qemu.silent = (command) =>
-        command === "trace-event-set-state" && qemu.events.get("spapr_iommu_xlate") === "enabled";
-      await attach();
-      await until(shows(/quit/));
-      terminal.type("\u0003");
-      await until(shows(/^ENDING/m));
-      terminal.type("\u0003");
-      await terminal.exit;
-      expect(terminal.note("status")).toBe("130");
       expect(terminal.note("after")).toBe(terminal.note("before"));
       expect(terminal.isTaken).toBe(false);
     });
@@ -160,16 +171,6 @@ export function useScreens(which: "quick" | "all"): void {
       await terminal.exit;
       expect(terminal.output).not.toContain("title\u0007");
       asBefore();
-    });
-
-    it("prints the state at the end with --no-screen, and draws nothing", async () => {
-      await attach("--no-screen");
-      qemu.append(put(1));
-      terminal.type("\u0003");
-      await terminal.exit;
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-      expect(terminal.output).not.toMatch(/\u001b\[\?/);
-      expect(terminal.output).toContain("trace settings were put back");
     });
   });
 

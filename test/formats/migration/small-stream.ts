@@ -92,7 +92,9 @@ export const page = (address: number, byte: number): number[] => [
  * A whole machine in few bytes: every kind of record, of RAM page and of
  * section, two TCE tables, and device data that looks like a footer.
  */
-export function smallStream(): Uint8Array {
+export const smallStream = (): Uint8Array => SMALL.slice();
+
+function makeSmallStream(): Uint8Array {
   const name = named(RAM_BLOCK);
   const trap = [...footer(9), 0x55, 0x7e, 0x7e];
   return Uint8Array.from([
@@ -147,3 +149,5 @@ export function smallStream(): Uint8Array {
     ]),
   ]);
 }
+
+const SMALL = makeSmallStream();

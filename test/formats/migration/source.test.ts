@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { openSource, readTail } from "../../../src/formats/migration/source.ts";
 import fc from "../../helpers/fast-check.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
+import { times } from "../../helpers/some.ts";
 import { anySize, chunksOf, fileOf, joined } from "./sources.ts";
 
 it("the tail of a source is its last bytes, in a stream of many times the limit, too", async () => {
@@ -19,6 +20,6 @@ it("the tail of a source is its last bytes, in a stream of many times the limit,
         expect(Buffer.compare(await joined(openSource(source)), bytes)).toBe(0);
       }
     }),
-    { seed: random.seed, numRuns: 10 },
+    { seed: random.seed, numRuns: times(5, 100) },
   );
 });

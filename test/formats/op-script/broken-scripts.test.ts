@@ -392,8 +392,8 @@ describe("a property of the device tree", () => {
 describe("a script that takes much memory", () => {
   it("is refused where the limit is, whatever takes it", () => {
     const many = (line: string): (() => unknown) => {
-      const times = Math.ceil(MAX_LINES_BYTES / 300);
-      return () => parseOpScript(`${HEADER}\n${`${line}\n`.repeat(times)}`, "s");
+      const count = Math.ceil(MAX_LINES_BYTES / 300);
+      return () => parseOpScript(`${HEADER}\n${`${line}\n`.repeat(count)}`, "s");
     };
     expect(many('{"op":"note","text":""}')).toThrow(
       /^s:\d+:1: the lines take more than 100663296 bytes of memory by here, after \d{6} of them: split the file$/,

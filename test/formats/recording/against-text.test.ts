@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { checkReportToJson } from "../../../src/check/report.ts";
 import { checkTrace } from "../../../src/check/whole/check-trace.ts";
 import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
+import { some } from "../../helpers/some.ts";
 import { type ReadRecording, readAll } from "./read-all.ts";
 
 /** Recordings of which there is a text, too. */
@@ -15,7 +16,7 @@ const addressOf = (frame: string): bigint => BigInt(`0x${/(?:^0x|\()([0-9a-f]+)/
 /** What perf prints of the user's side; the kernel's is what is kept of a file. */
 const isUser = (frame: string): boolean => / \//.test(frame);
 
-describe.each(NAMES)("%s and what its tool prints", (name) => {
+describe.each(some(NAMES, 3))("%s and what its tool prints", (name) => {
   let file: ReadRecording;
   let text: ReadRecording;
   beforeAll(async () => {

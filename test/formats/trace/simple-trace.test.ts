@@ -5,6 +5,7 @@ import { PUT, QemuTraceEvent } from "../../../src/formats/trace/trace-event.ts";
 import { findSchema } from "../../../src/formats/trace/trace-schema.ts";
 import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
 import { readCorpus, readSidecar, smallCorpusNames } from "../../helpers/corpus.ts";
+import { some } from "../../helpers/some.ts";
 import { compareSimple, readAll } from "./recorded-logs.ts";
 import { EVENT_NAMES, SimpleFile } from "./simple-file.ts";
 
@@ -59,35 +60,38 @@ describe("QEMU's simple traces", () => {
 
   const FORMS = [2, 3, 4].flatMap((version) => [true, false].map((little) => ({ version, little })));
 
-  it.each(FORMS)("reads every event of version $version, little-endian: $little", ({ version, little }) => {
-    // The recordings with the rarer events, rewritten.
-    const expected: string[] = [];
-    const file = new SimpleFile(version, little);
-    const log = new QemuLogReader((event) => {
-      event.thread = Number.NaN;
-      if (expected.length < 5000 || event.kind > 5) {
-        expected.push(formatQemuTraceEvent(event));
-        file.event(event, BigInt(expected.length));
-        if (expected.length % 10 === 0) file.other(3, BigInt(expected.length), "a string\n");
-        if (expected.length % 100 === 0) file.dropped(5n, BigInt(expected.length));
+  it.each(some(FORMS, 5))(
+    "reads every event of version $version, little-endian: $little",
+    ({ version, little }) => {
+      // The recordings with the rarer events, rewritten.
+      const expected: string[] = [];
+      const file = new SimpleFile(version, little);
+      const log = new QemuLogReader((event) => {
+        event.thread = Number.NaN;
+        if (expected.length < 5000 || event.kind > 5) {
+          expected.push(formatQemuTraceEvent(event));
+          file.event(event, BigInt(expected.length));
+          if (expected.length % 10 === 0) file.other(3, BigInt(expected.length), "a string\n");
+          if (expected.length % 100 === 0) file.dropped(5n, BigInt(expected.length));
+        }
+      });
+      for (const name of ["vio-vscsi-vlan-linux61", "migration-destination-virtio-e1000-linux61"]) {
+        log.push(readCorpus("traces", `${name}.log`));
       }
-    });
-    for (const name of ["vio-vscsi-vlan-linux61", "migration-destination-virtio-e1000-linux61"]) {
-      log.push(readCorpus("traces", `${name}.log`));
-    }
-    log.end();
-    const { texts, reader } = readAll(Uint8Array.from(file.bytes));
-    expect(texts).toEqual(expected);
-    const { breaks, brokenBytes, tornBytes, stepsBack, droppedRecords } = reader.counts;
-    expect({ breaks, brokenBytes, tornBytes, stepsBack }).toEqual({
-      breaks: 0,
-      brokenBytes: 0,
-      tornBytes: 0,
-      stepsBack: 0,
-    });
-    expect(reader.counts.dropped).toBe(droppedRecords * 5);
-    expect(reader.version).toBe(version);
-  });
+      log.end();
+      const { texts, reader } = readAll(Uint8Array.from(file.bytes));
+      expect(texts).toEqual(expected);
+      const { breaks, brokenBytes, tornBytes, stepsBack, droppedRecords } = reader.counts;
+      expect({ breaks, brokenBytes, tornBytes, stepsBack }).toEqual({
+        breaks: 0,
+        brokenBytes: 0,
+        tornBytes: 0,
+        stepsBack: 0,
+      });
+      expect(reader.counts.dropped).toBe(droppedRecords * 5);
+      expect(reader.version).toBe(version);
+    },
+  );
 
   it("is torn where a file is cut, and gives all records before that", () => {
     const file = new SimpleFile(4, true);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { detectTraceFormat } from "../../../src/formats/trace/trace-source.ts";
 import { corpusNames, readCorpusHead } from "../../helpers/corpus.ts";
+import { some } from "../../helpers/some.ts";
 import { SimpleFile } from "./simple-file.ts";
 
 /** Bytes; the first event may stand after a lot of other lines. */
@@ -9,14 +10,17 @@ const FORMATS = { ".log.gz": "qemu-log", ".simple.gz": "qemu-simple", ".txt.gz":
 
 describe("detectTraceFormat", () => {
   for (const [ending, format] of Object.entries(FORMATS)) {
-    it.each(corpusNames("traces", ending))(`knows %s${ending.replace(".gz", "")} as ${format}`, (name) => {
-      const head = readCorpusHead("traces", name + ending.replace(".gz", ""), HEAD);
-      expect(detectTraceFormat(head)).toBe(format);
-      // Behind another file in one buffer, as a view.
-      const shifted = new Uint8Array(head.length + 3);
-      shifted.set(head, 3);
-      expect(detectTraceFormat(shifted.subarray(3))).toBe(format);
-    });
+    it.each(some(corpusNames("traces", ending), 3))(
+      `knows %s${ending.replace(".gz", "")} as ${format}`,
+      (name) => {
+        const head = readCorpusHead("traces", name + ending.replace(".gz", ""), HEAD);
+        expect(detectTraceFormat(head)).toBe(format);
+        // Behind another file in one buffer, as a view.
+        const shifted = new Uint8Array(head.length + 3);
+        shifted.set(head, 3);
+        expect(detectTraceFormat(shifted.subarray(3))).toBe(format);
+      },
+    );
   }
 
   it.each([

@@ -9,6 +9,7 @@ import { shrinkList, simplifyItems } from "../../../src/live/random/simplify.ts"
 import type { OpResult } from "../../../src/script/op/result.ts";
 import { OpRunner } from "../../../src/script/op/run.ts";
 import fc from "../../helpers/fast-check.ts";
+import { times } from "../../helpers/some.ts";
 
 const NONE = new KnownDifferences([]);
 
@@ -70,7 +71,7 @@ describe("a random script", () => {
     "hits windows, refuses some calls, and reaches no state without a defined answer (DMA: %s)",
     (dma) => {
       const statuses = new Map<string, number>();
-      for (let seed = 0; seed < 5; seed++) {
+      for (let seed = 0; seed < times(3, 15); seed++) {
         const script = randomScript({ ...options, seed, dma });
         expect(script.lines).toHaveLength(options.operations);
         const runner = new OpRunner(script.config);

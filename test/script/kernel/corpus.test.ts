@@ -12,18 +12,17 @@ const OPERATIONS = { vfio: 4518, kvm: 2783 };
 describe.each(["vfio", "kvm"] as const)("recordings of a real Linux 6.12: %s", (kind) => {
   const names = corpusNames(kind, ".jsonl.gz").map((name) => `${name}.jsonl`);
 
+  let operations = 0;
   it.each(names)("%s is reproduced, to the byte", (name) => {
     const text = textOf(kind, name);
     const script = parseKernelScript(text, name);
-    const different = [...compareKernelScript(script)].filter((line) => line.differences.length > 0);
-    expect(different).toEqual([]);
+    operations += script.lines.length;
     const written = [...runKernelScript(script)].map((result) => JSON.stringify(result));
     expect([script.headerText, ...written, ""].join("\n")).toBe(text);
   });
 
   it("all of them are here", () => {
-    const counts = names.map((name) => parseKernelScript(textOf(kind, name), name).lines.length);
-    expect(counts.reduce((a, b) => a + b, 0)).toBe(OPERATIONS[kind]);
+    expect(operations).toBe(OPERATIONS[kind]);
   });
 });
 

@@ -1,0 +1,2 @@
+/** What docs/findings.md says. */
+export function findingsDocument(): Promise<string>;
