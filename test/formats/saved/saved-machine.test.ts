@@ -456,6 +456,23 @@ class SparseFile implements ByteFile {
   }
 }
 
+describe("a hole of zeros that is longer than what is searched for a stream", () => {
+  const HOLE = 5 * 2 ** 20 + 3;
+  const fileBehind = (bytes: readonly number[]): SparseFile =>
+    new SparseFile(HOLE + bytes.length, [[HOLE, bytesOf(bytes)]]);
+
+  it("is passed over in a file", async () => {
+    const machine = await read(fileBehind(mappedStream(HOLE)));
+    expect(tablesOf(machine)).toEqual(TABLES);
+    expect(machine.container).toMatchObject({ layers: ["mapped-ram"], offset: HOLE });
+  });
+
+  it("has no machine behind it where something else is there, or nothing", async () => {
+    for (const bytes of [[0x51, 0x45, 0x56, 0x4e, ...plainStream()], []])
+      expect((await openInput(fileBehind(bytes), "x", 1)).savedAt).toBeUndefined();
+  });
+});
+
 describe("a file of 64 GiB", () => {
   const HUGE = 64 * 2 ** 30;
 
