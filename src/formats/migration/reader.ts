@@ -51,6 +51,8 @@ import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION } from "./tce-section.ts";
 
 /** A command that goes into the return path, pings, and the like is passed over; these are not. */
 const COMMAND_RUN = 5;
+/** The machine may go on in postcopy, which must be allowed where it is loaded, whether it comes to that or not. */
+const COMMAND_ADVISE = 3;
 /** The command after which sections come in a package, so that all of it can be received before any is read. */
 const COMMAND_PACKAGED = 7;
 
@@ -135,6 +137,7 @@ class StreamReader {
   /** Where the package ends that was opened last. */
   #packageEnd = 0;
   #isInPackage = false;
+  #isAdvised = false;
   /** Where the state of the devices ended in a stream for postcopy. */
   #devicesEnd: number | undefined;
 
@@ -190,7 +193,6 @@ class StreamReader {
 
   /** What was read until now. */
   result(damage: IommuError | undefined): PartialStream {
-    const isPostcopy = this.#packageEnd > 0;
     return {
       machine: this.#configuration.machine,
       capabilities: this.#configuration.capabilities,
@@ -202,7 +204,7 @@ class StreamReader {
       length: this.#end ?? this.#cursor.offset,
       remarks: this.#remarks,
       capabilityPlace: this.#configuration.capabilityPlace,
-      postcopy: isPostcopy ? { commands: this.#commands, end: this.#devicesEnd } : undefined,
+      postcopy: this.#isAdvised ? { commands: this.#commands, end: this.#devicesEnd } : undefined,
       damage,
     };
   }
@@ -254,6 +256,7 @@ class StreamReader {
     }
     if (this.#commands.length === MAX_COMMANDS) throw badStream(offset, `more than ${MAX_COMMANDS} commands`);
     this.#commands.push({ offset, length: cursor.offset - offset });
+    if (command === COMMAND_ADVISE || command === COMMAND_PACKAGED) this.#isAdvised = true;
     if (command === COMMAND_RUN) this.#devicesEnd = cursor.offset;
   }
 

@@ -87,7 +87,7 @@ export async function readMachineAsFar(
   const { source, container } = await openMachine(opened, choice);
   const stream = await readMigrationAsFar(source, { ...options, origin: container.offset });
   const isMapped = stream.capabilities.includes(MAPPED_RAM);
-  const form = isMapped ? "mapped-ram" : stream.postcopy === undefined ? "stream" : "postcopy";
+  const form = isMapped ? "mapped-ram" : stream.postcopy?.end === undefined ? "stream" : "postcopy";
   return { stream, container: { ...container, layers: [...container.layers, form] } };
 }
 

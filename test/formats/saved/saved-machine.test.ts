@@ -20,6 +20,7 @@ import { storedOf } from "../../tce/model.ts";
 import { ascii, be, HEADER, named, RAM_BLOCK, section } from "../migration/small-stream.ts";
 import { chunksOf, fileOf } from "../migration/sources.ts";
 import {
+  advisedStream,
   compressedStream,
   ignoredStream,
   libvirtImage,
@@ -53,6 +54,7 @@ const CONTAINERS = [
   { what: "mapped pages", bytes: mappedStream(), layers: ["mapped-ram"] },
   { what: "mapped pages, some shared", bytes: mappedStream(0, 0x2000, true), layers: ["mapped-ram"] },
   { what: "all memory in a shared file", bytes: ignoredStream(), layers: ["mapped-ram"] },
+  { what: "postcopy that did not begin", bytes: advisedStream(), layers: ["stream"] },
   { what: "postcopy", bytes: postcopyStream(), layers: ["postcopy"] },
   { what: "postcopy without a destination", bytes: postcopyStream(20), layers: ["postcopy"] },
   {

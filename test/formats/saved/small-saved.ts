@@ -51,6 +51,14 @@ export const plainStream = (): number[] => [
   ...DESCRIBED,
 ];
 
+/** A machine that was allowed to go on in postcopy, and did not. */
+export const advisedStream = (): number[] => {
+  const bytes = plainStream();
+  const at = HEADER.length + CONFIGURATION.length;
+  const advice = [...command(1, []), ...command(3, [...be(8, 4096), ...be(8, 4096)])];
+  return [...bytes.slice(0, at), ...advice, ...bytes.slice(at)];
+};
+
 /** Pages at places of their own. @param origin bytes of the file before the stream */
 export function mappedStream(
   origin = 0,
