@@ -12,9 +12,15 @@ import { type AgainstCheckReport, sumOfAgreements } from "../check/saved/against
 import { colors } from "./colors.ts";
 
 /** What was read of a saved machine, and what was found. */
-export function streamText({ events, verified, windows, findings }: CheckReport): string {
+export function streamText({ events, verified, windows, findings, notJudged }: CheckReport): string {
   const found = findings.length === 0 ? colors.green("nothing found") : counted(findings.length, "finding");
-  return `migration-stream, ${counted(events, "section")}, ${formatCount(verified)} as described, ${counted(windows.length, "window")}, ${found}`;
+  return `migration-stream, ${counted(events, "section")}, ${formatCount(verified)} as described, ${counted(windows.length, "window")}, ${found}${notJudgedText(notJudged)}`;
+}
+
+/** `; not judged: 3 …`, or nothing. */
+function notJudgedText(notJudged: CheckReport["notJudged"]): string {
+  const not = notJudged.map(({ count, reason }) => `${formatCount(count)} ${reason}`);
+  return not.length === 0 ? "" : `; not judged: ${not.join(", ")}`;
 }
 
 /** `5,067 events of 2 devices: 2,480 maps, …, 0 mistakes; not judged: …` */
@@ -28,9 +34,7 @@ export function judgedText(report: CheckReport): string {
   parts.push((mistakes > 0 ? colors.red : colors.green)(counted(mistakes, "mistake")));
   if (warnings > 0) parts.push(colors.yellow(counted(warnings, "warning")));
   if (droppedFindings > 0) parts.push(`${formatCount(droppedFindings)} more left out`);
-  const not = notJudged.map(({ count, reason }) => `${formatCount(count)} ${reason}`);
-  const rest = not.length === 0 ? "" : `; not judged: ${not.join(", ")}`;
-  return `${report.format}, ${counted(judged.events, "event")} of ${whose}: ${parts.join(", ")}${rest}`;
+  return `${report.format}, ${counted(judged.events, "event")} of ${whose}: ${parts.join(", ")}${notJudgedText(notJudged)}`;
 }
 
 function qemuParts({ judged, hostWindows = [] }: CheckReport): string[] {

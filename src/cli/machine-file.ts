@@ -1,6 +1,6 @@
 import { IommuError } from "../base/errors.ts";
 import { isLibvirtImage, readLibvirtImage } from "../formats/container/libvirt-image.ts";
-import { SAVED_HEAD_BYTES } from "../formats/container/place.ts";
+import { isSavedMachine, SAVED_HEAD_BYTES } from "../formats/container/place.ts";
 import { named } from "../formats/input/opened-input.ts";
 import { textOf } from "../formats/input/text.ts";
 import { parseJsonLines } from "../formats/json-lines.ts";
@@ -69,10 +69,11 @@ const isHeader = (text: string): boolean => /^\s*\{\s*"header"\s*:/.test(text);
 async function machineText(path: string, name: string): Promise<string> {
   const cursor = new ByteCursor(openInput(path));
   try {
-    const isImage = isLibvirtImage(await cursor.peek(SAVED_HEAD_BYTES));
-    return isImage
-      ? (await named(name, readLibvirtImage(cursor))).domainXml
-      : await textOf(cursor.rest(), name);
+    const head = await cursor.peek(SAVED_HEAD_BYTES);
+    if (isLibvirtImage(head)) return (await named(name, readLibvirtImage(cursor))).domainXml;
+    if (!isSavedMachine(head)) return await textOf(cursor.rest(), name);
+    const message = `${name}: a saved machine, which has its windows in it (info, map), but no description of the machine: it should be ${MACHINE_FILE}`;
+    throw new IommuError("UNSUPPORTED", message, { path: name });
   } finally {
     await cursor.close();
   }

@@ -43,7 +43,7 @@ export class SavedText {
     const { layers, offset, machine, snapshot, snapshots } = this.#saved;
     const lines = [
       `saved in: ${layers.join(", ")}${offset === 0 ? "" : ` at byte ${offset} (${hex(offset)})`}`,
-      `machine: ${machine ?? "one that is too old to say its type (pseries-2.3 or before)"}`,
+      `machine: ${machine ?? "the stream does not say its type (pseries-2.3 or before, or send-configuration is off)"}`,
     ];
     for (const one of snapshots) {
       const state = one.stateBytes === 0 ? "of the disk alone" : `${formatSize(one.stateBytes)} of machine`;

@@ -1,14 +1,16 @@
 import { IommuError } from "../base/errors.ts";
 import { hex, hex64 } from "../base/u64.ts";
 import { counted, formatSize } from "../base/units.ts";
+import { visible } from "../base/visible.ts";
 import { isSpace } from "../check/lives/who.ts";
 import type { Moment } from "../check/state/moment.ts";
 import type { WindowState } from "../check/state/window-state.ts";
 import { type RecordedState, statesAtMoments } from "../check/whole/windows-at.ts";
+import { choiceNotes } from "../formats/saved/saved-machine.ts";
 import { displayName } from "./display-name.ts";
 import { isScriptName, withInput } from "./input.ts";
 import { type MachineOptions, windowsTold } from "./machine-options.ts";
-import { printWarning } from "./output.ts";
+import { printError, printWarning } from "./output.ts";
 
 /** What a user wants to see of a state. */
 export interface Wanted {
@@ -60,8 +62,10 @@ export async function stateOf(
   throw new IommuError("BAD_ARGUMENT", `${path}: ${what}; there are ${there}`);
 }
 
-/** Says what of a saved machine cannot be relied upon. */
+/** Says which of several saved machines it is, and what of it cannot be relied upon. */
 export function warnOfRemarks(path: string, { saved }: RecordedState): void {
+  for (const note of saved === undefined ? [] : choiceNotes(saved))
+    printError(`${visible(displayName(path))}: note: ${visible(note)}`);
   for (const remark of saved?.remarks ?? []) printWarning(displayName(path), remark);
 }
 

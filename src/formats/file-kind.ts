@@ -38,6 +38,9 @@ const isElf = (head: Uint8Array): boolean => startsAt(head, 0, "\x7fELF");
 const OP_SCRIPT =
   "exec, check, info, map, who, alive and diff take an op script, which is known by the end of its name, .jsonl";
 
+const [KDUMP, FLAT_KDUMP] = ["KDUMP   ", "makedumpfile"];
+const MEMORY_DUMPS = [KDUMP, FLAT_KDUMP];
+
 const ROWS: readonly KindRow[] = [
   ["\x17\x08Dtracing", "a trace.dat of trace-cmd", READ_RECORDING],
   ["PERFILE2", "a perf.data of perf", READ_RECORDING],
@@ -61,12 +64,12 @@ const ROWS: readonly KindRow[] = [
   ],
   [isElf, "a program", `name a recording; ${RECORD_QEMU}, ${RECORD_LINUX}`],
   [
-    "KDUMP   ",
+    KDUMP,
     "a compressed dump of a kernel's memory",
     "crash shows its log: crash vmlinux FILE, then log; the log is read here",
   ],
   [
-    "makedumpfile",
+    FLAT_KDUMP,
     "a flattened dump of a kernel's memory",
     "makedumpfile -R FILE.core < FILE, then crash vmlinux FILE.core, then log; the log is read here",
   ],
@@ -141,6 +144,13 @@ export function fileKind(head: Uint8Array, isText: boolean): FileKind | undefine
     if (is) return { what, advice };
   }
   return undefined;
+}
+
+/** Which dump of memory begins so, if one does. Lines in memory are remains of whatever was there, and no log. */
+export function memoryDumpKind(head: Uint8Array): FileKind | undefined {
+  const isDump =
+    (isElf(head) && elfType(head) === 4) || MEMORY_DUMPS.some((magic) => startsAt(head, 0, magic));
+  return isDump ? fileKind(head, false) : undefined;
 }
 
 function startsAt(head: Uint8Array, offset: number, bytes: string): boolean {

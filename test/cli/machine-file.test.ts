@@ -8,9 +8,9 @@ const folder = scratchFolder();
 const DOMAIN = path.resolve(import.meta.dirname, "../cases/machines/domain.xml");
 
 /** A machine of a text, in a file of its own. */
-async function read(text: string): ReturnType<typeof readMachineFile> {
+async function read(text: string, encoding: BufferEncoding = "utf8"): ReturnType<typeof readMachineFile> {
   const file = path.join(folder, "machine");
-  writeFileSync(file, text);
+  writeFileSync(file, text, encoding);
   return await readMachineFile(file);
 }
 
@@ -34,6 +34,14 @@ describe("a file that describes a machine", () => {
       dimms: [{ bytes: 2 ** 30 }],
       remarks: ["-device vfio-pci: what its driver asks for is not known here", "not looked at: <sound>"],
     });
+  });
+
+  it("is no saved machine, which is named: it was said to be no UTF-8", async () => {
+    for (const head of ["QEVM\0\0\0\u0003\u0007\0", "QFI\u{fb}"])
+      await expect(read(head + "\0".repeat(20), "latin1")).rejects.toMatchObject({
+        code: "UNSUPPORTED",
+        message: expect.stringMatching(/: a saved machine, .* but no description/),
+      });
   });
 
   it("is libvirt's log of a domain, of which the last start counts", async () => {

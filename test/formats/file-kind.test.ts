@@ -56,6 +56,19 @@ describe("a file that is none of ours", () => {
     }
   });
 
+  it.each([elf(4, true), fileOf("KDUMP   ")])("%#: memory with a log in it is no log", async (head) => {
+    const log = "spapr_iommu_put liobn=0x80000000 ioba=0x1000 tce=0x2003 ret=0\n".repeat(2000);
+    const core = new Uint8Array([...head, ...new Array<number>(100_000).fill(0), 0x0a, ...Buffer.from(log)]);
+    await expect(checkTrace(core.subarray(-log.length), { name: "x" })).resolves.toMatchObject({
+      events: 2000,
+    });
+    const error = await checkTrace(core, { name: "x" }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(/no event .*(core|dump)/),
+    });
+  });
+
   it("is not taken for one of another kind by what a log begins with", () => {
     for (const text of ["[    1.234567] e1000", "[  OK  ] Reached", "\n\n# tracer: nop\n", "MAP 1", ""]) {
       expect(fileKind(fileOf(text, 0, text.length), true), text).toBeUndefined();

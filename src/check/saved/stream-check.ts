@@ -3,6 +3,7 @@ import { hex } from "../../base/u64.ts";
 import type { RamBlock } from "../../formats/migration/ram.ts";
 import type { SectionInfo } from "../../formats/migration/section.ts";
 import type { PartialStream, SavedWindow } from "../../formats/migration/stream.ts";
+import { choiceText, type SavedContainer } from "../../formats/saved/saved-machine.ts";
 import { DEFAULT_PAGE_SHIFT, isPciLiobn, phbOfLiobn } from "../../spapr/papr.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { pagesText } from "../findings/finding.ts";
@@ -18,8 +19,8 @@ import { findOverlaps } from "../windows/overlaps.ts";
 import type { StaticWindow } from "../windows/static-window.ts";
 import { contradictionsBetween, contradictionsOf } from "./stream-headers.ts";
 
-/** QEMU's name of a pseries machine's main memory, which begins at 0. */
-const MAIN_MEMORY = "ppc_spapr.ram";
+/** Names of main memory, which begins at 0: QEMU's, and those that libvirt gives it where a machine has NUMA nodes. */
+const MAIN_MEMORY = /^ppc_spapr\.ram$|^(?:\/objects\/)?ram-node\d+$/;
 /** Sizes of memory that can be plugged are multiples of this (256 MiB); ROMs of devices are smaller. */
 const PLUGGABLE = 0x1000_0000;
 
@@ -28,13 +29,13 @@ const PLUGGABLE = 0x1000_0000;
  * report an event is a section of the stream, and a line is the offset of its
  * first byte; what is verified are sections that are as long as described.
  *
- * @param containerRemarks what is odd about what the machine is saved in
+ * @param container what the machine is saved in
  */
 export function checkStream(
   stream: PartialStream,
   file: string,
   options: CheckOptions,
-  containerRemarks: readonly string[] = [],
+  container?: SavedContainer,
 ): CheckReport {
   const log = new FindingLog();
   const places = placesOf(stream);
@@ -53,7 +54,7 @@ export function checkStream(
     findHoles(group, { ...options, ram: main }, log);
   }
   const { damage, sections, description, remarks } = stream;
-  for (const message of containerRemarks) log.add({ kind: "truncated", places: [], message });
+  for (const message of container?.remarks ?? []) log.add({ kind: "truncated", places: [], message });
   for (const { offset, message } of remarks)
     log.add({ kind: "truncated", places: [{ event: sections.length, line: offset }], message });
   if (damage !== undefined) {
@@ -64,6 +65,7 @@ export function checkStream(
       message: `no QEMU loads this: it is damaged before its devices are all there: ${damage.message}`,
     });
   }
+  const choice = container === undefined ? undefined : choiceText(container);
   return {
     file,
     format: "migration-stream",
@@ -76,7 +78,7 @@ export function checkStream(
       windows.length,
       description === null ? 0 : description.sections.length,
     ),
-    notJudged: [],
+    notJudged: choice === undefined ? [] : [{ count: container!.others.length, reason: choice }],
     bounced: [],
     windows: windows.map(({ window }) => ({
       liobn: window.liobn,
@@ -149,12 +151,14 @@ function memoryOf(
   { ram }: CheckOptions,
 ): { readonly main: bigint | undefined; readonly end: bigint | undefined } {
   if (ram !== undefined) return { main: ram, end: ram };
-  const main = blocks.find(({ name }) => name === MAIN_MEMORY);
-  if (main === undefined) return { main: undefined, end: undefined };
-  const size = BigInt(main.size);
+  const large = blocks.filter(({ size }) => size > 0 && size % PLUGGABLE === 0);
+  const named = blocks.filter(({ name }) => MAIN_MEMORY.test(name));
+  // Whoever made a backend for it gave it a name: only one that is alone tells what it is.
+  const main = named.length === 0 && large.length === 1 ? large : named;
+  if (main.length === 0) return { main: undefined, end: undefined };
+  const size = BigInt(main.reduce((sum, block) => sum + block.size, 0));
   // Where plugged memory lies is not in the list of blocks.
-  const more = blocks.some((block) => block !== main && block.size > 0 && block.size % PLUGGABLE === 0);
-  return { main: size, end: more ? undefined : size };
+  return { main: size, end: large.some((block) => !main.includes(block)) ? undefined : size };
 }
 
 /** Finds entries that map what is no memory. */

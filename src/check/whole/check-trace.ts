@@ -77,7 +77,7 @@ export async function checkTrace(input: InputData, options: CheckTraceOptions = 
       if (filter !== undefined)
         throw new IommuError("BAD_ARGUMENT", `${name}: a saved machine has no events to filter`);
       const { stream, container } = await named(name, readMachineAsFar(opened, choiceOf(options)));
-      return checkStream(stream, name, thresholds, container.remarks);
+      return checkStream(stream, name, thresholds, container);
     }
     if (isDmaDump(opened.head)) throw noEvents(await textOf(opened.chunks, name), name);
     const check = new TraceCheck(name, thresholds, { filter, ...(await contextOf(input, options)) });

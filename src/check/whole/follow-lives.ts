@@ -6,7 +6,7 @@ import type { InputData } from "../../formats/input/input-data.ts";
 import { named, type OpenedInput, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
 import { readTrace } from "../../formats/recording/read-trace.ts";
-import { readSavedMachine } from "../../formats/saved/saved-machine.ts";
+import { choiceNotes, readSavedMachine } from "../../formats/saved/saved-machine.ts";
 import { DMA_LOST } from "../../formats/trace/dma-kinds.ts";
 import { losesEvents, type TraceFormat } from "../../formats/trace/trace-reader.ts";
 import { TraceSource } from "../../formats/trace/trace-source.ts";
@@ -89,6 +89,7 @@ async function followSaved(
     sink,
   );
   const notes = [
+    ...choiceNotes(container),
     ...container.remarks,
     ...stream.remarks.map(({ message }) => message),
     "a saved machine does not tell who mapped what, nor when",

@@ -112,7 +112,7 @@ export interface RecordedState {
  * @public
  */
 export interface SavedSource extends SavedContainer {
-  /** Machine type; null for one that is too old to say it. */
+  /** Machine type; null for one that is too old to say it, or was told not to. */
   readonly machine: string | null;
 }
 

@@ -10,6 +10,7 @@
 
 import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
+import { hasMappedRam } from "../migration/configuration.ts";
 import type { ByteFile } from "../migration/source.ts";
 
 const MAGIC = [0x51, 0x46, 0x49, 0xfb];
@@ -20,12 +21,15 @@ const ENTRY_BYTES = 40;
 /** As QEMU has them. */
 const MAX_SNAPSHOTS = 65_536;
 const MAX_EXTRA = 1024;
+const MAX_LISTS = 2 ** 22;
 const [MIN_CLUSTER_BITS, MAX_CLUSTER_BITS] = [9, 21];
 
 const FEATURE_DATA_FILE = 4n;
 const FEATURE_EXTENDED_L2 = 16n;
-/** Dirty, corrupt, way of compression: of no interest here. */
-const KNOWN_FEATURES = 1n | 2n | 8n;
+/** Dirty, corrupt, way of compression are of no interest here. */
+const KNOWN_FEATURES = 1n | 2n | 8n | FEATURE_EXTENDED_L2;
+/** Parts of a cluster that is divided. */
+const PARTS = 32;
 
 /** Offsets beyond are none, and sums of two stay exact. */
 const MAX_OFFSET = 2n ** 52n;
@@ -81,9 +85,17 @@ export class Qcow2Snapshots {
     return new Qcow2Snapshots(image, await readList(image));
   }
 
+  /** Name of the file under this one, if there is one. */
+  get backing(): string | undefined {
+    return this.#image.backing;
+  }
+
   /** The state of the machine that a snapshot of {@link snapshots} has. */
-  state(snapshot: DiskSnapshot): ByteFile {
-    return stateFile(this.#image, this.#placed[this.snapshots.indexOf(snapshot)]!);
+  async state(snapshot: DiskSnapshot): Promise<ByteFile> {
+    const placed = this.#placed[this.snapshots.indexOf(snapshot)]!;
+    const state = new StateFile(this.#image, placed, placed.stateBytes);
+    // QEMU counts what it wrote in order: pages at places of their own, and what follows them, lie behind that.
+    return (await hasMappedRam(state)) ? new StateFile(this.#image, placed, await state.extent()) : state;
   }
 }
 
@@ -93,11 +105,13 @@ class Image {
   readonly diskBytes: number;
   readonly snapshotCount: number;
   readonly snapshotOffset: number;
-  /** Name of the file under this one, if there is one. */
   readonly backing: string | undefined;
+  /** Are clusters divided into parts that are there or not? Their entries are twice as long. */
+  readonly isDivided: boolean;
 
-  private constructor(file: ByteFile, head: DataView, backing: string | undefined) {
+  private constructor(file: ByteFile, head: DataView, backing: string | undefined, features: bigint) {
     this.file = file;
+    this.isDivided = (features & FEATURE_EXTENDED_L2) !== 0n;
     this.clusterBits = head.getUint32(20);
     this.diskBytes = numberOf(head.getBigUint64(24), 24, "the size of the disk");
     this.snapshotCount = head.getUint32(60);
@@ -114,15 +128,14 @@ class Image {
     const version = head.getUint32(4);
     if (version !== 2 && version !== 3) throw unsupportedImage(4, `version ${version}, not 2 or 3`);
     if (head.getUint32(32) !== 0) throw unsupportedImage(32, "it is encrypted");
+    let features = 0n;
     if (version === 3) {
-      const features = (await exactly(file, 0, HEAD_BYTES_3, "its head")).getBigUint64(72);
+      features = (await exactly(file, 0, HEAD_BYTES_3, "its head")).getBigUint64(72);
       if ((features & FEATURE_DATA_FILE) !== 0n) throw unsupportedImage(72, "its data are in another file");
-      if ((features & FEATURE_EXTENDED_L2) !== 0n)
-        throw unsupportedImage(72, "its clusters are divided (extended_l2)");
       if ((features & ~KNOWN_FEATURES) !== 0n)
         throw unsupportedImage(72, `it has features that are not known (${hex(features)})`);
     }
-    return new Image(file, head, await backingOf(file, head));
+    return new Image(file, head, await backingOf(file, head), features);
   }
 }
 
@@ -143,6 +156,11 @@ async function readList(image: Image): Promise<PlacedSnapshot[]> {
     const [idBytes, nameBytes, extraBytes] = [head.getUint16(12), head.getUint16(14), head.getUint32(36)];
     if (extraBytes > MAX_EXTRA)
       throw badImage(offset + 36, `${what} has ${extraBytes} bytes more than it should`);
+    if (head.getUint32(8) > MAX_LISTS)
+      throw badImage(
+        offset + 8,
+        `${what} has ${head.getUint32(8)} lists of clusters; at most ${MAX_LISTS} are read`,
+      );
     const length = extraBytes + idBytes + nameBytes;
     const rest = await exactly(image.file, offset + ENTRY_BYTES, length, what);
     const extra = (at: number, without: bigint): bigint =>
@@ -162,66 +180,99 @@ async function readList(image: Image): Promise<PlacedSnapshot[]> {
   return placed;
 }
 
-/** The state of a snapshot as a file that is read anywhere. */
-function stateFile(image: Image, snapshot: PlacedSnapshot): ByteFile {
-  const cluster = 2 ** image.clusterBits;
-  /** Bytes that one cluster of entries is about. */
-  const span = cluster * (cluster / 8);
-  const begin = Math.ceil(snapshot.diskBytes / span) * span;
-  let entries: { readonly number: number; readonly view: DataView | undefined } = {
-    number: -1,
-    view: undefined,
-  };
-  let buffer = new Uint8Array(0);
+/**
+ * The state of a snapshot as a file that is read anywhere. Where nothing was written to it is zero: it lies behind the
+ * end of the disk, where no backing file has anything for it.
+ */
+class StateFile implements ByteFile {
+  readonly size: number;
+  readonly #image: Image;
+  readonly #snapshot: PlacedSnapshot;
+  readonly #cluster: number;
+  readonly #entryBytes: number;
+  /** Bytes that one list of clusters is about. */
+  readonly #span: number;
+  /** Where the state begins on the disk. */
+  readonly #begin: number;
+  /** The list that was needed last, and its number. */
+  #list: DataView | undefined;
+  #listNumber = -1;
+  #buffer = new Uint8Array(0);
 
-  const entriesOf = async (number: number): Promise<DataView | undefined> => {
-    if (entries.number === number) return entries.view;
-    if (number >= snapshot.l1Entries) {
-      const what = `the state of snapshot "${snapshot.name}" reaches beyond its ${snapshot.l1Entries} lists of clusters`;
-      throw badImage(snapshot.l1Offset, what);
+  constructor(image: Image, snapshot: PlacedSnapshot, size: number) {
+    this.size = size;
+    this.#image = image;
+    this.#snapshot = snapshot;
+    this.#cluster = 2 ** image.clusterBits;
+    this.#entryBytes = image.isDivided ? 16 : 8;
+    this.#span = this.#cluster * (this.#cluster / this.#entryBytes);
+    this.#begin = Math.ceil(snapshot.diskBytes / this.#span) * this.#span;
+  }
+
+  /** Bytes up to the end of the last cluster that is there, of any snapshot that was made before this one, too. */
+  async extent(): Promise<number> {
+    const { l1Offset, l1Entries } = this.#snapshot;
+    const first = this.#begin / this.#span;
+    const count = Math.max(0, l1Entries - first);
+    const places = await exactly(this.#image.file, l1Offset + 8 * first, 8 * count, "the lists of clusters");
+    let last = count - 1;
+    while (last >= 0 && (places.getBigUint64(8 * last) & OFFSET_MASK) === 0n) last--;
+    const list = last < 0 ? undefined : await this.#listOf(first + last);
+    let clusters = (list?.byteLength ?? 0) / this.#entryBytes;
+    while (clusters > 0 && list!.getBigUint64((clusters - 1) * this.#entryBytes) === 0n) clusters--;
+    return Math.max(this.size, last * this.#span + clusters * this.#cluster);
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const end = Math.min(offset + length, this.size);
+    const bytes = Math.max(0, end - offset);
+    if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(bytes);
+    const out = this.#buffer.subarray(0, bytes);
+    const unit = this.#image.isDivided ? this.#cluster / PARTS : this.#cluster;
+    for (let at = offset; at < end; ) {
+      const inUnit = (this.#begin + at) % unit;
+      const part = out.subarray(at - offset, at - offset + unit - inUnit);
+      const place = await this.#placeOf(this.#begin + at);
+      if (place === undefined) part.fill(0);
+      else part.set(bytesOf(await exactly(this.#image.file, place, part.length, "a cluster")));
+      at += part.length;
     }
-    const at = snapshot.l1Offset + 8 * number;
-    const place = (await exactly(image.file, at, 8, "a list of clusters")).getBigUint64(0) & OFFSET_MASK;
-    const view =
-      place === 0n
-        ? undefined
-        : await exactly(image.file, numberOf(place, at, "a list of clusters"), cluster, "a list of clusters");
-    entries = { number, view: view === undefined ? undefined : new DataView(view.buffer.slice(0)) };
-    return entries.view;
-  };
+    return out;
+  }
 
-  /** Where a cluster of the state is in the file; undefined for one that is zero. */
-  const placeOf = async (position: number): Promise<number | undefined> => {
-    const view = await entriesOf(Math.floor(position / span));
-    const entry = view?.getBigUint64(8 * Math.floor((position % span) / cluster)) ?? 0n;
-    if ((entry & COMPRESSED) !== 0n)
-      throw unsupportedImage(position, `the state of snapshot "${snapshot.name}" has compressed clusters`);
-    if ((entry & ZEROS) !== 0n) return undefined;
+  async #listOf(number: number): Promise<DataView | undefined> {
+    if (this.#listNumber === number) return this.#list;
+    const { l1Offset, l1Entries, name } = this.#snapshot;
+    if (number >= l1Entries) {
+      const what = `the state of snapshot "${name}" reaches beyond its ${l1Entries} lists of clusters`;
+      throw badImage(l1Offset, what);
+    }
+    const { file } = this.#image;
+    const at = l1Offset + 8 * number;
+    const what = "a list of clusters";
+    const place = numberOf((await exactly(file, at, 8, what)).getBigUint64(0) & OFFSET_MASK, at, what);
+    this.#list = place === 0 ? undefined : await exactly(file, place, this.#cluster, what);
+    this.#listNumber = number;
+    return this.#list;
+  }
+
+  /** Where a byte of the state is in the file; undefined where it is zero. */
+  async #placeOf(position: number): Promise<number | undefined> {
+    const list = await this.#listOf(Math.floor(position / this.#span));
+    const inCluster = position % this.#cluster;
+    const at = Math.floor((position % this.#span) / this.#cluster) * this.#entryBytes;
+    const entry = list?.getBigUint64(at) ?? 0n;
+    if ((entry & COMPRESSED) !== 0n) {
+      const what = `the state of snapshot "${this.#snapshot.name}" has compressed clusters`;
+      throw unsupportedImage(position, what);
+    }
     const place = entry & OFFSET_MASK;
-    if (place !== 0n) return numberOf(place, position, "a cluster");
-    if (image.backing === undefined) return undefined;
-    const where = `a cluster of the state of snapshot "${snapshot.name}" is not in this image, but in its backing file ${image.backing}`;
-    throw unsupportedImage(position, where);
-  };
-
-  return {
-    size: snapshot.stateBytes,
-    async read(offset, length) {
-      const end = Math.min(offset + length, snapshot.stateBytes);
-      const bytes = Math.max(0, end - offset);
-      if (buffer.length < bytes) buffer = new Uint8Array(bytes);
-      const out = buffer.subarray(0, bytes);
-      for (let at = offset; at < end; ) {
-        const inCluster = (begin + at) % cluster;
-        const part = out.subarray(at - offset, at - offset + cluster - inCluster);
-        const place = await placeOf(begin + at - inCluster);
-        if (place === undefined) part.fill(0);
-        else part.set(bytesOf(await exactly(image.file, place + inCluster, part.length, "a cluster")));
-        at += part.length;
-      }
-      return out;
-    },
-  };
+    if (place === 0n || (entry & ZEROS) !== 0n) return undefined;
+    // The low half of the second word says which parts are there.
+    const part = Math.floor((inCluster * PARTS) / this.#cluster);
+    if (this.#image.isDivided && ((list!.getUint32(at + 12) >>> part) & 1) === 0) return undefined;
+    return numberOf(place, position, "a cluster") + inCluster;
+  }
 }
 
 /** So many bytes of a file, copied. */

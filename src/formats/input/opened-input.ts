@@ -1,10 +1,13 @@
 import { IommuError } from "../../base/errors.ts";
 import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../container/place.ts";
 import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
+import { firstNonZero } from "../migration/zero-scan.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
 import type { Packing } from "./packing.ts";
 import { peek } from "./peek.ts";
 import { unpacked } from "./unpacked.ts";
+
+const ZEROS_AT_ONCE = 2 ** 20;
 
 /** An input of which the first bytes are known. */
 export interface OpenedInput {
@@ -40,7 +43,23 @@ export async function openInput(data: InputData, name: string, headBytes: number
     await chunks.return(undefined);
     return packings.length > 0 ? () => unpacked(inOrder(raw), name) : raw;
   };
-  return { head, chunks, packings, savedAt: placeOfSaved(head), source };
+  const savedAt =
+    placeOfSaved(head) ?? (packings.length === 0 ? await placeBehindZeros(raw, head) : undefined);
+  return { head, chunks, packings, savedAt, source };
+}
+
+/** Where in a file that begins with zeros, however many, a saved machine begins: `file:NAME,offset=N` leaves such a hole. */
+async function placeBehindZeros(raw: RawSource, head: Uint8Array): Promise<number | undefined> {
+  if (typeof raw === "function" || isOnce(raw) || firstNonZero(head, 0, head.length) < head.length)
+    return undefined;
+  for (let offset = head.length; offset < raw.size; ) {
+    const piece = await raw.read(offset, ZEROS_AT_ONCE);
+    const at = firstNonZero(piece, 0, piece.length);
+    offset += at;
+    if (at < piece.length || piece.length === 0)
+      return placeOfSaved(await raw.read(offset, SAVED_HEAD_BYTES)) === 0 ? offset : undefined;
+  }
+  return undefined;
 }
 
 /** The bytes in order; of a file as a stream, if it has one. */

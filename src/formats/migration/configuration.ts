@@ -1,5 +1,7 @@
+import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
-import { type ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import { ByteCursor, badStream, unsupportedStream } from "./byte-cursor.ts";
+import type { ByteFile } from "./source.ts";
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 /** "QEVM". */
@@ -10,8 +12,15 @@ export const FORMAT_VERSION = 3;
 /** Byte that begins the configuration. */
 export const RECORD_CONFIGURATION = 0x07;
 
+/** The capability that gives each page of guest RAM a place of its own in the file. */
+export const MAPPED_RAM = "mapped-ram";
+/** The capability that leaves out memory which is a file that is shared. */
+export const IGNORE_SHARED = "x-ignore-shared";
+
 /** Capabilities that a configuration may list; QEMU knows about 25. */
 const MAX_CAPABILITIES = 1024;
+/** Machine types begin so, also those of distributions: `pseries-7.2`, `pseries-rhel7.6.0-sxxm`. */
+const PSERIES = "pseries";
 /** Longest name of a machine type. */
 export const MAX_MACHINE_NAME = 1024;
 
@@ -72,6 +81,8 @@ export async function readConfiguration(cursor: ByteCursor): Promise<ReadConfigu
   const length = await cursor.u32("the length of the machine type");
   if (length > MAX_MACHINE_NAME) throw badStream(cursor.offset - 4, `a machine type of ${length} characters`);
   const machine = await cursor.text(length, "the machine type");
+  if (!machine.startsWith(PSERIES))
+    throw otherMachine(cursor.offset - length, `of type ${JSON.stringify(machine)}`);
   for (;;) {
     await cursor.need(1, "the first section");
     if (cursor.bytes[cursor.at] !== RECORD_SUBSECTION)
@@ -82,6 +93,13 @@ export async function readConfiguration(cursor: ByteCursor): Promise<ReadConfigu
     if (capabilities.length > before) capabilityPlace = { offset, length: cursor.offset - offset };
   }
 }
+
+/** A machine of another kind has none of what is looked for: that nothing is mapped would be wrong. */
+export const otherMachine = (offset: number, what: string): IommuError =>
+  unsupportedStream(
+    offset,
+    `a machine ${what}: only pseries machines have TCE tables, and of other IOMMUs no mappings are saved; what a guest of Linux maps is seen by its dma events`,
+  );
 
 /** Reads one subsection of the configuration. */
 async function readConfigured(cursor: ByteCursor, capabilities: string[]): Promise<void> {
@@ -107,5 +125,17 @@ async function readConfigured(cursor: ByteCursor, capabilities: string[]): Promi
     }
     default:
       throw unsupportedStream(offset, `subsection ${JSON.stringify(name)} of the configuration`);
+  }
+}
+
+/** Does a stream have its pages at places of their own? Not if it is damaged before it says so. */
+export async function hasMappedRam(file: ByteFile): Promise<boolean> {
+  const cursor = new ByteCursor(file);
+  try {
+    await readHeader(cursor);
+    return (await readConfiguration(cursor)).capabilities.includes(MAPPED_RAM);
+  } catch (error) {
+    if (error instanceof IommuError) return false;
+    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { IGNORE_SHARED, MAPPED_RAM } from "./configuration.ts";
 import type { Patch } from "./patch.ts";
 import type { BlockPlace } from "./ram.ts";
 import { RECORD_END } from "./section-scan.ts";
@@ -5,21 +6,21 @@ import type { MigrationStream } from "./stream.ts";
 import { RECORD_SUBSECTION } from "./tce-section.ts";
 
 const CAPABILITIES = "configuration/capabilities";
-/** The capability that only says where pages lie in a file. */
-const MAPPED_RAM = "mapped-ram";
+/** Capabilities that only say what the list of blocks is like. */
+const OF_BLOCKS: readonly string[] = [MAPPED_RAM, IGNORE_SHARED];
 
 /**
  * What makes a stream of another kind a plain one: one that QEMU reads in order from a file or a socket, without a
- * capability switched on for it. The places of mapped-ram go, with the pages that lie there, as do packages and commands
- * of postcopy and the memory after them.
+ * capability switched on for it. The places of mapped-ram go, with the pages that lie there, as do the addresses of
+ * x-ignore-shared, and packages and commands of postcopy and the memory after them.
  *
- * @param places of blocks that are mapped
+ * @param places of blocks that have more than a plain stream says of them
  */
 export function plainPatches(stream: MigrationStream, places: readonly BlockPlace[]): Patch[] {
   const patches: Patch[] = places.map(({ head, end }) => ({ offset: head, length: end - head, bytes: [] }));
   const { capabilityPlace, capabilities, postcopy, length } = stream;
-  if (capabilityPlace !== undefined && capabilities.includes(MAPPED_RAM)) {
-    const left = capabilities.filter((name) => name !== MAPPED_RAM);
+  const left = capabilities.filter((name) => !OF_BLOCKS.includes(name));
+  if (capabilityPlace !== undefined && left.length < capabilities.length) {
     patches.push({ ...capabilityPlace, bytes: left.length === 0 ? [] : [capabilityBytes(left)] });
   }
   const end = memoryAfter(stream);

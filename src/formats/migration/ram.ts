@@ -40,12 +40,12 @@ export interface RamSink {
    * @param wordAt where the word with the page's address and flags is
    */
   setPacked(block: number, page: number, offset: number, length: number, wordAt: number): void;
-  /** The blocks of a stream that has each page at a place of its own: of these, only what lies in `pages` is memory. */
+  /** A block of whose entry a plain stream does not have all: pages at places of their own, or an address. */
   setPlace?(place: BlockPlace): void;
 }
 
 /**
- * Where a block of RAM lies in a stream with the capability mapped-ram, as offsets in the stream.
+ * Where a block of RAM lies in a stream with the capability mapped-ram or x-ignore-shared, as offsets in the stream.
  *
  * @public
  */
@@ -54,7 +54,7 @@ export interface BlockPlace {
   readonly block: number;
   /** Where what a plain stream does not have begins. */
   readonly head: number;
-  /** Where the first page lies; the last one ends at `end`. */
+  /** Where the first page lies; the last one ends at `end`, which is the same place if there are none. */
   readonly pages: number;
   readonly end: number;
 }
@@ -198,6 +198,7 @@ export class RamReader {
       const at = cursor.offset;
       const name = await cursor.name("the name of a RAM block");
       const size = Number(await cursor.u64("the size of a RAM block"));
+      const head = cursor.offset;
       if (this.#form.withAddresses) await cursor.u64("the guest address of a RAM block");
       sum += size;
       if (size % RAM_PAGE !== 0 || sum > total) {
@@ -212,12 +213,15 @@ export class RamReader {
       if (sum >= 2 ** 52) throw badStream(at, `RAM of 2^52 bytes and more`);
       this.#names.set(name, this.blocks.length);
       this.blocks.push({ name, size });
-      if (this.#form.isMapped) await this.#readMapped(cursor, this.blocks.length - 1);
+      const block = this.blocks.length - 1;
+      const pages = this.#form.isMapped ? await this.#readMapped(cursor, block) : cursor.offset;
+      const end = cursor.offset;
+      if (end > head) this.#sink?.setPlace?.({ block, head, pages, end });
     }
   }
 
-  /** A block whose pages have places of their own; the stream goes on behind them. */
-  async #readMapped(cursor: ByteCursor, block: number): Promise<void> {
+  /** A block whose pages have places of their own; the stream goes on behind them. Returns where they begin. */
+  async #readMapped(cursor: ByteCursor, block: number): Promise<number> {
     const { name, size } = this.blocks[block]!;
     const bad = (at: number, what: string): Error =>
       badStream(at, `RAM block ${JSON.stringify(name)}, which is mapped: ${what}`);
@@ -226,20 +230,22 @@ export class RamReader {
     if (version !== MAPPED_VERSION) throw unsupportedStream(head, `version ${version} of a mapped RAM block`);
     const pageSize = await cursor.u64("the page size of a mapped RAM block");
     if (pageSize !== BigInt(RAM_PAGE)) throw bad(head + 4, `pages of ${hex(pageSize)} bytes`);
-    const bitmap = Number(await cursor.u64("the place of a bitmap")) - this.#form.origin;
-    const pages = Number(await cursor.u64("the place of pages")) - this.#form.origin;
+    const places = [await cursor.u64("the place of a bitmap"), await cursor.u64("the place of pages")];
+    // A shared file that is left out (x-ignore-shared) has neither, and the stream goes on here.
+    if (this.#form.withAddresses && places.every((place) => place === 0n)) return cursor.offset;
+    const [bitmap, pages] = places.map((place) => Number(place) - this.#form.origin) as [number, number];
     const bitmapBytes = Math.ceil(size / RAM_PAGE / 8);
     if (bitmap < cursor.offset || bitmap + bitmapBytes > pages || pages + size > Number.MAX_SAFE_INTEGER)
       throw bad(
         head + 12,
         `its bitmap is said to be at ${bitmap} and its pages at ${pages} (counted from the beginning of the stream): not one after the other behind this place`,
       );
-    this.#sink?.setPlace?.({ block, head, pages, end: pages + size });
     if (this.#sink !== null && this.#sink.setPlace === undefined) {
       await cursor.skip(bitmap - cursor.offset, "what is before a bitmap");
       await this.#readBitmap(cursor, block, size / RAM_PAGE, pages);
     }
     await cursor.skip(pages + size - cursor.offset, `RAM block ${JSON.stringify(name)}`);
+    return pages;
   }
 
   /** A bit for each page of a block; pages whose bit is 0 are zero. */

@@ -2,7 +2,15 @@ import { IommuError } from "../../base/errors.ts";
 import { hex } from "../../base/u64.ts";
 import type { SavedTable } from "../../spapr/saved-table.ts";
 import { ByteCursor, badStream, bytesText, unsupportedStream } from "./byte-cursor.ts";
-import { type ReadConfiguration, readConfiguration, readHeader, type StreamPlace } from "./configuration.ts";
+import {
+  IGNORE_SHARED,
+  MAPPED_RAM,
+  otherMachine,
+  type ReadConfiguration,
+  readConfiguration,
+  readHeader,
+  type StreamPlace,
+} from "./configuration.ts";
 import {
   type DescribedSection,
   findDescription,
@@ -43,6 +51,8 @@ import { readTceSection, TCE_HEAD_BYTES, TCE_SECTION } from "./tce-section.ts";
 
 /** A command that goes into the return path, pings, and the like is passed over; these are not. */
 const COMMAND_RUN = 5;
+/** The machine may go on in postcopy, which must be allowed where it is loaded, whether it comes to that or not. */
+const COMMAND_ADVISE = 3;
 /** The command after which sections come in a package, so that all of it can be received before any is read. */
 const COMMAND_PACKAGED = 7;
 
@@ -127,6 +137,7 @@ class StreamReader {
   /** Where the package ends that was opened last. */
   #packageEnd = 0;
   #isInPackage = false;
+  #isAdvised = false;
   /** Where the state of the devices ended in a stream for postcopy. */
   #devicesEnd: number | undefined;
 
@@ -160,8 +171,8 @@ class StreamReader {
     this.#configuration = await readConfiguration(cursor);
     const { capabilities } = this.#configuration;
     this.#live = new LiveSections(this.#ram ?? this.#options.ramSink ?? null, {
-      withAddresses: capabilities.includes("x-ignore-shared"),
-      isMapped: capabilities.includes("mapped-ram"),
+      withAddresses: capabilities.includes(IGNORE_SHARED),
+      isMapped: capabilities.includes(MAPPED_RAM),
       origin: this.#options.origin ?? 0,
     });
     try {
@@ -173,6 +184,8 @@ class StreamReader {
       this.#end = cursor.offset;
       return;
     }
+    if (this.#configuration.machine === null && !this.#sections.some(({ name }) => name.startsWith("spapr")))
+      throw otherMachine(0, "that does not say its type, without any section of spapr");
     await this.#readDescription();
     if (this.#early !== undefined)
       this.#remark(this.#early, "what it is packed in has more, behind the stream");
@@ -180,7 +193,6 @@ class StreamReader {
 
   /** What was read until now. */
   result(damage: IommuError | undefined): PartialStream {
-    const isPostcopy = this.#packageEnd > 0;
     return {
       machine: this.#configuration.machine,
       capabilities: this.#configuration.capabilities,
@@ -192,7 +204,7 @@ class StreamReader {
       length: this.#end ?? this.#cursor.offset,
       remarks: this.#remarks,
       capabilityPlace: this.#configuration.capabilityPlace,
-      postcopy: isPostcopy ? { commands: this.#commands, end: this.#devicesEnd } : undefined,
+      postcopy: this.#isAdvised ? { commands: this.#commands, end: this.#devicesEnd } : undefined,
       damage,
     };
   }
@@ -244,6 +256,7 @@ class StreamReader {
     }
     if (this.#commands.length === MAX_COMMANDS) throw badStream(offset, `more than ${MAX_COMMANDS} commands`);
     this.#commands.push({ offset, length: cursor.offset - offset });
+    if (command === COMMAND_ADVISE || command === COMMAND_PACKAGED) this.#isAdvised = true;
     if (command === COMMAND_RUN) this.#devicesEnd = cursor.offset;
   }
 

@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { memoryDumpKind } from "../file-kind.ts";
 import { named, type OpenedInput, untilTruncated } from "../input/opened-input.ts";
 import { isFile, isOnce, type MigrationSource } from "../migration/source.ts";
 import { PerfData } from "../perf-data/perf-data.ts";
@@ -35,6 +36,11 @@ export async function* traceSteps(
     throw new IommuError("BAD_ARGUMENT", `${name}: is no saved machine, and has no snapshot "${snapshot}"`);
   if (buffer !== undefined && !isTraceDat(opened.head))
     throw new IommuError("BAD_ARGUMENT", `${name}: is no trace.dat, and has no buffer "${buffer}"`);
+  const dump = memoryDumpKind(opened.head);
+  if (dump !== undefined) {
+    const message = `${name}: no event that is known here: it looks like ${dump.what}; ${dump.advice}`;
+    throw new IommuError("UNSUPPORTED", message, { path: name });
+  }
   if (isRecording(opened.head)) yield* recordingSteps(opened, source, options);
   else {
     try {

@@ -13,6 +13,7 @@ import type { OpenedInput } from "../input/opened-input.ts";
 import { packingOf } from "../input/packing.ts";
 import { unpacked } from "../input/unpacked.ts";
 import { ByteCursor } from "../migration/byte-cursor.ts";
+import { MAPPED_RAM } from "../migration/configuration.ts";
 import { readMigrationAsFar } from "../migration/reader.ts";
 import { isOnce, type MigrationSource, openSource, sourceFrom } from "../migration/source.ts";
 import type { MigrationStream, PartialStream, ReadOptions } from "../migration/stream.ts";
@@ -35,6 +36,8 @@ export interface SavedContainer {
   /** Of a disk: the snapshot that it is, and all that there are. */
   readonly snapshot: DiskSnapshot | undefined;
   readonly snapshots: readonly DiskSnapshot[];
+  /** Of a disk whose snapshot nobody named, so that it is the newest: the other ones with a machine. */
+  readonly others: readonly DiskSnapshot[];
   /** What is odd about it, in sentences. */
   readonly remarks: readonly string[];
 }
@@ -83,8 +86,8 @@ export async function readMachineAsFar(
 ): Promise<{ readonly stream: PartialStream; readonly container: SavedContainer }> {
   const { source, container } = await openMachine(opened, choice);
   const stream = await readMigrationAsFar(source, { ...options, origin: container.offset });
-  const isMapped = stream.capabilities.includes("mapped-ram");
-  const form = isMapped ? "mapped-ram" : stream.postcopy === undefined ? "stream" : "postcopy";
+  const isMapped = stream.capabilities.includes(MAPPED_RAM);
+  const form = isMapped ? "mapped-ram" : stream.postcopy?.end === undefined ? "stream" : "postcopy";
   return { stream, container: { ...container, layers: [...container.layers, form] } };
 }
 
@@ -112,6 +115,7 @@ class Unwrap {
   #libvirt: LibvirtImage | undefined;
   #snapshot: DiskSnapshot | undefined;
   #snapshots: readonly DiskSnapshot[] = [];
+  #others: readonly DiskSnapshot[] = [];
   readonly #remarks: string[] = [];
 
   constructor(source: MigrationSource, offset: number, layers: readonly string[], choice: MachineChoice) {
@@ -162,14 +166,11 @@ class Unwrap {
     const { name } = this.#choice;
     const disk = await Qcow2Snapshots.read(await readAnywhere(source, name));
     this.#snapshots = disk.snapshots;
-    this.#snapshot = chosenSnapshot(disk.snapshots, this.#choice);
-    this.#source = disk.state(this.#snapshot);
+    this.#snapshot = chosenSnapshot(disk, this.#choice);
+    this.#source = await disk.state(this.#snapshot);
     this.#offset = 0;
-    const others = disk.snapshots.length - 1;
-    if (this.#choice.snapshot === undefined && others > 0) {
-      const all = disk.snapshots.map((one) => `"${one.name}"`).join(", ");
-      this.#remarks.push(`has the snapshots ${all}: this is the newest machine, "${this.#snapshot.name}"`);
-    }
+    if (this.#choice.snapshot === undefined)
+      this.#others = withMachine(disk.snapshots).filter((one) => one !== this.#snapshot);
   }
 
   result(): OpenedMachine {
@@ -186,17 +187,39 @@ class Unwrap {
         domainXml: this.#libvirt?.domainXml,
         snapshot: this.#snapshot,
         snapshots: this.#snapshots,
+        others: this.#others,
         remarks: this.#remarks,
       },
     };
   }
 }
 
+const withMachine = (snapshots: readonly DiskSnapshot[]): readonly DiskSnapshot[] =>
+  snapshots.filter(({ stateBytes }) => stateBytes > 0);
+
+/** Says which of several machines this is, as words after the number of the others; undefined where there is no choice, or somebody made it. */
+export function choiceText({ snapshot, others }: SavedContainer): string | undefined {
+  if (snapshot === undefined || others.length === 0) return undefined;
+  const names = others.map(({ name }) => `"${name}"`).join(", ");
+  return `more in other snapshots of this disk (${names}): this is the newest machine, "${snapshot.name}"`;
+}
+
+/** The same as a sentence of its own, if there is one. */
+export function choiceNotes(container: SavedContainer): string[] {
+  const text = choiceText(container);
+  return text === undefined ? [] : [`${container.others.length} ${text}`];
+}
+
 /** The snapshot that is wanted, or the newest one with a machine. */
-function chosenSnapshot(snapshots: readonly DiskSnapshot[], { name, snapshot }: MachineChoice): DiskSnapshot {
-  const withState = snapshots.filter(({ stateBytes }) => stateBytes > 0);
+function chosenSnapshot(
+  { snapshots, backing }: Qcow2Snapshots,
+  { name, snapshot }: MachineChoice,
+): DiskSnapshot {
+  const withState = withMachine(snapshots);
   if (withState.length === 0) {
-    const message = `${name}: a disk (qcow2) without a saved machine in it: ${snapshots.length === 0 ? "it has no snapshots" : "its snapshots are of the disk alone"}; savevm in QEMU's monitor and virsh snapshot-create make some`;
+    const has = snapshots.length === 0 ? "it has no snapshots" : "its snapshots are of the disk alone";
+    const below = backing === undefined ? "" : `, and its backing file ${backing} may have some`;
+    const message = `${name}: a disk (qcow2) without a saved machine in it: ${has}${below}; savevm in QEMU's monitor and virsh snapshot-create make some`;
     throw new IommuError("UNSUPPORTED", message, { path: name });
   }
   const found =

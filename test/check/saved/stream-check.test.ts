@@ -64,6 +64,23 @@ describe("a recorded machine", () => {
   });
 });
 
+it("other machines of the same disk are not judged, which is nothing to worry about", async () => {
+  const others = [{ id: "1", name: "before", seconds: 0, stateBytes: 1 }];
+  const snapshot = { id: "2", name: "after", seconds: 1, stateBytes: 1 };
+  const snapshots = [...others, snapshot];
+  const container = { layers: [], offset: 0, domainXml: undefined, remarks: [], snapshot, snapshots, others };
+  const report = checkStream(await saved(() => {}), "file", DEFAULT_CHECK_OPTIONS, container);
+  expect([report.findings, report.notJudged]).toEqual([
+    [],
+    [
+      {
+        count: 1,
+        reason: 'more in other snapshots of this disk ("before"): this is the newest machine, "after"',
+      },
+    ],
+  ]);
+});
+
 it("a description that is cut is a warning: QEMU does not read it", async () => {
   const bytes = recordedStream("two-phbs-virtio-e1000-linux61--two-phbs-idle");
   const report = checkStream(
@@ -204,6 +221,17 @@ describe("a state shows", () => {
     for (const ram of [[MAIN, { name: "dimm", size: GIB }], []])
       expect(found(await saved(work, { ram }))).toEqual([]);
     expect(found(await saved(work, { ram: [MAIN, { name: "vga.rom", size: 0x4_0000 }] }))).toHaveLength(1);
+  });
+
+  it.each([
+    { what: "a backend of any name", names: ["my-memory"], ends: true },
+    { what: "two backends, of which one may be plugged", names: ["m0", "m1"], ends: false },
+    { what: "NUMA nodes of libvirt's", names: ["ram-node0", "/objects/ram-node1"], ends: true },
+    { what: "the same and a DIMM", names: ["ram-node0", "memdimm0"], ends: false },
+  ])("of a machine whose memory is $what is found where its end is known", async ({ names, ends }) => {
+    const ram = names.map((name) => ({ name, size: GIB / names.length }));
+    const stream = await saved((machine) => table(machine, DEFAULT).set(1, BigInt(GIB) | 3n), { ram });
+    expect(found(stream).map(({ kind }) => kind)).toEqual(ends ? ["beyond-ram"] : []);
   });
 
   const one = (liobn: number, to: Partial<SavedTable>) => (tables: SavedTable[]) =>

@@ -3,7 +3,7 @@ import { blankRam } from "../../../src/formats/migration/blank-ram.ts";
 import { SavedRam } from "../../../src/formats/migration/ram-index.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
-import { be, EOS, HEADER, named, page, part, RAM_BLOCK, section } from "./small-stream.ts";
+import { be, CONFIGURATION, EOS, HEADER, named, page, part, RAM_BLOCK, section } from "./small-stream.ts";
 import { anySize, chunksOf, fileOf, joined, recordedStream } from "./sources.ts";
 
 describe("a stream whose guest's memory is made zero", () => {
@@ -12,7 +12,7 @@ describe("a stream whose guest's memory is made zero", () => {
     /** Two sections of pages: data in a block that is named, data twice, a page of 5a and one of zeros. */
     const stream = (data: number, fill: number): Uint8Array =>
       Uint8Array.from([
-        ...HEADER,
+        ...[...HEADER, ...CONFIGURATION],
         ...section(1, 2, "ram", 0, 4, start),
         ...part(2, 2, [...be(8, 0x08), ...named(RAM_BLOCK), ...new Array<number>(4096).fill(data), ...EOS]),
         ...part(2, 2, [...page(0x1000, data), ...page(0x1000, data), ...be(8, 0x2000 | 0x22), fill, ...EOS]),

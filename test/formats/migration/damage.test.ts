@@ -48,7 +48,7 @@ describe("device data that looks like the end of its section", () => {
     expect((await readMigration(chunksOf(bytes, () => 3))).sections).toMatchObject([{ dataLength: 8 }]);
     // A false end of all sections, with a false description behind it.
     const other = Uint8Array.from([
-      ...HEADER,
+      ...[...HEADER, ...CONFIGURATION],
       ...section(4, 9, "timer", 0, 1, [1, ...footer(9), ...described([device("timer", 0, 1)])]),
       ...described([device("timer", 0, 1 + 5 + described([device("timer", 0, 1)]).length)]),
     ]);
@@ -89,7 +89,8 @@ describe("the clock of a machine", () => {
   });
 
   it("ends a stream if nothing else does", async () => {
-    const last = Uint8Array.from([...HEADER, ...section(4, 0, "timer", 0, 2, [1, 2]), 0, 0, 0, 0, 0]);
+    const timer = section(4, 0, "timer", 0, 2, [1, 2]);
+    const last = Uint8Array.from([...HEADER, ...CONFIGURATION, ...timer, 0, 0, 0, 0, 0]);
     for (const source of [fileOf(last), chunksOf(last, () => 1), chunksOf(last, () => 100)]) {
       const { sections, length } = await readMigration(source);
       expect(sections).toMatchObject([{ name: "timer", dataLength: 2 }]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SavedRam } from "../../../src/formats/migration/ram-index.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
-import { be, EOS, HEADER, named, page, part, section } from "./small-stream.ts";
+import { be, CONFIGURATION, EOS, HEADER, named, page, part, section } from "./small-stream.ts";
 import { fileOf } from "./sources.ts";
 
 const BLOCK = named("main");
@@ -9,7 +9,7 @@ const BLOCK = named("main");
 const ram = (parts: number[][], capabilities: string[] = [], extra: number[] = []): Uint8Array =>
   Uint8Array.from([
     ...HEADER,
-    ...[7, ...be(4, 1), 0x70, 5, ...named("configuration/capabilities"), ...be(4, 1)],
+    ...[...CONFIGURATION, 5, ...named("configuration/capabilities"), ...be(4, 1)],
     ...[...be(4, capabilities.length), ...capabilities.flatMap(named)],
     ...section(1, 2, "ram", 0, 4, [
       ...be(8, 0x5000 | 4),

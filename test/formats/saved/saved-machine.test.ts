@@ -8,6 +8,7 @@ import { SavedRam } from "../../../src/formats/migration/ram-index.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import type { ByteFile } from "../../../src/formats/migration/source.ts";
 import {
+  choiceNotes,
   type MachineChoice,
   openMachine,
   readSavedMachine,
@@ -16,10 +17,12 @@ import { inputForms } from "../../helpers/input-forms.ts";
 import { same } from "../../helpers/same.ts";
 import { some } from "../../helpers/some.ts";
 import { storedOf } from "../../tce/model.ts";
-import { be, RAM_BLOCK } from "../migration/small-stream.ts";
+import { ascii, be, HEADER, named, RAM_BLOCK, section } from "../migration/small-stream.ts";
 import { chunksOf, fileOf } from "../migration/sources.ts";
 import {
+  advisedStream,
   compressedStream,
+  ignoredStream,
   libvirtImage,
   mappedStream,
   oldStream,
@@ -50,6 +53,8 @@ const CONTAINERS = [
   { what: "compressed pages", bytes: compressedStream(PACKED_PAGE), layers: ["stream"] },
   { what: "mapped pages", bytes: mappedStream(), layers: ["mapped-ram"] },
   { what: "mapped pages, some shared", bytes: mappedStream(0, 0x2000, true), layers: ["mapped-ram"] },
+  { what: "all memory in a shared file", bytes: ignoredStream(), layers: ["mapped-ram"] },
+  { what: "postcopy that did not begin", bytes: advisedStream(), layers: ["stream"] },
   { what: "postcopy", bytes: postcopyStream(), layers: ["postcopy"] },
   { what: "postcopy without a destination", bytes: postcopyStream(20), layers: ["postcopy"] },
   {
@@ -83,6 +88,18 @@ const CONTAINERS = [
   {
     what: "a disk of version 2",
     bytes: [...qcow2Disk({ version: 2, snapshots: [{ name: "snap", state: mappedStream() }] })],
+    layers: ["qcow2", "mapped-ram"],
+  },
+  {
+    what: "a disk with divided clusters",
+    bytes: [...qcow2Disk({ isDivided: true, snapshots: [{ name: "snap", state: mappedStream() }] })],
+    layers: ["qcow2", "mapped-ram"],
+  },
+  {
+    what: "a disk whose list of snapshots does not count mapped pages",
+    bytes: [
+      ...qcow2Disk({ snapshots: [{ name: "snap", state: mappedStream(), told: plainStream().length }] }),
+    ],
     layers: ["qcow2", "mapped-ram"],
   },
   {
@@ -129,11 +146,7 @@ describe.each(CONTAINERS)("a machine with $what", (container) => {
     for await (const chunk of blank.chunks) pieces.push(...chunk);
     const stream = await readMigration(fileOf(bytesOf(pieces)), { indexRam: true });
     expect(tablesOf({ stream, container: found })).toEqual(TABLES);
-    expect([stream.capabilities.includes("mapped-ram"), stream.postcopy, stream.remarks]).toEqual([
-      false,
-      undefined,
-      [],
-    ]);
+    expect([stream.capabilities, stream.postcopy, stream.remarks]).toEqual([[], undefined, []]);
     const ram = new SavedRam(stream.ramBlocks, stream.ram!, fileOf(bytesOf(pieces)));
     expect((await ram.read(RAM_BLOCK, 0, 0x2000)).every((byte) => byte === 0)).toBe(true);
     expect(pieces.length).toBeLessThan(plainStream().length + 200);
@@ -199,6 +212,40 @@ describe("an old machine", () => {
   });
 });
 
+describe("a machine that is no pseries", () => {
+  const q35 = [7, ...be(4, 11), ...ascii("pc-q35-11.1")];
+  const bits = [5, ...named("configuration/target-page-bits"), ...be(4, 1), ...be(4, 16)];
+  const ram = section(1, 2, "ram", 0, 4, [...be(8, 4), ...be(8, 0x10)]);
+  const timer = section(4, 9, "timer", 0, 1, [1, 2, 3]);
+
+  it.each([
+    {
+      what: "of its type",
+      bytes: [...HEADER, ...q35, ...bits, ...timer, 0],
+      message: /of type "pc-q35-11\.1"/,
+    },
+    {
+      what: "without a type",
+      bytes: [...HEADER, ...ram, ...timer, 0],
+      message: /that does not say its type/,
+    },
+    {
+      what: "in a disk",
+      bytes: [...qcow2Disk({ snapshots: [{ name: "a", state: [...HEADER, ...q35, ...timer, 0] }] })],
+      message: /of type "pc-q35-11\.1": only pseries machines have TCE tables/,
+    },
+  ])("is refused as such, and not said to map nothing: $what", async ({ bytes, message }) => {
+    const { code, message: said } = await errorOf(read(bytesOf(bytes)));
+    expect([code, said]).toEqual(["UNSUPPORTED", expect.stringMatching(message)]);
+  });
+
+  it("of a distribution is one", async () => {
+    const own = [7, ...be(4, 17), ...ascii("pseries-rhel7.6.0")];
+    const { stream } = await read(bytesOf([...HEADER, ...own, ...timer, 0]));
+    expect(stream.machine).toBe("pseries-rhel7.6.0");
+  });
+});
+
 describe("a disk", () => {
   const snapshots = [
     { name: "old", state: plainStream(), seconds: 1_600_000_000 },
@@ -216,8 +263,9 @@ describe("a disk", () => {
       stateBytes: mappedStream().length,
     });
     expect(newest.container.snapshots.map(({ name }) => name)).toEqual(["old", "new", "disk alone"]);
-    expect(newest.container.remarks).toEqual([
-      'has the snapshots "old", "new", "disk alone": this is the newest machine, "new"',
+    expect([newest.container.remarks, choiceNotes(newest.container)]).toEqual([
+      [],
+      ['1 more in other snapshots of this disk ("old"): this is the newest machine, "new"'],
     ]);
     for (const snapshot of ["old", "1"]) {
       const named = await read(disk, { snapshot });
@@ -225,6 +273,7 @@ describe("a disk", () => {
         layers: ["qcow2", "stream"],
         snapshot: { name: "old" },
         remarks: [],
+        others: [],
       });
     }
   });
@@ -271,7 +320,12 @@ describe("a disk", () => {
     },
     { what: "encryption", bytes: disk.with(35, 1), message: /it is encrypted/, code: "UNSUPPORTED" },
     { what: "its data elsewhere", bytes: disk.with(79, 4), message: /in another file/, code: "UNSUPPORTED" },
-    { what: "divided clusters", bytes: disk.with(79, 16), message: /extended_l2/, code: "UNSUPPORTED" },
+    {
+      what: "no snapshot, and a file under it",
+      bytes: qcow2Disk({ snapshots: [], backing: "base.qcow2" }),
+      message: /it has no snapshots, and its backing file base\.qcow2 may have some; savevm/,
+      code: "UNSUPPORTED",
+    },
     {
       what: "features of tomorrow",
       bytes: disk.with(72, 1),
@@ -345,15 +399,12 @@ describe("a disk", () => {
     else expect((await errorOf(reading)).message).toMatch(message);
   });
 
-  it("whose state is partly in another file says in which", async () => {
-    const bytes = new Uint8Array(
-      qcow2Disk({ snapshots: [{ name: "a", state: plainStream() }], backing: "base.qcow2" }),
-    );
+  it("with a file under it has its machine to itself: what was never written is zero", async () => {
+    const state = [...plainStream(), ...new Array<number>(1024).fill(0)];
+    const bytes = new Uint8Array(qcow2Disk({ snapshots: [{ name: "a", state }], backing: "base.qcow2" }));
+    const lastEntry = l2Of(bytes) + 8 * (Math.ceil(state.length / 512) - 1);
+    bytes.set(be(8, 0), lastEntry);
     expect(tablesOf(await read(bytes))).toEqual(TABLES);
-    bytes.set(be(8, 0), l2Of(bytes));
-    expect((await errorOf(read(bytes))).message).toMatch(
-      /is not in this image, but in its backing file base\.qcow2/,
-    );
   });
 });
 
@@ -406,6 +457,23 @@ class SparseFile implements ByteFile {
     this.#pieces = pieces;
   }
 }
+
+describe("a hole of zeros that is longer than what is searched for a stream", () => {
+  const HOLE = 5 * 2 ** 20 + 3;
+  const fileBehind = (bytes: readonly number[]): SparseFile =>
+    new SparseFile(HOLE + bytes.length, [[HOLE, bytesOf(bytes)]]);
+
+  it("is passed over in a file", async () => {
+    const machine = await read(fileBehind(mappedStream(HOLE)));
+    expect(tablesOf(machine)).toEqual(TABLES);
+    expect(machine.container).toMatchObject({ layers: ["mapped-ram"], offset: HOLE });
+  });
+
+  it("has no machine behind it where something else is there, or nothing", async () => {
+    for (const bytes of [[0x51, 0x45, 0x56, 0x4e, ...plainStream()], []])
+      expect((await openInput(fileBehind(bytes), "x", 1)).savedAt).toBeUndefined();
+  });
+});
 
 describe("a file of 64 GiB", () => {
   const HUGE = 64 * 2 ** 30;

@@ -51,6 +51,14 @@ export const plainStream = (): number[] => [
   ...DESCRIBED,
 ];
 
+/** A machine that was allowed to go on in postcopy, and did not. */
+export const advisedStream = (): number[] => {
+  const bytes = plainStream();
+  const at = HEADER.length + CONFIGURATION.length;
+  const advice = [...command(1, []), ...command(3, [...be(8, 4096), ...be(8, 4096)])];
+  return [...bytes.slice(0, at), ...advice, ...bytes.slice(at)];
+};
+
 /** Pages at places of their own. @param origin bytes of the file before the stream */
 export function mappedStream(
   origin = 0,
@@ -81,6 +89,17 @@ export function mappedStream(
     ...DESCRIBED,
   ];
 }
+
+/** Mapped pages, but the only block is a shared file, which is left out: it has no places. */
+export const ignoredStream = (): number[] => [
+  ...[...HEADER, ...CONFIGURATION, ...capabilities("x-ignore-shared", "mapped-ram")],
+  ...section(1, 2, "ram", 0, 4, [
+    ...[...ramHead(0x2000), ...be(8, 0)],
+    ...[...be(4, 1), ...be(8, 4096), ...be(8, 0), ...be(8, 0)],
+    ...EOS,
+  ]),
+  ...[...part(3, 2, EOS), ...DEVICES, ...DESCRIBED],
+];
 
 /** @param memory of what follows the package: bytes of it */
 export function postcopyStream(memory = Infinity): number[] {
@@ -150,15 +169,25 @@ export interface DiskShape {
     readonly name: string;
     readonly state: readonly number[];
     readonly seconds?: number;
+    /** Bytes that the list of snapshots says, if others. */
+    readonly told?: number;
   }[];
   readonly backing?: string;
+  /** Clusters have parts (extended_l2), of which those with anything in them are there. */
+  readonly isDivided?: boolean;
 }
 
 const CLUSTER = 512;
 const DISK_BYTES = CLUSTER * (CLUSTER / 8);
 
 /** A disk with snapshots, in clusters of 512 bytes. */
-export function qcow2Disk({ version = 3, snapshots, backing = "" }: DiskShape): Uint8Array {
+export function qcow2Disk({
+  version = 3,
+  snapshots,
+  backing = "",
+  isDivided = false,
+}: DiskShape): Uint8Array {
+  const span = isDivided ? DISK_BYTES / 2 : DISK_BYTES;
   const clusters: number[][] = [[], []];
   const add = (bytes: readonly number[]): number => {
     const at = clusters.length * CLUSTER;
@@ -166,24 +195,28 @@ export function qcow2Disk({ version = 3, snapshots, backing = "" }: DiskShape): 
       clusters.push(bytes.slice(from, from + CLUSTER));
     return at;
   };
-  const table = snapshots.flatMap(({ name, state, seconds = 1_700_000_000 }, number) => {
+  const table = snapshots.flatMap(({ name, state, seconds = 1_700_000_000, told = state.length }, number) => {
     const lists: number[] = [];
-    for (let from = 0; from < state.length; from += DISK_BYTES) {
-      const part = state.slice(from, from + DISK_BYTES);
+    for (let from = 0; from < state.length; from += span) {
+      const part = state.slice(from, from + span);
       const places: number[] = [];
-      for (let at = 0; at < part.length; at += CLUSTER)
-        places.push(...be(8, (1n << 63n) | BigInt(add(part.slice(at, at + CLUSTER)))));
+      for (let at = 0; at < part.length; at += CLUSTER) {
+        const cluster = part.slice(at, at + CLUSTER);
+        const [bytes, parts] = isDivided ? inParts(cluster) : [cluster, []];
+        places.push(...be(8, (1n << 63n) | BigInt(add(bytes))), ...parts);
+      }
       lists.push(...be(8, (1n << 63n) | BigInt(add(places))));
     }
-    // The first list is that of the disk.
-    const l1 = add([...be(8, 0), ...lists]);
-    const extra = [...be(8, state.length), ...be(8, DISK_BYTES), ...be(8, 0)];
+    // The first lists are those of the disk.
+    const ofDisk = new Array<number>(8 * (DISK_BYTES / span)).fill(0);
+    const l1 = add([...ofDisk, ...lists]);
+    const extra = [...be(8, told), ...be(8, DISK_BYTES), ...be(8, 0)];
     const id = String(number + 1);
     const entry = [
       ...be(8, l1),
-      ...be(4, 1 + lists.length / 8),
+      ...be(4, (ofDisk.length + lists.length) / 8),
       ...[...be(2, id.length), ...be(2, name.length)],
-      ...[...be(4, seconds), ...be(4, 0), ...be(8, 0), ...be(4, state.length), ...be(4, extra.length)],
+      ...[...be(4, seconds), ...be(4, 0), ...be(8, 0), ...be(4, told), ...be(4, extra.length)],
       ...[...extra, ...ascii(id), ...ascii(name)],
     ];
     return [...entry, ...new Array<number>(-entry.length & 7).fill(0)];
@@ -195,9 +228,24 @@ export function qcow2Disk({ version = 3, snapshots, backing = "" }: DiskShape): 
     ...[...be(8, backing === "" ? 0 : CLUSTER), ...be(4, backing.length), ...be(4, 9), ...be(8, DISK_BYTES)],
     ...[...be(4, 0), ...be(4, 1), ...be(8, 0), ...be(8, 0), ...be(4, 0)],
     ...[...be(4, snapshots.length), ...be(8, snapshotsAt)],
-    ...(version === 2 ? [] : [...be(8, 0), ...be(8, 0), ...be(8, 0), ...be(4, 4), ...be(4, 104)]),
+    ...(version === 2
+      ? []
+      : [...be(8, isDivided ? 16 : 0), ...be(8, 0), ...be(8, 0), ...be(4, 4), ...be(4, 104)]),
   ];
   const bytes = new Uint8Array(clusters.length * CLUSTER);
   for (const [number, cluster] of clusters.entries()) bytes.set(cluster, number * CLUSTER);
   return bytes;
+}
+
+/** A cluster whose parts of zeros have something else in them, as they are not there, and the bits that say which are. */
+function inParts(cluster: readonly number[]): [bytes: number[], bits: number[]] {
+  const bytes = [...cluster, ...new Array<number>(CLUSTER - cluster.length).fill(0)];
+  let bits = 0n;
+  for (let part = 0; part < 32; part++) {
+    const at = part * (CLUSTER / 32);
+    if (bytes.slice(at, at + CLUSTER / 32).every((byte) => byte === 0))
+      bytes.fill(0xee, at, at + CLUSTER / 32);
+    else bits |= 1n << BigInt(part);
+  }
+  return [bytes, be(8, bits)];
 }
