@@ -103,7 +103,7 @@ describe.each(READABLE)("$file", ({ file: name, container, streamOffset, machine
   });
 });
 
-it.each(some(READABLE, 2))(
+it.each(some(READABLE, 3))(
   "$file becomes a plain stream with the same entries",
   async ({ file: name, machine, tables }) => {
     const plain = path.join(folder, `${name}.mig`);

@@ -149,7 +149,7 @@ describe("--output", () => {
         json.flatMap(({ tces }: Json) => tces!.map(([index, tce]: Json) => ({ index, tce }))),
     },
   ];
-  it.each(some(CALLS, 2))(
+  it.each(some(CALLS, 4))(
     "of $args.0 has a row for each item of the JSON: $args",
     async ({ args, rowsOf }) => {
       const { stdout: json, status } = await cli([...args, "--output", "json"]);

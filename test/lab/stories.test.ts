@@ -43,7 +43,7 @@ describe.each(storyNames())("the story %s", (name) => {
 });
 
 // The long run tells all of them.
-comeOutAsTheySay(storyNames().filter((_, i) => i % 9 === 0));
+comeOutAsTheySay(storyNames().filter((_, i) => i % 9 === 2));
 failWithTheirMutation(storyNames().filter((_, i) => i % 16 === 3));
 
 it("docs/stories.md has all stories, in their order, after what a story may say", () => {

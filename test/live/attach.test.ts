@@ -1,3 +1,3 @@
 import { attachSessions } from "./attach-campaign.ts";
 
-attachSessions(6);
+attachSessions(12);

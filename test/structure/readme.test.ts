@@ -101,7 +101,7 @@ describe("the README", () => {
     expect(new Set(commands.map((command) => command.split(" ")[0])).size).toBe(18);
   });
 
-  it.each([...new Set([...some(commands, 3), ...Object.keys(PRINTS)])])(
+  it.each([...new Set([...some(commands, 5), ...Object.keys(PRINTS)])])(
     "has a command that works: %s",
     async (command) => {
       const words = wordsOf(command);
