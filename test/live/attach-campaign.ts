@@ -444,6 +444,7 @@ export function attachSessions(step: number): void {
         qemu.stream = smallStream();
         await startBriefly({ base: "save" });
         const total = qemu.commands.length;
+        expect(total).toBeGreaterThanOrEqual(first);
         const before = [...qemu.events];
         for (let nth = first; nth <= total; nth += step) {
           qemu.commands.length = 0;

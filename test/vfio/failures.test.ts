@@ -5,7 +5,7 @@ import { KERNEL, sweepFailures } from "./failure-sweep.ts";
 import { HostedGuest, WIN0 } from "./hosted-guest.ts";
 
 // The long run sweeps all with both.
-sweepFailures((accel, lasting, number) => lasting === (accel === "kvm") && number % 6 === 1);
+sweepFailures((accel, lasting, number) => lasting === (accel === "kvm") && number % 3 === 1);
 
 describe("limits of the host", () => {
   it("entries: a default window that is too large fails the plug, and says so", () => {
