@@ -53,11 +53,11 @@ const complete = (verb: string): void => afterAll(() => expect(unseen(verb).join
 describe("the schema of check", () => {
   complete("check");
 
-  it.each(checkable)("holds for %s", async (name) => {
+  it.each(some(checkable, 3))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", testCase(name)]);
   });
 
-  it.each(smallCorpusNames("traces", ".gz", 4_000))("holds for %s", async (name) => {
+  it.each(some(smallCorpusNames("traces", ".gz", 4_000), 3))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
   });
 
@@ -94,7 +94,7 @@ describe.each(Object.entries(CALLS))("the schema of %s", (verb, calls) => {
   complete(verb);
 
   // The long run has the rows of all.
-  it.each(calls.map((args, i) => ({ args, follows: i % 6 === 0 ? followsSchema : jsonFollowsSchema })))(
+  it.each(calls.map((args, i) => ({ args, follows: i === 0 ? followsSchema : jsonFollowsSchema })))(
     "holds for $args",
     async ({ args, follows }) => {
       await follows([verb, ...args]);
