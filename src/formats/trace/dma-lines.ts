@@ -10,7 +10,8 @@ import {
   KEY_PHYS_ADDRESS,
   KEY_SIZE,
 } from "./dma-keys.ts";
-import { DECIMAL, HEX, type LineMatcher, MAX_VALUES, makeLineMatcher, WORD } from "./line-matcher.ts";
+import { DECIMAL, HEX, type LineMatcher, MAX_VALUES, WORD } from "./line-matcher.ts";
+import { MatchedText } from "./matched-text.ts";
 import { hexDigit } from "./number-reader.ts";
 
 const NEWLINE = 0x0a;
@@ -21,8 +22,6 @@ const CLOSE_PARENTHESIS = 0x29;
 const ZERO = 0x30;
 const LETTER_X = 0x78;
 
-/** Lines that could be kept before they are: a short text is read before WebAssembly is at work. */
-const FIRST_KEPT = 64;
 /** Bytes of a head, and of a line. */
 const MIN_HEAD = 8;
 const MAX_HEAD = 60;
@@ -60,13 +59,7 @@ interface KnownRest {
 export class DmaLines {
   readonly #event: LinuxDmaEvent;
   readonly #arguments: DmaArguments;
-  #matcher: LineMatcher | undefined;
-  /** Is it not known that there is none? */
-  #isPossible = true;
-  /** Are the lines that are read now where it looks at them? */
-  #isHere = false;
-  /** Lines that could have been kept. */
-  #lines = 0;
+  readonly #text = new MatchedText();
   #heads: KnownHead[] = [];
   #rests: KnownRest[] = [];
   /** Buffer of the head that was found last. */
@@ -84,28 +77,23 @@ export class DmaLines {
 
   /** Where the time ends of the line that was looked for last, if its head was found: the event has its origin. 0 if not. */
   get time(): number {
-    return this.#isHere ? this.#matcher!.time : 0;
+    return this.#text.matcher?.time ?? 0;
   }
 
   /** Where to read so many bytes. */
   blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#lines === FIRST_KEPT && this.#matcher === undefined && this.#isPossible) {
-      this.#matcher = makeLineMatcher();
-      this.#isPossible = this.#matcher !== undefined;
-    }
-    const text = this.#matcher?.text;
-    return text !== undefined && bytes <= text.length ? text : undefined;
+    return this.#text.blockFor(bytes);
   }
 
   /** From here on lines in these bytes are read. */
   begin(bytes: Uint8Array): void {
-    this.#isHere = bytes === this.#matcher?.text;
+    this.#text.begin(bytes);
   }
 
   /** Reads the line that begins at `start`; returns where the next one does, or -1. */
   readAgain(bytes: Uint8Array, start: number): number {
-    if (!this.#isHere) return -1;
-    const matcher = this.#matcher!;
+    const { matcher } = this.#text;
+    if (matcher === undefined) return -1;
     const next = matcher.findLine(start);
     if (next === 0 && matcher.time === 0) return -1;
     const event = this.#event;
@@ -128,12 +116,11 @@ export class DmaLines {
     const { keys } = rest;
     const { values } = matcher;
     for (let i = 0; i < keys.length; i++) this.#setValue(keys[i]!, values[i * 2]!, values[i * 2 + 1]!);
-    return rest.words.length === 0 || this.#readWords(bytes, rest) ? next : -1;
+    return rest.words.length === 0 || this.#readWords(bytes, rest, values) ? next : -1;
   }
 
   /** Reads the values that are words; false if they are not the whole of them. */
-  #readWords(bytes: Uint8Array, { keys, words, seen }: KnownRest): boolean {
-    const { values } = this.#matcher!;
+  #readWords(bytes: Uint8Array, { keys, words, seen }: KnownRest, values: Uint32Array): boolean {
     for (let i = 0; i < words.length; i++) {
       const word = words[i]!;
       const end = this.#arguments.values.readNoted(keys[word]!, bytes, values[word * 2]!);
@@ -165,9 +152,9 @@ export class DmaLines {
     const head = timeAt - start;
     const isKept = head >= MIN_HEAD && head <= MAX_HEAD && end - start <= MAX_LINE;
     if (!isKept || bytes[timeAt - 1] !== SPACE || !isPlain(bytes, start, end)) return;
-    if (this.#lines < FIRST_KEPT) this.#lines++;
-    if (!this.#isHere) return;
-    const matcher = this.#matcher!;
+    this.#text.count();
+    const { matcher } = this.#text;
+    if (matcher === undefined) return;
     if (!matcher.makeRoom(end - start)) {
       this.#heads = [];
       this.#rests = [];
@@ -176,11 +163,11 @@ export class DmaLines {
       const { task, pid, cpu } = this.#event;
       this.#heads.push({ buffer, task, pid, cpu });
     }
-    this.#keepRest(bytes, timeEnd, end);
+    this.#keepRest(matcher, bytes, timeEnd, end);
   }
 
   /** Keeps a rest of which the first word with `=` names device or direction, and of which the values of others may differ. */
-  #keepRest(bytes: Uint8Array, start: number, end: number): void {
+  #keepRest(matcher: LineMatcher, bytes: Uint8Array, start: number, end: number): void {
     const { kind, device, direction, attributes, otherAttributes, truncated } = this.#event;
     const { keys, places, seen } = this.#arguments;
     const first = keys[0];
@@ -188,7 +175,7 @@ export class DmaLines {
     if (!isKnown || truncated) return;
     const found = findValues(bytes, keys, places);
     if (found === undefined || found.keys.length > MAX_VALUES) return;
-    if (this.#matcher!.keepRest(start, found.places, endOfLine(bytes, end)) < 0) return;
+    if (matcher.keepRest(start, found.places, endOfLine(bytes, end)) < 0) return;
     this.#rests.push({
       kind,
       device,

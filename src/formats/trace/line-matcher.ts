@@ -127,12 +127,3 @@ export class LineMatcher {
     return this.#code.keepRest(start, places.length / 3, end);
   }
 }
-
-/** One, unless there is no WebAssembly here, or no memory for it: all can be read without it. */
-export function makeLineMatcher(): LineMatcher | undefined {
-  try {
-    return new LineMatcher();
-  } catch {
-    return undefined;
-  }
-}

@@ -1,0 +1,104 @@
+import type { EventText } from "./event-text.ts";
+import { HEX } from "./line-matcher.ts";
+import { MatchedText } from "./matched-text.ts";
+import type { QemuTraceEvent } from "./trace-event.ts";
+import { X64 } from "./trace-schema.ts";
+
+/** Arguments that differ from line to line. */
+const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
+
+/** What lines say that are the same but for {@link CHANGING} arguments. */
+interface KnownLine {
+  readonly kind: number;
+  readonly pci: boolean;
+  /** Places of numbers in the words of an event, and these: the high half of each, then the low one. */
+  readonly words: Uint8Array;
+  readonly numbers: Uint32Array;
+  /** Places of those that differ. */
+  readonly changing: Uint8Array;
+}
+
+/**
+ * Reads events of QEMU's log again, from their name on, that differ from events before in some addresses only.
+ *
+ * Invariant *again*: all else of such a line is there byte for byte, and says the same once more.
+ *
+ * Invariant *last*: as long as that line is read again and nothing else, its own numbers are in the event.
+ */
+export class QemuLines {
+  readonly #event: QemuTraceEvent;
+  readonly #text = new MatchedText();
+  #known: KnownLine[] = [];
+  /** Number of the line that the event was read from last; -1 for any other. */
+  #last = -1;
+
+  constructor(event: QemuTraceEvent) {
+    this.#event = event;
+  }
+
+  /** Where to read so many bytes. */
+  blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#text.blockFor(bytes);
+  }
+
+  /** From here on lines in these bytes are read. */
+  begin(bytes: Uint8Array): void {
+    this.#text.begin(bytes);
+  }
+
+  /** Reads the event whose name begins at `name`; returns where the next line begins, or -1. */
+  readAgain(name: number): number {
+    const { matcher } = this.#text;
+    if (matcher === undefined) return -1;
+    const next = matcher.findRest(name);
+    if (next === 0) return -1;
+    const event = this.#event;
+    const number = matcher.rest;
+    const known = this.#known[number]!;
+    const taken = event.words;
+    const { words, numbers, changing } = known;
+    if (number !== this.#last) {
+      this.#last = number;
+      event.kind = known.kind;
+      event.pci = known.pci;
+      for (let i = 0; i < words.length; i++) {
+        taken[words[i]!] = numbers[i * 2]!;
+        taken[words[i]! + 1] = numbers[i * 2 + 1]!;
+      }
+    }
+    const { values } = matcher;
+    for (let i = 0; i < changing.length; i++) {
+      taken[changing[i]!] = values[i * 2]!;
+      taken[changing[i]! + 1] = values[i * 2 + 1]!;
+    }
+    return next;
+  }
+
+  /** The event is read in another way. */
+  readOther(): void {
+    this.#last = -1;
+  }
+
+  /** Keeps the event from its name to the next line, which `text` has read last. */
+  keep(text: EventText, name: number, next: number): void {
+    this.#text.count();
+    const { matcher } = this.#text;
+    if (matcher === undefined) return;
+    if (!matcher.makeRoom(next - name)) this.#known = [];
+    const { kind, pci, fields } = text.schema;
+    const isChanging = fields.map(({ name, type }) => type === X64 && CHANGING.includes(name));
+    const places = fields.flatMap((_field, i) =>
+      isChanging[i] ? [text.places[i * 2]!, text.places[i * 2 + 1]!, HEX] : [],
+    );
+    if (matcher.keepRest(name, places, next) < 0) return;
+    const words = Uint8Array.from(fields.filter((_field, i) => !isChanging[i]).map(({ word }) => word));
+    const read = this.#event.words;
+    this.#known.push({
+      kind,
+      pci,
+      words,
+      numbers: Uint32Array.from([...words].flatMap((word) => [read[word]!, read[word + 1]!])),
+      changing: Uint8Array.from(fields.filter((_field, i) => isChanging[i]).map(({ word }) => word)),
+    });
+  }
+}
