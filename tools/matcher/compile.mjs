@@ -15,7 +15,18 @@ const MODULE = path.resolve(import.meta.dirname, "../../src/formats/trace/line-m
 const folder = mkdtempSync(path.join(tmpdir(), "matcher-"));
 try {
   const out = path.join(folder, "line-matcher.wasm");
-  const options = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--initialMemory", "8", "--maximumMemory", "8"];
+  const options = [
+    "-O3",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    "--enable",
+    "simd",
+    "--initialMemory",
+    "8",
+    "--maximumMemory",
+    "8",
+  ];
   // Not among the packages of this one: with its compiler it is larger than all of them.
   execFileSync("npx", ["--yes", "-p", COMPILER, "asc", SOURCE, "-o", out, ...options], {
     cwd: folder,
@@ -24,7 +35,9 @@ try {
   const text = moduleOf(readFileSync(out), readFileSync(SOURCE));
   if (!process.argv.includes("--check")) writeFileSync(MODULE, text);
   else if (readFileSync(MODULE, "utf8") !== text) {
-    console.error("src/formats/trace/line-matcher-code.ts is not what its source compiles to: npm run matcher");
+    console.error(
+      "src/formats/trace/line-matcher-code.ts is not what its source compiles to: npm run matcher",
+    );
     process.exitCode = 1;
   }
 } finally {

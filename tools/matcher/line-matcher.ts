@@ -16,13 +16,14 @@
  * A text is padded to a multiple of 16 bytes, and after each there are 16 more.
  */
 
-/** The lines: those of a piece of a chunk, and of what was held before it. */
-const TEXT: usize = 0;
-/** What was found: see the other half. */
-const FOUND: usize = 0x14000;
-const VALUES: usize = FOUND + 32;
+// The memory begins with the lines: those of a piece of a chunk, and of what was held before it.
+export const TEXT_BYTES: usize = 0x14000;
+/** What was found: numbers of the head and the rest, seconds, nanoseconds, and where the time ends. */
+export const FOUND: usize = TEXT_BYTES;
+/** Values of the rest that was found. */
+export const VALUES: usize = FOUND + 32;
 /** Places of the values of a line that is to be kept: start, end and way of each. */
-const PLACES: usize = 0x14400;
+export const PLACES: usize = 0x14400;
 /** Lengths of heads, the one that was found last first. */
 const LENGTHS: usize = 0x14800;
 /** Sixteen masks of sixteen bytes: the first none, one, two, ... of them. */
@@ -46,9 +47,8 @@ const MAX_HASHED: usize = 64;
 /** Digits of seconds and of a part of one. */
 const MAX_DIGITS: i32 = 9;
 
-/** How a value is read. */
+// Ways to read a value: 1 is decimal.
 const HEX: i32 = 0;
-const DECIMAL: i32 = 1;
 const WORD: i32 = 2;
 
 const SPACE: u32 = 0x20;
@@ -72,8 +72,6 @@ for (let length = 0; length < 16; length++)
   for (let i = 0; i < length; i++) store<u8>(MASKS + length * 16 + i, 0xff);
 
 /** Is the text at `kept` what stands at `at`? */
-// @ts-ignore: a decorator of a function
-@inline
 function isAt(kept: usize, length: i32, at: usize): bool {
   let i: usize = 0;
   let other = i64x2.splat(0);
@@ -87,28 +85,20 @@ function isAt(kept: usize, length: i32, at: usize): bool {
 // Numbers are read sixteen bytes at a time, whatever their length: the end of a loop over digits is what a processor guesses
 // wrong.
 
-// @ts-ignore: a decorator of a function
-@inline
 function areDigits(bytes: v128): v128 {
   return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), i8x16.splat(10));
 }
 
-// @ts-ignore: a decorator of a function
-@inline
 function areLetters(bytes: v128): v128 {
   return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>LETTER_A)), i8x16.splat(6));
 }
 
 /** How many of sixteen are true before the first that is not. */
-// @ts-ignore: a decorator of a function
-@inline
 function countOf(areTrue: v128): i32 {
   return ctz<i32>(~i8x16.bitmask(areTrue));
 }
 
 /** The first bytes in turned order, and zeros after them. */
-// @ts-ignore: a decorator of a function
-@inline
 function turned(bytes: v128, count: i32): v128 {
   const places = i8x16.sub(
     i8x16.splat(<i8>(count - 1)),
@@ -118,8 +108,6 @@ function turned(bytes: v128, count: i32): v128 {
 }
 
 /** The number of the first hexadecimal digits. */
-// @ts-ignore: a decorator of a function
-@inline
 function hexOf(bytes: v128, letters: v128, count: i32): u64 {
   const more = v128.and(letters, i8x16.splat(9));
   const values = turned(i8x16.add(v128.and(bytes, i8x16.splat(15)), more), count);
@@ -128,8 +116,6 @@ function hexOf(bytes: v128, letters: v128, count: i32): u64 {
 }
 
 /** The number of the first decimal digits. */
-// @ts-ignore: a decorator of a function
-@inline
 function decimalOf(bytes: v128, count: i32): u64 {
   const values = turned(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), count);
   const tens = i16x8.mul(i16x8.shr_u(values, 8), i16x8.splat(10));
@@ -140,21 +126,15 @@ function decimalOf(bytes: v128, count: i32): u64 {
   return low + high * 100_000_000;
 }
 
-// @ts-ignore: a decorator of a function
-@inline
 function padded(length: i32): usize {
   return (length + 15) & ~15;
 }
 
-// @ts-ignore: a decorator of a function
-@inline
 function hashOn(hash: u64, word: u64): u64 {
   const mixed = (hash ^ word) * 0x9e37_79b9_7f4a_7c15;
   return mixed ^ (mixed >> 29);
 }
 
-// @ts-ignore: a decorator of a function
-@inline
 function placeOf(hash: u64): usize {
   return (<usize>(hash & ((1 << PLACE_BITS) - 1))) << 2;
 }
@@ -180,11 +160,9 @@ function hashOfRest(at: usize): u64 {
 }
 
 /** Is that the head of the line at `at`, and all that comes before its time? */
-// @ts-ignore: a decorator of a function
-@inline
 function isHeadAt(head: usize, at: usize): bool {
   const length = load<i32>(head, 12);
-  return isAt(head + 16, length, at) && load<u8>(at + length) != SPACE;
+  return isAt(head + 16, length, at) && <u32>load<u8>(at + length) !== SPACE;
 }
 
 function findHead(at: usize): usize {
@@ -218,7 +196,7 @@ function readRest(rest: usize, at: usize): usize {
     let number: u64;
     const way = load<i32>(piece);
     if (way === WORD) {
-      number = <u64>position << 32;
+      number = (<u64>position) << 32;
       while (<u32>load<u8>(position) > SPACE) position++;
       number |= position;
     } else {
@@ -335,7 +313,7 @@ export function keepRest(at: usize, values: i32, end: usize): i32 {
   let way = HEX;
   for (let i = 0; i <= values; i++) {
     const value = PLACES + i * 12;
-    const to: usize = i < values ? load<u32>(value) : end;
+    const to = i < values ? <usize>load<u32>(value) : end;
     const length = <i32>(to - from);
     store<i32>(piece, way);
     keepText(piece + 4, from, length);
@@ -357,7 +335,7 @@ function hashOfTexts(at: usize, values: i32, end: usize): u64 {
   let from = at;
   for (let i = 0; i <= values; i++) {
     const value = PLACES + i * 12;
-    const to: usize = i < values ? load<u32>(value) : end;
+    const to = i < values ? <usize>load<u32>(value) : end;
     for (let position = from; position < to; position++) hash = hashOn(hash, load<u8>(position));
     from = load<u32>(value, 4);
   }

@@ -25,7 +25,7 @@ const LETTER_X = 0x78;
 /** Bytes of a head, and of a line. */
 const MIN_HEAD = 8;
 const MAX_HEAD = 60;
-const MAX_LINE = 1000;
+const MAX_LINE = 16_384;
 
 /** What a line says up to its time: the head of many lines. */
 interface KnownHead {
@@ -198,7 +198,7 @@ function findValues(
   keys: readonly number[],
   places: readonly number[],
 ): { readonly keys: readonly number[]; readonly places: readonly number[] } | undefined {
-  const found = { keys: new Array<number>(), places: new Array<number>() };
+  const found = { keys: [] as number[], places: [] as number[] };
   for (let i = 1; i < keys.length; i++) {
     const key = keys[i]!;
     if (key === KEY_ATTRIBUTES) continue;

@@ -81,9 +81,7 @@ export class EventText {
   /** The events that a name may be, by its first letter that is not the same in all. */
   #candidatesAt(bytes: Uint8Array, name: number): readonly Line[] {
     const at = name + PREFIX.length;
-    return startsWith(bytes, at, PCI)
-      ? PCI_BY_LETTER[bytes[at + PCI.length]!]!
-      : BY_LETTER[bytes[at]!]!;
+    return startsWith(bytes, at, PCI) ? PCI_BY_LETTER[bytes[at + PCI.length]!]! : BY_LETTER[bytes[at]!]!;
   }
 }
 

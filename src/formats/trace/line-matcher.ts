@@ -8,12 +8,6 @@ export const WORD = 2;
 /** Values of a line that can be kept. */
 export const MAX_VALUES = 40;
 
-/** Bytes of the block of lines, which the memory begins with. */
-const TEXT_BYTES = 0x14000;
-/** Where the memory has what was found, its values, and the places of the values of what is to be kept. */
-const FOUND = 0x14000;
-const VALUES = FOUND + 32;
-const PLACES = 0x14400;
 // Words of what was found.
 const HEAD = 0;
 const REST = 1;
@@ -24,6 +18,11 @@ const TIME = 4;
 /** What is compiled from `tools/matcher/line-matcher.ts`. Positions are in its memory, 0 for none. */
 interface MatcherCode {
   readonly memory: { readonly buffer: ArrayBuffer };
+  /** Bytes of lines that it begins with; where it has what was found, its values, and places of values that are to be kept. */
+  readonly TEXT_BYTES: { readonly value: number };
+  readonly FOUND: { readonly value: number };
+  readonly VALUES: { readonly value: number };
+  readonly PLACES: { readonly value: number };
   /** Finds a head, the time after it and a rest at `at`; returns where the next line begins. */
   findLine(at: number): number;
   findRest(at: number): number;
@@ -64,11 +63,11 @@ export class LineMatcher {
   constructor() {
     compiled ??= new WebAssembly.Module(Uint8Array.from(atob(MATCHER_CODE), (one) => one.charCodeAt(0)));
     this.#code = new WebAssembly.Instance(compiled).exports as MatcherCode;
-    const { buffer } = this.#code.memory;
-    this.values = new Uint32Array(buffer, VALUES, MAX_VALUES * 2);
-    this.text = new Uint8Array(buffer, 0, TEXT_BYTES);
-    this.#found = new Int32Array(buffer, FOUND, TIME + 1);
-    this.#places = new Int32Array(buffer, PLACES, MAX_VALUES * 3);
+    const { memory, TEXT_BYTES, FOUND, VALUES, PLACES } = this.#code;
+    this.text = new Uint8Array(memory.buffer, 0, TEXT_BYTES.value);
+    this.values = new Uint32Array(memory.buffer, VALUES.value, MAX_VALUES * 2);
+    this.#found = new Int32Array(memory.buffer, FOUND.value, TIME + 1);
+    this.#places = new Int32Array(memory.buffer, PLACES.value, MAX_VALUES * 3);
   }
 
   /** Number of the head that was found last, */

@@ -203,12 +203,15 @@ export class DmaLogReader extends EventLines {
   #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
     const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
-    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#lines.buffer >= 0)
-      return -1;
+    if (isOpen || bytes[start] !== SPACE || this.#lines.buffer >= 0) return -1;
     const what = this.#ranges.read(bytes, time);
     if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
-    const { seconds, nanoseconds, task, pid } = this.#event;
     this.line++;
+    if (this.#onKernel === undefined) {
+      this.counts.other++;
+      return this.#ranges.next;
+    }
+    const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#onKernel({
       what,
