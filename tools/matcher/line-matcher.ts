@@ -19,7 +19,7 @@
 // The memory begins with the lines: those of a piece of a chunk, and of what was held before it.
 export const TEXT_BYTES: usize = 0x14000;
 /** What was found: numbers of the head and the rest, seconds, nanoseconds, and where the time ends. */
-export const FOUND: usize = TEXT_BYTES;
+export const FOUND: usize = 0x14000;
 /** Values of the rest that was found. */
 export const VALUES: usize = FOUND + 32;
 /** Places of the values of a line that is to be kept: start, end and way of each. */

@@ -1,7 +1,7 @@
 // Made by tools/matcher/compile.mjs from tools/matcher/line-matcher.ts, with assemblyscript@0.28.20.
 
 /** SHA-256 of the source, in hexadecimal digits. */
-export const MATCHER_SOURCE = "43b42f01d4ef4d68eb3e04d0fa9fc42ee43e10344b9dbdebaf9d88f0f3b82236";
+export const MATCHER_SOURCE = "b7fd94c676af4602855b8d76b71078436aff2303c8474fb3d64911f639a016f6";
 
 /** The module of WebAssembly, in Base64. */
 export const MATCHER_CODE: string = [
