@@ -1,11 +1,43 @@
 import type { EventText } from "./event-text.ts";
-import { HEX } from "./line-matcher.ts";
+import { DECIMAL, HEX } from "./line-matcher.ts";
 import { MatchedText } from "./matched-text.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
-import { X64 } from "./trace-schema.ts";
+import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";
 
 /** Arguments that differ from line to line. */
-const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
+const CHANGING: readonly string[] = ["ioba", "tce", "list", "last", "pages", "busOffset"];
+
+/** Decimal digits that a matcher reads. */
+const MAX_DIGITS = 16;
+const ZERO = 0x30;
+
+/** Of each schema the fields that change, with their numbers and how to read them, and the others. */
+interface Shape {
+  readonly changing: readonly (readonly [field: number, way: number])[];
+  readonly changingWords: Uint8Array;
+  readonly words: Uint8Array;
+}
+
+const SHAPES: ReadonlyMap<TraceSchema, Shape> = new Map(
+  SCHEMAS.map((schema) => {
+    const isChanging = ({ name, type }: TraceField): boolean =>
+      (type === X64 || type === D64) && CHANGING.includes(name);
+    return [
+      schema,
+      {
+        changing: schema.fields.flatMap((field, i) =>
+          isChanging(field) ? [[i, field.type === X64 ? HEX : DECIMAL] as const] : [],
+        ),
+        changingWords: wordsOf(schema.fields.filter(isChanging)),
+        words: wordsOf(schema.fields.filter((field) => !isChanging(field))),
+      },
+    ];
+  }),
+);
+
+function wordsOf(fields: readonly TraceField[]): Uint8Array {
+  return Uint8Array.from(fields, ({ word }) => word);
+}
 
 /** What lines say that are the same but for {@link CHANGING} arguments. */
 interface KnownLine {
@@ -80,25 +112,24 @@ export class QemuLines {
   }
 
   /** Keeps the event from its name to the next line, which `text` has read last. */
-  keep(text: EventText, name: number, next: number): void {
+  keep(text: EventText, bytes: Uint8Array, name: number, next: number): void {
     this.#text.count();
     const { matcher } = this.#text;
     if (matcher === undefined) return;
+    const { kind, pci } = text.schema;
+    const { changing, changingWords, words } = SHAPES.get(text.schema)!;
+    const places: number[] = [];
+    for (const [field, way] of changing) {
+      const start = text.places[field * 2]!;
+      const end = text.places[field * 2 + 1]!;
+      // A negative number would not be found again.
+      if (way === DECIMAL && (end - start > MAX_DIGITS || bytes[start]! < ZERO)) return;
+      places.push(start, end, way);
+    }
     if (!matcher.makeRoom(next - name)) this.#known = [];
-    const { kind, pci, fields } = text.schema;
-    const isChanging = fields.map(({ name, type }) => type === X64 && CHANGING.includes(name));
-    const places = fields.flatMap((_field, i) =>
-      isChanging[i] ? [text.places[i * 2]!, text.places[i * 2 + 1]!, HEX] : [],
-    );
     if (matcher.keepRest(name, places, next) < 0) return;
-    const words = Uint8Array.from(fields.filter((_field, i) => !isChanging[i]).map(({ word }) => word));
     const read = this.#event.words;
-    this.#known.push({
-      kind,
-      pci,
-      words,
-      numbers: Uint32Array.from([...words].flatMap((word) => [read[word]!, read[word + 1]!])),
-      changing: Uint8Array.from(fields.filter((_field, i) => isChanging[i]).map(({ word }) => word)),
-    });
+    const numbers = Uint32Array.from([...words].flatMap((word) => [read[word]!, read[word + 1]!]));
+    this.#known.push({ kind, pci, words, numbers, changing: changingWords });
   }
 }

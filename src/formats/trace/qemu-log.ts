@@ -148,7 +148,7 @@ export class QemuLogReader extends EventLines {
     const again = this.#lines.readAgain(name);
     if (again >= 0) return again;
     const next = this.#readText(bytes, view, name);
-    if (next >= 0) this.#lines.keep(this.#text, name, next);
+    if (next >= 0) this.#lines.keep(this.#text, bytes, name, next);
     return next;
   }
 
