@@ -181,9 +181,10 @@ export class Machine {
    * @throws what a callback throws first, when the call is done
    */
   hcall(regs: Uint32Array, problemState?: boolean): number {
-    if (problemState) return this.refusePrivilege(regs);
-    // Nearly all calls are done at once (see TceTable about short functions).
-    return this.servesPages && putPage(this.env, regs) ? SUCCESS : this.serveOther(regs);
+    if (problemState !== undefined && problemState) return this.refusePrivilege(regs);
+    // Nearly all calls are done at once (see TceTable about short functions). `=== true`, as V8 has to ask of a field more
+    // than that before it knows whether it stands for true.
+    return this.servesPages === true && putPage(this.env, regs) ? SUCCESS : this.serveOther(regs);
   }
 
   /** @internal A hypercall that the kernel sees first, if there is one. */
