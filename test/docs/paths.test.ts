@@ -13,7 +13,7 @@ const DOCUMENTS = [
   ...DECISIONS,
 ];
 
-const files = ["src", "test", "docs", "oracle", "bench", "scripts"].flatMap((folder) =>
+const files = ["src", "test", "docs", "oracle", "bench", "scripts", "tools/matcher"].flatMap((folder) =>
   readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" }).map(
     (name) => `${folder}/${name}`,
   ),

@@ -1,5 +1,5 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
-import { compileText, Stretch, type StretchText, TextMatcher } from "./text-program.ts";
+import { compileText, TextMatcher, type TextProgram } from "./text-program.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
 import { encode, startsWith } from "./words.ts";
@@ -8,42 +8,47 @@ import { encode, startsWith } from "./words.ts";
 interface Line {
   readonly schema: TraceSchema;
   /** The whole line. */
-  readonly texts: readonly StretchText[];
+  readonly program: TextProgram;
   /** The text up to the first argument. */
   readonly head: Uint8Array<ArrayBuffer>;
 }
 
-/** A line that a reader may find, and what it found of it last. */
-interface Candidate extends Line {
-  readonly stretches: readonly Stretch[];
-}
-
 /** Events by the first letter of their name, after what all names begin with (and `pci_`). */
-type ByLetter = readonly (readonly Candidate[])[];
-
-/** What all schemas say: readers are made by the thousand, and most of them read little. */
-let lines: readonly Line[] | undefined;
+type ByLetter = readonly (readonly Line[])[];
 
 const PREFIX = encode(TRACE_PREFIX);
 const PCI = encode("pci_");
+const LINES = SCHEMAS.map((schema) => ({
+  schema,
+  program: compileText(schema),
+  head: encode(schema.name + schema.fields[0]!.before),
+}));
+const BY_LETTER = linesByLetter(false);
+const PCI_BY_LETTER = linesByLetter(true);
 
 /** Reads the text of an event of QEMU, from its name on. */
 export class EventText {
   readonly #event: QemuTraceEvent;
   readonly #matcher = new TextMatcher();
-  readonly #candidates: ByLetter = candidatesByLetter(false);
-  readonly #pciCandidates: ByLetter = candidatesByLetter(true);
   /**
    * What the line before was: most lines are of the same event.
    *
    * Invariant *alone*: no line is two events, since what stands before an argument differs or the name does, so that
    * it does not matter which event is tried first.
    */
-  #last: Candidate = this.#candidates["p".charCodeAt(0)]![0]!;
+  #last: Line = BY_LETTER["p".charCodeAt(0)]![0]!;
 
   /** @param event takes what is read */
   constructor(event: QemuTraceEvent) {
     this.#event = event;
+  }
+
+  /** The schema of the event that was read last; and where each of its numbers begins and ends. */
+  get schema(): TraceSchema {
+    return this.#last.schema;
+  }
+  get places(): readonly number[] {
+    return this.#matcher.places;
   }
 
   /** Reads an event, from its name to the line end; returns the position after that, or -1. */
@@ -61,11 +66,11 @@ export class EventText {
     return -1;
   }
 
-  #match({ schema, stretches }: Candidate, bytes: Uint8Array, view: DataView, at: number): number {
+  #match({ schema, program }: Line, bytes: Uint8Array, view: DataView, at: number): number {
     const event = this.#event;
     event.kind = schema.kind;
     event.pci = schema.pci;
-    return this.#matcher.match(stretches, bytes, view, at, event.words);
+    return this.#matcher.match(program, bytes, view, at, event.words);
   }
 
   /** Does a name of ours stand at `at`, with the text up to its first argument? */
@@ -74,28 +79,18 @@ export class EventText {
   }
 
   /** The events that a name may be, by its first letter that is not the same in all. */
-  #candidatesAt(bytes: Uint8Array, name: number): readonly Candidate[] {
+  #candidatesAt(bytes: Uint8Array, name: number): readonly Line[] {
     const at = name + PREFIX.length;
-    return startsWith(bytes, at, PCI)
-      ? this.#pciCandidates[bytes[at + PCI.length]!]!
-      : this.#candidates[bytes[at]!]!;
+    return startsWith(bytes, at, PCI) ? PCI_BY_LETTER[bytes[at + PCI.length]!]! : BY_LETTER[bytes[at]!]!;
   }
 }
 
-function candidatesByLetter(pci: boolean): ByLetter {
-  const byLetter = new Array<readonly Candidate[]>(256).fill([]);
-  lines ??= SCHEMAS.map(lineOf);
-  for (const line of lines) {
+function linesByLetter(pci: boolean): ByLetter {
+  const byLetter = new Array<readonly Line[]>(256).fill([]);
+  for (const line of LINES) {
     if (line.schema.pci !== pci) continue;
     const letter = line.schema.name.charCodeAt(PREFIX.length + (pci ? PCI.length : 0));
-    const candidate = { ...line, stretches: line.texts.map((text) => new Stretch(text)) };
-    byLetter[letter] = [...byLetter[letter]!, candidate];
+    byLetter[letter] = [...byLetter[letter]!, line];
   }
   return byLetter;
 }
-
-const lineOf = (schema: TraceSchema): Line => ({
-  schema,
-  texts: compileText(schema),
-  head: encode(schema.name + schema.fields[0]!.before),
-});

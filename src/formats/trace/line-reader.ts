@@ -63,6 +63,11 @@ export abstract class LineReader {
     this.#skipping = false;
   }
 
+  /** Where to read so many bytes, if a derived class can read them better there. */
+  protected blockFor(_bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return undefined;
+  }
+
   /** Reads the whole lines in `[start, end)`; counts {@link line} up at each. */
   protected abstract readLines(bytes: Uint8Array, start: number, end: number): void;
 
@@ -90,12 +95,16 @@ export abstract class LineReader {
   }
 
   #makeRoom(bytes: number): void {
-    if (bytes <= this.#block.length) return;
-    const more = new Uint8Array(Math.max(bytes, this.#block.length * 2));
-    more.set(this.#block.subarray(0, this.#heldBytes));
-    this.#block = more;
+    const old = this.#block;
+    const block = this.blockFor(bytes) ?? (bytes <= old.length ? old : makeBlock(bytes, old.length));
+    if (block === old) return;
+    block.set(old.subarray(0, this.#heldBytes));
+    this.#block = block;
   }
 }
+
+const makeBlock = (bytes: number, last: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Math.max(bytes, last * 2));
 
 /**
  * A line that should have been read and could not be.

@@ -6,11 +6,10 @@ import { DmaArguments } from "./dma-arguments.ts";
 import { LinuxDmaEvent } from "./dma-event.ts";
 import { LAST_KEYS } from "./dma-keys.ts";
 import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
+import { DmaLines } from "./dma-lines.ts";
 import { OriginReader } from "./dma-origin.ts";
 import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
-import { KeptArguments } from "./kept-arguments.ts";
-import { KeptHeads } from "./kept-heads.ts";
 import type { KernelEvent } from "./kernel-event.ts";
 import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { LineCopy } from "./line-copy.ts";
@@ -117,8 +116,7 @@ export class DmaLogReader extends EventLines {
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
-  readonly #keptHeads = new KeptHeads(this.#event);
-  readonly #keptArguments = new KeptArguments(this.#event, this.#arguments);
+  readonly #lines = new DmaLines(this.#event, this.#arguments);
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
@@ -162,10 +160,14 @@ export class DmaLogReader extends EventLines {
     return this.#remarks.entries;
   }
 
+  protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#lines.blockFor(bytes);
+  }
+
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#lines.begin(bytes);
     for (let at = start; at < end; ) {
-      const next = this.#readAgain(bytes, view, at, end);
+      const next = this.#readAgain(bytes, at);
       if (next >= 0) {
         at = next;
         continue;
@@ -178,23 +180,21 @@ export class DmaLogReader extends EventLines {
         let to = text;
         while (to > at && isBlank(bytes[to - 1]!)) to--;
         // A line that ends in blanks is not kept for others: these go on right after what was read.
-        this.#readLine(bytes, at, to, to === text ? view : undefined);
+        this.#readLine(bytes, at, to, to === text);
       }
       at = newline + 1;
     }
   }
 
   /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
-  #readAgain(bytes: Uint8Array, view: DataView, start: number, end: number): number {
+  #readAgain(bytes: Uint8Array, start: number): number {
     if (this.#waits !== NOTHING) return -1;
-    const time = this.#keptHeads.readAgain(bytes, view, start);
-    if (time < 0) return -1;
-    const next = this.#keptArguments.readAgain(bytes, view, time, end);
-    if (next < 0) return this.#readRangeAgain(bytes, start, time);
-    if (next - start > this.maxLine) return -1;
+    const lines = this.#lines;
+    const next = lines.readAgain(bytes, start);
+    if (next < 0) return lines.time === 0 ? -1 : this.#readRangeAgain(bytes, start, lines.time);
     this.line++;
     if (this.broken.line > 0) this.giveUp();
-    this.#buffers.readAgain(this.#keptHeads.buffer);
+    this.#buffers.readAgain(lines.buffer);
     this.#emit(this.line);
     return next;
   }
@@ -203,12 +203,15 @@ export class DmaLogReader extends EventLines {
   #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
     const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
-    if (this.#onKernel === undefined || isOpen || bytes[start] !== SPACE || this.#keptHeads.buffer >= 0)
-      return -1;
+    if (isOpen || bytes[start] !== SPACE || this.#lines.buffer >= 0) return -1;
     const what = this.#ranges.read(bytes, time);
     if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
-    const { seconds, nanoseconds, task, pid } = this.#event;
     this.line++;
+    if (this.#onKernel === undefined) {
+      this.counts.other++;
+      return this.#ranges.next;
+    }
+    const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#onKernel({
       what,
@@ -222,8 +225,8 @@ export class DmaLogReader extends EventLines {
     return this.#ranges.next;
   }
 
-  /** @param view of the bytes, if what is read of them may be kept for lines that are like it */
-  #readLine(bytes: Uint8Array, start: number, end: number, view?: DataView): void {
+  /** @param isKept what is read of it may be kept for lines that are like it */
+  #readLine(bytes: Uint8Array, start: number, end: number, isKept = false): void {
     const carried = carriedLines(bytes, start, end);
     if (carried !== undefined) {
       for (const line of carried) this.#readLine(line.bytes, 0, line.length);
@@ -239,7 +242,7 @@ export class DmaLogReader extends EventLines {
       return;
     }
     if (this.broken.line > 0) this.giveUp();
-    const is = this.#readNamed(bytes, start, name, end, view);
+    const is = this.#readNamed(bytes, start, name, end, isKept);
     if (is === READ) return;
     if (is !== UNFINISHED && isDressed(bytes, start, end)) this.#readPlain(bytes, start, end);
     else if (is !== UNFINISHED && this.#isReadClose(bytes, start, name, end)) return;
@@ -328,12 +331,12 @@ export class DmaLogReader extends EventLines {
   }
 
   /** Reads the event of a line, of which the first name that may be its own begins at `first`. */
-  #readNamed(bytes: Uint8Array, start: number, first: number, end: number, view?: DataView): number {
+  #readNamed(bytes: Uint8Array, start: number, first: number, end: number, isKept = false): number {
     let is = READ;
     let name = first;
     for (let names = 0; name >= 0 && names < MAX_NAMES; names++) {
       const read = this.#readEvent(bytes, start, name, end, this.line);
-      if (read === READ && view !== undefined) this.#keep(bytes, view, start, name, end);
+      if (read === READ && isKept) this.#keep(bytes, start, name, end);
       if (read === READ || read === UNFINISHED) return read;
       if (is !== DAMAGED) is = read;
       name = this.#findName(bytes, start, end, name + 1);
@@ -401,15 +404,14 @@ export class DmaLogReader extends EventLines {
   }
 
   /** Keeps what was read of a line; not of a call, and not if a logger put something before it. */
-  #keep(bytes: Uint8Array, view: DataView, start: number, name: number, end: number): void {
+  #keep(bytes: Uint8Array, start: number, name: number, end: number): void {
     let first = start;
     while (bytes[first] === SPACE) first++;
     const isCall = bytes[name + DMA_EVENT_NAMES[this.#event.kind]!.length] === OPEN_PARENTHESIS;
     if (isCall || this.prefix.skip(bytes, start, name) !== first) return;
     const { timeAt, timeEnd } = this.#origin;
     if (timeAt < 0 || bytes[timeEnd] !== COLON || bytes[timeEnd + 1] !== SPACE) return;
-    if (this.#keptHeads.keep(bytes, view, start, timeAt, this.#buffers.last))
-      this.#keptArguments.keep(bytes, view, timeEnd, end);
+    this.#lines.keep(bytes, start, timeAt, timeEnd, end, this.#buffers.last);
   }
 
   /** Reads who made another event of the buffer that is read; false if it is none of that. */

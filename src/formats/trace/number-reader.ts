@@ -13,29 +13,8 @@ const MAX_HEX_DIGITS = 16;
 const HEX_DIGIT = new Uint8Array(256).fill(255);
 for (let digit = 0; digit < 16; digit++) HEX_DIGIT["0123456789abcdef".charCodeAt(digit)] = digit;
 
-/**
- * Value of two digits, by their bytes, the first one low; 0x100 and more where
- * only the first is a digit (its value is in the low bits), 0x110 where it is none.
- */
-const HEX_PAIR = new Uint16Array(65536).fill(0x110);
-for (let first = 0; first < 256; first++) {
-  const hi = HEX_DIGIT[first]!;
-  if (hi > 15) continue;
-  for (let second = 0; second < 256; second++) {
-    const lo = HEX_DIGIT[second]!;
-    HEX_PAIR[first | (second << 8)] = lo < 16 ? (hi << 4) | lo : 0x100 | hi;
-  }
-}
-
 /** Value of a lower-case hexadecimal digit, 255 for another byte. */
 export const hexDigit = (byte: number): number => HEX_DIGIT[byte]!;
-
-/** Value of up to eight digits that are known to be some. */
-function highHalf(view: DataView, at: number, end: number): number {
-  let hi = 0;
-  for (let position = at; position < end; position++) hi = (hi << 4) | HEX_DIGIT[view.getUint8(position)]!;
-  return hi;
-}
 
 /**
  * Reads numbers of 64 bits from text. Each method returns the position after
@@ -61,29 +40,6 @@ export class NumberReader {
     this.hi = hi >>> 0;
     this.lo = lo >>> 0;
     return position > at && position <= at + MAX_HEX_DIGITS ? position : -1;
-  }
-
-  /**
-   * {@link hex}, two digits at a time, of a number that is stored in two words, the high half first; what is stored of no
-   * number means nothing. A byte more can be read than `hex` does.
-   */
-  hexInto(view: DataView, at: number, words: Uint32Array, word: number): number {
-    let position = at;
-    let lo = 0;
-    let pair = HEX_PAIR[view.getUint16(position, true)]!;
-    for (; pair < 0x100; pair = HEX_PAIR[view.getUint16(position, true)]!) {
-      lo = (lo << 8) | pair;
-      position += 2;
-    }
-    if (pair < 0x110) {
-      lo = (lo << 4) | (pair & 15);
-      position++;
-    }
-    // The eight digits read last are the low half. Most addresses have no more.
-    const digits = position - at;
-    words[word] = digits > 8 ? highHalf(view, at, position - 8) : 0;
-    words[word + 1] = lo;
-    return digits > 0 && digits <= MAX_HEX_DIGITS ? position : -1;
   }
 
   /** Decimal digits. */

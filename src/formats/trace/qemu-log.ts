@@ -5,6 +5,7 @@ import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
 import { LogWriters } from "./log-writers.ts";
+import { QemuLines } from "./qemu-lines.ts";
 import { isBlank, isDressed, isSpread } from "./shown-text.ts";
 import { QemuTraceEvent, XLATE } from "./trace-event.ts";
 import { UnreadEvidence } from "./unread-evidence.ts";
@@ -88,6 +89,7 @@ export class QemuLogReader extends EventLines {
   };
   readonly #event = new QemuTraceEvent();
   readonly #text = new EventText(this.#event);
+  readonly #lines = new QemuLines(this.#event);
   /** Says that from here on several QEMUs write the log; empty if not. */
   mixed = "";
   /** Line of the first of their events that is left out. */
@@ -116,13 +118,18 @@ export class QemuLogReader extends EventLines {
     this.#onHost = onHost;
   }
 
+  protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#lines.blockFor(bytes);
+  }
+
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#lines.begin(bytes);
     for (let at = start; at < end; ) {
       this.line++;
       const first = bytes[at]!;
       const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readText(bytes, view, name) : -1;
+      const next = bytes[name] === LETTER_S ? this.#readNamed(bytes, view, name) : -1;
       if (next >= 0) {
         at = next;
         if (this.broken.line > 0) this.giveUp();
@@ -134,6 +141,15 @@ export class QemuLogReader extends EventLines {
       else this.#readOther(bytes, view, at, newline);
       at = newline + 1;
     }
+  }
+
+  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
+  #readNamed(bytes: Uint8Array, view: DataView, name: number): number {
+    const again = this.#lines.readAgain(name);
+    if (again >= 0) return again;
+    const next = this.#readText(bytes, view, name);
+    if (next >= 0) this.#lines.keep(this.#text, bytes, name, next);
+    return next;
   }
 
   #emit(line: number): void {
@@ -236,8 +252,9 @@ export class QemuLogReader extends EventLines {
     return this.#readText(bytes, view, name) >= 0;
   }
 
-  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
+  /** The same, of a line that is nothing else before. */
   #readText(bytes: Uint8Array, view: DataView, name: number): number {
+    this.#lines.readOther();
     const next = this.#text.read(bytes, view, name);
     // No page is so small: a terminal has broken the number, which is the last one of its line.
     const { kind, mask } = this.#event;

@@ -3,13 +3,7 @@ import { D32, D64, POINTER, type TraceSchema, U32, X64 } from "./trace-schema.ts
 import { encode, startsWith } from "./words.ts";
 
 /**
- * Matching of an event's line, words of it at a time.
- *
- * A schema becomes {@link Stretch}es: each is text and the numbers in it that
- * are mostly those of the line before (a LIOBN, a status, a mask), and is
- * followed by an address, or ends the line. A stretch that stands there once
- * more, byte for byte, has the same numbers once more: it is compared and not
- * read.
+ * Matching of an event's line, four bytes of its text at a time.
  *
  * No text has a line end but at its end, so that matching stops at one: what
  * lies after it may be read, but is never taken for the text.
@@ -17,8 +11,7 @@ import { encode, startsWith } from "./words.ts";
  * @module
  */
 
-const STRETCH_END = -1;
-const LINE_END = -2;
+const LINE_END = -1;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -27,133 +20,26 @@ const LETTER_X = 0x78;
 
 const NIL = encode("(nil)");
 
-/** Arguments that differ from line to line. */
-const CHANGING: readonly string[] = ["ioba", "tce", "list", "busOffset"];
-
-/** The most words of a stretch that is remembered; others are read each time. */
-const MAX_WORDS = 16;
-
-/** What a schema says of a piece of a line; all readers have the same. */
-export interface StretchText {
-  /**
-   * For each text: its length, where its whole words end in the program, these,
-   * mask and value of the bytes that are left; after that the type of the
-   * number that follows and the word of the event that takes it,
-   * {@link STRETCH_END} or {@link LINE_END}.
-   */
-  readonly program: Int32Array<ArrayBuffer>;
-  /** Words of the event that take the numbers inside. */
-  readonly words: Uint8Array<ArrayBuffer>;
-  /** Word of the event that takes the address after the stretch; -1 if this ends the line. */
-  readonly word: number;
-}
-
-/** What a stretch has until it keeps something: most of a reader's never do. */
-const NO_TEXT = new Float64Array(0);
-const NO_NUMBERS = new Uint32Array(0);
-
 /**
- * A piece of a line, as it was when it was read last.
- *
- * Invariant *kept*: the numbers are those that reading the kept text gives,
- * which depend on nothing but the text; {@link keep} changes both or neither.
+ * What a schema says of a line, from the event's name on. For each text: its length, where its whole words end in the program,
+ * these, mask and value of the bytes that are left; after that the type of the number that follows and the word of the
+ * event that takes it, or {@link LINE_END}.
  */
-export class Stretch {
-  readonly program: Int32Array<ArrayBuffer>;
-  readonly word: number;
-  readonly #words: Uint8Array<ArrayBuffer>;
-  #numbers: Uint32Array<ArrayBuffer> = NO_NUMBERS;
-  // The text: its length in bytes, its whole words of 64 bits, and the up to 7 bytes after them.
-  #length = 0;
-  #whole = 0;
-  #mask1 = 0;
-  #rest1 = -1;
-  #mask2 = 0;
-  #rest2 = 0;
-  /** As floating-point numbers: no text is a NaN or a zero, so that equal ones have equal bits. */
-  #text: Float64Array<ArrayBuffer> = NO_TEXT;
+export type TextProgram = Int32Array<ArrayBuffer>;
 
-  constructor({ program, words, word }: StretchText) {
-    this.program = program;
-    this.word = word;
-    this.#words = words;
-  }
-
-  /** If the bytes at `at` are the stretch again: stores its numbers, and returns where it ends; else -1. */
-  again(view: DataView, at: number, words: Uint32Array): number {
-    const text = this.#text;
-    const whole = this.#whole;
-    let position = at;
-    for (let i = 0; i < whole; i++, position += 8) {
-      if (view.getFloat64(position, true) !== text[i]) return -1;
-    }
-    if ((view.getInt32(position, true) & this.#mask1) !== this.#rest1) return -1;
-    if ((view.getInt32(position + 4, true) & this.#mask2) !== this.#rest2) return -1;
-    const taken = this.#words;
-    const numbers = this.#numbers;
-    for (let i = 0; i < taken.length; i++) {
-      words[taken[i]!] = numbers[i * 2]!;
-      words[taken[i]! + 1] = numbers[i * 2 + 1]!;
-    }
-    return at + this.#length;
-  }
-
-  /** Keeps the text in `[at, end)`, and its numbers. */
-  keep(view: DataView, at: number, end: number, words: Uint32Array): void {
-    const length = end - at;
-    const whole = length >>> 3;
-    if (whole > MAX_WORDS) return;
-    if (this.#text === NO_TEXT) {
-      this.#text = new Float64Array(MAX_WORDS);
-      this.#numbers = new Uint32Array(this.#words.length * 2);
-    }
-    for (let i = 0; i < whole; i++) this.#text[i] = view.getFloat64(at + i * 8, true);
-    this.#length = length;
-    this.#whole = whole;
-    const rest = length & 7;
-    this.#mask1 = maskOf(Math.min(rest, 4));
-    this.#mask2 = maskOf(Math.max(rest - 4, 0));
-    this.#rest1 = view.getInt32(end - rest, true) & this.#mask1;
-    this.#rest2 = view.getInt32(end - rest + 4, true) & this.#mask2;
-    for (let i = 0; i < this.#words.length; i++) {
-      const word = this.#words[i]!;
-      this.#numbers[i * 2] = words[word]!;
-      this.#numbers[i * 2 + 1] = words[word + 1]!;
-    }
-  }
-}
-
-/** Mask of the first bytes of a little-endian word of 32 bits. */
-const maskOf = (bytes: number): number => (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
-
-/** The stretches of an event's lines, from its name on. */
-export function compileText(schema: TraceSchema): StretchText[] {
-  const stretches: StretchText[] = [];
-  let program: number[] = [];
-  let words: number[] = [];
+/** The program of an event's lines. */
+export function compileText(schema: TraceSchema): TextProgram {
+  const program: number[] = [];
   let text = schema.name;
-  for (const { name, before, type, word } of schema.fields) {
+  for (const { before, type, word } of schema.fields) {
     pushText(program, text + before);
     text = "";
-    if (type === X64 && CHANGING.includes(name)) {
-      stretches.push(stretchText([...program, STRETCH_END], words, word));
-      program = [];
-      words = [];
-    } else {
-      program.push(type, word);
-      words.push(word);
-    }
+    program.push(type, word);
   }
   pushText(program, text + schema.after);
-  stretches.push(stretchText([...program, LINE_END], words, -1));
-  return stretches;
+  program.push(LINE_END);
+  return Int32Array.from(program);
 }
-
-const stretchText = (program: readonly number[], words: readonly number[], word: number): StretchText => ({
-  program: Int32Array.from(program),
-  words: Uint8Array.from(words),
-  word,
-});
 
 function pushText(program: number[], text: string): void {
   const words = text.length >>> 2;
@@ -170,36 +56,19 @@ function pushText(program: number[], text: string): void {
 
 /** Matches lines. After every position asked for there must be a line end, and 64 bytes more. */
 export class TextMatcher extends NumberReader {
+  /** Where each number of the line begins that was matched last, and where it ends. */
+  readonly places: number[] = [];
+
   /**
    * Matches the line that begins at `at` and stores its numbers.
    *
    * @param view of `bytes`
    * @returns the position after the line end, or -1
    */
-  match(
-    stretches: readonly Stretch[],
-    bytes: Uint8Array,
-    view: DataView,
-    at: number,
-    words: Uint32Array,
-  ): number {
+  match(program: TextProgram, bytes: Uint8Array, view: DataView, at: number, words: Uint32Array): number {
+    const { places } = this;
     let position = at;
-    for (let i = 0; ; i++) {
-      const stretch = stretches[i]!;
-      const end = stretch.again(view, position, words);
-      position = end >= 0 ? end : this.#read(stretch, bytes, view, position, words);
-      const { word } = stretch;
-      if (position < 0 || word < 0) return position;
-      position = this.hexInto(view, position, words, word);
-      if (position < 0) return -1;
-    }
-  }
-
-  /** Reads a stretch that is not the same again; returns where it ends, or -1. */
-  #read(stretch: Stretch, bytes: Uint8Array, view: DataView, at: number, words: Uint32Array): number {
-    const { program } = stretch;
-    let position = at;
-    for (let i = 0; ; i += 2) {
+    for (let i = 0, number = 0; ; i += 2) {
       const next = position + program[i]!;
       const end = program[i + 1]!;
       for (i += 2; i < end; i++, position += 4) {
@@ -208,16 +77,15 @@ export class TextMatcher extends NumberReader {
       if ((view.getInt32(position, true) & program[i]!) !== program[i + 1]) return -1;
       i += 2;
       const type = program[i]!;
-      position =
-        type < 0 ? (type === LINE_END ? endOfLine(bytes, next) : next) : this.#number(type, bytes, next);
+      if (type === LINE_END) return endOfLine(bytes, next);
+      position = this.#number(type, bytes, next);
       if (position < 0) return -1;
-      if (type < 0) break;
+      places[number++] = next;
+      places[number++] = position;
       const word = program[i + 1]!;
       words[word] = this.hi;
       words[word + 1] = this.lo;
     }
-    stretch.keep(view, at, position, words);
-    return position;
   }
 
   #number(type: number, bytes: Uint8Array, at: number): number {

@@ -8,8 +8,8 @@ import { corpusNames, readCorpus } from "../../helpers/corpus.ts";
 import type { Random } from "../../helpers/random.ts";
 
 /**
- * A reader of logs remembers: the event of the line before, the stretches of
- * its line, the name found last. Here one reader reads many lines, and each of
+ * A reader of logs remembers: the event of the line before, the texts of
+ * lines, the name found last. Here one reader reads many lines, and each of
  * them must say what it says to a new reader, which remembers nothing; or, of
  * a line that was written from an event, that event.
  *

@@ -1,0 +1,249 @@
+import { numberOf } from "../../base/u64.ts";
+import type { DmaArguments } from "./dma-arguments.ts";
+import { type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
+import {
+  KEY_ATTRIBUTES,
+  KEY_DEVICE,
+  KEY_DIRECTION,
+  KEY_DMA_ADDRESS,
+  KEY_IGNORED,
+  KEY_PHYS_ADDRESS,
+  KEY_SIZE,
+} from "./dma-keys.ts";
+import { DECIMAL, HEX, type LineMatcher, MAX_VALUES, WORD } from "./line-matcher.ts";
+import { MatchedText } from "./matched-text.ts";
+import { hexDigit } from "./number-reader.ts";
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const SPACE = 0x20;
+const OPEN_PARENTHESIS = 0x28;
+const CLOSE_PARENTHESIS = 0x29;
+const ZERO = 0x30;
+const LETTER_X = 0x78;
+
+/** Bytes of a head, and of a line. */
+const MIN_HEAD = 8;
+const MAX_HEAD = 60;
+const MAX_LINE = 16_384;
+
+/** What a line says up to its time: the head of many lines. */
+interface KnownHead {
+  /** Number of the buffer that it names, or -1. */
+  readonly buffer: number;
+  readonly task: number;
+  readonly pid: number;
+  readonly cpu: number;
+}
+
+/** What it says from there on, but for its values. */
+interface KnownRest {
+  readonly kind: number;
+  readonly device: number;
+  readonly direction: number;
+  readonly attributes: number;
+  readonly otherAttributes: string;
+  /** Keys that were read, a bit for each. */
+  readonly seen: number;
+  /** Key of each value, and which of them are words that are to be read. */
+  readonly keys: Uint8Array;
+  readonly words: Uint8Array;
+}
+
+/**
+ * Reads lines of `dma` events again that differ from lines before in their values only.
+ *
+ * Invariant *again*: reading such a line is reading its values, which say the same as when they are read the first time;
+ * all else of it is there byte for byte, and says the same once more.
+ */
+export class DmaLines {
+  readonly #event: LinuxDmaEvent;
+  readonly #arguments: DmaArguments;
+  readonly #text = new MatchedText();
+  #heads: KnownHead[] = [];
+  #rests: KnownRest[] = [];
+  /** Buffer of the head that was found last. */
+  #buffer = -1;
+
+  constructor(event: LinuxDmaEvent, dmaArguments: DmaArguments) {
+    this.#event = event;
+    this.#arguments = dmaArguments;
+  }
+
+  /** Buffer of the line that was looked for last, if that has {@link time}. */
+  get buffer(): number {
+    return this.#buffer;
+  }
+
+  /** Where the time ends of the line that was looked for last, if its head was found: the event has its origin. 0 if not. */
+  get time(): number {
+    return this.#text.matcher?.time ?? 0;
+  }
+
+  /** Where to read so many bytes. */
+  blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#text.blockFor(bytes);
+  }
+
+  /** From here on lines in these bytes are read. */
+  begin(bytes: Uint8Array): void {
+    this.#text.begin(bytes);
+  }
+
+  /** Reads the line that begins at `start`; returns where the next one does, or -1. */
+  readAgain(bytes: Uint8Array, start: number): number {
+    const { matcher } = this.#text;
+    if (matcher === undefined) return -1;
+    const next = matcher.findLine(start);
+    if (next === 0 && matcher.time === 0) return -1;
+    const event = this.#event;
+    const head = this.#heads[matcher.head]!;
+    event.seconds = matcher.seconds;
+    event.nanoseconds = matcher.nanoseconds;
+    event.ticks = Number.NaN;
+    event.cpu = head.cpu;
+    event.pid = head.pid;
+    event.task = head.task;
+    this.#buffer = head.buffer;
+    if (next === 0) return -1;
+    const rest = this.#rests[matcher.rest]!;
+    event.clear();
+    event.kind = rest.kind;
+    event.device = rest.device;
+    event.direction = rest.direction;
+    event.attributes = rest.attributes;
+    event.otherAttributes = rest.otherAttributes;
+    const { keys } = rest;
+    const { values } = matcher;
+    for (let i = 0; i < keys.length; i++) this.#setValue(keys[i]!, values[i * 2]!, values[i * 2 + 1]!);
+    return rest.words.length === 0 || this.#readWords(bytes, rest, values) ? next : -1;
+  }
+
+  /** Reads the values that are words; false if they are not the whole of them. */
+  #readWords(bytes: Uint8Array, { keys, words, seen }: KnownRest, values: Uint32Array): boolean {
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i]!;
+      const end = this.#arguments.values.readNoted(keys[word]!, bytes, values[word * 2]!);
+      if (end !== values[word * 2 + 1]) return false;
+    }
+    return this.#arguments.isWhole(seen);
+  }
+
+  #setValue(key: number, hi: number, lo: number): void {
+    const event = this.#event;
+    if (key === KEY_DMA_ADDRESS) {
+      event.dmaHi = hi;
+      event.dmaLo = lo;
+    } else if (key === KEY_PHYS_ADDRESS) {
+      event.physHi = hi;
+      event.physLo = lo;
+    } else if (key === KEY_SIZE) event.size = numberOf(hi, lo);
+    // Others are words, or remarks.
+  }
+
+  /**
+   * Keeps the line in `[start, end)`, which was read last, if its like can come again; nothing that loggers write may stand
+   * before its head, and a colon and a blank stand after its time.
+   *
+   * @param timeAt where its time begins, and
+   * @param timeEnd where it ends
+   */
+  keep(bytes: Uint8Array, start: number, timeAt: number, timeEnd: number, end: number, buffer: number): void {
+    const head = timeAt - start;
+    const isKept = head >= MIN_HEAD && head <= MAX_HEAD && end - start <= MAX_LINE;
+    if (!isKept || bytes[timeAt - 1] !== SPACE || !isPlain(bytes, start, end)) return;
+    this.#text.count();
+    const { matcher } = this.#text;
+    if (matcher === undefined) return;
+    if (!matcher.makeRoom(end - start)) {
+      this.#heads = [];
+      this.#rests = [];
+    }
+    if (matcher.keepHead(start, timeAt) >= 0) {
+      const { task, pid, cpu } = this.#event;
+      this.#heads.push({ buffer, task, pid, cpu });
+    }
+    this.#keepRest(matcher, bytes, timeEnd, end);
+  }
+
+  /** Keeps a rest of which the first word with `=` names device or direction, and of which the values of others may differ. */
+  #keepRest(matcher: LineMatcher, bytes: Uint8Array, start: number, end: number): void {
+    const { kind, device, direction, attributes, otherAttributes, truncated } = this.#event;
+    const { keys, places, seen } = this.#arguments;
+    const first = keys[0];
+    const isKnown = first === KEY_DIRECTION || (first === KEY_DEVICE && !keys.includes(KEY_DEVICE, 1));
+    if (!isKnown || truncated) return;
+    const found = findValues(bytes, keys, places);
+    if (found === undefined || found.keys.length > MAX_VALUES) return;
+    if (matcher.keepRest(start, found.places, endOfLine(bytes, end)) < 0) return;
+    this.#rests.push({
+      kind,
+      device,
+      direction: first === KEY_DIRECTION ? direction : NO_DIRECTION,
+      attributes,
+      otherAttributes,
+      seen,
+      keys: Uint8Array.from(found.keys),
+      words: Uint8Array.from(found.keys.keys()).filter((i) => found.places[i * 3 + 2] === WORD),
+    });
+  }
+}
+
+/**
+ * The values that may differ, with start, end and way of each: all after the first but attributes, of which there are few.
+ * Undefined if one has blanks.
+ */
+function findValues(
+  bytes: Uint8Array,
+  keys: readonly number[],
+  places: readonly number[],
+): { readonly keys: readonly number[]; readonly places: readonly number[] } | undefined {
+  const found = { keys: [] as number[], places: [] as number[] };
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (key === KEY_ATTRIBUTES) continue;
+    let start = places[i * 2]!;
+    const end = places[i * 2 + 1]!;
+    let wordEnd = start;
+    while (wordEnd < end && bytes[wordEnd]! > SPACE) wordEnd++;
+    let way = wayOf(key, bytes, start, wordEnd);
+    if (way === WORD && bytes[start] === ZERO && bytes[start + 1] === LETTER_X && isNumber(key)) {
+      way = wayOf(KEY_DMA_ADDRESS, bytes, start + 2, wordEnd);
+      if (way === HEX) start += 2;
+    }
+    found.keys.push(key);
+    found.places.push(start, wordEnd, way);
+    if (wordEnd === end) {
+      if (bytes[end]! > SPACE) return undefined;
+      continue;
+    }
+    // The same once more in a remark: `0x600 (1536)`.
+    const isRemark = bytes[wordEnd + 1] === OPEN_PARENTHESIS && bytes[end - 1] === CLOSE_PARENTHESIS;
+    const digits = wayOf(KEY_SIZE, bytes, wordEnd + 2, end - 1);
+    if (way === WORD || !isRemark || digits !== DECIMAL) return undefined;
+    found.keys.push(KEY_IGNORED);
+    found.places.push(wordEnd + 2, end - 1, DECIMAL);
+  }
+  return found;
+}
+
+const isNumber = (key: number): boolean =>
+  key === KEY_DMA_ADDRESS || key === KEY_PHYS_ADDRESS || key === KEY_SIZE;
+
+/** How to read values like the one in `[start, end)`. */
+function wayOf(key: number, bytes: Uint8Array, start: number, end: number): number {
+  const value = bytes.subarray(start, end);
+  if (!isNumber(key) || value.length === 0) return WORD;
+  if (key === KEY_SIZE) return value.every((byte) => byte >= ZERO && byte < ZERO + 10) ? DECIMAL : WORD;
+  return value.every((byte) => hexDigit(byte) < 16) ? HEX : WORD;
+}
+
+/** Has a text no control characters? */
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at]! < SPACE) return false;
+  return true;
+}
+
+/** After the line end that begins at `at`, of one byte or two. */
+const endOfLine = (bytes: Uint8Array, at: number): number =>
+  at + (bytes[at] === RETURN && bytes[at + 1] === NEWLINE ? 2 : 1);

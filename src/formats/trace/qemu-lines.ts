@@ -1,0 +1,135 @@
+import type { EventText } from "./event-text.ts";
+import { DECIMAL, HEX } from "./line-matcher.ts";
+import { MatchedText } from "./matched-text.ts";
+import type { QemuTraceEvent } from "./trace-event.ts";
+import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";
+
+/** Arguments that differ from line to line. */
+const CHANGING: readonly string[] = ["ioba", "tce", "list", "last", "pages", "busOffset"];
+
+/** Decimal digits that a matcher reads. */
+const MAX_DIGITS = 16;
+const ZERO = 0x30;
+
+/** Of each schema the fields that change, with their numbers and how to read them, and the others. */
+interface Shape {
+  readonly changing: readonly (readonly [field: number, way: number])[];
+  readonly changingWords: Uint8Array;
+  readonly words: Uint8Array;
+}
+
+const SHAPES: ReadonlyMap<TraceSchema, Shape> = new Map(
+  SCHEMAS.map((schema) => {
+    const isChanging = ({ name, type }: TraceField): boolean =>
+      (type === X64 || type === D64) && CHANGING.includes(name);
+    return [
+      schema,
+      {
+        changing: schema.fields.flatMap((field, i) =>
+          isChanging(field) ? [[i, field.type === X64 ? HEX : DECIMAL] as const] : [],
+        ),
+        changingWords: wordsOf(schema.fields.filter(isChanging)),
+        words: wordsOf(schema.fields.filter((field) => !isChanging(field))),
+      },
+    ];
+  }),
+);
+
+function wordsOf(fields: readonly TraceField[]): Uint8Array {
+  return Uint8Array.from(fields, ({ word }) => word);
+}
+
+/** What lines say that are the same but for {@link CHANGING} arguments. */
+interface KnownLine {
+  readonly kind: number;
+  readonly pci: boolean;
+  /** Places of numbers in the words of an event, and these: the high half of each, then the low one. */
+  readonly words: Uint8Array;
+  readonly numbers: Uint32Array;
+  /** Places of those that differ. */
+  readonly changing: Uint8Array;
+}
+
+/**
+ * Reads events of QEMU's log again, from their name on, that differ from events before in some addresses only.
+ *
+ * Invariant *again*: all else of such a line is there byte for byte, and says the same once more.
+ *
+ * Invariant *last*: as long as that line is read again and nothing else, its own numbers are in the event.
+ */
+export class QemuLines {
+  readonly #event: QemuTraceEvent;
+  readonly #text = new MatchedText();
+  #known: KnownLine[] = [];
+  /** Number of the line that the event was read from last; -1 for any other. */
+  #last = -1;
+
+  constructor(event: QemuTraceEvent) {
+    this.#event = event;
+  }
+
+  /** Where to read so many bytes. */
+  blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#text.blockFor(bytes);
+  }
+
+  /** From here on lines in these bytes are read. */
+  begin(bytes: Uint8Array): void {
+    this.#text.begin(bytes);
+  }
+
+  /** Reads the event whose name begins at `name`; returns where the next line begins, or -1. */
+  readAgain(name: number): number {
+    const { matcher } = this.#text;
+    if (matcher === undefined) return -1;
+    const next = matcher.findRest(name);
+    if (next === 0) return -1;
+    const event = this.#event;
+    const number = matcher.rest;
+    const known = this.#known[number]!;
+    const taken = event.words;
+    const { words, numbers, changing } = known;
+    if (number !== this.#last) {
+      this.#last = number;
+      event.kind = known.kind;
+      event.pci = known.pci;
+      for (let i = 0; i < words.length; i++) {
+        taken[words[i]!] = numbers[i * 2]!;
+        taken[words[i]! + 1] = numbers[i * 2 + 1]!;
+      }
+    }
+    const { values } = matcher;
+    for (let i = 0; i < changing.length; i++) {
+      taken[changing[i]!] = values[i * 2]!;
+      taken[changing[i]! + 1] = values[i * 2 + 1]!;
+    }
+    return next;
+  }
+
+  /** The event is read in another way. */
+  readOther(): void {
+    this.#last = -1;
+  }
+
+  /** Keeps the event from its name to the next line, which `text` has read last. */
+  keep(text: EventText, bytes: Uint8Array, name: number, next: number): void {
+    this.#text.count();
+    const { matcher } = this.#text;
+    if (matcher === undefined) return;
+    const { kind, pci } = text.schema;
+    const { changing, changingWords, words } = SHAPES.get(text.schema)!;
+    const places: number[] = [];
+    for (const [field, way] of changing) {
+      const start = text.places[field * 2]!;
+      const end = text.places[field * 2 + 1]!;
+      // A negative number would not be found again.
+      if (way === DECIMAL && (end - start > MAX_DIGITS || bytes[start]! < ZERO)) return;
+      places.push(start, end, way);
+    }
+    if (!matcher.makeRoom(next - name)) this.#known = [];
+    if (matcher.keepRest(name, places, next) < 0) return;
+    const read = this.#event.words;
+    const numbers = Uint32Array.from([...words].flatMap((word) => [read[word]!, read[word + 1]!]));
+    this.#known.push({ kind, pci, words, numbers, changing: changingWords });
+  }
+}

@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { DECIMAL, HEX, LineMatcher, WORD } from "../../../src/formats/trace/line-matcher.ts";
+import { MATCHER_SOURCE } from "../../../src/formats/trace/line-matcher-code.ts";
+import { readCorpusHead } from "../../helpers/corpus.ts";
+import { Random, runSeed } from "../../helpers/random.ts";
+import { digest, whole } from "./readers.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../../..");
+
+/** A rest as it is written: texts, and between them values with the way to read each. */
+interface Rest {
+  readonly texts: readonly string[];
+  readonly ways: readonly number[];
+}
+
+/** A line that a matcher looks at, with what is to be kept of it. */
+class Line {
+  readonly text: string;
+  readonly timeAt: number;
+  readonly timeEnd: number;
+  readonly places: number[] = [];
+
+  constructor(head: string, time: string, { texts, ways }: Rest, values: readonly string[]) {
+    this.timeAt = head.length;
+    this.timeEnd = head.length + time.length;
+    let text = head + time + texts[0]!;
+    for (const [i, value] of values.entries()) {
+      this.places.push(text.length, text.length + value.length, ways[i]!);
+      text += value + texts[i + 1]!;
+    }
+    this.text = text;
+  }
+}
+
+const put = (matcher: LineMatcher, { text }: Line): void => {
+  matcher.text.set(new TextEncoder().encode(`${text}\n`));
+};
+
+/** Keeps a line as one does that came before. */
+function keep(matcher: LineMatcher, line: Line): { readonly head: number; readonly rest: number } {
+  put(matcher, line);
+  for (let time = 0; ; time++) {
+    const head = matcher.keepHead(0, line.timeAt);
+    const rest = matcher.keepRest(line.timeEnd, line.places, line.text.length);
+    if (time > 0) return { head, rest };
+  }
+}
+
+function valuesOf(matcher: LineMatcher, ways: readonly number[]): (bigint | string)[] {
+  return ways.map((way, i) => {
+    const [hi, lo] = matcher.values.subarray(i * 2);
+    if (way !== WORD) return (BigInt(hi!) << 32n) | BigInt(lo!);
+    return new TextDecoder().decode(matcher.text.subarray(hi, lo));
+  });
+}
+
+/** What a rest is, as a regular expression. */
+const patternOf = ({ texts, ways }: Rest): RegExp =>
+  new RegExp(
+    texts.reduce((all, text, i) => {
+      const way = ways[i - 1];
+      const value = way === WORD ? "(\\S*)" : way === HEX ? "([0-9a-f]{1,16})" : "([0-9]{1,16})";
+      return all + (i > 0 ? value : "") + text.replace(/[{}()]/g, "\\$&");
+    }, "^"),
+  );
+
+const LOG: Rest = { texts: [": put ioba=0x", " size=", " list=", " ret=0\n"], ways: [HEX, DECIMAL, WORD] };
+const HEAD = "          <idle>-0     [000] d.h1.    ";
+
+describe("lines that are found again", () => {
+  it("are looked for by what is compiled from the source (npm run matcher)", () => {
+    const source = readFileSync(path.join(ROOT, "tools/matcher/line-matcher.ts"));
+    expect(createHash("sha256").update(source).digest("hex")).toBe(MATCHER_SOURCE);
+  });
+
+  it("are kept when they come for the second time, and found with their numbers", () => {
+    const matcher = new LineMatcher();
+    const line = new Line(HEAD, "7.449442", LOG, ["20000", "4096", "{0x1,0x2}"]);
+    put(matcher, line);
+    for (const number of [-1, 0]) {
+      expect(matcher.findLine(0)).toBe(0);
+      expect(matcher.keepHead(0, line.timeAt)).toBe(number);
+      expect(matcher.keepRest(line.timeEnd, line.places, line.text.length)).toBe(number);
+    }
+    const other = new Line(HEAD, "123456789.5", LOG, ["f".repeat(16), "18", "(nil)"]);
+    put(matcher, other);
+    expect(matcher.findLine(0)).toBe(other.text.length);
+    expect([matcher.seconds, matcher.nanoseconds]).toEqual([123_456_789, 500_000_000]);
+    expect(valuesOf(matcher, LOG.ways)).toEqual([2n ** 64n - 1n, 18n, "(nil)"]);
+  });
+
+  it.each([
+    ["hexadecimal", 0, "0".repeat(17), "0123456789abcdef"],
+    ["hexadecimal in capitals", 0, "A", "a"],
+    ["none", 0, "", "0"],
+    ["decimal", 1, "1".repeat(17), "9".repeat(16)],
+    ["no decimal", 1, "", "0"],
+  ])("are not found with numbers that are too long or none: %s", (_name, at, wrong, right) => {
+    const matcher = new LineMatcher();
+    keep(matcher, new Line(HEAD, "1.5", LOG, ["1", "1", "x"]));
+    const values = ["1", "1", "x"];
+    put(matcher, new Line(HEAD, "1.5", LOG, values.with(at, right)));
+    expect(matcher.findLine(0)).toBeGreaterThan(0);
+    put(matcher, new Line(HEAD, "1.5", LOG, values.with(at, wrong)));
+    expect(matcher.findLine(0)).toBe(0);
+    // Its head is found all the same.
+    expect(matcher.time).toBe(HEAD.length + 3);
+  });
+
+  it.each(["1234567890.5", "1.", ".5", "1.1234567890", "1,5", "1.5x"])(
+    "have a time, which %s is not",
+    (time) => {
+      const matcher = new LineMatcher();
+      keep(matcher, new Line(HEAD, "1.5", LOG, ["1", "1", "x"]));
+      put(matcher, new Line(HEAD, time, LOG, ["1", "1", "x"]));
+      expect([matcher.findLine(0), matcher.time]).toEqual([0, 0]);
+    },
+  );
+
+  it("are forgotten when there is no room for more", () => {
+    const matcher = new LineMatcher();
+    const first = new Line(HEAD, "1.5", LOG, ["1", "1", "x"]);
+    keep(matcher, first);
+    let kept = 0;
+    for (; matcher.makeRoom(first.text.length); kept++) {
+      keep(matcher, new Line(`${HEAD}${String(kept).padStart(8)} `, "1.5", LOG, ["1", "1", "x"]));
+      if (kept > 100_000) throw new Error("it holds everything");
+    }
+    expect(kept).toBeGreaterThan(1000);
+    put(matcher, first);
+    expect(matcher.findLine(0)).toBe(0);
+    expect(keep(matcher, first)).toEqual({ head: 0, rest: 0 });
+  });
+
+  it(`are what was kept of them, SEED=${runSeed()}`, () => {
+    const random = new Random(runSeed());
+    const matcher = new LineMatcher();
+    const heads: string[] = [];
+    const rests: Rest[] = [];
+    const words = ["a=", " b=", "0x", " c d=", ": e=", " ".repeat(9), "f_g", "=", "0123456789abcdef="];
+    const pick = (most: number): string =>
+      Array.from({ length: 1 + random.below(most) }, () => random.pick(words)).join("");
+    let found = 0;
+    for (let step = 0; step < 4000; step++) {
+      const known = random.pick(rests.length > 0 ? rests : [LOG]);
+      const isNew = random.below(20) === 0;
+      const ways = isNew ? Array.from({ length: random.below(5) }, () => random.below(3)) : known.ways;
+      const rest: Rest = isNew
+        ? {
+            ways,
+            texts: [": x=", ...ways.map(() => ` ${pick(3)}`)].map((one, i) =>
+              i === ways.length ? `${one}\n` : one,
+            ),
+          }
+        : known;
+      const head =
+        random.below(20) === 0 ? `a head ${pick(8)} ` : random.pick(heads.length > 0 ? heads : [HEAD]);
+      const values = ways.map((way) => {
+        const number = BigInt(random.below(2 ** 32)) << BigInt(random.below(22));
+        return way === WORD ? `{${number}}` : number.toString(way === HEX ? 16 : 10).slice(0, 16);
+      });
+      const time = `${random.below(1e9)}.${random.below(1e9)}`;
+      const line = new Line(head, time, rest, values);
+      put(matcher, line);
+      const next = matcher.findLine(0);
+      if (next > 0) {
+        found++;
+        const is = rests[matcher.rest]!;
+        const [all, ...read] = patternOf(is).exec(line.text.slice(line.timeEnd)) ?? [];
+        expect([heads[matcher.head], next]).toEqual([head, line.timeEnd + (all ?? "").length]);
+        const numbers = read.map((value, i) =>
+          is.ways[i] === WORD ? value : BigInt(is.ways[i] === HEX ? `0x${value}` : value),
+        );
+        expect(valuesOf(matcher, is.ways)).toEqual(numbers);
+        const [seconds, fraction] = time.split(".") as [string, string];
+        expect([matcher.seconds, matcher.nanoseconds]).toEqual([
+          Number(seconds),
+          Number(fraction.padEnd(9, "0")),
+        ]);
+        continue;
+      }
+      if (!matcher.makeRoom(line.text.length)) {
+        heads.length = 0;
+        rests.length = 0;
+      }
+      const number = {
+        head: matcher.keepHead(0, line.timeAt),
+        rest: matcher.keepRest(line.timeEnd, line.places, line.text.length),
+      };
+      if (number.head >= 0) expect(heads.push(head)).toBe(number.head + 1);
+      if (number.rest >= 0) expect(rests.push(rest)).toBe(number.rest + 1);
+    }
+    expect(found).toBeGreaterThan(1000);
+  });
+});
+
+describe("without WebAssembly", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it.each([
+    [".log.gz", "net-load-disable-ddw-e1000-linux61.log"],
+    [".txt.gz", "dma-x86-linux612-vtd-iommu-events.txt"],
+  ] as const)("a text is read as with it: %s", (kind, name) => {
+    const bytes = whole(readCorpusHead("traces", name, 200_000));
+    const expected = digest(kind, bytes);
+    vi.stubGlobal("WebAssembly", undefined);
+    expect(digest(kind, bytes)).toEqual(expected);
+  });
+});

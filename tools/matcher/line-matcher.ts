@@ -1,0 +1,356 @@
+/**
+ * Finds lines that differ from lines before in their numbers only: the inner loop of the readers of text, in
+ * AssemblyScript. `npm run matcher` compiles it to `src/formats/trace/line-matcher-code.ts`; its other half is
+ * `src/formats/trace/line-matcher.ts`, which says what each function is for.
+ *
+ * A line is a head, a time and a rest. A *head* is text. A *rest* is pieces of text with values between them; the last
+ * piece has the line end. Each is kept with its bytes and compared sixteen bytes at a time. What came after a head (a rest)
+ * when it came last is tried first, and then those that have the same hash.
+ *
+ * Kept in memory (each at a multiple of 16):
+ *
+ *     head: next, other, number, length, text
+ *     rest: next, other, number, values, pieces; a piece: the way of the value before it, length, 0, 0, text
+ *
+ * `next` is what came after it last, `other` the one with the same place in the table; both are addresses, or 0.
+ * A text is padded to a multiple of 16 bytes, and after each there are 16 more.
+ */
+
+// The memory begins with the lines: those of a piece of a chunk, and of what was held before it.
+export const TEXT_BYTES: usize = 0x14000;
+/** What was found: numbers of the head and the rest, seconds, nanoseconds, and where the time ends. */
+export const FOUND: usize = 0x14000;
+/** Values of the rest that was found. */
+export const VALUES: usize = FOUND + 32;
+/** Places of the values of a line that is to be kept: start, end and way of each. */
+export const PLACES: usize = 0x14400;
+/** Lengths of heads, the one that was found last first. */
+const LENGTHS: usize = 0x14800;
+/** Sixteen masks of sixteen bytes: the first none, one, two, ... of them. */
+const MASKS: usize = 0x14900;
+/** Tables by hash: what is kept, and the hash that came last. */
+const HEADS: usize = 0x15000;
+const HEAD_HASHES: usize = 0x19000;
+const RESTS: usize = 0x1d000;
+const REST_HASHES: usize = 0x21000;
+const TABLES_END: usize = 0x25000;
+const STORE: usize = TABLES_END;
+const STORE_END: usize = 0x80000;
+
+const PLACE_BITS: u32 = 12;
+/** Lengths of heads that are tried: one for each form, and one more for each long name or number. */
+const MAX_LENGTHS: i32 = 6;
+/** Rests with one place in the table. */
+const MAX_OTHERS: i32 = 12;
+/** Bytes of a rest that are hashed at most. */
+const MAX_HASHED: usize = 64;
+/** Digits of seconds and of a part of one. */
+const MAX_DIGITS: i32 = 9;
+
+// Ways to read a value: 1 is decimal.
+const HEX: i32 = 0;
+const WORD: i32 = 2;
+
+const SPACE: u32 = 0x20;
+const DOT: u32 = 0x2e;
+const ZERO: u32 = 0x30;
+const COLON_SPACE: u32 = 0x203a;
+const LETTER_A: u32 = 0x61;
+const EIGHT_EQUALS: u64 = 0x3d3d_3d3d_3d3d_3d3d;
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+let free: usize = STORE;
+let heads: i32 = 0;
+let rests: i32 = 0;
+let lengths: i32 = 0;
+/** Found last, or 0. */
+let lastHead: usize = 0;
+let lastRest: usize = 0;
+
+for (let length = 0; length < 16; length++)
+  for (let i = 0; i < length; i++) store<u8>(MASKS + length * 16 + i, 0xff);
+
+/** Is the text at `kept` what stands at `at`? */
+function isAt(kept: usize, length: i32, at: usize): bool {
+  let i: usize = 0;
+  let other = i64x2.splat(0);
+  for (const whole: usize = length & ~15; i < whole; i += 16)
+    other = v128.or(other, v128.xor(v128.load(kept + i), v128.load(at + i)));
+  const rest = v128.xor(v128.load(kept + i), v128.load(at + i));
+  other = v128.or(other, v128.and(rest, v128.load(MASKS + ((length & 15) << 4))));
+  return !v128.any_true(other);
+}
+
+// Numbers are read sixteen bytes at a time, whatever their length: the end of a loop over digits is what a processor guesses
+// wrong.
+
+function areDigits(bytes: v128): v128 {
+  return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), i8x16.splat(10));
+}
+
+function areLetters(bytes: v128): v128 {
+  return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>LETTER_A)), i8x16.splat(6));
+}
+
+/** How many of sixteen are true before the first that is not. */
+function countOf(areTrue: v128): i32 {
+  return ctz<i32>(~i8x16.bitmask(areTrue));
+}
+
+/** The first bytes in turned order, and zeros after them. */
+function turned(bytes: v128, count: i32): v128 {
+  const places = i8x16.sub(
+    i8x16.splat(<i8>(count - 1)),
+    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+  );
+  return i8x16.swizzle(bytes, places);
+}
+
+/** The number of the first hexadecimal digits. */
+function hexOf(bytes: v128, letters: v128, count: i32): u64 {
+  const more = v128.and(letters, i8x16.splat(9));
+  const values = turned(i8x16.add(v128.and(bytes, i8x16.splat(15)), more), count);
+  const pairs = v128.and(v128.or(values, i16x8.shr_u(values, 4)), i16x8.splat(0xff));
+  return i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
+}
+
+/** The number of the first decimal digits. */
+function decimalOf(bytes: v128, count: i32): u64 {
+  const values = turned(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), count);
+  const tens = i16x8.mul(i16x8.shr_u(values, 8), i16x8.splat(10));
+  const pairs = i16x8.add(v128.and(values, i16x8.splat(0xff)), tens);
+  const fours = i32x4.dot_i16x8_s(pairs, i16x8(1, 100, 1, 100, 1, 100, 1, 100));
+  const low = <u64>i32x4.extract_lane(fours, 0) + <u64>i32x4.extract_lane(fours, 1) * 10_000;
+  const high = <u64>i32x4.extract_lane(fours, 2) + <u64>i32x4.extract_lane(fours, 3) * 10_000;
+  return low + high * 100_000_000;
+}
+
+function padded(length: i32): usize {
+  return (length + 15) & ~15;
+}
+
+function hashOn(hash: u64, word: u64): u64 {
+  const mixed = (hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+  return mixed ^ (mixed >> 29);
+}
+
+function placeOf(hash: u64): usize {
+  return (<usize>(hash & ((1 << PLACE_BITS) - 1))) << 2;
+}
+
+/** A hash of so many bytes, at least eight. */
+function hashOfHead(at: usize, length: i32): u64 {
+  const last = at + length - 8;
+  let hash: u64 = length;
+  for (let word = at; word < last; word += 8) hash = hashOn(hash, load<u64>(word));
+  return hashOn(hash, load<u64>(last));
+}
+
+/** A hash of what comes before the first word of eight bytes that has a `=`: no value comes before that. */
+function hashOfRest(at: usize): u64 {
+  let hash: u64 = 0;
+  for (let i: usize = 0; i < MAX_HASHED; i += 8) {
+    const word = load<u64>(at + i);
+    const other = word ^ EIGHT_EQUALS;
+    if (((other - LOW_BITS) & ~other & HIGH_BITS) !== 0) break;
+    hash = hashOn(hash, word);
+  }
+  return hash;
+}
+
+/** Is that the head of the line at `at`, and all that comes before its time? */
+function isHeadAt(head: usize, at: usize): bool {
+  const length = load<i32>(head, 12);
+  return isAt(head + 16, length, at) && <u32>load<u8>(at + length) !== SPACE;
+}
+
+function findHead(at: usize): usize {
+  const guess: usize = lastHead === 0 ? 0 : load<u32>(lastHead);
+  if (guess !== 0 && isHeadAt(guess, at)) {
+    lastHead = guess;
+    return guess;
+  }
+  for (let i = 0; i < lengths; i++) {
+    const length = load<i32>(LENGTHS + (i << 2));
+    const head: usize = load<u32>(HEADS + placeOf(hashOfHead(at, length)));
+    if (head === 0 || load<i32>(head, 12) !== length || !isHeadAt(head, at)) continue;
+    store<i32>(LENGTHS + (i << 2), load<i32>(LENGTHS));
+    store<i32>(LENGTHS, length);
+    if (lastHead !== 0) store<u32>(lastHead, <u32>head);
+    lastHead = head;
+    return head;
+  }
+  return 0;
+}
+
+/** If that is the rest of the line at `at`: stores its values, and returns where the next line begins; else 0. */
+function readRest(rest: usize, at: usize): usize {
+  let piece = rest + 16;
+  let length = load<i32>(piece, 4);
+  if (!isAt(piece + 16, length, at)) return 0;
+  let position = at + length;
+  const end = VALUES + (load<i32>(rest, 12) << 3);
+  for (let value = VALUES; value < end; value += 8) {
+    piece += 16 + padded(length);
+    let number: u64;
+    const way = load<i32>(piece);
+    if (way === WORD) {
+      number = (<u64>position) << 32;
+      while (<u32>load<u8>(position) > SPACE) position++;
+      number |= position;
+    } else {
+      // If there are more digits, what follows is not the next text.
+      const bytes = v128.load(position);
+      const digits = areDigits(bytes);
+      let count: i32;
+      if (way === HEX) {
+        const letters = areLetters(bytes);
+        count = countOf(v128.or(digits, letters));
+        number = hexOf(bytes, letters, count);
+      } else {
+        count = countOf(digits);
+        number = decimalOf(bytes, count);
+      }
+      if (count === 0) return 0;
+      position += count;
+    }
+    // The high half first, as events have them.
+    store<u64>(value, (number << 32) | (number >> 32));
+    length = load<i32>(piece, 4);
+    if (!isAt(piece + 16, length, position)) return 0;
+    position += length;
+  }
+  return position;
+}
+
+export function findRest(at: usize): usize {
+  const guess: usize = lastRest === 0 ? 0 : load<u32>(lastRest);
+  let next: usize = guess === 0 ? 0 : readRest(guess, at);
+  let rest = guess;
+  if (next === 0) {
+    rest = load<u32>(RESTS + placeOf(hashOfRest(at)));
+    while (rest !== 0) {
+      next = readRest(rest, at);
+      if (next !== 0) break;
+      rest = load<u32>(rest, 4);
+    }
+    if (next === 0) return 0;
+    if (lastRest !== 0) store<u32>(lastRest, <u32>rest);
+  }
+  lastRest = rest;
+  store<i32>(FOUND, load<i32>(rest, 8), 4);
+  return next;
+}
+
+/** Reads a time in seconds and the blank after it, stores it, and returns where it ends: at its colon; else 0. */
+function readTime(at: usize): usize {
+  let bytes = v128.load(at);
+  let count = countOf(areDigits(bytes));
+  if (count > MAX_DIGITS || count === 0 || <u32>load<u8>(at + count) !== DOT) return 0;
+  store<u32>(FOUND, <u32>decimalOf(bytes, count), 8);
+  const fraction = at + count + 1;
+  bytes = v128.load(fraction);
+  count = countOf(areDigits(bytes));
+  if (count > MAX_DIGITS || count === 0 || <u32>load<u16>(fraction + count) !== COLON_SPACE) return 0;
+  let nanoseconds = <u32>decimalOf(bytes, count);
+  for (let i = count; i < MAX_DIGITS; i++) nanoseconds *= 10;
+  store<u32>(FOUND, nanoseconds, 12);
+  return fraction + count;
+}
+
+export function findHeadAndTime(at: usize): usize {
+  const head = findHead(at);
+  if (head === 0) return 0;
+  store<i32>(FOUND, load<i32>(head, 8));
+  return readTime(at + load<i32>(head, 12));
+}
+
+export function findLine(at: usize): usize {
+  const time = findHeadAndTime(at);
+  store<u32>(FOUND, <u32>time, 16);
+  return time === 0 ? 0 : findRest(time);
+}
+
+export function forget(): void {
+  memory.fill(HEADS, 0, TABLES_END - HEADS);
+  free = STORE;
+  heads = rests = lengths = 0;
+  lastHead = lastRest = 0;
+}
+
+export function hasRoom(bytes: i32): bool {
+  return free + bytes <= STORE_END;
+}
+
+export function keepHead(at: usize, length: i32): i32 {
+  const hash = hashOfHead(at, length);
+  const place = placeOf(hash);
+  if (!comesAgain(HEAD_HASHES + place, hash)) return -1;
+  const head = free;
+  store<i32>(head, heads, 8);
+  keepText(head + 12, at, length);
+  free = head + 16 + padded(length);
+  store<u32>(HEADS + place, <u32>head);
+  for (let i = 0; i < lengths; i++) if (load<i32>(LENGTHS + (i << 2)) === length) return heads++;
+  if (lengths < MAX_LENGTHS) lengths++;
+  store<i32>(LENGTHS + ((lengths - 1) << 2), length);
+  return heads++;
+}
+
+export function keepRest(at: usize, values: i32, end: usize): i32 {
+  const hash = hashOfTexts(at, values, end);
+  if (!comesAgain(REST_HASHES + placeOf(hash), hash)) return -1;
+  const place = placeOf(hashOfRest(at));
+  const rest = free;
+  const first: usize = load<u32>(RESTS + place);
+  store<u32>(rest, 0);
+  store<u32>(rest, <u32>first, 4);
+  store<i32>(rest, rests, 8);
+  store<i32>(rest, values, 12);
+  let piece = rest + 16;
+  let from = at;
+  let way = HEX;
+  for (let i = 0; i <= values; i++) {
+    const value = PLACES + i * 12;
+    const to = i < values ? <usize>load<u32>(value) : end;
+    const length = <i32>(to - from);
+    store<i32>(piece, way);
+    keepText(piece + 4, from, length);
+    piece += 16 + padded(length);
+    from = load<u32>(value, 4);
+    way = load<i32>(value, 8);
+  }
+  free = piece;
+  store<u32>(RESTS + place, <u32>rest);
+  let last = rest;
+  for (let i = 1; i < MAX_OTHERS && last !== 0; i++) last = load<u32>(last, 4);
+  if (last !== 0) store<u32>(last, 0, 4);
+  return rests++;
+}
+
+/** A hash of all that is to be kept of a line. */
+function hashOfTexts(at: usize, values: i32, end: usize): u64 {
+  let hash: u64 = values;
+  let from = at;
+  for (let i = 0; i <= values; i++) {
+    const value = PLACES + i * 12;
+    const to = i < values ? <usize>load<u32>(value) : end;
+    for (let position = from; position < to; position++) hash = hashOn(hash, load<u8>(position));
+    from = load<u32>(value, 4);
+  }
+  return hash;
+}
+
+/** Did the text with this hash come before? What comes once is not kept. */
+function comesAgain(place: usize, hash: u64): bool {
+  const isKnown = load<u32>(place) === <u32>(hash >> 32);
+  store<u32>(place, <u32>(hash >> 32));
+  return isKnown;
+}
+
+/** Stores a text's length at `to`, and the text at the next multiple of 16. */
+function keepText(to: usize, at: usize, length: i32): void {
+  store<i32>(to, length);
+  memory.copy((to + 4 + 15) & ~15, at, length);
+}
