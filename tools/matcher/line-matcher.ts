@@ -288,6 +288,7 @@ export function keepHead(at: usize, length: i32): i32 {
   const place = placeOf(hash);
   if (!comesAgain(HEAD_HASHES + place, hash)) return -1;
   const head = free;
+  store<u32>(head, 0);
   store<i32>(head, heads, 8);
   keepText(head + 12, at, length);
   free = head + 16 + padded(length);
