@@ -1,6 +1,6 @@
-import { hiOf, loOf, pageOf, toBig } from "../base/u64.ts";
+import { hiOf, loOf, pageOf, smallInteger, toBig } from "../base/u64.ts";
 import { TceTable } from "../tce/tce-table.ts";
-import type { HostTable } from "./ports.ts";
+import type { HostTable, PageRoute } from "./ports.ts";
 import { SplitTable } from "./split-table.ts";
 
 /** Bytes of the kernel's own description of a table; it counts as locked, too. Less than a page. */
@@ -40,14 +40,18 @@ export class GuestTable {
   /** The bus number in signed halves, as V8 keeps those as small integers. */
   readonly liobnHi: number = 0;
   readonly liobnLo: number = 0;
-  // First bus address in signed halves, entries that an address may name, and the page, a step nearer to the hot path.
+  /** Number of the last entry that an address may name; -1 where the window wraps around and none is inside. */
+  readonly last: number = 0;
+  // First bus address in signed halves, and the page, a step nearer to the hot path.
   // Private names make bytecode longer (see TceTable).
   protected readonly startHi: number = 0;
   protected readonly startLo: number = 0;
-  protected readonly reach: number = 0;
-  readonly maskHi: number = 0;
-  readonly maskLo: number = 0;
-  readonly shift: number = 0;
+  /** Bits of an address that are none of a page's, in signed halves. */
+  protected readonly offsetHi: number = 0;
+  protected readonly offsetLo: number = 0;
+  /** 0 where an address of the 4 GiB in which the window begins is found by its low half alone, else 1. */
+  protected readonly isFar: number = 0;
+  protected readonly shift: number = 0;
   /** I/O pages of the window. */
   readonly size: number = 0;
   /** Pages charged to the process. */
@@ -56,6 +60,12 @@ export class GuestTable {
   readonly entries: TceTable;
   /** Tables of the host that follow this one, in the order of attachment, each in pages of this one's size. */
   attached: readonly HostTable[] = [];
+  /**
+   * How H_PUT_TCE gets into the only table of the host that follows; null where that is to be asked.
+   *
+   * Invariant: it is of {@link attached}, which is one table then; {@link attach} and {@link detach} forget it.
+   */
+  route: PageRoute | null = null;
   /** How often each of them was attached, by identity. */
   readonly #references = new Map<object, number>();
 
@@ -64,8 +74,7 @@ export class GuestTable {
     this.liobnHi = hiOf(shape.liobn) | 0;
     this.liobnLo = loOf(shape.liobn) | 0;
     this.size = Number(shape.size);
-    // If `offset + size` wraps around no address is inside.
-    this.reach = shape.offset + shape.size > 1n << 64n ? 0 : this.size;
+    this.last = shape.offset + shape.size > 1n << 64n ? -1 : smallInteger(this.size - 1);
     this.startHi = hiOf(this.start) | 0;
     this.startLo = loOf(this.start) | 0;
     const pages = pagesOfTable(this.size, hostPageShift);
@@ -75,9 +84,10 @@ export class GuestTable {
       pageShift: shape.pageShift,
     });
     const { maskHi, maskLo, shift } = this.entries.page;
-    this.maskHi = maskHi;
-    this.maskLo = maskLo;
+    this.offsetHi = ~maskHi;
+    this.offsetLo = ~maskLo;
     this.shift = shift;
+    this.isFar = this.startLo === 0 && shift < 32 ? 0 : 1;
   }
 
   /** First bus address. */
@@ -85,19 +95,16 @@ export class GuestTable {
     return BigInt.asUintN(64, this.shape.offset << BigInt(this.shape.pageShift));
   }
 
-  /** Number of the entry for a bus address; -1 if it is not on a page or outside of the window. */
+  /** Number of the entry for a bus address; more than {@link last} if it is not on a page or outside of the window. */
   indexOf(hi: number, lo: number): number {
-    if (!this.isOnPage(hi, lo)) return -1;
-    // Nearly all addresses are of the 4 GiB that the window begins in; those need no borrow, and no high half.
-    const { shift } = this;
-    const ahead = (lo >>> 0) - (this.startLo >>> 0);
-    const near = (hi | 0) === this.startHi && ahead >= 0 && shift < 32;
-    const index = near ? ahead >>> shift : this.pageOfFar(hi, lo);
-    return index < this.reach ? index : -1;
+    // Nearly all addresses are of the 4 GiB that the window begins in. The checks are one, as that is shorter.
+    const isNear = ((hi ^ this.startHi) | (lo & this.offsetLo) | this.isFar) === 0;
+    return isNear ? lo >>> this.shift : this.indexOfFar(hi, lo);
   }
 
-  /** The page of any address. One before the window is a page after it, modulo 2^64. */
-  protected pageOfFar(hi: number, lo: number): number {
+  /** {@link indexOf} for any address. One before the window is a page after it, modulo 2^64. */
+  protected indexOfFar(hi: number, lo: number): number {
+    if (!this.isOnPage(hi, lo)) return Infinity;
     const { startLo } = this;
     const aheadHi = hi - this.startHi - (lo >>> 0 < startLo >>> 0 ? 1 : 0);
     return pageOf(aheadHi >>> 0, (lo - startLo) >>> 0, this.shift);
@@ -105,7 +112,7 @@ export class GuestTable {
 
   /** Is an address, in halves of either sign, a multiple of the page size? */
   isOnPage(hi: number, lo: number): boolean {
-    return (lo & ~this.maskLo) === 0 && (hi & ~this.maskHi) === 0;
+    return ((lo & this.offsetLo) | (hi & this.offsetHi)) === 0;
   }
 
   /** Attaches a table of the host, or counts it once more. Nothing is copied to it. */
@@ -113,6 +120,7 @@ export class GuestTable {
     const references = this.#references.get(host.identity) ?? 0;
     this.#references.set(host.identity, references + 1);
     if (references > 0) return;
+    this.route = null;
     const { pageShift } = this.shape;
     this.attached = [...this.attached, host.pageShift === pageShift ? host : new SplitTable(host, pageShift)];
   }
@@ -129,6 +137,7 @@ export class GuestTable {
       return;
     }
     this.#references.delete(identity);
+    this.route = null;
     this.attached = this.attached.filter((table) => table.identity !== identity);
   }
 

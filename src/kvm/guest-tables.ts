@@ -18,9 +18,9 @@ export class GuestTables {
   /** The table of a logical bus, in halves of either sign: all 64 bits count. */
   find(liobnHi: number, liobnLo: number): GuestTable | undefined {
     const last = this.last;
-    const hi = liobnHi | 0;
-    const lo = liobnLo | 0;
-    return last !== undefined && last.liobnLo === lo && last.liobnHi === hi ? last : this.search(hi, lo);
+    return last !== undefined && ((last.liobnLo ^ liobnLo) | (last.liobnHi ^ liobnHi)) === 0
+      ? last
+      : this.search(liobnHi | 0, liobnLo | 0);
   }
 
   add(table: GuestTable): void {

@@ -19,7 +19,7 @@ import { TceLists } from "./tce-lists.ts";
 
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const PERM_MASK = TCE_PERM_MASK;
-const { PUT_TCE, GET_TCE, PUT_TCE_INDIRECT } = Hcall;
+const { GET_TCE, PUT_TCE_INDIRECT } = Hcall;
 
 // Where the registers r3 to r7 lie: high half, the low one behind it.
 const R3 = 0;
@@ -52,45 +52,60 @@ export interface HandlerContext {
 /**
  * KVM's handlers of the four TCE hypercalls, in virtual mode as Linux 6.1 and
  * 6.12 have them. `regs` are the registers r3 to r12 in halves; nothing is
- * allocated per call. The order of the checks is the kernel's.
+ * allocated per call, but for a {@link PageRoute} where there is another slot. The order of the checks is the kernel's.
  */
 export class TceHypercalls {
-  // No private name: those make bytecode longer (see TceTable).
-  protected readonly context: HandlerContext;
+  // No private names where most calls come by: those make bytecode longer (see TceTable).
+  protected readonly slots: MemorySlots;
+  protected readonly tables: GuestTables;
+  readonly #context: HandlerContext;
   readonly #lists: TceLists;
 
   constructor(context: HandlerContext) {
-    this.context = context;
+    this.slots = context.slots;
+    this.tables = context.tables;
+    this.#context = context;
     this.#lists = new TceLists(context.process, context.slots);
   }
 
-  /** The hypercall of the number in r3, which is one of the four. */
-  call(regs: Uint32Array): HandlerStatus {
-    // Alone, so that what most calls run is short: V8 makes one function of it then.
-    return regs[1] === PUT_TCE ? putTce(this.context, regs) : this.#callOther(regs);
+  /**
+   * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE. Without permission bits
+   * any value is stored; with them the address must be memory.
+   *
+   * What most calls run is short, so that V8 makes one function of it and all that calls it.
+   */
+  put(regs: Uint32Array): HandlerStatus {
+    // Plain numbers, as the use of a constant is longer.
+    const table = this.tables.find(regs[2]!, regs[3]!);
+    if (table === undefined) return H_TOO_HARD;
+    const index = table.indexOf(regs[4]!, regs[5]!);
+    if (index > table.last) return H_PARAMETER;
+    const hi = regs[6]! | 0;
+    const lo = regs[7]! | 0;
+    const { route } = table;
+    return route?.overwrite(index, hi, lo) && table.entries.overwrite(index, hi, lo)
+      ? H_SUCCESS
+      : putOther(table, this.slots, index, hi, lo);
   }
 
-  #callOther(regs: Uint32Array): HandlerStatus {
+  /** The hypercall of the number in r3, which is one of the other three. */
+  callOther(regs: Uint32Array): HandlerStatus {
     const opcode = regs[R3 + 1]!;
-    if (opcode === GET_TCE) return getTce(this.context, regs);
-    if (opcode === PUT_TCE_INDIRECT) return putTceIndirect(this.context, this.#lists, regs);
-    return stuffTce(this.context, regs);
+    if (opcode === GET_TCE) return getTce(this.#context, regs);
+    if (opcode === PUT_TCE_INDIRECT) return putTceIndirect(this.#context, this.#lists, regs);
+    return stuffTce(this.#context, regs);
   }
 }
 
-/**
- * H_PUT_TCE: r4 LIOBN, r5 I/O bus address, r6 TCE. Without permission bits
- * any value is stored; with them the address must be memory.
- */
-function putTce(context: HandlerContext, regs: Uint32Array): HandlerStatus {
-  const table = context.tables.find(regs[R4]!, regs[R4 + 1]!);
-  if (table === undefined) return H_TOO_HARD;
-  const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
-  if (index < 0) return H_PARAMETER;
-  const hi = regs[R6]! | 0;
-  const lo = regs[R6 + 1]! | 0;
-  const isFollowed =
-    (lo & PERM_MASK) === 0 ? unmapFromAll(table, index) : map(table, context.slots, index, hi, lo);
+/** H_PUT_TCE of any entry. */
+function putOther(
+  table: GuestTable,
+  slots: MemorySlots,
+  index: number,
+  hi: number,
+  lo: number,
+): HandlerStatus {
+  const isFollowed = (lo & PERM_MASK) === 0 ? unmapFromAll(table, index) : map(table, slots, index, hi, lo);
   if (!isFollowed) return H_TOO_HARD;
   table.entries.put(index, hi, lo);
   return H_SUCCESS;
@@ -104,12 +119,13 @@ function map(table: GuestTable, slots: MemorySlots, index: number, hi: number, t
   if (slot === undefined) return false;
   const { attached } = table;
   if (attached.length === 0) return true;
-  const vaddrHi = slot.targetHi(hi, lo);
-  const vaddrLo = slot.targetLo(lo);
+  const vaddrHi = slot.map.targetHi(hi, lo);
+  const vaddrLo = slot.map.targetLo(lo);
   const permission = tce & PERM_MASK;
-  return attached.length === 1
-    ? mapIn(attached[0]!, index, vaddrHi, vaddrLo, permission)
-    : mapInAll(attached, index, vaddrHi, vaddrLo, permission);
+  if (attached.length > 1) return mapInAll(attached, index, vaddrHi, vaddrLo, permission);
+  if (!mapIn(attached[0]!, index, vaddrHi, vaddrLo, permission)) return false;
+  table.route = attached[0]!.routeOf(slot, table.route);
+  return true;
 }
 
 /** Maps a page in one table of the host; if it cannot be mapped nothing is left of it. */
@@ -155,7 +171,7 @@ function getTce({ tables }: HandlerContext, regs: Uint32Array): HandlerStatus {
   const table = tables.find(regs[R4]!, regs[R4 + 1]!);
   if (table === undefined) return H_TOO_HARD;
   const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
-  if (index < 0) return H_PARAMETER;
+  if (index > table.last) return H_PARAMETER;
   const { entries } = table;
   entries.load(index);
   regs[R4] = entries.hi;
@@ -179,12 +195,12 @@ function putTceIndirect(context: HandlerContext, lists: TceLists, regs: Uint32Ar
   const lo = regs[R6 + 1]!;
   if ((lo & LIST_ALIGN_MASK) !== 0) return H_PARAMETER;
   const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
-  if (index < 0) return H_PARAMETER;
+  if (index > table.last) return H_PARAMETER;
   const slot = context.slots.find(hi, lo);
   if (slot === undefined) return H_TOO_HARD;
   if (runsOut(context, table, "H_PUT_TCE_INDIRECT", index, pages)) return H_PARAMETER;
 
-  const vaddr = (slot.targetHi(hi, lo) >>> 0) * TWO32 + (slot.targetLo(lo) >>> 0); // user addresses end at 2^52
+  const vaddr = (slot.map.targetHi(hi, lo) >>> 0) * TWO32 + (slot.map.targetLo(lo) >>> 0); // user addresses end at 2^52
   return lists.put(table, index, vaddr, pages);
 }
 
@@ -193,7 +209,7 @@ function stuffTce(context: HandlerContext, regs: Uint32Array): HandlerStatus {
   const table = context.tables.find(regs[R4]!, regs[R4 + 1]!);
   if (table === undefined) return H_TOO_HARD;
   const index = table.indexOf(regs[R5]!, regs[R5 + 1]!);
-  if (index < 0) return H_PARAMETER;
+  if (index > table.last) return H_PARAMETER;
   if ((regs[R6 + 1]! & PERM_MASK) !== 0) return H_PARAMETER;
   const pages = regs[R7]! * TWO32 + regs[R7 + 1]!; // above 2^53 it is too large, exact or not
   if (runsOut(context, table, "H_STUFF_TCE", index, pages)) return H_PARAMETER;

@@ -1,5 +1,5 @@
 import type { Answer } from "../base/errno.ts";
-import { LinearMap } from "../base/linear-map.ts";
+import { MemorySlot } from "./memory-slot.ts";
 
 /** Slots of one virtual machine; user space numbers them. */
 const MAX_SLOTS = 32764;
@@ -19,26 +19,17 @@ export interface SlotRequest {
   readonly vaddr: bigint;
 }
 
-interface MemorySlot {
-  readonly number: number;
-  readonly firstPage: number;
-  readonly pages: number;
-  readonly vaddr: bigint;
-  /** Its guest addresses, and where they are in the process. */
-  readonly map: LinearMap;
-}
-
 /** Which guest physical addresses are memory, and where in the process. */
 export class MemorySlots {
   readonly #pageShift: number;
   #slots: MemorySlot[] = [];
   /**
-   * The map of the slot found last.
+   * The slot found last.
    *
-   * Invariant: that of one of {@link #slots}, which do not overlap, or undefined;
+   * Invariant: one of {@link #slots}, which do not overlap, or undefined;
    * {@link #replace}, the only way in which slots come and go, forgets it.
    */
-  protected last: LinearMap | undefined;
+  protected last: MemorySlot | undefined;
 
   constructor(hostPageShift: number) {
     this.#pageShift = hostPageShift;
@@ -57,39 +48,30 @@ export class MemorySlots {
       this.#replace(slot);
       return 0;
     }
-    const made: MemorySlot = {
-      number: slot,
-      firstPage: Number(address >> BigInt(this.#pageShift)),
-      pages: Number(size >> BigInt(this.#pageShift)),
-      vaddr,
-      map: new LinearMap(address, size, vaddr),
-    };
+    const made = new MemorySlot(slot, address, size, vaddr);
     // A slot that exists may move in the guest, but stays as large and where it is in the process.
-    if (old !== undefined && (old.vaddr !== made.vaddr || old.pages !== made.pages)) return "EINVAL";
-    const overlaps = (s: MemorySlot): boolean =>
-      s.number !== slot &&
-      s.firstPage < made.firstPage + made.pages &&
-      made.firstPage < s.firstPage + s.pages;
-    if (this.#slots.some(overlaps)) return "EEXIST";
+    if (old !== undefined && (old.vaddr !== vaddr || old.size !== size)) return "EINVAL";
+    if (this.#slots.some((s) => s !== old && s.overlaps(made))) return "EEXIST";
     this.#replace(slot, made);
     return 0;
   }
 
-  /** Where in the process the slot of a guest address is, in halves of either sign; undefined if it is no memory. */
-  find(hi: number, lo: number): LinearMap | undefined {
+  /** The slot of a guest address in halves of either sign; undefined if it is no memory. */
+  find(hi: number, lo: number): MemorySlot | undefined {
     const last = this.last;
-    return last?.has(hi, lo) ? last : this.search(hi, lo);
+    return last?.map.has(hi, lo) ? last : this.search(hi, lo);
   }
 
   // Not in `find`, where V8 would make an object for what the arrow function captures, at each call.
-  protected search(hi: number, lo: number): LinearMap | undefined {
-    const found = this.#slots.find(({ map }) => map.has(hi, lo))?.map;
+  protected search(hi: number, lo: number): MemorySlot | undefined {
+    const found = this.#slots.find(({ map }) => map.has(hi, lo));
     if (found !== undefined) this.last = found;
     return found;
   }
 
   #replace(number: number, made?: MemorySlot): void {
-    this.#slots = this.#slots.filter((s) => s.number !== number);
+    for (const slot of this.#slots) if (slot.number === number) slot.gone = 1;
+    this.#slots = this.#slots.filter((s) => s.gone === 0);
     if (made !== undefined) this.#slots.push(made);
     this.last = undefined;
   }

@@ -6,6 +6,7 @@
  */
 
 import type { Errno } from "../base/errno.ts";
+import type { MemorySlot } from "./memory-slot.ts";
 
 /** The process that created a virtual machine. */
 export interface KvmProcess {
@@ -43,6 +44,16 @@ export class HostRun {
 /** Where a page is not accepted: nothing was tried. */
 export const NOT_ACCEPTED = 1;
 
+/** How pages of one slot get into a table of the host where the kernel has nothing to ask or count for them. */
+export interface PageRoute {
+  /**
+   * Replaces a valid entry by another one, which is a TCE of the guest in signed halves.
+   *
+   * @returns false where it is not that, or there is more to do: nothing is done
+   */
+  overwrite(index: number, hi: number, lo: number): boolean;
+}
+
 /**
  * A table of the host's bridge, as the guest's hypercalls reach it. Entries
  * count from the start of the table; addresses are of the process.
@@ -67,6 +78,12 @@ export interface HostTable {
     vaddrLo: number,
     permission: number,
   ): Errno | 0 | typeof NOT_ACCEPTED;
+  /**
+   * The route of pages of a slot, of which {@link mapPage} has just mapped one; null if it is to be asked for each of them.
+   *
+   * @param known a route of this table: the answer, if it is still the right one
+   */
+  routeOf(slot: MemorySlot, known: PageRoute | null): PageRoute | null;
   /** Maps pages; what it did before it failed stays and is told in `run.done`. */
   map(run: HostRun): Errno | 0;
   /** Unmaps pages; false if a mapped one has no memory behind it any more, from there on nothing is done. */

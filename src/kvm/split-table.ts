@@ -39,6 +39,11 @@ export class SplitTable implements HostTable {
     return this.#host.accepts(run) ? this.#host.map(run) : NOT_ACCEPTED;
   }
 
+  /** A page of the guest is several here. */
+  routeOf(): null {
+    return null;
+  }
+
   map(run: HostRun): Errno | 0 {
     const own = this.#runOf(run.index, run.pages, run.vaddrHi, run.vaddrLo);
     own.permission = run.permission;

@@ -109,9 +109,9 @@ export class TceLists {
     const slot = this.#slots.find(hi, lo);
     if (slot === undefined) return false;
     run.permission = tce & PERM_MASK;
-    run.vaddrHi = slot.targetHi(hi, lo);
-    run.vaddrLo = slot.targetLo(lo);
-    run.pages = Math.min(linearRun(list, at, end, page), slot.pagesBehind(hi, lo, page.shift) + 1);
+    run.vaddrHi = slot.map.targetHi(hi, lo);
+    run.vaddrLo = slot.map.targetLo(lo);
+    run.pages = Math.min(linearRun(list, at, end, page), slot.map.pagesBehind(hi, lo, page.shift) + 1);
     return true;
   }
 }

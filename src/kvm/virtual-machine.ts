@@ -23,6 +23,8 @@ const MAX_PAGE_SHIFT = 34;
 const MAX_ALLOCATION = 2 ** 24;
 /** Pages of the older KVM_CREATE_SPAPR_TCE. */
 const OLD_PAGE_SHIFT = 12;
+// V8 folds a constant of the module itself, but loads an imported one each time.
+const { PUT_TCE } = Hcall;
 const U64_MASK: bigint = (1n << 64n) - 1n;
 
 /** The hypercalls that the handlers know. */
@@ -43,9 +45,12 @@ export class VirtualMachine {
   readonly process: KvmProcess;
   readonly slots: MemorySlots;
   readonly #hostPageShift: number;
-  readonly #hypercalls: TceHypercalls;
   /** Is the hypercall of a number enabled? By number / 4; 1 if it is. */
   readonly #enabled = new Uint8Array(Math.max(...TCE_CALLS) / 4 + 1);
+  // What most calls come by is no private name: those make bytecode longer (see TceTable).
+  /** The number of H_PUT_TCE if it is enabled, else one that no hypercall has. */
+  protected putNumber = -1;
+  protected readonly hypercalls: TceHypercalls;
   readonly #tables = new GuestTables();
   readonly #groups: KvmGroupFile[] = [];
 
@@ -53,8 +58,8 @@ export class VirtualMachine {
     this.process = options.process;
     this.#hostPageShift = options.hostPageShift;
     this.slots = new MemorySlots(options.hostPageShift);
-    for (const number of DEFAULT_CALLS) this.#enabled[number / 4] = 1;
-    this.#hypercalls = new TceHypercalls({
+    for (const number of DEFAULT_CALLS) this.#enable(number, 1);
+    this.hypercalls = new TceHypercalls({
       process: options.process,
       slots: this.slots,
       tables: this.#tables,
@@ -65,8 +70,13 @@ export class VirtualMachine {
   /** KVM_CAP_PPC_ENABLE_HCALL, for the hypercalls that we have. */
   enableHypercall(number: bigint, on: bigint): Answer {
     if (!TCE_CALLS.includes(Number(number)) || on > 1n) return "EINVAL";
-    this.#enabled[Number(number) / 4] = Number(on);
+    this.#enable(Number(number), Number(on));
     return 0;
+  }
+
+  #enable(number: number, on: number): void {
+    this.#enabled[number / 4] = on;
+    this.putNumber = this.#enabled[PUT_TCE / 4] === 1 ? PUT_TCE : -1;
   }
 
   /**
@@ -76,9 +86,16 @@ export class VirtualMachine {
    * @returns the status; H_TOO_HARD for what the kernel leaves to user space
    */
   hypercall(regs: Uint32Array): number {
+    // Alone, so that what most calls run is short: V8 makes one function of it then.
+    return regs[1] === this.putNumber && regs[0] === 0
+      ? this.hypercalls.put(regs)
+      : this.hypercallOther(regs);
+  }
+
+  protected hypercallOther(regs: Uint32Array): number {
     const number = regs[1]!;
     if (regs[0] !== 0 || (number & 3) !== 0 || this.#enabled[number >>> 2] !== 1) return H_TOO_HARD;
-    return this.#hypercalls.call(regs);
+    return this.hypercalls.callOther(regs);
   }
 
   /** KVM_CREATE_SPAPR_TCE_64. The account is checked before the bus number. */

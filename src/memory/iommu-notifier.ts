@@ -81,8 +81,8 @@ export class IommuNotifier {
   protected readonly notifyCut: NotifierOptions["notifyCut"];
   // The range in pages of the size it was computed for: wholly inside, and touched. The last page, not the one after it:
   // in a window of 2^31 pages that is still a small integer for V8.
-  /** @internal */
-  page: PageStep | null = null;
+  /** @internal log2 of that size: V8 compares numbers faster than objects. */
+  shift = -1;
   /** @internal */
   insideFirst = 0;
   /** @internal */
@@ -119,7 +119,7 @@ export class IommuNotifier {
 
   /** Are the pages from `first` to before `end` wholly inside of the range? Nearly all are. */
   covers(page: PageStep, first: number, end: number): boolean {
-    if (page !== this.page) this.computePages(page);
+    if (page.shift !== this.shift) this.computePages(page);
     return first >= this.insideFirst && end - 1 <= this.insideLast;
   }
 
@@ -135,7 +135,7 @@ export class IommuNotifier {
    * two callbacks whether the next one is still to be made.
    */
   partEnd(page: PageStep, first: number, end: number): number {
-    if (page !== this.page) this.computePages(page);
+    if (page.shift !== this.shift) this.computePages(page);
     if (first < this.touchedFirst) return Math.min(end, this.touchedFirst);
     if (first >= this.touchedEnd) return end;
     return this.#isInside(first) ? Math.min(end, this.insideLast + 1) : first + 1;
@@ -196,6 +196,6 @@ export class IommuNotifier {
     // `end` may be 2^64, which has no halves: the page behind the last byte is one more than its page.
     this.touchedEnd = pages(this.last) + 1;
     this.insideLast = smallInteger(end % size === 0n ? this.touchedEnd - 1 : this.touchedEnd - 2);
-    this.page = page;
+    this.shift = shift;
   }
 }

@@ -188,7 +188,7 @@ export class IommuRegion extends MemoryRegion implements MappedIommu {
     if (
       sole !== null &&
       run !== null &&
-      sole.page === page &&
+      sole.shift === page.shift &&
       firstPage >= sole.insideFirst &&
       firstPage + pages - 1 <= sole.insideLast
     ) {

@@ -49,9 +49,9 @@ export function putPage(env: SpaprEnvironment, regs: Uint32Array): boolean {
   // Signed halves: V8 keeps those as small integers.
   const hi = regs[6]! | 0;
   const lo = regs[7]! | 0;
-  // `putEntry`, written out, as each call makes it longer.
+  // `putEntry`, written out, as each call makes it longer. (`=== true` as in `Machine.hcall`.)
   window.table!.put(index, hi, lo);
-  if (iommu.isHeard) iommu.notify(geometry.page, index, 1, hi, lo);
+  if (iommu.isHeard === true) iommu.notify(geometry.page, index, 1, hi, lo);
   return true;
 }
 

@@ -31,6 +31,7 @@ const OPCODE_LO = 1;
 // V8 folds a constant of the module itself, but loads an imported one each time.
 const { PUT_TCE, STUFF_TCE, PUT_TCE_INDIRECT, GET_TCE, RTAS } = Hcall;
 const { SUCCESS } = HStatus;
+const TOO_HARD = H_TOO_HARD;
 const R4_HI = 2;
 const R4_LO = 3;
 
@@ -48,8 +49,8 @@ export class Machine {
   /** @internal */
   readonly env: SpaprEnvironment;
   readonly vio: VioBus;
-  /** Who handled the last hypercall. */
-  servedBy: "qemu" | "kvm" = "qemu";
+  /** @internal Did the kernel handle the last hypercall? */
+  protected servedByKernel = false;
   /** @internal May {@link putPage} be tried first? No kernel sees the calls before, and entries may point anywhere. */
   protected readonly servesPages: boolean;
   readonly #rtas: RtasDispatcher;
@@ -101,6 +102,11 @@ export class Machine {
   /** The tree that the guest was given at the last reset. */
   get deviceTree(): DeviceTree {
     return this.#deviceTree;
+  }
+
+  /** Who handled the last hypercall. */
+  get servedBy(): "qemu" | "kvm" {
+    return this.servedByKernel ? "kvm" : "qemu";
   }
 
   get profile(): Profile {
@@ -175,29 +181,29 @@ export class Machine {
    * @throws what a callback throws first, when the call is done
    */
   hcall(regs: Uint32Array, problemState?: boolean): number {
-    // Nearly all calls are done at once (see TceTable about short functions).
-    if (this.servesPages && !problemState && putPage(this.env, regs)) return SUCCESS;
-    return this.serveOther(regs, problemState);
+    if (problemState !== undefined && problemState) return this.refusePrivilege(regs);
+    // Nearly all calls are done at once (see TceTable about short functions). `=== true`, as V8 has to ask of a field more
+    // than that before it knows whether it stands for true.
+    return this.servesPages === true && putPage(this.env, regs) ? SUCCESS : this.serveOther(regs);
   }
 
   /** @internal A hypercall that the kernel sees first, if there is one. */
-  protected serveOther(regs: Uint32Array, problemState: boolean | undefined): number {
-    if (problemState) return this.refusePrivilege(regs);
+  protected serveOther(regs: Uint32Array): number {
     const { accelerator } = this.env;
     if (accelerator === null) return this.serveAny(regs);
     const status = accelerator.hcall(regs);
-    if (status === H_TOO_HARD) return this.#serveForKernel(regs);
-    this.servedBy = "kvm";
+    if (status === TOO_HARD) return this.serveForKernel(regs);
+    this.servedByKernel = true;
     return status;
   }
 
-  /** A hypercall that the kernel leaves to user space. */
-  #serveForKernel(regs: Uint32Array): number {
+  /** @internal A hypercall that the kernel leaves to user space. */
+  protected serveForKernel(regs: Uint32Array): number {
     try {
       return this.profile.anyTarget && putPage(this.env, regs) ? SUCCESS : this.serveAny(regs);
     } finally {
       // After the call, as a callback may make another one.
-      this.servedBy = "qemu";
+      this.servedByKernel = false;
     }
   }
 

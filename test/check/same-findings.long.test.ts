@@ -1,3 +1,4 @@
+import "./same-findings.test.ts";
 import { it } from "vitest";
 import { rounds, runSeed } from "../helpers/random.ts";
 import { findTheSame } from "./same-findings-campaign.ts";

@@ -87,10 +87,8 @@ const rawOf = async (name: string, input?: Uint8Array): Promise<Tables> => {
 };
 
 describe.each(READABLE)("$file", ({ file: name, container, streamOffset, machine, tables }) => {
-  it("has the entries that another reader found, and nothing wrong", async () => {
+  it("has the entries that another reader found", async () => {
     expect(await rawOf(unpacked(name))).toEqual(tables);
-    const { status, stdout } = await cli(["check", unpacked(name)]);
-    expect([status, stdout]).toEqual([0, expect.stringMatching(/, nothing found\n$/)]);
   });
 
   it("is told of with what it is in", async () => {
@@ -101,6 +99,11 @@ describe.each(READABLE)("$file", ({ file: name, container, streamOffset, machine
     expect(rows).toHaveLength(Object.keys(tables).length);
     for (const row of rows) expect(row).toMatchObject({ container: within, streamOffset, machine });
   });
+});
+
+it.each(some(READABLE, 3))("$file has nothing wrong with it", async ({ file: name }) => {
+  const { status, stdout } = await cli(["check", unpacked(name)]);
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/, nothing found\n$/)]);
 });
 
 it.each(some(READABLE, 3))(

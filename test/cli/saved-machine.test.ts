@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { recordedFile, recordedReference, recordedStream } from "../formats/migration/sources.ts";
 import { scratchFolder } from "../helpers/scratch.ts";
+import { some } from "../helpers/some.ts";
 import { cli } from "./cli.ts";
 
 const STREAMS = path.resolve(import.meta.dirname, "../corpus/migration");
@@ -94,15 +95,16 @@ function differencesOf(before: string, after: string): number {
 }
 
 describe("diff of saved machines", () => {
-  it.each([
+  const PAIRS = [
     [IDLE, LOADED, 0],
-    ["vio-vscsi-vlan-linux61--vio-after-io", "vio-vscsi-vlan-linux61--vio-under-load", 16],
     [
       "memory-hotplug-dimms-1536m-linux61--before-dimms",
       "memory-hotplug-dimms-1536m-linux61--after-two-dimms",
       80,
     ],
-  ])("finds what the references differ in: %s, %s", async (before, after, entries) => {
+    ["vio-vscsi-vlan-linux61--vio-after-io", "vio-vscsi-vlan-linux61--vio-under-load", 16],
+  ] as const;
+  it.each(some(PAIRS, 2))("finds what the references differ in: %s, %s", async (before, after, entries) => {
     expect(differencesOf(before, after)).toBe(entries);
     const { status, stdout } = await cli(["diff", stream(before), stream(after), "--output", "json"]);
     expect(status).toBe(0);

@@ -2,7 +2,7 @@ import "./schema.test.ts";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "vitest";
-import { CALLS } from "./schema-calls.ts";
+import { CALLS, MORE_CALLS } from "./schema-calls.ts";
 import { followsSchema, isCheckable, jsonFollowsSchema } from "./schemas.ts";
 
 const CORPUS = path.resolve(import.meta.dirname, "../corpus");
@@ -34,6 +34,9 @@ describe("the schemas hold for all recordings", () => {
   });
 });
 
-describe.each(Object.entries(CALLS))("the schema of %s holds, as do its rows", (verb, calls) => {
-  it.each(calls.map((args) => ({ args })))("$args", ({ args }) => followsSchema([verb, ...args]));
-});
+describe.each([...Object.entries(CALLS), ...Object.entries(MORE_CALLS)])(
+  "the schema of %s holds, as do its rows",
+  (verb, calls) => {
+    it.each(calls.map((args) => ({ args })))("$args", ({ args }) => followsSchema([verb, ...args]));
+  },
+);

@@ -47,17 +47,20 @@ const checkable = readdirSync(path.join(TESTS, "cases")).filter(
     statSync(testCase(name)).isFile() && statSync(testCase(name)).size < 3_000 && isCheckable(testCase(name)),
 );
 
+/** A host's windows, of which no other short one tells. */
+const DEVICE_WINDOWS = "21-spapr-and-vfio.log";
+
 /** Names that only a longer run shows are none: each name of a schema is in an answer of these. */
 const complete = (verb: string): void => afterAll(() => expect(unseen(verb).join(", ")).toBe(""));
 
 describe("the schema of check", () => {
   complete("check");
 
-  it.each(checkable)("holds for %s", async (name) => {
+  it.each(some(checkable, 3).concat(DEVICE_WINDOWS))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", testCase(name)]);
   });
 
-  it.each(smallCorpusNames("traces", ".gz", 4_000))("holds for %s", async (name) => {
+  it.each(some(smallCorpusNames("traces", ".gz", 4_000), 3))("holds for %s", async (name) => {
     await jsonFollowsSchema(["check", trace(`${name}.gz`)]);
   });
 
@@ -94,7 +97,7 @@ describe.each(Object.entries(CALLS))("the schema of %s", (verb, calls) => {
   complete(verb);
 
   // The long run has the rows of all.
-  it.each(calls.map((args, i) => ({ args, follows: i % 6 === 0 ? followsSchema : jsonFollowsSchema })))(
+  it.each(calls.map((args, i) => ({ args, follows: i === 0 ? followsSchema : jsonFollowsSchema })))(
     "holds for $args",
     async ({ args, follows }) => {
       await follows([verb, ...args]);

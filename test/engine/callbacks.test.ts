@@ -1,4 +1,4 @@
 import { describe } from "vitest";
 import { callFromCallbacks } from "./callbacks-matrix.ts";
 
-describe("calls from callbacks", () => callFromCallbacks(24, 192));
+describe("calls from callbacks", () => callFromCallbacks(36, 288));

@@ -178,6 +178,44 @@ describe("hypercalls on an attached table", () => {
   });
 });
 
+describe("the route of H_PUT_TCE", () => {
+  it("is known when a page was mapped, and is another one when the memory is in another slot", () => {
+    const g = guest();
+    expect(g.table.route).toBe(null);
+    g.put(0n, 0x3003n);
+    const { route } = g.table;
+    expect(route).not.toBe(null);
+    g.put(0n, 0n);
+    g.put(0n, 0x4003n);
+    expect(g.table.route).toBe(route);
+    const slot = { slot: 0, address: 0x100_0000n, size: BigInt(SIZE), vaddr: BigInt(BASE) };
+    expect(g.machine.slots.set(slot)).toBe(0);
+    g.put(0n, 0x100_3003n);
+    expect(g.table.route).not.toBe(route);
+    expect(g.table.route).not.toBe(null);
+  });
+
+  it("is not there where each mapping may fail", () => {
+    const g = guest({ faults: () => undefined });
+    g.put(0n, 0x3003n);
+    expect([seenBy(g.s, 0n), g.table.route]).toEqual([BASE + 0x3000, null]);
+  });
+
+  it("is not there where a page of the guest is several of the host", () => {
+    const g = guest();
+    const table = g.machine.createTable({ liobn: 1n, pageShift: 16, offset: 0n, size: 4n });
+    if (isErrno(table)) throw new Error(table);
+    expect(g.machine.attach(g.group, table)).toBe(0);
+    const registers = new HcallRegisters();
+    registers.load(Hcall.PUT_TCE, [1n, 0n, 0x2_0003n]);
+    expect([g.machine.hypercall(registers.words), seenBy(g.s, 0x1000n), table.route]).toEqual([
+      0,
+      BASE + 0x2_1000,
+      null,
+    ]);
+  });
+});
+
 describe("memory slots", () => {
   const K64 = 0x1_0000n;
   it.each([

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { DEFAULT_CHECK_OPTIONS } from "../../src/check/check-options.ts";
 import type { FindingKind } from "../../src/check/findings/kinds.ts";
 import { TraceCheck } from "../../src/check/trace-check.ts";
@@ -25,6 +25,7 @@ import { formatTraceEvent } from "../../src/spapr/trace-events.ts";
 import type { Incoherence } from "../../src/vfio/coherence.ts";
 import type { HostedMachineConfig } from "../../src/vfio/hosted-machine.ts";
 import { readDocument } from "../helpers/markdown.ts";
+import { some } from "../helpers/some.ts";
 import { HostedGuest, RW, WIN0 } from "../vfio/hosted-guest.ts";
 
 /** Something that `check` or the checker of coherence says. */
@@ -595,12 +596,14 @@ it("docs/behaviour.md has each invariant that is violated here, no other, and wh
   expect(caught).toHaveLength(30);
 });
 
-describe.each(Object.entries(VIOLATIONS))("%s", (_id, { by, kind, message, run }) => {
-  it(`is caught when it is violated: ${by} says ${kind}`, async () => {
-    expect(await run(true)).toContainEqual({ by, kind, message: expect.stringContaining(message) });
-  });
-
-  it("is kept otherwise, and nothing is said", async () => {
-    expect(await run(false)).toEqual([]);
-  });
+it.each(Object.entries(VIOLATIONS))("%s is caught when it is violated", async (_id, violation) => {
+  const { by, kind, message, run } = violation;
+  expect(await run(true)).toContainEqual({ by, kind, message: expect.stringContaining(message) });
 });
+
+it.each(some(Object.entries(VIOLATIONS), 3))(
+  "%s is kept otherwise, and nothing is said",
+  async (_id, { run }) => {
+    expect(await run(false)).toEqual([]);
+  },
+);

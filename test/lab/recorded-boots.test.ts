@@ -7,7 +7,7 @@ import { BOOTS, compareBoot, NOT_FOLLOWED } from "./recorded-boots.ts";
 const SMALL = BOOTS.filter(([kind, name]) => smallCorpusNames(kind, ".log.gz").includes(name));
 
 describe("Linux as a guest", () => {
-  it.each(some(SMALL, 3).filter(([, name]) => !(name in NOT_FOLLOWED)))(
+  it.each(some(SMALL, 5).filter(([, name]) => !(name in NOT_FOLLOWED)))(
     "sets up its windows as recorded: %s, %s",
     (kind, name) => {
       const { comparison } = compareBoot(kind, name);

@@ -43,8 +43,8 @@ describe.each(storyNames())("the story %s", (name) => {
 });
 
 // The long run tells all of them.
-comeOutAsTheySay(storyNames().filter((_, i) => i % 9 === 2));
-failWithTheirMutation(storyNames().filter((_, i) => i % 16 === 3));
+comeOutAsTheySay(storyNames().filter((_, i) => i % 9 === 6));
+failWithTheirMutation(storyNames().filter((_, i) => i % 16 === 7));
 
 it("docs/stories.md has all stories, in their order, after what a story may say", () => {
   expect(DOCUMENT.startsWith(headOfDocument())).toBe(true);

@@ -1,3 +1,3 @@
 import { attachSessions } from "./attach-campaign.ts";
 
-attachSessions(12);
+attachSessions(16);

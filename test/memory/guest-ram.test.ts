@@ -3,6 +3,7 @@ import { IommuError } from "../../src/base/errors.ts";
 import { GuestRam, MAX_RAM_BYTES, ramOffset } from "../../src/memory/guest-ram.ts";
 import { Random, runSeed } from "../helpers/random.ts";
 import { same } from "../helpers/same.ts";
+import { times } from "../helpers/some.ts";
 
 const CHUNK = 0x1_0000;
 /** Places where two chunks meet, in the middle and at the end of three chunks of memory. */
@@ -22,7 +23,7 @@ describe("guest memory", () => {
     const edge = (): number => random.pick([0, CHUNK, 2 * CHUNK, 3 * CHUNK]) - 16 + random.below(32);
     const clamp = (at: number, bytes: number): number => Math.max(0, Math.min(at, MODEL_BYTES - bytes));
     try {
-      for (let step = 0; step < 3000; step++) {
+      for (let step = 0; step < times(1000, 3000); step++) {
         const bytes = random.below(random.below(20) === 0 ? CHUNK + 50 : 40);
         const at = clamp(edge(), bytes);
         const cell = clamp(edge(), 4) & ~3;

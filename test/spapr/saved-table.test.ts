@@ -5,6 +5,7 @@ import type { MachineConfig } from "../../src/spapr/machine-config.ts";
 import { loadTables, type SavedTable, saveTables } from "../../src/spapr/saved-table.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { times } from "../helpers/some.ts";
 import { storedOf } from "../tce/model.ts";
 import { Guest, HIGH, WIN0, WIN1 } from "./guest.ts";
 
@@ -67,7 +68,7 @@ describe("a machine that is saved", () => {
     "comes back in a fresh machine of its make, whatever it did: %s",
     (profile) => {
       const random = new Random(runSeed());
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < times(2, 6); round++) {
         const source = new Guest({ ...CONFIG, profile });
         busy(source, random);
         const target = new Machine({ ...CONFIG, profile });

@@ -1,3 +1,4 @@
+import "./tce-table.test.ts";
 import { describe, expect, it } from "vitest";
 import { runSeed } from "../helpers/random.ts";
 import { allSequences, mapOfWrites, SURROUNDINGS, WINDOWS } from "./campaigns.ts";

@@ -4,6 +4,7 @@ import { diff } from "../../src/tce/diff.ts";
 import { TceTable } from "../../src/tce/tce-table.ts";
 import type { TceView } from "../../src/tce/tce-view.ts";
 import { Random, runSeed } from "../helpers/random.ts";
+import { times } from "../helpers/some.ts";
 import {
   allSequences,
   changes,
@@ -87,7 +88,7 @@ describe("a table of TCEs", () => {
   });
 
   it.each(WINDOWS)("is the map that the same writes make: $length entries of shift $pageShift", (window) => {
-    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : 300);
+    mapOfWrites(window, PAST_SEED, window === PAST_WINDOW ? 7100 : times(100, 300));
   });
 
   it.each(SURROUNDINGS)("is right after all sequences of three operations: $name", (surroundings) => {
@@ -103,7 +104,7 @@ describe("a table of TCEs", () => {
     // What is shared belongs to neither: each must go on as if it were alone.
     const tables = [{ table: new TceTable(shape), model: new ModelTable(length, pageShift), behind: 300 }];
     const snapshots: { view: TceView; model: ModelTable }[] = [];
-    for (let step = 0; step < 7000; step++) {
+    for (let step = 0; step < times(3000, 7000); step++) {
       for (const { table, model, behind } of tables) {
         const put = (index: number, value: bigint): void => {
           table.set(index, value);

@@ -17,6 +17,7 @@ import { LINUX_6_12 } from "../../src/vfio/host/profile.ts";
 import type { RegisteredExtent, RegisteredRegion } from "../../src/vfio/host/registered-memory.ts";
 import { ProcessMemory } from "../../src/vfio/process-memory.ts";
 import { Random } from "../helpers/random.ts";
+import { routes } from "./route-walk.ts";
 
 /**
  * Random walks over everything that remembers what it found last. Each step
@@ -173,8 +174,11 @@ function slots(random: Random): Step {
     if (slot === undefined || found === undefined) return undefined;
     const behind = (slot.address + slot.size - 1n - at) / 0x1000n;
     return (
-      differ("address", toBig(found.targetHi(hi, lo), found.targetLo(lo)), slot.vaddr + at - slot.address) ??
-      differ("pages behind", BigInt(found.pagesBehind(hi, lo, 12)), behind)
+      differ(
+        "address",
+        toBig(found.map.targetHi(hi, lo), found.map.targetLo(lo)),
+        slot.vaddr + at - slot.address,
+      ) ?? differ("pages behind", BigInt(found.map.pagesBehind(hi, lo, 12)), behind)
     );
   };
 }
@@ -383,6 +387,7 @@ export const CACHE_WALKS: Readonly<Record<string, (random: Random) => Step>> = {
   "windows by LIOBN": liobns,
   "memory slots": slots,
   "in-kernel tables": guestTables,
+  "routes of in-kernel tables": routes,
   "registered memory": registeredMemory,
   "entries of regions": regionCounts,
   "physical memory": physicalMemory,

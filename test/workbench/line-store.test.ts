@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { blobFile } from "../../src/formats/input/input-data.ts";
 import { LineStore } from "../../src/workbench/desk/line-store.ts";
 import { Random } from "../helpers/random.ts";
+import { times } from "../helpers/some.ts";
 
 /** Lines of any length, some longer than what is read at a time. */
 function textOf(random: Random): string {
@@ -15,7 +16,7 @@ function textOf(random: Random): string {
 describe("lines of a file that was read once", () => {
   it.each([true, false])("are those of its text; packed: %s", async (isPacked) => {
     const random = new Random(isPacked ? 1 : 2);
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < times(4, 12); round++) {
       const text = textOf(random);
       const bytes = new TextEncoder().encode(text);
       const store = new LineStore(isPacked ? undefined : blobFile(new Blob([bytes])));

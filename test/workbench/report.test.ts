@@ -41,9 +41,13 @@ const planted = (): string =>
   new TextDecoder().decode(readCorpus("traces", "dma-ppc64le-linux612-planted.txt"));
 
 /** The report of it, which several tests look at. */
-let reported: Promise<string> | undefined;
-const plantedPage = (): Promise<string> =>
-  (reported ??= readingOf(planted(), "planted.txt").then((reading) => pageOf(reading)));
+let reported: Promise<{ readonly reading: Reading; readonly page: string }> | undefined;
+const plantedReport = (): NonNullable<typeof reported> =>
+  (reported ??= readingOf(planted(), "planted.txt").then(async (reading) => ({
+    reading,
+    page: await pageOf(reading),
+  })));
+const plantedPage = async (): Promise<string> => (await plantedReport()).page;
 
 /** An event of a page that a device maps. */
 const dmaMap = (line: number, device: string, address: number, task = "task-1"): string =>
@@ -51,10 +55,8 @@ const dmaMap = (line: number, device: string, address: number, task = "task-1"):
 
 describe("a report", () => {
   it("has each finding with the lines that prove it", async () => {
-    const text = planted();
-    const reading = await readingOf(text, "planted.txt");
-    const page = await pageOf(reading);
-    const lines = text.split("\n");
+    const { reading, page } = await plantedReport();
+    const lines = planted().split("\n");
     expect(reading.findings.length).toBeGreaterThan(10);
     for (const [i, { kind, message, lines: at, events }] of reading.findings.entries()) {
       const start = page.indexOf(`id="f1-n${i + 1}"`);
@@ -67,8 +69,7 @@ describe("a report", () => {
   });
 
   it("shows the state before and after a mistake, and where it is", async () => {
-    const reading = await readingOf(planted(), "planted.txt");
-    const page = await pageOf(reading);
+    const { reading, page } = await plantedReport();
     const number = reading.findings.findIndex(({ message }) => message.startsWith("3000 bytes were mapped"));
     const start = page.indexOf(`id="f1-n${number + 1}"`);
     const section = page.slice(start, page.indexOf("</section>", start));

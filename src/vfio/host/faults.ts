@@ -30,6 +30,11 @@ export class FaultGate {
     this.hook = hook;
   }
 
+  /** Does nothing ever fail here, and nobody count? */
+  get isOpen(): boolean {
+    return this.hook === undefined;
+  }
+
   /** The error that an operation has to fail with now. */
   pass(): Errno | undefined {
     const hook = this.hook;

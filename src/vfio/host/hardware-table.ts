@@ -75,6 +75,11 @@ export class HardwareTable {
     return this.page.shift;
   }
 
+  /** Is each stretch of entries stored without asking? */
+  get neverFails(): boolean {
+    return this.gate.isOpen;
+  }
+
   /** Number of the entry for a bus address, or -1 outside of the table. */
   indexOf(hi: number, lo: number): number {
     const index = pageOf(hi >>> 0, lo >>> 0, this.page.shift) - this.firstPage;
@@ -116,13 +121,14 @@ export class HardwareTable {
     const extent = registered.extentOf(vaddrHi, vaddrLo);
     if (extent === undefined) return NOT_ACCEPTED;
     const { counts } = this;
-    const refused = counts.isPageOf(extent, vaddrLo) ? 0 : this.refusal(registered, extent, vaddrHi, vaddrLo);
+    const isPage = counts.isPageOf(extent, vaddrLo);
+    const refused = isPage ? 0 : this.refusal(registered, extent, vaddrHi, vaddrLo);
     const errno = refused !== 0 ? refused : this.gate.pass();
     if (errno !== undefined) return errno;
     const hi = extent.toPhysical.targetHi(vaddrHi, vaddrLo);
     const lo = extent.toPhysical.targetLo(vaddrLo) | bitsOf(permission);
     // Nearly always no region counts more or less.
-    if (counts.sole === extent && this.entries.overwrite(index, hi, lo)) return 0;
+    if (isPage && counts.sole === extent && this.entries.overwrite(index, hi, lo)) return 0;
     counts.stores(extent, vaddrLo);
     this.exchange(registered, extent, index, hi, lo);
     return 0;

@@ -1,5 +1,7 @@
 import type { Errno } from "../../base/errno.ts";
-import type { HostRun, HostTable, KvmGroupFile, NOT_ACCEPTED } from "../../kvm/ports.ts";
+import type { MemorySlot } from "../../kvm/memory-slot.ts";
+import type { HostRun, HostTable, KvmGroupFile, NOT_ACCEPTED, PageRoute } from "../../kvm/ports.ts";
+import { ExtentRoute } from "./extent-route.ts";
 import type { HardwareTable } from "./hardware-table.ts";
 import type { HostProcess } from "./host-process.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -37,6 +39,13 @@ class TableOfMachine implements HostTable {
     permission: number,
   ): Errno | 0 | typeof NOT_ACCEPTED {
     return this.identity.mapPage(this.registered, index, vaddrHi, vaddrLo, permission);
+  }
+
+  routeOf(slot: MemorySlot, known: PageRoute | null): PageRoute | null {
+    const { sole } = this.identity.counts;
+    if (sole === undefined || !this.identity.neverFails) return null;
+    const isKnown = known instanceof ExtentRoute && known.slot === slot;
+    return isKnown ? known : ExtentRoute.of(slot, sole, this.identity);
   }
 
   map(run: HostRun): Errno | 0 {

@@ -29,12 +29,14 @@ export class RegionCounts {
   protected readonly pageShift: number = 0;
   protected readonly maskLo: number = 0;
   /**
-   * The only extent that entries point into; undefined before there was one, null when there were others.
+   * The only extent that entries point into; undefined before there was one, and when there were others.
    *
-   * Invariant: while it is an extent, each valid entry is counted by its region, as a page that
+   * Invariant: while it is there, each valid entry is counted by its region, as a page that
    * lies in the extent. So one of these may give way to another, and nothing is to be counted.
    */
-  sole: RegisteredExtent | null | undefined = undefined;
+  sole: RegisteredExtent | undefined = undefined;
+  /** 1 when there were others than {@link sole}: it never comes back. A number, as several such questions are one for the hot path. */
+  mixed: 0 | 1 = 0;
 
   constructor(entries: TceTable, physical: PhysicalMemory) {
     this.#entries = entries;
@@ -71,13 +73,19 @@ export class RegionCounts {
 
   /** Pages of an extent are about to be stored, the first of them at an address of this low half. */
   stores(extent: RegisteredExtent, vaddrLo: number): void {
-    const isSole = this.sole === undefined || this.sole === extent;
-    this.sole = isSole && this.isPageOf(extent, vaddrLo) ? extent : null;
+    const isSole = this.sole === extent || (this.sole === undefined && this.mixed === 0);
+    if (isSole && this.isPageOf(extent, vaddrLo)) this.sole = extent;
+    else this.#mix();
   }
 
   /** Pages are about to be stored that no region counts. */
   storesPinned(): void {
-    this.sole = null;
+    this.#mix();
+  }
+
+  #mix(): void {
+    this.sole = undefined;
+    this.mixed = 1;
   }
 
   /** An entry `(hi, lo)` gave way to one that points into an extent. */

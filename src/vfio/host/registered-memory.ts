@@ -59,6 +59,8 @@ export class RegisteredRegion {
   uses = 1;
   /** I/O pages that point here, over all tables. */
   mapped = 0;
+  /** 1 once it is given up: a number, as several such questions are one for the hot path. */
+  gone: 0 | 1 = 0;
 
   constructor(extents: readonly MemoryExtent[], pageShift: number) {
     this.start = extents[0]!.start;
@@ -190,6 +192,7 @@ export class RegisteredMemory {
       return true;
     }
     if (region.mapped > 0) return false;
+    region.gone = 1;
     this.#regions = this.#regions.filter((r) => r !== region);
     if (this.last?.region === region) this.last = undefined;
     this.#memory.uncharge((region.end - region.start) / this.#memory.pageSize);

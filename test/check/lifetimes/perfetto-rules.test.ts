@@ -3,6 +3,7 @@ import { Timeline } from "../../../src/check/lifetimes/qemu-timeline.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { readCorpus, smallCorpusNames } from "../../helpers/corpus.ts";
 import { decode, numberOf, packetsOf, perfettoMistakes } from "../../helpers/perfetto.ts";
+import { some } from "../../helpers/some.ts";
 
 /** Longer traces take long to decode, and show nothing that others do not. */
 const MAX_BYTES = 500_000;
@@ -24,7 +25,7 @@ const logs = smallCorpusNames("traces", ".log.gz")
 describe("what Perfetto's trace processor asks of a timeline", () => {
   it("holds for many traces", () => {
     expect(logs.length).toBeGreaterThan(7);
-    for (const { name, log } of logs) expect(perfettoMistakes(timelineOf(log)), name).toEqual([]);
+    for (const { name, log } of some(logs, 4)) expect(perfettoMistakes(timelineOf(log)), name).toEqual([]);
   });
 
   // The rules themselves: each of these would be wrong.

@@ -119,13 +119,14 @@ function feed(name: string, onEvent: (event: QemuTraceEvent) => void): void {
 }
 
 describe("a timeline for Perfetto", () => {
-  it.each([
-    "reboot-twice-nvme-e1000-linux61.log",
+  const NAMES = [
+    "faults-stray-dma-e1000-nvme-linux61.log",
     "memory-hotplug-dimms-1536m-linux61.log",
     "kdump-crash-kernel-linux61.log",
-    "faults-stray-dma-e1000-nvme-linux61.log",
     "simple-nvme-e1000-1g-linux61.simple",
-  ])("has a slice for each mapping, and counters that add up: %s", (name) => {
+    "reboot-twice-nvme-e1000-linux61.log",
+  ];
+  it.each(some(NAMES, 3))("has a slice for each mapping, and counters that add up: %s", (name) => {
     const { write, file } = collect();
     const timeline = new Timeline(write);
     const made: { event: number; pages: number; end: number | undefined; fate: string }[] = [];

@@ -16,9 +16,9 @@ it("there are recordings of both", () => {
 });
 
 // The long run compares all of them.
-agreeWithTraces(PAIRS.filter((_, i) => i % 4 === 1));
+agreeWithTraces(PAIRS.filter((_, i) => i % 6 === 1));
 
-it.each(PAIRS.filter((_, i) => i % 6 === 0))(
+it.each(PAIRS.filter((_, i) => i % 12 === 0))(
   `$name differs in exactly the entry that was changed, SEED=${runSeed()}`,
   ({ name }) => changeEntries(runSeed(), name, 1),
 );

@@ -10,6 +10,7 @@ import type { MachineConfig } from "../../../src/spapr/machine-config.ts";
 import { type SavedTable, saveTables } from "../../../src/spapr/saved-table.ts";
 import { TceTable } from "../../../src/tce/tce-table.ts";
 import { fileOf, recordedStream, recordedStreams } from "../../formats/migration/sources.ts";
+import { some } from "../../helpers/some.ts";
 
 const DEFAULT = 0x8000_0000;
 const SECOND = 0x8000_0001;
@@ -43,7 +44,7 @@ const found = (stream: PartialStream, options: Partial<CheckOptions> = {}) =>
   checkStream(stream, "file", { ...DEFAULT_CHECK_OPTIONS, ...options }).findings;
 
 describe("a recorded machine", () => {
-  it.each(recordedStreams())("has nothing wrong with it: %s", async (name) => {
+  it.each(some(recordedStreams(), 3))("has nothing wrong with it: %s", async (name) => {
     const stream = await readMigrationAsFar(fileOf(recordedStream(name)));
     const report = checkStream(stream, name, DEFAULT_CHECK_OPTIONS);
     expect(report.findings).toEqual([]);

@@ -1,3 +1,3 @@
 import { compareTravel } from "./window-travel-campaign.ts";
 
-compareTravel(20_000, 2);
+compareTravel(8000, 2);

@@ -172,27 +172,31 @@ describe("tables", () => {
       }),
     );
 
-  it.each([
+  const TABLES = [
     { of: "QEMU", trace: LOG, table: "events" as const },
     { of: "QEMU", trace: LOG, table: "mappings" as const },
-    { of: "Linux", trace: DMA, table: "events" as const },
     { of: "Linux", trace: DMA, table: "mappings" as const },
-  ])("have the same rows as values and as text: $table of $of", async ({ trace, table }) => {
-    let text = "";
-    const options = { table, run: "boot" };
-    const summary = await writeTable(
-      trace,
-      () => textWriter(JSON_LINES, (piece) => (text += piece)),
-      options,
-    );
-    const rows = await collect(readTable(trace, options));
-    expect(rows.length).toBeGreaterThan(100);
-    const lines = text.trimEnd().split("\n");
-    expect(rows.map((row) => JSON.stringify(asJson(row)))).toEqual(
-      lines.map((line) => JSON.stringify(JSON.parse(line))),
-    );
-    expect(summary.counts.events).toBe(summary.taken);
-  });
+    { of: "Linux", trace: DMA, table: "events" as const },
+  ];
+  it.each(some(TABLES, 2))(
+    "have the same rows as values and as text: $table of $of",
+    async ({ trace, table }) => {
+      let text = "";
+      const options = { table, run: "boot" };
+      const summary = await writeTable(
+        trace,
+        () => textWriter(JSON_LINES, (piece) => (text += piece)),
+        options,
+      );
+      const rows = await collect(readTable(trace, options));
+      expect(rows.length).toBeGreaterThan(100);
+      const lines = text.trimEnd().split("\n");
+      expect(rows.map((row) => JSON.stringify(asJson(row)))).toEqual(
+        lines.map((line) => JSON.stringify(JSON.parse(line))),
+      );
+      expect(summary.counts.events).toBe(summary.taken);
+    },
+  );
 
   it("hand out rows while the input is read", async () => {
     let read = 0;

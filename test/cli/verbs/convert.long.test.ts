@@ -1,3 +1,4 @@
+import "./convert.test.ts";
 import { describe, it } from "vitest";
 import { compareForms, convertBack, LOGS, stopBySignal, TABLES } from "./converted.ts";
 

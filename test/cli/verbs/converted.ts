@@ -75,7 +75,7 @@ function lineOf(row: Row): string {
 }
 
 /** Writes the first bytes of a recording into a file of its name, unpacked. */
-function writeHead(name: string, bytes: number): string {
+export function writeHead(name: string, bytes: number): string {
   const file = inFolder(name);
   writeFileSync(file, readCorpusHead("traces", name, bytes));
   return file;

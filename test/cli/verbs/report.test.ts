@@ -93,7 +93,7 @@ describe("report", () => {
     { name: "windows of a simple trace", args: ["--window", "0x80000000=0x0+1G,4K", SIMPLE] },
     { name: "memory", args: ["--ram", "1M", WRONG] },
   ];
-  it.each(some(OPTIONS, 2))("judges as check does, by its options: $name", async ({ args }) => {
+  it.each(some(OPTIONS, 3))("judges as check does, by its options: $name", async ({ args }) => {
     const checked = await cli(["check", "--output", "json", ...args]);
     const { status, stdout } = await cli(["report", ...args]);
     expect(status).toBe(checked.status);

@@ -3,6 +3,7 @@ import { editMigration } from "../../../src/formats/migration/edit.ts";
 import { SavedRam } from "../../../src/formats/migration/ram-index.ts";
 import { readMigration } from "../../../src/formats/migration/reader.ts";
 import { describeTceSection } from "../../../src/formats/migration/tce-section-writer.ts";
+import { some } from "../../helpers/some.ts";
 import { compareTables, LINUX, offerStreams } from "./recordings-campaign.ts";
 import { areSame, fileOf, recordedStream } from "./sources.ts";
 
@@ -11,21 +12,23 @@ it("has recordings", () => {
 });
 
 describe("a recorded stream", () => {
-  it.each(LINUX)(
-    "%s has the tables of the reference, and comes back from an edit that changes nothing",
-    async (name) => {
-      const bytes = recordedStream(name);
-      const stream = await readMigration(fileOf(bytes));
-      compareTables(name, stream, "as a file");
-      // Its tables are described as QEMU does.
-      const described = stream.description!.sections.filter((section) => section.name === "spapr_iommu");
-      expect(stream.windows.map(describeTceSection)).toEqual(described.map((section) => section.json));
-      expect(await areSame(editMigration(fileOf(bytes), stream, stream.windows), bytes)).toBe(true);
-    },
-  );
+  it.each(LINUX)("%s has the tables of the reference, which are described as QEMU does", async (name) => {
+    const bytes = recordedStream(name);
+    const stream = await readMigration(fileOf(bytes));
+    compareTables(name, stream, "as a file");
+    // Its tables are described as QEMU does.
+    const described = stream.description!.sections.filter((section) => section.name === "spapr_iommu");
+    expect(stream.windows.map(describeTceSection)).toEqual(described.map((section) => section.json));
+  });
+
+  it.each(some(LINUX, 5))("%s comes back from an edit that changes nothing", async (name) => {
+    const bytes = recordedStream(name);
+    const stream = await readMigration(fileOf(bytes));
+    expect(await areSame(editMigration(fileOf(bytes), stream, stream.windows), bytes)).toBe(true);
+  });
 
   // The long run offers all of them.
-  offerStreams(LINUX.filter((_, i) => i % 13 === 6));
+  offerStreams(LINUX.filter((_, i) => i % 13 === 7));
 });
 
 describe("a machine with a hash table", () => {

@@ -6,6 +6,7 @@ import type { Operation } from "../../../src/formats/op-script/operation.ts";
 import { OPERATION_MEMBERS } from "../../../src/formats/op-script/parse-operation.ts";
 import { parseOpScript } from "../../../src/formats/op-script/script.ts";
 import { runOpScript } from "../../../src/script/op/run.ts";
+import { some } from "../../helpers/some.ts";
 
 const HEADER = '{"header":1}';
 /** A script whose second line is `line`. */
@@ -390,16 +391,20 @@ describe("a property of the device tree", () => {
 });
 
 describe("a script that takes much memory", () => {
-  it("is refused where the limit is, whatever takes it", () => {
-    const many = (line: string): (() => unknown) => {
-      const count = Math.ceil(MAX_LINES_BYTES / 300);
-      return () => parseOpScript(`${HEADER}\n${`${line}\n`.repeat(count)}`, "s");
-    };
-    expect(many('{"op":"note","text":""}')).toThrow(
-      /^s:\d+:1: the lines take more than 100663296 bytes of memory by here, after \d{6} of them: split the file$/,
-    );
-    const long = `{"op":"note","text":"","result":[${"{},".repeat(700_000)}{}]}`;
-    const lines = `${long}\n`.repeat(8);
-    expect(() => parseOpScript(`${HEADER}\n${lines}`, "s")).toThrow(/^s:3:1: the lines take more than/);
+  const SCRIPTS = [
+    {
+      what: "long lines",
+      lines: () => `{"op":"note","text":"","result":[${"{},".repeat(700_000)}{}]}\n`.repeat(3),
+      says: /^s:3:1: the lines take more than 100663296 bytes of memory by here, after \d+ of them: split the file$/,
+    },
+    {
+      what: "many lines",
+      lines: () => '{"op":"note","text":""}\n'.repeat(Math.ceil(MAX_LINES_BYTES / 300)),
+      says: /^s:\d+:1: the lines take more than 100663296 bytes of memory by here, after \d{6} of them: split the file$/,
+    },
+  ];
+  it.each(some(SCRIPTS, 2))("is refused where the limit is: $what", ({ lines, says }) => {
+    const text = `${HEADER}\n${lines()}`;
+    expect(() => parseOpScript(text, "s")).toThrow(says);
   });
 });

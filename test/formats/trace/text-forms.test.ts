@@ -56,7 +56,7 @@ describe("one recording", () => {
     );
   });
 
-  it.each(some(FORMS, 3))("reads the same from $name", ({ tells, print }) => {
+  it.each(some(FORMS, 5))("reads the same from $name", ({ tells, print }) => {
     const { events, reader } = readAll(`${print(ROWS).join("\n")}\n`);
     expect(reader.counts).toMatchObject({ damaged: 0, lostMarkers: 0, long: 0, torn: 0 });
     const shown = (all: typeof events) =>

@@ -101,7 +101,7 @@ const NAMES = smallCorpusNames("hcall", ".jsonl.gz", 4_000).filter(
 );
 
 describe("a script of the firmware", () => {
-  it.each(some(NAMES, 3))("does what the script says: %s", (name) => {
+  it.each(some(NAMES, 5))("does what the script says: %s", (name) => {
     const whole = recorded(name);
     // Reading a whole huge table takes long in this interpreter; real QEMU does it in its own tests.
     const left = whole.lines.filter(

@@ -1,0 +1,2 @@
+// All rows of it.
+import "./broken-scripts.test.ts";

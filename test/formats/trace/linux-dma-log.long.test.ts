@@ -1,0 +1,2 @@
+// All rows of it.
+import "./linux-dma-log.test.ts";

@@ -1,0 +1,2 @@
+// All rows of it.
+import "./saved-table.test.ts";
