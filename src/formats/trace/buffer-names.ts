@@ -11,8 +11,10 @@ const COLON = 0x3a;
  * files with that of the file. So does grep, and puts the line's number behind it: `trace.txt:12:  kworker/u4:1-28 …`.
  */
 export class BufferNames {
-  /** Buffer of the line that was read last, -1 for the one without a name. */
-  last = -1;
+  /** Buffer that the line names that was read last, -1 for none. */
+  named = -1;
+  /** Buffer of that line, -1 for the one without a name. */
+  #last = -1;
   /** Buffer of the next event, if its line does not name one; -1 for none. A line may be tried in several ways. */
   #next = -1;
   readonly #names = new NameTable();
@@ -23,7 +25,8 @@ export class BufferNames {
 
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
-    this.last = this.#next;
+    this.named = -1;
+    this.#last = this.#next;
     let end = start;
     // A time is no name.
     while (bytes[end] === DOT || (bytes[end]! >= ZERO && bytes[end]! < COLON)) end++;
@@ -33,37 +36,38 @@ export class BufferNames {
     let after = end + 1;
     while (bytes[after]! <= SPACE) after++;
     if (after >= name) return start;
-    this.last = this.#names.number(bytes, start, beforeNumber(bytes, start, end - 1));
-    return this.last < 0 ? start : after;
+    this.#last = this.#names.number(bytes, start, beforeNumber(bytes, start, end - 1));
+    this.named = this.#last;
+    return this.#last < 0 ? start : after;
   }
 
-  /** A line is read again, with its buffer. */
+  /** A line is read again, with the buffer that it names. */
   readAgain(buffer: number): void {
-    this.last = buffer < 0 ? this.#next : buffer;
+    this.#last = buffer < 0 ? this.#next : buffer;
   }
 
   /** The line that was read last says where a page of its buffer begins: trace-cmd does not repeat its name in the next line. */
   beginPage(): void {
-    this.#next = this.last;
+    this.#next = this.#last;
   }
 
   /** Is the event of the line that was read last one of the buffer that the first event is of? */
   isOfFirst(): boolean {
     this.#next = -1;
-    this.#first ??= this.last;
-    return this.last === this.#first;
+    this.#first ??= this.#last;
+    return this.#last === this.#first;
   }
 
   /** Is what the line says that was read last said of another buffer? */
   isOfOther(): boolean {
-    return this.#first !== undefined && this.last !== this.#first;
+    return this.#first !== undefined && this.#last !== this.#first;
   }
 
   /** The same for an event of another system. */
   isOfFirstOther(): boolean {
     this.#next = -1;
-    this.#firstOther ??= this.last;
-    return this.last === this.#firstOther;
+    this.#firstOther ??= this.#last;
+    return this.#last === this.#firstOther;
   }
 }
 

@@ -27,8 +27,18 @@ const MIN_HEAD = 8;
 const MAX_HEAD = 60;
 const MAX_LINE = 16_384;
 
+/** Where a line begins, its time, what follows that, and where the line ends. */
+interface LinePlaces {
+  readonly start: number;
+  readonly timeAt: number;
+  readonly timeEnd: number;
+  readonly end: number;
+}
+
 /** What a line says up to its time: the head of many lines. */
 interface KnownHead {
+  /** Did perf write it? The same text may say something else if the kernel did. */
+  readonly isPerf: boolean;
   /** Number of the buffer that it names, or -1. */
   readonly buffer: number;
   readonly task: number;
@@ -38,6 +48,7 @@ interface KnownHead {
 
 /** What it says from there on, but for its values. */
 interface KnownRest {
+  readonly isPerf: boolean;
   readonly kind: number;
   readonly device: number;
   readonly direction: number;
@@ -62,20 +73,18 @@ export class DmaLines {
   readonly #text = new MatchedText();
   #heads: KnownHead[] = [];
   #rests: KnownRest[] = [];
-  /** Buffer of the head that was found last. */
-  #buffer = -1;
 
   constructor(event: LinuxDmaEvent, dmaArguments: DmaArguments) {
     this.#event = event;
     this.#arguments = dmaArguments;
   }
 
-  /** Buffer of the line that was looked for last, if that has {@link time}. */
-  get buffer(): number {
-    return this.#buffer;
+  /** Head of the line that was looked for last, if that has {@link time}. */
+  get head(): KnownHead {
+    return this.#heads[this.#text.matcher!.head]!;
   }
 
-  /** Where the time ends of the line that was looked for last, if its head was found: the event has its origin. 0 if not. */
+  /** Where the time ends of the line that was looked for last, if its head was found; 0 if not. */
   get time(): number {
     return this.#text.matcher?.time ?? 0;
   }
@@ -95,18 +104,11 @@ export class DmaLines {
     const { matcher } = this.#text;
     if (matcher === undefined) return -1;
     const next = matcher.findLine(start);
-    if (next === 0 && matcher.time === 0) return -1;
-    const event = this.#event;
-    const head = this.#heads[matcher.head]!;
-    event.seconds = matcher.seconds;
-    event.nanoseconds = matcher.nanoseconds;
-    event.ticks = Number.NaN;
-    event.cpu = head.cpu;
-    event.pid = head.pid;
-    event.task = head.task;
-    this.#buffer = head.buffer;
     if (next === 0) return -1;
     const rest = this.#rests[matcher.rest]!;
+    if (rest.isPerf !== this.head.isPerf) return -1;
+    this.readOrigin();
+    const event = this.#event;
     event.clear();
     event.kind = rest.kind;
     event.device = rest.device;
@@ -117,6 +119,19 @@ export class DmaLines {
     const { values } = matcher;
     for (let i = 0; i < keys.length; i++) this.#setValue(keys[i]!, values[i * 2]!, values[i * 2 + 1]!);
     return rest.words.length === 0 || this.#readWords(bytes, rest, values) ? next : -1;
+  }
+
+  /** Reads who made the event of the line that was looked for last, and when, if that has {@link time}. */
+  readOrigin(): void {
+    const { seconds, nanoseconds } = this.#text.matcher!;
+    const { cpu, pid, task } = this.head;
+    const event = this.#event;
+    event.seconds = seconds;
+    event.nanoseconds = nanoseconds;
+    event.ticks = Number.NaN;
+    event.cpu = cpu;
+    event.pid = pid;
+    event.task = task;
   }
 
   /** Reads the values that are words; false if they are not the whole of them. */
@@ -142,13 +157,18 @@ export class DmaLines {
   }
 
   /**
-   * Keeps the line in `[start, end)`, which was read last, if its like can come again; nothing that loggers write may stand
-   * before its head, and a colon and a blank stand after its time.
+   * Keeps a line, which was read last, if its like can come again; nothing that loggers write may stand before its head, and
+   * a colon and a blank stand after its time.
    *
-   * @param timeAt where its time begins, and
-   * @param timeEnd where it ends
+   * @param buffer that it names, or -1
+   * @param isPerf perf wrote it
    */
-  keep(bytes: Uint8Array, start: number, timeAt: number, timeEnd: number, end: number, buffer: number): void {
+  keep(
+    bytes: Uint8Array,
+    { start, timeAt, timeEnd, end }: LinePlaces,
+    buffer: number,
+    isPerf: boolean,
+  ): void {
     const head = timeAt - start;
     const isKept = head >= MIN_HEAD && head <= MAX_HEAD && end - start <= MAX_LINE;
     if (!isKept || bytes[timeAt - 1] !== SPACE || !isPlain(bytes, start, end)) return;
@@ -159,15 +179,18 @@ export class DmaLines {
       this.#heads = [];
       this.#rests = [];
     }
-    if (matcher.keepHead(start, timeAt) >= 0) {
+    // What is kept twice takes room, and the place of others.
+    const next = matcher.findLine(start);
+    const hasHead = matcher.time > 0 && this.head.isPerf === isPerf;
+    if (!hasHead && matcher.keepHead(start, timeAt) >= 0) {
       const { task, pid, cpu } = this.#event;
-      this.#heads.push({ buffer, task, pid, cpu });
+      this.#heads.push({ isPerf, buffer, task, pid, cpu });
     }
-    this.#keepRest(matcher, bytes, timeEnd, end);
+    if (next === 0 && matcher.findRest(timeEnd) === 0) this.#keepRest(matcher, bytes, timeEnd, end, isPerf);
   }
 
   /** Keeps a rest of which the first word with `=` names device or direction, and of which the values of others may differ. */
-  #keepRest(matcher: LineMatcher, bytes: Uint8Array, start: number, end: number): void {
+  #keepRest(matcher: LineMatcher, bytes: Uint8Array, start: number, end: number, isPerf: boolean): void {
     const { kind, device, direction, attributes, otherAttributes, truncated } = this.#event;
     const { keys, places, seen } = this.#arguments;
     const first = keys[0];
@@ -177,6 +200,7 @@ export class DmaLines {
     if (found === undefined || found.keys.length > MAX_VALUES) return;
     if (matcher.keepRest(start, found.places, endOfLine(bytes, end)) < 0) return;
     this.#rests.push({
+      isPerf,
       kind,
       device,
       direction: first === KEY_DIRECTION ? direction : NO_DIRECTION,

@@ -29,6 +29,8 @@ const UNMAPPED = encode(" unmapped_size=");
 export class IommuRangeText {
   /** The position after the line end of the line that was read last. */
   next = 0;
+  /** Did perf write it? */
+  isPerf = false;
   readonly #numbers = new NumberReader();
 
   /** @returns undefined if the text is another one */
@@ -36,7 +38,8 @@ export class IommuRangeText {
     if (bytes[time] !== COLON || bytes[time + 1] !== SPACE) return undefined;
     const numbers = this.#numbers;
     let at = skipBlanks(bytes, time + 1);
-    if (bytes[at] === LETTER_I && startsWith(bytes, at, SYSTEM)) at += SYSTEM.length;
+    this.isPerf = bytes[at] === LETTER_I && startsWith(bytes, at, SYSTEM);
+    if (this.isPerf) at += SYSTEM.length;
     const isUnmap = bytes[at] === LETTER_U;
     if (isUnmap) at = after(bytes, at, UN);
     at = after(bytes, at, NAME);

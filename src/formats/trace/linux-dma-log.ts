@@ -194,23 +194,31 @@ export class DmaLogReader extends EventLines {
     if (next < 0) return lines.time === 0 ? -1 : this.#readRangeAgain(bytes, start, lines.time);
     this.line++;
     if (this.broken.line > 0) this.giveUp();
-    this.#buffers.readAgain(lines.buffer);
+    this.#buffers.readAgain(lines.head.buffer);
     this.#emit(this.line);
     return next;
   }
 
-  /** Reads an event of the IOMMU of which the origin was read, up to its time; returns the position after it, or -1. */
+  /** Reads an event of the IOMMU of which the head was found, up to its time; returns the position after it, or -1. */
   #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
-    const isOpen = this.broken.line > 0 || this.#kernel.isInRecord;
-    if (isOpen || bytes[start] !== SPACE || this.#lines.buffer >= 0) return -1;
+    const isOpen = this.broken.line > 0 || this.#kernel.isInRecord || this.#stacks.isActive;
+    const { head } = this.#lines;
+    if (isOpen || bytes[start] !== SPACE || head.buffer >= 0) return -1;
     const what = this.#ranges.read(bytes, time);
-    if (what === undefined || this.#ranges.next - start > MAX_STATEMENT) return -1;
+    const { next, isPerf } = this.#ranges;
+    if (what === undefined || next - start > MAX_STATEMENT || isPerf !== head.isPerf) return -1;
     this.line++;
     if (this.#onKernel === undefined) {
       this.counts.other++;
-      return this.#ranges.next;
+      return next;
     }
+    this.#buffers.readAgain(head.buffer);
+    if (!this.#buffers.isOfFirstOther()) {
+      this.counts.otherBuffers++;
+      return next;
+    }
+    this.#lines.readOrigin();
     const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#onKernel({
@@ -222,7 +230,7 @@ export class DmaLogReader extends EventLines {
       task,
       pid,
     });
-    return this.#ranges.next;
+    return next;
   }
 
   /** @param isKept what is read of it may be kept for lines that are like it */
@@ -411,7 +419,8 @@ export class DmaLogReader extends EventLines {
     if (isCall || this.prefix.skip(bytes, start, name) !== first) return;
     const { timeAt, timeEnd } = this.#origin;
     if (timeAt < 0 || bytes[timeEnd] !== COLON || bytes[timeEnd + 1] !== SPACE) return;
-    this.#lines.keep(bytes, start, timeAt, timeEnd, end, this.#buffers.last);
+    const isPerf = bytes[name - 1] === COLON;
+    this.#lines.keep(bytes, { start, timeAt, timeEnd, end }, this.#buffers.named, isPerf);
   }
 
   /** Reads who made another event of the buffer that is read; false if it is none of that. */

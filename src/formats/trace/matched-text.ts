@@ -36,11 +36,16 @@ export class MatchedText {
   }
 }
 
+/** Did the engine refuse memory? It takes it a tenth of a second to say so. */
+let isRefused = false;
+
 /** There is none where there is no WebAssembly, or no memory for it: all can be read without it. */
 function makeLineMatcher(): LineMatcher | undefined {
+  if (isRefused) return undefined;
   try {
     return new LineMatcher();
-  } catch {
+  } catch (error) {
+    isRefused = error instanceof RangeError;
     return undefined;
   }
 }

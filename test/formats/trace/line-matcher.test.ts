@@ -4,9 +4,11 @@ import path from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DECIMAL, HEX, LineMatcher, WORD } from "../../../src/formats/trace/line-matcher.ts";
 import { MATCHER_SOURCE } from "../../../src/formats/trace/line-matcher-code.ts";
+import type { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { readCorpusHead } from "../../helpers/corpus.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { digest, whole } from "./readers.ts";
+import { openDmaLog } from "./side-by-side.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 
@@ -198,6 +200,30 @@ describe("lines that are found again", () => {
   });
 });
 
+/** A line of Linux' trace. */
+const traced = (task: string, cpu: number, what: string): string =>
+  `${task.padStart(16)}-12      [00${cpu}] d.h1.    7.449442: ${what}\n`;
+
+const PAGE = "dma_map_page: 0000:00:03.0 dir=TO_DEVICE dma_addr=20000 size=64 phys_addr=1000 attrs=";
+const RANGE = "map: IOMMU: iova=0x0000000000001000 - 0x0000000000002000 paddr=0x0000000000003000 size=4096";
+
+/** Enough lines that those like them are found again. */
+const KNOWN = [0, 1]
+  .map((cpu) => traced("sh", cpu, PAGE))
+  .join("")
+  .repeat(50);
+
+/** What is read of a text: all that events say, what the kernel says besides, and whose stacks are whose. */
+function readDma(text: string) {
+  const told: string[] = [];
+  const reader = openDmaLog((line, event) => told.push(`${line}: ${event}`)) as DmaLogReader;
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; at += 1000) reader.push(bytes.subarray(at, at + 1000));
+  reader.end();
+  const { counts, stacks } = reader;
+  return { told, counts, stacks: told.map((_, i) => stacks.of(i)) };
+}
+
 describe("without WebAssembly", () => {
   afterEach(() => {
     vi.unstubAllGlobals();
@@ -211,5 +237,65 @@ describe("without WebAssembly", () => {
     const expected = digest(kind, bytes);
     vi.stubGlobal("WebAssembly", undefined);
     expect(digest(kind, bytes)).toEqual(expected);
+  });
+
+  it.each([
+    [
+      "a line without a name at the start of another buffer's page, and others like it",
+      [
+        ...["second: CPU:0 [SUBBUFFER START] [1:0x4000]\n", traced("cp", 0, PAGE)],
+        ...["second: CPU:0 [SUBBUFFER START] [1:0x5000]\n", traced("cp", 0, PAGE)],
+        traced("cp", 0, PAGE).repeat(3),
+      ],
+    ],
+    [
+      "what the kernel says besides, first in a buffer with a name",
+      [`second: ${traced("sh", 0, RANGE)}`, traced("sh", 0, RANGE)],
+    ],
+    [
+      "what the kernel says besides, first in the buffer without a name",
+      [traced("sh", 0, RANGE), `second: ${traced("sh", 0, RANGE)}`],
+    ],
+    [
+      "a stack of another CPU than the event before it",
+      [traced("sh", 0, PAGE), traced("sh", 1, "<stack trace>"), " => nvme_remove\n"],
+    ],
+    [
+      "a stack of what the kernel says besides",
+      [[PAGE], [PAGE, RANGE]].flatMap((events) => [
+        ...events.map((what) => traced("sh", 0, what)),
+        ...[traced("sh", 0, "<stack trace>"), " => nvme_remove\n"],
+      ]),
+    ],
+    [
+      "heads that say something else where perf wrote them",
+      [`dma:${PAGE}`, `dma:${PAGE}`, PAGE, `iommu:${RANGE}`, RANGE, `dma:${PAGE}`].map((what) =>
+        traced("sh", 0, what),
+      ),
+    ],
+  ])("events are read as with it: %s", (_name, lines) => {
+    const text = KNOWN + lines.join("");
+    const found = readDma(text);
+    vi.stubGlobal("WebAssembly", undefined);
+    expect(found).toEqual(readDma(text));
+  });
+
+  it("the engine is asked once for memory that it refuses", async () => {
+    vi.resetModules();
+    const { MatchedText } = await import("../../../src/formats/trace/matched-text.ts");
+    let asked = 0;
+    const refuse = class {
+      constructor() {
+        asked++;
+        throw new RangeError("out of memory");
+      }
+    };
+    vi.stubGlobal("WebAssembly", { Module: class {}, Instance: refuse });
+    for (let texts = 0; texts < 3; texts++) {
+      const text = new MatchedText();
+      for (let lines = 0; lines < 64; lines++) text.count();
+      expect(text.blockFor(100)).toBeUndefined();
+    }
+    expect(asked).toBe(1);
   });
 });
