@@ -43,7 +43,7 @@ const MAX_LENGTHS: i32 = 6;
 /** Rests with one place in the table. */
 const MAX_OTHERS: i32 = 12;
 /** Bytes of a rest that are hashed at most. */
-const MAX_HASHED: usize = 64;
+const MAX_HASHED: i32 = 112;
 /** Digits of seconds and of a part of one. */
 const MAX_DIGITS: i32 = 9;
 
@@ -56,9 +56,7 @@ const DOT: u32 = 0x2e;
 const ZERO: u32 = 0x30;
 const COLON_SPACE: u32 = 0x203a;
 const LETTER_A: u32 = 0x61;
-const EIGHT_EQUALS: u64 = 0x3d3d_3d3d_3d3d_3d3d;
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const EQUALS: u32 = 0x3d;
 
 let free: usize = STORE;
 let heads: i32 = 0;
@@ -140,23 +138,28 @@ function placeOf(hash: u64): usize {
 }
 
 /** A hash of so many bytes, at least eight. */
-function hashOfHead(at: usize, length: i32): u64 {
+function hashOf(at: usize, length: i32): u64 {
   const last = at + length - 8;
   let hash: u64 = length;
   for (let word = at; word < last; word += 8) hash = hashOn(hash, load<u64>(word));
   return hashOn(hash, load<u64>(last));
 }
 
-/** A hash of what comes before the first word of eight bytes that has a `=`: no value comes before that. */
+/** A hash of what comes before the first blank after a `=`: the first value of a rest is there byte for byte. */
 function hashOfRest(at: usize): u64 {
-  let hash: u64 = 0;
-  for (let i: usize = 0; i < MAX_HASHED; i += 8) {
-    const word = load<u64>(at + i);
-    const other = word ^ EIGHT_EQUALS;
-    if (((other - LOW_BITS) & ~other & HIGH_BITS) !== 0) break;
-    hash = hashOn(hash, word);
+  let equals = 0;
+  for (let i = 0; i < MAX_HASHED; i += 16) {
+    const bytes = v128.load(at + i);
+    let blanks = i8x16.bitmask(i8x16.le_u(bytes, i8x16.splat(<i8>SPACE)));
+    if (equals === 0) {
+      equals = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(<i8>EQUALS)));
+      // Those after it.
+      blanks &= -(equals & -equals);
+      if (equals === 0) continue;
+    }
+    if (blanks !== 0) return hashOf(at, max(8, i + ctz<i32>(blanks)));
   }
-  return hash;
+  return hashOf(at, MAX_HASHED);
 }
 
 /** Is that the head of the line at `at`, and all that comes before its time? */
@@ -173,7 +176,7 @@ function findHead(at: usize): usize {
   }
   for (let i = 0; i < lengths; i++) {
     const length = load<i32>(LENGTHS + (i << 2));
-    const head: usize = load<u32>(HEADS + placeOf(hashOfHead(at, length)));
+    const head: usize = load<u32>(HEADS + placeOf(hashOf(at, length)));
     if (head === 0 || load<i32>(head, 12) !== length || !isHeadAt(head, at)) continue;
     store<i32>(LENGTHS + (i << 2), load<i32>(LENGTHS));
     store<i32>(LENGTHS, length);
@@ -284,7 +287,7 @@ export function hasRoom(bytes: i32): bool {
 }
 
 export function keepHead(at: usize, length: i32): i32 {
-  const hash = hashOfHead(at, length);
+  const hash = hashOf(at, length);
   const place = placeOf(hash);
   if (!comesAgain(HEAD_HASHES + place, hash)) return -1;
   const head = free;

@@ -105,6 +105,7 @@ export class DmaLines {
     if (matcher === undefined) return -1;
     const next = matcher.findLine(start);
     if (next === 0) return -1;
+    this.#text.found();
     const rest = this.#rests[matcher.rest]!;
     if (rest.isPerf !== this.head.isPerf) return -1;
     this.readOrigin();
@@ -172,8 +173,7 @@ export class DmaLines {
     const head = timeAt - start;
     const isKept = head >= MIN_HEAD && head <= MAX_HEAD && end - start <= MAX_LINE;
     if (!isKept || bytes[timeAt - 1] !== SPACE || !isPlain(bytes, start, end)) return;
-    this.#text.count();
-    const { matcher } = this.#text;
+    const matcher = this.#text.keeper();
     if (matcher === undefined) return;
     if (!matcher.makeRoom(end - start)) {
       this.#heads = [];

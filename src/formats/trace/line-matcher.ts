@@ -115,7 +115,7 @@ export class LineMatcher {
   }
 
   /**
-   * Keeps a rest in `[start, end)` with its line end, which has a `=` before its first value and no control character before
+   * Keeps a rest in `[start, end)` with its line end, which has a `=` and a blank before its first value, and no control character before
    * that line end.
    *
    * @param places start, end and way of each value

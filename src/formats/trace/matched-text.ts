@@ -2,6 +2,9 @@ import { LineMatcher } from "./line-matcher.ts";
 
 /** Lines that could be kept before they are: a short text is read before WebAssembly is at work. */
 const FIRST_KEPT = 64;
+/** To keep a line takes as long as to find so many again; and so many lines can be kept before any is found. */
+const COST = 10;
+const MOST = 2048 * COST;
 
 /** The text of which a reader finds lines again, once there are enough of them. */
 export class MatchedText {
@@ -9,6 +12,8 @@ export class MatchedText {
   #here: LineMatcher | undefined;
   /** Lines that could have been kept. */
   #lines = 0;
+  /** What keeping may still take: lines of which none comes again are not kept for long. */
+  #credit = MOST;
 
   /** What finds lines in the text that is read now; undefined if nothing does. */
   get matcher(): LineMatcher | undefined {
@@ -30,22 +35,25 @@ export class MatchedText {
     this.#here = bytes === this.#matcher?.text ? this.#matcher : undefined;
   }
 
-  /** A line was read that could be kept. */
-  count(): void {
+  /** A line was found. */
+  found(): void {
+    if (this.#credit < MOST) this.#credit++;
+  }
+
+  /** What keeps a line that was read and could be kept; undefined if it is not to be. */
+  keeper(): LineMatcher | undefined {
     if (this.#lines < FIRST_KEPT) this.#lines++;
+    if (this.#here === undefined || this.#credit < COST) return undefined;
+    this.#credit -= COST;
+    return this.#here;
   }
 }
 
-/** Did the engine refuse memory? It takes it a tenth of a second to say so. */
-let isRefused = false;
-
 /** There is none where there is no WebAssembly, or no memory for it: all can be read without it. */
 function makeLineMatcher(): LineMatcher | undefined {
-  if (isRefused) return undefined;
   try {
     return new LineMatcher();
-  } catch (error) {
-    isRefused = error instanceof RangeError;
+  } catch {
     return undefined;
   }
 }

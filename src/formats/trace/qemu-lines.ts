@@ -84,6 +84,7 @@ export class QemuLines {
     if (matcher === undefined) return -1;
     const next = matcher.findRest(name);
     if (next === 0) return -1;
+    this.#text.found();
     const event = this.#event;
     const number = matcher.rest;
     const known = this.#known[number]!;
@@ -113,8 +114,7 @@ export class QemuLines {
 
   /** Keeps the event from its name to the next line, which `text` has read last. */
   keep(text: EventText, bytes: Uint8Array, name: number, next: number): void {
-    this.#text.count();
-    const { matcher } = this.#text;
+    const matcher = this.#text.keeper();
     if (matcher === undefined) return;
     const { kind, pci } = text.schema;
     const { changing, changingWords, words } = SHAPES.get(text.schema)!;
