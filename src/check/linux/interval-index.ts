@@ -43,9 +43,7 @@ export class IntervalIndex<T> implements Numbered {
 
   add(hi: number, lo: number, bytes: number, item: T): void {
     if (isOnePiece(lo, bytes)) {
-      this.#counts[0]!++;
-      const there = this.#pieceAt(hi, lo);
-      this.#put(there >= 0 ? there : this.#stretch(0, pieceOf(hi, lo)), item);
+      this.#addPiece(this.#pieceAt(hi, lo), hi, lo, item);
       return;
     }
     const first = pieceOf(hi, lo);
@@ -57,6 +55,25 @@ export class IntervalIndex<T> implements Numbered {
     if (level > this.#highest) this.#highest = level;
     this.#put(this.#stretch(level, from), item);
     if (to !== from) this.#put(this.#stretch(level, to), item);
+  }
+
+  /** {@link find}, and then {@link add}: together they look for a piece once. */
+  findAndAdd(hi: number, lo: number, bytes: number, fits: (item: T) => boolean, item: T): T | undefined {
+    if (!isOnePiece(lo, bytes)) {
+      const found = this.find(hi, lo, bytes, fits);
+      this.add(hi, lo, bytes, item);
+      return found;
+    }
+    const there = this.#pieceAt(hi, lo);
+    const found = this.#findAround(there, hi, lo, fits);
+    this.#addPiece(there, hi, lo, item);
+    return found;
+  }
+
+  /** Adds what lies in one piece, of which the stretch is there or -1. */
+  #addPiece(there: number, hi: number, lo: number, item: T): void {
+    this.#counts[0]!++;
+    this.#put(there >= 0 ? there : this.#stretch(0, pieceOf(hi, lo)), item);
   }
 
   /** Takes out what {@link add} put in; nothing if it did not. */
@@ -80,12 +97,7 @@ export class IntervalIndex<T> implements Numbered {
    * them. The shorter ones are looked at first.
    */
   find(hi: number, lo: number, bytes: number, fits: (item: T) => boolean): T | undefined {
-    if (isOnePiece(lo, bytes)) {
-      const stretch = this.#pieceAt(hi, lo);
-      const found = stretch < 0 ? undefined : this.#findIn(stretch, fits);
-      if (found !== undefined || this.#highest === 0) return found;
-      return this.#findLonger(1, pieceOf(hi, lo), pieceOf(hi, lo), fits);
-    }
+    if (isOnePiece(lo, bytes)) return this.#findAround(this.#pieceAt(hi, lo), hi, lo, fits);
     const first = pieceOf(hi, lo);
     const last = lastPieceOf(hi, lo, bytes);
     const level = levelOf(first, last);
@@ -101,6 +113,13 @@ export class IntervalIndex<T> implements Numbered {
       if (found !== undefined) return found;
     }
     return this.#findLonger(level + 1, first, last, fits);
+  }
+
+  /** Looks at the intervals of a piece, of which the stretch is there or -1, and at longer ones. */
+  #findAround(there: number, hi: number, lo: number, fits: (item: T) => boolean): T | undefined {
+    const found = there < 0 ? undefined : this.#findIn(there, fits);
+    if (found !== undefined || this.#highest === 0) return found;
+    return this.#findLonger(1, pieceOf(hi, lo), pieceOf(hi, lo), fits);
   }
 
   /** Looks at the intervals of a level and of those above it. */

@@ -46,6 +46,8 @@ export interface LiveMapping extends Linked<LiveMapping> {
   order: number;
   /** Addresses and sizes of the ranges of a list that has several, four halves for each; undefined of others. */
   readonly ranges: Uint32Array | undefined;
+  /** Is it among those through which the device can write? */
+  isWritable: boolean;
   /** What was synced of it; undefined before the first sync. */
   syncs: SyncState | undefined;
 }
@@ -56,10 +58,12 @@ export type NewMapping = { -readonly [Field in keyof LiveMapping]: LiveMapping[F
 /** Mappings that are gone and that nobody holds. */
 export class SpareMappings {
   readonly #spare: NewMapping[] = [];
+  /** How many there are: an array of V8 that loses and gets its last one is a call each time. */
+  #count = 0;
 
   /** One with old values: all of its fields are to be set, but for those that {@link giveBack} clears. */
   take(): NewMapping {
-    return this.#spare.pop() ?? newMapping();
+    return this.#count > 0 ? this.#spare[--this.#count]! : newMapping();
   }
 
   /** A mapping is gone. */
@@ -68,7 +72,7 @@ export class SpareMappings {
     const spare: NewMapping = mapping;
     spare.ranges = undefined;
     spare.syncs = undefined;
-    this.#spare.push(spare);
+    this.#spare[this.#count++] = spare;
   }
 }
 
@@ -87,6 +91,7 @@ const newMapping = (): NewMapping => ({
   physHi: 0,
   physLo: 0,
   skipsSync: false,
+  isWritable: false,
   isHeld: false,
   syncs: undefined,
   ranges: undefined,

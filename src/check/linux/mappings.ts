@@ -101,6 +101,7 @@ export class DeviceMappings implements AddressSpace {
     mapping.task = event.task;
     mapping.pid = event.pid;
     mapping.skipsSync = (event.attributes & SKIP_CPU_SYNC) !== 0;
+    mapping.isWritable = false;
     mapping.sequence = this.made[family * 4 + event.direction]!;
     if (isList && ranges.length > 1) mapping.ranges = rangesOf(event);
     const pattern = this.#patternOf(mapping);
@@ -240,7 +241,7 @@ export class DeviceMappings implements AddressSpace {
       forEachRange(mapping, (hi, lo, size) => this.#byPiece!.remove(hi, lo, size, mapping));
     this.#addresses.undo(mapping.dmaHi, mapping.dmaLo, event, mapping);
     if (mapping.family === LIST) this.#lists.undo(mapping.physHi, mapping.physLo, event, mapping);
-    else this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
+    else if (mapping.isWritable) this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
     this.#spare.giveBack(mapping);
   }
 
@@ -249,7 +250,8 @@ export class DeviceMappings implements AddressSpace {
     for (const mapping of this.live) {
       this.#addresses.takeOut(mapping.dmaHi, mapping.dmaLo, mapping);
       if (mapping.family === LIST) this.#lists.takeOut(mapping.physHi, mapping.physLo, mapping);
-      else this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
+      else if (mapping.isWritable)
+        this.#writable.remove(mapping.physHi, mapping.physLo, mapping.size, mapping);
     }
     this.#byPiece = undefined;
     this.live.clear();
@@ -281,9 +283,8 @@ export class DeviceMappings implements AddressSpace {
     this.sharesLine = undefined;
     this.#written = mapping;
     this.#line = line;
-    const found = this.#writable.find(physHi, physLo, size, this.#writesSame);
-    this.#writable.add(physHi, physLo, size, mapping);
-    return found;
+    mapping.isWritable = true;
+    return this.#writable.findAndAdd(physHi, physLo, size, this.#writesSame, mapping);
   }
 
   /** Has another mapping bytes of the one that is written? If only a cache line is the same, it is noted. */

@@ -5,6 +5,9 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 const COLON = 0x3a;
 
+/** No buffer has this number, nor a line without a name. */
+const UNKNOWN = -2;
+
 /**
  * The buffers whose events one text holds. trace-cmd reports several in one,
  * with the buffer's name before the task: `second:  kworker/u4:1-28 …`, and several
@@ -18,10 +21,10 @@ export class BufferNames {
   /** Buffer of the next event, if its line does not name one; -1 for none. A line may be tried in several ways. */
   #next = -1;
   readonly #names = new NameTable();
-  /** Buffer of the first event, which is the one that is read; undefined before it. */
-  #first: number | undefined;
+  /** Buffer of the first event, which is the one that is read; {@link UNKNOWN} before it. */
+  #first = UNKNOWN;
   /** The same of events of other systems, which may have a buffer of their own. */
-  #firstOther: number | undefined;
+  #firstOther = UNKNOWN;
 
   /** Reads the name of the buffer from the start of a line whose event's name begins at `name`; returns where the line goes on. */
   read(bytes: Uint8Array, start: number, name: number): number {
@@ -54,19 +57,19 @@ export class BufferNames {
   /** Is the event of the line that was read last one of the buffer that the first event is of? */
   isOfFirst(): boolean {
     this.#next = -1;
-    this.#first ??= this.#last;
+    if (this.#first === UNKNOWN) this.#first = this.#last;
     return this.#last === this.#first;
   }
 
   /** Is what the line says that was read last said of another buffer? */
   isOfOther(): boolean {
-    return this.#first !== undefined && this.#last !== this.#first;
+    return this.#first !== UNKNOWN && this.#last !== this.#first;
   }
 
   /** The same for an event of another system. */
   isOfFirstOther(): boolean {
     this.#next = -1;
-    this.#firstOther ??= this.#last;
+    if (this.#firstOther === UNKNOWN) this.#firstOther = this.#last;
     return this.#last === this.#firstOther;
   }
 }

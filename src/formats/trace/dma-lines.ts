@@ -10,7 +10,18 @@ import {
   KEY_PHYS_ADDRESS,
   KEY_SIZE,
 } from "./dma-keys.ts";
-import { DECIMAL, HEX, type LineMatcher, MAX_VALUES, WORD } from "./line-matcher.ts";
+import {
+  DECIMAL,
+  HEAD,
+  HEX,
+  type LineMatcher,
+  MAX_VALUES,
+  NANOSECONDS,
+  REST,
+  SECONDS,
+  TIME,
+  WORD,
+} from "./line-matcher.ts";
 import { MatchedText } from "./matched-text.ts";
 import { hexDigit } from "./number-reader.ts";
 
@@ -81,12 +92,12 @@ export class DmaLines {
 
   /** Head of the line that was looked for last, if that has {@link time}. */
   get head(): KnownHead {
-    return this.#heads[this.#text.matcher!.head]!;
+    return this.#heads[this.#text.matcher!.found[HEAD]!]!;
   }
 
   /** Where the time ends of the line that was looked for last, if its head was found; 0 if not. */
   get time(): number {
-    return this.#text.matcher?.time ?? 0;
+    return this.#text.matcher?.found[TIME] ?? 0;
   }
 
   /** Where to read so many bytes. */
@@ -106,10 +117,12 @@ export class DmaLines {
     const next = matcher.findLine(start);
     if (next === 0) return -1;
     this.#text.found();
-    const rest = this.#rests[matcher.rest]!;
-    if (rest.isPerf !== this.head.isPerf) return -1;
-    this.readOrigin();
+    const { found } = matcher;
+    const head = this.#heads[found[HEAD]!]!;
+    const rest = this.#rests[found[REST]!]!;
+    if (rest.isPerf !== head.isPerf) return -1;
     const event = this.#event;
+    setOrigin(event, head, found);
     event.clear();
     event.kind = rest.kind;
     event.device = rest.device;
@@ -124,15 +137,7 @@ export class DmaLines {
 
   /** Reads who made the event of the line that was looked for last, and when, if that has {@link time}. */
   readOrigin(): void {
-    const { seconds, nanoseconds } = this.#text.matcher!;
-    const { cpu, pid, task } = this.head;
-    const event = this.#event;
-    event.seconds = seconds;
-    event.nanoseconds = nanoseconds;
-    event.ticks = Number.NaN;
-    event.cpu = cpu;
-    event.pid = pid;
-    event.task = task;
+    setOrigin(this.#event, this.head, this.#text.matcher!.found);
   }
 
   /** Reads the values that are words; false if they are not the whole of them. */
@@ -181,7 +186,7 @@ export class DmaLines {
     }
     // What is kept twice takes room, and the place of others.
     const next = matcher.findLine(start);
-    const hasHead = matcher.time > 0 && this.head.isPerf === isPerf;
+    const hasHead = matcher.found[TIME]! > 0 && this.head.isPerf === isPerf;
     if (!hasHead && matcher.keepHead(start, timeAt) >= 0) {
       const { task, pid, cpu } = this.#event;
       this.#heads.push({ isPerf, buffer, task, pid, cpu });
@@ -211,6 +216,15 @@ export class DmaLines {
       words: Uint8Array.from(found.keys.keys()).filter((i) => found.places[i * 3 + 2] === WORD),
     });
   }
+}
+
+function setOrigin(event: LinuxDmaEvent, head: KnownHead, found: Int32Array): void {
+  event.seconds = found[SECONDS]!;
+  event.nanoseconds = found[NANOSECONDS]!;
+  event.ticks = Number.NaN;
+  event.cpu = head.cpu;
+  event.pid = head.pid;
+  event.task = head.task;
 }
 
 /**

@@ -8,12 +8,12 @@ export const WORD = 2;
 /** Values of a line that can be kept. */
 export const MAX_VALUES = 40;
 
-// Words of what was found.
-const HEAD = 0;
-const REST = 1;
-const SECONDS = 2;
-const NANOSECONDS = 3;
-const TIME = 4;
+// Words of what was found: numbers of the head and of the rest, the time, and where that ends, or 0 if the line has another head.
+export const HEAD = 0;
+export const REST = 1;
+export const SECONDS = 2;
+export const NANOSECONDS = 3;
+export const TIME = 4;
 
 /** What is compiled from `tools/matcher/line-matcher.ts`. Positions are in its memory, 0 for none. */
 interface MatcherCode {
@@ -56,8 +56,9 @@ export class LineMatcher {
   readonly text: Uint8Array<ArrayBuffer>;
   /** Values of the rest that was found last: the high half of each, then the low one; of a {@link WORD} where it begins and ends. */
   readonly values: Uint32Array;
+  /** What was found last, in words. */
+  readonly found: Int32Array;
   readonly #code: MatcherCode;
-  readonly #found: Int32Array;
   readonly #places: Int32Array;
 
   constructor() {
@@ -66,27 +67,8 @@ export class LineMatcher {
     const { memory, TEXT_BYTES, FOUND, VALUES, PLACES } = this.#code;
     this.text = new Uint8Array(memory.buffer, 0, TEXT_BYTES.value);
     this.values = new Uint32Array(memory.buffer, VALUES.value, MAX_VALUES * 2);
-    this.#found = new Int32Array(memory.buffer, FOUND.value, TIME + 1);
+    this.found = new Int32Array(memory.buffer, FOUND.value, TIME + 1);
     this.#places = new Int32Array(memory.buffer, PLACES.value, MAX_VALUES * 3);
-  }
-
-  /** Number of the head that was found last, */
-  get head(): number {
-    return this.#found[HEAD]!;
-  }
-  /** and of the rest. */
-  get rest(): number {
-    return this.#found[REST]!;
-  }
-  get seconds(): number {
-    return this.#found[SECONDS]!;
-  }
-  get nanoseconds(): number {
-    return this.#found[NANOSECONDS]!;
-  }
-  /** Where the time ends of the line that was looked for last; 0 if it has another head. */
-  get time(): number {
-    return this.#found[TIME]!;
   }
 
   /** Finds the line that begins at `at`; returns where the next one does, or 0. */

@@ -1,5 +1,5 @@
 import type { EventText } from "./event-text.ts";
-import { DECIMAL, HEX } from "./line-matcher.ts";
+import { DECIMAL, HEX, REST } from "./line-matcher.ts";
 import { MatchedText } from "./matched-text.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";
@@ -86,7 +86,7 @@ export class QemuLines {
     if (next === 0) return -1;
     this.#text.found();
     const event = this.#event;
-    const number = matcher.rest;
+    const number = matcher.found[REST]!;
     const known = this.#known[number]!;
     const taken = event.words;
     const { words, numbers, changing } = known;

@@ -41,9 +41,14 @@ describe("an index of intervals", () => {
       if (live.length > 40 || random.chance(0.4)) {
         const [gone] = live.splice(random.below(Math.max(live.length, 1)), 1);
         if (gone !== undefined) index.remove(hiOf(gone.start), loOf(gone.start), gone.bytes, gone);
-      } else {
+      } else if (random.chance(0.5)) {
         live.push(wanted);
         index.add(hi, lo, wanted.bytes, wanted);
+      } else {
+        // It finds the same, and then adds.
+        const again = index.findAndAdd(hi, lo, wanted.bytes, (one) => overlap(one, wanted), wanted);
+        if (again !== found) wrong.push(`step ${step}: other when it is added`);
+        live.push(wanted);
       }
       // What is not there is not taken out, and nothing else is.
       index.remove(hi, lo, wanted.bytes, any());

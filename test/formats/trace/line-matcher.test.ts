@@ -2,7 +2,17 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DECIMAL, HEX, LineMatcher, WORD } from "../../../src/formats/trace/line-matcher.ts";
+import {
+  DECIMAL,
+  HEAD,
+  HEX,
+  LineMatcher,
+  NANOSECONDS,
+  REST,
+  SECONDS,
+  TIME,
+  WORD,
+} from "../../../src/formats/trace/line-matcher.ts";
 import { MATCHER_SOURCE } from "../../../src/formats/trace/line-matcher-code.ts";
 import type { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { MatchedText } from "../../../src/formats/trace/matched-text.ts";
@@ -74,7 +84,7 @@ const LOG: Rest = {
   texts: [": put liobn=0x8 ioba=0x", " size=", " list=", " ret=0\n"],
   ways: [HEX, DECIMAL, WORD],
 };
-const HEAD = "          <idle>-0     [000] d.h1.    ";
+const TASK = "          <idle>-0     [000] d.h1.    ";
 
 describe("lines that are found again", () => {
   it("are looked for by what is compiled from the source (npm run matcher)", () => {
@@ -84,17 +94,17 @@ describe("lines that are found again", () => {
 
   it("are kept when they come for the second time, and found with their numbers", () => {
     const matcher = new LineMatcher();
-    const line = new Line(HEAD, "7.449442", LOG, ["20000", "4096", "{0x1,0x2}"]);
+    const line = new Line(TASK, "7.449442", LOG, ["20000", "4096", "{0x1,0x2}"]);
     put(matcher, line);
     for (const number of [-1, 0]) {
       expect(matcher.findLine(0)).toBe(0);
       expect(matcher.keepHead(0, line.timeAt)).toBe(number);
       expect(matcher.keepRest(line.timeEnd, line.places, line.text.length)).toBe(number);
     }
-    const other = new Line(HEAD, "123456789.5", LOG, ["f".repeat(16), "18", "(nil)"]);
+    const other = new Line(TASK, "123456789.5", LOG, ["f".repeat(16), "18", "(nil)"]);
     put(matcher, other);
     expect(matcher.findLine(0)).toBe(other.text.length);
-    expect([matcher.seconds, matcher.nanoseconds]).toEqual([123_456_789, 500_000_000]);
+    expect([matcher.found[SECONDS], matcher.found[NANOSECONDS]]).toEqual([123_456_789, 500_000_000]);
     expect(valuesOf(matcher, LOG.ways)).toEqual([2n ** 64n - 1n, 18n, "(nil)"]);
   });
 
@@ -106,33 +116,33 @@ describe("lines that are found again", () => {
     ["no decimal", 1, "", "0"],
   ])("are not found with numbers that are too long or none: %s", (_name, at, wrong, right) => {
     const matcher = new LineMatcher();
-    keep(matcher, new Line(HEAD, "1.5", LOG, ["1", "1", "x"]));
+    keep(matcher, new Line(TASK, "1.5", LOG, ["1", "1", "x"]));
     const values = ["1", "1", "x"];
-    put(matcher, new Line(HEAD, "1.5", LOG, values.with(at, right)));
+    put(matcher, new Line(TASK, "1.5", LOG, values.with(at, right)));
     expect(matcher.findLine(0)).toBeGreaterThan(0);
-    put(matcher, new Line(HEAD, "1.5", LOG, values.with(at, wrong)));
+    put(matcher, new Line(TASK, "1.5", LOG, values.with(at, wrong)));
     expect(matcher.findLine(0)).toBe(0);
     // Its head is found all the same.
-    expect(matcher.time).toBe(HEAD.length + 3);
+    expect(matcher.found[TIME]).toBe(TASK.length + 3);
   });
 
   it.each(["1234567890.5", "1.", ".5", "1.1234567890", "1,5", "1.5x"])(
     "have a time, which %s is not",
     (time) => {
       const matcher = new LineMatcher();
-      keep(matcher, new Line(HEAD, "1.5", LOG, ["1", "1", "x"]));
-      put(matcher, new Line(HEAD, time, LOG, ["1", "1", "x"]));
-      expect([matcher.findLine(0), matcher.time]).toEqual([0, 0]);
+      keep(matcher, new Line(TASK, "1.5", LOG, ["1", "1", "x"]));
+      put(matcher, new Line(TASK, time, LOG, ["1", "1", "x"]));
+      expect([matcher.findLine(0), matcher.found[TIME]]).toEqual([0, 0]);
     },
   );
 
   it("are forgotten when there is no room for more", () => {
     const matcher = new LineMatcher();
-    const first = new Line(HEAD, "1.5", LOG, ["1", "1", "x"]);
+    const first = new Line(TASK, "1.5", LOG, ["1", "1", "x"]);
     keep(matcher, first);
     let kept = 0;
     for (; matcher.makeRoom(first.text.length); kept++) {
-      keep(matcher, new Line(`${HEAD}${String(kept).padStart(8)} `, "1.5", LOG, ["1", "1", "x"]));
+      keep(matcher, new Line(`${TASK}${String(kept).padStart(8)} `, "1.5", LOG, ["1", "1", "x"]));
       if (kept > 100_000) throw new Error("it holds everything");
     }
     expect(kept).toBeGreaterThan(500);
@@ -163,7 +173,7 @@ describe("lines that are found again", () => {
           }
         : known;
       const head =
-        random.below(20) === 0 ? `a head ${pick(8)} ` : random.pick(heads.length > 0 ? heads : [HEAD]);
+        random.below(20) === 0 ? `a head ${pick(8)} ` : random.pick(heads.length > 0 ? heads : [TASK]);
       const values = ways.map((way) => {
         const number = BigInt(random.below(2 ** 32)) << BigInt(random.below(22));
         return way === WORD ? `{${number}}` : number.toString(way === HEX ? 16 : 10).slice(0, 16);
@@ -174,15 +184,15 @@ describe("lines that are found again", () => {
       const next = matcher.findLine(0);
       if (next > 0) {
         found++;
-        const is = rests[matcher.rest]!;
+        const is = rests[matcher.found[REST]!]!;
         const [all, ...read] = patternOf(is).exec(line.text.slice(line.timeEnd)) ?? [];
-        expect([heads[matcher.head], next]).toEqual([head, line.timeEnd + (all ?? "").length]);
+        expect([heads[matcher.found[HEAD]!], next]).toEqual([head, line.timeEnd + (all ?? "").length]);
         const numbers = read.map((value, i) =>
           is.ways[i] === WORD ? value : BigInt(is.ways[i] === HEX ? `0x${value}` : value),
         );
         expect(valuesOf(matcher, is.ways)).toEqual(numbers);
         const [seconds, fraction] = time.split(".") as [string, string];
-        expect([matcher.seconds, matcher.nanoseconds]).toEqual([
+        expect([matcher.found[SECONDS], matcher.found[NANOSECONDS]]).toEqual([
           Number(seconds),
           Number(fraction.padEnd(9, "0")),
         ]);
