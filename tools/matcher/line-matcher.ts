@@ -145,7 +145,7 @@ function hashOf(at: usize, length: i32): u64 {
   return hashOn(hash, load<u64>(last));
 }
 
-/** A hash of what comes before the first blank after a `=`: the first value of a rest is there byte for byte. */
+/** A hash of what comes before the first blank after a `=`, which is before the first value of a rest. */
 function hashOfRest(at: usize): u64 {
   let equals = 0;
   for (let i = 0; i < MAX_HASHED; i += 16) {

@@ -1,7 +1,7 @@
 // Made by tools/matcher/compile.mjs from tools/matcher/line-matcher.ts, with assemblyscript@0.28.20.
 
 /** SHA-256 of the source, in hexadecimal digits. */
-export const MATCHER_SOURCE = "6c09ae687ff7153be64d564887c2f641652ad9c57f199467687b5b291ec8f095";
+export const MATCHER_SOURCE = "44c2dd8fddc65cb883b117c8c0930705c086c5e7e60bc4bc6caa1f42aeb016d8";
 
 /** The module of WebAssembly, in Base64. */
 export const MATCHER_CODE: string = [

@@ -97,8 +97,8 @@ export class LineMatcher {
   }
 
   /**
-   * Keeps a rest in `[start, end)` with its line end, which has a `=` and a blank before its first value, and no control character before
-   * that line end.
+   * Keeps a rest in `[start, end)` with its line end. Before its first value it has eight bytes, a `=` and a blank; before its
+   * line end it has no control character.
    *
    * @param places start, end and way of each value
    * @returns its number, one more each time, or -1 if it did not come before

@@ -167,7 +167,7 @@ describe("lines that are found again", () => {
       const rest: Rest = isNew
         ? {
             ways,
-            texts: [": x=1 y", ...ways.map(() => ` ${pick(3)}`)].map((one, i) =>
+            texts: [": event x=1 y", ...ways.map(() => ` ${pick(3)}`)].map((one, i) =>
               i === ways.length ? `${one}\n` : one,
             ),
           }
