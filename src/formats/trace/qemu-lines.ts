@@ -51,7 +51,7 @@ interface KnownLine {
 }
 
 /**
- * Reads events of QEMU's log again, from their name on, that differ from events before in some addresses only.
+ * Reads events of QEMU's log again, from their name on, that differ from events before in {@link CHANGING} arguments only.
  *
  * Invariant *again*: all else of such a line is there byte for byte, and says the same once more.
  *
@@ -90,10 +90,10 @@ export class QemuLines {
     const known = this.#known[number]!;
     const taken = event.words;
     const { words, numbers, changing } = known;
+    event.kind = known.kind;
+    event.pci = known.pci;
     if (number !== this.#last) {
       this.#last = number;
-      event.kind = known.kind;
-      event.pci = known.pci;
       for (let i = 0; i < words.length; i++) {
         taken[words[i]!] = numbers[i * 2]!;
         taken[words[i]! + 1] = numbers[i * 2 + 1]!;
