@@ -37,9 +37,7 @@ export class ExtentRoute implements PageRoute {
     slot: MemorySlot,
     { region }: RegisteredExtent,
     { counts, entries }: HardwareTable,
-    first: number,
-    units: number,
-    physical: number,
+    { first, units, physical }: { readonly first: number; readonly units: number; readonly physical: number },
   ) {
     this.slot = slot;
     this.region = region;
@@ -63,7 +61,7 @@ export class ExtentRoute implements PageRoute {
     const physical = (extent.physical + start - extent.start) / UNIT;
     const units = (end - start) / UNIT;
     if (Math.max(first, physical) + units > MOST_UNITS) return null;
-    return new ExtentRoute(slot, extent, table, first, units, physical);
+    return new ExtentRoute(slot, extent, table, { first, units, physical });
   }
 
   overwrite(index: number, hi: number, lo: number): boolean {
