@@ -9,10 +9,10 @@
  *
  * Kept in memory (each at a multiple of 16):
  *
- *     head: next, other, number, length, text
+ *     head: next, 0, number, length, text
  *     rest: next, other, number, values, pieces; a piece: the way of the value before it, length, 0, 0, text
  *
- * `next` is what came after it last, `other` the one with the same place in the table; both are addresses, or 0.
+ * `next` is what came after it last, `other` the rest with the same place in the table; both are addresses, or 0.
  * A text is padded to a multiple of 16 bytes, and after each there are 16 more.
  */
 
@@ -262,7 +262,8 @@ function readTime(at: usize): usize {
   return fraction + count;
 }
 
-export function findHeadAndTime(at: usize): usize {
+/** Finds a head and reads the time after it; returns where that ends, or 0. */
+function findHeadAndTime(at: usize): usize {
   const head = findHead(at);
   if (head === 0) return 0;
   store<i32>(FOUND, load<i32>(head, 8));

@@ -22,7 +22,7 @@ import {
   TIME,
   WORD,
 } from "./line-matcher.ts";
-import { MatchedText } from "./matched-text.ts";
+import type { MatchedText } from "./matched-text.ts";
 import { hexDigit } from "./number-reader.ts";
 
 const NEWLINE = 0x0a;
@@ -81,11 +81,13 @@ interface KnownRest {
 export class DmaLines {
   readonly #event: LinuxDmaEvent;
   readonly #arguments: DmaArguments;
-  readonly #text = new MatchedText();
+  readonly #text: MatchedText;
   #heads: KnownHead[] = [];
   #rests: KnownRest[] = [];
 
-  constructor(event: LinuxDmaEvent, dmaArguments: DmaArguments) {
+  /** @param text in which lines are found again */
+  constructor(event: LinuxDmaEvent, dmaArguments: DmaArguments, text: MatchedText) {
+    this.#text = text;
     this.#event = event;
     this.#arguments = dmaArguments;
   }
@@ -98,16 +100,6 @@ export class DmaLines {
   /** Where the time ends of the line that was looked for last, if its head was found; 0 if not. */
   get time(): number {
     return this.#text.matcher?.found[TIME] ?? 0;
-  }
-
-  /** Where to read so many bytes. */
-  blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#text.blockFor(bytes);
-  }
-
-  /** From here on lines in these bytes are read. */
-  begin(bytes: Uint8Array): void {
-    this.#text.begin(bytes);
   }
 
   /** Reads the line that begins at `start`; returns where the next one does, or -1. */

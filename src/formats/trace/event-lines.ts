@@ -3,6 +3,7 @@ import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
 import { type DamagedLine, keepDamaged, LineReader } from "./line-reader.ts";
 import { LineTwins } from "./line-twins.ts";
+import { MatchedText } from "./matched-text.ts";
 
 const NEWLINE = 0x0a;
 
@@ -29,6 +30,8 @@ export abstract class EventLines extends LineReader {
   protected readonly broken: BrokenLine = new BrokenLine();
   /** A line without its colours. */
   protected readonly plain: LineCopy = new LineCopy();
+  /** What finds lines again. */
+  protected readonly matched: MatchedText = new MatchedText();
   #twins: LineTwins | undefined;
 
   /** From here on a line that stands twice is read once. */
@@ -44,7 +47,12 @@ export abstract class EventLines extends LineReader {
   /** Reads the whole lines in `[start, end)`; counts {@link line} up at each. */
   protected abstract readEvents(bytes: Uint8Array, start: number, end: number): void;
 
+  protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.matched.blockFor(bytes);
+  }
+
   protected override readLines(bytes: Uint8Array, start: number, end: number): void {
+    this.matched.begin(bytes);
     const twins = this.#twins;
     if (twins === undefined) {
       this.readEvents(bytes, start, end);

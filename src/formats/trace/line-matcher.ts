@@ -43,8 +43,8 @@ declare const WebAssembly: {
 let compiled: object | undefined;
 
 /**
- * Finds again what lines say that differ from lines before in their numbers only: in WebAssembly, in a third of the time
- * that JavaScript takes for it.
+ * Finds again what lines say that differ from lines before in their numbers only, in WebAssembly: docs/speed.md has what it
+ * gains.
  *
  * A line is a head (text up to its time), a time, and a rest (text with values in it, up to the next line). Heads and rests
  * get numbers when they are kept; what they mean is the affair of who keeps them.

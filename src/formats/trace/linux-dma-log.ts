@@ -116,7 +116,7 @@ export class DmaLogReader extends EventLines {
   readonly #event = new LinuxDmaEvent();
   readonly #origin = new OriginReader(this.#event, this.tasks);
   readonly #arguments = new DmaArguments(this.#event, this.devices);
-  readonly #lines = new DmaLines(this.#event, this.#arguments);
+  readonly #lines = new DmaLines(this.#event, this.#arguments, this.matched);
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
@@ -160,12 +160,7 @@ export class DmaLogReader extends EventLines {
     return this.#remarks.entries;
   }
 
-  protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#lines.blockFor(bytes);
-  }
-
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
-    this.#lines.begin(bytes);
     for (let at = start; at < end; ) {
       const next = this.#readAgain(bytes, at);
       if (next >= 0) {

@@ -1,6 +1,6 @@
 import type { EventText } from "./event-text.ts";
 import { DECIMAL, HEX, REST } from "./line-matcher.ts";
-import { MatchedText } from "./matched-text.ts";
+import type { MatchedText } from "./matched-text.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";
 
@@ -59,23 +59,15 @@ interface KnownLine {
  */
 export class QemuLines {
   readonly #event: QemuTraceEvent;
-  readonly #text = new MatchedText();
+  readonly #text: MatchedText;
   #known: KnownLine[] = [];
   /** Number of the line that the event was read from last; -1 for any other. */
   #last = -1;
 
-  constructor(event: QemuTraceEvent) {
+  /** @param text in which lines are found again */
+  constructor(event: QemuTraceEvent, text: MatchedText) {
+    this.#text = text;
     this.#event = event;
-  }
-
-  /** Where to read so many bytes. */
-  blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#text.blockFor(bytes);
-  }
-
-  /** From here on lines in these bytes are read. */
-  begin(bytes: Uint8Array): void {
-    this.#text.begin(bytes);
   }
 
   /** Reads the event whose name begins at `name`; returns where the next line begins, or -1. */

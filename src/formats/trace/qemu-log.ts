@@ -89,7 +89,7 @@ export class QemuLogReader extends EventLines {
   };
   readonly #event = new QemuTraceEvent();
   readonly #text = new EventText(this.#event);
-  readonly #lines = new QemuLines(this.#event);
+  readonly #lines = new QemuLines(this.#event, this.matched);
   /** Says that from here on several QEMUs write the log; empty if not. */
   mixed = "";
   /** Line of the first of their events that is left out. */
@@ -118,13 +118,8 @@ export class QemuLogReader extends EventLines {
     this.#onHost = onHost;
   }
 
-  protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#lines.blockFor(bytes);
-  }
-
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#lines.begin(bytes);
     for (let at = start; at < end; ) {
       this.line++;
       const first = bytes[at]!;
