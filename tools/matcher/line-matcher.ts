@@ -44,8 +44,9 @@ const MAX_LENGTHS: i32 = 6;
 const MAX_OTHERS: i32 = 12;
 /** Bytes of a rest that are hashed at most. */
 const MAX_HASHED: i32 = 112;
-/** Digits of seconds and of a part of one. */
-const MAX_DIGITS: i32 = 9;
+/** Digits of a number; and of seconds and of a part of one. */
+const MAX_DIGITS: usize = 16;
+const MAX_TIME_DIGITS: usize = 9;
 
 // Ways to read a value: 1 is decimal.
 const HEX: i32 = 0;
@@ -58,6 +59,8 @@ const COLON_SPACE: u32 = 0x203a;
 const LETTER_A: u32 = 0x61;
 const EQUALS: u32 = 0x3d;
 
+/** The number that was read last. */
+let number: u64 = 0;
 let free: usize = STORE;
 let heads: i32 = 0;
 let rests: i32 = 0;
@@ -80,48 +83,34 @@ function isAt(kept: usize, length: i32, at: usize): bool {
   return !v128.any_true(other);
 }
 
-// Numbers are read sixteen bytes at a time, whatever their length: the end of a loop over digits is what a processor guesses
-// wrong.
-
-function areDigits(bytes: v128): v128 {
-  return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), i8x16.splat(10));
+/** Reads hexadecimal digits into {@link number}; returns where they end, or 0 if there are none or more than sixteen. */
+function readHex(at: usize): usize {
+  let position = at;
+  let value: u64 = 0;
+  for (; ; position++) {
+    const byte: u32 = load<u8>(position);
+    let digit = byte - ZERO;
+    if (digit > 9) {
+      if (byte - LETTER_A > 5) break;
+      digit = byte - LETTER_A + 10;
+    }
+    value = (value << 4) | digit;
+  }
+  number = value;
+  return position - at - 1 < MAX_DIGITS ? position : 0;
 }
 
-function areLetters(bytes: v128): v128 {
-  return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(<i8>LETTER_A)), i8x16.splat(6));
-}
-
-/** How many of sixteen are true before the first that is not. */
-function countOf(areTrue: v128): i32 {
-  return ctz<i32>(~i8x16.bitmask(areTrue));
-}
-
-/** The first bytes in turned order, and zeros after them. */
-function turned(bytes: v128, count: i32): v128 {
-  const places = i8x16.sub(
-    i8x16.splat(<i8>(count - 1)),
-    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-  );
-  return i8x16.swizzle(bytes, places);
-}
-
-/** The number of the first hexadecimal digits. */
-function hexOf(bytes: v128, letters: v128, count: i32): u64 {
-  const more = v128.and(letters, i8x16.splat(9));
-  const values = turned(i8x16.add(v128.and(bytes, i8x16.splat(15)), more), count);
-  const pairs = v128.and(v128.or(values, i16x8.shr_u(values, 4)), i16x8.splat(0xff));
-  return i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
-}
-
-/** The number of the first decimal digits. */
-function decimalOf(bytes: v128, count: i32): u64 {
-  const values = turned(i8x16.sub(bytes, i8x16.splat(<i8>ZERO)), count);
-  const tens = i16x8.mul(i16x8.shr_u(values, 8), i16x8.splat(10));
-  const pairs = i16x8.add(v128.and(values, i16x8.splat(0xff)), tens);
-  const fours = i32x4.dot_i16x8_s(pairs, i16x8(1, 100, 1, 100, 1, 100, 1, 100));
-  const low = <u64>i32x4.extract_lane(fours, 0) + <u64>i32x4.extract_lane(fours, 1) * 10_000;
-  const high = <u64>i32x4.extract_lane(fours, 2) + <u64>i32x4.extract_lane(fours, 3) * 10_000;
-  return low + high * 100_000_000;
+/** The same of decimal ones. */
+function readDecimal(at: usize): usize {
+  let position = at;
+  let value: u64 = 0;
+  for (; ; position++) {
+    const digit = <u32>load<u8>(position) - ZERO;
+    if (digit > 9) break;
+    value = value * 10 + digit;
+  }
+  number = value;
+  return position - at - 1 < MAX_DIGITS ? position : 0;
 }
 
 function padded(length: i32): usize {
@@ -196,27 +185,14 @@ function readRest(rest: usize, at: usize): usize {
   const end = VALUES + (load<i32>(rest, 12) << 3);
   for (let value = VALUES; value < end; value += 8) {
     piece += 16 + padded(length);
-    let number: u64;
     const way = load<i32>(piece);
     if (way === WORD) {
       number = (<u64>position) << 32;
       while (<u32>load<u8>(position) > SPACE) position++;
       number |= position;
     } else {
-      // If there are more digits, what follows is not the next text.
-      const bytes = v128.load(position);
-      const digits = areDigits(bytes);
-      let count: i32;
-      if (way === HEX) {
-        const letters = areLetters(bytes);
-        count = countOf(v128.or(digits, letters));
-        number = hexOf(bytes, letters, count);
-      } else {
-        count = countOf(digits);
-        number = decimalOf(bytes, count);
-      }
-      if (count === 0) return 0;
-      position += count;
+      position = way === HEX ? readHex(position) : readDecimal(position);
+      if (position === 0) return 0;
     }
     // The high half first, as events have them.
     store<u64>(value, (number << 32) | (number >> 32));
@@ -248,18 +224,16 @@ export function findRest(at: usize): usize {
 
 /** Reads a time in seconds and the blank after it, stores it, and returns where it ends: at its colon; else 0. */
 function readTime(at: usize): usize {
-  let bytes = v128.load(at);
-  let count = countOf(areDigits(bytes));
-  if (count > MAX_DIGITS || count === 0 || <u32>load<u8>(at + count) !== DOT) return 0;
-  store<u32>(FOUND, <u32>decimalOf(bytes, count), 8);
-  const fraction = at + count + 1;
-  bytes = v128.load(fraction);
-  count = countOf(areDigits(bytes));
-  if (count > MAX_DIGITS || count === 0 || <u32>load<u16>(fraction + count) !== COLON_SPACE) return 0;
-  let nanoseconds = <u32>decimalOf(bytes, count);
-  for (let i = count; i < MAX_DIGITS; i++) nanoseconds *= 10;
+  const dot = readDecimal(at);
+  if (dot === 0 || dot - at > MAX_TIME_DIGITS || <u32>load<u8>(dot) !== DOT) return 0;
+  store<u32>(FOUND, <u32>number, 8);
+  const end = readDecimal(dot + 1);
+  const digits = end - dot - 1;
+  if (end === 0 || digits > MAX_TIME_DIGITS || <u32>load<u16>(end) !== COLON_SPACE) return 0;
+  let nanoseconds = <u32>number;
+  for (let i = digits; i < MAX_TIME_DIGITS; i++) nanoseconds *= 10;
   store<u32>(FOUND, nanoseconds, 12);
-  return fraction + count;
+  return end;
 }
 
 /** Finds a head and reads the time after it; returns where that ends, or 0. */
