@@ -1,4 +1,5 @@
 import type { PageStep } from "../base/page-step.ts";
+import { smallInteger } from "../base/u64.ts";
 
 /**
  * Entries `[first, end)` that begin with the value `(hi, lo)`: with `step` 1
@@ -19,11 +20,12 @@ export class Run {
   }
 
   set(first: number, end: number, hi: number, lo: number, step: number): this {
-    this.first = first;
-    this.end = end;
-    this.hi = hi;
-    this.lo = lo;
-    this.step = step;
+    // What comes out of the lists and the sums of spans is floating-point, also where it is small.
+    this.first = smallInteger(first);
+    this.end = smallInteger(end);
+    this.hi = smallInteger(hi);
+    this.lo = smallInteger(lo);
+    this.step = smallInteger(step);
     return this;
   }
 
