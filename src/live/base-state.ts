@@ -56,10 +56,11 @@ export async function readBaseState(
     );
   }
   const wasRunning = state === "running";
-  const folder = await makePrivateFolder(tmpdir());
+  const folder = await makePrivateFolder(tmpdir(), (made) =>
+    willChange({ resume: wasRunning, folder: made }),
+  );
   const receiver = new Receiver();
   try {
-    await willChange({ resume: wasRunning, folder });
     const socketPath = path.join(folder, "state");
     await receiver.listen(socketPath);
     if (user !== process.getuid?.()) await openTo(user, folder, socketPath);

@@ -17,6 +17,19 @@ it("is our user's alone, and not twice the same", async () => {
   for (const folder of folders) expect(statSync(folder).mode & 0o777).toBe(0o700);
 });
 
+it("is known to a guard before it is there, whenever this process is killed", async () => {
+  const told: { folder: string; isThere: boolean }[] = [];
+  const folder = await makePrivateFolder(parent, async (made) => {
+    told.push({ folder: made, isThere: existsSync(made) });
+  });
+  expect(told).toEqual([{ folder, isThere: false }]);
+  const killed = async (): Promise<void> => {
+    throw new Error("killed");
+  };
+  await expect(makePrivateFolder(parent, killed)).rejects.toThrow("killed");
+  expect(readdirSync(parent)).toEqual([path.basename(folder)]);
+});
+
 it("takes away what a process left that is gone, and nothing else", async () => {
   const { pid: gone } = spawnSync("true");
   const kept = [`spapr-iommu-${process.pid}-abcdef`, "spapr-iommu-test-abcdef", `other-${gone}-abcdef`];

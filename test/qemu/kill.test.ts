@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import {
   existsSync,
   readdirSync,
@@ -115,6 +116,9 @@ describe("a QEMU that ends", () => {
   });
 });
 
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode === null && signalCode === null;
+
 /** A moment at which somebody gets a signal. */
 interface Kill {
   readonly who: "the tool" | "QEMU";
@@ -142,6 +146,14 @@ describe(`moments of a session, SEED=${runSeed()}`, () => {
       const { status } = await tool.exit;
       expect(tool.stderr).not.toMatch(/^\s+at /m);
       if (who === "QEMU") {
+        // One that is asked to end while it answers may hang: QEMU 7.2 did, once in some forty times.
+        if (/no answer to \S+ within 30 s/.test(tool.stderr)) {
+          expect(status).toBe(1);
+          expect(isRunning(qemu.child)).toBe(true);
+          qemu.child.kill("SIGKILL");
+          await expectNothingLeft();
+          return;
+        }
         // A session that had begun ends well with a QEMU that says so.
         const isGood = tool.lines.some(({ type, reason }) => type === "end" && reason === "qemu-ended");
         expect(status, tool.stderr).toBe(isGood ? 0 : 1);

@@ -203,9 +203,14 @@ export class LinuxDmaEvent {
     this.physHi = 0;
     this.physLo = 0;
     this.size = 0;
-    this.nullPointer = false;
     this.attributes = 0;
     this.otherAttributes = "";
+    this.clearRest();
+  }
+
+  /** @internal Forgets those but direction, addresses, size and attributes. */
+  clearRest(): void {
+    this.nullPointer = false;
     this.error = 0;
     this.ranges.length = 0;
     this.rangeSizes.length = 0;
