@@ -1,5 +1,4 @@
 import type { PageStep } from "../base/page-step.ts";
-import { smallInteger } from "../base/u64.ts";
 
 /**
  * Entries `[first, end)` that begin with the value `(hi, lo)`: with `step` 1
@@ -20,12 +19,11 @@ export class Run {
   }
 
   set(first: number, end: number, hi: number, lo: number, step: number): this {
-    // What comes out of the lists and the sums of spans is floating-point, also where it is small.
-    this.first = smallInteger(first);
-    this.end = smallInteger(end);
-    this.hi = smallInteger(hi);
-    this.lo = smallInteger(lo);
-    this.step = smallInteger(step);
+    this.first = first;
+    this.end = end;
+    this.hi = hi;
+    this.lo = lo;
+    this.step = step;
     return this;
   }
 

@@ -108,6 +108,9 @@ export class LeakFindings {
     kind.gone++;
     const pattern = patternOf(kind, count);
     if (event.number - made > pattern.longest) pattern.longest = event.number - made;
+    const table = rebuilt.window.table!;
+    table.load(index);
+    kind.again.unmapping(table.hi, table.lo, index, count);
   }
 
   #kindsOf(rebuilt: RebuiltWindow): readonly KindOfMapping[] {

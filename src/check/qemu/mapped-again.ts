@@ -42,6 +42,17 @@ export class MappedAgain {
     slots[at + 4] = event.number + 1;
   }
 
+  /**
+   * Entries that hold a value are about to be unmapped: of what is gone nobody has to look at the table, of which that
+   * entry is far from those in use by the time that the memory is mapped again.
+   */
+  unmapping(hi: number, lo: number, first: number, count: number): void {
+    const slots = this.#slots;
+    if (slots === undefined) return;
+    const at = slotOf(hi, lo, count);
+    if (slots[at + 3] === first && slots[at + 1] === lo && slots[at] === hi) slots[at + 4] = 0;
+  }
+
   /** Was what this event mapped mapped again while it was alive? */
   has(event: number): boolean {
     for (const known of this.#events.slice(this.#known.size)) this.#known.add(known);
@@ -53,7 +64,7 @@ export class MappedAgain {
 const slotOf = (hi: number, lo: number, count: number): number =>
   (Math.imul((lo >>> 12) ^ (hi << 20) ^ count, 0x9e37_79b1) >>> 22) * WIDTH;
 
-/** Does an entry hold what an event mapped? */
+/** Does an entry hold what an event mapped? Mostly it is empty by then. */
 function isAlive({ window, history }: RebuiltWindow, index: number, maker: number): boolean {
   const table = window.table!;
   table.load(index);

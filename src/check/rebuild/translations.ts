@@ -65,13 +65,11 @@ export class RebuiltTranslations {
   #compare(event: QemuTraceEvent, window: DmaWindow): boolean {
     const entry = this.#translation;
     window.translate(event.iobaHi, event.iobaLo, entry);
-    // All at once, and as signed halves: numbers of one kind for V8.
     return (
-      ((entry.perm ^ event.perm) |
-        (entry.targetLo ^ event.tceLo) |
-        (entry.targetHi ^ event.tceHi) |
-        (entry.maskLo ^ event.mask)) ===
-      0
+      entry.perm === event.perm &&
+      entry.targetLo >>> 0 === event.tceLo &&
+      entry.targetHi >>> 0 === event.tceHi &&
+      entry.maskLo >>> 0 === event.mask
     );
   }
 

@@ -11,10 +11,11 @@ const CHANGING: readonly string[] = ["ioba", "tce", "list", "last", "pages", "bu
 const MAX_DIGITS = 16;
 const ZERO = 0x30;
 
-/** The fields of a schema that change: their numbers and how to read them, and their places in the words of an event. */
+/** Of each schema the fields that change, with their numbers and how to read them, and the others. */
 interface Shape {
-  readonly fields: readonly (readonly [field: number, way: number])[];
-  readonly places: Uint8Array;
+  readonly changing: readonly (readonly [field: number, way: number])[];
+  readonly changingWords: Uint8Array;
+  readonly words: Uint8Array;
 }
 
 const SHAPES: ReadonlyMap<TraceSchema, Shape> = new Map(
@@ -24,21 +25,27 @@ const SHAPES: ReadonlyMap<TraceSchema, Shape> = new Map(
     return [
       schema,
       {
-        fields: schema.fields.flatMap((field, i) =>
+        changing: schema.fields.flatMap((field, i) =>
           isChanging(field) ? [[i, field.type === X64 ? HEX : DECIMAL] as const] : [],
         ),
-        places: Uint8Array.from(schema.fields.filter(isChanging), ({ word }) => word),
+        changingWords: wordsOf(schema.fields.filter(isChanging)),
+        words: wordsOf(schema.fields.filter((field) => !isChanging(field))),
       },
     ];
   }),
 );
 
+function wordsOf(fields: readonly TraceField[]): Uint8Array {
+  return Uint8Array.from(fields, ({ word }) => word);
+}
+
 /** What lines say that are the same but for {@link CHANGING} arguments. */
 interface KnownLine {
   readonly kind: number;
   readonly pci: boolean;
-  /** The words of such an event, of its own. */
-  readonly words: Uint32Array<ArrayBuffer>;
+  /** Places of numbers in the words of an event, and these: the high half of each, then the low one. */
+  readonly words: Uint8Array;
+  readonly numbers: Uint32Array;
   /** Places of those that differ. */
   readonly changing: Uint8Array;
 }
@@ -48,20 +55,19 @@ interface KnownLine {
  *
  * Invariant *again*: all else of such a line is there byte for byte, and says the same once more.
  *
- * Invariant *own words*: nothing but {@link readAgain} writes the words of a line that is known: to be read in another way,
- * the event gets back the words that it came with.
+ * Invariant *last*: as long as that line is read again and nothing else, its own numbers are in the event.
  */
 export class QemuLines {
   readonly #event: QemuTraceEvent;
-  readonly #otherWords: Uint32Array<ArrayBuffer>;
   readonly #text: MatchedText;
   #known: KnownLine[] = [];
+  /** Number of the line that the event was read from last; -1 for any other. */
+  #last = -1;
 
   /** @param text in which lines are found again */
   constructor(event: QemuTraceEvent, text: MatchedText) {
     this.#text = text;
     this.#event = event;
-    this.#otherWords = event.words;
   }
 
   /** Reads the event whose name begins at `name`; returns where the next line begins, or -1. */
@@ -72,21 +78,30 @@ export class QemuLines {
     if (next === 0) return -1;
     this.#text.found();
     const event = this.#event;
-    const { kind, pci, words, changing } = this.#known[matcher.found[REST]!]!;
-    event.kind = kind;
-    event.pci = pci;
-    event.words = words;
+    const number = matcher.found[REST]!;
+    const known = this.#known[number]!;
+    const taken = event.words;
+    const { words, numbers, changing } = known;
+    event.kind = known.kind;
+    event.pci = known.pci;
+    if (number !== this.#last) {
+      this.#last = number;
+      for (let i = 0; i < words.length; i++) {
+        taken[words[i]!] = numbers[i * 2]!;
+        taken[words[i]! + 1] = numbers[i * 2 + 1]!;
+      }
+    }
     const { values } = matcher;
     for (let i = 0; i < changing.length; i++) {
-      words[changing[i]!] = values[i * 2]!;
-      words[changing[i]! + 1] = values[i * 2 + 1]!;
+      taken[changing[i]!] = values[i * 2]!;
+      taken[changing[i]! + 1] = values[i * 2 + 1]!;
     }
     return next;
   }
 
-  /** To be called before the event is read in another way. */
+  /** The event is read in another way. */
   readOther(): void {
-    this.#event.words = this.#otherWords;
+    this.#last = -1;
   }
 
   /** Keeps the event from its name to the next line, which `text` has read last. */
@@ -94,9 +109,9 @@ export class QemuLines {
     const matcher = this.#text.keeper();
     if (matcher === undefined) return;
     const { kind, pci } = text.schema;
-    const { fields, places: changing } = SHAPES.get(text.schema)!;
+    const { changing, changingWords, words } = SHAPES.get(text.schema)!;
     const places: number[] = [];
-    for (const [field, way] of fields) {
+    for (const [field, way] of changing) {
       const start = text.places[field * 2]!;
       const end = text.places[field * 2 + 1]!;
       // A negative number would not be found again.
@@ -105,6 +120,8 @@ export class QemuLines {
     }
     if (!matcher.makeRoom(next - name)) this.#known = [];
     if (matcher.keepRest(name, places, next) < 0) return;
-    this.#known.push({ kind, pci, words: this.#event.words.slice(), changing });
+    const read = this.#event.words;
+    const numbers = Uint32Array.from([...words].flatMap((word) => [read[word]!, read[word + 1]!]));
+    this.#known.push({ kind, pci, words, numbers, changing: changingWords });
   }
 }

@@ -97,8 +97,8 @@ export class QemuTraceEvent {
   nanoseconds: number;
   /** Thread that logged the event, NaN when the trace does not say. */
   thread: number;
-  /** All arguments: the high, then the low half of each of {@link ARGUMENTS}. A reader may have others for each event. */
-  words: Uint32Array<ArrayBuffer>;
+  /** All arguments: the high, then the low half of each of {@link ARGUMENTS}. */
+  readonly words: Uint32Array<ArrayBuffer>;
 
   constructor() {
     this.kind = PUT;
