@@ -9,19 +9,25 @@ const MAX_SAMPLES = 4096;
 export class MadeCounter {
   total = 0;
   #every = 1;
+  /** The total from which on the next sample is taken. */
+  #next = 1;
   #events: number[] = [];
   #totals: number[] = [];
 
   add(event: number, count: number): void {
     this.total += count;
-    const last = this.#totals.length === 0 ? 0 : this.#totals[this.#totals.length - 1]!;
-    if (this.total - last < this.#every) return;
+    if (this.total >= this.#next) this.#sample(event);
+  }
+
+  #sample(event: number): void {
     this.#events.push(event);
     this.#totals.push(this.total);
-    if (this.#events.length < MAX_SAMPLES) return;
-    this.#every *= 2;
-    this.#events = this.#events.filter((_event, i) => i % 2 === 1);
-    this.#totals = this.#totals.filter((_total, i) => i % 2 === 1);
+    if (this.#events.length === MAX_SAMPLES) {
+      this.#every *= 2;
+      this.#events = this.#events.filter((_event, i) => i % 2 === 1);
+      this.#totals = this.#totals.filter((_total, i) => i % 2 === 1);
+    }
+    this.#next = this.total + this.#every;
   }
 
   /** How many were made after an event, at least. */

@@ -42,11 +42,14 @@ export class MappingFindings {
     was: Permission,
   ): void {
     const maps = permOf(event.tceLo) !== 0;
+    if (count !== 1 || (was !== 0) === maps) this.#changingOther(event, rebuilt, first, count);
+    else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, 1, false);
+  }
+
+  /** Several entries, or one that was what it becomes. */
+  #changingOther(event: QemuTraceEvent, rebuilt: RebuiltWindow, first: number, count: number): void {
+    const maps = permOf(event.tceLo) !== 0;
     if (count === 1) {
-      if ((was !== 0) !== maps) {
-        if (this.#sweeps.active && !maps) this.#sweeps.unmapped(rebuilt, first, 1, false);
-        return;
-      }
       if (maps) this.#mappedRange(event, rebuilt, first, 1);
       else this.#unmapped(event, rebuilt, first, 1);
       return;

@@ -178,7 +178,10 @@ export class TraceFindings implements RebuildObserver {
 
   /** To be called now and then: bounds what is remembered of the past. */
   tidy(event: number): void {
-    if (event < this.#tidyAt) return;
+    if (event >= this.#tidyAt) this.#tidyAll(event);
+  }
+
+  #tidyAll(event: number): void {
     this.#tidyAt = event + TIDY_EVERY;
     for (const rebuilt of this.#live) {
       const { table, entries } = rebuilt.window;

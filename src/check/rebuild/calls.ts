@@ -49,23 +49,30 @@ export class RebuiltCalls {
 
   put(event: QemuTraceEvent): void {
     const rebuilt = this.#windowOf(event);
-    if (rebuilt === undefined && !event.failed) {
-      this.#verdicts.skip();
+    if (rebuilt === undefined) {
+      if (event.failed) this.#checkStatus(event, rebuilt, this.#callPut(event));
+      else this.#verdicts.skip();
       return;
     }
-    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    if (rebuilt !== undefined) {
-      if (event.failed !== index >= rebuilt.window.entries) {
-        if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
-        index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-      }
-      this.#changing(event, rebuilt, index, 1);
-    }
+    const index = this.#indexOf(event, rebuilt);
+    if (index < 0) return;
+    this.#changing(event, rebuilt, index, 1);
     const status = this.#callPut(event);
-    if (!this.#checkStatus(event, rebuilt, status) || rebuilt === undefined) return;
-    if (status !== 0) return;
+    if (!this.#checkStatus(event, rebuilt, status) || status !== 0) return;
     rebuilt.mark(index, 1, Certainty.KNOWN);
     this.#observer?.changed(event, rebuilt);
+  }
+
+  /** The entry of a call on one page, to which the window is fitted; -1 if the call cannot be compared. */
+  #indexOf(event: QemuTraceEvent, rebuilt: RebuiltWindow): number {
+    const { window } = rebuilt;
+    const index = window.indexOf(event.iobaHi, event.iobaLo);
+    return event.failed === index >= window.entries ? index : this.#fittedIndexOf(event, rebuilt);
+  }
+
+  #fittedIndexOf(event: QemuTraceEvent, rebuilt: RebuiltWindow): number {
+    const isJudged = this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1);
+    return isJudged ? rebuilt.window.indexOf(event.iobaHi, event.iobaLo) : -1;
   }
 
   /** Books and reports that a successful call is going to store entries. */
@@ -85,11 +92,8 @@ export class RebuiltCalls {
       this.#verdicts.skip();
       return;
     }
-    let index = rebuilt === undefined ? 0 : rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    if (rebuilt !== undefined && event.failed !== index >= rebuilt.window.entries) {
-      if (!this.#fit.called(event, rebuilt, event.iobaHi, event.iobaLo, 1)) return;
-      index = rebuilt.window.indexOf(event.iobaHi, event.iobaLo);
-    }
+    const index = rebuilt === undefined ? 0 : this.#indexOf(event, rebuilt);
+    if (index < 0) return;
     const status = this.#call(Hcall.GET_TCE, event, event.iobaHi, event.iobaLo);
     if (!this.#checkStatus(event, rebuilt, status) || status !== 0 || rebuilt === undefined) return;
     rebuilt.evidence.called(index, 1);
@@ -235,9 +239,16 @@ export class RebuiltCalls {
 
   /** @returns false if the status is not the recorded one; then the entry is left alone */
   #checkStatus(event: QemuTraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
-    if (status === 0 ? !event.failed : status === event.ret) {
+    if (status !== 0 || event.failed) return this.#checkRefused(event, rebuilt, status);
+    this.#verdicts.counts.statuses++;
+    return true;
+  }
+
+  /** {@link #checkStatus} of a call that was refused here, there, or at both. */
+  #checkRefused(event: QemuTraceEvent, rebuilt: RebuiltWindow | undefined, status: number): boolean {
+    if (status !== 0 && status === event.ret) {
       this.#verdicts.counts.statuses++;
-      if (status !== 0) this.#observer?.refused(event, this.#refusal);
+      this.#observer?.refused(event, this.#refusal);
       return true;
     }
     if (rebuilt?.assumed === true) this.#verdicts.skip();

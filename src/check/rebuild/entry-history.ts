@@ -58,9 +58,7 @@ export class EntryHistory {
 
   /** @throws IommuError LIMIT_EXCEEDED after 2^32 events */
   note(first: number, count: number, event: number, position: number): void {
-    if (event > MAX_EVENTS) {
-      throw new IommuError("LIMIT_EXCEEDED", `event ${event}: the history holds 2^32 events`, { event });
-    }
+    if (event > MAX_EVENTS) throw tooMany(event);
     const low = (position << 2) | TCE_PERM_MASK;
     if (count === 1) this.#changes.put(first, event + 1, low);
     else this.#changes.fill(first, count, event + 1, low);
@@ -125,3 +123,6 @@ export class EntryHistory {
     }
   }
 }
+
+const tooMany = (event: number): IommuError =>
+  new IommuError("LIMIT_EXCEEDED", `event ${event}: the history holds 2^32 events`, { event });

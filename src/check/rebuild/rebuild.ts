@@ -163,6 +163,15 @@ export class Rebuild {
       case GET:
         this.#calls.get(event);
         break;
+      default:
+        this.#handleWindow(event);
+    }
+  }
+
+  /** Takes an event that makes, takes away or looks at a window as a whole; a function of its own, so that the other one is short. */
+  #handleWindow(event: QemuTraceEvent): void {
+    const lifecycle = this.#lifecycle;
+    switch (event.kind) {
       case NEW_TABLE:
         lifecycle.newTable(event);
         break;

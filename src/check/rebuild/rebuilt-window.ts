@@ -146,13 +146,17 @@ export class RebuiltWindow {
    * @param was permission of the first of them until then
    */
   changing(event: QemuTraceEvent, first: number, count: number, was: Permission): void {
+    const maps = permOf(event.tceLo) !== 0;
+    if (maps || (count === 1 && (was !== 0 || !this.knows(first)))) {
+      this.history.note(first, count, event.number, event.position);
+    } else if (count > 1) this.#unmapping(event, first, count);
+  }
+
+  /** {@link changing} of several entries that are unmapped. */
+  #unmapping(event: QemuTraceEvent, first: number, count: number): void {
     const { history } = this;
     const table = this.window.table!;
-    if (permOf(event.tceLo) !== 0) history.note(first, count, event.number, event.position);
-    else if (count === 1) {
-      if (was === 0 && this.knows(first)) return;
-      history.note(first, 1, event.number, event.position);
-    } else if (count <= FEW) {
+    if (count <= FEW) {
       for (let index = first; index < first + count; index++) {
         table.load(index);
         this.changing(event, index, 1, permOf(table.lo));
@@ -244,9 +248,12 @@ export class RebuiltWindow {
 
   /** Says how sure we are of entries from now on. */
   mark(first: number, count: number, certainty: number): void {
-    if (certainty === Certainty.KNOWN) {
-      if (!this.#mayDoubt(first, first + count)) return;
-    } else if (count > 0) {
+    if (certainty !== Certainty.KNOWN || this.#mayDoubt(first, first + count))
+      this.#markAll(first, count, certainty);
+  }
+
+  #markAll(first: number, count: number, certainty: number): void {
+    if (certainty !== Certainty.KNOWN && count > 0) {
       this.#lastKnown = -1;
       const isFirst = this.#doubtEnd === 0;
       this.#doubtFirst = isFirst ? first : Math.min(this.#doubtFirst, first);

@@ -39,14 +39,10 @@ export class RebuiltTranslations {
 
   translate(event: QemuTraceEvent): void {
     this.plain = undefined;
-    let rebuilt = this.#windows.find(event);
-    if (rebuilt === undefined || (rebuilt.assumed && differentPages(rebuilt.window, event))) {
-      rebuilt = this.#adoption.translated(event);
-      if (rebuilt === undefined) {
-        this.#verdicts.skip();
-        return;
-      }
-    }
+    const found = this.#windows.find(event);
+    const isOther = found === undefined || (found.assumed && differentPages(found.window, event));
+    const rebuilt = isOther ? this.#adopt(event) : found;
+    if (rebuilt === undefined) return;
     const { window } = rebuilt;
     // A device that bypasses its window has no translations.
     if (window.bypass) this.#hosts.setBypass(window.liobn, false);
@@ -58,6 +54,12 @@ export class RebuiltTranslations {
       if (rebuilt.isOpen) this.#fit.agreed(rebuilt, index);
       else this.plain = rebuilt;
     } else this.#translateOther(event, rebuilt);
+  }
+
+  #adopt(event: QemuTraceEvent): RebuiltWindow | undefined {
+    const rebuilt = this.#adoption.translated(event);
+    if (rebuilt === undefined) this.#verdicts.skip();
+    return rebuilt;
   }
 
   #compare(event: QemuTraceEvent, window: DmaWindow): boolean {

@@ -92,7 +92,7 @@ export class QemuLogReader extends EventLines {
   readonly #lines = new QemuLines(this.#event, this.matched);
   /** Says that from here on several QEMUs write the log; empty if not. */
   mixed = "";
-  /** Line of the first of their events that is left out. */
+  /** Line of the first of their events that is left out; 0 if there is none. */
   mixedAt = 0;
   /** What Linux says of DMA between QEMU's events. */
   readonly unread: UnreadEvidence = new UnreadEvidence("linux");
@@ -129,13 +129,16 @@ export class QemuLogReader extends EventLines {
         at = next;
         if (this.broken.line > 0) this.giveUp();
         this.#emit(this.line);
-        continue;
-      }
-      const newline = bytes.indexOf(NEWLINE, at);
-      if (newline - at >= this.maxLine) this.counts.long++;
-      else this.#readOther(bytes, view, at, newline);
-      at = newline + 1;
+      } else at = this.#passOther(bytes, view, at);
     }
+  }
+
+  /** Reads a line that does not begin with an event; returns where the next line begins. */
+  #passOther(bytes: Uint8Array, view: DataView, at: number): number {
+    const newline = bytes.indexOf(NEWLINE, at);
+    if (newline - at >= this.maxLine) this.counts.long++;
+    else this.#readOther(bytes, view, at, newline);
+    return newline + 1;
   }
 
   /** Reads an event, from its name to the line end; returns the position after that, or -1. */
@@ -160,8 +163,11 @@ export class QemuLogReader extends EventLines {
 
   /** Is nothing known any more of whose events these are? */
   #isMixed(): boolean {
-    if (this.mixed !== "") return true;
-    if (!this.#hasOrigin) return false;
+    return this.mixedAt > 0 || (this.#hasOrigin && this.#isOfAnother());
+  }
+
+  /** Is this event, of which something tells the origin, the first one of another QEMU? */
+  #isOfAnother(): boolean {
     const writers = this.#writers;
     const process = this.#process;
     const other = process < 0 ? -1 : writers.otherProcess(process);
@@ -173,7 +179,7 @@ export class QemuLogReader extends EventLines {
         `threads ${before} and ${main} make tables): nothing says whose an event is, and each needs a log of its own (-D)`,
       );
     }
-    return this.mixed !== "";
+    return this.mixedAt > 0;
   }
 
   #setMixed(why: string): void {
@@ -205,13 +211,16 @@ export class QemuLogReader extends EventLines {
   }
 
   #noOrigin(at: number): number {
-    if (!this.#hasOrigin) return at;
+    if (this.#hasOrigin) this.#forgetOrigin();
+    return at;
+  }
+
+  #forgetOrigin(): void {
     this.#hasOrigin = false;
     this.#event.thread = Number.NaN;
     this.#event.seconds = Number.NaN;
     this.#event.nanoseconds = 0;
     this.#process = -1;
-    return at;
   }
 
   /** Reads a line that does not begin with an event. */
