@@ -41,6 +41,9 @@ const IS_ALLOCATION = kindsWith(
   ({ role, family, needs }) => role === "map" && family === ALLOCATION && !needs.includes("entries"),
 );
 
+/** Of a list that is empty: most are. */
+const FEWEST_WORDS = 16;
+
 /**
  * A list of 64-bit values in halves that grows and is used again.
  *
@@ -48,7 +51,7 @@ const IS_ALLOCATION = kindsWith(
  */
 export class HalvesList {
   /** High, then low half of each value. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(256);
+  words: Uint32Array<ArrayBuffer> = new Uint32Array(FEWEST_WORDS);
   length = 0;
 
   push(hi: number, lo: number): void {
@@ -60,6 +63,17 @@ export class HalvesList {
     }
     this.words[at] = hi;
     this.words[at + 1] = lo;
+  }
+
+  /** @internal Becomes the same as another one. */
+  copy(other: HalvesList): void {
+    this.length = other.length;
+    if (other.length > 0) this.#copyWords(other);
+  }
+
+  #copyWords({ words, length }: HalvesList): void {
+    if (this.words.length < length * 2) this.words = new Uint32Array(words.length);
+    for (let at = 0; at < length * 2; at++) this.words[at] = words[at]!;
   }
 }
 
@@ -79,8 +93,8 @@ export interface DmaNames {
 export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] }, stacks: new CallStacks() };
 
 /**
- * One event of the DMA API. A reader has a single one and fills it anew for
- * each event: take what you need before you return from the callback.
+ * One event of the DMA API. A reader has few of them and fills them anew:
+ * take what you need before you return from the callback.
  *
  * What a line does not have is 0, an empty list, or what the field says.
  *
@@ -195,6 +209,36 @@ export class LinuxDmaEvent {
     this.size = count;
   }
 
+  /** @internal Becomes the same as another one. */
+  copy(other: LinuxDmaEvent): void {
+    this.kind = other.kind;
+    this.number = other.number;
+    this.line = other.line;
+    this.seconds = other.seconds;
+    this.nanoseconds = other.nanoseconds;
+    this.ticks = other.ticks;
+    this.cpu = other.cpu;
+    this.pid = other.pid;
+    this.task = other.task;
+    this.device = other.device;
+    this.direction = other.direction;
+    this.dmaHi = other.dmaHi;
+    this.dmaLo = other.dmaLo;
+    this.physHi = other.physHi;
+    this.physLo = other.physLo;
+    this.size = other.size;
+    this.nullPointer = other.nullPointer;
+    this.attributes = other.attributes;
+    if (this.otherAttributes !== other.otherAttributes) this.otherAttributes = other.otherAttributes;
+    this.error = other.error;
+    this.ranges.copy(other.ranges);
+    this.rangeSizes.copy(other.rangeSizes);
+    this.entries.copy(other.entries);
+    this.totalEntries = other.totalEntries;
+    this.totalRanges = other.totalRanges;
+    this.truncated = other.truncated;
+  }
+
   /** Forgets the arguments of the event before. */
   clear(): void {
     this.direction = NO_DIRECTION;
@@ -203,9 +247,14 @@ export class LinuxDmaEvent {
     this.physHi = 0;
     this.physLo = 0;
     this.size = 0;
-    this.nullPointer = false;
     this.attributes = 0;
     this.otherAttributes = "";
+    this.clearRest();
+  }
+
+  /** @internal Forgets those but direction, addresses, size and attributes. */
+  clearRest(): void {
+    this.nullPointer = false;
     this.error = 0;
     this.ranges.length = 0;
     this.rangeSizes.length = 0;

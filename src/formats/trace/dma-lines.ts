@@ -1,19 +1,10 @@
 import { numberOf } from "../../base/u64.ts";
 import type { DmaArguments } from "./dma-arguments.ts";
 import { type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
+import { KEY_DEVICE, KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
+import { findValues, placeOf } from "./dma-line-values.ts";
 import {
-  KEY_ATTRIBUTES,
-  KEY_DEVICE,
-  KEY_DIRECTION,
-  KEY_DMA_ADDRESS,
-  KEY_IGNORED,
-  KEY_PHYS_ADDRESS,
-  KEY_SIZE,
-} from "./dma-keys.ts";
-import {
-  DECIMAL,
   HEAD,
-  HEX,
   type LineMatcher,
   MAX_VALUES,
   NANOSECONDS,
@@ -23,15 +14,10 @@ import {
   WORD,
 } from "./line-matcher.ts";
 import type { MatchedText } from "./matched-text.ts";
-import { hexDigit } from "./number-reader.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
-const OPEN_PARENTHESIS = 0x28;
-const CLOSE_PARENTHESIS = 0x29;
-const ZERO = 0x30;
-const LETTER_X = 0x78;
 
 /** Bytes of a head, and of a line. */
 const MIN_HEAD = 8;
@@ -67,6 +53,10 @@ interface KnownRest {
   readonly otherAttributes: string;
   /** Keys that were read, a bit for each. */
   readonly seen: number;
+  /** Where addresses and size are among the words of the values. */
+  readonly dmaAt: number;
+  readonly physAt: number;
+  readonly sizeAt: number;
   /** Key of each value, and which of them are words that are to be read. */
   readonly keys: Uint8Array;
   readonly words: Uint8Array;
@@ -115,15 +105,18 @@ export class DmaLines {
     if (rest.isPerf !== head.isPerf) return -1;
     const event = this.#event;
     setOrigin(event, head, found);
-    event.clear();
     event.kind = rest.kind;
     event.device = rest.device;
     event.direction = rest.direction;
+    const { values } = matcher;
+    event.dmaHi = values[rest.dmaAt]!;
+    event.dmaLo = values[rest.dmaAt + 1]!;
+    event.physHi = values[rest.physAt]!;
+    event.physLo = values[rest.physAt + 1]!;
+    event.size = numberOf(values[rest.sizeAt]!, values[rest.sizeAt + 1]!);
     event.attributes = rest.attributes;
     event.otherAttributes = rest.otherAttributes;
-    const { keys } = rest;
-    const { values } = matcher;
-    for (let i = 0; i < keys.length; i++) this.#setValue(keys[i]!, values[i * 2]!, values[i * 2 + 1]!);
+    event.clearRest();
     return rest.words.length === 0 || this.#readWords(bytes, rest, values) ? next : -1;
   }
 
@@ -140,18 +133,6 @@ export class DmaLines {
       if (end !== values[word * 2 + 1]) return false;
     }
     return this.#arguments.isWhole(seen);
-  }
-
-  #setValue(key: number, hi: number, lo: number): void {
-    const event = this.#event;
-    if (key === KEY_DMA_ADDRESS) {
-      event.dmaHi = hi;
-      event.dmaLo = lo;
-    } else if (key === KEY_PHYS_ADDRESS) {
-      event.physHi = hi;
-      event.physLo = lo;
-    } else if (key === KEY_SIZE) event.size = numberOf(hi, lo);
-    // Others are words, or remarks.
   }
 
   /**
@@ -204,6 +185,9 @@ export class DmaLines {
       attributes,
       otherAttributes,
       seen,
+      dmaAt: placeOf(KEY_DMA_ADDRESS, found),
+      physAt: placeOf(KEY_PHYS_ADDRESS, found),
+      sizeAt: placeOf(KEY_SIZE, found),
       keys: Uint8Array.from(found.keys),
       words: Uint8Array.from(found.keys.keys()).filter((i) => found.places[i * 3 + 2] === WORD),
     });
@@ -217,55 +201,6 @@ function setOrigin(event: LinuxDmaEvent, head: KnownHead, found: Int32Array): vo
   event.cpu = head.cpu;
   event.pid = head.pid;
   event.task = head.task;
-}
-
-/**
- * The values that may differ, with start, end and way of each: all after the first but attributes, of which there are few.
- * Undefined if one has blanks.
- */
-function findValues(
-  bytes: Uint8Array,
-  keys: readonly number[],
-  places: readonly number[],
-): { readonly keys: readonly number[]; readonly places: readonly number[] } | undefined {
-  const found = { keys: [] as number[], places: [] as number[] };
-  for (let i = 1; i < keys.length; i++) {
-    const key = keys[i]!;
-    if (key === KEY_ATTRIBUTES) continue;
-    let start = places[i * 2]!;
-    const end = places[i * 2 + 1]!;
-    let wordEnd = start;
-    while (wordEnd < end && bytes[wordEnd]! > SPACE) wordEnd++;
-    let way = wayOf(key, bytes, start, wordEnd);
-    if (way === WORD && bytes[start] === ZERO && bytes[start + 1] === LETTER_X && isNumber(key)) {
-      way = wayOf(KEY_DMA_ADDRESS, bytes, start + 2, wordEnd);
-      if (way === HEX) start += 2;
-    }
-    found.keys.push(key);
-    found.places.push(start, wordEnd, way);
-    if (wordEnd === end) {
-      if (bytes[end]! > SPACE) return undefined;
-      continue;
-    }
-    // The same once more in a remark: `0x600 (1536)`.
-    const isRemark = bytes[wordEnd + 1] === OPEN_PARENTHESIS && bytes[end - 1] === CLOSE_PARENTHESIS;
-    const digits = wayOf(KEY_SIZE, bytes, wordEnd + 2, end - 1);
-    if (way === WORD || !isRemark || digits !== DECIMAL) return undefined;
-    found.keys.push(KEY_IGNORED);
-    found.places.push(wordEnd + 2, end - 1, DECIMAL);
-  }
-  return found;
-}
-
-const isNumber = (key: number): boolean =>
-  key === KEY_DMA_ADDRESS || key === KEY_PHYS_ADDRESS || key === KEY_SIZE;
-
-/** How to read values like the one in `[start, end)`. */
-function wayOf(key: number, bytes: Uint8Array, start: number, end: number): number {
-  const value = bytes.subarray(start, end);
-  if (!isNumber(key) || value.length === 0) return WORD;
-  if (key === KEY_SIZE) return value.every((byte) => byte >= ZERO && byte < ZERO + 10) ? DECIMAL : WORD;
-  return value.every((byte) => hexDigit(byte) < 16) ? HEX : WORD;
 }
 
 /** Has a text no control characters? */

@@ -5,8 +5,9 @@ export const HEX = 0;
 export const DECIMAL = 1;
 export const WORD = 2;
 
-/** Values of a line that can be kept. */
+/** Values of a line that can be kept; and the number of a value that is always 0. */
 export const MAX_VALUES = 40;
+export const NO_VALUE: number = MAX_VALUES;
 
 // Words of what was found: numbers of the head and of the rest, the time, and where that ends, or 0 if the line has another head.
 export const HEAD = 0;
@@ -54,7 +55,10 @@ let compiled: object | undefined;
 export class LineMatcher {
   /** The lines are to be here: positions are in it. */
   readonly text: Uint8Array<ArrayBuffer>;
-  /** Values of the rest that was found last: the high half of each, then the low one; of a {@link WORD} where it begins and ends. */
+  /**
+   * Values of the rest that was found last: the high half of each, then the low one; of a {@link WORD} where it begins and ends.
+   * After the last one that there can be stands 0.
+   */
   readonly values: Uint32Array;
   /** What was found last, in words. */
   readonly found: Int32Array;
@@ -66,7 +70,7 @@ export class LineMatcher {
     this.#code = new WebAssembly.Instance(compiled).exports as MatcherCode;
     const { memory, TEXT_BYTES, FOUND, VALUES, PLACES } = this.#code;
     this.text = new Uint8Array(memory.buffer, 0, TEXT_BYTES.value);
-    this.values = new Uint32Array(memory.buffer, VALUES.value, MAX_VALUES * 2);
+    this.values = new Uint32Array(memory.buffer, VALUES.value, (MAX_VALUES + 1) * 2);
     this.found = new Int32Array(memory.buffer, FOUND.value, TIME + 1);
     this.#places = new Int32Array(memory.buffer, PLACES.value, MAX_VALUES * 3);
   }

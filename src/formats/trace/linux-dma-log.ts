@@ -8,6 +8,7 @@ import { LAST_KEYS } from "./dma-keys.ts";
 import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
 import { DmaLines } from "./dma-lines.ts";
 import { OriginReader } from "./dma-origin.ts";
+import { EventBatch } from "./event-batch.ts";
 import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
 import type { KernelEvent } from "./kernel-event.ts";
@@ -120,6 +121,8 @@ export class DmaLogReader extends EventLines {
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
+  /** Events of lines that were read again. */
+  readonly #batch: EventBatch;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
   readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
@@ -136,12 +139,13 @@ export class DmaLogReader extends EventLines {
   readonly #joined = new LineCopy();
 
   /**
-   * @param onEvent called for each event, always with the same object
+   * @param onEvent called for each event; the object is used again
    * @param onKernel called for each other line that says something of DMA; without it these are other text
    */
   constructor(onEvent: (event: LinuxDmaEvent) => void, onKernel?: (event: KernelEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
+    this.#batch = new EventBatch(onEvent);
     this.#onKernel = onKernel;
   }
 
@@ -167,6 +171,7 @@ export class DmaLogReader extends EventLines {
         at = next;
         continue;
       }
+      this.#batch.handOn();
       const newline = bytes.indexOf(NEWLINE, at);
       this.line++;
       if (newline - at >= this.maxLine) this.counts.long++;
@@ -179,6 +184,7 @@ export class DmaLogReader extends EventLines {
       }
       at = newline + 1;
     }
+    this.#batch.handOn();
   }
 
   /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
@@ -190,7 +196,10 @@ export class DmaLogReader extends EventLines {
     this.line++;
     if (this.broken.line > 0) this.giveUp();
     this.#buffers.readAgain(lines.head.buffer);
-    this.#emit(this.line);
+    if (this.#isEvent(this.line)) {
+      this.#batch.add(this.#event);
+      if (this.#stacks.isActive) this.#stacks.follow();
+    }
     return next;
   }
 
@@ -208,6 +217,7 @@ export class DmaLogReader extends EventLines {
       this.counts.other++;
       return next;
     }
+    this.#batch.handOn();
     this.#buffers.readAgain(head.buffer);
     if (!this.#buffers.isOfFirstOther()) {
       this.counts.otherBuffers++;
@@ -395,15 +405,20 @@ export class DmaLogReader extends EventLines {
   }
 
   #emit(line: number): void {
-    const event = this.#event;
+    if (!this.#isEvent(line)) return;
+    this.#onEvent(this.#event);
+    if (this.#stacks.isActive) this.#stacks.follow();
+  }
+
+  /** Numbers the event that was read, unless it is one of a buffer that is left out. */
+  #isEvent(line: number): boolean {
     if (!this.#buffers.isOfFirst()) {
       this.counts.otherBuffers++;
-      return;
+      return false;
     }
-    event.number = this.counts.events++;
-    event.line = line;
-    this.#onEvent(event);
-    if (this.#stacks.isActive) this.#stacks.follow();
+    this.#event.number = this.counts.events++;
+    this.#event.line = line;
+    return true;
   }
 
   /** Keeps what was read of a line; not of a call, and not if a logger put something before it. */
