@@ -14,6 +14,9 @@ export class GrowingRows {
   readonly #pieces: Numbers[] = [];
   #last: Numbers;
   #length = 0;
+  /** Where in the last piece the next row begins, and how many numbers that has room for. */
+  #next = 0;
+  #room = 0;
 
   private constructor(width: number, make: (length: number) => Numbers) {
     this.#width = width;
@@ -36,13 +39,20 @@ export class GrowingRows {
 
   /** Adds a row of zeros, and returns where its numbers begin in {@link numbers}. */
   add(): number {
-    const row = this.#length++ & IN_PIECE;
-    const at = row * this.#width;
-    if (row === 0) {
+    if (this.#next === this.#room) this.#grow();
+    const at = this.#next;
+    this.#next += this.#width;
+    this.#length++;
+    return at;
+  }
+
+  #grow(): void {
+    if (this.#next === this.#width * ROWS || this.#pieces.length === 0) {
       this.#last = this.#make((this.#pieces.length === 0 ? FIRST_ROWS : ROWS) * this.#width);
       this.#pieces.push(this.#last);
-    } else if (at === this.#last.length) this.#growFirst();
-    return at;
+      this.#next = 0;
+    } else this.#growFirst();
+    this.#room = this.#last.length;
   }
 
   #growFirst(): void {

@@ -21,7 +21,7 @@ function someRows(count: number, lineOf: (event: number) => number): { rows: Eve
     if (random.below(4) === 0) latest[place] = random.below(1000);
     const row = { line: lineOf(event), lane: lanes[place]!, kind: random.below(6), mapped: latest[place]! };
     rows.mapped(row.lane, row.mapped);
-    rows.push(row.line, Number.NaN, 0, row.lane, row.kind);
+    rows.push(row.line, row.lane, row.kind);
     all.push(row);
   }
   return { rows, all };

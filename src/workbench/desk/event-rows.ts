@@ -21,10 +21,10 @@ const [SINCE, VALUE, WORDS] = [0, 1, 2];
 /** A lane: whose events stand together. */
 class Lane {
   readonly name: string;
-  /** By class: how many there were before each block. */
-  readonly sums: readonly GrowingRows[] = EVENT_CLASSES.map(() => GrowingRows.u32());
-  /** Of the block that is filled now. */
-  readonly counts: number[] = EVENT_CLASSES.map(() => 0);
+  /** By class: how many there were up to the end of each block. */
+  readonly sums: GrowingRows = GrowingRows.u32(CLASSES);
+  /** Up to the end of the last one that was summed. */
+  readonly counts: Uint32Array<ArrayBuffer> = new Uint32Array(CLASSES);
   /** Pages that are mapped from an event on: a row for each change. */
   readonly mapped: GrowingRows = GrowingRows.u32(WORDS);
   latest = 0;
@@ -35,7 +35,8 @@ class Lane {
   }
 
   endBlock(): void {
-    for (const [kind, sum] of this.sums.entries()) sum.push(this.counts[kind]!);
+    const at = this.sums.add();
+    this.sums.numbers.set(this.counts, at);
   }
 }
 
@@ -54,10 +55,10 @@ export class EventRows {
   readonly #times = GrowingRows.f64();
   readonly #lanes: Lane[] = [];
   readonly #byName = new Map<string, number>();
+  /** Blocks that were summed: that is done when somebody asks, since a loop over many takes less than a step at each event. */
   #blocks = 0;
   #start = Number.NaN;
   #last = 0;
-  #hasTimes = true;
 
   get length(): number {
     return this.#rows.length;
@@ -67,9 +68,14 @@ export class EventRows {
     return this.#lanes.map(({ name }) => name);
   }
 
-  /** Have all events times? */
+  /** Have all events so far times? Where one has none, those of later ones are not asked for. */
+  get areTimed(): boolean {
+    return this.#times.length === this.length;
+  }
+
+  /** Have all events times, and are there any? */
   get hasTimes(): boolean {
-    return this.#hasTimes && this.length > 0;
+    return this.areTimed && this.length > 0;
   }
 
   /** Seconds of the whole; NaN without times. */
@@ -98,42 +104,36 @@ export class EventRows {
   }
 
   /**
-   * Takes an event; its number is how many came before.
+   * Says the time of the event that comes next, as long as all before it have one.
    *
    * @param seconds NaN without a time
+   */
+  time(seconds: number, nanoseconds: number): void {
+    if (Number.isNaN(seconds)) return;
+    const time = seconds + nanoseconds / 1e9;
+    if (Number.isNaN(this.#start)) this.#start = time;
+    if (time - this.#start > this.#last) this.#last = time - this.#start;
+    this.#times.push(this.#last);
+  }
+
+  /**
+   * Takes an event; its number is how many came before.
+   *
    * @param kind place in {@link EVENT_CLASSES}
    */
-  push(line: number, seconds: number, nanoseconds: number, lane: number, kind: number): void {
-    const low = line - this.#line;
+  push(line: number, lane: number, kind: number): void {
+    let low = line - this.#line;
     if (low < 0 || low >= LINES) {
       this.#pass(line);
-      this.push(line, seconds, nanoseconds, lane, kind);
-      return;
+      low = line - this.#line;
     }
-    if (this.#hasTimes) this.#time(seconds, nanoseconds);
-    this.#lanes[lane]!.counts[kind]!++;
-    const at = this.#rows.add();
-    this.#rows.numbers[at] = (lane << LANE_SHIFT) | (kind << KIND_SHIFT) | low;
-    if (this.length % BLOCK !== 0) return;
-    this.#blocks++;
-    for (const each of this.#lanes) each.endBlock();
+    this.#rows.push((lane << LANE_SHIFT) | (kind << KIND_SHIFT) | low);
   }
 
   #pass(line: number): void {
     const steps = Math.floor(line / LINES);
     addSince(this.#steps, this.length, steps);
     this.#line = steps * LINES;
-  }
-
-  #time(seconds: number, nanoseconds: number): void {
-    if (Number.isNaN(seconds)) {
-      this.#hasTimes = false;
-      return;
-    }
-    const time = seconds + nanoseconds / 1e9;
-    if (Number.isNaN(this.#start)) this.#start = time;
-    if (time - this.#start > this.#last) this.#last = time - this.#start;
-    this.#times.push(this.#last);
   }
 
   /** Pages that are mapped in a lane after the last event. */
@@ -168,15 +168,31 @@ export class EventRows {
 
   /** How many events of each class a lane has in `[first, end)`. */
   count(lane: number, first: number, end: number, into: Uint32Array, at: number): void {
+    this.#sum();
     this.#countUpTo(lane, end, into, at, 1);
     this.#countUpTo(lane, first, into, at, -1);
+  }
+
+  /** Sums the blocks that were filled since that was done last. */
+  #sum(): void {
+    for (; (this.#blocks + 1) * BLOCK <= this.length; this.#blocks++) {
+      const first = this.#blocks * BLOCK;
+      // A block lies in one piece.
+      this.#rows.forEachPiece(first, first + BLOCK, (words, from, to) => {
+        for (let at = from; at < to; at++) {
+          const word = words[at]!;
+          this.#lanes[word >>> LANE_SHIFT]!.counts[(word >>> KIND_SHIFT) & KIND_MASK]!++;
+        }
+      });
+      for (const each of this.#lanes) each.endBlock();
+    }
   }
 
   #countUpTo(lane: number, end: number, into: Uint32Array, at: number, sign: number): void {
     const block = Math.floor(end / BLOCK);
     const { sums } = this.#lanes[lane]!;
     if (block > 0)
-      for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums[kind]!.at(block - 1);
+      for (let kind = 0; kind < CLASSES; kind++) into[at + kind]! += sign * sums.at(block - 1, kind);
     for (let event = block * BLOCK; event < end; event++) {
       const word = this.#rows.at(event);
       if (word >>> LANE_SHIFT === lane) into[at + ((word >>> KIND_SHIFT) & KIND_MASK)]! += sign;

@@ -61,7 +61,8 @@ export class LinuxRecording implements Recording, LifeSink {
     const { line, seconds, nanoseconds } = event;
     const { lane } = device;
     this.rows.mapped(lane, this.#mapped[lane]!);
-    this.rows.push(line, seconds, nanoseconds, lane, EVENT_CLASSES.indexOf(kind));
+    if (this.rows.areTimed) this.rows.time(seconds, nanoseconds);
+    this.rows.push(line, lane, EVENT_CLASSES.indexOf(kind));
   }
 
   begin(life: Life): void {

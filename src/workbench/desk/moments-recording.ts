@@ -61,7 +61,7 @@ export class MomentsRecording implements Recording {
       const difference = shown === undefined ? 0 : now - (mapped.get(shown) ?? 0);
       const shownAs = EVENT_CLASSES.indexOf(classOf(kind, came !== undefined, difference));
       this.rows.mapped(lane, now);
-      this.rows.push(line, Number.NaN, 0, lane, shownAs);
+      this.rows.push(line, lane, shownAs);
       if (shown !== undefined) mapped.set(shown, now);
     }
   }

@@ -98,8 +98,10 @@ export class QemuRecording implements Recording, RebuildWatch {
     this.#push(event, classOf(event));
   }
 
-  #push({ position, seconds, nanoseconds }: QemuTraceEvent, kind: number): void {
-    this.rows.push(position, seconds, nanoseconds, this.#lastLane, kind);
+  #push(event: QemuTraceEvent, kind: number): void {
+    const { rows } = this;
+    if (rows.areTimed) rows.time(event.seconds, event.nanoseconds);
+    rows.push(event.position, this.#lastLane, kind);
   }
 
   changing(

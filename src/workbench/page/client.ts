@@ -22,6 +22,12 @@ const FRAME_MS = 16;
 /** Who needs longer than a frame rests so many times as long: it leaves the processors to what follows the playhead. */
 const REST = 5;
 
+/** Milliseconds without another one after which nobody travels any more, as one does who moves the playhead again and again. */
+export const REST_MS: number = 100;
+
+const pause = (milliseconds?: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 /** The page's end of the wire to its worker. */
 export class Client {
   readonly #worker: Worker;
@@ -61,7 +67,7 @@ export class Client {
 
   /**
    * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What takes longer
-   * than a frame is not asked for again at once.
+   * than a frame is not asked for again at once, and not before somebody who travels rests.
    *
    * @param picture who asks
    * @returns undefined if a newer ask came
@@ -80,7 +86,9 @@ export class Client {
     const answer = this.ask(call, file, ask);
     const rest = async (): Promise<void> => {
       const took = performance.now() - asked;
-      if (took > FRAME_MS) await new Promise((resolve) => setTimeout(resolve, took * REST));
+      if (took <= FRAME_MS) return;
+      await pause(took * REST);
+      await this.#rest();
     };
     this.#busy.set(picture, answer.then(rest, rest));
     return await answer;
@@ -100,12 +108,35 @@ export class Client {
     file: number,
     ask: Calls[Name]["ask"],
   ): Promise<Calls[Name]["answer"] | undefined> {
+    this.#move((ask as MomentAsk).event);
     return new Promise((resolve, reject) => {
       this.#wanted.get(picture)?.resolve(undefined);
       const part = { call, ...ask } as MomentAsk;
       this.#wanted.set(picture, { file, ask: part, resolve: resolve as (value: unknown) => void, reject });
       this.#moment ??= this.#askMoments();
     });
+  }
+
+  /** The event that was asked for last, when that was first, and until when somebody travels. */
+  #event = -1;
+  #movedAt = Number.NEGATIVE_INFINITY;
+  #travelsUntil = 0;
+
+  #move(event: number): void {
+    if (event === this.#event) return;
+    const now = performance.now();
+    if (now - this.#movedAt < REST_MS) this.#travelsUntil = now + REST_MS;
+    this.#event = event;
+    this.#movedAt = now;
+  }
+
+  /** Waits until nobody travels. */
+  async #rest(): Promise<void> {
+    for (;;) {
+      const left = this.#travelsUntil - performance.now();
+      if (left <= 0) return;
+      await pause(left);
+    }
   }
 
   /** Parts of the next ask for a moment, by who asks. */
@@ -115,7 +146,7 @@ export class Client {
 
   async #askMoments(): Promise<void> {
     // Who else asks in this turn of the page goes with it.
-    await new Promise((resolve) => setTimeout(resolve));
+    await pause();
     const parts = [...this.#wanted.values()];
     this.#wanted.clear();
     const files = new Set(parts.map(({ file }) => file));

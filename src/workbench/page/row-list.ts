@@ -1,12 +1,10 @@
 import type { Row } from "../protocol.ts";
 import { ROW_HEADS, type RowWords, rowWords } from "../row-words.ts";
+import { REST_MS } from "./client.ts";
 import { dimZeros } from "./words.ts";
 
 /** Rows that the browser lays out and paints together, and not at all while they are far out of sight. */
 const GROUP_ROWS = 8;
-
-/** Milliseconds without a change after which nobody travels any more. */
-const REST_MS = 100;
 
 /** A line of the table: where its words stand, and what it says. */
 interface Line {
