@@ -5,9 +5,8 @@ export const HEX = 0;
 export const DECIMAL = 1;
 export const WORD = 2;
 
-/** Values of a line that can be kept; and the number of a value that is always 0. */
+/** Values of a line that can be kept; the one with this number is always 0. */
 export const MAX_VALUES = 40;
-export const NO_VALUE: number = MAX_VALUES;
 
 // Words of what was found: numbers of the head and of the rest, the time, and where that ends, or 0 if the line has another head.
 export const HEAD = 0;

@@ -23,7 +23,7 @@ const FRAME_MS = 16;
 const REST = 5;
 
 /** Milliseconds without another one after which nobody travels any more, as one does who moves the playhead again and again. */
-export const REST_MS: number = 100;
+export const REST_MS: number = 250;
 
 const pause = (milliseconds?: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
