@@ -1,4 +1,5 @@
 import type { CallName, Calls, Message, MomentAsk, MomentCall, Request } from "../protocol.ts";
+import { Traveller } from "../traveller.ts";
 
 /** Messages that come without being asked for. */
 export type Told = Extract<Message, { readonly what: "read" | "findings" }>;
@@ -22,9 +23,6 @@ const FRAME_MS = 16;
 /** Who needs longer than a frame rests so many times as long: it leaves the processors to what follows the playhead. */
 const REST = 5;
 
-/** Milliseconds without another one after which nobody travels any more, as one does who moves the playhead again and again. */
-export const REST_MS: number = 250;
-
 const pause = (milliseconds?: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -35,6 +33,7 @@ export class Client {
   /** The newest ask of each picture, and the end of the one that is on its way. */
   readonly #newest = new Map<string, number>();
   readonly #busy = new Map<string, Promise<void>>();
+  readonly #traveller = new Traveller();
   #id = 0;
 
   constructor(onTold: (message: Told) => void) {
@@ -88,7 +87,7 @@ export class Client {
       const took = performance.now() - asked;
       if (took <= FRAME_MS) return;
       await pause(took * REST);
-      await this.#rest();
+      await this.#traveller.rest();
     };
     this.#busy.set(picture, answer.then(rest, rest));
     return await answer;
@@ -108,35 +107,13 @@ export class Client {
     file: number,
     ask: Calls[Name]["ask"],
   ): Promise<Calls[Name]["answer"] | undefined> {
-    this.#move((ask as MomentAsk).event);
+    this.#traveller.at((ask as MomentAsk).event);
     return new Promise((resolve, reject) => {
       this.#wanted.get(picture)?.resolve(undefined);
       const part = { call, ...ask } as MomentAsk;
       this.#wanted.set(picture, { file, ask: part, resolve: resolve as (value: unknown) => void, reject });
       this.#moment ??= this.#askMoments();
     });
-  }
-
-  /** The event that was asked for last, when that was first, and until when somebody travels. */
-  #event = -1;
-  #movedAt = Number.NEGATIVE_INFINITY;
-  #travelsUntil = 0;
-
-  #move(event: number): void {
-    if (event === this.#event) return;
-    const now = performance.now();
-    if (now - this.#movedAt < REST_MS) this.#travelsUntil = now + REST_MS;
-    this.#event = event;
-    this.#movedAt = now;
-  }
-
-  /** Waits until nobody travels. */
-  async #rest(): Promise<void> {
-    for (;;) {
-      const left = this.#travelsUntil - performance.now();
-      if (left <= 0) return;
-      await pause(left);
-    }
   }
 
   /** Parts of the next ask for a moment, by who asks. */

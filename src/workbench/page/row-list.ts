@@ -1,6 +1,6 @@
 import type { Row } from "../protocol.ts";
 import { ROW_HEADS, type RowWords, rowWords } from "../row-words.ts";
-import { REST_MS } from "./client.ts";
+import { REST_MS } from "../traveller.ts";
 import { dimZeros } from "./words.ts";
 
 /** Rows that the browser lays out and paints together, and not at all while they are far out of sight. */
