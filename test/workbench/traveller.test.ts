@@ -10,7 +10,10 @@ afterEach(() => {
 
 /** Milliseconds until a traveller rests who goes on each so many of them, for so many. */
 async function waited(every: number, duration: number): Promise<number> {
-  const traveller = new Traveller();
+  const traveller = new Traveller({
+    now: () => performance.now(),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  });
   traveller.at(0);
   await vi.advanceTimersByTimeAsync(every);
   traveller.at(1);

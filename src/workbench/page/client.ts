@@ -33,7 +33,7 @@ export class Client {
   /** The newest ask of each picture, and the end of the one that is on its way. */
   readonly #newest = new Map<string, number>();
   readonly #busy = new Map<string, Promise<void>>();
-  readonly #traveller = new Traveller();
+  readonly #traveller = new Traveller({ now: () => performance.now(), wait: pause });
   #id = 0;
 
   constructor(onTold: (message: Told) => void) {
