@@ -4,8 +4,8 @@ import { LinuxDmaEvent } from "./dma-event.ts";
 const MOST = 64;
 
 /**
- * Events that were read and wait to be handed on together. Reading one and checking it are each more code than the first cache of a
- * processor holds beside the other: one after the other for each event takes a fifth longer than for so many.
+ * Events that were read and wait to be handed on together: reading one and checking it, in turns for each event, takes longer than
+ * reading so many and then checking them (docs/speed.md has how much).
  *
  * Invariant *order*: who reads hands on what waits before it says anything else.
  */
