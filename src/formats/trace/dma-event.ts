@@ -41,7 +41,7 @@ const IS_ALLOCATION = kindsWith(
   ({ role, family, needs }) => role === "map" && family === ALLOCATION && !needs.includes("entries"),
 );
 
-/** Of a list that is empty: most are. */
+/** Words that a list has room for at first: most stay empty. */
 const FEWEST_WORDS = 16;
 
 /**
