@@ -103,6 +103,8 @@ export class TraceFindings implements RebuildObserver {
   }
 
   changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
+    this.#watch?.changed(event, rebuilt);
+    if (permOf(event.tceLo) === 0) return;
     const { table, entries } = rebuilt.window;
     const enough = entries * this.#options.fullAt;
     // Nearly no window gets here.

@@ -130,7 +130,7 @@ export class RebuiltCalls {
     const status = this.#callStuff(event, range.startHi, range.startLo);
     if (!this.#checkStatus(event, rebuilt, status)) return;
     rebuilt.mark(first, pages, Certainty.KNOWN);
-    if (permOf(event.tceLo) !== 0) this.#observer?.changed(event, rebuilt);
+    this.#observer?.changed(event, rebuilt);
   }
 
   /** A refused call printed the address that failed: pages before it may have been filled, and nothing says from where. */

@@ -53,7 +53,7 @@ export interface RebuildObserver {
 }
 
 /** Watches a rebuild while somebody else feeds it: what happens between two events, and to which windows. */
-export interface RebuildWatch extends Pick<RebuildObserver, "changing" | "removing"> {
+export interface RebuildWatch extends Pick<RebuildObserver, "changing" | "changed" | "removing"> {
   /** A window is followed from here on. */
   created(): void;
   /** The next event is about to happen. */

@@ -1,4 +1,8 @@
 import { GrowingRows, type Numbers } from "../../base/growing-rows.ts";
+import { permOf } from "../../tce/tce.ts";
+
+/** The start of what was mapped before the recording began, or by nobody knows which event. */
+export const BEFORE_ALL: number = 2 ** 32 - 1;
 
 /** What a row does. */
 const VALUE = 1;
@@ -6,10 +10,23 @@ const SURE = 2;
 const STEP = 4;
 const STORED = 8;
 const MADE = 16;
-const [SURE_SHIFT, SPAN_SHIFT] = [5, 7];
+const ENDED = 32;
+const COUNTED = 64;
+/** It has more words than a row. */
+const WIDE = 128;
+const [SURE_SHIFT, SPAN_SHIFT] = [8, 10];
 
-/** Words of a row: what it does, how sure we are from then on, and the span of the window stand in one. */
-const [EVENT, KIND, FIRST, COUNT, HI, LO, WORDS] = [0, 1, 2, 3, 4, 5, 6];
+/** What a usual call does to one entry, of which we are sure (0) from then on. */
+const PUT = VALUE | SURE | STORED;
+
+/**
+ * Words of a row: what it does, how sure we are from then on, and the span of the window stand in one. The last one is the low half of a
+ * value, who mapped what ended (a row that does both stores 0), or what else there is to say.
+ */
+const [EVENT, KIND, FIRST, WORD, WORDS] = [0, 1, 2, 3, 4];
+
+/** Where a row of one entry and of a word does not do: that is where its last word says. */
+const [COUNT, LOW, HIGH, MORE_WORDS] = [0, 1, 2, 3];
 
 /** Takes the rows of {@link EntryWrites}. */
 export interface WriteVisitor {
@@ -25,98 +42,205 @@ export interface WriteVisitor {
   made(span: number, first: number, count: number, event: number): void;
 }
 
-/** Entries of a window that an event wrote, or showed. One object is filled anew for each row. */
-export class WrittenEntries {
-  event = 0;
-  span = 0;
-  first = 0;
-  count = 1;
-  /** Value of the first of them. */
-  hi = 0;
-  lo = 0;
-  /** 1: each further one is a page size more; 0: all are the same. */
-  step = 0;
+/** A stretch of a window, and the event that does something to it. */
+export interface WrittenStretch {
+  readonly event: number;
+  readonly span: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What the first entry of a stretch holds, and whether each further one is a page size more (1) or the same (0). */
+export interface RunValue {
+  readonly hi: number;
+  readonly lo: number;
+  readonly step: number;
 }
 
 /**
- * What events wrote into the tables of windows, in order: enough to have any state between two that are kept. 24 bytes a
- * row, and a call is one or two rows.
+ * What events wrote into the tables of windows, in order, and which mappings ended by it: enough to have any state between two
+ * that are kept, all lifetimes, and how many entries were valid. Nearly every call is one row of 16 bytes: memory that is
+ * written first costs more than what writes it.
  */
 export class EntryWrites {
   readonly #rows: GrowingRows = GrowingRows.u32(WORDS);
+  readonly #more: GrowingRows = GrowingRows.u32(MORE_WORDS);
 
   get length(): number {
     return this.#rows.length;
   }
 
-  /**
-   * Entries, and how sure we are of all of them.
-   *
-   * @param isStored by the event; else they were there before, and the event shows them
-   */
-  put(written: WrittenEntries, certainty: number, isStored: boolean): void {
-    const what = isStored ? VALUE | SURE | STORED : VALUE | SURE;
-    this.#push(written, what | (certainty << SURE_SHIFT));
+  /** A usual call stored one entry. */
+  put(event: number, span: number, index: number, hi: number, lo: number): void {
+    if (hi === 0) this.#push(event, span, index, PUT, lo);
+    else this.#pushMore({ event, span, first: index, count: 1 }, PUT, lo, hi);
   }
 
-  /** Entries, of which nothing else changes. */
-  value(written: WrittenEntries): void {
-    this.#push(written, VALUE);
+  /** A usual call emptied one entry, which another event had mapped. */
+  unmap(event: number, span: number, index: number, start: number): void {
+    this.#push(event, span, index, PUT | ENDED, start);
+  }
+
+  /** A usual call stored entries, and we are so sure of them. */
+  stored(where: WrittenStretch, value: RunValue, certainty: number): void {
+    this.#value(where, value, PUT | (certainty << SURE_SHIFT));
+  }
+
+  /** Entries hold values; nothing else changes of them. */
+  value(where: WrittenStretch, value: RunValue): void {
+    this.#value(where, value, VALUE);
   }
 
   /** How sure we are of entries. */
-  sure(event: number, span: number, first: number, count: number, certainty: number): void {
-    const at = this.#place(event, span, SURE | (certainty << SURE_SHIFT));
-    const { numbers } = this.#rows;
-    numbers[at + FIRST] = first;
-    numbers[at + COUNT] = count;
+  sure(where: WrittenStretch, certainty: number): void {
+    this.#pushMore(where, SURE | (certainty << SURE_SHIFT), 0);
   }
 
   /** @param made the event that changed entries last */
-  made(event: number, span: number, first: number, count: number, made: number): void {
-    const at = this.#place(event, span, MADE);
-    const { numbers } = this.#rows;
-    numbers[at + FIRST] = first;
-    numbers[at + COUNT] = count;
-    numbers[at + HI] = made;
+  made(where: WrittenStretch, made: number): void {
+    this.#pushMore(where, MADE, made);
   }
 
-  #push({ event, span, first, count, hi, lo, step }: WrittenEntries, what: number): void {
-    const at = this.#place(event, span, step === 0 ? what : what | STEP);
-    const { numbers } = this.#rows;
-    numbers[at + FIRST] = first;
-    numbers[at + COUNT] = count;
-    numbers[at + HI] = hi;
-    numbers[at + LO] = lo;
+  /**
+   * A mapping ends.
+   *
+   * @param start event that mapped it; {@link BEFORE_ALL}
+   */
+  ended(where: WrittenStretch, start: number): void {
+    this.#pushMore(where, ENDED, start);
   }
 
-  #place(event: number, span: number, what: number): number {
+  /** So many entries of a window are valid: to be said where the rows before do not add up to it. */
+  counted(event: number, span: number, valid: number): void {
+    this.#push(event, span, 0, COUNTED, valid);
+  }
+
+  #value(where: WrittenStretch, { hi, lo, step }: RunValue, what: number): void {
+    this.#pushMore(where, step === 0 ? what : what | STEP, lo, hi);
+  }
+
+  #pushMore({ event, span, first, count }: WrittenStretch, what: number, low: number, high = 0): void {
+    if (count === 1 && high === 0) {
+      this.#push(event, span, first, what, low);
+      return;
+    }
+    this.#push(event, span, first, what | WIDE, this.#more.length);
+    const at = this.#more.add();
+    const { numbers } = this.#more;
+    numbers[at + COUNT] = count;
+    numbers[at + LOW] = low;
+    numbers[at + HIGH] = high;
+  }
+
+  #push(event: number, span: number, first: number, what: number, word: number): void {
     const at = this.#rows.add();
     const { numbers } = this.#rows;
     numbers[at + EVENT] = event;
     numbers[at + KIND] = (span << SPAN_SHIFT) | what;
-    return at;
+    numbers[at + FIRST] = first;
+    numbers[at + WORD] = word;
+  }
+
+  /** The rows `[first, end)` of the events `from` to `to`. */
+  rowsOf(from: number, to: number): readonly [first: number, end: number] {
+    return [this.#rows.below(from, EVENT), this.#rows.upTo(to, EVENT)];
+  }
+
+  /** Visits the mappings of a window that ended, by the rows `[first, end)`. */
+  forEachEnded(
+    span: number,
+    [first, end]: readonly [first: number, end: number],
+    visit: (first: number, count: number, start: number, end: number) => void,
+  ): void {
+    this.#rows.forEachPiece(first, end, (numbers, from, to) => {
+      for (let at = from; at < to; at += WORDS) {
+        const kind = numbers[at + KIND]!;
+        if ((kind & ENDED) === 0 || kind >>> SPAN_SHIFT !== span) continue;
+        visit(
+          numbers[at + FIRST]!,
+          this.#countOf(numbers, at),
+          this.#lowOf(numbers, at),
+          numbers[at + EVENT]!,
+        );
+      }
+    });
   }
 
   /** Visits the rows from one on up to those of an event; returns the number of the row after them. */
   replay(from: number, event: number, visitor: WriteVisitor): number {
     const end = Math.max(from, this.#rows.upTo(event, EVENT));
     this.#rows.forEachPiece(from, end, (numbers, first, to) => {
-      for (let at = first; at < to; at += WORDS) replayRow(numbers, at, visitor);
+      for (let at = first; at < to; at += WORDS) this.#replayRow(numbers, at, visitor);
     });
     return end;
   }
+
+  #replayRow(numbers: Numbers, at: number, visitor: WriteVisitor): void {
+    const kind = numbers[at + KIND]!;
+    const span = kind >>> SPAN_SHIFT;
+    const first = numbers[at + FIRST]!;
+    const count = this.#countOf(numbers, at);
+    const low = this.#lowOf(numbers, at);
+    if ((kind & VALUE) !== 0) {
+      const isEmpty = (kind & ENDED) !== 0;
+      visitor.value(
+        span,
+        first,
+        count,
+        this.#highOf(numbers, at),
+        isEmpty ? 0 : low,
+        (kind & STEP) === 0 ? 0 : 1,
+      );
+    }
+    if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
+    if ((kind & STORED) !== 0) visitor.made(span, first, count, numbers[at + EVENT]!);
+    if ((kind & MADE) !== 0) visitor.made(span, first, count, low);
+  }
+
+  /**
+   * Visits how many entries of a window are valid after each event that may have changed it, from a row on.
+   *
+   * @param valid of each span, which is brought up to date
+   * @returns the number of the row after the last one
+   */
+  count(from: number, valid: number[], visit: (event: number, span: number, valid: number) => void): number {
+    const end = this.#rows.length;
+    let [event, span] = [-1, -1];
+    this.#rows.forEachPiece(from, end, (numbers, first, to) => {
+      for (let at = first; at < to; at += WORDS) {
+        const kind = numbers[at + KIND]!;
+        if (kind >>> SPAN_SHIFT !== span || numbers[at + EVENT]! !== event) {
+          if (span >= 0) visit(event, span, valid[span]!);
+          span = kind >>> SPAN_SHIFT;
+          event = numbers[at + EVENT]!;
+        }
+        valid[span] = this.#validAfter(numbers, at, valid[span] ?? 0);
+      }
+    });
+    if (span >= 0) visit(event, span, valid[span]!);
+    return end;
+  }
+
+  #validAfter(numbers: Numbers, at: number, before: number): number {
+    const kind = numbers[at + KIND]!;
+    if ((kind & COUNTED) !== 0) return numbers[at + WORD]!;
+    if ((kind & ENDED) !== 0) return before - this.#countOf(numbers, at);
+    const isValid = (kind & VALUE) !== 0 && permOf(this.#lowOf(numbers, at)) !== 0;
+    return isValid ? before + this.#countOf(numbers, at) : before;
+  }
+
+  #countOf(numbers: Numbers, at: number): number {
+    return isWide(numbers, at) ? this.#more.at(numbers[at + WORD]!, COUNT) : 1;
+  }
+
+  #lowOf(numbers: Numbers, at: number): number {
+    const word = numbers[at + WORD]!;
+    return isWide(numbers, at) ? this.#more.at(word, LOW) : word;
+  }
+
+  #highOf(numbers: Numbers, at: number): number {
+    return isWide(numbers, at) ? this.#more.at(numbers[at + WORD]!, HIGH) : 0;
+  }
 }
 
-function replayRow(numbers: Numbers, at: number, visitor: WriteVisitor): void {
-  const kind = numbers[at + KIND]!;
-  const span = kind >>> SPAN_SHIFT;
-  const first = numbers[at + FIRST]!;
-  const count = numbers[at + COUNT]!;
-  const hi = numbers[at + HI]!;
-  if ((kind & VALUE) !== 0)
-    visitor.value(span, first, count, hi, numbers[at + LO]!, (kind & STEP) === 0 ? 0 : 1);
-  if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
-  if ((kind & STORED) !== 0) visitor.made(span, first, count, numbers[at + EVENT]!);
-  if ((kind & MADE) !== 0) visitor.made(span, first, count, hi);
-}
+const isWide = (numbers: Numbers, at: number): boolean => (numbers[at + KIND]! & WIDE) !== 0;

@@ -23,7 +23,7 @@ export class FollowedRebuild {
       created: () => watch.created(),
       removing: (rebuilt, place, how) => watch.removing(rebuilt, place, how),
       translated: () => false,
-      changed: nothing,
+      changed: (event, rebuilt) => watch.changed(event, rebuilt),
       outside: nothing,
       refused: nothing,
       mismatch: nothing,

@@ -12,13 +12,12 @@ import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../rebuild/verdicts.ts";
 import type { WindowEvidence } from "../rebuild/window-evidence.ts";
 import { stateOf } from "../state/window-state.ts";
-import { EntryWrites, WrittenEntries } from "./entry-writes.ts";
-import { BEFORE_ALL, LifeRows } from "./life-rows.ts";
+import { BEFORE_ALL, EntryWrites, type RunValue, type WrittenStretch } from "./entry-writes.ts";
 import { WindowPlayer } from "./window-player.ts";
 import type { DescribedSpan, Kept, Tables, TravelledWindow, WindowSpan } from "./window-span.ts";
 
 /** Rows of {@link EntryWrites} between two states that are kept: replaying them takes a few milliseconds. */
-const ROWS_BETWEEN = 2 ** 14;
+const ROWS_BETWEEN = 2 ** 16;
 /** States that are kept; of more every second one goes, and the next ones are farther apart. */
 const MAX_KEPT = 1024;
 /** Windows that come, are reshaped, and go: their numbers have 16 bits. */
@@ -27,12 +26,8 @@ const MAX_SPANS = 2 ** 16;
 /** Entries that are looked at one by one: a driver's calls have 1 to 16, and a walk costs more. */
 const FEW = 32;
 
-/** What the first entry of a run holds, and whether its values grow. */
-interface RunValue {
-  readonly hi: number;
-  readonly lo: number;
-  readonly step: number;
-}
+/** The start of what was not mapped. */
+const NOT_MAPPED = -2;
 
 const NOTHING: RunValue = { hi: 0, lo: 0, step: 0 };
 
@@ -44,30 +39,24 @@ interface Followed extends DescribedSpan {
   /** How its geometry was known when these were noted last, and whether it was a guess what the window is at all. */
   how: WindowEvidence["how"];
   isGuess: boolean;
-  /** Entries that are valid; {@link UNCOUNTED} where they have to be counted anew. */
-  valid: number;
 }
-
-/** Something else than the usual was written since the entries of a window were counted. */
-const UNCOUNTED = -1;
 
 /**
  * Follows a trace of QEMU once, and has the windows after any of its events from then on, as `map --at` has them.
  *
  * Kept are the writes of all events, and now and then the state (which costs nothing: what nobody changes is shared).
- * A moment is the state before it, and the writes since then. Usual calls say themselves what they wrote; of whatever
- * else happens (windows come and go, calls are refused, events are missing) it is found by comparing what was before.
+ * A moment is the state before it, and the writes since then. Usual calls say themselves what they wrote, nearly each in one row;
+ * of whatever else happens (windows come and go, calls are refused, events are missing) it is found by comparing what was
+ * before. All else that somebody wants to know is read out of the rows when it is asked for.
  *
  * It watches a rebuild that somebody else feeds.
  */
 export class WindowTravel implements RebuildWatch {
-  readonly lives: LifeRows = new LifeRows();
+  readonly writes: EntryWrites = new EntryWrites();
   #rebuild: Rebuild | undefined;
-  readonly #writes = new EntryWrites();
-  readonly #written = new WrittenEntries();
   readonly #spans: Followed[] = [];
   readonly #byLiobn = new Map<number, Followed>();
-  /** The window of the event before: nearly all are of one. It is there, and is followed. */
+  /** The window of the call before: nearly all are of one. It is there, and is followed. */
   #last: Followed | undefined;
   #kept: Kept[] = [];
   #rowsBetween = ROWS_BETWEEN;
@@ -75,20 +64,21 @@ export class WindowTravel implements RebuildWatch {
   /** What the tables were before something that is compared. */
   #before: Map<Followed, Tables> | undefined;
   #event = 0;
-  #isUsual = true;
-  /** Entries that the event is about to store. */
+  /** Will the event be known by what it did not do? It is, until it is booked. */
+  #isOpen = true;
+  /** Entries that the event is about to store, */
   #touched: RebuiltWindow | undefined;
   #first = 0;
   #count = 0;
-  /** Permission that the first of them had. */
-  #was: Permission = 0;
+  /** and, of one, who mapped it. */
+  #start = NOT_MAPPED;
   /** Looks of the trace that made entries known. */
   #learned = 0;
   #silentClears = 0;
   readonly #player: WindowPlayer;
 
   constructor() {
-    this.#player = new WindowPlayer(this.#writes, this.#spans);
+    this.#player = new WindowPlayer(this.writes, this.#spans);
   }
 
   /** Who rebuilds the windows: to be called before the first event. */
@@ -106,31 +96,21 @@ export class WindowTravel implements RebuildWatch {
     return this.#event;
   }
 
-  /** Entries that are valid now in the window that has a LIOBN. */
-  validEntries(liobn: number): number {
-    const last = this.#last;
-    // Not "last?.liobn": V8 compares what may be a number or nothing by a call.
-    const followed = last !== undefined && last.liobn === liobn ? last : this.#byLiobn.get(liobn);
-    if (followed === undefined || this.#before !== undefined)
-      return this.#rebuild?.windows.get(liobn)?.window.table?.validCount ?? 0;
-    if (followed.valid === UNCOUNTED) followed.valid = followed.rebuilt.window.table?.validCount ?? 0;
-    return followed.valid;
-  }
-
   before(event: QemuTraceEvent): void {
     this.#rebuild!.settle(event);
     if (this.#before !== undefined) this.#compare();
-    const { kind } = event;
-    this.#isUsual = kind === XLATE || kind === GET || (kind < XLATE && !event.failed);
-    if (!this.#isUsual) this.#hold();
     this.#event = event.number;
+    const { kind } = event;
+    this.#isOpen = kind === XLATE || kind === GET || (kind < XLATE && !event.failed);
+    if (!this.#isOpen) this.#hold();
   }
 
   after(event: QemuTraceEvent): void {
     // Nearly every event ends here.
-    if (event.kind === XLATE && this.#rebuild!.plain !== undefined) return;
-    if (this.#isUsual) this.#afterUsual(event);
-    if (this.#writes.length >= this.#keepAt) this.#keep();
+    if (!this.#isOpen || (event.kind === XLATE && this.#rebuild!.plain !== undefined)) return;
+    this.#afterOther(event);
+    this.#touched = undefined;
+    if (this.writes.length >= this.#keepAt) this.#keep();
   }
 
   losing(): void {
@@ -164,9 +144,22 @@ export class WindowTravel implements RebuildWatch {
     this.#touched = rebuilt;
     this.#first = first;
     this.#count = count;
-    this.#was = was;
+    this.#start = count === 1 && was !== 0 ? rebuilt.history.eventAt(first) : NOT_MAPPED;
     if (count !== 1) this.#endLives(rebuilt, first, count, event.number);
-    else if (was !== 0) this.#endLife(rebuilt, first, event.number);
+  }
+
+  changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
+    const last = this.#last?.rebuilt === rebuilt ? this.#last : this.#turnTo(rebuilt);
+    // A window that is new, or another one by now, begins with all that is in it.
+    if (last === undefined || last.geometry !== rebuilt.window.geometry) return;
+    if (this.#count !== 1) this.#storeMore(event, last);
+    else if (this.#start === NOT_MAPPED)
+      this.writes.put(event.number, last.number, this.#first, event.tceHi, event.tceLo);
+    else this.#replace(event, last.number);
+    if (last.how !== rebuilt.evidence.how || last.isGuess !== rebuilt.assumed) this.#note(last);
+    this.#isOpen = false;
+    this.#touched = undefined;
+    if (this.writes.length >= this.#keepAt) this.#keep();
   }
 
   created(): void {
@@ -178,35 +171,63 @@ export class WindowTravel implements RebuildWatch {
     this.#endLives(rebuilt, 0, rebuilt.window.entries, place.event);
   }
 
-  #spanOf(rebuilt: RebuiltWindow): number | undefined {
-    return (this.#last?.rebuilt === rebuilt ? this.#last : this.#byLiobn.get(rebuilt.window.liobn))?.number;
+  #turnTo(rebuilt: RebuiltWindow): Followed | undefined {
+    const followed = this.#byLiobn.get(rebuilt.window.liobn);
+    this.#last = followed?.rebuilt === rebuilt ? followed : undefined;
+    return this.#last;
   }
 
-  /** What is mapped by one entry ends. */
-  #endLife(rebuilt: RebuiltWindow, index: number, event: number): void {
-    const span = this.#spanOf(rebuilt);
-    if (span === undefined) return;
-    const made = rebuilt.history.eventAt(index);
-    this.lives.push(span, index, 1, made < 0 ? BEFORE_ALL : made, event);
+  /** Books that a call stored one entry that was mapped. */
+  #replace({ number: event, tceHi, tceLo }: QemuTraceEvent, span: number): void {
+    const { writes } = this;
+    const start = startOf(this.#start);
+    if ((tceHi | tceLo) === 0) {
+      writes.unmap(event, span, this.#first, start);
+      return;
+    }
+    writes.ended(this.#where(span, this.#first, 1), start);
+    writes.put(event, span, this.#first, tceHi, tceLo);
+  }
+
+  /** Books what a call stored in several entries: all of a fill is known, and of a list the last entry. */
+  #storeMore({ kind, tceHi, tceLo }: QemuTraceEvent, followed: Followed): void {
+    const { rebuilt } = followed;
+    const [first, count] = [this.#first, this.#count];
+    const where = this.#where(followed.number, first, count);
+    if (kind !== INDIRECT) {
+      this.writes.stored(where, { hi: tceHi, lo: tceLo, step: 0 }, Certainty.KNOWN);
+      return;
+    }
+    if (rebuilt.certainty(first) !== Certainty.INFERRED) {
+      this.#write(followed, first, count, true);
+      return;
+    }
+    const table = rebuilt.window.table!;
+    table.load(first);
+    const value = { hi: table.hi, lo: table.lo, step: permOf(tceLo) === 0 ? 0 : 1 };
+    this.writes.stored(where, value, Certainty.INFERRED);
+    this.writes.sure(this.#where(followed.number, first + count - 1, 1), Certainty.KNOWN);
   }
 
   /** What was mapped in these entries ends. */
   #endLives(rebuilt: RebuiltWindow, first: number, count: number, event: number): void {
     const { table } = rebuilt.window;
-    const span = this.#spanOf(rebuilt);
+    const span = this.#turnTo(rebuilt)?.number;
     if (span === undefined || table === null) return;
+    const end = (at: number, some: number, start: number): void =>
+      this.writes.ended({ event, span, first: at, count: some }, startOf(start));
     const { history } = rebuilt;
     if (count <= FEW) {
       // Entries that one event mapped are one life.
-      let [from, since] = [first, -2];
+      let [from, since] = [first, NOT_MAPPED];
       for (let index = first; index <= first + count; index++) {
-        let made = -2;
+        let made = NOT_MAPPED;
         if (index < first + count) {
           table.load(index);
           if (permOf(table.lo) !== 0) made = history.eventAt(index);
         }
         if (made === since) continue;
-        if (since !== -2) this.lives.push(span, from, index - from, since < 0 ? BEFORE_ALL : since, event);
+        if (since !== NOT_MAPPED) end(from, index - from, since);
         from = index;
         since = made;
       }
@@ -216,74 +237,39 @@ export class WindowTravel implements RebuildWatch {
       if (permOf(lo) === 0) return;
       let at = from;
       history.forEachRun(from, from + length, (some, number, made) => {
-        if (some > at) this.lives.push(span, at, some - at, BEFORE_ALL, event);
-        this.lives.push(span, some, number, made.event, event);
+        if (some > at) end(at, some - at, -1);
+        end(some, number, made.event);
         at = some + number;
       });
-      if (at < from + length) this.lives.push(span, at, from + length - at, BEFORE_ALL, event);
+      if (at < from + length) end(at, from + length - at, -1);
     });
   }
 
-  /** After a usual call or translation. */
-  #afterUsual(event: QemuTraceEvent): void {
+  /** After a look, or a call that did not do what it usually does. */
+  #afterOther(event: QemuTraceEvent): void {
     const touched = this.#touched;
-    this.#touched = undefined;
+    const { liobn } = event;
+    const rebuilt = this.#rebuild!.windows.get(liobn);
+    if (touched !== undefined && this.#start !== NOT_MAPPED) {
+      const span = this.#turnTo(touched)?.number;
+      if (span !== undefined) this.writes.ended(this.#where(span, this.#first, 1), startOf(this.#start));
+    }
+    if (rebuilt === undefined) return;
+    const followed = this.#turnTo(rebuilt);
     const { counts } = this.#rebuild!;
     const learned = learnedOf(counts);
-    const last = this.#last;
-    const { liobn } = event;
-    const isLast = last !== undefined && last.liobn === liobn;
-    const followed = isLast ? last : this.#byLiobn.get(liobn);
-    const rebuilt = isLast && last.rebuilt === touched ? touched : this.#rebuild!.windows.get(liobn);
-    if (rebuilt === undefined) return;
-    if (followed?.rebuilt !== rebuilt || followed.geometry !== rebuilt.window.geometry) {
-      this.#learned = learned;
-      this.#follow(rebuilt);
-      return;
+    if (followed === undefined || followed.geometry !== rebuilt.window.geometry) this.#follow(rebuilt);
+    else {
+      if (touched === rebuilt) this.#write(followed, this.#first, this.#count, true);
+      else if (learned !== this.#learned) this.#show(event, followed);
+      if (followed.how !== rebuilt.evidence.how || followed.isGuess !== rebuilt.assumed) this.#note(followed);
     }
-    this.#last = followed;
-    if (touched === rebuilt) this.#store(event, followed);
-    else if (learned !== this.#learned) this.#show(event, followed);
     this.#learned = learned;
     this.#silentClears = counts.silentClears;
-    if (followed.how !== rebuilt.evidence.how || followed.isGuess !== rebuilt.assumed) this.#note(followed);
   }
 
-  /** Books what a successful call stored: all of a fill is known, and of a list the last entry. */
-  #store({ kind, tceHi, tceLo }: QemuTraceEvent, followed: Followed): void {
-    const { rebuilt } = followed;
-    const [first, count] = [this.#first, this.#count];
-    const table = rebuilt.window.table!;
-    const last = first + count - 1;
-    const isList = kind === INDIRECT && count > 1;
-    const isLinear = isList && rebuilt.certainty(first) === Certainty.INFERRED;
-    table.load(last);
-    if (table.hi !== tceHi || table.lo !== tceLo || !rebuilt.knows(last) || (isList && !isLinear)) {
-      // The engine did otherwise than the trace.
-      this.#write(followed, first, count, true);
-      return;
-    }
-    if (count !== 1) table.load(first);
-    const step = isList && permOf(tceLo) !== 0 ? 1 : 0;
-    if (count !== 1) followed.valid = UNCOUNTED;
-    else if (followed.valid !== UNCOUNTED)
-      followed.valid += (permOf(tceLo) === 0 ? 0 : 1) - (this.#was === 0 ? 0 : 1);
-    this.#fill(followed, first, count, step);
-    this.#writes.put(this.#written, isList ? Certainty.INFERRED : Certainty.KNOWN, true);
-    if (isList) this.#writes.sure(this.#event, followed.number, last, 1, Certainty.KNOWN);
-  }
-
-  /** Fills the row with the value that was loaded last. */
-  #fill({ number, rebuilt }: Followed, first: number, count: number, step: number): void {
-    const written = this.#written;
-    const { hi, lo } = rebuilt.window.table!;
-    written.event = this.#event;
-    written.span = number;
-    written.first = first;
-    written.count = count;
-    written.hi = hi;
-    written.lo = lo;
-    written.step = step;
+  #where(span: number, first: number, count: number): WrittenStretch {
+    return { event: this.#event, span, first, count };
   }
 
   /** Books what a look at an entry showed. */
@@ -297,11 +283,7 @@ export class WindowTravel implements RebuildWatch {
       return;
     }
     const index = kind === GET ? window.indexOf(iobaHi, iobaLo) : entryOf(iobaHi, iobaLo, window.pageShift);
-    if (index >= window.entries) return;
-    window.table!.load(index);
-    followed.valid = UNCOUNTED;
-    this.#fill(followed, index, 1, 0);
-    this.#writes.put(this.#written, rebuilt.certainty(index), false);
+    if (index < window.entries) this.#write(followed, index, 1, false);
   }
 
   /**
@@ -311,28 +293,20 @@ export class WindowTravel implements RebuildWatch {
    */
   #write(followed: Followed, first: number, count: number, isStored: boolean): void {
     const { rebuilt, number } = followed;
+    const table = rebuilt.window.table!;
     const end = first + count;
     let at = first;
-    followed.valid = UNCOUNTED;
-    rebuilt.window.table!.forEachStoredRun(first, end, (from, length, hi, lo, step) => {
-      if (from > at) this.#value(number, at, from - at, NOTHING);
-      this.#value(number, from, length, { hi, lo, step });
+    table.forEachStoredRun(first, end, (from, length, hi, lo, step) => {
+      if (from > at) this.writes.value(this.#where(number, at, from - at), NOTHING);
+      this.writes.value(this.#where(number, from, length), { hi, lo, step });
       at = from + length;
     });
-    if (end > at) this.#value(number, at, end - at, NOTHING);
+    if (end > at) this.writes.value(this.#where(number, at, end - at), NOTHING);
     rebuilt.forEachCertainty(first, end, (from, length, certainty) => {
-      this.#writes.sure(this.#event, number, from, length, certainty);
+      this.writes.sure(this.#where(number, from, length), certainty);
     });
-    if (isStored) this.#writes.made(this.#event, number, first, count, this.#event);
-  }
-
-  #value(span: number, first: number, count: number, value: RunValue): void {
-    const written = Object.assign(this.#written, value);
-    written.event = this.#event;
-    written.span = span;
-    written.first = first;
-    written.count = count;
-    this.#writes.value(written);
+    if (isStored) this.writes.made(this.#where(number, first, count), this.#event);
+    this.writes.counted(this.#event, number, table.validCount);
   }
 
   /** Begins a span with all that is in a window; the one before it ends. */
@@ -352,19 +326,18 @@ export class WindowTravel implements RebuildWatch {
       assumed: [],
       how: rebuilt.evidence.how,
       isGuess: rebuilt.assumed,
-      valid: UNCOUNTED,
     };
     this.#spans.push(followed);
     this.#byLiobn.set(liobn, followed);
     this.#note(followed);
     window.table?.forEachStoredRun(0, entries, (first, count, hi, lo, step) => {
-      this.#value(number, first, count, { hi, lo, step });
+      this.writes.value(this.#where(number, first, count), { hi, lo, step });
     });
     rebuilt.forEachCertainty(0, entries, (first, count, certainty) => {
-      if (certainty !== Certainty.KNOWN) this.#writes.sure(this.#event, number, first, count, certainty);
+      if (certainty !== Certainty.KNOWN) this.writes.sure(this.#where(number, first, count), certainty);
     });
     rebuilt.history.forEachRun(0, entries, (first, count, place) => {
-      this.#writes.made(this.#event, number, first, count, place.event);
+      this.writes.made(this.#where(number, first, count), place.event);
     });
   }
 
@@ -415,23 +388,24 @@ export class WindowTravel implements RebuildWatch {
 
   #compareTables(followed: Followed, was: Tables): void {
     const { number, rebuilt } = followed;
-    followed.valid = UNCOUNTED;
-    diff(was.table, rebuilt.window.table!, (first, count, _hi, _lo, _step, hi, lo, step) => {
-      this.#value(number, first, count, { hi, lo, step });
+    const table = rebuilt.window.table!;
+    diff(was.table, table, (first, count, _hi, _lo, _step, hi, lo, step) => {
+      this.writes.value(this.#where(number, first, count), { hi, lo, step });
     });
     diff(was.certainties, rebuilt.certainties(), (first, count, _hi, _lo, _step, _isHi, certainty) => {
-      this.#writes.sure(this.#event, number, first, count, certainty);
+      this.writes.sure(this.#where(number, first, count), certainty);
     });
     diff(was.since, rebuilt.history.snapshot(), (first, count, _hi, _lo, _step, made) => {
-      this.#writes.made(this.#event, number, first, count, made - 1);
+      this.writes.made(this.#where(number, first, count), made - 1);
     });
+    this.writes.counted(this.#event, number, table.validCount);
     this.#note(followed);
   }
 
   /** Keeps the state after the last event, unless that is not told to its end yet. */
   #keep(): void {
     if (this.#before !== undefined) return;
-    const rows = this.#writes.length;
+    const rows = this.writes.length;
     const tables = new Map<number, Tables>();
     for (const { number, rebuilt } of this.#byLiobn.values()) {
       const { table } = rebuilt.window;
@@ -452,6 +426,9 @@ const tablesOf = (rebuilt: RebuiltWindow, table: TceTable): Tables => ({
   certainties: rebuilt.certainties(),
   since: rebuilt.history.snapshot(),
 });
+
+/** Who mapped something, as rows say it. */
+const startOf = (made: number): number => (made < 0 ? BEFORE_ALL : made);
 
 /** Entries that looks made known, or made sure of. */
 const learnedOf = ({ learned, confirmed, contradicted, silentClears }: RebuildCounts): number =>

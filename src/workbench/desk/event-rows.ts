@@ -95,11 +95,11 @@ export class EventRows {
     return number;
   }
 
-  /** Says how many pages are mapped in a lane after the event that comes next. */
-  mapped(lane: number, pages: number): void {
+  /** Says how many pages are mapped in a lane after an event, by default the one that comes next; in the order of events. */
+  mapped(lane: number, pages: number, event: number = this.length): void {
     const one = this.#lanes[lane]!;
     if (pages === one.latest) return;
-    addSince(one.mapped, this.length, Math.min(pages, MAX_PAGES));
+    addSince(one.mapped, event, Math.min(pages, MAX_PAGES));
     one.latest = pages;
   }
 

@@ -2,7 +2,7 @@ import type { Finding } from "../../check/findings/finding.ts";
 import { type AliveMapping, spacesOf } from "../../check/lives/alive.ts";
 import type { AddressRange, Life, LifeCall, LifeSink } from "../../check/lives/life.ts";
 import { callersOf, LinuxLives } from "../../check/lives/linux-lives.ts";
-import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
+import { BEFORE_ALL } from "../../check/travel/entry-writes.ts";
 import { MappingTravel } from "../../check/travel/mapping-travel.ts";
 import type { DmaNames, LinuxDmaEvent } from "../../formats/trace/dma-event.ts";
 import { DMA_KINDS, DMA_LOST, type DmaRole } from "../../formats/trace/dma-kinds.ts";

@@ -5,7 +5,7 @@ import type { Place } from "../../check/findings/place.ts";
 import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../../check/rebuild/rebuilt-window.ts";
-import { BEFORE_ALL } from "../../check/travel/life-rows.ts";
+import { BEFORE_ALL } from "../../check/travel/entry-writes.ts";
 import type { TravelledWindow } from "../../check/travel/window-span.ts";
 import { WindowTravel } from "../../check/travel/window-travel.ts";
 import {
@@ -41,7 +41,10 @@ const LIOBNS_OF_BRIDGE = 0x100;
 /** A trace of QEMU: its windows, each as long as it lies in one place, and lanes by LIOBN. It watches their rebuild. */
 export class QemuRecording implements Recording, RebuildWatch {
   format: TraceFormat = "qemu-log";
-  readonly rows: EventRows = new EventRows();
+  readonly #rows = new EventRows();
+  /** Rows of writes that were counted, and how many entries are valid in each span after them. */
+  #counted = 0;
+  readonly #valid: number[] = [];
   readonly notes: string[] = [];
   readonly hasLines = true;
   readonly #travel = new WindowTravel();
@@ -81,10 +84,7 @@ export class QemuRecording implements Recording, RebuildWatch {
     this.#travel.after(event);
     const touched = this.#touched;
     if (touched === undefined || touched !== this.#last) this.#afterOther(event, touched);
-    else {
-      this.rows.mapped(this.#lastLane, this.#travel.validEntries(this.#lastLiobn));
-      this.#push(event, permOf(event.tceLo) === 0 ? UNMAP : MAP);
-    }
+    else this.#push(event, permOf(event.tceLo) === 0 ? UNMAP : MAP);
     this.#touched = undefined;
   }
 
@@ -94,12 +94,11 @@ export class QemuRecording implements Recording, RebuildWatch {
     this.#lastLiobn = liobn;
     this.#lastLane = lane;
     this.#last = event.kind === XLATE ? this.#rebuild!.plain : touched;
-    if (event.kind !== XLATE) this.rows.mapped(lane, this.#travel.validEntries(liobn));
     this.#push(event, classOf(event));
   }
 
   #push(event: QemuTraceEvent, kind: number): void {
-    const { rows } = this;
+    const rows = this.#rows;
     if (rows.areTimed) rows.time(event.seconds, event.nanoseconds);
     rows.push(event.position, this.#lastLane, kind);
   }
@@ -113,6 +112,10 @@ export class QemuRecording implements Recording, RebuildWatch {
   ): void {
     this.#touched = rebuilt;
     this.#travel.changing(event, rebuilt, first, count, was);
+  }
+
+  changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
+    this.#travel.changed(event, rebuilt);
   }
 
   created(): void {
@@ -139,10 +142,20 @@ export class QemuRecording implements Recording, RebuildWatch {
     if (liobn === this.#lastLiobn) return this.#lastLane;
     let lane = this.#lanes.get(liobn);
     if (lane === undefined) {
-      lane = this.rows.lane(hex(liobn));
+      lane = this.#rows.lane(hex(liobn));
       this.#lanes.set(liobn, lane);
     }
     return lane;
+  }
+
+  /** The events; how many pages are mapped after each is counted when somebody asks, as a loop over many takes less than a step at each. */
+  get rows(): EventRows {
+    const { writes, spans } = this.#travel;
+    if (this.#counted < writes.length)
+      this.#counted = writes.count(this.#counted, this.#valid, (event, span, valid) =>
+        this.#rows.mapped(this.#laneOf(spans[span]!.liobn), valid, event),
+      );
+    return this.#rows;
   }
 
   get spaces(): Space[] {
@@ -161,7 +174,7 @@ export class QemuRecording implements Recording, RebuildWatch {
   }
 
   #windowsAt(event: number): readonly TravelledWindow[] {
-    const last = this.rows.length;
+    const last = this.#rows.length;
     if (this.#at?.event === event && this.#at.last === last) return this.#at.windows;
     const windows = this.#travel.at(event);
     this.#at = { event, last, windows };
@@ -182,10 +195,10 @@ export class QemuRecording implements Recording, RebuildWatch {
   }
 
   *draw(space: Space, picture: LifeTaker): Steps<void> {
-    const { lives } = this.#travel;
-    const [from, to] = lives.endingIn(Math.max(space.from, picture.from), space.until);
+    const { writes } = this.#travel;
+    const [from, to] = writes.rowsOf(Math.max(space.from, picture.from), space.until);
     for (let row = from; row < to; row += STEP_LIVES) {
-      lives.forEachOf(space.number, [row, Math.min(to, row + STEP_LIVES)], (first, count, start, end) =>
+      writes.forEachEnded(space.number, [row, Math.min(to, row + STEP_LIVES)], (first, count, start, end) =>
         picture.add(start === BEFORE_ALL ? -1 : start, end, first, count),
       );
       yield;
@@ -197,9 +210,9 @@ export class QemuRecording implements Recording, RebuildWatch {
   }
 
   lengths({ number }: Space, from: number, to: number, first: number, end: number): LifeLengths {
-    const { lives } = this.#travel;
+    const { writes } = this.#travel;
     const lengths: number[] = [];
-    lives.forEachOf(number, lives.endingIn(from, to), (at, count, start, ended) => {
+    writes.forEachEnded(number, writes.rowsOf(from, to), (at, count, start, ended) => {
       if (at < end && at + count > first && start !== BEFORE_ALL) lengths.push(ended - start);
     });
     return lengths;

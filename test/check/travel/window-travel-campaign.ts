@@ -23,16 +23,17 @@ const shown = (states: readonly WindowState[]): unknown[] =>
     return { liobn, busOffset, pageShift, entries, isGuess, assumedParts, defaultWindow, runs };
   });
 
-/** @param miscounted gets the events after which another number of entries is valid than is said */
+/** @param miscounted gets the events after which another number of entries is valid in their window than the rows of writes say */
 function travelled(bytes: Uint8Array, miscounted: number[]): WindowTravel {
   const travel = new WindowTravel();
+  const counts: { event: number; liobn: number; counted: number }[] = [];
   const followed = new FollowedRebuild(travel);
   travel.watch(followed.rebuild);
   const source = new TraceSource("trace", {
     qemu: (event) => {
       followed.handle(event);
       const counted = followed.rebuild.windows.get(event.liobn)?.window.table?.validCount ?? 0;
-      if (travel.validEntries(event.liobn) !== counted) miscounted.push(event.number);
+      counts.push({ event: event.number, liobn: event.liobn, counted });
     },
     linux: () => {},
     gap: (gap) => followed.gap(gap),
@@ -40,6 +41,16 @@ function travelled(bytes: Uint8Array, miscounted: number[]): WindowTravel {
   source.push(bytes);
   source.end();
   followed.end();
+  const valid = new Map<number, Map<number, number>>();
+  travel.writes.count(0, [], (event, span, count) => {
+    const { liobn } = travel.spans[span]!;
+    valid.set(event, (valid.get(event) ?? new Map()).set(liobn, count));
+  });
+  const now = new Map<number, number>();
+  for (const { event, liobn, counted } of counts) {
+    for (const [one, count] of valid.get(event) ?? []) now.set(one, count);
+    if ((now.get(liobn) ?? 0) !== counted) miscounted.push(event);
+  }
   return travel;
 }
 
