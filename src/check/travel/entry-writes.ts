@@ -1,4 +1,5 @@
 import { GrowingRows, type Numbers } from "../../base/growing-rows.ts";
+import { TWO32 } from "../../base/u64.ts";
 import { permOf } from "../../tce/tce.ts";
 
 /** The start of what was mapped before the recording began, or by nobody knows which event. */
@@ -42,6 +43,9 @@ export interface WriteVisitor {
   made(span: number, first: number, count: number, event: number): void;
 }
 
+/** log2 of the entries of which the newest row is known while rows are replayed. */
+const NEWEST_BITS = 14;
+
 /** A stretch of a window, and the event that does something to it. */
 export interface WrittenStretch {
   readonly event: number;
@@ -65,6 +69,11 @@ export interface RunValue {
 export class EntryWrites {
   readonly #rows: GrowingRows = GrowingRows.u32(WORDS);
   readonly #more: GrowingRows = GrowingRows.u32(MORE_WORDS);
+  /** While rows are replayed: some entries, each at a place that it says, and the newest row of each, counted from 1. */
+  readonly #entries = new Float64Array(2 ** NEWEST_BITS);
+  readonly #newest = new Uint32Array(2 ** NEWEST_BITS);
+  /** The places that are taken. */
+  readonly #taken: number[] = [];
 
   get length(): number {
     return this.#rows.length;
@@ -166,13 +175,49 @@ export class EntryWrites {
     });
   }
 
-  /** Visits the rows from one on up to those of an event; returns the number of the row after them. */
+  /**
+   * Visits what the rows from one on up to those of an event do; returns the number of the row after them. Of usual calls on one
+   * entry only the last one counts: a driver goes around in the same ones.
+   */
   replay(from: number, event: number, visitor: WriteVisitor): number {
     const end = Math.max(from, this.#rows.upTo(event, EVENT));
+    let row = from;
     this.#rows.forEachPiece(from, end, (numbers, first, to) => {
-      for (let at = first; at < to; at += WORDS) this.#replayRow(numbers, at, visitor);
+      for (let at = first; at < to; at += WORDS) this.#replay(numbers, at, row++, visitor);
     });
+    this.#replayNewest(visitor);
     return end;
+  }
+
+  #replay(numbers: Numbers, at: number, row: number, visitor: WriteVisitor): void {
+    const kind = numbers[at + KIND]!;
+    if ((kind & ~ENDED & ((1 << SPAN_SHIFT) - 1)) !== PUT) {
+      if ((kind & (VALUE | SURE | MADE)) === 0) return;
+      this.#replayNewest(visitor);
+      this.#replayRow(numbers, at, visitor);
+      return;
+    }
+    const first = numbers[at + FIRST]!;
+    const entry = (kind >>> SPAN_SHIFT) * TWO32 + first;
+    const place = Math.imul(first, 0x9e3779b1) >>> (32 - NEWEST_BITS);
+    const before = this.#newest[place]!;
+    if (before === 0) this.#taken.push(place);
+    else if (this.#entries[place] !== entry) this.#replayAt(before - 1, visitor);
+    this.#entries[place] = entry;
+    this.#newest[place] = row + 1;
+  }
+
+  #replayNewest(visitor: WriteVisitor): void {
+    if (this.#taken.length === 0) return;
+    for (const place of this.#taken) {
+      this.#replayAt(this.#newest[place]! - 1, visitor);
+      this.#newest[place] = 0;
+    }
+    this.#taken.length = 0;
+  }
+
+  #replayAt(row: number, visitor: WriteVisitor): void {
+    this.#rows.forEachPiece(row, row + 1, (numbers, at) => this.#replayRow(numbers, at, visitor));
   }
 
   #replayRow(numbers: Numbers, at: number, visitor: WriteVisitor): void {
@@ -183,14 +228,8 @@ export class EntryWrites {
     const low = this.#lowOf(numbers, at);
     if ((kind & VALUE) !== 0) {
       const isEmpty = (kind & ENDED) !== 0;
-      visitor.value(
-        span,
-        first,
-        count,
-        this.#highOf(numbers, at),
-        isEmpty ? 0 : low,
-        (kind & STEP) === 0 ? 0 : 1,
-      );
+      const step = (kind & STEP) === 0 ? 0 : 1;
+      visitor.value(span, first, count, this.#highOf(numbers, at), isEmpty ? 0 : low, step);
     }
     if ((kind & SURE) !== 0) visitor.sure(span, first, count, (kind >>> SURE_SHIFT) & 3);
     if ((kind & STORED) !== 0) visitor.made(span, first, count, numbers[at + EVENT]!);
