@@ -78,8 +78,8 @@ export class GrowingRows {
     return this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width + place]!;
   }
 
-  set(row: number, value: number): void {
-    this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width] = value;
+  set(row: number, value: number, place = 0): void {
+    this.#pieces[row >>> SHIFT]![(row & IN_PIECE) * this.#width + place] = value;
   }
 
   /**

@@ -237,26 +237,23 @@ export class EntryWrites {
   }
 
   /**
-   * Visits how many entries of a window are valid after each event that may have changed it, from a row on.
+   * Visits how many entries of a window are valid after each row that changes it, from a row on; what counts of an event is the last one.
    *
    * @param valid of each span, which is brought up to date
    * @returns the number of the row after the last one
    */
   count(from: number, valid: number[], visit: (event: number, span: number, valid: number) => void): number {
     const end = this.#rows.length;
-    let [event, span] = [-1, -1];
     this.#rows.forEachPiece(from, end, (numbers, first, to) => {
       for (let at = first; at < to; at += WORDS) {
-        const kind = numbers[at + KIND]!;
-        if (kind >>> SPAN_SHIFT !== span || numbers[at + EVENT]! !== event) {
-          if (span >= 0) visit(event, span, valid[span]!);
-          span = kind >>> SPAN_SHIFT;
-          event = numbers[at + EVENT]!;
-        }
-        valid[span] = this.#validAfter(numbers, at, valid[span] ?? 0);
+        const span = numbers[at + KIND]! >>> SPAN_SHIFT;
+        const before = valid[span] ?? 0;
+        const after = this.#validAfter(numbers, at, before);
+        if (after === before) continue;
+        valid[span] = after;
+        visit(numbers[at + EVENT]!, span, after);
       }
     });
-    if (span >= 0) visit(event, span, valid[span]!);
     return end;
   }
 

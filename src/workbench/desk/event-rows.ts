@@ -28,6 +28,8 @@ class Lane {
   /** Pages that are mapped from an event on: a row for each change. */
   readonly mapped: GrowingRows = GrowingRows.u32(WORDS);
   latest = 0;
+  /** The event that changed it last. */
+  changed = -1;
 
   constructor(name: string, blocks: number) {
     this.name = name;
@@ -95,12 +97,18 @@ export class EventRows {
     return number;
   }
 
-  /** Says how many pages are mapped in a lane after an event, by default the one that comes next; in the order of events. */
+  /**
+   * Says how many pages are mapped in a lane after an event, by default the one that comes next. In the order of events; of an event
+   * the last word counts.
+   */
   mapped(lane: number, pages: number, event: number = this.length): void {
     const one = this.#lanes[lane]!;
     if (pages === one.latest) return;
-    addSince(one.mapped, event, Math.min(pages, MAX_PAGES));
     one.latest = pages;
+    const value = Math.min(pages, MAX_PAGES);
+    if (event === one.changed) one.mapped.set(one.mapped.length - 1, value, VALUE);
+    else addSince(one.mapped, event, value);
+    one.changed = event;
   }
 
   /**

@@ -151,10 +151,12 @@ export class QemuRecording implements Recording, RebuildWatch {
   /** The events; how many pages are mapped after each is counted when somebody asks, as a loop over many takes less than a step at each. */
   get rows(): EventRows {
     const { writes, spans } = this.#travel;
-    if (this.#counted < writes.length)
+    if (this.#counted < writes.length) {
+      const lanes = spans.map(({ liobn }) => this.#laneOf(liobn));
       this.#counted = writes.count(this.#counted, this.#valid, (event, span, valid) =>
-        this.#rows.mapped(this.#laneOf(spans[span]!.liobn), valid, event),
+        this.#rows.mapped(lanes[span]!, valid, event),
       );
+    }
     return this.#rows;
   }
 
