@@ -17,7 +17,7 @@ export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const PAGE = fileURLToPath(new URL("../dist/workbench/page/", import.meta.url));
 const WAIT_MS = 300_000;
 /** Milliseconds between two looks at the memory of the page's processes. */
-const LOOK_MS = 250;
+const LOOK_MS = 1000;
 /** Clock ticks a second of /proc, on all Linux machines that people have. */
 const TICKS = 100;
 

@@ -183,17 +183,19 @@ export class EventRows {
 
   /** Sums the blocks that were filled since that was done last. */
   #sum(): void {
-    for (; (this.#blocks + 1) * BLOCK <= this.length; this.#blocks++) {
-      const first = this.#blocks * BLOCK;
-      // A block lies in one piece.
-      this.#rows.forEachPiece(first, first + BLOCK, (words, from, to) => {
-        for (let at = from; at < to; at++) {
+    const whole = Math.floor(this.length / BLOCK);
+    const lanes = this.#lanes;
+    // A block lies in one piece.
+    this.#rows.forEachPiece(this.#blocks * BLOCK, whole * BLOCK, (words, from, to) => {
+      for (let first = from; first < to; first += BLOCK) {
+        for (let at = first; at < first + BLOCK; at++) {
           const word = words[at]!;
-          this.#lanes[word >>> LANE_SHIFT]!.counts[(word >>> KIND_SHIFT) & KIND_MASK]!++;
+          lanes[word >>> LANE_SHIFT]!.counts[(word >>> KIND_SHIFT) & KIND_MASK]!++;
         }
-      });
-      for (const each of this.#lanes) each.endBlock();
-    }
+        for (const each of lanes) each.endBlock();
+      }
+    });
+    this.#blocks = whole;
   }
 
   #countUpTo(lane: number, end: number, into: Uint32Array, at: number, sign: number): void {
