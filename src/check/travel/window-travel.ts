@@ -5,7 +5,6 @@ import type { WindowGeometry } from "../../spapr/window-geometry.ts";
 import { diff } from "../../tce/diff.ts";
 import { permOf } from "../../tce/tce.ts";
 import type { TceTable } from "../../tce/tce-table.ts";
-import type { Place } from "../findings/place.ts";
 import type { RebuildWatch } from "../rebuild/observer.ts";
 import type { Rebuild } from "../rebuild/rebuild.ts";
 import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
@@ -64,8 +63,8 @@ export class WindowTravel implements RebuildWatch {
   /** What the tables were before something that is compared. */
   #before: Map<Followed, Tables> | undefined;
   #event = 0;
-  /** Will the event be known by what it did not do? It is, until it is booked. */
-  #isOpen = true;
+  /** Is it left to be seen after the event what it did? Not of a usual call, which says it, and not of what is compared. */
+  #isLeft = true;
   /** Entries that the event is about to store, */
   #touched: RebuiltWindow | undefined;
   #first = 0;
@@ -101,13 +100,13 @@ export class WindowTravel implements RebuildWatch {
     if (this.#before !== undefined) this.#compare();
     this.#event = event.number;
     const { kind } = event;
-    this.#isOpen = kind === XLATE || kind === GET || (kind < XLATE && !event.failed);
-    if (!this.#isOpen) this.#hold();
+    this.#isLeft = kind === XLATE || kind === GET || (kind < XLATE && !event.failed);
+    if (!this.#isLeft) this.#hold();
   }
 
   after(event: QemuTraceEvent): void {
     // Nearly every event ends here.
-    if (!this.#isOpen || (event.kind === XLATE && this.#rebuild!.plain !== undefined)) return;
+    if (!this.#isLeft || (event.kind === XLATE && this.#rebuild!.plain !== undefined)) return;
     this.#afterOther(event);
     this.#touched = undefined;
     if (this.writes.length >= this.#keepAt) this.#keep();
@@ -135,7 +134,7 @@ export class WindowTravel implements RebuildWatch {
   }
 
   changing(
-    event: QemuTraceEvent,
+    _event: QemuTraceEvent,
     rebuilt: RebuiltWindow,
     first: number,
     count: number,
@@ -145,7 +144,7 @@ export class WindowTravel implements RebuildWatch {
     this.#first = first;
     this.#count = count;
     this.#start = count === 1 && was !== 0 ? rebuilt.history.eventAt(first) : NOT_MAPPED;
-    if (count !== 1) this.#endLives(rebuilt, first, count, event.number);
+    if (count !== 1) this.#endLives(rebuilt, first, count);
   }
 
   changed(event: QemuTraceEvent, rebuilt: RebuiltWindow): void {
@@ -154,10 +153,10 @@ export class WindowTravel implements RebuildWatch {
     if (last === undefined || last.geometry !== rebuilt.window.geometry) return;
     if (this.#count !== 1) this.#storeMore(event, last);
     else if (this.#start === NOT_MAPPED)
-      this.writes.put(event.number, last.number, this.#first, event.tceHi, event.tceLo);
+      this.writes.put(this.#event, last.number, this.#first, event.tceHi, event.tceLo);
     else this.#replace(event, last.number);
     if (last.how !== rebuilt.evidence.how || last.isGuess !== rebuilt.assumed) this.#note(last);
-    this.#isOpen = false;
+    this.#isLeft = false;
     this.#touched = undefined;
     if (this.writes.length >= this.#keepAt) this.#keep();
   }
@@ -166,9 +165,9 @@ export class WindowTravel implements RebuildWatch {
     this.#last = undefined;
   }
 
-  removing(rebuilt: RebuiltWindow, place: Place): void {
+  removing(rebuilt: RebuiltWindow): void {
+    this.#endLives(rebuilt, 0, rebuilt.window.entries);
     this.#last = undefined;
-    this.#endLives(rebuilt, 0, rebuilt.window.entries, place.event);
   }
 
   #turnTo(rebuilt: RebuiltWindow): Followed | undefined {
@@ -178,15 +177,15 @@ export class WindowTravel implements RebuildWatch {
   }
 
   /** Books that a call stored one entry that was mapped. */
-  #replace({ number: event, tceHi, tceLo }: QemuTraceEvent, span: number): void {
+  #replace({ tceHi, tceLo }: QemuTraceEvent, span: number): void {
     const { writes } = this;
     const start = startOf(this.#start);
     if ((tceHi | tceLo) === 0) {
-      writes.unmap(event, span, this.#first, start);
+      writes.unmap(this.#event, span, this.#first, start);
       return;
     }
     writes.ended(this.#where(span, this.#first, 1), start);
-    writes.put(event, span, this.#first, tceHi, tceLo);
+    writes.put(this.#event, span, this.#first, tceHi, tceLo);
   }
 
   /** Books what a call stored in several entries: all of a fill is known, and of a list the last entry. */
@@ -210,12 +209,12 @@ export class WindowTravel implements RebuildWatch {
   }
 
   /** What was mapped in these entries ends. */
-  #endLives(rebuilt: RebuiltWindow, first: number, count: number, event: number): void {
+  #endLives(rebuilt: RebuiltWindow, first: number, count: number): void {
     const { table } = rebuilt.window;
     const span = this.#turnTo(rebuilt)?.number;
     if (span === undefined || table === null) return;
     const end = (at: number, some: number, start: number): void =>
-      this.writes.ended({ event, span, first: at, count: some }, startOf(start));
+      this.writes.ended(this.#where(span, at, some), startOf(start));
     const { history } = rebuilt;
     if (count <= FEW) {
       // Entries that one event mapped are one life.
@@ -278,7 +277,7 @@ export class WindowTravel implements RebuildWatch {
     const { window } = rebuilt;
     if (this.#rebuild!.counts.silentClears !== this.#silentClears) {
       // A table of VIO that was cleared without a line.
-      this.#endLives(rebuilt, 0, window.entries, this.#event);
+      this.#endLives(rebuilt, 0, window.entries);
       this.#write(followed, 0, window.entries, false);
       return;
     }

@@ -1,7 +1,6 @@
 import type { Permission } from "../../base/permission.ts";
 import { hex, toBig } from "../../base/u64.ts";
 import type { Finding } from "../../check/findings/finding.ts";
-import type { Place } from "../../check/findings/place.ts";
 import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../../check/rebuild/rebuilt-window.ts";
@@ -122,8 +121,8 @@ export class QemuRecording implements Recording, RebuildWatch {
     this.#travel.created();
   }
 
-  removing(rebuilt: RebuiltWindow, place: Place): void {
-    this.#travel.removing(rebuilt, place);
+  removing(rebuilt: RebuiltWindow): void {
+    this.#travel.removing(rebuilt);
   }
 
   losing(): void {
