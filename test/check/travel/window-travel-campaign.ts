@@ -23,53 +23,51 @@ const shown = (states: readonly WindowState[]): unknown[] =>
     return { liobn, busOffset, pageShift, entries, isGuess, assumedParts, defaultWindow, runs };
   });
 
-/** @param miscounted gets the events after which another number of entries is valid in their window than the rows of writes say */
-function travelled(bytes: Uint8Array, miscounted: number[]): WindowTravel {
+function travelled(bytes: Uint8Array): WindowTravel {
   const travel = new WindowTravel();
-  const counts: { event: number; liobn: number; counted: number }[] = [];
   const followed = new FollowedRebuild(travel);
   travel.watch(followed.rebuild);
   const source = new TraceSource("trace", {
-    qemu: (event) => {
-      followed.handle(event);
-      const counted = followed.rebuild.windows.get(event.liobn)?.window.table?.validCount ?? 0;
-      counts.push({ event: event.number, liobn: event.liobn, counted });
-    },
+    qemu: (event) => followed.handle(event),
     linux: () => {},
     gap: (gap) => followed.gap(gap),
   });
   source.push(bytes);
   source.end();
   followed.end();
-  const valid = new Map<number, Map<number, number>>();
-  travel.writes.count(0, [], (event, span, count) => {
-    const { liobn } = travel.spans[span]!;
-    valid.set(event, (valid.get(event) ?? new Map()).set(liobn, count));
-  });
-  const now = new Map<number, number>();
-  for (const { event, liobn, counted } of counts) {
-    for (const [one, count] of valid.get(event) ?? []) now.set(one, count);
-    if ((now.get(liobn) ?? 0) !== counted) miscounted.push(event);
-  }
   return travel;
+}
+
+/** How many entries of each window are valid after an event, by the rows of what was written. */
+function countedAt({ writes, spans }: WindowTravel, at: number): number[] {
+  const counts = new Map<number, number>();
+  writes.count(0, [], (event, span, valid) => {
+    if (event <= at) counts.set(span, valid);
+  });
+  return spans
+    .filter(({ from, until }) => from <= at && at < until)
+    .sort((a, b) => a.liobn - b.liobn)
+    .map(({ number }) => counts.get(number) ?? 0);
 }
 
 /** Compares some moments with what reading up to there gives. */
 async function compare(bytes: Uint8Array, count: number, random: Random): Promise<void> {
-  const miscounted: number[] = [];
   let travel: WindowTravel;
   try {
-    travel = travelled(bytes, miscounted);
+    travel = travelled(bytes);
   } catch {
     return; // no trace any more
   }
-  expect(miscounted).toEqual([]);
   const events = Array.from({ length: count }, () => random.below(travel.lastEvent + 1));
   events.push(0, travel.lastEvent);
   const moments = events.map((event) => ({ event }));
   const states = await statesAtMoments(bytes, moments, { onTruncated: () => {} });
-  for (const [i, { windows }] of states.entries())
-    expect(shown(travel.at(events[i]!)), `event ${events[i]}`).toEqual(shown(windows));
+  for (const [i, { windows }] of states.entries()) {
+    const event = events[i]!;
+    expect(shown(travel.at(event)), `event ${event}`).toEqual(shown(windows));
+    const valid = windows.map(({ table }) => table.validCount);
+    expect(countedAt(travel, event), `counted after event ${event}`).toEqual(valid);
+  }
 }
 
 /**
