@@ -1,7 +1,7 @@
 // Made by tools/matcher/compile.mjs from tools/matcher/line-matcher.ts, with assemblyscript@0.28.20.
 
 /** SHA-256 of the source, in hexadecimal digits. */
-export const MATCHER_SOURCE = "99c008b46c92b06b4f2f39e4a917233ccbe722b96f15ced6cc1e11bfd89423dd";
+export const MATCHER_SOURCE = "d7a804a43d60daccebf45ddf496080b778603f74effac3d629690d89ee7ae650";
 
 /** The module of WebAssembly, in Base64. */
 export const MATCHER_CODE: string = [
