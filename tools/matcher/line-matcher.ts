@@ -44,10 +44,10 @@ const MAX_OTHERS: i32 = 12;
 /** Bytes of a rest that are hashed at most. */
 const MAX_HASHED: i32 = 112;
 /** Digits of a number; and of a part of a second. */
-const MAX_DIGITS: i32 = 16;
-const NANOSECOND_DIGITS: i32 = 9;
+const MAX_DIGITS: usize = 16;
+const NANOSECOND_DIGITS: usize = 9;
 /** Digits of a part of a second in QEMU's log. */
-const MICROSECOND_DIGITS: i32 = 6;
+const MICROSECOND_DIGITS: usize = 6;
 
 /** Bytes of a record before its values, and at most. */
 const RECORD_HEAD: usize = 40;
@@ -74,7 +74,6 @@ let number: u64 = 0;
  * then the values of its rest. The fifth is 0 if there is no time, the sixth if the line is not found.
  */
 let record: usize = RECORDS;
-const INDICES: v128 = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 let free: usize = STORE;
 let heads: i32 = 0;
 let rests: i32 = 0;
@@ -97,57 +96,41 @@ function isAt(kept: usize, length: i32, at: usize): bool {
   return !v128.any_true(other);
 }
 
-/** Do digits go on behind {@link MAX_DIGITS}? */
-function isDigit(byte: u32, isHex: bool): bool {
-  return byte - ZERO <= 9 || (isHex && byte - LETTER_A <= 5);
+function isDigit(byte: u32): bool {
+  return byte - ZERO <= 9;
 }
 
-/** The last `count` of sixteen bytes become these, in front of them are zeros. */
-function toTheEnd(bytes: v128, count: i32): v128 {
-  // An index of sixteen or more gives zero.
-  return i8x16.swizzle(bytes, i8x16.add(INDICES, i8x16.splat(<i8>(count - 16))));
-}
-
-/**
- * Reads hexadecimal digits into {@link number}, the high half first; returns where they end, or 0 if there are none or more than
- * sixteen.
- */
+/** Reads hexadecimal digits into {@link number}; returns where they end, or 0 if there are none or more than sixteen. */
 function readHex(at: usize): usize {
-  const bytes = v128.load(at);
-  const digits = i8x16.sub(bytes, i8x16.splat(<i8>ZERO));
-  const letters = i8x16.sub(bytes, i8x16.splat(<i8>LETTER_A));
-  const areDigits = i8x16.le_u(digits, i8x16.splat(9));
-  const areHex = v128.or(areDigits, i8x16.le_u(letters, i8x16.splat(5)));
-  const count = ctz<i32>(~i8x16.bitmask(areHex));
-  if (count === 0 || (count === MAX_DIGITS && isDigit(load<u8>(at + MAX_DIGITS), true))) return 0;
-  const values = v128.bitselect(digits, i8x16.add(letters, i8x16.splat(10)), areDigits);
-  const nibbles = toTheEnd(values, count);
-  // Of each two the first is the higher one.
-  const pairs = v128.or(i16x8.shl(nibbles, 4), i16x8.shr_u(nibbles, 8));
-  const words = i8x16.swizzle(pairs, i8x16(6, 4, 2, 0, 14, 12, 10, 8, 16, 16, 16, 16, 16, 16, 16, 16));
-  number = i64x2.extract_lane(words, 0);
-  return at + count;
-}
-
-/** The number that sixteen decimal digits are. */
-function decimalOf(digits: v128): u64 {
-  const pairs = i16x8.add(
-    i16x8.mul(v128.and(digits, i16x8.splat(0xff)), i16x8.splat(10)),
-    i16x8.shr_u(digits, 8),
-  );
-  const fours = i32x4.dot_i16x8_s(pairs, i32x4.splat((1 << 16) | 100));
-  const eights = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(fours, fours), i32x4.splat((1 << 16) | 10_000));
-  return <u64>(<u32>i32x4.extract_lane(eights, 0)) * 100_000_000 + <u64>(<u32>i32x4.extract_lane(eights, 1));
+  let position = at;
+  let value: u64 = 0;
+  for (; ; position++) {
+    const byte: u32 = load<u8>(position);
+    let digit = byte - ZERO;
+    if (digit > 9) {
+      if (byte - LETTER_A > 5) break;
+      digit = byte - LETTER_A + 10;
+    }
+    value = (value << 4) | digit;
+  }
+  return keepNumber(value, at, position);
 }
 
 /** The same of decimal ones. */
 function readDecimal(at: usize): usize {
-  const digits = i8x16.sub(v128.load(at), i8x16.splat(<i8>ZERO));
-  const count = ctz<i32>(~i8x16.bitmask(i8x16.le_u(digits, i8x16.splat(9))));
-  if (count === 0 || (count === MAX_DIGITS && isDigit(load<u8>(at + MAX_DIGITS), false))) return 0;
-  const value = decimalOf(toTheEnd(digits, count));
+  let position = at;
+  let value: u64 = 0;
+  for (; ; position++) {
+    const digit = <u32>load<u8>(position) - ZERO;
+    if (digit > 9) break;
+    value = value * 10 + digit;
+  }
+  return keepNumber(value, at, position);
+}
+
+function keepNumber(value: u64, at: usize, end: usize): usize {
   number = (value << 32) | (value >> 32);
-  return at + count;
+  return end - at - 1 < MAX_DIGITS ? end : 0;
 }
 
 function padded(length: i32): usize {
@@ -261,17 +244,17 @@ function findRest(at: usize): usize {
 }
 
 /** Reads seconds with a part, of so many digits, and stores them; returns where they end, or 0. */
-function readTime(at: usize, fewest: i32, most: i32): usize {
+function readTime(at: usize, fewest: usize, most: usize): usize {
   const dot = readDecimal(at);
   if (dot === 0 || <u32>number !== 0 || <u32>load<u8>(dot) !== DOT) return 0;
   store<u32>(record, <u32>(number >> 32), 8);
-  const digits = i8x16.sub(v128.load(dot + 1), i8x16.splat(<i8>ZERO));
-  const count = ctz<i32>(~i8x16.bitmask(i8x16.le_u(digits, i8x16.splat(9))));
-  if (count < fewest || count > most) return 0;
-  // As nine digits: behind them are zeros.
-  const fraction = v128.and(digits, v128.load(MASKS + ((<usize>count) << 4)));
-  store<u32>(record, <u32>decimalOf(toTheEnd(fraction, NANOSECOND_DIGITS)), 12);
-  return dot + 1 + count;
+  const end = readDecimal(dot + 1);
+  const digits = end - dot - 1;
+  if (end === 0 || digits < fewest || digits > most) return 0;
+  let nanoseconds = <u32>(number >> 32);
+  for (let i = digits; i < NANOSECOND_DIGITS; i++) nanoseconds *= 10;
+  store<u32>(record, nanoseconds, 12);
+  return end;
 }
 
 /** Finds a head and reads the time after it, and the colon and the blank after that; returns where the time ends, or 0. */
@@ -294,7 +277,7 @@ function readOrigin(at: usize): usize {
 
 /** Finds a line, and stores what is found; returns where the next one begins, or 0. */
 function findLine(at: usize, hasHeads: bool): usize {
-  const hasTime = hasHeads || isDigit(load<u8>(at), false);
+  const hasTime = hasHeads || isDigit(load<u8>(at));
   const time = hasHeads ? findHeadAndTime(at) : hasTime ? readOrigin(at) : 0;
   store<u32>(record, <u32>time, 16);
   const next: usize = hasTime && time === 0 ? 0 : findRest(hasTime ? time : at);
