@@ -18,23 +18,22 @@
 
 // The memory begins with the lines: those of a piece of a chunk, and of what was held before it.
 export const TEXT_BYTES: usize = 0x14000;
-/** What was found: numbers of the head and the rest, seconds, nanoseconds, and where the time ends. */
-export const FOUND: usize = 0x14000;
-/** Values of the rest that was found. */
-export const VALUES: usize = FOUND + 32;
 /** Places of the values of a line that is to be kept: start, end and way of each. */
-export const PLACES: usize = 0x14400;
+export const PLACES: usize = 0x14000;
 /** Lengths of heads, the one that was found last first. */
-const LENGTHS: usize = 0x14800;
+const LENGTHS: usize = 0x14400;
 /** Sixteen masks of sixteen bytes: the first none, one, two, ... of them. */
-const MASKS: usize = 0x14900;
+const MASKS: usize = 0x14500;
 /** Tables by hash: what is kept, and the hash that came last. */
 const HEADS: usize = 0x15000;
 const HEAD_HASHES: usize = 0x19000;
 const RESTS: usize = 0x1d000;
 const REST_HASHES: usize = 0x21000;
 const TABLES_END: usize = 0x25000;
-const STORE: usize = TABLES_END;
+/** Lines that were found, one after the other; see {@link record}. */
+export const RECORDS: usize = TABLES_END;
+export const RECORDS_END: usize = RECORDS + 0x1000;
+const STORE: usize = RECORDS_END;
 const STORE_END: usize = 0x80000;
 
 const PLACE_BITS: u32 = 12;
@@ -44,9 +43,15 @@ const MAX_LENGTHS: i32 = 6;
 const MAX_OTHERS: i32 = 12;
 /** Bytes of a rest that are hashed at most. */
 const MAX_HASHED: i32 = 112;
-/** Digits of a number; and of seconds and of a part of one. */
+/** Digits of a number; and of a part of a second. */
 const MAX_DIGITS: usize = 16;
-const MAX_TIME_DIGITS: usize = 9;
+const NANOSECOND_DIGITS: usize = 9;
+/** Digits of a part of a second in QEMU's log. */
+const MICROSECOND_DIGITS: usize = 6;
+
+/** Bytes of a record before its values, and at most. */
+const RECORD_HEAD: usize = 40;
+const MAX_RECORD: usize = RECORD_HEAD + 40 * 8;
 
 // Ways to read a value: 1 is decimal.
 const HEX: i32 = 0;
@@ -54,13 +59,21 @@ const WORD: i32 = 2;
 
 const SPACE: u32 = 0x20;
 const DOT: u32 = 0x2e;
+const AT: u32 = 0x40;
+const COLON: u32 = 0x3a;
 const ZERO: u32 = 0x30;
 const COLON_SPACE: u32 = 0x203a;
 const LETTER_A: u32 = 0x61;
 const EQUALS: u32 = 0x3d;
 
-/** The number that was read last. */
+/** The number that was read last: its halves, the high one first, as events have them. */
 let number: u64 = 0;
+/**
+ * Where what is found of a line is written, in words: number of its head (of a line without heads: its thread), number of its
+ * rest, seconds, nanoseconds, where the time ends, where the next line begins, 0, 0, which word the next record begins with, 0;
+ * then the values of its rest. The fifth is 0 if there is no time, the sixth if the line is not found.
+ */
+let record: usize = RECORDS;
 let free: usize = STORE;
 let heads: i32 = 0;
 let rests: i32 = 0;
@@ -83,6 +96,10 @@ function isAt(kept: usize, length: i32, at: usize): bool {
   return !v128.any_true(other);
 }
 
+function isDigit(byte: u32): bool {
+  return byte - ZERO <= 9;
+}
+
 /** Reads hexadecimal digits into {@link number}; returns where they end, or 0 if there are none or more than sixteen. */
 function readHex(at: usize): usize {
   let position = at;
@@ -96,8 +113,7 @@ function readHex(at: usize): usize {
     }
     value = (value << 4) | digit;
   }
-  number = value;
-  return position - at - 1 < MAX_DIGITS ? position : 0;
+  return keepNumber(value, at, position);
 }
 
 /** The same of decimal ones. */
@@ -109,8 +125,12 @@ function readDecimal(at: usize): usize {
     if (digit > 9) break;
     value = value * 10 + digit;
   }
-  number = value;
-  return position - at - 1 < MAX_DIGITS ? position : 0;
+  return keepNumber(value, at, position);
+}
+
+function keepNumber(value: u64, at: usize, end: usize): usize {
+  number = (value << 32) | (value >> 32);
+  return end - at - 1 < MAX_DIGITS ? end : 0;
 }
 
 function padded(length: i32): usize {
@@ -182,20 +202,20 @@ function readRest(rest: usize, at: usize): usize {
   let length = load<i32>(piece, 4);
   if (!isAt(piece + 16, length, at)) return 0;
   let position = at + length;
-  const end = VALUES + (load<i32>(rest, 12) << 3);
-  for (let value = VALUES; value < end; value += 8) {
+  const values = record + RECORD_HEAD;
+  const end = values + (load<i32>(rest, 12) << 3);
+  for (let value = values; value < end; value += 8) {
     piece += 16 + padded(length);
     const way = load<i32>(piece);
     if (way === WORD) {
-      number = (<u64>position) << 32;
+      number = position;
       while (<u32>load<u8>(position) > SPACE) position++;
-      number |= position;
+      number |= (<u64>position) << 32;
     } else {
       position = way === HEX ? readHex(position) : readDecimal(position);
       if (position === 0) return 0;
     }
-    // The high half first, as events have them.
-    store<u64>(value, (number << 32) | (number >> 32));
+    store<u64>(value, number);
     length = load<i32>(piece, 4);
     if (!isAt(piece + 16, length, position)) return 0;
     position += length;
@@ -203,7 +223,8 @@ function readRest(rest: usize, at: usize): usize {
   return position;
 }
 
-export function findRest(at: usize): usize {
+/** Finds the rest at `at`; returns where the next line begins, or 0. */
+function findRest(at: usize): usize {
   const guess: usize = lastRest === 0 ? 0 : load<u32>(lastRest);
   let next: usize = guess === 0 ? 0 : readRest(guess, at);
   let rest = guess;
@@ -218,36 +239,72 @@ export function findRest(at: usize): usize {
     if (lastRest !== 0) store<u32>(lastRest, <u32>rest);
   }
   lastRest = rest;
-  store<i32>(FOUND, load<i32>(rest, 8), 4);
+  store<i32>(record, load<i32>(rest, 8), 4);
   return next;
 }
 
-/** Reads a time in seconds and the blank after it, stores it, and returns where it ends: at its colon; else 0. */
-function readTime(at: usize): usize {
+/** Reads seconds with a part, of so many digits, and stores them; returns where they end, or 0. */
+function readTime(at: usize, fewest: usize, most: usize): usize {
   const dot = readDecimal(at);
-  if (dot === 0 || dot - at > MAX_TIME_DIGITS || <u32>load<u8>(dot) !== DOT) return 0;
-  store<u32>(FOUND, <u32>number, 8);
+  if (dot === 0 || <u32>number !== 0 || <u32>load<u8>(dot) !== DOT) return 0;
+  store<u32>(record, <u32>(number >> 32), 8);
   const end = readDecimal(dot + 1);
   const digits = end - dot - 1;
-  if (end === 0 || digits > MAX_TIME_DIGITS || <u32>load<u16>(end) !== COLON_SPACE) return 0;
-  let nanoseconds = <u32>number;
-  for (let i = digits; i < MAX_TIME_DIGITS; i++) nanoseconds *= 10;
-  store<u32>(FOUND, nanoseconds, 12);
+  if (end === 0 || digits < fewest || digits > most) return 0;
+  let nanoseconds = <u32>(number >> 32);
+  for (let i = digits; i < NANOSECOND_DIGITS; i++) nanoseconds *= 10;
+  store<u32>(record, nanoseconds, 12);
   return end;
 }
 
-/** Finds a head and reads the time after it; returns where that ends, or 0. */
+/** Finds a head and reads the time after it, and the colon and the blank after that; returns where the time ends, or 0. */
 function findHeadAndTime(at: usize): usize {
   const head = findHead(at);
   if (head === 0) return 0;
-  store<i32>(FOUND, load<i32>(head, 8));
-  return readTime(at + load<i32>(head, 12));
+  store<i32>(record, load<i32>(head, 8));
+  const end = readTime(at + load<i32>(head, 12), 1, NANOSECOND_DIGITS);
+  return end !== 0 && <u32>load<u16>(end) === COLON_SPACE ? end : 0;
 }
 
-export function findLine(at: usize): usize {
-  const time = findHeadAndTime(at);
-  store<u32>(FOUND, <u32>time, 16);
-  return time === 0 ? 0 : findRest(time);
+/** Reads thread and time before an event of QEMU: `1@2.000003:`; returns where that ends, or 0. */
+function readOrigin(at: usize): usize {
+  const end = readDecimal(at);
+  if (end === 0 || <u32>number !== 0 || <u32>load<u8>(end) !== AT) return 0;
+  store<u32>(record, <u32>(number >> 32));
+  const colon = readTime(end + 1, MICROSECOND_DIGITS, MICROSECOND_DIGITS);
+  return colon !== 0 && <u32>load<u8>(colon) === COLON ? colon + 1 : 0;
+}
+
+/** Finds a line, and stores what is found; returns where the next one begins, or 0. */
+function findLine(at: usize, hasHeads: bool): usize {
+  const hasTime = hasHeads || isDigit(load<u8>(at));
+  const time = hasHeads ? findHeadAndTime(at) : hasTime ? readOrigin(at) : 0;
+  store<u32>(record, <u32>time, 16);
+  const next: usize = hasTime && time === 0 ? 0 : findRest(hasTime ? time : at);
+  store<u32>(record, <u32>next, 20);
+  store<u64>(record, 0, 24);
+  return next;
+}
+
+function wordOf(record: usize): usize {
+  return (record - RECORDS) >> 2;
+}
+
+export function findLines(at: usize, end: usize, hasHeads: bool): usize {
+  record = RECORDS;
+  for (let position = at; position < end; ) {
+    if (record > RECORDS_END - RECORD_HEAD - MAX_RECORD) {
+      // The next line was not looked at.
+      store<u32>(record, 1, 20);
+      break;
+    }
+    position = findLine(position, hasHeads);
+    if (position === 0) break;
+    const after = record + RECORD_HEAD + (load<i32>(lastRest, 12) << 3);
+    store<u32>(record, <u32>wordOf(after), 32);
+    record = after;
+  }
+  return wordOf(record);
 }
 
 export function forget(): void {

@@ -21,8 +21,11 @@ interface Inflate {
   destroy(): void;
 }
 
-/** Unpacked bytes at a time. */
-const CHUNK = 1 << 18;
+/**
+ * Unpacked bytes at a time, of a member that is longer than these and of a short one. Where a piece is unpacked into two of them, its
+ * second half waits until nobody looks at anything: a large one holds several pieces.
+ */
+const [CHUNK, SHORT_CHUNK] = [1 << 22, 1 << 16];
 /**
  * Packed bytes at a time. What is unpacked of them is lost if they are damaged: few at the beginning, so that little of a
  * small file is lost.
@@ -54,6 +57,8 @@ class Gunzip {
   readonly #cursor: ByteCursor;
   readonly #name: string;
   #unpacked = 0;
+  /** Unpacked bytes at a time: of a member as long as the one before, if that was short. */
+  #chunk = CHUNK;
 
   constructor(zlib: Zlib, packed: ByteStream, name: string) {
     this.#zlib = zlib;
@@ -115,7 +120,7 @@ class Gunzip {
   async *#readMember(): ByteStream {
     const cursor = this.#cursor;
     const first = this.#unpacked;
-    const inflater = new Inflater(this.#zlib);
+    const inflater = new Inflater(this.#zlib, this.#chunk);
     let crc = 0;
     try {
       let next = this.#next(inflater);
@@ -148,6 +153,7 @@ class Gunzip {
     if (!isRight)
       throw this.#failed(`the gzip data is damaged before byte ${offset} of it (its sum is another)`);
     cursor.at += 8;
+    this.#chunk = Math.max(SHORT_CHUNK, Math.min(this.#unpacked - first, CHUNK));
   }
 
   /** Unpacks what comes next. */
@@ -192,8 +198,8 @@ class Inflater {
   #settle: ((error?: Error) => void) | undefined;
   #failure: Error | undefined;
 
-  constructor(zlib: Zlib) {
-    this.#inflate = zlib.createInflateRaw({ chunkSize: CHUNK });
+  constructor(zlib: Zlib, chunk: number) {
+    this.#inflate = zlib.createInflateRaw({ chunkSize: chunk });
     this.#inflate.on("data", (piece) => this.#pieces.push(piece));
     this.#inflate.on("end", () => {
       this.#isDone = true;

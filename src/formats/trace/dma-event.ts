@@ -64,17 +64,6 @@ export class HalvesList {
     this.words[at] = hi;
     this.words[at + 1] = lo;
   }
-
-  /** @internal Becomes the same as another one. */
-  copy(other: HalvesList): void {
-    this.length = other.length;
-    if (other.length > 0) this.#copyWords(other);
-  }
-
-  #copyWords({ words, length }: HalvesList): void {
-    if (this.words.length < length * 2) this.words = new Uint32Array(words.length);
-    for (let at = 0; at < length * 2; at++) this.words[at] = words[at]!;
-  }
 }
 
 /**
@@ -207,36 +196,6 @@ export class LinuxDmaEvent {
     this.task = -1;
     this.device = -1;
     this.size = count;
-  }
-
-  /** @internal Becomes the same as another one. */
-  copy(other: LinuxDmaEvent): void {
-    this.kind = other.kind;
-    this.number = other.number;
-    this.line = other.line;
-    this.seconds = other.seconds;
-    this.nanoseconds = other.nanoseconds;
-    this.ticks = other.ticks;
-    this.cpu = other.cpu;
-    this.pid = other.pid;
-    this.task = other.task;
-    this.device = other.device;
-    this.direction = other.direction;
-    this.dmaHi = other.dmaHi;
-    this.dmaLo = other.dmaLo;
-    this.physHi = other.physHi;
-    this.physLo = other.physLo;
-    this.size = other.size;
-    this.nullPointer = other.nullPointer;
-    this.attributes = other.attributes;
-    if (this.otherAttributes !== other.otherAttributes) this.otherAttributes = other.otherAttributes;
-    this.error = other.error;
-    this.ranges.copy(other.ranges);
-    this.rangeSizes.copy(other.rangeSizes);
-    this.entries.copy(other.entries);
-    this.totalEntries = other.totalEntries;
-    this.totalRanges = other.totalRanges;
-    this.truncated = other.truncated;
   }
 
   /** Forgets the arguments of the event before. */

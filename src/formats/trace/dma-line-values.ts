@@ -1,5 +1,5 @@
 import { KEY_ATTRIBUTES, KEY_DMA_ADDRESS, KEY_IGNORED, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
-import { DECIMAL, HEX, MAX_VALUES, WORD } from "./line-matcher.ts";
+import { DECIMAL, HEX, NOTHING, VALUES, WORD } from "./line-matcher.ts";
 import { hexDigit } from "./number-reader.ts";
 
 const SPACE = 0x20;
@@ -14,10 +14,10 @@ export interface FoundValues {
   readonly places: readonly number[];
 }
 
-/** Where the number with a key will be among the words of the values: the last one, as it is when it is read the first time. */
+/** Where the number with a key will be in a line's record: the last one, as it is when it is read the first time. */
 export function placeOf(key: number, { keys, places }: FoundValues): number {
   const number = keys.lastIndexOf(key);
-  return (number < 0 || places[number * 3 + 2] === WORD ? MAX_VALUES : number) * 2;
+  return number < 0 || places[number * 3 + 2] === WORD ? NOTHING : VALUES + number * 2;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   REST,
   SECONDS,
   TIME,
+  VALUES,
   WORD,
 } from "./line-matcher.ts";
 import type { MatchedText } from "./matched-text.ts";
@@ -53,7 +54,7 @@ interface KnownRest {
   readonly otherAttributes: string;
   /** Keys that were read, a bit for each. */
   readonly seen: number;
-  /** Where addresses and size are among the words of the values. */
+  /** Where addresses and size are among the words of a record. */
   readonly dmaAt: number;
   readonly physAt: number;
   readonly sizeAt: number;
@@ -82,55 +83,51 @@ export class DmaLines {
     this.#arguments = dmaArguments;
   }
 
-  /** Head of the line that was looked for last, if that has {@link time}. */
-  get head(): KnownHead {
-    return this.#heads[this.#text.matcher!.found[HEAD]!]!;
+  /** Head of the line with this record. */
+  headOf(records: Uint32Array, record: number): KnownHead {
+    return this.#heads[records[record + HEAD]!]!;
   }
 
-  /** Where the time ends of the line that was looked for last, if its head was found; 0 if not. */
-  get time(): number {
-    return this.#text.matcher?.found[TIME] ?? 0;
-  }
-
-  /** Reads the line that begins at `start`; returns where the next one does, or -1. */
-  readAgain(bytes: Uint8Array, start: number): number {
-    const { matcher } = this.#text;
-    if (matcher === undefined) return -1;
-    const next = matcher.findLine(start);
-    if (next === 0) return -1;
-    this.#text.found();
-    const { found } = matcher;
-    const head = this.#heads[found[HEAD]!]!;
-    const rest = this.#rests[found[REST]!]!;
-    if (rest.isPerf !== head.isPerf) return -1;
+  /** Reads a line that was found; false if it has to be read in another way. */
+  readAgain(bytes: Uint8Array, records: Uint32Array, record: number): boolean {
+    const head = this.headOf(records, record);
+    const rest = this.#rests[records[record + REST]!]!;
+    if (rest.isPerf !== head.isPerf) return false;
     const event = this.#event;
-    setOrigin(event, head, found);
+    setOrigin(event, head, records, record);
     event.kind = rest.kind;
     event.device = rest.device;
     event.direction = rest.direction;
-    const { values } = matcher;
-    event.dmaHi = values[rest.dmaAt]!;
-    event.dmaLo = values[rest.dmaAt + 1]!;
-    event.physHi = values[rest.physAt]!;
-    event.physLo = values[rest.physAt + 1]!;
-    event.size = numberOf(values[rest.sizeAt]!, values[rest.sizeAt + 1]!);
+    const dmaAt = record + rest.dmaAt;
+    event.dmaHi = records[dmaAt]!;
+    event.dmaLo = records[dmaAt + 1]!;
+    const physAt = record + rest.physAt;
+    event.physHi = records[physAt]!;
+    event.physLo = records[physAt + 1]!;
+    const sizeAt = record + rest.sizeAt;
+    event.size = numberOf(records[sizeAt]!, records[sizeAt + 1]!);
     event.attributes = rest.attributes;
     event.otherAttributes = rest.otherAttributes;
     event.clearRest();
-    return rest.words.length === 0 || this.#readWords(bytes, rest, values) ? next : -1;
+    return rest.words.length === 0 || this.#readWords(bytes, rest, records, record + VALUES);
   }
 
-  /** Reads who made the event of the line that was looked for last, and when, if that has {@link time}. */
-  readOrigin(): void {
-    setOrigin(this.#event, this.head, this.#text.matcher!.found);
+  /** Reads who made the event of a line of which the head was found, and when. */
+  readOrigin(records: Uint32Array, record: number): void {
+    setOrigin(this.#event, this.headOf(records, record), records, record);
   }
 
   /** Reads the values that are words; false if they are not the whole of them. */
-  #readWords(bytes: Uint8Array, { keys, words, seen }: KnownRest, values: Uint32Array): boolean {
+  #readWords(
+    bytes: Uint8Array,
+    { keys, words, seen }: KnownRest,
+    records: Uint32Array,
+    values: number,
+  ): boolean {
     for (let i = 0; i < words.length; i++) {
       const word = words[i]!;
-      const end = this.#arguments.values.readNoted(keys[word]!, bytes, values[word * 2]!);
-      if (end !== values[word * 2 + 1]) return false;
+      const end = this.#arguments.values.readNoted(keys[word]!, bytes, records[values + word * 2]!);
+      if (end !== records[values + word * 2 + 1]) return false;
     }
     return this.#arguments.isWhole(seen);
   }
@@ -158,13 +155,15 @@ export class DmaLines {
       this.#rests = [];
     }
     // What is kept twice takes room, and the place of others.
-    const next = matcher.findLine(start);
-    const hasHead = matcher.found[TIME]! > 0 && this.head.isPerf === isPerf;
+    const { records } = matcher;
+    const isFound = matcher.findLines(start, end, true) > 0;
+    const hasHead = records[TIME]! > 0 && this.headOf(records, 0).isPerf === isPerf;
     if (!hasHead && matcher.keepHead(start, timeAt) >= 0) {
       const { task, pid, cpu } = this.#event;
       this.#heads.push({ isPerf, buffer, task, pid, cpu });
     }
-    if (next === 0 && matcher.findRest(timeEnd) === 0) this.#keepRest(matcher, bytes, timeEnd, end, isPerf);
+    if (!isFound && matcher.findLines(timeEnd, end, false) === 0)
+      this.#keepRest(matcher, bytes, timeEnd, end, isPerf);
   }
 
   /** Keeps a rest of which the first word with `=` names device or direction, and of which the values of others may differ. */
@@ -194,9 +193,9 @@ export class DmaLines {
   }
 }
 
-function setOrigin(event: LinuxDmaEvent, head: KnownHead, found: Int32Array): void {
-  event.seconds = found[SECONDS]!;
-  event.nanoseconds = found[NANOSECONDS]!;
+function setOrigin(event: LinuxDmaEvent, head: KnownHead, records: Uint32Array, record: number): void {
+  event.seconds = records[record + SECONDS]!;
+  event.nanoseconds = records[record + NANOSECONDS]!;
   event.ticks = Number.NaN;
   event.cpu = head.cpu;
   event.pid = head.pid;

@@ -5,27 +5,31 @@ export const HEX = 0;
 export const DECIMAL = 1;
 export const WORD = 2;
 
-/** Values of a line that can be kept; the one with this number is always 0. */
+/** Values of a line that can be kept. */
 export const MAX_VALUES = 40;
 
-// Words of what was found: numbers of the head and of the rest, the time, and where that ends, or 0 if the line has another head.
+// Words of the record of a line: numbers of its head (of a line without heads: its thread) and of its rest, its time, and where
+// that ends, or 0 if it has none; where the next line begins, or 0 if this one was not found; two that are 0; where the next
+// record is, and the values.
 export const HEAD = 0;
 export const REST = 1;
 export const SECONDS = 2;
 export const NANOSECONDS = 3;
 export const TIME = 4;
+export const NEXT = 5;
+export const NOTHING = 6;
+export const NEXT_RECORD = 8;
+export const VALUES = 10;
 
 /** What is compiled from `tools/matcher/line-matcher.ts`. Positions are in its memory, 0 for none. */
 interface MatcherCode {
   readonly memory: { readonly buffer: ArrayBuffer };
-  /** Bytes of lines that it begins with; where it has what was found, its values, and places of values that are to be kept. */
+  /** Bytes of lines that it begins with; where it has records of lines, and places of values that are to be kept. */
   readonly TEXT_BYTES: { readonly value: number };
-  readonly FOUND: { readonly value: number };
-  readonly VALUES: { readonly value: number };
+  readonly RECORDS: { readonly value: number };
+  readonly RECORDS_END: { readonly value: number };
   readonly PLACES: { readonly value: number };
-  /** Finds a head, the time after it and a rest at `at`; returns where the next line begins. */
-  findLine(at: number): number;
-  findRest(at: number): number;
+  findLines(at: number, end: number, hasHeads: boolean): number;
   /** Forgets all that was kept; the next numbers are 0. */
   forget(): void;
   hasRoom(bytes: number): number;
@@ -55,33 +59,30 @@ export class LineMatcher {
   /** The lines are to be here: positions are in it. */
   readonly text: Uint8Array<ArrayBuffer>;
   /**
-   * Values of the rest that was found last: the high half of each, then the low one; of a {@link WORD} where it begins and ends.
-   * After the last one that there can be stands 0.
+   * Records of lines that were found. A value is two words: the high half of a number, then the low one; of a {@link WORD} where
+   * it begins and ends.
    */
-  readonly values: Uint32Array;
-  /** What was found last, in words. */
-  readonly found: Int32Array;
+  readonly records: Uint32Array;
   readonly #code: MatcherCode;
   readonly #places: Int32Array;
 
   constructor() {
     compiled ??= new WebAssembly.Module(Uint8Array.from(atob(MATCHER_CODE), (one) => one.charCodeAt(0)));
     this.#code = new WebAssembly.Instance(compiled).exports as MatcherCode;
-    const { memory, TEXT_BYTES, FOUND, VALUES, PLACES } = this.#code;
+    const { memory, TEXT_BYTES, RECORDS, RECORDS_END, PLACES } = this.#code;
     this.text = new Uint8Array(memory.buffer, 0, TEXT_BYTES.value);
-    this.values = new Uint32Array(memory.buffer, VALUES.value, (MAX_VALUES + 1) * 2);
-    this.found = new Int32Array(memory.buffer, FOUND.value, TIME + 1);
+    this.records = new Uint32Array(memory.buffer, RECORDS.value, (RECORDS_END.value - RECORDS.value) / 4);
     this.#places = new Int32Array(memory.buffer, PLACES.value, MAX_VALUES * 3);
   }
 
-  /** Finds the line that begins at `at`; returns where the next one does, or 0. */
-  findLine(at: number): number {
-    return this.#code.findLine(at);
-  }
-
-  /** Finds a rest alone. */
-  findRest(at: number): number {
-    return this.#code.findRest(at);
+  /**
+   * Finds the lines in `[at, end)`, one after the other, until one is not found or there are many; returns where the record is of
+   * the one after these: what it has is what was found of that line, and if its {@link NEXT} is not 0, nobody looked for it.
+   *
+   * @param hasHeads a line is a head, a time and a rest; if not, a rest, before which thread and time may stand as QEMU writes them
+   */
+  findLines(at: number, end: number, hasHeads: boolean): number {
+    return this.#code.findLines(at, end, hasHeads);
   }
 
   /**

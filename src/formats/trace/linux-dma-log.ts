@@ -8,12 +8,12 @@ import { LAST_KEYS } from "./dma-keys.ts";
 import { DMA_EVENT_NAMES } from "./dma-kinds.ts";
 import { DmaLines } from "./dma-lines.ts";
 import { OriginReader } from "./dma-origin.ts";
-import { EventBatch } from "./event-batch.ts";
 import { EventLines } from "./event-lines.ts";
 import { IommuRangeText } from "./iommu-range-text.ts";
 import type { KernelEvent } from "./kernel-event.ts";
 import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { LineCopy } from "./line-copy.ts";
+import { NEXT, NEXT_RECORD, TIME } from "./line-matcher.ts";
 import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { FIXED_BLANK_END, isBlank, isDressed, isSpread } from "./shown-text.ts";
@@ -121,8 +121,6 @@ export class DmaLogReader extends EventLines {
   readonly #remarks = new RecordingRemarks(this.#event, this.#origin, this.prefix);
   readonly #buffers = new BufferNames();
   readonly #onEvent: (event: LinuxDmaEvent) => void;
-  /** Events of lines that were read again. */
-  readonly #batch: EventBatch;
   readonly #onKernel: ((event: KernelEvent) => void) | undefined;
   readonly #kernel = new KernelLineReader();
   readonly #stacks = new StackReader(this.#event, (bytes, start, end) => this.#readOrigin(bytes, start, end));
@@ -145,7 +143,6 @@ export class DmaLogReader extends EventLines {
   constructor(onEvent: (event: LinuxDmaEvent) => void, onKernel?: (event: KernelEvent) => void) {
     super(MAX_LINE);
     this.#onEvent = onEvent;
-    this.#batch = new EventBatch(onEvent);
     this.#onKernel = onKernel;
   }
 
@@ -166,64 +163,71 @@ export class DmaLogReader extends EventLines {
 
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; ) {
-      const next = this.#readAgain(bytes, at);
-      if (next >= 0) {
-        at = next;
-        continue;
-      }
-      this.#batch.handOn();
-      const newline = bytes.indexOf(NEWLINE, at);
-      this.line++;
-      if (newline - at >= this.maxLine) this.counts.long++;
-      else {
-        const text = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-        let to = text;
-        while (to > at && isBlank(bytes[to - 1]!)) to--;
-        // A line that ends in blanks is not kept for others: these go on right after what was read.
-        this.#readLine(bytes, at, to, to === text);
-      }
-      at = newline + 1;
+      const next = this.#readAgain(bytes, at, end);
+      at = next > at ? next : this.#readOnce(bytes, at);
     }
-    this.#batch.handOn();
   }
 
-  /** Reads a line that differs from lines before it only in numbers; returns the position after it, or -1. */
-  #readAgain(bytes: Uint8Array, start: number): number {
-    if (this.#waits !== NOTHING) return -1;
-    const lines = this.#lines;
-    const next = lines.readAgain(bytes, start);
-    if (next < 0) return lines.time === 0 ? -1 : this.#readRangeAgain(bytes, start, lines.time);
+  /** Reads a line from its beginning; returns where the next one begins. */
+  #readOnce(bytes: Uint8Array, at: number): number {
+    const newline = bytes.indexOf(NEWLINE, at);
     this.line++;
-    if (this.broken.line > 0) this.giveUp();
-    this.#buffers.readAgain(lines.head.buffer);
-    if (this.#isEvent(this.line)) {
-      this.#batch.add(this.#event);
-      if (this.#stacks.isActive) this.#stacks.follow();
+    if (newline - at >= this.maxLine) this.counts.long++;
+    else {
+      const text = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+      let to = text;
+      while (to > at && isBlank(bytes[to - 1]!)) to--;
+      // A line that ends in blanks is not kept for others: these go on right after what was read.
+      this.#readLine(bytes, at, to, to === text);
     }
-    return next;
+    return newline + 1;
   }
 
-  /** Reads an event of the IOMMU of which the head was found, up to its time; returns the position after it, or -1. */
-  #readRangeAgain(bytes: Uint8Array, start: number, time: number): number {
+  /** Reads lines that differ from lines before only in numbers; returns where the first begins that does not. */
+  #readAgain(bytes: Uint8Array, start: number, end: number): number {
+    const { matcher } = this.matched;
+    if (matcher === undefined || this.#waits !== NOTHING) return start;
+    const { records } = matcher;
+    const lines = this.#lines;
+    const first = this.line;
+    let at = start;
+    let record = 0;
+    let stop = 0;
+    do {
+      stop = matcher.findLines(at, end, true);
+      for (record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
+        if (!lines.readAgain(bytes, records, record)) break;
+        at = records[record + NEXT]!;
+        this.line++;
+        if (this.broken.line > 0) this.giveUp();
+        this.#buffers.readAgain(lines.headOf(records, record).buffer);
+        this.#emit(this.line);
+      }
+    } while (record === stop && at < end && records[record + NEXT] !== 0);
+    this.matched.found(this.line - first);
+    return at === end || records[record + TIME] === 0 ? at : this.#readRangeAgain(bytes, at, records, record);
+  }
+
+  /** Reads an event of the IOMMU of which the head was found, up to its time; returns the position after it, or `start`. */
+  #readRangeAgain(bytes: Uint8Array, start: number, records: Uint32Array, record: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
     const isOpen = this.broken.line > 0 || this.#kernel.isInRecord || this.#stacks.isActive;
-    const { head } = this.#lines;
-    if (isOpen || bytes[start] !== SPACE || head.buffer >= 0) return -1;
-    const what = this.#ranges.read(bytes, time);
-    const { next, isPerf } = this.#ranges;
-    if (what === undefined || next - start > MAX_STATEMENT || isPerf !== head.isPerf) return -1;
+    const { buffer, isPerf } = this.#lines.headOf(records, record);
+    if (isOpen || bytes[start] !== SPACE || buffer >= 0) return start;
+    const ranges = this.#ranges;
+    const what = ranges.read(bytes, records[record + TIME]!);
+    if (what === undefined || ranges.next - start > MAX_STATEMENT || ranges.isPerf !== isPerf) return start;
     this.line++;
     if (this.#onKernel === undefined) {
       this.counts.other++;
-      return next;
+      return ranges.next;
     }
-    this.#batch.handOn();
-    this.#buffers.readAgain(head.buffer);
+    this.#buffers.readAgain(buffer);
     if (!this.#buffers.isOfFirstOther()) {
       this.counts.otherBuffers++;
-      return next;
+      return ranges.next;
     }
-    this.#lines.readOrigin();
+    this.#lines.readOrigin(records, record);
     const { seconds, nanoseconds, task, pid } = this.#event;
     this.counts.kernel++;
     this.#onKernel({
@@ -235,7 +239,7 @@ export class DmaLogReader extends EventLines {
       task,
       pid,
     });
-    return next;
+    return ranges.next;
   }
 
   /** @param isKept what is read of it may be kept for lines that are like it */

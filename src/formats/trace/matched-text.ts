@@ -15,11 +15,6 @@ export class MatchedText {
   /** What keeping may still take: lines of which none comes again are not kept for long. */
   #credit = MOST;
 
-  /** What finds lines in the text that is read now; undefined if nothing does. */
-  get matcher(): LineMatcher | undefined {
-    return this.#here;
-  }
-
   /** Where to read so many bytes. */
   blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
     if (this.#lines === FIRST_KEPT) {
@@ -35,9 +30,14 @@ export class MatchedText {
     this.#here = bytes === this.#matcher?.text ? this.#matcher : undefined;
   }
 
-  /** A line was found. */
-  found(): void {
-    if (this.#credit < MOST) this.#credit++;
+  /** What finds lines in the text that is read now; undefined if nothing does. */
+  get matcher(): LineMatcher | undefined {
+    return this.#here;
+  }
+
+  /** So many lines were found. */
+  found(lines: number): void {
+    this.#credit = Math.min(this.#credit + lines, MOST);
   }
 
   /** What keeps a line that was read and could be kept; undefined if it is not to be. */

@@ -1,5 +1,5 @@
 import type { EventText } from "./event-text.ts";
-import { DECIMAL, HEX, REST } from "./line-matcher.ts";
+import { DECIMAL, HEX, REST, VALUES } from "./line-matcher.ts";
 import type { MatchedText } from "./matched-text.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";
@@ -70,20 +70,14 @@ export class QemuLines {
     this.#event = event;
   }
 
-  /** Reads the event whose name begins at `name`; returns where the next line begins, or -1. */
-  readAgain(name: number): number {
-    const { matcher } = this.#text;
-    if (matcher === undefined) return -1;
-    const next = matcher.findRest(name);
-    if (next === 0) return -1;
-    this.#text.found();
+  /** Reads the event of a line that was found. */
+  readAgain(records: Uint32Array, record: number): void {
+    const number = records[record + REST]!;
+    const { kind, pci, words, numbers, changing } = this.#known[number]!;
     const event = this.#event;
-    const number = matcher.found[REST]!;
-    const known = this.#known[number]!;
     const taken = event.words;
-    const { words, numbers, changing } = known;
-    event.kind = known.kind;
-    event.pci = known.pci;
+    event.kind = kind;
+    event.pci = pci;
     if (number !== this.#last) {
       this.#last = number;
       for (let i = 0; i < words.length; i++) {
@@ -91,12 +85,10 @@ export class QemuLines {
         taken[words[i]! + 1] = numbers[i * 2 + 1]!;
       }
     }
-    const { values } = matcher;
-    for (let i = 0; i < changing.length; i++) {
-      taken[changing[i]!] = values[i * 2]!;
-      taken[changing[i]! + 1] = values[i * 2 + 1]!;
+    for (let i = 0, value = record + VALUES; i < changing.length; i++, value += 2) {
+      taken[changing[i]!] = records[value]!;
+      taken[changing[i]! + 1] = records[value + 1]!;
     }
-    return next;
   }
 
   /** The event is read in another way. */

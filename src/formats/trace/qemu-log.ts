@@ -4,6 +4,7 @@ import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
+import { HEAD, NANOSECONDS, NEXT, NEXT_RECORD, SECONDS, TIME } from "./line-matcher.ts";
 import { LogWriters } from "./log-writers.ts";
 import { QemuLines } from "./qemu-lines.ts";
 import { isBlank, isDressed, isSpread } from "./shown-text.ts";
@@ -121,16 +122,46 @@ export class QemuLogReader extends EventLines {
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
-      this.line++;
-      const first = bytes[at]!;
-      const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
-      const next = bytes[name] === LETTER_S ? this.#readNamed(bytes, view, name) : -1;
-      if (next >= 0) {
-        at = next;
+      at = this.#readAgain(at, end);
+      if (at < end) at = this.#readLine(bytes, view, at);
+    }
+  }
+
+  /** Reads lines that differ from lines before only in numbers; returns where the first begins that does not. */
+  #readAgain(start: number, end: number): number {
+    const { matcher } = this.matched;
+    if (matcher === undefined) return start;
+    const { records } = matcher;
+    const first = this.line;
+    let at = start;
+    let record = 0;
+    do {
+      const stop = matcher.findLines(at, end, false);
+      for (record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
+        at = records[record + NEXT]!;
+        this.#lines.readAgain(records, record);
+        if (records[record + TIME] !== 0) this.#takeOrigin(records, record);
+        else if (this.#hasOrigin) this.#forgetOrigin();
+        this.line++;
         if (this.broken.line > 0) this.giveUp();
         this.#emit(this.line);
-      } else at = this.#passOther(bytes, view, at);
-    }
+      }
+    } while (at < end && records[record + NEXT] !== 0);
+    this.matched.found(this.line - first);
+    return at;
+  }
+
+  /** Reads a line from its beginning; returns where the next one begins. */
+  #readLine(bytes: Uint8Array, view: DataView, at: number): number {
+    this.line++;
+    const first = bytes[at]!;
+    const name = first >= ZERO && first < COLON ? this.#readOrigin(bytes, at) : this.#noOrigin(at);
+    const next = bytes[name] === LETTER_S ? this.#readText(bytes, view, name) : -1;
+    if (next < 0) return this.#passOther(bytes, view, at);
+    this.#lines.keep(this.#text, bytes, name, next);
+    if (this.broken.line > 0) this.giveUp();
+    this.#emit(this.line);
+    return next;
   }
 
   /** Reads a line that does not begin with an event; returns where the next line begins. */
@@ -139,15 +170,6 @@ export class QemuLogReader extends EventLines {
     if (newline - at >= this.maxLine) this.counts.long++;
     else this.#readOther(bytes, view, at, newline);
     return newline + 1;
-  }
-
-  /** Reads an event, from its name to the line end; returns the position after that, or -1. */
-  #readNamed(bytes: Uint8Array, view: DataView, name: number): number {
-    const again = this.#lines.readAgain(name);
-    if (again >= 0) return again;
-    const next = this.#readText(bytes, view, name);
-    if (next >= 0) this.#lines.keep(this.#text, bytes, name, next);
-    return next;
   }
 
   #emit(line: number): void {
@@ -189,7 +211,6 @@ export class QemuLogReader extends EventLines {
 
   /** Reads `tid@seconds.microseconds:`; returns where it ends, or `at` if it is something else. */
   #readOrigin(bytes: Uint8Array, at: number): number {
-    const event = this.#event;
     let position = at;
     let thread = 0;
     for (; isDigit(bytes[position]!); position++) thread = thread * 10 + bytes[position]! - ZERO;
@@ -202,12 +223,21 @@ export class QemuLogReader extends EventLines {
     let microseconds = 0;
     for (; isDigit(bytes[position]!); position++) microseconds = microseconds * 10 + bytes[position]! - ZERO;
     if (bytes[position] !== COLON || position !== fractionAt + 6) return this.#noOrigin(at);
+    this.#setOrigin(thread, seconds, microseconds * 1000);
+    return position + 1;
+  }
+
+  #takeOrigin(records: Uint32Array, record: number): void {
+    this.#setOrigin(records[record + HEAD]!, records[record + SECONDS]!, records[record + NANOSECONDS]!);
+  }
+
+  #setOrigin(thread: number, seconds: number, nanoseconds: number): void {
+    const event = this.#event;
     event.thread = thread;
     event.seconds = seconds;
-    event.nanoseconds = microseconds * 1000;
+    event.nanoseconds = nanoseconds;
     this.#process = -1;
     this.#hasOrigin = true;
-    return position + 1;
   }
 
   #noOrigin(at: number): number {

@@ -7,10 +7,15 @@ import {
   HEAD,
   HEX,
   LineMatcher,
+  MAX_VALUES,
   NANOSECONDS,
+  NEXT,
+  NEXT_RECORD,
+  NOTHING,
   REST,
   SECONDS,
   TIME,
+  VALUES,
   WORD,
 } from "../../../src/formats/trace/line-matcher.ts";
 import { MATCHER_SOURCE } from "../../../src/formats/trace/line-matcher-code.ts";
@@ -62,9 +67,15 @@ function keep(matcher: LineMatcher, line: Line): { readonly head: number; readon
   }
 }
 
-function valuesOf(matcher: LineMatcher, ways: readonly number[]): (bigint | string)[] {
+/** Finds a line with a head; returns where the next one begins, or 0. */
+function find(matcher: LineMatcher): number {
+  const isFound = matcher.findLines(0, 1, true) > 0;
+  return isFound ? matcher.records[NEXT]! : 0;
+}
+
+function valuesOf(matcher: LineMatcher, ways: readonly number[], record = 0): (bigint | string)[] {
   return ways.map((way, i) => {
-    const [hi, lo] = matcher.values.subarray(i * 2);
+    const [hi, lo] = matcher.records.subarray(record + VALUES + i * 2);
     if (way !== WORD) return (BigInt(hi!) << 32n) | BigInt(lo!);
     return new TextDecoder().decode(matcher.text.subarray(hi, lo));
   });
@@ -97,14 +108,14 @@ describe("lines that are found again", () => {
     const line = new Line(TASK, "7.449442", LOG, ["20000", "4096", "{0x1,0x2}"]);
     put(matcher, line);
     for (const number of [-1, 0]) {
-      expect(matcher.findLine(0)).toBe(0);
+      expect(find(matcher)).toBe(0);
       expect(matcher.keepHead(0, line.timeAt)).toBe(number);
       expect(matcher.keepRest(line.timeEnd, line.places, line.text.length)).toBe(number);
     }
     const other = new Line(TASK, "123456789.5", LOG, ["f".repeat(16), "18", "(nil)"]);
     put(matcher, other);
-    expect(matcher.findLine(0)).toBe(other.text.length);
-    expect([matcher.found[SECONDS], matcher.found[NANOSECONDS]]).toEqual([123_456_789, 500_000_000]);
+    expect(find(matcher)).toBe(other.text.length);
+    expect([matcher.records[SECONDS], matcher.records[NANOSECONDS]]).toEqual([123_456_789, 500_000_000]);
     expect(valuesOf(matcher, LOG.ways)).toEqual([2n ** 64n - 1n, 18n, "(nil)"]);
   });
 
@@ -119,22 +130,94 @@ describe("lines that are found again", () => {
     keep(matcher, new Line(TASK, "1.5", LOG, ["1", "1", "x"]));
     const values = ["1", "1", "x"];
     put(matcher, new Line(TASK, "1.5", LOG, values.with(at, right)));
-    expect(matcher.findLine(0)).toBeGreaterThan(0);
+    expect(find(matcher)).toBeGreaterThan(0);
     put(matcher, new Line(TASK, "1.5", LOG, values.with(at, wrong)));
-    expect(matcher.findLine(0)).toBe(0);
+    expect(find(matcher)).toBe(0);
     // Its head is found all the same.
-    expect(matcher.found[TIME]).toBe(TASK.length + 3);
+    expect(matcher.records[TIME]).toBe(TASK.length + 3);
   });
 
-  it.each(["1234567890.5", "1.", ".5", "1.1234567890", "1,5", "1.5x"])(
+  it.each(["4294967296.5", "1.", ".5", "1.1234567890", "1,5", "1.5x"])(
     "have a time, which %s is not",
     (time) => {
       const matcher = new LineMatcher();
       keep(matcher, new Line(TASK, "1.5", LOG, ["1", "1", "x"]));
       put(matcher, new Line(TASK, time, LOG, ["1", "1", "x"]));
-      expect([matcher.findLine(0), matcher.found[TIME]]).toEqual([0, 0]);
+      expect([find(matcher), matcher.records[TIME]]).toEqual([0, 0]);
     },
   );
+
+  it("are found one after the other, until one is not", () => {
+    const matcher = new LineMatcher();
+    const lines = [1, 2, 3].map((i) => new Line(TASK, `${i}.5`, LOG, [`${i}`, "18", "(nil)"]));
+    keep(matcher, lines[0]!);
+    const text = `${lines.map((line) => line.text).join("")}another line\n`;
+    matcher.text.set(new TextEncoder().encode(text));
+    const { records } = matcher;
+    const stop = matcher.findLines(0, text.length, true);
+    let record = 0;
+    let next = 0;
+    for (const [i, line] of lines.entries()) {
+      next += line.text.length;
+      expect([records[record + NEXT], records[record + SECONDS]]).toEqual([next, i + 1]);
+      expect([...records.subarray(record + NOTHING, record + NOTHING + 2)]).toEqual([0, 0]);
+      expect(valuesOf(matcher, LOG.ways, record)).toEqual([BigInt(i + 1), 18n, "(nil)"]);
+      record = records[record + NEXT_RECORD]!;
+    }
+    expect([record, records[stop + NEXT]]).toEqual([stop, 0]);
+    // None is looked for that begins behind the end.
+    expect(matcher.findLines(0, lines[0]!.text.length + 1, true)).toBe(records[NEXT_RECORD]! * 2);
+  });
+
+  it.each([0, 1, MAX_VALUES])("are not looked for when there are many before them, of %i values", (count) => {
+    const matcher = new LineMatcher();
+    const values = Array.from({ length: count }, (_, i) => i.toString(16));
+    const rest: Rest = {
+      texts: [": event a=1 b", ...values.map(() => ",")].map((one, i) => (i === count ? `${one}\n` : one)),
+      ways: values.map(() => HEX),
+    };
+    const line = new Line(TASK, "1.5", rest, values);
+    keep(matcher, line);
+    const lines = Math.floor(matcher.text.length / line.text.length);
+    matcher.text.set(new TextEncoder().encode(line.text.repeat(lines)));
+    const { records } = matcher;
+    let found = 0;
+    for (let at = 0, end = lines * line.text.length; at < end; ) {
+      const stop = matcher.findLines(at, end, true);
+      let record = 0;
+      for (; record < stop; record = records[record + NEXT_RECORD]!) {
+        found++;
+        at = records[record + NEXT]!;
+        expect(valuesOf(matcher, rest.ways, record)).toEqual(values.map((_, i) => BigInt(i)));
+      }
+      expect(at === end || records[record + NEXT] !== 0).toBe(true);
+    }
+    expect(found).toBe(lines);
+  });
+
+  it.each([
+    ["12@1700000000.000345:", [21, 12, 1_700_000_000, 345_000]],
+    ["4294967295@4294967295.999999:", [29, 2 ** 32 - 1, 2 ** 32 - 1, 999_999_000]],
+    ["4294967296@1.000000:", undefined],
+    ["1@4294967296.000000:", undefined],
+    ["1@1.00000:", undefined],
+    ["1@1.0000000:", undefined],
+    ["1@1.000000 ", undefined],
+    ["1.1@000000:", undefined],
+  ])("without heads have thread and time as QEMU writes them: %s", (origin, expected) => {
+    const matcher = new LineMatcher();
+    const line = new Line("", "", LOG, ["1", "2", "3"]);
+    keep(matcher, new Line(TASK, "1.5", LOG, ["1", "2", "3"]));
+    matcher.text.set(new TextEncoder().encode(origin + line.text));
+    const isFound = matcher.findLines(0, 1, false) > 0;
+    const { records } = matcher;
+    expect(isFound ? [TIME, HEAD, SECONDS, NANOSECONDS].map((word) => records[word]) : undefined).toEqual(
+      expected,
+    );
+    matcher.text.set(new TextEncoder().encode(line.text));
+    expect(matcher.findLines(0, 1, false)).toBe(records[NEXT_RECORD]);
+    expect(records[TIME]).toBe(0);
+  });
 
   it("are forgotten when there is no room for more", () => {
     const matcher = new LineMatcher();
@@ -147,7 +230,7 @@ describe("lines that are found again", () => {
     }
     expect(kept).toBeGreaterThan(500);
     put(matcher, first);
-    expect(matcher.findLine(0)).toBe(0);
+    expect(find(matcher)).toBe(0);
     expect(keep(matcher, first)).toEqual({ head: 0, rest: 0 });
   });
 
@@ -181,18 +264,18 @@ describe("lines that are found again", () => {
       const time = `${random.below(1e9)}.${random.below(1e9)}`;
       const line = new Line(head, time, rest, values);
       put(matcher, line);
-      const next = matcher.findLine(0);
+      const next = find(matcher);
       if (next > 0) {
         found++;
-        const is = rests[matcher.found[REST]!]!;
+        const is = rests[matcher.records[REST]!]!;
         const [all, ...read] = patternOf(is).exec(line.text.slice(line.timeEnd)) ?? [];
-        expect([heads[matcher.found[HEAD]!], next]).toEqual([head, line.timeEnd + (all ?? "").length]);
+        expect([heads[matcher.records[HEAD]!], next]).toEqual([head, line.timeEnd + (all ?? "").length]);
         const numbers = read.map((value, i) =>
           is.ways[i] === WORD ? value : BigInt(is.ways[i] === HEX ? `0x${value}` : value),
         );
         expect(valuesOf(matcher, is.ways)).toEqual(numbers);
         const [seconds, fraction] = time.split(".") as [string, string];
-        expect([matcher.found[SECONDS], matcher.found[NANOSECONDS]]).toEqual([
+        expect([matcher.records[SECONDS], matcher.records[NANOSECONDS]]).toEqual([
           Number(seconds),
           Number(fraction.padEnd(9, "0")),
         ]);
@@ -303,7 +386,7 @@ describe("what keeps lines", () => {
     let kept = 0;
     while (text.keeper() !== undefined) if (++kept > 10_000) throw new Error("it keeps all");
     expect(kept).toBe(2048);
-    for (let line = 0; line < 10; line++) text.found();
+    text.found(10);
     expect(text.keeper()).toBe(text.matcher);
     expect(text.keeper()).toBeUndefined();
   });

@@ -1,36 +1,5 @@
 import { expect, it } from "vitest";
-import { HalvesList, LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
 import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
-
-/** An event of which no field has the value that it begins with; its lists have so many values. */
-function unlikeAnyOther(values: number): LinuxDmaEvent {
-  const event = new LinuxDmaEvent();
-  let next = 1000;
-  for (const [name, value] of Object.entries(event)) {
-    if (value instanceof HalvesList) for (let i = 0; i < values; i++) value.push(next++, next++);
-    else
-      Object.assign(event, {
-        [name]: typeof value === "number" ? next++ : typeof value === "boolean" ? !value : `text ${next++}`,
-      });
-  }
-  return event;
-}
-
-const shown = (event: LinuxDmaEvent): unknown =>
-  Object.entries(event).map(([name, value]) => [
-    name,
-    value instanceof HalvesList ? [...value.words.subarray(0, value.length * 2)] : value,
-  ]);
-
-it("a copy of an event has all that it has, whatever the copy was before", () => {
-  const copy = new LinuxDmaEvent();
-  for (const event of [3, 300, 0, 5].map(unlikeAnyOther)) {
-    copy.copy(event);
-    expect(shown(copy)).toEqual(shown(event));
-  }
-  copy.copy(new LinuxDmaEvent());
-  expect(shown(copy)).toEqual(shown(new LinuxDmaEvent()));
-});
 
 const DMA = (i: number): string =>
   `     x-1       [000] .....     ${i}.000000: dma_map_page: 0000:00:03.0 dir=FROM_DEVICE dma_addr=${i}000 size=4096 phys_addr=7183000 attrs=\n`;
