@@ -1,9 +1,7 @@
 import { GrowingRows, type Numbers } from "../../base/growing-rows.ts";
 import { TWO32 } from "../../base/u64.ts";
 import { permOf } from "../../tce/tce.ts";
-
-/** The start of what was mapped before the recording began, or by nobody knows which event. */
-export const BEFORE_ALL: number = 2 ** 32 - 1;
+import type { RunValue, WriteVisitor, WrittenStretch } from "./written.ts";
 
 /** What a row does. */
 const VALUE = 1;
@@ -29,37 +27,8 @@ const [EVENT, KIND, FIRST, WORD, WORDS] = [0, 1, 2, 3, 4];
 /** Where a row of one entry and of a word does not do: that is where its last word says. */
 const [COUNT, LOW, HIGH, MORE_WORDS] = [0, 1, 2, 3];
 
-/** Takes the rows of {@link EntryWrites}. */
-export interface WriteVisitor {
-  /**
-   * Entries take values, the first of them `(hi, lo)`.
-   *
-   * @param step 1: each further one is a page size more; 0: all are the same
-   */
-  value(span: number, first: number, count: number, hi: number, lo: number, step: number): void;
-  /** We are so sure of entries. */
-  sure(span: number, first: number, count: number, certainty: number): void;
-  /** It was that event that changed entries last. */
-  made(span: number, first: number, count: number, event: number): void;
-}
-
 /** log2 of the entries of which the newest row is known while rows are replayed. */
 const NEWEST_BITS = 14;
-
-/** A stretch of a window, and the event that does something to it. */
-export interface WrittenStretch {
-  readonly event: number;
-  readonly span: number;
-  readonly first: number;
-  readonly count: number;
-}
-
-/** What the first entry of a stretch holds, and whether each further one is a page size more (1) or the same (0). */
-export interface RunValue {
-  readonly hi: number;
-  readonly lo: number;
-  readonly step: number;
-}
 
 /**
  * What events wrote into the tables of windows, in order, and which mappings ended by it: enough to have any state between two
@@ -113,7 +82,7 @@ export class EntryWrites {
   /**
    * A mapping ends.
    *
-   * @param start event that mapped it; {@link BEFORE_ALL}
+   * @param start event that mapped it; `BEFORE_ALL`
    */
   ended(where: WrittenStretch, start: number): void {
     this.#pushMore(where, ENDED, start);

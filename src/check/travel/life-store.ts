@@ -1,7 +1,7 @@
 import { GrowingRows } from "../../base/growing-rows.ts";
 import { hiOf, loOf, pageOf, toBig } from "../../base/u64.ts";
 import type { Life, LifeCall, LifeStretch } from "../lives/life.ts";
-import { BEFORE_ALL } from "./entry-writes.ts";
+import { BEFORE_ALL } from "./written.ts";
 
 /** Words of a mapping: those that may be absent are one more than they are. */
 const [END, SPACE, ACCESS, CALL, TASK, PID, CPU, MADE, NANOSECONDS, STRETCHES, ENTRIES, FLAGS, WORDS] = [

@@ -1,6 +1,7 @@
 import { TceTable } from "../../tce/tce-table.ts";
-import type { EntryWrites, WriteVisitor } from "./entry-writes.ts";
+import type { EntryWrites } from "./entry-writes.ts";
 import type { DescribedSpan, Kept, Tables, TravelledWindow } from "./window-span.ts";
+import type { WriteVisitor } from "./written.ts";
 
 /** Plays writes into tables of its own, and stays where it was asked for last: the next moment is often near. */
 export class WindowPlayer implements WriteVisitor {

@@ -11,9 +11,10 @@ import { Certainty, type RebuiltWindow } from "../rebuild/rebuilt-window.ts";
 import type { RebuildCounts } from "../rebuild/verdicts.ts";
 import type { WindowEvidence } from "../rebuild/window-evidence.ts";
 import { stateOf } from "../state/window-state.ts";
-import { BEFORE_ALL, EntryWrites, type RunValue, type WrittenStretch } from "./entry-writes.ts";
+import { EntryWrites } from "./entry-writes.ts";
 import { WindowPlayer } from "./window-player.ts";
 import type { DescribedSpan, Kept, Tables, TravelledWindow, WindowSpan } from "./window-span.ts";
+import { BEFORE_ALL, type RunValue, type WrittenStretch } from "./written.ts";
 
 /** Rows of {@link EntryWrites} between two states that are kept: replaying them takes a few milliseconds. */
 const ROWS_BETWEEN = 2 ** 16;

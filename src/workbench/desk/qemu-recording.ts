@@ -4,9 +4,9 @@ import type { Finding } from "../../check/findings/finding.ts";
 import type { RebuildWatch } from "../../check/rebuild/observer.ts";
 import type { Rebuild } from "../../check/rebuild/rebuild.ts";
 import type { RebuiltWindow } from "../../check/rebuild/rebuilt-window.ts";
-import { BEFORE_ALL } from "../../check/travel/entry-writes.ts";
 import type { TravelledWindow } from "../../check/travel/window-span.ts";
 import { WindowTravel } from "../../check/travel/window-travel.ts";
+import { BEFORE_ALL } from "../../check/travel/written.ts";
 import {
   DDW_QUERY,
   DDW_RESET,
