@@ -74,6 +74,8 @@ function serve() {
   process.on("message", async (request) => {
     process.send(await answer(request).catch((error) => ({ error: error.stack })));
   });
+  // A browser may still be open, of which other rows were not asked for.
+  process.on("disconnect", () => process.exit());
 }
 
 if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) serve();

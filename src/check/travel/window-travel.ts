@@ -17,7 +17,7 @@ import type { DescribedSpan, Kept, Tables, TravelledWindow, WindowSpan } from ".
 import { BEFORE_ALL, type RunValue, type WrittenStretch } from "./written.ts";
 
 /** Rows of {@link EntryWrites} between two states that are kept: replaying them takes a few milliseconds. */
-const ROWS_BETWEEN = 2 ** 16;
+const ROWS_BETWEEN = 2 ** 15;
 /** States that are kept; of more every second one goes, and the next ones are farther apart. */
 const MAX_KEPT = 1024;
 /** Windows that come, are reshaped, and go: their numbers have 16 bits. */

@@ -33,6 +33,8 @@ export class Client {
   /** The newest ask of each picture, and the end of the one that is on its way. */
   readonly #newest = new Map<string, number>();
   readonly #busy = new Map<string, Promise<void>>();
+  /** Pictures that took longer than a frame. */
+  readonly #slow = new Set<string>();
   readonly #traveller = new Traveller({ now: () => performance.now(), wait: pause });
   #id = 0;
 
@@ -65,8 +67,8 @@ export class Client {
   }
 
   /**
-   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What takes longer
-   * than a frame is not asked for again at once, and not before somebody who travels rests.
+   * Asks for a picture: one ask at a time, and of those that came meanwhile only the newest. What follows the playhead goes
+   * first. What ever took longer than a frame is not asked for again at once, and not before somebody who travels rests.
    *
    * @param picture who asks
    * @returns undefined if a newer ask came
@@ -80,14 +82,18 @@ export class Client {
     const turn = (this.#newest.get(picture) ?? 0) + 1;
     this.#newest.set(picture, turn);
     await this.#busy.get(picture);
+    // Who asks for a moment in this turn of the page may do so after this.
+    await pause();
+    await this.#moment;
+    if (this.#slow.has(picture)) await this.#traveller.rest();
     if (this.#newest.get(picture) !== turn) return undefined;
     const asked = performance.now();
     const answer = this.ask(call, file, ask);
     const rest = async (): Promise<void> => {
       const took = performance.now() - asked;
       if (took <= FRAME_MS) return;
+      this.#slow.add(picture);
       await pause(took * REST);
-      await this.#traveller.rest();
     };
     this.#busy.set(picture, answer.then(rest, rest));
     return await answer;
