@@ -160,7 +160,8 @@ export class EntryWrites {
 
   #replay(numbers: Numbers, at: number, row: number, visitor: WriteVisitor): void {
     const kind = numbers[at + KIND]!;
-    if ((kind & ~ENDED & ((1 << SPAN_SHIFT) - 1)) !== PUT) {
+    const what = kind & ~(ENDED | WIDE) & ((1 << SPAN_SHIFT) - 1);
+    if (what !== PUT || this.#countOf(numbers, at) !== 1) {
       if ((kind & (VALUE | SURE | MADE)) === 0) return;
       this.#replayNewest(visitor);
       this.#replayRow(numbers, at, visitor);
