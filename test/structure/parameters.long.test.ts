@@ -25,7 +25,7 @@ const MORE: Readonly<Record<string, number>> = {
   "tce/diff.ts ChangeVisitor": 8,
   "check/lives/table-lives.ts (function)": 8,
   "check/state/window-state.ts (function)": 7,
-  "check/travel/entry-writes.ts value": 6,
+  "check/travel/written.ts value": 6,
   "check/travel/window-player.ts value": 6,
   "check/travel/window-travel.ts (function)": 6,
   "vfio-user/peer.ts ask": 6,
