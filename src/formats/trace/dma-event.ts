@@ -82,8 +82,8 @@ export interface DmaNames {
 export const NO_NAMES: DmaNames = { devices: { names: [] }, tasks: { names: [] }, stacks: new CallStacks() };
 
 /**
- * One event of the DMA API. A reader has few of them and fills them anew:
- * take what you need before you return from the callback.
+ * One event of the DMA API. A reader has a single one and fills it anew for
+ * each event: take what you need before you return from the callback.
  *
  * What a line does not have is 0, an empty list, or what the field says.
  *
