@@ -97,6 +97,12 @@ export class LookupCache {
     return run.has(index) && (run.hi | run.lo) === 0;
   }
 
+  /** {@link isInGap} of all entries in `[first, end)`. */
+  isGap(first: number, end: number): boolean {
+    const { run } = this;
+    return first >= run.first && end <= run.end && (run.hi | run.lo) === 0;
+  }
+
   /** Of a gap, what lies behind the entries stays: pages that come in order pass through it. */
   #forgetRun(first: number, end: number): void {
     const { run } = this;

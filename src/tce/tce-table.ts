@@ -122,7 +122,9 @@ export class TceTable extends TceView {
 
   /** Stores one value in `count` entries from `first`. */
   fill(first: number, count: number, hi: number, lo: number): void {
-    this.#write(first, count, hi >>> 0, lo >>> 0, 0);
+    if (count === 1) this.put(first, hi, lo);
+    else if ((hi | lo) !== 0 || !this.cache.isGap(first, first + count))
+      this.#write(first, count, hi >>> 0, lo >>> 0, 0);
   }
 
   /**

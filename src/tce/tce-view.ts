@@ -181,7 +181,7 @@ export class TceView {
    */
   forEachStoredRun(first: number, end: number, visit: RawRunVisitor): void {
     const { root } = this;
-    if (root === null) return;
+    if (root === null || this.cache.isGap(first, end)) return;
     const before = this.owner;
     const meanwhile = this.hold();
     try {
@@ -207,6 +207,7 @@ export class TceView {
 
   /** Number of valid entries in `[first, end)`; subtrees inside of the range answer from their counts. */
   count(first: number, end: number): number {
+    if (this.cache.isGap(first, end)) return 0;
     this.cache.addUp();
     return this.root === null ? 0 : new ValidCount(first, end, this.page).count(this.root, this.height, 0);
   }

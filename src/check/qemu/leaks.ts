@@ -124,8 +124,9 @@ export class LeakFindings {
   /** The window is being removed, while its driver should have unmapped everything. */
   removing(rebuilt: RebuiltWindow, place: Place): void {
     if (isDirectMap(rebuilt)) return;
+    const byPerm = survivorsOf(rebuilt);
     for (let perm = 1; perm < 4; perm++) {
-      this.#report(rebuilt, perm, survivorsOf(rebuilt, perm), [place], (made) => {
+      this.#report(rebuilt, perm, byPerm[perm]!, [place], (made) => {
         return `mapped by ${made}, still there when the window was removed by ${placeText(place)}`;
       });
     }
@@ -134,10 +135,11 @@ export class LeakFindings {
   /** The trace ends with an event of this number. */
   end(rebuilt: RebuiltWindow, now: number): void {
     if (isDirectMap(rebuilt)) return;
+    const byPerm = survivorsOf(rebuilt);
     for (let perm = 1; perm < 4; perm++) {
       const kind = this.#kindsOf(rebuilt)[perm]!;
       const { made, gone, begun, last } = kind;
-      const survivors = survivorsOf(rebuilt, perm).sort((a, b) => a.place.event - b.place.event);
+      const survivors = byPerm[perm]!.sort((a, b) => a.place.event - b.place.event);
       const first = survivors[0]?.place;
       if (
         first === undefined ||
@@ -185,17 +187,17 @@ export class LeakFindings {
   #outlivedOf(survivors: readonly Survivor[], kind: KindOfMapping, now: number): Survivor[] {
     const { outlived, older } = this.#options;
     const { made, patterns, again } = kind;
+    if (again.isEmpty) return [];
     const younger = new Map<number, number>();
     return survivors
       .toReversed()
       .filter(({ pages, place }) => {
         const alive = younger.get(pages) ?? 0;
         younger.set(pages, alive + 1);
-        if (!again.has(place.event)) return false;
-        const isOld = now - place.event >= longestOf(patterns, pages) * older;
+        if (now - place.event < longestOf(patterns, pages) * older) return false;
         const later = (patterns.get(pages)?.made.madeSince(place.event) ?? 0) - alive;
         const earlier = made.total - made.madeSince(place.event) - pages;
-        return isOld && later >= outlived && earlier >= outlived;
+        return later >= outlived && earlier >= outlived && again.has(place.event);
       })
       .reverse();
   }
@@ -246,13 +248,12 @@ function longestOf(patterns: ReadonlyMap<number, Pattern>, pages: number): numbe
   return longest;
 }
 
-/** What a trace shows to be alive with a permission, and who made it. */
-function survivorsOf(rebuilt: RebuiltWindow, perm: number): Survivor[] {
-  const { window, history } = rebuilt;
-  const survivors: Survivor[] = [];
-  forEachEntryRun(window.table, 0, window.entries, ({ first: from, pages: length, perm: has }) => {
-    if (has !== perm) return;
+/** What a trace shows to be alive, and who made it, by permission. */
+function survivorsOf({ window, history }: RebuiltWindow): readonly Survivor[][] {
+  const byPerm: readonly Survivor[][] = [[], [], [], []];
+  forEachEntryRun(window.table, 0, window.entries, ({ first: from, pages: length, perm }) => {
+    const survivors = byPerm[perm]!;
     history.forEachRun(from, from + length, (first, pages, place) => survivors.push({ first, pages, place }));
   });
-  return survivors;
+  return byPerm;
 }

@@ -53,6 +53,11 @@ export class MappedAgain {
     if (slots[at + 3] === first && slots[at + 1] === lo && slots[at] === hi) slots[at + 4] = 0;
   }
 
+  /** Was nothing mapped again? */
+  get isEmpty(): boolean {
+    return this.#events.length === 0;
+  }
+
   /** Was what this event mapped mapped again while it was alive? */
   has(event: number): boolean {
     for (const known of this.#events.slice(this.#known.size)) this.#known.add(known);

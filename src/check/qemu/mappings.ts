@@ -56,6 +56,7 @@ export class MappingFindings {
     }
     const live = rebuilt.window.table!.count(first, first + count);
     if (maps && live > 0) this.#mappedRange(event, rebuilt, first, count);
+    else if (!maps && live === 0) this.#unmapped(event, rebuilt, first, count);
     else if (!maps && live < count) this.#unmappedRange(event, rebuilt, first, count);
     else if (!maps && this.#sweeps.active) this.#sweeps.unmapped(rebuilt, first, count, false);
   }

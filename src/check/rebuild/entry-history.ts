@@ -60,8 +60,7 @@ export class EntryHistory {
   note(first: number, count: number, event: number, position: number): void {
     if (event > MAX_EVENTS) throw tooMany(event);
     const low = (position << 2) | TCE_PERM_MASK;
-    if (count === 1) this.#changes.put(first, event + 1, low);
-    else this.#changes.fill(first, count, event + 1, low);
+    this.#changes.fill(first, count, event + 1, low);
   }
 
   /** The last change of an entry, undefined if there was none or it was forgotten. */
@@ -81,6 +80,11 @@ export class EntryHistory {
 
   /** Visits stretches of entries with one last change. */
   forEachRun(first: number, end: number, visit: (first: number, count: number, place: Place) => void): void {
+    if (end - first === 1) {
+      const place = this.at(first);
+      if (place !== undefined) visit(first, 1, place);
+      return;
+    }
     this.#changes.forEachStoredRun(first, end, (from, count, hi, lo) => {
       visit(from, count, { event: hi - 1, line: this.#scale.position(hi - 1, lo >>> 2) });
     });

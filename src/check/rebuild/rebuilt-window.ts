@@ -259,8 +259,7 @@ export class RebuiltWindow {
       this.#doubtFirst = isFirst ? first : Math.min(this.#doubtFirst, first);
       this.#doubtEnd = Math.max(this.#doubtEnd, first + count);
     }
-    if (count === 1) this.#certainty.put(first, 0, certainty);
-    else this.#certainty.fill(first, count, 0, certainty);
+    this.#certainty.fill(first, count, 0, certainty);
     if (this.#certainty.storedCount === 0) this.#doubtFirst = this.#doubtEnd = 0;
   }
 
