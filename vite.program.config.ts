@@ -24,6 +24,8 @@ export default defineConfig({
         main: path.join(ROOT, "dist/cli/main.js"),
         // A process of its own (src/live/guard.ts).
         guardian: path.join(ROOT, "dist/live/guardian.js"),
+        // A thread of its own (src/formats/input/unpack-thread.ts).
+        "unpack-worker": path.join(ROOT, "dist/formats/input/unpack-worker.js"),
       },
       output: {
         entryFileNames: "[name].js",

@@ -20,7 +20,10 @@ import { noteInput } from "./used-files.ts";
  *
  * @throws IommuError BAD_FILE if it cannot be read, or the compressed data is damaged or ends early
  */
-export const openInput = (path: string): ByteStream => unpacked(fileBytes(path), displayName(path));
+export async function* openInput(path: string): ByteStream {
+  const size = path === "-" ? 0 : await fileSize(path);
+  yield* unpacked(fileBytes(path), displayName(path), { size });
+}
 
 /**
  * The bytes of a file as they are.

@@ -33,6 +33,7 @@ const [CHUNK, SHORT_CHUNK] = [1 << 22, 1 << 16];
 const [FIRST_PIECE, PIECE] = [1024, 16_384];
 const FIRST_PIECES = 64 * FIRST_PIECE;
 
+const NOTHING = new Uint8Array(0);
 const ENDS_EARLY = new Error("the gzip data ends early");
 
 const FLAG_HEADER_CRC = 2;
@@ -156,12 +157,18 @@ class Gunzip {
     this.#chunk = Math.max(SHORT_CHUNK, Math.min(this.#unpacked - first, CHUNK));
   }
 
-  /** Unpacks what comes next. */
-  async #next(inflater: Inflater): Promise<Inflated> {
+  /** Unpacks what comes next: what is at hand at once, before anybody looks at anything else. */
+  #next(inflater: Inflater): Promise<Inflated> {
     const cursor = this.#cursor;
-    if (!(await cursor.fill(1)) && !(await inflater.finish())) throw ENDS_EARLY;
+    if (cursor.available === 0) return this.#nextOfMore(inflater);
     const most = cursor.offset < FIRST_PIECES ? FIRST_PIECE : PIECE;
-    return await inflater.push(cursor.bytes.subarray(cursor.at, cursor.at + most));
+    return inflater.push(cursor.bytes.subarray(cursor.at, cursor.at + most));
+  }
+
+  async #nextOfMore(inflater: Inflater): Promise<Inflated> {
+    const isMore = await this.#cursor.fill(1);
+    if (!isMore && !(await inflater.finish())) throw ENDS_EARLY;
+    return isMore ? this.#next(inflater) : inflater.push(NOTHING);
   }
 
   /** Goes to the next member; false at the end, which zeros may follow. */

@@ -1,6 +1,13 @@
 import { IommuError } from "../../base/errors.ts";
 import { HIDDEN_STREAM_BYTES, mayHideStream, placeOfSaved, SAVED_HEAD_BYTES } from "../container/place.ts";
-import { type ByteStream, isFile, isOnce, type MigrationSource, openSource } from "../migration/source.ts";
+import {
+  type ByteStream,
+  isFile,
+  isOnce,
+  type MigrationSource,
+  openSource,
+  sizeOf,
+} from "../migration/source.ts";
 import { firstNonZero } from "../migration/zero-scan.ts";
 import { type InputData, type RawSource, rawSource } from "./input-data.ts";
 import type { Packing } from "./packing.ts";
@@ -34,14 +41,15 @@ export interface OpenedInput {
 export async function openInput(data: InputData, name: string, headBytes: number): Promise<OpenedInput> {
   const raw = rawSource(data);
   const packings: Packing[] = [];
-  const bytes = unpacked(inOrder(raw), name, (packing) => packings.push(packing));
+  const size = sizeOf(raw);
+  const bytes = unpacked(inOrder(raw), name, { size, onLayer: (packing) => packings.push(packing) });
   const first = await peek(bytes, Math.max(headBytes, SAVED_HEAD_BYTES));
   const isHidden = mayHideStream(first.head);
   const { head, chunks } = isHidden ? await peek(first.chunks, HIDDEN_STREAM_BYTES) : first;
   const source = async (): Promise<MigrationSource> => {
     if (isOnce(raw)) return chunks;
     await chunks.return(undefined);
-    return packings.length > 0 ? () => unpacked(inOrder(raw), name) : raw;
+    return packings.length > 0 ? () => unpacked(inOrder(raw), name, { size }) : raw;
   };
   const savedAt =
     placeOfSaved(head) ?? (packings.length === 0 ? await placeBehindZeros(raw, head) : undefined);

@@ -63,6 +63,9 @@ export const isOnce = (source: MigrationSource): source is ByteStream => Symbol.
 export const isFile = (source: MigrationSource): source is ByteFile =>
   typeof source !== "function" && !isOnce(source);
 
+/** Bytes of a file; 0 of anything else. */
+export const sizeOf = (source: MigrationSource): number => (isFile(source) ? source.size : 0);
+
 /** The bytes of a source, in order. */
 export function openSource(source: MigrationSource): ByteStream {
   if (typeof source === "function") return source();

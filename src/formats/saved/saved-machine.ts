@@ -15,7 +15,7 @@ import { unpacked } from "../input/unpacked.ts";
 import { ByteCursor } from "../migration/byte-cursor.ts";
 import { MAPPED_RAM } from "../migration/configuration.ts";
 import { readMigrationAsFar } from "../migration/reader.ts";
-import { isOnce, type MigrationSource, openSource, sourceFrom } from "../migration/source.ts";
+import { isOnce, type MigrationSource, openSource, sizeOf, sourceFrom } from "../migration/source.ts";
 import type { MigrationStream, PartialStream, ReadOptions } from "../migration/stream.ts";
 
 /** Containers in one another: a disk or an image of libvirt's in which there is one, and so on. */
@@ -135,7 +135,10 @@ class Unwrap {
       this.#layers.push(packing);
       const { name } = this.#choice;
       const source = await this.#from(cursor);
-      this.#source = isOnce(source) ? unpacked(source, name) : () => unpacked(openSource(source), name);
+      const size = sizeOf(source);
+      this.#source = isOnce(source)
+        ? unpacked(source, name)
+        : () => unpacked(openSource(source), name, { size });
       this.#offset = 0;
     } else if (isQcow2(head)) await this.#openDisk(await this.#from(cursor));
     else {

@@ -1,0 +1,2 @@
+// All rows of it.
+import "./unpack-thread.test.ts";
