@@ -35,8 +35,13 @@ export type SentError =
       readonly code: IommuErrorCode;
       readonly message: string;
       readonly details: ErrorDetails;
-      readonly cause: unknown;
+      readonly cause: SentError | undefined;
     }
   /** The one that the source of the packed bytes threw. */
   | { readonly kind: "source" }
-  | { readonly kind: "other"; readonly error: unknown };
+  /** Any other one, and its values, which are lost on the way. */
+  | {
+      readonly kind: "other";
+      readonly error: unknown;
+      readonly values: Readonly<Record<string, string | number>>;
+    };

@@ -60,7 +60,7 @@ class Unpacker {
         this.#roomCame.come();
       }
     });
-    thread.on("error", (error) => this.#take({ kind: "error", error: { kind: "other", error } }));
+    thread.on("error", (error) => this.#take({ kind: "error", error: { kind: "other", error, values: {} } }));
   }
 
   /** Undefined where there are no threads, or where their program is not found, as somebody put ours into one file. */
@@ -81,8 +81,7 @@ class Unpacker {
   }
 
   async *unpack(packed: ByteStream): ByteStream {
-    // What it throws comes back as the thread's error, when all before was looked at.
-    this.#feed(packed);
+    const fed = this.#feed(packed);
     try {
       for (let message = await this.#next(); message.kind !== "end"; message = await this.#next()) {
         if (message.kind === "error") throw this.#received(message.error);
@@ -93,10 +92,15 @@ class Unpacker {
       }
     } finally {
       this.#close();
+      // Whoever has closed this may open the source again, or close what it reads from.
+      await fed;
     }
   }
 
-  /** Gives packed bytes to the thread, as fast as it takes them. */
+  /**
+   * Gives packed bytes to the thread, as fast as it takes them. What their source throws comes back as the thread's error, when
+   * all before was looked at.
+   */
   async #feed(packed: ByteStream): Promise<void> {
     try {
       for await (const chunk of packed) {
@@ -131,8 +135,10 @@ class Unpacker {
 
   #received(error: SentError): unknown {
     if (error.kind === "source") return this.#failure;
-    if (error.kind === "other") return error.error;
-    return new IommuError(error.code, error.message, error.details, { cause: error.cause });
+    if (error.kind === "other")
+      return error.error instanceof Error ? Object.assign(error.error, error.values) : error.error;
+    const cause = error.cause === undefined ? undefined : this.#received(error.cause);
+    return new IommuError(error.code, error.message, error.details, { cause });
   }
 
   #close(): void {

@@ -70,11 +70,17 @@ async function handOver(piece: Uint8Array): Promise<void> {
   }
 }
 
+/** What Node's errors say beside their message; anything else may not be sent. */
+const valuesOf = (error: unknown): Readonly<Record<string, string | number>> =>
+  Object.fromEntries(
+    Object.entries(error ?? {}).filter(([, value]) => typeof value === "string" || typeof value === "number"),
+  );
+
 function sent(error: unknown): SentError {
   if (error === SOURCE_FAILED) return { kind: "source" };
-  if (!(error instanceof IommuError)) return { kind: "other", error };
+  if (!(error instanceof IommuError)) return { kind: "other", error, values: valuesOf(error) };
   const { code, message, details, cause } = error;
-  return { kind: "iommu", code, message, details, cause };
+  return { kind: "iommu", code, message, details, cause: cause === undefined ? undefined : sent(cause) };
 }
 
 port.postMessage({ kind: "ready" });
