@@ -23,7 +23,7 @@ interface Threads {
 /** Pieces of packed bytes that are asked for before they are needed. */
 const AHEAD = 4;
 
-/** What is unpacked waits in these until somebody looks at it. They change hands, as memory that two threads see is copied slowly. */
+/** What is unpacked waits in these until somebody looks at it. They change hands: memory that both threads see took longer (docs/speed.md). */
 const BUFFERS = 8;
 const BUFFER_BYTES = 2 ** 19;
 
