@@ -8,8 +8,8 @@ import { unpackInThread } from "./unpack-thread.ts";
 /** Something packed that was packed again; there is data that unpacks to itself. */
 const MAX_LAYERS = 4;
 
-/** Packed bytes from which on a thread of its own takes less time than to start it. */
-const LONG = 2 ** 20;
+/** Packed bytes from which on a thread of its own gains what its start takes (docs/speed.md). */
+const LONG = 2 ** 22;
 
 /** What else there is to unpacking. */
 export interface UnpackOptions {

@@ -18,7 +18,7 @@ import { times } from "../../helpers/some.ts";
 
 const DIST = path.resolve(import.meta.dirname, "../../../dist/formats/input");
 /** As said of a source that is worth a thread. */
-const LONG = 2 ** 20;
+const LONG = 2 ** 22;
 const PIECE = 1021;
 
 const random = new Random(runSeed());
@@ -89,7 +89,7 @@ it("what is more than waits in its buffers comes in order, though nobody looks a
   const whole = Buffer.concat(Array<Uint8Array>(45).fill(SMALL));
   const bytes = new Uint8Array(gzipSync(whole, { level: 1 }));
   let length = 0;
-  for await (const chunk of unpacked(lentPieces(bytes, 70_001), "x", { size: bytes.length })) {
+  for await (const chunk of unpacked(lentPieces(bytes, 70_001), "x", { size: LONG })) {
     if (length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
     expect(Buffer.compare(chunk, whole.subarray(length, length + chunk.length))).toBe(0);
     length += chunk.length;
