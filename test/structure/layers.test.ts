@@ -40,6 +40,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   guest: [["*"], ["drivers"], ["index"]],
   formats: [
     ["*"],
+    ["lines"],
     ["trace", "op-script", "kernel-script", "dma-dump", "machine", "migration", "perfetto"],
     ["container"],
     ["table", "input", "event-format"],

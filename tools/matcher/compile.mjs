@@ -10,7 +10,7 @@ import path from "node:path";
 
 const COMPILER = "assemblyscript@0.28.20";
 const SOURCE = path.join(import.meta.dirname, "line-matcher.ts");
-const MODULE = path.resolve(import.meta.dirname, "../../src/formats/trace/line-matcher-code.ts");
+const MODULE = path.resolve(import.meta.dirname, "../../src/formats/lines/line-matcher-code.ts");
 
 const folder = mkdtempSync(path.join(tmpdir(), "matcher-"));
 try {
@@ -36,7 +36,7 @@ try {
   if (!process.argv.includes("--check")) writeFileSync(MODULE, text);
   else if (readFileSync(MODULE, "utf8") !== text) {
     console.error(
-      "src/formats/trace/line-matcher-code.ts is not what its source compiles to: npm run matcher",
+      "src/formats/lines/line-matcher-code.ts is not what its source compiles to: npm run matcher",
     );
     process.exitCode = 1;
   }

@@ -1,7 +1,7 @@
 /**
  * Finds lines that differ from lines before in their numbers only: the inner loop of the readers of text, in
- * AssemblyScript. `npm run matcher` compiles it to `src/formats/trace/line-matcher-code.ts`; its other half is
- * `src/formats/trace/line-matcher.ts`, which says what each function is for.
+ * AssemblyScript. `npm run matcher` compiles it to `src/formats/lines/line-matcher-code.ts`; its other half is
+ * `src/formats/lines/line-matcher.ts`, which says what each function is for.
  *
  * A line is a head, a time and a rest. A *head* is text. A *rest* is pieces of text with values between them; the last
  * piece has the line end. Each is kept with its bytes and compared sixteen bytes at a time. What came after a head (a rest)

@@ -1,4 +1,6 @@
 import type { ErrorDetails, IommuErrorCode } from "../../base/errors.ts";
+import type { FoundWords } from "../lines/found-lines.ts";
+import type { Kept } from "../lines/line-matcher.ts";
 import type { Packing } from "./packing.ts";
 
 /** What a thread that unpacks is given when it begins. */
@@ -14,8 +16,8 @@ export type ToUnpacker =
   | { readonly kind: "packed"; readonly bytes: Uint8Array }
   /** There is nothing more of them, as they end or as their source failed. */
   | { readonly kind: "end" | "failed" }
-  /** A buffer was looked at, and may be used again. */
-  | { readonly kind: "buffer"; readonly buffer: ArrayBuffer };
+  /** A piece was looked at, and its buffers may be used again; and what its reader kept of lines, if it is a text. */
+  | { readonly kind: "looked-at"; readonly buffers: readonly ArrayBuffer[]; readonly kept: readonly Kept[] };
 
 /** What it says. */
 export type FromUnpacker =
@@ -23,8 +25,13 @@ export type FromUnpacker =
   | { readonly kind: "ready" }
   /** It takes one more piece of the packed bytes. */
   | { readonly kind: "more" }
-  /** The beginning of a buffer is what comes next. */
-  | { readonly kind: "piece"; readonly buffer: ArrayBuffer; readonly length: number }
+  /** The beginning of a buffer is what comes next, and which lines were found in it, if anybody has told of lines like them. */
+  | {
+      readonly kind: "piece";
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+      readonly found: FoundWords | undefined;
+    }
   | { readonly kind: "end" }
   | { readonly kind: "error"; readonly error: SentError };
 

@@ -1,4 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
+import { LinesAhead } from "../lines/lines-ahead.ts";
 import type { ByteStream } from "../migration/source.ts";
 import { nodeBuiltin } from "./node-builtin.ts";
 import type { Packing } from "./packing.ts";
@@ -25,8 +26,8 @@ const PROGRAM = "./unpack-worker.js";
 const HERE: string | undefined = import.meta.url;
 
 /**
- * Takes one packing off in a thread of its own, which unpacks ahead of whoever looks at what is unpacked, and adds up its
- * sums. Where no thread can be had, it is done in this one.
+ * Takes one packing off in a thread of its own, which unpacks ahead of whoever looks at what is unpacked, adds up its
+ * sums, and finds lines for who reads it as a text of events. Where no thread can be had, it is done in this one.
  *
  * @param packed is asked for several chunks before they are needed
  * @param name of the input, for messages
@@ -82,13 +83,17 @@ class Unpacker {
 
   async *unpack(packed: ByteStream): ByteStream {
     const fed = this.#feed(packed);
+    const ahead = new LinesAhead();
     try {
       for (let message = await this.#next(); message.kind !== "end"; message = await this.#next()) {
         if (message.kind === "error") throw this.#received(message.error);
         if (message.kind !== "piece") continue;
-        const { buffer, length } = message;
-        yield new Uint8Array(buffer, 0, length);
-        this.#thread.postMessage({ kind: "buffer", buffer }, [buffer]);
+        const { buffer, length, found } = message;
+        const chunk = new Uint8Array(buffer, 0, length);
+        ahead.offer(chunk, found);
+        yield chunk;
+        const buffers = found === undefined ? [buffer] : [buffer, found.buffer];
+        this.#thread.postMessage({ kind: "looked-at", buffers, kept: ahead.takeKept() }, buffers);
       }
     } finally {
       this.#close();

@@ -5,6 +5,7 @@
  */
 
 import { IommuError } from "../../base/errors.ts";
+import { LineFinder } from "../lines/line-finder.ts";
 import type { ByteStream } from "../migration/source.ts";
 import { nodeBuiltin } from "./node-builtin.ts";
 import type { FromUnpacker, SentError, ToUnpacker, UnpackTask } from "./thread-messages.ts";
@@ -36,10 +37,15 @@ const packedCame = new Turn();
 let end: "end" | "failed" | undefined;
 const buffers = Array.from({ length: BUFFERS }, () => new ArrayBuffer(BUFFER_BYTES));
 const bufferCame = new Turn();
+const finder = new LineFinder();
+/** For what is found in them; as many, once it is known that somebody wants that. */
+const wordBuffers: ArrayBuffer[] = [];
 
 port.on("message", (message) => {
-  if (message.kind === "buffer") {
-    buffers.push(message.buffer);
+  if (message.kind === "looked-at") {
+    buffers.push(message.buffers[0]!);
+    wordBuffers.push(...message.buffers.slice(1));
+    finder.learn(message.kept);
     bufferCame.come();
     return;
   }
@@ -66,7 +72,9 @@ async function handOver(piece: Uint8Array): Promise<void> {
     const buffer = buffers.pop()!;
     const part = piece.subarray(at, at + BUFFER_BYTES);
     new Uint8Array(buffer).set(part);
-    port.postMessage({ kind: "piece", buffer, length: part.length }, [buffer]);
+    const found = finder.find(part, () => wordBuffers.pop() ?? new ArrayBuffer(BUFFER_BYTES));
+    const sent = found === undefined ? [buffer] : [buffer, found.buffer];
+    port.postMessage({ kind: "piece", buffer, length: part.length, found }, sent);
   }
 }
 

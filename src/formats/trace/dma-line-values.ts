@@ -1,5 +1,5 @@
+import { DECIMAL, HEX, NOTHING, VALUES, WORD } from "../lines/line-matcher.ts";
 import { KEY_ATTRIBUTES, KEY_DMA_ADDRESS, KEY_IGNORED, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
-import { DECIMAL, HEX, NOTHING, VALUES, WORD } from "./line-matcher.ts";
 import { hexDigit } from "./number-reader.ts";
 
 const SPACE = 0x20;

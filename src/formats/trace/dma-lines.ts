@@ -1,8 +1,4 @@
 import { numberOf } from "../../base/u64.ts";
-import type { DmaArguments } from "./dma-arguments.ts";
-import { type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
-import { KEY_DEVICE, KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
-import { findValues, placeOf } from "./dma-line-values.ts";
 import {
   HEAD,
   type LineMatcher,
@@ -13,7 +9,11 @@ import {
   TIME,
   VALUES,
   WORD,
-} from "./line-matcher.ts";
+} from "../lines/line-matcher.ts";
+import type { DmaArguments } from "./dma-arguments.ts";
+import { type LinuxDmaEvent, NO_DIRECTION } from "./dma-event.ts";
+import { KEY_DEVICE, KEY_DIRECTION, KEY_DMA_ADDRESS, KEY_PHYS_ADDRESS, KEY_SIZE } from "./dma-keys.ts";
+import { findValues, placeOf } from "./dma-line-values.ts";
 import type { MatchedText } from "./matched-text.ts";
 
 const NEWLINE = 0x0a;

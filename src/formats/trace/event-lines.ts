@@ -1,3 +1,4 @@
+import type { FoundLines } from "../lines/found-lines.ts";
 import { BrokenLine } from "./broken-line.ts";
 import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
@@ -39,6 +40,12 @@ export abstract class EventLines extends LineReader {
     this.#twins ??= new LineTwins();
   }
 
+  override push(data: Uint8Array): void {
+    const found = this.#twins === undefined ? this.matched.foundIn(data) : undefined;
+    if (found === undefined) super.push(data);
+    else this.#pushFound(data, found);
+  }
+
   override end(): void {
     super.end();
     this.giveUp();
@@ -46,6 +53,15 @@ export abstract class EventLines extends LineReader {
 
   /** Reads the whole lines in `[start, end)`; counts {@link line} up at each. */
   protected abstract readEvents(bytes: Uint8Array, start: number, end: number): void;
+
+  /**
+   * Reads lines that were found, of which the first begins at `start`; returns where the first one begins that is to be read in
+   * another way, or where they end.
+   *
+   * @param bytes that positions in the records are of
+   * @param stop where in these the first one begins that is not of them
+   */
+  protected abstract readFound(bytes: Uint8Array, start: number, records: Uint32Array, stop: number): number;
 
   protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
     return this.matched.blockFor(bytes);
@@ -65,6 +81,20 @@ export abstract class EventLines extends LineReader {
       at = newline + 1;
     }
     this.counts.twins = twins.count;
+  }
+
+  /** Reads what was found before, and what is between in the usual way. */
+  #pushFound(data: Uint8Array, found: FoundLines): void {
+    let at = 0;
+    for (const { from, base, records } of found.runs()) {
+      if (at < from) super.push(data.subarray(at, from));
+      at = from;
+      if (!this.isBetweenLines || !found.isCurrent) continue;
+      const before = this.line;
+      at = base + this.readFound(data.subarray(base), from - base, records, records.length);
+      this.matched.found(this.line - before);
+    }
+    if (at < data.length) super.push(data.subarray(at));
   }
 
   protected override longLine(): void {

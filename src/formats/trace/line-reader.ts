@@ -63,6 +63,11 @@ export abstract class LineReader {
     this.#skipping = false;
   }
 
+  /** Was all before read to the end of a line? */
+  protected get isBetweenLines(): boolean {
+    return this.#heldBytes === 0 && !this.#skipping;
+  }
+
   /** Where to read so many bytes, if a derived class can read them better there. */
   protected blockFor(_bytes: number): Uint8Array<ArrayBuffer> | undefined {
     return undefined;

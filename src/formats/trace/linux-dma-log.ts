@@ -1,3 +1,4 @@
+import { NEXT, NEXT_RECORD, TIME } from "../lines/line-matcher.ts";
 import { BegunStatement } from "./begun-statement.ts";
 import { BufferNames } from "./buffer-names.ts";
 import type { CallStacks } from "./call-stacks.ts";
@@ -13,7 +14,6 @@ import { IommuRangeText } from "./iommu-range-text.ts";
 import type { KernelEvent } from "./kernel-event.ts";
 import { KernelLineReader, MAX_STATEMENT } from "./kernel-line.ts";
 import { LineCopy } from "./line-copy.ts";
-import { NEXT, NEXT_RECORD, TIME } from "./line-matcher.ts";
 import { keepDamaged } from "./line-reader.ts";
 import { RecordingRemarks } from "./recording-remarks.ts";
 import { FIXED_BLANK_END, isBlank, isDressed, isSpread } from "./shown-text.ts";
@@ -132,6 +132,8 @@ export class DmaLogReader extends EventLines {
    * Invariant *rest*: the next line is its rest, or it is read as it stands.
    */
   #waits = NOTHING;
+  /** Record at which the reading of found lines ended. */
+  #foundTo = 0;
   readonly #begun = new BegunStatement(this.#kernel);
   /** Such a line and the next one. */
   readonly #joined = new LineCopy();
@@ -188,14 +190,25 @@ export class DmaLogReader extends EventLines {
     const { matcher } = this.matched;
     if (matcher === undefined || this.#waits !== NOTHING) return start;
     const { records } = matcher;
-    const lines = this.#lines;
     const first = this.line;
     let at = start;
-    let record = 0;
     let stop = 0;
     do {
       stop = matcher.findLines(at, end, true);
-      for (record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
+      at = this.readFound(bytes, at, records, stop);
+    } while (this.#foundTo === stop && at < end && records[stop + NEXT] !== 0);
+    this.matched.found(this.line - first);
+    const record = this.#foundTo;
+    return at === end || records[record + TIME] === 0 ? at : this.#readRangeAgain(bytes, at, records, record);
+  }
+
+  protected override readFound(bytes: Uint8Array, start: number, records: Uint32Array, stop: number): number {
+    const lines = this.#lines;
+    let at = start;
+    let record = 0;
+    // Where something waits, the first line may be its rest.
+    if (this.#waits === NOTHING) {
+      for (; record < stop; record = records[record + NEXT_RECORD]!) {
         if (!lines.readAgain(bytes, records, record)) break;
         at = records[record + NEXT]!;
         this.line++;
@@ -203,9 +216,9 @@ export class DmaLogReader extends EventLines {
         this.#buffers.readAgain(lines.headOf(records, record).buffer);
         this.#emit(this.line);
       }
-    } while (record === stop && at < end && records[record + NEXT] !== 0);
-    this.matched.found(this.line - first);
-    return at === end || records[record + TIME] === 0 ? at : this.#readRangeAgain(bytes, at, records, record);
+    }
+    this.#foundTo = record;
+    return at;
   }
 
   /** Reads an event of the IOMMU of which the head was found, up to its time; returns the position after it, or `start`. */

@@ -1,4 +1,6 @@
-import { LineMatcher } from "./line-matcher.ts";
+import type { FoundLines } from "../lines/found-lines.ts";
+import { LineMatcher } from "../lines/line-matcher.ts";
+import { LinesAhead } from "../lines/lines-ahead.ts";
 
 /** Lines that could be kept before they are: a short text is read before WebAssembly is at work. */
 const FIRST_KEPT = 64;
@@ -23,6 +25,11 @@ export class MatchedText {
     }
     const text = this.#matcher?.text;
     return text !== undefined && bytes <= text.length ? text : undefined;
+  }
+
+  /** What was found in a chunk before it is read; undefined if nobody looked. */
+  foundIn(chunk: Uint8Array): FoundLines | undefined {
+    return this.#matcher === undefined ? undefined : LinesAhead.in(chunk, this.#matcher);
   }
 
   /** From here on lines in these bytes are read. */

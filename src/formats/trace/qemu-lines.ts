@@ -1,5 +1,5 @@
+import { DECIMAL, HEX, REST, VALUES } from "../lines/line-matcher.ts";
 import type { EventText } from "./event-text.ts";
-import { DECIMAL, HEX, REST, VALUES } from "./line-matcher.ts";
 import type { MatchedText } from "./matched-text.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { D64, SCHEMAS, type TraceField, type TraceSchema, X64 } from "./trace-schema.ts";

@@ -1,10 +1,10 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { HEAD, NANOSECONDS, NEXT, NEXT_RECORD, SECONDS, TIME } from "../lines/line-matcher.ts";
 import { readBackendOrigin } from "./backend-origin.ts";
 import { carriedLines } from "./carried-lines.ts";
 import { EventLines } from "./event-lines.ts";
 import { EventText } from "./event-text.ts";
 import { beginsHostLine, type HostEvent, readHostLine } from "./host-event.ts";
-import { HEAD, NANOSECONDS, NEXT, NEXT_RECORD, SECONDS, TIME } from "./line-matcher.ts";
 import { LogWriters } from "./log-writers.ts";
 import { QemuLines } from "./qemu-lines.ts";
 import { isBlank, isDressed, isSpread } from "./shown-text.ts";
@@ -122,32 +122,43 @@ export class QemuLogReader extends EventLines {
   protected override readEvents(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = start; at < end; ) {
-      at = this.#readAgain(at, end);
+      at = this.#readAgain(bytes, at, end);
       if (at < end) at = this.#readLine(bytes, view, at);
     }
   }
 
   /** Reads lines that differ from lines before only in numbers; returns where the first begins that does not. */
-  #readAgain(start: number, end: number): number {
+  #readAgain(bytes: Uint8Array, start: number, end: number): number {
     const { matcher } = this.matched;
     if (matcher === undefined) return start;
     const { records } = matcher;
     const first = this.line;
     let at = start;
-    let record = 0;
+    let stop = 0;
     do {
-      const stop = matcher.findLines(at, end, false);
-      for (record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
-        at = records[record + NEXT]!;
-        this.#lines.readAgain(records, record);
-        if (records[record + TIME] !== 0) this.#takeOrigin(records, record);
-        else if (this.#hasOrigin) this.#forgetOrigin();
-        this.line++;
-        if (this.broken.line > 0) this.giveUp();
-        this.#emit(this.line);
-      }
-    } while (at < end && records[record + NEXT] !== 0);
+      stop = matcher.findLines(at, end, false);
+      at = this.readFound(bytes, at, records, stop);
+    } while (at < end && records[stop + NEXT] !== 0);
     this.matched.found(this.line - first);
+    return at;
+  }
+
+  protected override readFound(
+    _bytes: Uint8Array,
+    start: number,
+    records: Uint32Array,
+    stop: number,
+  ): number {
+    let at = start;
+    for (let record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
+      at = records[record + NEXT]!;
+      this.#lines.readAgain(records, record);
+      if (records[record + TIME] !== 0) this.#takeOrigin(records, record);
+      else if (this.#hasOrigin) this.#forgetOrigin();
+      this.line++;
+      if (this.broken.line > 0) this.giveUp();
+      this.#emit(this.line);
+    }
     return at;
   }
 

@@ -38,12 +38,30 @@ const LINES_OF_BATCH = 50;
 const LINE_END = "\n\n";
 const encoder = new TextEncoder();
 
+/** What stands between whoever has the bytes and a reader. */
+interface Feeder {
+  push(bytes: Uint8Array): void;
+  /** Gives the reader all that it was not given yet. */
+  flush(): void;
+}
+
+export type MakeFeeder = (push: Feeder["push"]) => Feeder;
+
+export const directly: MakeFeeder = (push) => ({ push, flush: () => {} });
+
 /** Reads so many lines, in pieces of any length; returns where the reader that remembers is wrong. */
-export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, random: Random): string[] {
+export function readSideBySide(
+  open: Open,
+  makeLine: MakeLine,
+  lines: number,
+  random: Random,
+  makeFeeder: MakeFeeder = directly,
+): string[] {
   const wrong: string[] = [];
   const events = new Map<number, string>();
   const begin = (): Reader => open((line, event) => events.set(line, event));
   let old = begin();
+  let feeder = makeFeeder((bytes) => old.push(bytes));
   /** Lines before the first one that it has read. */
   let skipped = 0;
   let fresh: Record<string, number> = {};
@@ -54,13 +72,15 @@ export function readSideBySide(open: Open, makeLine: MakeLine, lines: number, ra
     const bytes = encoder.encode(batch.map(({ text }) => `${text}${LINE_END}`).join(""));
     for (let at = 0; at < bytes.length; ) {
       const size = 1 + random.below(2000);
-      old.push(bytes.subarray(at, at + size));
+      feeder.push(bytes.subarray(at, at + size));
       at += size;
     }
+    feeder.flush();
     // Damaged lines may look like those of another QEMU, once in some 10^6: another reader goes on after them.
     if ((old.mixed ?? "") !== "") {
       skipped = first + LINES_OF_BATCH - 1;
       old = begin();
+      feeder = makeFeeder((bytes) => old.push(bytes));
       fresh = {};
       continue;
     }

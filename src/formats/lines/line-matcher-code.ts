@@ -1,7 +1,7 @@
 // Made by tools/matcher/compile.mjs from tools/matcher/line-matcher.ts, with assemblyscript@0.28.20.
 
 /** SHA-256 of the source, in hexadecimal digits. */
-export const MATCHER_SOURCE = "8635af72e89864e035ae91e7e668f99a460d10c48d3ec48e774e12fedb89338c";
+export const MATCHER_SOURCE = "22109e29c5a0b3061785bfdfef3ddf74b590c72374a8a1b076f34fc0bb16e5b2";
 
 /** The module of WebAssembly, in Base64. */
 export const MATCHER_CODE: string = [

@@ -17,14 +17,15 @@ import {
   TIME,
   VALUES,
   WORD,
-} from "../../../src/formats/trace/line-matcher.ts";
-import { MATCHER_SOURCE } from "../../../src/formats/trace/line-matcher-code.ts";
+} from "../../../src/formats/lines/line-matcher.ts";
+import { MATCHER_SOURCE } from "../../../src/formats/lines/line-matcher-code.ts";
 import type { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { MatchedText } from "../../../src/formats/trace/matched-text.ts";
+import { AheadFeeder } from "../../helpers/ahead-feeder.ts";
 import { readCorpusHead } from "../../helpers/corpus.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
-import { digest, whole } from "./readers.ts";
-import { openDmaLog } from "./side-by-side.ts";
+import { digest, whole } from "../trace/readers.ts";
+import { directly, type MakeFeeder, openDmaLog } from "../trace/side-by-side.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 
@@ -308,14 +309,18 @@ const RANGE = "map: IOMMU: iova=0x0000000000001000 - 0x0000000000002000 paddr=0x
 const KNOWN = [0, 1]
   .map((cpu) => traced("sh", cpu, PAGE))
   .join("")
-  .repeat(50);
+  .repeat(100);
+
+const ahead: MakeFeeder = (push) => new AheadFeeder(push, new Random(runSeed()));
 
 /** What is read of a text: all that events say, what the kernel says besides, and whose stacks are whose. */
-function readDma(text: string) {
+function readDma(text: string, makeFeeder: MakeFeeder = directly) {
   const told: string[] = [];
   const reader = openDmaLog((line, event) => told.push(`${line}: ${event}`)) as DmaLogReader;
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length; at += 1000) reader.push(bytes.subarray(at, at + 1000));
+  const feeder = makeFeeder((chunk) => reader.push(chunk));
+  for (let at = 0; at < bytes.length; at += 1000) feeder.push(bytes.subarray(at, at + 1000));
+  feeder.flush();
   reader.end();
   const { counts, stacks } = reader;
   return { told, counts, stacks: told.map((_, i) => stacks.of(i)) };
@@ -370,9 +375,18 @@ describe("without WebAssembly", () => {
         traced("sh", 0, what),
       ),
     ],
-  ])("events are read as with it: %s", (_name, lines) => {
+    [
+      "what the kernel says besides, cut anywhere, before an event that may not be its rest",
+      Array.from(RANGE, (_, end) => traced("sh", 0, RANGE.slice(0, end)) + traced("sh", 0, PAGE).repeat(3)),
+    ],
+    [
+      "an event that is cut anywhere, before another that may not be its rest",
+      Array.from(PAGE, (_, end) => traced("sh", 0, PAGE.slice(0, end)) + traced("sh", 0, PAGE).repeat(3)),
+    ],
+  ])("events are read as with it, and as with lines that are found before: %s", (_name, lines) => {
     const text = KNOWN + lines.join("");
     const found = readDma(text);
+    expect(readDma(text, ahead)).toEqual(found);
     vi.stubGlobal("WebAssembly", undefined);
     expect(found).toEqual(readDma(text));
   });

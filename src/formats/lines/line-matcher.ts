@@ -44,6 +44,25 @@ declare const WebAssembly: {
   Instance: new (module: object) => { readonly exports: unknown };
 };
 
+/** What a matcher did to what it keeps: it forgot all, or kept a text. */
+export type Kept =
+  | { readonly kind: "forget" }
+  | { readonly kind: "head"; readonly text: Uint8Array }
+  /** With the places of its values, from its beginning on. */
+  | { readonly kind: "rest"; readonly text: Uint8Array; readonly places: readonly number[] };
+
+/**
+ * What a matcher did since somebody took note of it, for another one that does the same.
+ *
+ * Invariant *numbers*: of two matchers that did the same, in the same order, each text has the same number.
+ */
+export interface Notes {
+  /** Since it was taken from here. */
+  kept: Kept[];
+  /** How often all was forgotten: numbers from before mean nothing. */
+  generation: number;
+}
+
 let compiled: object | undefined;
 
 /**
@@ -65,6 +84,9 @@ export class LineMatcher {
   readonly records: Uint32Array;
   readonly #code: MatcherCode;
   readonly #places: Int32Array;
+  #notes: Notes | undefined;
+  /** Does nobody know yet that all was forgotten? */
+  #isForgotten = false;
 
   constructor() {
     compiled ??= new WebAssembly.Module(Uint8Array.from(atob(MATCHER_CODE), (one) => one.charCodeAt(0)));
@@ -85,18 +107,44 @@ export class LineMatcher {
     return this.#code.findLines(at, end, hasHeads);
   }
 
+  /** Where it is noted what is kept; undefined if it is not. */
+  get notes(): Notes | undefined {
+    return this.#notes;
+  }
+
+  /** Forgets all, and notes what is kept from here on: in these notes, and no longer in those before. */
+  beginNotes(): Notes {
+    this.#notes = { kept: [], generation: 0 };
+    this.#forget();
+    return this.#notes;
+  }
+
+  /** Does what another one did. What it kept is put where the lines are to be. */
+  follow(kept: Kept): void {
+    if (kept.kind === "forget") {
+      this.#forget();
+      return;
+    }
+    this.text.set(kept.text);
+    if (kept.kind === "head") this.keepHead(0, kept.text.length);
+    else this.keepRest(0, kept.places, kept.text.length);
+  }
+
   /**
-   * Is there room for a head and a rest of so many bytes together? Forgets all if not: whoever asks has to forget what the numbers
-   * meant.
+   * Is there room for a head and a rest of so many bytes together, and for what was kept before? Forgets all if not: whoever asks has
+   * to forget what the numbers meant.
    */
   makeRoom(bytes: number): boolean {
     const hasRoom = this.#code.hasRoom(bytes + (MAX_VALUES + 4) * 32) !== 0;
-    if (!hasRoom) this.#code.forget();
-    return hasRoom;
+    if (!hasRoom) this.#forget();
+    const wasForgotten = this.#isForgotten;
+    this.#isForgotten = false;
+    return !wasForgotten;
   }
 
   /** Keeps a head of at least eight bytes; returns its number, one more each time, or -1 if it did not come before. */
   keepHead(start: number, end: number): number {
+    this.#notes?.kept.push({ kind: "head", text: this.text.slice(start, end) });
     return this.#code.keepHead(start, end - start);
   }
 
@@ -108,7 +156,20 @@ export class LineMatcher {
    * @returns its number, one more each time, or -1 if it did not come before
    */
   keepRest(start: number, places: readonly number[], end: number): number {
+    this.#notes?.kept.push({
+      kind: "rest",
+      text: this.text.slice(start, end),
+      places: places.map((place, i) => (i % 3 < 2 ? place - start : place)),
+    });
     this.#places.set(places);
     return this.#code.keepRest(start, places.length / 3, end);
+  }
+
+  #forget(): void {
+    this.#code.forget();
+    this.#isForgotten = true;
+    if (this.#notes === undefined) return;
+    this.#notes.generation++;
+    this.#notes.kept.push({ kind: "forget" });
   }
 }

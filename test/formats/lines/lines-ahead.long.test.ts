@@ -1,0 +1,2 @@
+// All rows of it.
+import "./lines-ahead.test.ts";
