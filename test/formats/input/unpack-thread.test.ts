@@ -7,11 +7,15 @@ import { pathToFileURL } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { IommuError } from "../../../src/base/errors.ts";
 import { openInput } from "../../../src/formats/input/opened-input.ts";
 import { unpacked } from "../../../src/formats/input/unpacked.ts";
+import { LinesAhead } from "../../../src/formats/lines/lines-ahead.ts";
 import type { ByteStreamFactory } from "../../../src/formats/migration/source.ts";
+import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
+import { formatQemuTraceEvent } from "../../../src/formats/trace/trace-text.ts";
+import { readCorpus } from "../../helpers/corpus.ts";
 import { lentPieces } from "../../helpers/input-forms.ts";
 import { Random, runSeed } from "../../helpers/random.ts";
 import { times } from "../../helpers/some.ts";
@@ -152,6 +156,28 @@ it("what can be read again is never read twice at one time", async () => {
   let length = 0;
   for await (const chunk of source()) length += chunk.length;
   expect(length).toBe(8_000_000);
+});
+
+it("lines are found in the thread for who reads them, with what they say without it", async () => {
+  const recorded = Buffer.from(readCorpus("traces", "nvme-e1000-1g-linux61.log"));
+  const bytes = new Uint8Array(gzipSync(Buffer.concat(Array<Buffer>(6).fill(recorded)), { level: 1 }));
+  const found: boolean[] = [];
+  const look = vi.spyOn(LinesAhead, "in");
+  const read = async (size: number) => {
+    const events: string[] = [];
+    const reader = new QemuLogReader((event) => events.push(formatQemuTraceEvent(event)));
+    for await (const chunk of unpacked(lentPieces(bytes, 100_003), "x", { size })) {
+      reader.push(chunk);
+      found.push(look.mock.results.at(-1)?.value !== undefined);
+    }
+    reader.end();
+    return { counts: reader.counts, events: events.join("\n") };
+  };
+  const plain = await read(0);
+  expect(found).not.toContain(true);
+  expect(await read(LONG)).toEqual(plain);
+  expect(found).toContain(true);
+  look.mockRestore();
 });
 
 describe("a program of its own", () => {
