@@ -15,26 +15,17 @@ export interface FoundWords {
   readonly generation: number;
 }
 
-/** Lines of a chunk, one after the other, that were found. */
-export interface Run {
-  /** Where the first one begins. */
-  readonly from: number;
-  /** Where the text begins that positions in {@link records} are of. */
-  readonly base: number;
-  /** As {@link LineMatcher.findLines} writes them. */
-  readonly records: Uint32Array;
-}
-
 /** What was found in a chunk, for the matcher of which the numbers are in it. */
 export class FoundLines {
-  readonly #words: Uint32Array;
+  /** Runs of lines: {@link FROM}, {@link BASE} and {@link STOP} of each, and its records, as {@link LineMatcher.findLines} writes them. */
+  readonly words: Uint32Array;
   readonly #generation: number;
   readonly #matcher: LineMatcher;
   readonly #notes: Notes;
 
   /** @param notes that were followed by whoever found this */
   constructor({ buffer, length, generation }: FoundWords, matcher: LineMatcher, notes: Notes) {
-    this.#words = new Uint32Array(buffer, 0, length);
+    this.words = new Uint32Array(buffer, 0, length);
     this.#generation = generation;
     this.#matcher = matcher;
     this.#notes = notes;
@@ -43,15 +34,5 @@ export class FoundLines {
   /** Do the numbers still mean what they meant? */
   get isCurrent(): boolean {
     return this.#matcher.notes === this.#notes && this.#notes.generation === this.#generation;
-  }
-
-  *runs(): Generator<Run> {
-    const words = this.#words;
-    for (let at = 0; at < words.length; ) {
-      const records = at + RUN_HEAD;
-      const next = records + words[at + STOP]!;
-      yield { from: words[at + FROM]!, base: words[at + BASE]!, records: words.subarray(records, next) };
-      at = next;
-    }
   }
 }

@@ -1,4 +1,4 @@
-import type { FoundLines } from "../lines/found-lines.ts";
+import { BASE, type FoundLines, FROM, RUN_HEAD, STOP } from "../lines/found-lines.ts";
 import { BrokenLine } from "./broken-line.ts";
 import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
@@ -59,9 +59,16 @@ export abstract class EventLines extends LineReader {
    * another way, or where they end.
    *
    * @param bytes that positions in the records are of
-   * @param stop where in these the first one begins that is not of them
+   * @param first where the first one's record is, from which on these count
+   * @param stop where the first one is that is not of them
    */
-  protected abstract readFound(bytes: Uint8Array, start: number, records: Uint32Array, stop: number): number;
+  protected abstract readFound(
+    bytes: Uint8Array,
+    start: number,
+    records: Uint32Array,
+    first: number,
+    stop: number,
+  ): number;
 
   protected override blockFor(bytes: number): Uint8Array<ArrayBuffer> | undefined {
     return this.matched.blockFor(bytes);
@@ -85,16 +92,26 @@ export abstract class EventLines extends LineReader {
 
   /** Reads what was found before, and what is between in the usual way. */
   #pushFound(data: Uint8Array, found: FoundLines): void {
+    const { words } = found;
     let at = 0;
-    for (const { from, base, records } of found.runs()) {
-      if (at < from) super.push(data.subarray(at, from));
+    let base = 0;
+    let bytes = data;
+    for (let run = 0, next = 0; run < words.length; run = next) {
+      const from = words[run + FROM]!;
+      const records = run + RUN_HEAD;
+      next = records + words[run + STOP]!;
+      this.pushPart(data, at, from);
       at = from;
       if (!this.isBetweenLines || !found.isCurrent) continue;
+      if (words[run + BASE] !== base) {
+        base = words[run + BASE]!;
+        bytes = data.subarray(base);
+      }
       const before = this.line;
-      at = base + this.readFound(data.subarray(base), from - base, records, records.length);
+      at = base + this.readFound(bytes, from - base, words, records, next);
       this.matched.found(this.line - before);
     }
-    if (at < data.length) super.push(data.subarray(at));
+    this.pushPart(data, at, data.length);
   }
 
   protected override longLine(): void {

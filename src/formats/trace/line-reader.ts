@@ -37,21 +37,7 @@ export abstract class LineReader {
   /** Reads more of the text. The bytes are not kept after the call. */
   push(data: Uint8Array): void {
     // Node's own Buffer is a class of its own: code that reads both kinds is slower.
-    const chunk = new Uint8Array(data.buffer, data.byteOffset, data.length);
-    for (let at = 0; at < chunk.length; ) {
-      if (this.#skipping) {
-        const newline = chunk.indexOf(NEWLINE, at);
-        if (newline < 0) return;
-        this.#skipping = false;
-        this.line++;
-        this.longLine();
-        at = newline + 1;
-      } else {
-        const piece = chunk.subarray(at, at + PIECE);
-        this.#readPiece(piece);
-        at += piece.length;
-      }
-    }
+    this.pushPart(new Uint8Array(data.buffer, data.byteOffset, data.length), 0, data.length);
   }
 
   /** Ends the text. What follows the last line end is torn: nothing says how much of it is missing. */
@@ -61,6 +47,24 @@ export abstract class LineReader {
     this.tornLine(this.#block, this.#heldBytes);
     this.#heldBytes = 0;
     this.#skipping = false;
+  }
+
+  /** Reads what is in `[start, end)` of a chunk. */
+  protected pushPart(chunk: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      if (this.#skipping) {
+        const newline = chunk.indexOf(NEWLINE, at);
+        if (newline < 0 || newline >= end) return;
+        this.#skipping = false;
+        this.line++;
+        this.longLine();
+        at = newline + 1;
+      } else {
+        const piece = chunk.subarray(at, Math.min(at + PIECE, end));
+        this.#readPiece(piece);
+        at += piece.length;
+      }
+    }
   }
 
   /** Was all before read to the end of a line? */

@@ -195,20 +195,26 @@ export class DmaLogReader extends EventLines {
     let stop = 0;
     do {
       stop = matcher.findLines(at, end, true);
-      at = this.readFound(bytes, at, records, stop);
+      at = this.readFound(bytes, at, records, 0, stop);
     } while (this.#foundTo === stop && at < end && records[stop + NEXT] !== 0);
     this.matched.found(this.line - first);
     const record = this.#foundTo;
     return at === end || records[record + TIME] === 0 ? at : this.#readRangeAgain(bytes, at, records, record);
   }
 
-  protected override readFound(bytes: Uint8Array, start: number, records: Uint32Array, stop: number): number {
+  protected override readFound(
+    bytes: Uint8Array,
+    start: number,
+    records: Uint32Array,
+    first: number,
+    stop: number,
+  ): number {
     const lines = this.#lines;
     let at = start;
-    let record = 0;
+    let record = first;
     // Where something waits, the first line may be its rest.
     if (this.#waits === NOTHING) {
-      for (; record < stop; record = records[record + NEXT_RECORD]!) {
+      for (; record < stop; record = first + records[record + NEXT_RECORD]!) {
         if (!lines.readAgain(bytes, records, record)) break;
         at = records[record + NEXT]!;
         this.line++;

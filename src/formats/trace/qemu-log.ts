@@ -137,7 +137,7 @@ export class QemuLogReader extends EventLines {
     let stop = 0;
     do {
       stop = matcher.findLines(at, end, false);
-      at = this.readFound(bytes, at, records, stop);
+      at = this.readFound(bytes, at, records, 0, stop);
     } while (at < end && records[stop + NEXT] !== 0);
     this.matched.found(this.line - first);
     return at;
@@ -147,10 +147,11 @@ export class QemuLogReader extends EventLines {
     _bytes: Uint8Array,
     start: number,
     records: Uint32Array,
+    first: number,
     stop: number,
   ): number {
     let at = start;
-    for (let record = 0; record < stop; record = records[record + NEXT_RECORD]!) {
+    for (let record = first; record < stop; record = first + records[record + NEXT_RECORD]!) {
       at = records[record + NEXT]!;
       this.#lines.readAgain(records, record);
       if (records[record + TIME] !== 0) this.#takeOrigin(records, record);
