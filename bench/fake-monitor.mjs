@@ -27,8 +27,8 @@ const REPLIES = {
   "trace-event-get-state": () => [{ name: "spapr_iommu_pci_put", state: "disabled", vcpu: false }],
 };
 
-/** Listens on a socket; returns what ends it. */
-export async function startMonitor(socket) {
+/** Listens on a socket; returns what ends it. @param mayGreet is waited for before it says anything */
+export async function startMonitor(socket, mayGreet = Promise.resolve()) {
   const clients = new Set();
   const server = createServer((client) => {
     clients.add(client);
@@ -44,7 +44,7 @@ export async function startMonitor(socket) {
         send(JSON.stringify({ return: REPLIES[execute]?.(given) ?? {}, id }));
       }
     });
-    send(GREETING);
+    mayGreet.then(() => send(GREETING));
   });
   await new Promise((resolve) => server.listen(socket, resolve));
   return () => {

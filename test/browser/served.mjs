@@ -119,10 +119,19 @@ async function followsLive(browser, folder, check) {
   const socket = path.join(folder, "qmp.sock");
   const log = path.join(folder, "qemu.log");
   writeFileSync(log, "");
-  const endMonitor = await startMonitor(socket);
+  let greet;
+  const endMonitor = await startMonitor(
+    socket,
+    new Promise((resolve) => {
+      greet = resolve;
+    }),
+  );
   const ui = await startUi(["--qmp", socket, "--log", log, "--base", "none", "--refresh", "50"]);
   const { page, trouble, hasAll, close } = await openPage(browser, ui.url);
   await page.goto(ui.url);
+  await page.locator(".badge.is-attaching").waitFor({ timeout: WAIT_MS });
+  check("a page does not say that it follows a QEMU that did not answer yet", true);
+  greet();
   await page.locator(".badge.is-live").waitFor({ timeout: WAIT_MS });
   const text = trace("faults-stray-dma-e1000-nvme-linux61.log.gz").toString();
   const middle = text.indexOf("\n", text.length / 2) + 1;

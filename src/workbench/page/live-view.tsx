@@ -40,7 +40,8 @@ function State({ session }: { readonly session: LiveSession }): ComponentChildre
   const { value: now } = session.now;
   const { value: ended } = session.ended;
   const { value: dropped } = session.dropped;
-  const word = ended !== "" ? "ended" : session.isHeld.value ? "held" : "live";
+  const following = session.isHeld.value ? "held" : attached === undefined ? "attaching" : "live";
+  const word = ended !== "" ? "ended" : following;
   return (
     <Region
       name="Live"
