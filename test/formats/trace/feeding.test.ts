@@ -8,7 +8,7 @@ import { digest, whole } from "./readers.ts";
 const PART = { pieces: 24_000, single: 1_200 };
 
 describe("a trace may be fed in any pieces", () => {
-  it.each(some(RECORDINGS, 3))(`$name$kind, SEED=${runSeed()}`, (recording) =>
+  it.each(some(RECORDINGS, 3))(`$name, $kind, SEED=${runSeed()}`, (recording) =>
     feedInPieces(runSeed(), recording, PART),
   );
 

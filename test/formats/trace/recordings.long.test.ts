@@ -12,7 +12,7 @@ describe("a recording", () => {
     compareSimple,
   );
 
-  it.each(RECORDINGS)(`$name$kind may be fed in any pieces, SEED=${runSeed()}`, (recording) =>
+  it.each(RECORDINGS)(`$name, $kind may be fed in any pieces, SEED=${runSeed()}`, (recording) =>
     feedInPieces(runSeed(), recording, { pieces: 3_000_000, single: 100_000 }),
   );
 });
