@@ -1,5 +1,6 @@
 import type { FoundWords } from "../../src/formats/lines/found-lines.ts";
 import { LineFinder } from "../../src/formats/lines/line-finder.ts";
+import type { Note } from "../../src/formats/lines/line-matcher.ts";
 import { LinesAhead } from "../../src/formats/lines/lines-ahead.ts";
 import type { Random } from "./random.ts";
 
@@ -8,8 +9,9 @@ interface Waiting {
   readonly found: FoundWords | undefined;
 }
 
-/** Chunks that were looked at and not read yet, at most. */
-const MOST_AHEAD = 4;
+/** Chunks that were looked at and not read yet, at most, and notes that are on their way. */
+const MOST_AHEAD = 8;
+const MOST_LATE = 3;
 /** Bytes for what is found in one: sometimes too few. */
 const MOST_BYTES = 2 ** 16;
 
@@ -22,6 +24,7 @@ export class AheadFeeder {
   readonly #finder = new LineFinder(1);
   readonly #ahead = new LinesAhead();
   readonly #waiting: Waiting[] = [];
+  readonly #notes: (readonly Note[])[] = [];
 
   constructor(push: (chunk: Uint8Array) => void, random: Random) {
     this.#push = push;
@@ -46,7 +49,11 @@ export class AheadFeeder {
     const { chunk, found } = this.#waiting.shift()!;
     this.#ahead.offer(chunk, found);
     this.#push(chunk);
+    // Both go back to the thread, and hold something else at once.
     chunk.fill(0x0a);
-    this.#finder.learn(this.#ahead.takeKept());
+    if (found !== undefined) new Uint8Array(found.buffer).fill(0xff);
+    this.#notes.push(this.#ahead.takeNotes());
+    const most = this.#random.below(MOST_LATE + 1);
+    while (this.#notes.length > most) this.#finder.learn(this.#notes.shift()!);
   }
 }

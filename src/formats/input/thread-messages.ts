@@ -1,6 +1,6 @@
 import type { ErrorDetails, IommuErrorCode } from "../../base/errors.ts";
 import type { FoundWords } from "../lines/found-lines.ts";
-import type { Kept } from "../lines/line-matcher.ts";
+import type { Note } from "../lines/line-matcher.ts";
 import type { Packing } from "./packing.ts";
 
 /** What a thread that unpacks is given when it begins. */
@@ -16,8 +16,13 @@ export type ToUnpacker =
   | { readonly kind: "packed"; readonly bytes: Uint8Array }
   /** There is nothing more of them, as they end or as their source failed. */
   | { readonly kind: "end" | "failed" }
-  /** A piece was looked at, and its buffers may be used again; and what its reader kept of lines, if it is a text. */
-  | { readonly kind: "looked-at"; readonly buffers: readonly ArrayBuffer[]; readonly kept: readonly Kept[] };
+  /** A piece was looked at, and its buffers may be used again; and what the matcher of its reader did, if it has one. */
+  | {
+      readonly kind: "looked-at";
+      readonly buffer: ArrayBuffer;
+      readonly words: ArrayBuffer | undefined;
+      readonly notes: readonly Note[];
+    };
 
 /** What it says. */
 export type FromUnpacker =
@@ -25,7 +30,7 @@ export type FromUnpacker =
   | { readonly kind: "ready" }
   /** It takes one more piece of the packed bytes. */
   | { readonly kind: "more" }
-  /** The beginning of a buffer is what comes next, and which lines were found in it, if anybody has told of lines like them. */
+  /** The beginning of a buffer is what comes next, and which lines were found in it, once its reader's matcher is followed. */
   | {
       readonly kind: "piece";
       readonly buffer: ArrayBuffer;

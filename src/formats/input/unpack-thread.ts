@@ -92,10 +92,15 @@ class Unpacker {
         const chunk = new Uint8Array(buffer, 0, length);
         ahead.offer(chunk, found);
         yield chunk;
-        const buffers = found === undefined ? [buffer] : [buffer, found.buffer];
-        this.#thread.postMessage({ kind: "looked-at", buffers, kept: ahead.takeKept() }, buffers);
+        const words = found?.buffer;
+        const notes = ahead.takeNotes();
+        this.#thread.postMessage(
+          { kind: "looked-at", buffer, words, notes },
+          words === undefined ? [buffer] : [buffer, words],
+        );
       }
     } finally {
+      ahead.end();
       this.#close();
       // Whoever has closed this may open the source again, or close what it reads from.
       await fed;

@@ -38,14 +38,14 @@ let end: "end" | "failed" | undefined;
 const buffers = Array.from({ length: BUFFERS }, () => new ArrayBuffer(BUFFER_BYTES));
 const bufferCame = new Turn();
 const finder = new LineFinder();
-/** For what is found in them; as many, once it is known that somebody wants that. */
+/** For what is found in them: a record takes about as much room as its line. They are made when they are needed first. */
 const wordBuffers: ArrayBuffer[] = [];
 
 port.on("message", (message) => {
   if (message.kind === "looked-at") {
-    buffers.push(message.buffers[0]!);
-    wordBuffers.push(...message.buffers.slice(1));
-    finder.learn(message.kept);
+    buffers.push(message.buffer);
+    if (message.words !== undefined) wordBuffers.push(message.words);
+    finder.learn(message.notes);
     bufferCame.come();
     return;
   }

@@ -1,23 +1,23 @@
 import type { LineMatcher, Notes } from "./line-matcher.ts";
 
-// Words before the records of a run of lines: where its first line begins; where the text begins that positions in its records
-// are of; and how many words its records have.
-export const FROM = 0;
-export const BASE = 1;
-export const STOP = 2;
-export const RUN_HEAD = 3;
+// Words of a run of lines: where the first one begins; where the text begins that positions in its records are of; how many
+// words the records have, and these.
+export const RUN_FROM = 0;
+export const RUN_BASE = 1;
+export const RUN_WORDS = 2;
+export const RUN_RECORDS = 3;
 
 /** What was found in a chunk of a text, on its way between threads: runs of lines, one after the other. */
 export interface FoundWords {
   readonly buffer: ArrayBuffer;
   readonly length: number;
-  /** Of the numbers in the records; see {@link Notes}. */
+  /** Of the {@link Notes}, when this was found. */
   readonly generation: number;
 }
 
 /** What was found in a chunk, for the matcher of which the numbers are in it. */
 export class FoundLines {
-  /** Runs of lines: {@link FROM}, {@link BASE} and {@link STOP} of each, and its records, as {@link LineMatcher.findLines} writes them. */
+  /** Runs of lines: {@link RUN_FROM}, {@link RUN_BASE} and {@link RUN_WORDS} of each, and its records, as {@link LineMatcher.findLines} writes them. */
   readonly words: Uint32Array;
   readonly #generation: number;
   readonly #matcher: LineMatcher;

@@ -1,17 +1,18 @@
-import { BASE, type FoundWords, FROM, RUN_HEAD, STOP } from "./found-lines.ts";
-import { type Kept, LineMatcher, NEXT, NEXT_RECORD } from "./line-matcher.ts";
+import { type FoundWords, RUN_BASE, RUN_FROM, RUN_RECORDS, RUN_WORDS } from "./found-lines.ts";
+import { type LineMatcher, makeLineMatcher, NEXT, NEXT_RECORD, type Note } from "./line-matcher.ts";
 
 const NEWLINE = 0x0a;
 
 /** Bytes of a text in which lines are looked for at a time. */
 const WINDOW = 2 ** 16;
 
-/** Fewer lines in a row are read in the usual way in less time than a run of them takes. */
+/** Fewer lines in a row are read in the usual way in less time than a run of them takes (docs/speed.md). */
 const FEWEST = 8;
 
-/** Finds lines in the chunks of a text, as a matcher would that kept the same as another one did. */
+/** Finds lines in the chunks of a text for the reader of another thread, as its matcher would. */
 export class LineFinder {
   #matcher: LineMatcher | undefined;
+  #canFind = true;
   #generation = 0;
   /** Lines have heads once one was kept. */
   #hasHeads = false;
@@ -23,14 +24,15 @@ export class LineFinder {
     this.#fewest = fewest;
   }
 
-  /** Keeps what the other one kept. */
-  learn(kept: readonly Kept[]): void {
-    if (kept.length === 0) return;
-    this.#matcher ??= new LineMatcher();
-    for (const one of kept) {
-      if (one.kind === "forget") this.#generation++;
-      if (one.kind === "head") this.#hasHeads = true;
-      this.#matcher.follow(one);
+  /** Does what the reader's matcher did. Where there can be no second matcher, nothing is found. */
+  learn(notes: readonly Note[]): void {
+    if (notes.length === 0 || !this.#canFind) return;
+    this.#matcher ??= makeLineMatcher();
+    this.#canFind = this.#matcher !== undefined;
+    for (const note of notes) {
+      if (note.kind === "forget") this.#generation = note.generation;
+      if (note.kind === "head") this.#hasHeads = true;
+      this.#matcher?.follow(note);
     }
   }
 
@@ -38,7 +40,7 @@ export class LineFinder {
    * Finds lines in the next chunk.
    *
    * @param makeBuffer makes a buffer for what is found; what does not fit in it is not found
-   * @returns undefined if there is nothing yet that could be found
+   * @returns undefined if nothing can be found
    */
   find(chunk: Uint8Array, makeBuffer: () => ArrayBuffer): FoundWords | undefined {
     const first = this.#beginsLine ? 0 : chunk.indexOf(NEWLINE) + 1;
@@ -61,7 +63,7 @@ export class LineFinder {
         length = this.#findIn(matcher, base, end, words, length);
         base += end;
       } else {
-        // Of a line that is so long none is like it.
+        // A line that is so long is not looked for.
         const newline = chunk.indexOf(NEWLINE, base + window.length);
         if (newline < 0) break;
         base = newline + 1;
@@ -71,9 +73,9 @@ export class LineFinder {
   }
 
   /** Finds lines in what the matcher has, which is the chunk's text from `base` on; returns how many words there are then. */
-  #findIn(matcher: LineMatcher, base: number, end: number, words: Uint32Array, start: number): number {
+  #findIn(matcher: LineMatcher, base: number, end: number, words: Uint32Array, written: number): number {
     const { records, text } = matcher;
-    let length = start;
+    let length = written;
     for (let from = 0; from < end; ) {
       const stop = matcher.findLines(from, end, this.#hasHeads);
       let next = from;
@@ -83,12 +85,13 @@ export class LineFinder {
         lines++;
       }
       if (lines >= this.#fewest) {
-        if (length + RUN_HEAD + stop > words.length) break;
-        words[length + FROM] = base + from;
-        words[length + BASE] = base;
-        words[length + STOP] = stop;
-        words.set(records.subarray(0, stop), length + RUN_HEAD);
-        length += RUN_HEAD + stop;
+        const end = length + RUN_RECORDS + stop;
+        if (end > words.length) break;
+        words[length + RUN_FROM] = base + from;
+        words[length + RUN_BASE] = base;
+        words[length + RUN_WORDS] = stop;
+        words.set(records.subarray(0, stop), length + RUN_RECORDS);
+        length = end;
       }
       const isLookedFor = next < end && records[stop + NEXT] === 0;
       from = isLookedFor ? text.indexOf(NEWLINE, next) + 1 : next;

@@ -44,22 +44,22 @@ declare const WebAssembly: {
   Instance: new (module: object) => { readonly exports: unknown };
 };
 
-/** What a matcher did to what it keeps: it forgot all, or kept a text. */
-export type Kept =
-  | { readonly kind: "forget" }
+/** What a matcher did: it forgot all, or was told to keep a text, which it does when that comes for the second time. */
+export type Note =
+  | { readonly kind: "forget"; readonly generation: number }
   | { readonly kind: "head"; readonly text: Uint8Array }
   /** With the places of its values, from its beginning on. */
   | { readonly kind: "rest"; readonly text: Uint8Array; readonly places: readonly number[] };
 
 /**
- * What a matcher did since somebody took note of it, for another one that does the same.
+ * What a matcher did, for another one that is to do the same.
  *
  * Invariant *numbers*: of two matchers that did the same, in the same order, each text has the same number.
  */
 export interface Notes {
-  /** Since it was taken from here. */
-  kept: Kept[];
-  /** How often all was forgotten: numbers from before mean nothing. */
+  /** Those that nobody took yet; none from before all was forgotten. */
+  list: Note[];
+  /** How often all was forgotten since they began: numbers from before mean nothing. */
   generation: number;
 }
 
@@ -107,32 +107,37 @@ export class LineMatcher {
     return this.#code.findLines(at, end, hasHeads);
   }
 
-  /** Where it is noted what is kept; undefined if it is not. */
+  /** Where it is noted what this does; undefined if it is not. */
   get notes(): Notes | undefined {
     return this.#notes;
   }
 
-  /** Forgets all, and notes what is kept from here on: in these notes, and no longer in those before. */
+  /** Forgets all, and notes what it does from here on: in these notes, and no longer in those before. */
   beginNotes(): Notes {
-    this.#notes = { kept: [], generation: 0 };
+    this.#notes = { list: [], generation: 0 };
     this.#forget();
     return this.#notes;
   }
 
-  /** Does what another one did. What it kept is put where the lines are to be. */
-  follow(kept: Kept): void {
-    if (kept.kind === "forget") {
+  /** Notes nothing any more. */
+  endNotes(): void {
+    this.#notes = undefined;
+  }
+
+  /** Does what another one did. The text is put where the lines are, of which none may be there. */
+  follow(note: Note): void {
+    if (note.kind === "forget") {
       this.#forget();
       return;
     }
-    this.text.set(kept.text);
-    if (kept.kind === "head") this.keepHead(0, kept.text.length);
-    else this.keepRest(0, kept.places, kept.text.length);
+    this.text.set(note.text);
+    if (note.kind === "head") this.keepHead(0, note.text.length);
+    else this.keepRest(0, note.places, note.text.length);
   }
 
   /**
-   * Is there room for a head and a rest of so many bytes together, and for what was kept before? Forgets all if not: whoever asks has
-   * to forget what the numbers meant.
+   * Makes room for a head and a rest of so many bytes together. False if all was forgotten for that, or since this was asked last:
+   * whoever asks has to forget what the numbers meant.
    */
   makeRoom(bytes: number): boolean {
     const hasRoom = this.#code.hasRoom(bytes + (MAX_VALUES + 4) * 32) !== 0;
@@ -144,7 +149,7 @@ export class LineMatcher {
 
   /** Keeps a head of at least eight bytes; returns its number, one more each time, or -1 if it did not come before. */
   keepHead(start: number, end: number): number {
-    this.#notes?.kept.push({ kind: "head", text: this.text.slice(start, end) });
+    this.#notes?.list.push({ kind: "head", text: this.text.slice(start, end) });
     return this.#code.keepHead(start, end - start);
   }
 
@@ -156,7 +161,7 @@ export class LineMatcher {
    * @returns its number, one more each time, or -1 if it did not come before
    */
   keepRest(start: number, places: readonly number[], end: number): number {
-    this.#notes?.kept.push({
+    this.#notes?.list.push({
       kind: "rest",
       text: this.text.slice(start, end),
       places: places.map((place, i) => (i % 3 < 2 ? place - start : place)),
@@ -169,7 +174,15 @@ export class LineMatcher {
     this.#code.forget();
     this.#isForgotten = true;
     if (this.#notes === undefined) return;
-    this.#notes.generation++;
-    this.#notes.kept.push({ kind: "forget" });
+    this.#notes.list = [{ kind: "forget", generation: ++this.#notes.generation }];
+  }
+}
+
+/** A matcher; undefined where there is no WebAssembly, or no memory for it: all can be read without one. */
+export function makeLineMatcher(): LineMatcher | undefined {
+  try {
+    return new LineMatcher();
+  } catch {
+    return undefined;
   }
 }

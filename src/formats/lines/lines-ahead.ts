@@ -1,39 +1,51 @@
 import { FoundLines, type FoundWords } from "./found-lines.ts";
-import type { Kept, LineMatcher, Notes } from "./line-matcher.ts";
+import type { LineMatcher, Note, Notes } from "./line-matcher.ts";
+
+/** Chunks that another thread looks at before they are read, with what it found in them. */
+const OFFERS = new WeakMap<Uint8Array, Offer>();
 
 interface Offer {
   readonly ahead: LinesAhead;
   readonly found: FoundWords | undefined;
 }
 
-/** Chunks in which somebody looks for lines. */
-const OFFERS = new WeakMap<Uint8Array, Offer>();
-
 /**
- * Lines of a stream of text that are found by another thread, before somebody reads them. That thread follows the first
- * matcher that asks for what was found, and what it finds is for nobody else.
+ * Lines of a stream of text that are found by another thread, before somebody reads them. That thread follows the matcher of the first
+ * reader that asks for them, and what it finds is for nobody else.
  */
 export class LinesAhead {
+  #matcher: LineMatcher | undefined;
   #notes: Notes | undefined;
 
-  /** Says of a chunk what was found in it; undefined if nobody looked yet. */
+  /** Says what was found in a chunk that comes next. */
   offer(chunk: Uint8Array, found: FoundWords | undefined): void {
     OFFERS.set(chunk, { ahead: this, found });
   }
 
-  /** What the matcher kept since this was asked last. */
-  takeKept(): readonly Kept[] {
-    return this.#notes?.kept.splice(0) ?? [];
+  /** What the matcher did since this was asked last. */
+  takeNotes(): readonly Note[] {
+    return this.#notes?.list.splice(0) ?? [];
   }
 
-  /** What was found in a chunk, for a matcher that may keep what is not found yet; undefined if nothing. */
-  static in(chunk: Uint8Array, matcher: LineMatcher): FoundLines | undefined {
+  /** Nothing follows. */
+  end(): void {
+    if (this.#matcher !== undefined && this.#matcher.notes === this.#notes) this.#matcher.endNotes();
+  }
+
+  /**
+   * What was found in a chunk, with the numbers of a reader's matcher; undefined if nothing was. A matcher that is to be followed from
+   * here on forgets all that it kept before.
+   */
+  static foundFor(matcher: LineMatcher, chunk: Uint8Array): FoundLines | undefined {
     const offer = OFFERS.get(chunk);
-    return offer === undefined ? undefined : offer.ahead.#for(matcher, offer.found);
+    return offer === undefined ? undefined : offer.ahead.#foundFor(matcher, offer.found);
   }
 
-  #for(matcher: LineMatcher, found: FoundWords | undefined): FoundLines | undefined {
-    this.#notes ??= matcher.beginNotes();
+  #foundFor(matcher: LineMatcher, found: FoundWords | undefined): FoundLines | undefined {
+    if (this.#notes === undefined) {
+      this.#matcher = matcher;
+      this.#notes = matcher.beginNotes();
+    }
     return found === undefined ? undefined : new FoundLines(found, matcher, this.#notes);
   }
 }

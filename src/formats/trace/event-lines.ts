@@ -1,4 +1,4 @@
-import { BASE, type FoundLines, FROM, RUN_HEAD, STOP } from "../lines/found-lines.ts";
+import { type FoundLines, RUN_BASE, RUN_FROM, RUN_RECORDS, RUN_WORDS } from "../lines/found-lines.ts";
 import { BrokenLine } from "./broken-line.ts";
 import { LineCopy } from "./line-copy.ts";
 import { LinePrefix } from "./line-prefix.ts";
@@ -58,7 +58,7 @@ export abstract class EventLines extends LineReader {
    * Reads lines that were found, of which the first begins at `start`; returns where the first one begins that is to be read in
    * another way, or where they end.
    *
-   * @param bytes that positions in the records are of
+   * @param bytes that positions in the records are of; nothing need follow them
    * @param first where the first one's record is, from which on these count
    * @param stop where the first one is that is not of them
    */
@@ -90,30 +90,6 @@ export abstract class EventLines extends LineReader {
     this.counts.twins = twins.count;
   }
 
-  /** Reads what was found before, and what is between in the usual way. */
-  #pushFound(data: Uint8Array, found: FoundLines): void {
-    const { words } = found;
-    let at = 0;
-    let base = 0;
-    let bytes = data;
-    for (let run = 0, next = 0; run < words.length; run = next) {
-      const from = words[run + FROM]!;
-      const records = run + RUN_HEAD;
-      next = records + words[run + STOP]!;
-      this.pushPart(data, at, from);
-      at = from;
-      if (!this.isBetweenLines || !found.isCurrent) continue;
-      if (words[run + BASE] !== base) {
-        base = words[run + BASE]!;
-        bytes = data.subarray(base);
-      }
-      const before = this.line;
-      at = base + this.readFound(bytes, from - base, words, records, next);
-      this.matched.found(this.line - before);
-    }
-    this.pushPart(data, at, data.length);
-  }
-
   protected override longLine(): void {
     this.counts.long++;
   }
@@ -129,5 +105,29 @@ export abstract class EventLines extends LineReader {
     this.counts.damaged++;
     keepDamaged(this.damagedLines, broken.line, broken.whole[0]!.bytes, 0, broken.first);
     broken.close();
+  }
+
+  /** Reads what was found before, and what is between in the usual way. */
+  #pushFound(data: Uint8Array, found: FoundLines): void {
+    const { words } = found;
+    let at = 0;
+    let base = 0;
+    let bytes = data;
+    for (let run = 0, next = 0; run < words.length; run = next) {
+      const from = words[run + RUN_FROM]!;
+      const first = run + RUN_RECORDS;
+      next = first + words[run + RUN_WORDS]!;
+      this.pushPart(data, at, from);
+      at = from;
+      if (!this.isBetweenLines || !found.isCurrent) continue;
+      if (words[run + RUN_BASE] !== base) {
+        base = words[run + RUN_BASE]!;
+        bytes = data.subarray(base);
+      }
+      const before = this.line;
+      at = base + this.readFound(bytes, from - base, words, first, next);
+      this.matched.found(this.line - before);
+    }
+    this.pushPart(data, at, data.length);
   }
 }

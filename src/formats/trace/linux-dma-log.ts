@@ -132,7 +132,7 @@ export class DmaLogReader extends EventLines {
    * Invariant *rest*: the next line is its rest, or it is read as it stands.
    */
   #waits = NOTHING;
-  /** Record at which the reading of found lines ended. */
+  /** The first record that {@link readFound} has not read. */
   #foundTo = 0;
   readonly #begun = new BegunStatement(this.#kernel);
   /** Such a line and the next one. */
@@ -218,6 +218,7 @@ export class DmaLogReader extends EventLines {
         if (!lines.readAgain(bytes, records, record)) break;
         at = records[record + NEXT]!;
         this.line++;
+        if (this.#begun.line > 0) this.#endStatement();
         if (this.broken.line > 0) this.giveUp();
         this.#buffers.readAgain(lines.headOf(records, record).buffer);
         this.#emit(this.line);
@@ -230,7 +231,8 @@ export class DmaLogReader extends EventLines {
   /** Reads an event of the IOMMU of which the head was found, up to its time; returns the position after it, or `start`. */
   #readRangeAgain(bytes: Uint8Array, start: number, records: Uint32Array, record: number): number {
     // Where something is open, it may be a part of that; a line of the recording itself begins with no blank.
-    const isOpen = this.broken.line > 0 || this.#kernel.isInRecord || this.#stacks.isActive;
+    const isBegun = this.broken.line > 0 || this.#begun.line > 0;
+    const isOpen = isBegun || this.#kernel.isInRecord || this.#stacks.isActive;
     const { buffer, isPerf } = this.#lines.headOf(records, record);
     if (isOpen || bytes[start] !== SPACE || buffer >= 0) return start;
     const ranges = this.#ranges;

@@ -1,5 +1,5 @@
 import type { FoundLines } from "../lines/found-lines.ts";
-import { LineMatcher } from "../lines/line-matcher.ts";
+import { type LineMatcher, makeLineMatcher } from "../lines/line-matcher.ts";
 import { LinesAhead } from "../lines/lines-ahead.ts";
 
 /** Lines that could be kept before they are: a short text is read before WebAssembly is at work. */
@@ -27,9 +27,9 @@ export class MatchedText {
     return text !== undefined && bytes <= text.length ? text : undefined;
   }
 
-  /** What was found in a chunk before it is read; undefined if nobody looked. */
+  /** What another thread found in a chunk; undefined if nothing. It follows the matcher here, once there is one. */
   foundIn(chunk: Uint8Array): FoundLines | undefined {
-    return this.#matcher === undefined ? undefined : LinesAhead.in(chunk, this.#matcher);
+    return this.#matcher === undefined ? undefined : LinesAhead.foundFor(this.#matcher, chunk);
   }
 
   /** From here on lines in these bytes are read. */
@@ -53,14 +53,5 @@ export class MatchedText {
     if (this.#here === undefined || this.#credit < COST) return undefined;
     this.#credit -= COST;
     return this.#here;
-  }
-}
-
-/** There is none where there is no WebAssembly, or no memory for it: all can be read without it. */
-function makeLineMatcher(): LineMatcher | undefined {
-  try {
-    return new LineMatcher();
-  } catch {
-    return undefined;
   }
 }

@@ -162,7 +162,7 @@ it("lines are found in the thread for who reads them, with what they say without
   const recorded = Buffer.from(readCorpus("traces", "nvme-e1000-1g-linux61.log"));
   const bytes = new Uint8Array(gzipSync(Buffer.concat(Array<Buffer>(6).fill(recorded)), { level: 1 }));
   const found: boolean[] = [];
-  const look = vi.spyOn(LinesAhead, "in");
+  const look = vi.spyOn(LinesAhead, "foundFor");
   const read = async (size: number) => {
     const events: string[] = [];
     const reader = new QemuLogReader((event) => events.push(formatQemuTraceEvent(event)));

@@ -316,7 +316,9 @@ const ahead: MakeFeeder = (push) => new AheadFeeder(push, new Random(runSeed()))
 /** What is read of a text: all that events say, what the kernel says besides, and whose stacks are whose. */
 function readDma(text: string, makeFeeder: MakeFeeder = directly) {
   const told: string[] = [];
-  const reader = openDmaLog((line, event) => told.push(`${line}: ${event}`)) as DmaLogReader;
+  const reader = openDmaLog((line, event) =>
+    told.push(`${line}: ${event}, after ${JSON.stringify(reader.counts)}`),
+  ) as DmaLogReader;
   const bytes = new TextEncoder().encode(text);
   const feeder = makeFeeder((chunk) => reader.push(chunk));
   for (let at = 0; at < bytes.length; at += 1000) feeder.push(bytes.subarray(at, at + 1000));
@@ -379,6 +381,17 @@ describe("without WebAssembly", () => {
       "what the kernel says besides, cut anywhere, before an event that may not be its rest",
       Array.from(RANGE, (_, end) => traced("sh", 0, RANGE.slice(0, end)) + traced("sh", 0, PAGE).repeat(3)),
     ],
+    ...[PAGE, RANGE].map((what): [string, string[]] => [
+      `a line of the kernel's log that is cut, before ${what.slice(0, 12)}`,
+      [
+        "iommu_alloc failed, tbl\n",
+        traced("sh", 0, PAGE),
+        "iommu_alloc failed, tbl\n",
+        traced("sh", 0, what).repeat(30),
+        "another line\n",
+        traced("sh", 0, what).repeat(3),
+      ],
+    ]),
     [
       "an event that is cut anywhere, before another that may not be its rest",
       Array.from(PAGE, (_, end) => traced("sh", 0, PAGE.slice(0, end)) + traced("sh", 0, PAGE).repeat(3)),

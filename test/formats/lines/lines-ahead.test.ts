@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { FoundWords } from "../../../src/formats/lines/found-lines.ts";
 import { LineFinder } from "../../../src/formats/lines/line-finder.ts";
+import { LineMatcher } from "../../../src/formats/lines/line-matcher.ts";
 import { LinesAhead } from "../../../src/formats/lines/lines-ahead.ts";
 import { AheadFeeder } from "../../helpers/ahead-feeder.ts";
 import { readCorpusHead } from "../../helpers/corpus.ts";
@@ -73,6 +74,42 @@ function windowsOf(count: number): string {
   return text;
 }
 
+it("nothing is found where there can be no second matcher", () => {
+  const matcher = new LineMatcher();
+  const notes = matcher.beginNotes();
+  const line = new TextEncoder().encode(put(0, 1));
+  matcher.text.set(line);
+  for (let time = 0; time < 2; time++) matcher.keepRest(0, [], line.length);
+  const text = new TextEncoder().encode(put(0, 1).repeat(20));
+  const find = (): FoundWords | undefined => {
+    const finder = new LineFinder();
+    finder.learn(notes.list);
+    finder.learn(notes.list);
+    return finder.find(text, () => new ArrayBuffer(2 ** 16));
+  };
+  expect(find()?.length).toBeGreaterThan(200);
+  vi.stubGlobal("WebAssembly", undefined);
+  expect(find()).toBeUndefined();
+  vi.unstubAllGlobals();
+});
+
+it("nothing is noted any more when a stream has ended, and nothing of it counts", () => {
+  const [first, second] = [new LinesAhead(), new LinesAhead()];
+  const matcher = new LineMatcher();
+  const chunk = new Uint8Array(1);
+  const found = { buffer: new ArrayBuffer(0), length: 0, generation: 1 };
+  first.offer(chunk, found);
+  const lines = LinesAhead.foundFor(matcher, chunk)!;
+  expect([lines.isCurrent, first.takeNotes()]).toEqual([true, [{ kind: "forget", generation: 1 }]]);
+  first.end();
+  expect([lines.isCurrent, matcher.notes]).toEqual([false, undefined]);
+  second.offer(chunk, found);
+  expect(LinesAhead.foundFor(matcher, chunk)!.isCurrent).toBe(true);
+  // One that ends late leaves the notes of another alone.
+  first.end();
+  expect(second.takeNotes()).toHaveLength(1);
+});
+
 describe("numbers of lines", () => {
   it("mean nothing any more when all was forgotten, also in the middle of a chunk", () => {
     const encoder = new TextEncoder();
@@ -95,7 +132,7 @@ describe("numbers of lines", () => {
         const found = finder.find(bytes, () => new ArrayBuffer(2 * bytes.length));
         ahead.offer(bytes, found);
         push(bytes);
-        finder.learn(ahead.takeKept());
+        finder.learn(ahead.takeNotes());
         return found;
       };
       // Its reader has a matcher, and is followed, from the second piece on.

@@ -1,4 +1,5 @@
 import type { LinuxDmaEvent } from "../../../src/formats/trace/dma-event.ts";
+import type { KernelEvent } from "../../../src/formats/trace/kernel-event.ts";
 import { DmaLogReader } from "../../../src/formats/trace/linux-dma-log.ts";
 import { QemuLogReader } from "../../../src/formats/trace/qemu-log.ts";
 import { SimpleTraceReader } from "../../../src/formats/trace/simple-trace.ts";
@@ -15,6 +16,7 @@ export interface Digest {
 }
 
 interface Reader {
+  readonly counts: object;
   push(chunk: Uint8Array): void;
   end(): void;
 }
@@ -22,6 +24,9 @@ interface Reader {
 /** All readers by the ending of the corpus' files. */
 export type ReaderKind = ".log.gz" | ".simple.gz" | ".txt.gz";
 export const READER_KINDS: readonly ReaderKind[] = [".log.gz", ".simple.gz", ".txt.gz"];
+
+const asText = (_key: string, value: unknown): unknown =>
+  typeof value === "bigint" ? value.toString() : value;
 
 const scratch = new Float64Array(1);
 const scratchWords = new Int32Array(scratch.buffer);
@@ -33,8 +38,13 @@ export function digest(kind: ReaderKind, feed: (push: (chunk: Uint8Array) => voi
     scratch[0] = value;
     result.hash = Math.imul(result.hash ^ scratchWords[0]!, 0x0100_0193) ^ scratchWords[1]!;
   };
+  /** What was read before, so that what is told is told in its place. */
+  const mixCounts = ({ counts }: Reader): void => {
+    for (const value of Object.values(counts)) mix(value);
+  };
   const trace = (event: QemuTraceEvent): void => {
     result.events++;
+    mixCounts(reader);
     for (const value of [event.kind, Number(event.pci), event.number, event.position, event.thread])
       mix(value);
     mix(event.seconds);
@@ -46,18 +56,24 @@ export function digest(kind: ReaderKind, feed: (push: (chunk: Uint8Array) => voi
   };
   const dma = (event: LinuxDmaEvent): void => {
     result.events++;
+    mixCounts(reader);
     for (const value of Object.values(event)) if (typeof value !== "object") mix(Number(value));
     for (const list of [event.ranges, event.rangeSizes, event.entries]) {
       mix(list.length);
       for (let i = 0; i < list.length * 2; i++) mix(list.words[i]!);
     }
   };
+  const kernel = ({ line, number, seconds, nanoseconds, task, pid, what }: KernelEvent): void => {
+    mixCounts(reader);
+    for (const value of [line, number, seconds, nanoseconds, task, pid]) mix(value);
+    for (const value of new TextEncoder().encode(JSON.stringify(Object.entries(what), asText))) mix(value);
+  };
   const readers: Record<ReaderKind, () => Reader> = {
     ".log.gz": () => new QemuLogReader(trace),
     ".simple.gz": () => new SimpleTraceReader(trace),
-    ".txt.gz": () => new DmaLogReader(dma),
+    ".txt.gz": () => new DmaLogReader(dma, kernel),
   };
-  const reader = readers[kind]();
+  const reader: Reader = readers[kind]();
   feed((chunk) => reader.push(chunk));
   reader.end();
   if (reader instanceof DmaLogReader) {
