@@ -168,7 +168,7 @@ export class TraceCheck {
     this.#merge?.end(events);
     // A stack is an entry of the buffer, too.
     const lines = events + other + kernel + stacks + damaged;
-    this.#dma?.end({ cpus, entries, lines, isFile: this.source.isBinary });
+    this.#dma?.end({ cpus, entries, lines, isWhole: this.source.isWhole });
     if (lostMarkers > 0)
       this.#sayLost(
         lostMarkers,

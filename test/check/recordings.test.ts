@@ -205,3 +205,28 @@ describe("a recording with several buffers", () => {
     });
   });
 });
+
+describe("a recording of which the data of a CPU is damaged", () => {
+  const bytes = readCorpus("recordings", "612-v6.dat");
+  const page = bytes.length - 4096;
+
+  it.each([
+    ["the last page, of zeros", bytes.slice().fill(0, page), "a page of zeros", "CPU 0"],
+    ["the first page, of zeros", bytes.slice().fill(0, page - 4096, page), "a page of zeros", "CPU 1"],
+    ["the last page, cut", bytes.slice(0, -1), "1 bytes too early", "CPU 0"],
+  ])("%s: it is said, and what the other one did is not judged", async (_name, damaged, what, cpu) => {
+    const { findings, notJudged, events } = await checkTrace(damaged);
+    expect(events).toBeGreaterThan(20);
+    expect(findings.map(({ kind, message }) => [kind, message.includes(what)])).toEqual([
+      ["truncated", true],
+    ]);
+    expect(JSON.stringify(notJudged)).toContain(`only events of ${cpu} are there`);
+  });
+
+  it("has the times of the others", async () => {
+    const whole = await readAll(bytes);
+    const { times } = await readAll(bytes.slice().fill(0, page - 4096, page));
+    const all = new Set(whole.times);
+    expect(times.filter((time) => time >= 0n && !all.has(time))).toEqual([]);
+  });
+});

@@ -33,8 +33,8 @@ export interface RecordedPart {
   readonly entries: number;
   /** Lines of entries that there are in the text. */
   readonly lines: number;
-  /** Is it the file that the tracer wrote? All that was recorded is there then. */
-  readonly isFile: boolean;
+  /** Does it show that what was recorded on each CPU is there? */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -239,14 +239,14 @@ export class DmaCheck {
   }
 
   /**
-   * Is this the text of one of several CPUs (its own trace file, `trace-cmd report --cpu 0`), or of one after the other? It
-   * is if the buffer had entries of which the text has no line; and where nothing says how many those were, or there are
-   * several texts, if maps and unmaps do not fit, as those do not of which the other half ran elsewhere.
+   * Is this of one of several CPUs (its own trace file, `trace-cmd report --cpu 0`, `trace-cmd split -C 0`), or the text of one after
+   * the other? It is if the buffer had entries of which the text has no line; and where nothing says how many those were, or there
+   * are several texts, if maps and unmaps do not fit, as those do not of which the other half ran elsewhere.
    */
-  #isOneCpu({ cpus, entries, lines, isFile }: RecordedPart): boolean {
+  #isOneCpu({ cpus, entries, lines, isWhole }: RecordedPart): boolean {
     const texts = this.#continuity.cpus.length;
     if (cpus === 1 || texts === 0) return false;
-    if (cpus > 0 && texts === 1 && (entries > 0 || isFile)) return entries > lines;
+    if (cpus > 0 && texts === 1 && (entries > 0 || isWhole)) return entries > lines;
     if (this.#counts.unknownUnmaps > 0) return true;
     return (
       cpus > 0 && texts === 1 && this.#report.log.findings.some(({ kind }) => !PROVED_ALONE.includes(kind))

@@ -53,6 +53,7 @@ export class PerfData implements Recording {
   readonly names: RawEvents;
   readonly otherBuffers: readonly string[] = [];
   readonly cpus = 0;
+  readonly isWhole = false;
   readonly #file: RandomBytes;
   readonly #head: PerfHead;
   readonly #handlers: TraceHandlers;

@@ -169,7 +169,8 @@ export class CpuCursor implements RawBytes {
     if (this.#pageEnd > this.#page) {
       this.#pageEnd = this.#at;
       this.#damage(`a page that should have ${length} bytes of data`);
-    } else if ((word & LOST) !== 0) this.#lose((word & LOST_STORED) !== 0);
+    } else if ((hi | lo | word) === 0) this.#damage("a page of zeros");
+    else if ((word & LOST) !== 0) this.#lose((word & LOST_STORED) !== 0);
   }
 
   /** Events were lost before this page. */

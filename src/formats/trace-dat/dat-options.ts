@@ -8,6 +8,7 @@ const CPU_STATISTICS = 2;
 export const BUFFER = 3;
 const TRACE_CLOCK = 4;
 const OFFSET = 7;
+const CPU_COUNT = 8;
 const CYCLES = 14;
 
 /** A name of one line, and the data of a CPU or of an option. */
@@ -39,9 +40,16 @@ export class DatOptions {
   /** The clock in brackets of the kernel's list, empty if there is none. */
   clock = "";
   scale: CycleScale | undefined;
+  /** CPUs of the machine; 0 if no option says. */
+  cpus = 0;
   /** Events that were overwritten before they were read, by trace-cmd's statistics: of the top buffer and of others. */
   readonly overruns: Map<string, number> = new Map();
   #buffer = "";
+
+  /** Are there trace-cmd's statistics? It writes them when it has recorded, and `split`, which can leave CPUs out, does not. */
+  get hasStatistics(): boolean {
+    return this.overruns.size > 0;
+  }
 
   /** Takes an option that is no place in the file. */
   take(id: number, reader: ByteReader, data: Uint8Array): void {
@@ -49,8 +57,9 @@ export class DatOptions {
     else if (id === OFFSET) this.shift += bigOf(textOf(data)) ?? 0n;
     else if (id === TRACE_CLOCK) this.clock = /\[([^\]]+)\]/.exec(textOf(data))?.[1] ?? "";
     else if (id === CPU_STATISTICS) this.#takeStatistics(textOf(data));
+    else if (id === CPU_COUNT && data.length >= 4) this.cpus = viewOf(data).getUint32(0, reader.littleEndian);
     else if (id === CYCLES && data.length >= 16) {
-      const view = new DataView(data.buffer, data.byteOffset, data.length);
+      const view = viewOf(data);
       this.scale = {
         multiplier: view.getUint32(0, reader.littleEndian),
         shift: view.getUint32(4, reader.littleEndian) & 63,
@@ -67,6 +76,8 @@ export class DatOptions {
       this.overruns.set(this.#buffer, (this.overruns.get(this.#buffer) ?? 0) + Number(overrun));
   }
 }
+
+const viewOf = (data: Uint8Array): DataView => new DataView(data.buffer, data.byteOffset, data.length);
 
 /** @returns undefined if the text is no number */
 function bigOf(text: string): bigint | undefined {

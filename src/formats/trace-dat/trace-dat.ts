@@ -43,6 +43,7 @@ export class TraceDat implements Recording {
   readonly #buffer: DatBuffer;
   readonly #handlers: TraceHandlers;
   #damages = 0;
+  #isComplete = true;
 
   private constructor(file: RandomBytes, head: DatHead, buffer: DatBuffer, handlers: TraceHandlers) {
     this.#file = file;
@@ -50,7 +51,7 @@ export class TraceDat implements Recording {
     this.#buffer = buffer;
     this.#handlers = handlers;
     this.names = new RawEvents(head.tracing, "<idle>", handlers);
-    this.cpus = buffer.cpus.length;
+    this.cpus = Math.max(head.options.cpus, buffer.cpus.length);
     this.otherBuffers = head.buffers
       .filter(({ cpus, name }) => name !== buffer.name && hasData(cpus))
       .map(nameOf);
@@ -87,6 +88,10 @@ export class TraceDat implements Recording {
 
   get others(): ReadonlyMap<string, number> {
     return this.names.others;
+  }
+
+  get isWhole(): boolean {
+    return this.#head.options.hasStatistics && this.#isComplete;
   }
 
   /** By trace-cmd's own statistics; what is known to be lost at places of the recording is not counted again. */
@@ -154,6 +159,7 @@ export class TraceDat implements Recording {
       return next !== undefined;
     } catch (error) {
       if (!(error instanceof IommuError) || typeof error.details.offset !== "number") throw error;
+      this.#isComplete = false;
       this.#handlers.gap({ kind: "damaged", line: this.names.records, message: error.message });
       return false;
     }
@@ -176,7 +182,9 @@ export class TraceDat implements Recording {
   #clockOf(cursors: readonly CpuCursor[]): RawClock {
     const { options } = this.#head;
     const first = cursors.reduce<bigint | undefined>(
-      (least, { firstTime }) => (least === undefined || firstTime < least ? firstTime : least),
+      // A page of zeros has none.
+      (least, { firstTime }) =>
+        firstTime > 0n && (least === undefined || firstTime < least) ? firstTime : least,
       undefined,
     );
     const clock = this.#buffer.clock === "" ? options.clock : this.#buffer.clock;
@@ -188,6 +196,7 @@ export class TraceDat implements Recording {
   }
 
   #gap(kind: "torn" | "damaged", offset: number, message: string): void {
+    this.#isComplete = false;
     this.#handlers.gap({
       kind,
       line: this.names.records,

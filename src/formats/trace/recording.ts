@@ -49,6 +49,8 @@ export interface Recording {
   readonly otherBuffers: readonly string[];
   /** CPUs that are told of; 0 if nothing says. */
   readonly cpus: number;
+  /** Does it show that what was recorded on each CPU is there? Known when all of it was read. */
+  readonly isWhole: boolean;
   /** Events that were overwritten before they were read; 0 if nothing says. */
   readonly overwritten: number;
   /** Reads all of it, and notifies of its events: each step has read some more. */

@@ -56,6 +56,11 @@ export class TraceSource {
     return this.#recording !== undefined || this.#chosen?.isBinary === true;
   }
 
+  /** Is it a recording that shows that what was recorded on each CPU is there? A text never does. */
+  get isWhole(): boolean {
+    return this.#recording?.isWhole === true;
+  }
+
   /** Names of other buffers of the recording, which are not read. */
   get otherBuffers(): readonly string[] {
     return this.#recording?.otherBuffers ?? [];
