@@ -1,3 +1,4 @@
+import { isPacked } from "../file-kind.ts";
 import { isMigrationStream } from "../migration/configuration.ts";
 import { isLibvirtImage } from "./libvirt-image.ts";
 import { isQcow2 } from "./qcow2.ts";
@@ -15,8 +16,12 @@ const STREAM_HEAD = Uint8Array.of(0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3);
 export const isSavedMachine = (head: Uint8Array): boolean =>
   isMigrationStream(head) || isLibvirtImage(head) || isQcow2(head);
 
-/** Can a migration stream follow these first bytes? Text has no control characters but blanks, escapes and ends of lines. */
-export const mayHideStream = (head: Uint8Array): boolean => !isSavedMachine(head) && hasControls(head);
+/**
+ * Can a migration stream follow these first bytes? Text has no control characters but blanks, escapes and ends of lines; and
+ * what is packed has the stream's beginning at most.
+ */
+export const mayHideStream = (head: Uint8Array): boolean =>
+  !isSavedMachine(head) && !isPacked(head) && hasControls(head);
 
 function hasControls(bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; at++) if (bytes[at]! < 0x07) return true;

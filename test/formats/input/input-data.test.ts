@@ -103,3 +103,17 @@ describe("an input", () => {
     expect(error.message).toBe("x.jsonl:2:2: byte 0xff is no UTF-8");
   });
 });
+
+it.each([
+  ["bytes of ours", "\0\x01", 18],
+  // It keeps what does not repeat as it is.
+  ["what lz4 packed", "\x04\x22\x4d\x18", undefined],
+])("a migration stream can stand behind %s", async (_name, before, savedAt) => {
+  const head = `${before.padEnd(18, "\0")}QEVM\0\0\0\x03`.padEnd(100, "\0");
+  const opened = await openInput(
+    Uint8Array.from(head, (letter) => letter.charCodeAt(0)),
+    "input",
+    16,
+  );
+  expect(opened.savedAt).toBe(savedAt);
+});
