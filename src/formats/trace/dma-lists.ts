@@ -23,6 +23,8 @@ export class DmaListReader {
     list.length = 0;
     if (bytes[at] === OPEN_BRACE) return this.#bracedList(list, bytes, at + 1);
     const array = startsWith(bytes, at, ARRAY);
+    // A terminal has broken the line before its list.
+    if (bytes[at]! < SPACE) return -1;
     const end = byteList(list, width, bytes, array ? at + ARRAY.length : at);
     if (!array || end < 0) return end;
     return bytes[end] === CLOSE_BRACKET ? end + 1 : -1;

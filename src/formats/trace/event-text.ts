@@ -1,4 +1,5 @@
 import { TRACE_PREFIX } from "../../spapr/trace-events.ts";
+import { isBlank } from "./shown-text.ts";
 import { compileText, TextMatcher, type TextProgram } from "./text-program.ts";
 import type { QemuTraceEvent } from "./trace-event.ts";
 import { SCHEMAS, type TraceSchema } from "./trace-schema.ts";
@@ -73,9 +74,19 @@ export class EventText {
     return this.#matcher.match(program, bytes, view, at, event.words);
   }
 
-  /** Does a name of ours stand at `at`, with the text up to its first argument? */
-  begins(bytes: Uint8Array, at: number): boolean {
-    return this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head));
+  /** Does a name of ours stand at `at`, and nothing else before the line's end? It may be a part of another text. */
+  isName(bytes: Uint8Array, at: number, end: number): boolean {
+    const text = textOf(bytes, at, end);
+    return LINES.some(
+      ({ schema }) => text.length === schema.name.length && startsWith(encode(schema.name), 0, text),
+    );
+  }
+
+  /** Does a name of ours stand at `at`, with the text up to its first argument, or with what the line's end leaves of it? */
+  begins(bytes: Uint8Array, at: number, end: number): boolean {
+    return (
+      this.#candidatesAt(bytes, at).some(({ head }) => startsWith(bytes, at, head)) || isCut(bytes, at, end)
+    );
   }
 
   /** The events that a name may be, by its first letter that is not the same in all. */
@@ -83,6 +94,22 @@ export class EventText {
     const at = name + PREFIX.length;
     return startsWith(bytes, at, PCI) ? PCI_BY_LETTER[bytes[at + PCI.length]!]! : BY_LETTER[bytes[at]!]!;
   }
+}
+
+/** Ends the line in a name, or behind it, but before the first argument? */
+function isCut(bytes: Uint8Array, at: number, end: number): boolean {
+  const text = textOf(bytes, at, end);
+  return (
+    text.length > PREFIX.length &&
+    LINES.some(({ head }) => text.length < head.length && startsWith(head, 0, text))
+  );
+}
+
+/** What stands there, without blanks at its end. */
+function textOf(bytes: Uint8Array, at: number, end: number): Uint8Array {
+  let to = end;
+  while (to > at && isBlank(bytes[to - 1]!)) to--;
+  return bytes.subarray(at, to);
 }
 
 function linesByLetter(pci: boolean): ByLetter {

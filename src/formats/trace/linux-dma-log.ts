@@ -35,6 +35,9 @@ const OPEN_PARENTHESIS = 0x28;
 const COLON = 0x3a;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
+/** What a line may end in that goes on in the next one, with the system's name that perf writes or without; so many bytes of it. */
+const CUT_NAMES = DMA_EVENT_NAMES.flatMap((name) => [name, `dma:${name}`]).map(encode);
+const SHORTEST_CUT = 3;
 const NAME_START = "dma_";
 const NAME_SEARCH = new TextSearch(NAME_START);
 const LONGEST_NAME = Math.max(...DMA_EVENT_NAMES.map(({ length }) => length));
@@ -132,6 +135,8 @@ export class DmaLogReader extends EventLines {
    * Invariant *rest*: the next line is its rest, or it is read as it stands.
    */
   #waits = NOTHING;
+  /** Line that ended in the name of an event last. */
+  #cutName = 0;
   /** The first record that {@link readFound} has not read. */
   #foundTo = 0;
   readonly #begun = new BegunStatement(this.#kernel);
@@ -271,8 +276,18 @@ export class DmaLogReader extends EventLines {
       return;
     }
     if (this.#waits === EVENT && this.#finish(bytes, start, end)) return;
-    const name = this.#findName(bytes, start, end);
+    const found = this.#findName(bytes, start, end);
+    // Of a name that was cut after perf's name of the system the rest is a name, too.
+    const isRest = found === start && this.broken.line > 0 && this.line === this.#cutName + 1;
+    const name = isRest ? -1 : found;
     if (name >= 0) this.#endStatement();
+    if (name < 0 && endsInName(bytes, start, end)) {
+      this.#endStatement();
+      if (this.broken.line > 0) this.giveUp();
+      this.broken.open(this.line, bytes, start, end);
+      this.#cutName = this.line;
+      return;
+    }
     if (name < 0) {
       const mayGoOn = this.broken.line > 0;
       if ((mayGoOn ? isDressed : hasEscape)(bytes, start, end)) this.#readPlain(bytes, start, end);
@@ -631,6 +646,19 @@ function isBefore(bytes: Uint8Array, start: number, at: number): boolean {
   const system = at - SYSTEM.length;
   return system >= start && startsWith(bytes, system, SYSTEM);
 }
+
+/** Does a line end in the name of an event, after its time? */
+function endsInName(bytes: Uint8Array, start: number, end: number): boolean {
+  const at = bytes.lastIndexOf(SPACE, end - 1) + 1;
+  if (end - at < SHORTEST_CUT || at < start + 3 || bytes[start] === HASH) return false;
+  let colon = at - 1;
+  while (colon > start && bytes[colon] === SPACE) colon--;
+  if (bytes[colon] !== COLON || !isDigit(bytes[colon - 1]!)) return false;
+  const text = bytes.subarray(at, end);
+  return CUT_NAMES.some((name) => text.length <= name.length && startsWith(name, 0, text));
+}
+
+const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 
 /** Is there an escape sequence in a line? */
 function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {

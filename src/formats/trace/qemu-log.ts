@@ -108,6 +108,8 @@ export class QemuLogReader extends EventLines {
    * Invariant *origin*: if not, the event's thread and time are NaN, and the process is -1.
    */
   #hasOrigin = false;
+  /** Does the broken line end in a name, of which nothing says that it is an event's? */
+  #isBareName = false;
 
   /**
    * @param onEvent called for each event, always with the same object
@@ -182,6 +184,20 @@ export class QemuLogReader extends EventLines {
     if (newline - at >= this.maxLine) this.counts.long++;
     else this.#readOther(bytes, view, at, newline);
     return newline + 1;
+  }
+
+  /** A line may go on in the next one. */
+  #open(bytes: Uint8Array, start: number, newline: number, isBareName: boolean): void {
+    this.broken.open(this.line, bytes, start, newline);
+    this.#isBareName = isBareName;
+  }
+
+  protected override giveUp(): void {
+    if (!this.#isBareName) super.giveUp();
+    else if (this.broken.line > 0) {
+      this.counts.text++;
+      this.broken.close();
+    }
   }
 
   #emit(line: number): void {
@@ -276,7 +292,9 @@ export class QemuLogReader extends EventLines {
     if (name >= 0) {
       this.giveUp();
       if (this.#readInside(bytes, view, start, name)) this.#emit(this.line);
-      else if (!this.#readPlain(bytes, start, newline)) this.broken.open(this.line, bytes, start, newline);
+      else if (!this.#readPlain(bytes, start, newline)) {
+        this.#open(bytes, start, newline, name > start && this.#text.isName(bytes, name, newline));
+      }
     } else if (!this.#readPlain(bytes, start, newline) && !this.#goOn(bytes, start, newline)) {
       this.#count(bytes, start, newline);
     }
@@ -362,7 +380,7 @@ export class QemuLogReader extends EventLines {
       mayBeHost &&
       beginsHostLine(textOf(bytes, this.#afterPrefix(bytes, start, newline, name), newline))
     )
-      this.broken.open(this.line, bytes, start, newline);
+      this.#open(bytes, start, newline, false);
     else if (isOther) this.counts.otherEvents++;
     else {
       this.counts.text++;
@@ -395,7 +413,7 @@ export class QemuLogReader extends EventLines {
     const first = PREFIX_SEARCH.find(bytes, start, newline);
     if (first === start || (first >= 0 && this.#readOrigin(bytes, start) === first)) return first;
     for (let at = first; at >= 0; at = PREFIX_SEARCH.find(bytes, at + 1, newline)) {
-      if (this.#text.begins(bytes, at) || originBefore(bytes, start, at) >= 0) return at;
+      if (this.#text.begins(bytes, at, newline) || originBefore(bytes, start, at) >= 0) return at;
     }
     return -1;
   }
