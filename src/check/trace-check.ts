@@ -1,7 +1,6 @@
 import { counted } from "../base/units.ts";
 import type { ToldWindow } from "../formats/machine/told-window.ts";
 import { DMA_LOST } from "../formats/trace/dma-kinds.ts";
-import type { KernelEvent } from "../formats/trace/kernel-event.ts";
 import type { QemuTraceEvent } from "../formats/trace/trace-event.ts";
 import { type Gap, losesEvents, type TraceHandlers } from "../formats/trace/trace-reader.ts";
 import { TraceSource } from "../formats/trace/trace-source.ts";
@@ -13,7 +12,7 @@ import type { FindingKind } from "./findings/kinds.ts";
 import type { FindingLog } from "./findings/log.ts";
 import type { Place } from "./findings/place.ts";
 import { DmaCheck } from "./linux/dma-check.ts";
-import { KernelLogMerge } from "./linux/kernel-log.ts";
+import { type KernelLog, KernelLogMerge } from "./linux/kernel-log.ts";
 import { LostEvents } from "./linux/lost-events.ts";
 import { placeOfDma } from "./linux/report.ts";
 import { TraceFindings } from "./qemu/trace-findings.ts";
@@ -45,8 +44,8 @@ export interface TraceCheckContext {
   readonly windows?: readonly ToldWindow[] | undefined;
   /** Notified of each event of QEMU before it happens. */
   readonly onEvent?: (event: QemuTraceEvent) => void;
-  /** What the kernel's log says, from a file of its own. */
-  readonly kernelLog?: readonly KernelEvent[] | undefined;
+  /** The kernel's log, from a file of its own. */
+  readonly kernelLog?: KernelLog | undefined;
   /** Who else is notified, before the check. */
   readonly also?: TraceHandlers | undefined;
   /** Watches the windows of a trace of QEMU. */
@@ -77,7 +76,7 @@ export class TraceCheck {
   #unread = "";
   /** Events that the filter does not take. */
   #leftOut = 0;
-  readonly #hasNothingOfKernel: boolean;
+  readonly #kernelLog: KernelLog | undefined;
   readonly #watch: RebuildWatch | undefined;
 
   constructor(
@@ -86,11 +85,11 @@ export class TraceCheck {
     { filter, profile, windows, onEvent, kernelLog, also, watch }: TraceCheckContext = {},
   ) {
     this.#file = file;
-    this.#hasNothingOfKernel = kernelLog?.length === 0;
+    this.#kernelLog = kernelLog;
     this.#merge =
       kernelLog === undefined
         ? undefined
-        : new KernelLogMerge(kernelLog, (event) => this.#dma?.kernel(event, true));
+        : new KernelLogMerge(kernelLog.events, (event) => this.#dma?.kernel(event, true));
     this.#watch = watch;
     this.#findings = new TraceFindings(options, watch);
     this.rebuild = new Rebuild(profile, this.#findings, windows);
@@ -230,8 +229,9 @@ export class TraceCheck {
       ...assumedWindows(this.#findings.windows),
       ...thatOccur([
         {
-          count: this.#hasNothingOfKernel ? 1 : 0,
+          count: this.#kernelLog?.events.length === 0 ? 1 : 0,
           reason: "kernel log, in which no line tells of DMA, of an IOMMU, or of windows: is it one?",
+          isMissing: this.#kernelLog?.isKnown === false,
         },
         {
           count: this.#merge?.untimed ?? 0,

@@ -8,10 +8,16 @@
 /** Bytes of a file that tell its kind: an image of a disc says it after 32 KiB. */
 export const KIND_BYTES = 33_000;
 
+/** Bytes that show whether a file is text, and of how many one may be a control character. */
+const TEXT_BYTES = 240;
+const BYTES_A_CONTROL = 30;
+
 /** A kind of file, and what to do with it. */
-interface FileKind {
+export interface FileKind {
   readonly what: string;
   readonly advice: string;
+  /** Is it text, of which the lines can be read? */
+  readonly isText: boolean;
 }
 
 /** A kind, and how its files begin: bytes (each a character) at an offset, or a function of the first bytes. */
@@ -24,7 +30,7 @@ type KindRow = readonly [
 const RECORD_QEMU = "QEMU's events are recorded by -trace 'spapr_iommu*' -D qemu.log";
 const RECORD_LINUX = "Linux' by trace-cmd record -e dma";
 const READ_RECORDING =
-  "check, who, alive, map, info, diff, stat and convert read it; this needs a trace of QEMU";
+  "check, who, alive, map, info, diff, stat and convert read it; this needs a trace of QEMU, and --kernel-log the kernel's log (dmesg > dmesg.txt)";
 const READ_SAVED = "check, info, map, diff, who and alive read it";
 const PACKED_WITH = "packed with ";
 const DAMAGED_PACKING = "such data is unpacked here, unless its first bytes are damaged, as these are";
@@ -42,7 +48,7 @@ const OP_SCRIPT =
 const [KDUMP, FLAT_KDUMP] = ["KDUMP   ", "makedumpfile"];
 const MEMORY_DUMPS = [KDUMP, FLAT_KDUMP];
 
-const ROWS: readonly KindRow[] = [
+const BINARIES: readonly KindRow[] = [
   ["\x17\x08Dtracing", "a trace.dat of trace-cmd", READ_RECORDING],
   ["PERFILE2", "a perf.data of perf", READ_RECORDING],
   ["LPKSHHRH", "a journal of systemd", "make text of it: journalctl --file FILE -o short-monotonic"],
@@ -82,7 +88,6 @@ const ROWS: readonly KindRow[] = [
     ],
   ),
   ["KDMV", "a VMDK image of a disk", `a disk has no machine in it; ${SAVE}`],
-  ["# Disk DescriptorFile", "a VMDK image of a disk", `a disk has no machine in it; ${SAVE}`],
   ["conectix", "a VHD image of a disk", `a disk has no machine in it; ${SAVE}`],
   ["vhdxfile", "a VHDX image of a disk", `a disk has no machine in it; ${SAVE}`],
   [[0x40, "\x7f\x10\xda\xbe"], "a VDI image of a disk", `a disk has no machine in it; ${SAVE}`],
@@ -103,11 +108,6 @@ const ROWS: readonly KindRow[] = [
     "babeltrace2 FOLDER makes text of the folder it lies in",
   ],
   [
-    "/* CTF 1",
-    "the metadata of a CTF trace (LTTng)",
-    "babeltrace2 FOLDER makes text of the folder it lies in",
-  ],
-  [
     isPerfetto,
     "a trace of Perfetto",
     'make text of it: traceconv systrace FILE FILE.txt, if the dma events were recorded (ftrace_events: "dma/*")',
@@ -123,6 +123,16 @@ const ROWS: readonly KindRow[] = [
   ["\x89PNG", "a picture", "text is needed: copy the lines, or record them"],
   ["\xff\xd8\xff", "a picture", "text is needed: copy the lines, or record them"],
   ["MZ", "a program for Windows", `name a recording; ${RECORD_QEMU}, ${RECORD_LINUX}`],
+];
+
+/** Text that is none of a log; lines of one may stand in it. */
+const TEXTS: readonly KindRow[] = [
+  ["# Disk DescriptorFile", "a VMDK image of a disk", `a disk has no machine in it; ${SAVE}`],
+  [
+    "/* CTF 1",
+    "the metadata of a CTF trace (LTTng)",
+    "babeltrace2 FOLDER makes text of the folder it lies in",
+  ],
   ["<!DOCTYPE html", "a web page", "download the file itself, not the page that shows it (raw)"],
   ["<html", "a web page", "download the file itself, not the page that shows it (raw)"],
   ["<domain", "libvirt's description of a machine", "plan reads it, and --machine takes it"],
@@ -138,24 +148,43 @@ const ROWS: readonly KindRow[] = [
 
 /** What a file is that begins so; undefined if nothing tells. Text of logs is not asked for: a `[` begins many. */
 export function fileKind(head: Uint8Array, isText: boolean): FileKind | undefined {
-  for (const [begins, what, advice] of ROWS) {
-    if (begins === "[" && isText && head[1] !== 0x7b && head[1] !== 0x0a) continue;
-    const [offset, bytes] = typeof begins === "object" ? begins : [0, begins];
-    const is = typeof bytes === "function" ? bytes(head) : startsAt(head, offset, bytes);
-    if (is) return { what, advice };
-  }
-  return undefined;
+  const binary = BINARIES.find(([begins]) => beginsSo(head, begins));
+  const row =
+    binary ??
+    TEXTS.find(
+      ([begins]) =>
+        beginsSo(head, begins) && !(begins === "[" && isText && head[1] !== 0x7b && head[1] !== 0x0a),
+    );
+  return row === undefined ? undefined : { what: row[1], advice: row[2], isText: binary === undefined };
 }
 
 /** Is a file packed that begins so? Pieces of what is in it may stand there as they are, and are no more than that. */
 export const isPacked = (head: Uint8Array): boolean =>
   fileKind(head, false)?.what.startsWith(PACKED_WITH) === true;
 
+/** Do these first bytes show text? The start of a log that was cut while it was written is a hole of zeros. */
+export function isText(head: Uint8Array): boolean {
+  const first = head.findIndex((byte) => byte !== 0);
+  if (first < 0) return head.length === 0;
+  const bytes = head.subarray(first, first + TEXT_BYTES);
+  const controls = bytes.reduce((count, byte) => count + (isControl(byte) ? 1 : 0), 0);
+  return !bytes.includes(0) && controls * BYTES_A_CONTROL <= bytes.length;
+}
+
+/** Is it a control character that text does not have: no tab, line end, backspace, bell or escape? */
+const isControl = (byte: number): boolean =>
+  byte < 0x07 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b) || byte === 0x7f;
+
 /** Which dump of memory begins so, if one does. Lines in memory are remains of whatever was there, and no log. */
 export function memoryDumpKind(head: Uint8Array): FileKind | undefined {
   const isDump =
     (isElf(head) && elfType(head) === 4) || MEMORY_DUMPS.some((magic) => startsAt(head, 0, magic));
   return isDump ? fileKind(head, false) : undefined;
+}
+
+function beginsSo(head: Uint8Array, begins: KindRow[0]): boolean {
+  const [offset, bytes] = typeof begins === "object" ? begins : [0, begins];
+  return typeof bytes === "function" ? bytes(head) : startsAt(head, offset, bytes);
 }
 
 function startsAt(head: Uint8Array, offset: number, bytes: string): boolean {

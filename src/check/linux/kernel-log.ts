@@ -1,23 +1,53 @@
+import { fileKind, isText } from "../../formats/file-kind.ts";
+import type { OpenedInput } from "../../formats/input/opened-input.ts";
+import {
+  describeKind,
+  describeNoText,
+  ForeignText,
+  unknownEvents,
+} from "../../formats/trace/foreign-text.ts";
 import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import { DmaLogReader } from "../../formats/trace/linux-dma-log.ts";
 import { areOneClock } from "./clock-match.ts";
 import type { Moment } from "./report.ts";
 
-/** What the kernel's log says of DMA, from a file of its own; in the order of its times, those without one last. */
-export async function readKernelLog(chunks: AsyncIterable<Uint8Array>): Promise<KernelEvent[]> {
+/** The kernel's log, from a file of its own. */
+export interface KernelLog {
+  /** What it says of DMA, in the order of its times, those without one last. */
+  readonly events: readonly KernelEvent[];
+  /** Does it say something of DMA, or has it at least a line as only such a log has? */
+  readonly isKnown: boolean;
+}
+
+/**
+ * Reads the kernel's log. Lines in the memory or on the disk of a machine are remains of whatever was there: they are none.
+ *
+ * @param name of the log, for messages
+ * @throws IommuError UNSUPPORTED if it is no text, as for a trace
+ */
+export async function readKernelLog({ head, chunks }: OpenedInput, name: string): Promise<KernelLog> {
+  const known = isText(head) ? undefined : fileKind(head, false);
+  if (known?.isText === false) throw unknownEvents(name, describeKind(known));
+  const foreign = new ForeignText();
   const events: KernelEvent[] = [];
   const reader = new DmaLogReader(
     () => {},
     (event) => events.push({ ...event, task: -1, pid: -1 }),
   );
-  for await (const chunk of chunks) reader.push(chunk);
+  for await (const chunk of chunks) {
+    reader.push(chunk);
+    if (events.length === 0) foreign.push(chunk);
+  }
   reader.end();
+  const noText = events.length === 0 ? describeNoText(head) : undefined;
+  if (noText !== undefined) throw unknownEvents(name, noText);
   const timeOf = ({ seconds, nanoseconds }: KernelEvent): number =>
     Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds + nanoseconds / 1e9;
-  return events.sort((a, b) => {
+  events.sort((a, b) => {
     const [before, after] = [timeOf(a), timeOf(b)];
     return before < after ? -1 : before > after ? 1 : 0;
   });
+  return { events, isKnown: events.length > 0 || foreign.kernelLogLines > 0 };
 }
 
 /**

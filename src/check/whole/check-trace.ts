@@ -1,15 +1,15 @@
 import { IommuError } from "../../base/errors.ts";
 import { counted } from "../../base/units.ts";
 import { isDmaDump, readDmaDump } from "../../formats/dma-dump/dma-dump.ts";
+import { KIND_BYTES } from "../../formats/file-kind.ts";
 import type { InputData } from "../../formats/input/input-data.ts";
 import { named, openInput } from "../../formats/input/opened-input.ts";
 import { textOf } from "../../formats/input/text.ts";
 import { readTrace } from "../../formats/recording/read-trace.ts";
 import { readMachineAsFar } from "../../formats/saved/saved-machine.ts";
-import type { KernelEvent } from "../../formats/trace/kernel-event.ts";
 import type { CheckOptions } from "../check-options.ts";
 import { filterOf } from "../filter/filters.ts";
-import { readKernelLog } from "../linux/kernel-log.ts";
+import { type KernelLog, readKernelLog } from "../linux/kernel-log.ts";
 import type { CheckReport } from "../report.ts";
 import { checkStream } from "../saved/stream-check.ts";
 import { TraceCheck, type TraceCheckContext } from "../trace-check.ts";
@@ -40,6 +40,8 @@ export interface CheckTraceOptions
   readonly profile?: string | undefined;
   /** Of a recording of Linux: the kernel's log, as text or bytes; its lines are put between the events by their times. */
   readonly kernelLog?: InputData | undefined;
+  /** Its name in messages; default `kernel log`. */
+  readonly kernelLogName?: string | undefined;
   /** Of a recording of Linux: what its devices are, for the findings; see {@link knownDevices}. */
   readonly devices?: KnownDevices | undefined;
   /** The input is an op script. Default: if it begins with `{"header"`. */
@@ -53,8 +55,9 @@ export interface CheckTraceOptions
  *
  * @param input its text or its bytes, packed or not; see {@link InputData}
  * @returns a report with the findings in the order of the input
- * @throws IommuError UNSUPPORTED if the input is nothing of that kind; BAD_FILE for a script with a mistake, with its
- * place; BAD_ARGUMENT for a filter with a mistake or a threshold that is none; LIMIT_EXCEEDED
+ * @throws IommuError UNSUPPORTED if the input is nothing of that kind, or the kernel's log is no text; BAD_FILE for a
+ * script with a mistake, with its place; BAD_ARGUMENT for a filter with a mistake or a threshold that is none;
+ * LIMIT_EXCEEDED
  * @public
  */
 export async function checkTrace(input: InputData, options: CheckTraceOptions = {}): Promise<CheckReport> {
@@ -94,10 +97,11 @@ export async function contextOf(
   input: InputData,
   options: CheckTraceOptions,
 ): Promise<Pick<TraceCheckContext, "profile" | "windows" | "kernelLog">> {
-  const { profile, windows, kernelLog: log, buffer } = options;
-  const kernelLog =
-    log === undefined ? undefined : await onTraceClock(await logOf(log), input, nameOf(options), buffer);
-  return { profile, windows, kernelLog };
+  const { profile, windows, kernelLog: data, kernelLogName = "kernel log", buffer } = options;
+  if (data === undefined) return { profile, windows };
+  const log = await logOf(data, kernelLogName);
+  const events = await onTraceClock(log.events, input, nameOf(options), buffer);
+  return { profile, windows, kernelLog: { ...log, events } };
 }
 
 /** A report whose findings say what their devices are. */
@@ -116,7 +120,11 @@ function noEvents(text: string, name: string): IommuError {
   );
 }
 
-async function logOf(log: InputData): Promise<KernelEvent[]> {
-  const opened = await openInput(log, "kernel log", HEAD_BYTES);
-  return readKernelLog(opened.chunks);
+async function logOf(log: InputData, name: string): Promise<KernelLog> {
+  const opened = await openInput(log, name, KIND_BYTES);
+  try {
+    return await readKernelLog(opened, name);
+  } finally {
+    await opened.chunks.return(undefined);
+  }
 }

@@ -85,7 +85,9 @@ const checkFile = (
   withInput(path, quiet, (data, { name }) => {
     const options = { ...how, name, isScript: isScriptName(path) || undefined };
     if (log === undefined) return checkTrace(data, options);
-    return withInput(log, true, (kernelLog) => checkTrace(data, { ...options, kernelLog }));
+    return withInput(log, true, (kernelLog, { name: kernelLogName }) =>
+      checkTrace(data, { ...options, kernelLog, kernelLogName }),
+    );
   });
 
 const COLUMNS = [

@@ -41,8 +41,8 @@ export async function report(paths: readonly string[], options: ReportOptions): 
       for (const path of paths.flatMap(splitLogs)) {
         const file = await SeekableFile.open(path, folder, signal);
         files.push(file);
-        const reading = (log?: InputData): Promise<Reading> =>
-          read(file, path, { ...how, kernelLog: log }, quiet, signal);
+        const reading = (log?: InputData, named?: { readonly name?: string | undefined }): Promise<Reading> =>
+          read(file, path, { ...how, kernelLog: log, kernelLogName: named?.name }, quiet, signal);
         readings.push(kernelLog === undefined ? await reading() : await withInput(kernelLog, true, reading));
       }
       const text = styleOf(readFileSync(packageFile("src/workbench/page/style.css"), "utf8"));

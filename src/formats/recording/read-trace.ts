@@ -3,6 +3,7 @@ import { memoryDumpKind } from "../file-kind.ts";
 import { named, type OpenedInput, untilTruncated } from "../input/opened-input.ts";
 import { isFile, isOnce, type MigrationSource } from "../migration/source.ts";
 import { PerfData } from "../perf-data/perf-data.ts";
+import { describeKind, unknownEvents } from "../trace/foreign-text.ts";
 import { isPerfData, isPerfPipe, isRecording, isTraceDat, type Recording } from "../trace/recording.ts";
 import type { TraceSource } from "../trace/trace-source.ts";
 import { TraceDat } from "../trace-dat/trace-dat.ts";
@@ -37,10 +38,7 @@ export async function* traceSteps(
   if (buffer !== undefined && !isTraceDat(opened.head))
     throw new IommuError("BAD_ARGUMENT", `${name}: is no trace.dat, and has no buffer "${buffer}"`);
   const dump = memoryDumpKind(opened.head);
-  if (dump !== undefined) {
-    const message = `${name}: no event that is known here: it looks like ${dump.what}; ${dump.advice}`;
-    throw new IommuError("UNSUPPORTED", message, { path: name });
-  }
+  if (dump !== undefined) throw unknownEvents(name, describeKind(dump));
   if (isRecording(opened.head)) yield* recordingSteps(opened, source, options);
   else {
     try {

@@ -1,5 +1,6 @@
+import { IommuError } from "../../base/errors.ts";
 import { counted, formatCount } from "../../base/units.ts";
-import { fileKind, KIND_BYTES } from "../file-kind.ts";
+import { type FileKind, fileKind, isText, KIND_BYTES } from "../file-kind.ts";
 import { type DamagedLine, LineReader } from "./line-reader.ts";
 import type { Recording } from "./recording.ts";
 
@@ -17,7 +18,22 @@ const KERNEL_EVENT = /(?:^|\s)\d+(?:\.\d+|us\W?|(?=:))\s?:\s+((?:[a-z]\w*:)?[a-z
 const QEMU_EVENT = /^(?:\d+@\d+\.\d+:)?([a-z][a-z0-9]*_[a-z0-9_]*) /;
 /** A line of `dma-api/dump`. */
 const DUMPED = / idx \d+ P=\S+ (?:N=\S+ )?D=\S+ L=/;
-const KERNEL_LOG = /^(?:<\d+>)?\[ *\d+\.\d+\]/;
+/** Lines of the kernel's log, as its readers and loggers write them. */
+const KERNEL_LOG: readonly RegExp[] = [
+  // The kernel's own time, whatever stands before it; dmesg -d.
+  /(?:^|[\s>])\[ *\d+\.\d{6}(?: <[ .\d]+>)?\]/,
+  // dmesg -T, -e, -r, -x, --time-format iso, --json.
+  /^\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d/,
+  /^<[0-7]>/,
+  /^kern +:\w+ *:/,
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{6}[+-]/,
+  /^[{ ]*"dmesg": ?\[/,
+  // /dev/kmsg and netconsole.
+  /^(?:[\w.+~-]+,)?\d{1,4},\d+,\d+,[^\s;]*;/,
+  // syslog, and journalctl with each of its -o.
+  /(?:^|\s)kernel(?::| - - -) /,
+  /\b(?:_TRANSPORT|SYSLOG_IDENTIFIER)(?:=|" ?: ?")kernel\b/,
+];
 /** First line of the kernel's trace files. */
 const TRACER = /^# tracer: /;
 
@@ -51,6 +67,19 @@ function namesText(counts: ReadonlyMap<string, number>, events: number, noun: st
   return parts;
 }
 
+/** The error for an input in which nothing can be read that is wanted of it. */
+export const unknownEvents = (name: string, description: string): IommuError =>
+  new IommuError("UNSUPPORTED", `${name}: no event that is known here: ${description}`, { file: name });
+
+export const describeKind = ({ what, advice }: FileKind): string => `it looks like ${what}; ${advice}`;
+
+/** What a file is that is no text that can be read, and what to do; undefined of text. */
+export function describeNoText(head: Uint8Array): string | undefined {
+  const known = fileKind(head, true);
+  if (isText(head)) return known?.isText === false ? describeKind(known) : undefined;
+  return known === undefined ? `it is no text; ${RECORD_ANY}` : describeKind(known);
+}
+
 /** Counts what stands in a text before its first event of ours, to say so if there is none. */
 export class ForeignText extends LineReader {
   #bytes = 0;
@@ -70,10 +99,15 @@ export class ForeignText extends LineReader {
     super(1 << 16);
   }
 
+  /** Lines of a form that only the kernel's log has. */
+  get kernelLogLines(): number {
+    return this.#kernelLog;
+  }
+
   override push(data: Uint8Array): void {
     if (this.#bytes === 0) {
       this.#head = data.slice(0, KIND_BYTES);
-      this.#isText = !data.subarray(0, LINE_START).includes(0);
+      this.#isText = isText(this.#head);
     }
     this.#bytes += data.length;
     if (this.#isText) super.push(data);
@@ -83,6 +117,8 @@ export class ForeignText extends LineReader {
     for (let at = start; at < end; ) {
       const newline = bytes.indexOf(0x0a, at);
       this.line++;
+      // The start of a log that was cut while it was written is a hole of zeros.
+      while (bytes[at] === 0) at++;
       this.#readLine(String.fromCharCode(...bytes.subarray(at, Math.min(newline, at + LINE_START))));
       at = newline + 1;
     }
@@ -100,7 +136,7 @@ export class ForeignText extends LineReader {
       this.#headLines++;
       return;
     }
-    if (KERNEL_LOG.test(line)) this.#kernelLog++;
+    if (KERNEL_LOG.some((form) => form.test(line))) this.#kernelLog++;
     if (DUMPED.test(line)) this.#dumped++;
     const kernel = KERNEL_EVENT.exec(line)?.[1];
     const name = kernel ?? QEMU_EVENT.exec(line)?.[1];
@@ -120,9 +156,10 @@ export class ForeignText extends LineReader {
    */
   describe(damaged: readonly DamagedLine[]): string {
     if (this.#bytes === 0) return "the file is empty";
-    const known = fileKind(this.#head, this.#isText);
-    if (known !== undefined) return `it looks like ${known.what}; ${known.advice}`;
-    if (!this.#isText) return `it is no text; ${RECORD_ANY}`;
+    const noText = describeNoText(this.#head);
+    if (noText !== undefined) return noText;
+    const known = fileKind(this.#head, true);
+    if (known !== undefined) return describeKind(known);
     if (damaged.length > 0) return this.#refused(damaged);
     const [looks, advice] = this.#kind();
     return `${this.#contents()}, 0 of dma events or spapr_iommu events; it looks like ${looks}; ${advice}`;

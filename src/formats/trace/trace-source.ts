@@ -1,5 +1,5 @@
 import { IommuError } from "../../base/errors.ts";
-import { describeRecording, describeSimple, ForeignText } from "./foreign-text.ts";
+import { describeRecording, describeSimple, ForeignText, unknownEvents } from "./foreign-text.ts";
 import { areTwins } from "./line-twins.ts";
 import { isRecording, type Recording } from "./recording.ts";
 import { TRACE_FORMATS } from "./trace-formats.ts";
@@ -139,7 +139,8 @@ export class TraceSource {
   end(): void {
     if (this.#recording !== undefined) {
       if (!this.#saysNothing) return;
-      if (!this.#recording.names.areRecorded) throw this.#unknown(describeRecording(this.#recording));
+      if (!this.#recording.names.areRecorded)
+        throw unknownEvents(this.#name, describeRecording(this.#recording));
       this.#handlers.gap({
         kind: "empty",
         line: 0,
@@ -152,19 +153,13 @@ export class TraceSource {
     else for (const { reader } of this.#candidates!) reader.end();
     this.#chosen ??= this.#candidates!.find(({ reader }) => reader.kernelLines > 0);
     if (this.#chosen?.reader.found === true || (this.#chosen?.reader.kernelLines ?? 0) > 0) return;
-    throw this.#unknown(this.#describe());
+    throw unknownEvents(this.#name, this.#describe());
   }
 
   /** Has a recording neither events of ours, nor what keeps from reading them? */
   get #saysNothing(): boolean {
     const { events, kernel, lostMarkers, damaged } = this.#recording!.counts;
     return events + kernel + lostMarkers + damaged + this.#gaps === 0;
-  }
-
-  #unknown(description: string): IommuError {
-    return new IommuError("UNSUPPORTED", `${this.#name}: no event that is known here: ${description}`, {
-      file: this.#name,
-    });
   }
 
   #describe(): string {

@@ -79,14 +79,64 @@ describe("a log on another clock than the trace", () => {
 });
 
 describe("a log in which nothing is known", () => {
+  const NOTHING = {
+    count: 1,
+    reason: "kernel log, in which no line tells of DMA, of an IOMMU, or of windows: is it one?",
+  };
+  const checkWith = (kernelLog: Uint8Array) =>
+    checkTrace(EVENTS.join("\n"), { kernelLog, kernelLogName: "log" });
+  const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
   it.each([
-    { name: "of a kernel", text: "[    1.000000] Booting\n[    2.000000] done\n" },
-    { name: "that is none", text: "# Read me\n\nThis is prose.\n" },
-  ])("$name is no all-clear", async ({ text }) => {
-    const { notJudged } = await checkTrace(EVENTS.join("\n"), { kernelLog: new TextEncoder().encode(text) });
-    expect(notJudged).toContainEqual({
-      count: 1,
-      reason: "kernel log, in which no line tells of DMA, of an IOMMU, or of windows: is it one?",
+    { name: "dmesg", text: "[    1.000000] Booting\n[    2.000000] done\n" },
+    { name: "dmesg -d", text: "[    1.234567 <    0.000123>] Booting\n" },
+    { name: "dmesg -T", text: "[Fri Nov 27 22:13:24 2026] Booting\n" },
+    { name: "dmesg -x", text: "kern  :info  : Booting\n" },
+    { name: "dmesg --time-format iso", text: "2026-11-27T22:13:24,627005+00:00 Booting\n" },
+    { name: "/dev/kmsg", text: "6,1234,5678901,-;Booting\n" },
+    { name: "a console with callers", text: "[    1.000000][    T0] Booting\n" },
+    { name: "syslog", text: "Nov 27 22:13:24 host kernel: Booting\n" },
+    { name: "RFC 5424", text: "<6>1 2026-11-27T22:13:24.627Z host kernel - - - Booting\n" },
+    { name: "journalctl -o json", text: '{"_TRANSPORT":"kernel","MESSAGE":"Booting"}\n' },
+    { name: "journalctl -o export", text: "_TRANSPORT=kernel\nMESSAGE=Booting\n" },
+    { name: "a log behind a hole of zeros", text: `${"\0".repeat(300)}[    1.000000] Booting\n` },
+  ])("is said where it is one: $name", async ({ text }) => {
+    const { notJudged } = await checkWith(bytesOf(text));
+    expect(notJudged).toContainEqual(NOTHING);
+  });
+
+  it.each([
+    { name: "nothing", text: "" },
+    { name: "prose", text: "# Read me\n\nThis is prose.\n" },
+    { name: "a log of QEMU", text: "spapr_iommu_put liobn=0x80000000 ioba=0x1000 tce=0x2003 ret=0\n" },
+    { name: "a line that is cut off", text: "[    1.000000] Boot" },
+    { name: "JSON", text: '{"machine": "pseries"}\n' },
+  ])("is missing where it is none: $name", async ({ text }) => {
+    const { notJudged } = await checkWith(bytesOf(text));
+    expect(notJudged).toContainEqual({ ...NOTHING, isMissing: true });
+  });
+
+  /** Bytes that no text has, and nothing known begins with. */
+  const noise = Array.from({ length: 300 }, (_, i) => String.fromCharCode(((i * 101) % 255) + 1)).join("");
+  it.each([
+    { name: "UTF-16", text: `\xff\xfe${[...LOG].join("\0")}\0`, message: /text in UTF-16; .*iconv/ },
+    { name: "packed by lz4", text: "\x04\x22\x4d\x18d@\xa7\x27\x01\0\0", message: /lz4 -d FILE/ },
+    { name: "a zip", text: "PK\x03\x04\x14\0\0\0", message: /unzip FILE/ },
+    { name: "a trace.dat", text: "\x17\x08Dtracing6\0", message: /a trace\.dat.*dmesg > dmesg\.txt/ },
+    { name: "a perf.data", text: "PERFILE2\x68\0\0\0", message: /a perf\.data/ },
+    { name: "noise", text: noise, message: /it is no text/ },
+    { name: "zeros", text: "\0".repeat(100), message: /it is no text/ },
+    {
+      name: "a disk with a log on it",
+      text: `QFI\xfb\0\0\0\x03\n${readCase("03-faults.dmesg")}`,
+      message: /a qcow2 disk/,
+    },
+  ])("is refused where it is no text, as a trace is: $name", async ({ text, message }) => {
+    const error = await checkWith(bytesOf(text)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(/^log: no event that is known here: it /),
     });
+    expect(`${error}`).toMatch(message);
   });
 });

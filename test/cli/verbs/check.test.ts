@@ -113,6 +113,25 @@ describe("check", () => {
   });
 
   it.each([
+    { name: "of a kernel", text: "[    1.000000] Booting\n", status: 0, says: "not judged: 1 kernel log" },
+    { name: "that is none", text: "This is prose.\n", status: 3, says: "not judged: 1 kernel log" },
+    { name: "that is empty", text: "", status: 3, says: "not judged: 1 kernel log" },
+    {
+      name: "that is no text",
+      text: "PK\u0003\u0004\u0014\0",
+      status: 63,
+      says: "none.dmesg: no event that is known here: it looks like a zip archive; unpack it first",
+    },
+  ])("exits $status beside a log $name", async ({ text, status, says }) => {
+    const log = path.join(folder, "none.dmesg");
+    writeFileSync(log, text);
+    const dma = trace("dma-ppc64le-linux72-nvme-e1000.txt.gz");
+    const done = await cli(["check", dma, "--kernel-log", log]);
+    expect(done.status).toBe(status);
+    expect(`${done.stdout}${done.stderr}`.replaceAll(/\s+/g, " ")).toContain(says);
+  });
+
+  it.each([
     { name: "no file", args: ["check", "nowhere.log"], status: 1, message: "no such file" },
     {
       name: "no trace",
