@@ -32,7 +32,6 @@ const RECORD_LINUX = "Linux' by trace-cmd record -e dma";
 const READ_RECORDING =
   "check, who, alive, map, info, diff, stat and convert read it; this needs a trace of QEMU, and --kernel-log the kernel's log (dmesg > dmesg.txt)";
 const READ_SAVED = "check, info, map, diff, who and alive read it";
-const PACKED_WITH = "packed with ";
 const DAMAGED_PACKING = "such data is unpacked here, unless its first bytes are damaged, as these are";
 const SAVE =
   "a running machine is saved by virsh save, by virsh dump without --memory-only, or by QEMU's migrate and savevm";
@@ -48,16 +47,20 @@ const OP_SCRIPT =
 const [KDUMP, FLAT_KDUMP] = ["KDUMP   ", "makedumpfile"];
 const MEMORY_DUMPS = [KDUMP, FLAT_KDUMP];
 
+const PACKINGS: readonly KindRow[] = [
+  ["\x28\xb5\x2f\xfd", "packed with zstd", DAMAGED_PACKING],
+  ["\xfd7zXZ\0", "packed with xz", DAMAGED_PACKING],
+  ["BZh", "packed with bzip2", DAMAGED_PACKING],
+  ["\x89LZO\0\r\n\x1a\n", "packed with lzop", DAMAGED_PACKING],
+  ["\x04\x22\x4d\x18", "packed with lz4", "unpack it first: lz4 -d FILE"],
+  ["\x1f\x8b", "packed with gzip", DAMAGED_PACKING],
+];
+
 const BINARIES: readonly KindRow[] = [
+  ...PACKINGS,
   ["\x17\x08Dtracing", "a trace.dat of trace-cmd", READ_RECORDING],
   ["PERFILE2", "a perf.data of perf", READ_RECORDING],
   ["LPKSHHRH", "a journal of systemd", "make text of it: journalctl --file FILE -o short-monotonic"],
-  ["\x28\xb5\x2f\xfd", `${PACKED_WITH}zstd`, DAMAGED_PACKING],
-  ["\xfd7zXZ\0", `${PACKED_WITH}xz`, DAMAGED_PACKING],
-  ["BZh", `${PACKED_WITH}bzip2`, DAMAGED_PACKING],
-  ["\x89LZO\0\r\n\x1a\n", `${PACKED_WITH}lzop`, DAMAGED_PACKING],
-  ["\x04\x22\x4d\x18", `${PACKED_WITH}lz4`, "unpack it first: lz4 -d FILE"],
-  ["\x1f\x8b", `${PACKED_WITH}gzip`, DAMAGED_PACKING],
   ["PK\x03\x04", "a zip archive", "unpack it first: unzip FILE, and name a file of it"],
   ["7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first: 7z x FILE, and name a file of it"],
   [[257, "ustar"], "a tar archive", "unpack it first: tar xf FILE, and name a file of it"],
@@ -159,8 +162,7 @@ export function fileKind(head: Uint8Array, isText: boolean): FileKind | undefine
 }
 
 /** Is a file packed that begins so? Pieces of what is in it may stand there as they are, and are no more than that. */
-export const isPacked = (head: Uint8Array): boolean =>
-  fileKind(head, false)?.what.startsWith(PACKED_WITH) === true;
+export const isPacked = (head: Uint8Array): boolean => PACKINGS.some(([begins]) => beginsSo(head, begins));
 
 /** Do these first bytes show text? The start of a log that was cut while it was written is a hole of zeros. */
 export function isText(head: Uint8Array): boolean {

@@ -43,6 +43,7 @@ export class TraceDat implements Recording {
   readonly #buffer: DatBuffer;
   readonly #handlers: TraceHandlers;
   #damages = 0;
+  /** Could all data be read so far? */
   #isComplete = true;
 
   private constructor(file: RandomBytes, head: DatHead, buffer: DatBuffer, handlers: TraceHandlers) {

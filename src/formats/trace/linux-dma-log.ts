@@ -35,7 +35,7 @@ const OPEN_PARENTHESIS = 0x28;
 const COLON = 0x3a;
 
 const NAMES = new WordSet(DMA_EVENT_NAMES);
-/** What a line may end in that goes on in the next one, with the system's name that perf writes or without; so many bytes of it. */
+/** Names in which a line may end that goes on in the next one, also behind the system's name that perf writes; at least so many bytes. */
 const CUT_NAMES = DMA_EVENT_NAMES.flatMap((name) => [name, `dma:${name}`]).map(encode);
 const SHORTEST_CUT = 3;
 const NAME_START = "dma_";
